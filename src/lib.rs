@@ -1,0 +1,3 @@
+//! leveret: a message broker inside your process that speaks AMQP 0-9-1.
+
+pub mod names;

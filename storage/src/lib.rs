@@ -1,0 +1,1 @@
+//! Storage seam of leveret.
