@@ -1,0 +1,132 @@
+//! Time as the broker sees it: the one file that reads the operating system's clock.
+//!
+//! Everything else takes `now` as an argument, so that a test, or a program that embeds the
+//! broker, can run it on a [`ManualClock`].
+
+use std::fmt;
+use std::ops::Add;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point in time: milliseconds since the UNIX epoch. It never goes back while a broker runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Later than any time that is reached.
+    pub const NEVER: Timestamp = Timestamp(u64::MAX);
+
+    /// The time `ms` milliseconds after the UNIX epoch.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since the UNIX epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the UNIX epoch, rounded down, as AMQP's timestamps count.
+    pub const fn as_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// The time `ms` milliseconds later; [`Timestamp::NEVER`] on overflow.
+    pub const fn after_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, duration: Duration) -> Timestamp {
+        self.after_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+/// Where the broker's time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The operating system's clock.
+    System(SystemClock),
+    /// A clock that moves only when it is told to.
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// A clock that follows the operating system's.
+    pub fn system() -> Self {
+        Self::System(SystemClock::start())
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System(clock) => clock.now(),
+            Self::Manual(clock) => clock.now(),
+        }
+    }
+}
+
+/// The operating system's clock: wall time at the start, then counted on by the monotonic clock,
+/// so that a correction of the wall clock neither expires nor revives messages.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    started: Instant,
+    started_at: Timestamp,
+}
+
+impl SystemClock {
+    #[allow(clippy::disallowed_methods)] // this is the one place
+    fn start() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started: Instant::now(), started_at: Timestamp(0) + since_epoch }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.started_at + self.started.elapsed()
+    }
+}
+
+/// A clock for tests: it stands still until it is advanced.
+///
+/// A broker that was built with it expires messages and queues when
+/// [`Broker::advance`](crate::Broker::advance) is called, and only then.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicU64::new(start.as_millis())))
+    }
+
+    /// The time that the clock shows.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn advance_to(&self, time: Timestamp) {
+        self.0.fetch_max(time.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Default for ManualClock {
+    /// A clock that shows the start of 2020.
+    fn default() -> Self {
+        Self::new(Timestamp::from_millis(1_577_836_800_000))
+    }
+}
+
+/// How long to wait in real time until `deadline`; nothing if it is due.
+pub(crate) fn until(deadline: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(deadline.as_millis().saturating_sub(now.as_millis()))
+}

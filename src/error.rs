@@ -1,0 +1,189 @@
+//! What can go wrong, as typed causes, and the one table that says what AMQP makes of each.
+
+use std::fmt;
+
+use leveret_protocol::reply_code as code;
+
+use crate::names::{ExchangeName, QueueName, VirtualHostName};
+
+/// What an error closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The channel on which it happened ("soft error").
+    Channel,
+    /// The whole connection ("hard error").
+    Connection,
+}
+
+/// A queue or an exchange, as reply texts name it: `queue 'q' in vhost '/'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    kind: &'static str,
+    name: String,
+    virtual_host: VirtualHostName,
+}
+
+impl Resource {
+    /// A queue.
+    pub fn queue(name: &QueueName, virtual_host: &VirtualHostName) -> Self {
+        Self { kind: "queue", name: name.to_string(), virtual_host: virtual_host.clone() }
+    }
+
+    /// An exchange.
+    pub fn exchange(name: &ExchangeName, virtual_host: &VirtualHostName) -> Self {
+        Self { kind: "exchange", name: name.to_string(), virtual_host: virtual_host.clone() }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}' in vhost '{}'", self.kind, self.name, self.virtual_host)
+    }
+}
+
+/// Why an operation was refused. The text is RabbitMQ's, word for word, without the name of the
+/// reply code that precedes it on the wire: see [`Error::reply_text`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// 404: there is no such queue or exchange.
+    #[error("no {0}")]
+    NotFound(Resource),
+    /// 404: an empty queue name, and no queue was declared on this channel before.
+    #[error("no previously declared queue")]
+    NoPreviousQueue,
+    /// 405: an exclusive queue of another connection.
+    #[error(
+        "cannot obtain exclusive access to locked {0}. It could be originally declared on \
+         another connection or the exclusive property value does not match that of the \
+         original declaration."
+    )]
+    Locked(Resource),
+    /// 405: basic.get on a queue with a single active consumer.
+    #[error(
+        "cannot obtain access to locked {0}. basic.get operations are not supported by {1} \
+         queues with single active consumer"
+    )]
+    SingleActiveConsumer(Resource, &'static str),
+    /// 403: the user lacks a permission, or the operation is never allowed.
+    #[error("{0}")]
+    AccessRefused(String),
+    /// 403: an exclusive consumer stands in the way.
+    #[error("{0} in exclusive use")]
+    ExclusiveUse(Resource),
+    /// 403: the default exchange cannot be declared, deleted or bound.
+    #[error("operation not permitted on the default exchange")]
+    DefaultExchange,
+    /// 403: the name starts with `amq.`.
+    #[error("{kind} name '{name}' contains reserved prefix 'amq.*'")]
+    ReservedName {
+        /// `queue` or `exchange`.
+        kind: &'static str,
+        /// The refused name.
+        name: String,
+    },
+    /// 403: predeclared exchanges stay.
+    #[error("deletion of system {0} not allowed")]
+    SystemExchange(Resource),
+    /// 403: internal exchanges take no publishes.
+    #[error("cannot publish to internal {0}")]
+    InternalExchange(Resource),
+    /// 403: reply pseudo-queues take no bindings.
+    #[error("cannot bind or unbind to a volatile (direct reply-to) queue")]
+    VolatileQueue,
+    /// 406: declared again with other attributes; an argument that is not valid; and every other
+    /// condition that did not hold.
+    #[error("{0}")]
+    Precondition(String),
+    /// 406: `if-unused` or a similar condition.
+    #[error("{0} in use")]
+    InUse(Resource),
+    /// 406: `if-empty`.
+    #[error("{0} not empty")]
+    NotEmpty(Resource),
+    /// 406: acknowledgement of what is not outstanding.
+    #[error("unknown delivery tag {0}")]
+    UnknownDeliveryTag(u64),
+    /// 530: the consumer tag is taken on this channel.
+    #[error("attempt to reuse consumer tag '{0}'")]
+    ConsumerTagInUse(String),
+    /// 530: the user or the virtual host does not allow this connection.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// 540: RabbitMQ does not implement it either.
+    #[error("{0}")]
+    NotImplemented(String),
+    /// 503: a method that only a server sends, or that does not belong here.
+    #[error("unimplemented method")]
+    UnexpectedMethod,
+    /// 501, 502: arguments that cannot be understood.
+    #[error("{0}")]
+    Syntax(String),
+    /// 320: the broker or an operator closes the connection.
+    #[error("{0}")]
+    ConnectionForced(String),
+    /// 504: the channel or its connection is closed.
+    #[error("channel is closed")]
+    ChannelClosed,
+}
+
+impl Error {
+    /// AMQP's reply code.
+    pub fn reply_code(&self) -> u16 {
+        self.classification().0
+    }
+
+    /// Whether it closes the channel or the connection.
+    pub fn scope(&self) -> Scope {
+        self.classification().1
+    }
+
+    /// The text that goes to the client: `NOT_FOUND - no queue 'q' in vhost '/'`.
+    pub fn reply_text(&self) -> String {
+        code::reply_text(self.reply_code(), &self.to_string())
+    }
+
+    /// The table from cause to reply code and scope.
+    fn classification(&self) -> (u16, Scope) {
+        use Error::*;
+        match self {
+            NotFound(_) | NoPreviousQueue => (code::NOT_FOUND, Scope::Channel),
+            Locked(_) | SingleActiveConsumer(..) => (code::RESOURCE_LOCKED, Scope::Channel),
+            AccessRefused(_) | ExclusiveUse(_) | DefaultExchange | ReservedName { .. }
+            | SystemExchange(_) | InternalExchange(_) | VolatileQueue => {
+                (code::ACCESS_REFUSED, Scope::Channel)
+            }
+            Precondition(_) | InUse(_) | NotEmpty(_) | UnknownDeliveryTag(_) => {
+                (code::PRECONDITION_FAILED, Scope::Channel)
+            }
+            ConsumerTagInUse(_) | NotAllowed(_) => (code::NOT_ALLOWED, Scope::Connection),
+            NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
+            UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
+            Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
+            ConnectionForced(_) => (code::CONNECTION_FORCED, Scope::Connection),
+            ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
+        }
+    }
+}
+
+/// The result of an operation on the broker.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_name_the_resource() {
+        let queue = Resource::queue(&QueueName::from("q"), &VirtualHostName::from("/"));
+        let error = Error::NotFound(queue);
+        assert_eq!(error.reply_code(), 404);
+        assert_eq!(error.scope(), Scope::Channel);
+        assert_eq!(error.reply_text(), "NOT_FOUND - no queue 'q' in vhost '/'");
+    }
+
+    #[test]
+    fn hard_errors_close_the_connection() {
+        let error = Error::ConsumerTagInUse("tag".into());
+        assert_eq!((error.reply_code(), error.scope()), (530, Scope::Connection));
+    }
+}

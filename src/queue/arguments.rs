@@ -1,0 +1,383 @@
+//! A queue's `x-` arguments: checked and parsed once, at declare `[rabbitmq queues#optional-arguments]`.
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use crate::limits::{PRIORITY_MAX, TIME_MAX_MS};
+use crate::queue::overflow::Overflow;
+
+/// What kind of queue `x-queue-type` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueType {
+    /// `classic`, the default.
+    #[default]
+    Classic,
+    /// `quorum`: durable, counts deliveries. On one node nothing is replicated.
+    Quorum,
+}
+
+impl QueueType {
+    /// The name in `x-queue-type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+
+    /// The name that RabbitMQ's error texts use.
+    const fn module(self) -> &'static str {
+        match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+        }
+    }
+}
+
+/// When at-most-once is not enough: `x-dead-letter-strategy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadLetterStrategy {
+    /// Dead letters that cannot be routed or are refused are lost.
+    #[default]
+    AtMostOnce,
+    /// Dead letters stay in the queue until their targets have them.
+    AtLeastOnce,
+}
+
+/// The arguments that the broker acts on, as declared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueArguments {
+    /// `x-queue-type`.
+    pub queue_type: QueueType,
+    /// `x-message-ttl`, milliseconds.
+    pub message_ttl_ms: Option<u64>,
+    /// `x-expires`, milliseconds.
+    pub expires_ms: Option<u64>,
+    /// `x-max-length`: ready messages.
+    pub max_length: Option<u64>,
+    /// `x-max-length-bytes`: octets of the bodies of ready messages.
+    pub max_length_bytes: Option<u64>,
+    /// `x-overflow`.
+    pub overflow: Option<Overflow>,
+    /// `x-dead-letter-exchange`; empty for the default exchange.
+    pub dead_letter_exchange: Option<String>,
+    /// `x-dead-letter-routing-key`.
+    pub dead_letter_routing_key: Option<String>,
+    /// `x-dead-letter-strategy`.
+    pub dead_letter_strategy: Option<DeadLetterStrategy>,
+    /// `x-max-priority`: 0 to 255.
+    pub max_priority: Option<u8>,
+    /// `x-single-active-consumer`.
+    pub single_active_consumer: bool,
+    /// `x-delivery-limit`; negative for none.
+    pub delivery_limit: Option<i64>,
+}
+
+/// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where
+/// `{queue}` stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArgumentError {
+    /// 406 `invalid arg 'x' for queue 'q' in vhost '/': reason`.
+    Invalid {
+        /// Name of the argument.
+        argument: &'static str,
+        /// RabbitMQ's word for what is wrong.
+        reason: String,
+    },
+    /// 406 `invalid type 't' for arg 'x' in queue 'q' in vhost '/'`.
+    Type {
+        /// Name of the argument.
+        argument: &'static str,
+        /// AMQP type that it came with.
+        received: &'static str,
+    },
+    /// 406: the argument is for another type of queue.
+    OtherQueueType {
+        /// Name of the argument.
+        argument: &'static str,
+        /// RabbitMQ's name of the queue type.
+        module: &'static str,
+    },
+    /// 540: streams.
+    Stream,
+}
+
+impl ArgumentError {
+    /// The explanation for `queue`, a text such as `queue 'q' in vhost '/'`.
+    pub fn explain(&self, queue: &str) -> String {
+        match self {
+            Self::Invalid { argument, reason } => {
+                format!("invalid arg '{argument}' for {queue}: {reason}")
+            }
+            Self::Type { argument, received } => {
+                format!("invalid type '{received}' for arg '{argument}' in {queue}")
+            }
+            Self::OtherQueueType { argument, module } => {
+                format!("invalid arg '{argument}' for {queue} of queue type {module}")
+            }
+            Self::Stream => {
+                format!("{queue}: queue type 'stream' is not available in this version of leveret")
+            }
+        }
+    }
+}
+
+/// Arguments known to some type of queue, with the types that take them. The order is RabbitMQ's:
+/// it decides which of several faults is reported.
+const KNOWN: &[(&str, &[QueueType])] = &[
+    ("x-expires", BOTH),
+    ("x-message-ttl", BOTH),
+    ("x-dead-letter-exchange", BOTH),
+    ("x-dead-letter-routing-key", BOTH),
+    ("x-dead-letter-strategy", QUORUM),
+    ("x-max-length", BOTH),
+    ("x-max-length-bytes", BOTH),
+    ("x-max-in-memory-length", QUORUM),
+    ("x-max-in-memory-bytes", QUORUM),
+    ("x-max-priority", CLASSIC),
+    ("x-overflow", BOTH),
+    ("x-queue-mode", CLASSIC),
+    ("x-queue-version", CLASSIC),
+    ("x-single-active-consumer", BOTH),
+    ("x-queue-type", BOTH),
+    ("x-quorum-initial-group-size", QUORUM),
+    ("x-max-age", &[]),
+    ("x-stream-max-segment-size-bytes", &[]),
+    ("x-stream-filter-size-bytes", &[]),
+    ("x-initial-cluster-size", &[]),
+    ("x-queue-leader-locator", BOTH),
+    ("x-delivery-limit", QUORUM),
+];
+const BOTH: &[QueueType] = &[QueueType::Classic, QueueType::Quorum];
+const CLASSIC: &[QueueType] = &[QueueType::Classic];
+const QUORUM: &[QueueType] = &[QueueType::Quorum];
+
+impl QueueArguments {
+    /// Checks and parses `table`. Arguments that RabbitMQ does not know are accepted and have no
+    /// effect.
+    pub fn parse(table: &FieldTable) -> Result<Self, ArgumentError> {
+        let mut parsed = Self { queue_type: queue_type(table)?, ..Self::default() };
+        for &(argument, queue_types) in KNOWN {
+            if get(table, argument).is_some() && !queue_types.contains(&parsed.queue_type) {
+                let module = parsed.queue_type.module();
+                return Err(ArgumentError::OtherQueueType { argument, module });
+            }
+        }
+        for &(argument, _) in KNOWN {
+            if let Some(value) = get(table, argument) {
+                parsed.take(argument, value, table)?;
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn take(
+        &mut self,
+        argument: &'static str,
+        value: &AMQPValue,
+        table: &FieldTable,
+    ) -> Result<(), ArgumentError> {
+        match argument {
+            "x-expires" => self.expires_ms = Some(expires(argument, value)?),
+            "x-message-ttl" => self.message_ttl_ms = Some(duration(argument, value)?),
+            "x-dead-letter-exchange" => {
+                let received = type_name(value);
+                self.dead_letter_exchange = Some(
+                    string(value).ok_or(ArgumentError::Type { argument, received })?.to_owned(),
+                );
+            }
+            "x-dead-letter-routing-key" => {
+                let key = required_string(argument, value)?;
+                if get(table, "x-dead-letter-exchange").is_none() {
+                    return Err(invalid(argument, "routing_key_but_no_dlx_defined"));
+                }
+                self.dead_letter_routing_key = Some(key.to_owned());
+            }
+            "x-dead-letter-strategy" => {
+                self.dead_letter_strategy = Some(match required_string(argument, value)? {
+                    "at-most-once" => DeadLetterStrategy::AtMostOnce,
+                    "at-least-once" => DeadLetterStrategy::AtLeastOnce,
+                    _ => return Err(invalid(argument, "invalid_dlx_strategy")),
+                });
+            }
+            "x-max-length" => self.max_length = Some(non_negative(argument, value)?),
+            "x-max-length-bytes" => self.max_length_bytes = Some(non_negative(argument, value)?),
+            "x-max-in-memory-length" | "x-max-in-memory-bytes" => {
+                non_negative(argument, value)?;
+            }
+            "x-max-priority" => self.max_priority = Some(max_priority(argument, value)?),
+            "x-overflow" => self.overflow = Some(overflow(argument, value, self.queue_type)?),
+            "x-queue-mode" => one_of(argument, value, &["default", "lazy"], "unsupported queue mode")?,
+            "x-queue-version" => queue_version(argument, value)?,
+            "x-single-active-consumer" => {
+                let AMQPValue::Boolean(flag) = value else {
+                    return Err(unacceptable_type(argument, value));
+                };
+                self.single_active_consumer = *flag;
+            }
+            "x-delivery-limit" => self.delivery_limit = Some(integer(argument, value)?),
+            "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
+                return Err(invalid(argument, "{value_zero,0}"));
+            }
+            "x-queue-leader-locator" => {
+                const PLACES: &[&str] = &["client-local", "balanced", "random", "least-leaders"];
+                let place = required_string(argument, value)?;
+                if !PLACES.contains(&place) {
+                    return Err(invalid(argument, "invalid_queue_locator_arg"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The argument's value, if it is set.
+pub fn get<'a>(table: &'a FieldTable, argument: &str) -> Option<&'a AMQPValue> {
+    table.inner().get(argument)
+}
+
+/// The names of the arguments that are compared when a queue is declared again.
+pub fn compared(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().filter(move |(_, types)| types.contains(&queue_type)).map(|&(name, _)| name)
+}
+
+fn queue_type(table: &FieldTable) -> Result<QueueType, ArgumentError> {
+    const ARGUMENT: &str = "x-queue-type";
+    match get(table, ARGUMENT) {
+        None | Some(AMQPValue::Void) => Ok(QueueType::Classic),
+        Some(value) => match required_string(ARGUMENT, value)? {
+            "classic" => Ok(QueueType::Classic),
+            "quorum" => Ok(QueueType::Quorum),
+            "stream" => Err(ArgumentError::Stream),
+            other => Err(invalid(ARGUMENT, format!("\"unsupported queue type '{other}'\""))),
+        },
+    }
+}
+
+fn invalid(argument: &'static str, reason: impl Into<String>) -> ArgumentError {
+    ArgumentError::Invalid { argument, reason: reason.into() }
+}
+
+fn unacceptable_type(argument: &'static str, value: &AMQPValue) -> ArgumentError {
+    invalid(argument, format!("{{unacceptable_type,{}}}", type_name(value)))
+}
+
+fn integer(argument: &'static str, value: &AMQPValue) -> Result<i64, ArgumentError> {
+    as_integer(value).ok_or_else(|| {
+        invalid(argument, format!("\"expected integer, got {}\"", type_name(value)))
+    })
+}
+
+fn non_negative(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
+    let number = integer(argument, value)?;
+    u64::try_from(number).map_err(|_| invalid(argument, format!("{{value_negative,{number}}}")))
+}
+
+fn duration(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
+    let ms = non_negative(argument, value)?;
+    if ms > TIME_MAX_MS {
+        return Err(invalid(argument, format!("{{value_too_large,{ms}}}")));
+    }
+    Ok(ms)
+}
+
+fn expires(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
+    match duration(argument, value)? {
+        0 => Err(invalid(argument, "{value_zero,0}")),
+        ms => Ok(ms),
+    }
+}
+
+fn max_priority(argument: &'static str, value: &AMQPValue) -> Result<u8, ArgumentError> {
+    let number = non_negative(argument, value)?;
+    if number > PRIORITY_MAX {
+        return Err(invalid(argument, format!("{{max_value_exceeded,{number}}}")));
+    }
+    Ok(u8::try_from(number).unwrap_or(u8::MAX))
+}
+
+fn overflow(
+    argument: &'static str,
+    value: &AMQPValue,
+    queue_type: QueueType,
+) -> Result<Overflow, ArgumentError> {
+    match required_string(argument, value)? {
+        "drop-head" => Ok(Overflow::DropHead),
+        "reject-publish" => Ok(Overflow::RejectPublish),
+        "reject-publish-dlx" if queue_type == QueueType::Classic => Ok(Overflow::RejectPublishDlx),
+        _ => Err(invalid(argument, "invalid_overflow")),
+    }
+}
+
+fn queue_version(argument: &'static str, value: &AMQPValue) -> Result<(), ArgumentError> {
+    // Version 1 is gone from RabbitMQ 4.0, which reads it as 2.
+    match integer(argument, value)? {
+        1 | 2 => Ok(()),
+        other => Err(invalid(argument, format!("\"unsupported queue version '{other}'\""))),
+    }
+}
+
+fn one_of(
+    argument: &'static str,
+    value: &AMQPValue,
+    allowed: &[&str],
+    complaint: &str,
+) -> Result<(), ArgumentError> {
+    let text = required_string(argument, value)?;
+    if allowed.contains(&text) {
+        return Ok(());
+    }
+    Err(invalid(argument, format!("\"{complaint} '{text}'\"")))
+}
+
+fn required_string<'a>(
+    argument: &'static str,
+    value: &'a AMQPValue,
+) -> Result<&'a str, ArgumentError> {
+    string(value).ok_or_else(|| unacceptable_type(argument, value))
+}
+
+/// The text of a long string, if it is one and is UTF-8.
+pub fn string(value: &AMQPValue) -> Option<&str> {
+    match value {
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
+/// The value of an integer of any width.
+pub fn as_integer(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::ShortShortInt(n) => Some(n.into()),
+        AMQPValue::ShortShortUInt(n) => Some(n.into()),
+        AMQPValue::ShortInt(n) => Some(n.into()),
+        AMQPValue::ShortUInt(n) => Some(n.into()),
+        AMQPValue::LongInt(n) => Some(n.into()),
+        AMQPValue::LongUInt(n) => Some(n.into()),
+        AMQPValue::LongLongInt(n) => Some(n),
+        _ => None,
+    }
+}
+
+/// RabbitMQ's name for the type of a value, as its error texts print it.
+pub fn type_name(value: &AMQPValue) -> &'static str {
+    match value {
+        AMQPValue::Boolean(_) => "bool",
+        AMQPValue::ShortShortInt(_) => "byte",
+        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
+        AMQPValue::ShortInt(_) => "short",
+        AMQPValue::ShortUInt(_) => "unsignedshort",
+        AMQPValue::LongInt(_) => "signedint",
+        AMQPValue::LongUInt(_) => "unsignedint",
+        AMQPValue::LongLongInt(_) => "long",
+        AMQPValue::Float(_) => "float",
+        AMQPValue::Double(_) => "double",
+        AMQPValue::DecimalValue(_) => "decimal",
+        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
+        AMQPValue::FieldArray(_) => "array",
+        AMQPValue::Timestamp(_) => "timestamp",
+        AMQPValue::FieldTable(_) => "table",
+        AMQPValue::ByteArray(_) => "binary",
+        AMQPValue::Void => "void",
+    }
+}

@@ -1,0 +1,240 @@
+//! The consumers of a queue: who is active, who is next `[rabbitmq consumers]`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::names::ConsumerTag;
+use crate::queue::effects::Wakeups;
+use crate::queue::ready::Entry;
+
+/// Where a consumer's deliveries go: its channel.
+pub trait Outlet: Send + Sync {
+    /// Whether a delivery is taken now. Reserves a unit of the channel's shared prefetch when the
+    /// delivery needs an acknowledgement. After a refusal the outlet calls
+    /// [`Queue::resume`](crate::queue::Queue::resume) as soon as it takes deliveries again.
+    fn reserve(&self, no_ack: bool) -> bool;
+
+    /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
+    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
+
+    /// The queue is gone: the client is told if it wants to be.
+    fn cancelled(&self, source: u32, wakeups: &mut Wakeups);
+}
+
+/// A message on its way to a consumer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Consumer's place in the queue's table.
+    pub(crate) slot: usize,
+    /// Number by which the outlet knows the consumer.
+    pub source: u32,
+    /// Number by which the queue knows the delivery; 0 when it needs no acknowledgement.
+    pub id: u64,
+    /// The message and its history.
+    pub entry: Entry,
+}
+
+/// What a channel registers with a queue.
+#[derive(Clone)]
+pub struct ConsumerSpec {
+    /// Consumer tag, unique on its channel.
+    pub tag: ConsumerTag,
+    /// Where deliveries go.
+    pub outlet: Arc<dyn Outlet>,
+    /// Number by which the outlet knows the consumer.
+    pub source: u32,
+    /// Whether deliveries count as acknowledged at once.
+    pub no_ack: bool,
+    /// Most unacknowledged deliveries; 0 for no limit. Without effect under `no_ack`.
+    pub prefetch_count: u32,
+    /// `x-priority`: higher is served first; default 0.
+    pub priority: i64,
+    /// Whether no other consumer is tolerated.
+    pub exclusive: bool,
+}
+
+/// A registered consumer.
+pub(crate) struct Consumer {
+    pub spec: ConsumerSpec,
+    /// Tells consumers apart that held the same slot one after the other.
+    pub id: ConsumerId,
+    /// Deliveries that wait for acknowledgement.
+    pub unacked: u32,
+    /// Whether it stands in line for the next message.
+    waiting: bool,
+}
+
+impl Consumer {
+    /// Whether its own prefetch allows another delivery `[amqp 0-9-1 basic.qos]`.
+    pub fn has_credit(&self) -> bool {
+        self.spec.no_ack
+            || self.spec.prefetch_count == 0
+            || self.unacked < self.spec.prefetch_count
+    }
+}
+
+/// Identifies a consumer for as long as the queue exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerId {
+    pub(crate) slot: usize,
+    generation: u64,
+}
+
+/// All consumers of a queue.
+///
+/// Those that may get the next message stand in line by priority; within a priority they take
+/// turns. One that is out of credit or room leaves the line until it is resumed.
+#[derive(Default)]
+pub struct Consumers {
+    slots: Vec<Option<Consumer>>,
+    /// Descending by priority; never an empty line.
+    lines: Vec<(i64, VecDeque<usize>)>,
+    generation: u64,
+    count: usize,
+    single_active: bool,
+    /// With a single active consumer: its slot.
+    active: Option<usize>,
+}
+
+impl Consumers {
+    /// No consumers yet.
+    pub fn new(single_active: bool) -> Self {
+        Self { single_active, ..Self::default() }
+    }
+
+    /// Number of consumers.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether an exclusive consumer is registered.
+    pub fn has_exclusive(&self) -> bool {
+        self.iter().any(|consumer| consumer.spec.exclusive)
+    }
+
+    /// Whether only one of the consumers gets messages `[rabbitmq consumers#single-active-consumer]`.
+    pub fn is_single_active(&self) -> bool {
+        self.single_active
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Consumer> {
+        self.slots.iter().flatten()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.slots.get_mut(id.slot)?.as_mut().filter(|consumer| consumer.id == id)
+    }
+
+    pub(crate) fn at(&self, slot: usize) -> Option<&Consumer> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    /// Registers a consumer. It gets nothing before it is resumed.
+    pub fn add(&mut self, spec: ConsumerSpec) -> ConsumerId {
+        self.generation += 1;
+        let slot = match self.slots.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.slots.push(None);
+                self.slots.len() - 1
+            }
+        };
+        let id = ConsumerId { slot, generation: self.generation };
+        self.slots[slot] = Some(Consumer { spec, id, unacked: 0, waiting: false });
+        self.count += 1;
+        if self.single_active && self.active.is_none() {
+            self.active = Some(slot);
+        }
+        id
+    }
+
+    /// Takes a consumer out.
+    pub fn remove(&mut self, id: ConsumerId) -> Option<ConsumerSpec> {
+        self.get_mut(id)?;
+        self.leave_line(id.slot);
+        let consumer = self.slots.get_mut(id.slot)?.take()?;
+        self.count -= 1;
+        if self.active == Some(id.slot) {
+            self.active = self.successor();
+            if let Some(slot) = self.active {
+                self.stand_in_line(slot);
+            }
+        }
+        Some(consumer.spec)
+    }
+
+    /// The next single active consumer: highest priority, then the oldest.
+    fn successor(&self) -> Option<usize> {
+        self.iter()
+            .max_by_key(|c| (c.spec.priority, std::cmp::Reverse(c.id.generation)))
+            .map(|c| c.id.slot)
+    }
+
+    /// Lets a consumer stand in line again if it has credit.
+    pub fn resume(&mut self, id: ConsumerId) {
+        if self.get_mut(id).is_some_and(|consumer| consumer.has_credit()) {
+            self.stand_in_line(id.slot);
+        }
+    }
+
+    fn stand_in_line(&mut self, slot: usize) {
+        if self.single_active && self.active != Some(slot) {
+            return;
+        }
+        let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if std::mem::replace(&mut consumer.waiting, true) {
+            return;
+        }
+        let priority = consumer.spec.priority;
+        match self.lines.binary_search_by(|(other, _)| priority.cmp(other)) {
+            Ok(at) => self.lines[at].1.push_back(slot),
+            Err(at) => self.lines.insert(at, (priority, VecDeque::from([slot]))),
+        }
+    }
+
+    fn leave_line(&mut self, slot: usize) {
+        let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if !std::mem::replace(&mut consumer.waiting, false) {
+            return;
+        }
+        for (_, line) in &mut self.lines {
+            line.retain(|&other| other != slot);
+        }
+        self.lines.retain(|(_, line)| !line.is_empty());
+    }
+
+    /// Chooses the consumer of the next message. Whoever turns out to have no credit or room
+    /// leaves the line. The chosen one goes to the end of its line.
+    pub(crate) fn next(&mut self) -> Option<&mut Consumer> {
+        loop {
+            let (_, line) = self.lines.first_mut()?;
+            let slot = *line.front()?;
+            let ready = self.slots.get(slot).and_then(Option::as_ref).is_some_and(|consumer| {
+                consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack)
+            });
+            if ready {
+                if line.len() > 1 {
+                    line.rotate_left(1);
+                }
+                return self.slots.get_mut(slot)?.as_mut();
+            }
+            line.pop_front();
+            if line.is_empty() {
+                self.lines.remove(0);
+            }
+            if let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+                consumer.waiting = false;
+            }
+        }
+    }
+
+    /// Whether nobody stands in line.
+    pub fn none_waiting(&self) -> bool {
+        self.lines.is_empty()
+    }
+}

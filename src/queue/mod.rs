@@ -1,0 +1,330 @@
+//! Queues: a pure machine ([`State`]) behind one lock.
+//!
+//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`], [`ready`]
+//! (priorities), [`consumers`] (prefetch, turns, single active consumer).
+
+pub mod arguments;
+pub mod consumers;
+pub mod delivery_limit;
+pub mod effects;
+pub mod expires;
+pub mod overflow;
+pub mod ready;
+mod state;
+pub mod ttl;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use amq_protocol::types::FieldTable;
+use parking_lot::{Mutex, RwLock};
+
+pub use self::arguments::{QueueArguments, QueueType};
+pub use self::state::{Counts, Enqueued, Settings, Settlement, State};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Resource, Result};
+use crate::limits::DELIVERY_BATCH_MAX;
+use crate::message::Message;
+use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec};
+use crate::queue::effects::{Effects, Wakeups};
+use crate::queue::ready::Entry;
+
+/// Identifies a connection within its broker.
+pub type ConnectionId = u64;
+
+/// What a queue was declared with `[amqp 0-9-1 queue.declare]`.
+#[derive(Clone, Debug)]
+pub struct QueueAttributes {
+    /// Survives a restart of the broker.
+    pub durable: bool,
+    /// Deleted when its last consumer is gone.
+    pub auto_delete: bool,
+    /// Connection that alone may use it and with which it ends.
+    pub owner: Option<ConnectionId>,
+    /// Arguments as they came.
+    pub table: FieldTable,
+    /// Arguments that the broker acts on.
+    pub arguments: QueueArguments,
+}
+
+/// Where the dead letters of a queue go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterTarget {
+    /// Exchange.
+    pub exchange: ExchangeName,
+    /// Routing key; `None` keeps that of the message.
+    pub routing_key: Option<String>,
+}
+
+/// A queue of a virtual host.
+pub struct Queue {
+    name: QueueName,
+    virtual_host: VirtualHostName,
+    attributes: QueueAttributes,
+    dead_letter_target: RwLock<Option<DeadLetterTarget>>,
+    deleted: AtomicBool,
+    state: Mutex<State>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(
+        name: QueueName,
+        virtual_host: VirtualHostName,
+        attributes: QueueAttributes,
+        now: Timestamp,
+    ) -> Self {
+        let arguments = &attributes.arguments;
+        let dead_letter_target =
+            arguments.dead_letter_exchange.as_deref().map(|exchange| DeadLetterTarget {
+                exchange: ExchangeName::from(exchange),
+                routing_key: arguments.dead_letter_routing_key.clone(),
+            });
+        Self {
+            state: Mutex::new(State::new(arguments, now)),
+            dead_letter_target: RwLock::new(dead_letter_target),
+            deleted: AtomicBool::new(false),
+            name,
+            virtual_host,
+            attributes,
+        }
+    }
+
+    /// Name.
+    pub fn name(&self) -> &QueueName {
+        &self.name
+    }
+
+    /// What it was declared with.
+    pub fn attributes(&self) -> &QueueAttributes {
+        &self.attributes
+    }
+
+    /// The queue as error texts name it.
+    pub fn resource(&self) -> Resource {
+        Resource::queue(&self.name, &self.virtual_host)
+    }
+
+    /// Where its dead letters go, if they go anywhere.
+    pub fn dead_letter_target(&self) -> Option<DeadLetterTarget> {
+        self.dead_letter_target.read().clone()
+    }
+
+    /// Counts at this moment.
+    pub fn counts(&self) -> Counts {
+        self.state.lock().counts()
+    }
+
+    /// Whether it was deleted; somebody may still hold it.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Fails with 405 unless `connection` may use the queue: exclusive queues are for their owner.
+    pub fn check_owner(&self, connection: ConnectionId) -> Result<()> {
+        match self.attributes.owner {
+            Some(owner) if owner != connection => Err(Error::Locked(self.resource())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs one command under the lock, then gives ready messages to consumers as far as these
+    /// take them, and notes in `effects` what else is to be done.
+    fn apply<R>(
+        self: &Arc<Self>,
+        now: Timestamp,
+        effects: &mut Effects,
+        command: impl FnOnce(&mut State, &mut Effects) -> R,
+    ) -> R {
+        let mut state = self.state.lock();
+        let footprint = state.counts().footprint;
+        let reply = command(&mut state, effects);
+        loop {
+            let more = state.dispatch(DELIVERY_BATCH_MAX, now, effects);
+            pass_on(&state, effects);
+            if !more {
+                break;
+            }
+        }
+        let grown = state.counts().footprint as isize - footprint as isize;
+        let deadline = state.new_deadline();
+        drop(state);
+        effects.footprint += grown;
+        if let Some(deadline) = deadline {
+            effects.timers.push((deadline, Arc::clone(self)));
+        }
+        if !effects.deaths.is_empty() {
+            self.bury(effects);
+        }
+        reply
+    }
+
+    /// Dead messages go on to the dead-letter exchange, if there is one.
+    fn bury(self: &Arc<Self>, effects: &mut Effects) {
+        let deaths = effects.deaths.drain(..);
+        if self.dead_letter_target.read().is_some() {
+            effects.dead_letters.extend(deaths.map(|death| (Arc::clone(self), death)));
+        }
+    }
+
+    /// Messages arrive, in order. `outcome` is called for each of them in turn.
+    pub fn enqueue(
+        self: &Arc<Self>,
+        messages: impl IntoIterator<Item = Message>,
+        now: Timestamp,
+        effects: &mut Effects,
+        mut outcome: impl FnMut(Enqueued),
+    ) {
+        self.apply(now, effects, |state, effects| {
+            for message in messages {
+                outcome(state.enqueue(message, now, effects));
+                if effects.deliveries.len() >= DELIVERY_BATCH_MAX {
+                    pass_on(state, effects);
+                }
+            }
+        });
+    }
+
+    /// basic.get. See [`State::get`].
+    pub fn get(
+        self: &Arc<Self>,
+        no_ack: bool,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Option<(u64, Entry, usize)>> {
+        self.apply(now, effects, |state, effects| {
+            if state.consumers().is_single_active() {
+                let kind = self.attributes.arguments.queue_type.as_str();
+                return Err(Error::SingleActiveConsumer(self.resource(), kind));
+            }
+            Ok(state.get(no_ack, now, effects))
+        })
+    }
+
+    /// Settles deliveries by their numbers.
+    pub fn settle(
+        self: &Arc<Self>,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        self.apply(now, effects, |state, effects| state.settle(ids, settlement, now, effects));
+    }
+
+    /// Registers a consumer. It gets its first message when it is resumed.
+    pub fn add_consumer(&self, spec: ConsumerSpec) -> Result<ConsumerId> {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return Err(Error::NotFound(self.resource()));
+        }
+        let consumers = state.consumers();
+        let refused = consumers.has_exclusive()
+            || spec.exclusive && (!consumers.is_empty() || consumers.is_single_active());
+        if refused {
+            return Err(Error::ExclusiveUse(self.resource()));
+        }
+        Ok(state.add_consumer(spec))
+    }
+
+    /// Removes a consumer; after this it gets nothing more.
+    pub fn remove_consumer(
+        self: &Arc<Self>,
+        id: ConsumerId,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let last = self.apply(now, effects, |state, _| state.remove_consumer(id, now));
+        if last && self.attributes.auto_delete && !self.is_deleted() {
+            effects.deletions.push(Arc::clone(self));
+        }
+    }
+
+    /// A consumer takes deliveries again.
+    pub fn resume(self: &Arc<Self>, id: ConsumerId, now: Timestamp, effects: &mut Effects) {
+        self.apply(now, effects, |state, _| state.resume(id));
+    }
+
+    /// The queue was declared again, which renews its lease; tells its counts.
+    pub fn touch(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> Counts {
+        self.apply(now, effects, |state, _| {
+            state.touch(now);
+        });
+        self.counts()
+    }
+
+    /// Drops all ready messages; tells how many.
+    pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> usize {
+        self.apply(now, effects, |state, effects| state.purge(now, effects))
+    }
+
+    /// The timer has gone off for this queue.
+    pub fn wake(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
+        let expired = self.apply(now, effects, |state, effects| {
+            state.wake(now, effects);
+            state.is_expired(now)
+        });
+        if expired && !self.is_deleted() {
+            effects.deletions.push(Arc::clone(self));
+        }
+    }
+
+    /// Ends the queue if `condition` holds: consumers are cancelled, messages dropped. Tells how
+    /// many were ready, or `None` if it had ended before.
+    pub fn delete(
+        self: &Arc<Self>,
+        condition: impl FnOnce(Counts) -> Result<()>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Option<usize>> {
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return Ok(None);
+        }
+        condition(state.counts())?;
+        self.deleted.store(true, Ordering::Release);
+        for consumer in state.consumers().iter() {
+            consumer.spec.outlet.cancelled(consumer.spec.source, &mut effects.wakeups);
+        }
+        let ready = state.purge(now, effects);
+        effects.footprint -= state.counts().footprint as isize;
+        effects.deaths.clear();
+        *state = State::new(&QueueArguments::default(), now);
+        Ok(Some(ready))
+    }
+}
+
+/// Passes the deliveries of the command at hand to their channels, which are told apart so that
+/// each is called once.
+fn pass_on(state: &State, effects: &mut Effects) {
+    let Effects { deliveries, wakeups, .. } = effects;
+    while let Some(first) = deliveries.first() {
+        let slot = first.slot;
+        let Some(consumer) = state.consumers().at(slot) else {
+            deliveries.retain(|delivery| delivery.slot != slot);
+            continue;
+        };
+        let outlet = &consumer.spec.outlet;
+        if deliveries.iter().all(|delivery| delivery.slot == slot) {
+            outlet.deliver(deliveries, wakeups);
+            deliveries.clear();
+            return;
+        }
+        pass_on_to(state, outlet, deliveries, wakeups);
+    }
+}
+
+fn pass_on_to(
+    state: &State,
+    outlet: &Arc<dyn consumers::Outlet>,
+    deliveries: &mut Vec<consumers::Delivery>,
+    wakeups: &mut Wakeups,
+) {
+    let same_outlet = |slot: usize| {
+        state.consumers().at(slot).is_some_and(|other| Arc::ptr_eq(&other.spec.outlet, outlet))
+    };
+    let mut own: Vec<_> = deliveries.extract_if(.., |d| same_outlet(d.slot)).collect();
+    outlet.deliver(&mut own, wakeups);
+}

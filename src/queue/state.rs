@@ -1,0 +1,394 @@
+//! The queue as a pure machine: commands with the present time in, replies and effects out.
+//!
+//! It reads no clock, takes no lock and calls nobody. What has to happen elsewhere is left in
+//! [`Effects`]: deliveries are passed on while the caller still holds the queue's lock, because
+//! the lock is what keeps them in order; everything else waits until it is free.
+
+use crate::clock::Timestamp;
+use crate::message::Message;
+use crate::queue::arguments::{QueueArguments, QueueType};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
+use crate::queue::delivery_limit::DeliveryLimit;
+use crate::queue::effects::{DeadLetter, DeathReason, Effects};
+use crate::queue::expires::Lease;
+use crate::queue::overflow::{LengthLimit, Overflow};
+use crate::queue::ready::{Entry, Ready};
+use crate::queue::ttl;
+use crate::ring::Ring;
+
+/// A delivery that waits for its acknowledgement.
+#[derive(Debug)]
+struct Unacked {
+    entry: Entry,
+    /// Who has it; `None` after basic.get or when the consumer is gone.
+    consumer: Option<ConsumerId>,
+}
+
+/// How deliveries are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Acknowledged: gone.
+    Ack,
+    /// Back to their original position `[amqp 0-9-1 basic.reject]`.
+    Requeue,
+    /// Dropped, or dead-lettered.
+    Reject,
+}
+
+/// What became of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// The queue has it, or had it.
+    Accepted,
+    /// The queue is full and refuses it.
+    Rejected,
+}
+
+/// Counts of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait for a consumer.
+    pub ready: usize,
+    /// Messages that wait for an acknowledgement.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Octets of all messages held, with their overhead.
+    pub footprint: usize,
+}
+
+/// The settings that a queue works by, from its arguments (and policies).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Time to live of messages, milliseconds.
+    pub message_ttl_ms: Option<u64>,
+    /// Life of the unused queue, milliseconds.
+    pub expires_ms: Option<u64>,
+    /// Length limits.
+    pub length: LengthLimit,
+    /// Limit of returns.
+    pub delivery_limit: DeliveryLimit,
+}
+
+impl Settings {
+    /// The settings that declared arguments ask for.
+    pub fn from_arguments(arguments: &QueueArguments) -> Self {
+        Self {
+            message_ttl_ms: arguments.message_ttl_ms,
+            expires_ms: arguments.expires_ms,
+            length: LengthLimit {
+                max_length: arguments.max_length,
+                max_length_bytes: arguments.max_length_bytes,
+                overflow: arguments.overflow.unwrap_or_default(),
+            },
+            delivery_limit: match arguments.queue_type {
+                QueueType::Classic => DeliveryLimit::none(),
+                QueueType::Quorum => DeliveryLimit::quorum(arguments.delivery_limit),
+            },
+        }
+    }
+}
+
+/// One queue.
+pub struct State {
+    settings: Settings,
+    ready: Ready,
+    unacked: Ring<Unacked>,
+    consumers: Consumers,
+    lease: Lease,
+    next_sequence: u64,
+    next_delivery: u64,
+    footprint: usize,
+    had_consumer: bool,
+    /// The deadline that the timer was asked for last.
+    wake_at: Timestamp,
+}
+
+impl State {
+    /// An empty queue.
+    pub fn new(arguments: &QueueArguments, now: Timestamp) -> Self {
+        let settings = Settings::from_arguments(arguments);
+        Self {
+            ready: Ready::new(arguments.max_priority.unwrap_or(0)),
+            unacked: Ring::default(),
+            consumers: Consumers::new(arguments.single_active_consumer),
+            lease: Lease::new(settings.expires_ms, now),
+            settings,
+            next_sequence: 0,
+            next_delivery: 1,
+            footprint: 0,
+            had_consumer: false,
+            wake_at: Timestamp::NEVER,
+        }
+    }
+
+    /// Counts.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            unacked: self.unacked.len(),
+            consumers: self.consumers.len(),
+            footprint: self.footprint,
+        }
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> &Consumers {
+        &self.consumers
+    }
+
+    /// A publish arrives.
+    #[inline]
+    pub fn enqueue(&mut self, message: Message, now: Timestamp, effects: &mut Effects) -> Enqueued {
+        let length = &self.settings.length;
+        if length.overflow != Overflow::DropHead
+            && length.refuses(
+                self.ready.len() as u64,
+                self.ready.body_bytes(),
+                message.body().len() as u64,
+            )
+        {
+            if length.overflow == Overflow::RejectPublishDlx {
+                effects.deaths.push(DeadLetter { message, reason: DeathReason::MaxLen });
+            }
+            return Enqueued::Rejected;
+        }
+        let expires_at =
+            ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let entry =
+            Entry { message, sequence, expires_at, delivery_count: 0, redelivered: false };
+        if self.ready.is_empty() {
+            if let Some(entry) = self.hand_over(entry, effects) {
+                self.hold(entry, now, effects);
+            }
+        } else {
+            self.hold(entry, now, effects);
+        }
+        Enqueued::Accepted
+    }
+
+    /// Keeps a message that nobody takes at once.
+    fn hold(&mut self, entry: Entry, now: Timestamp, effects: &mut Effects) {
+        self.footprint += entry.message.footprint();
+        self.ready.push(entry);
+        self.expire(now, effects);
+        self.drop_overflow(effects);
+    }
+
+    /// Gives a message to the next consumer; returns it if there is none.
+    #[inline]
+    fn hand_over(&mut self, entry: Entry, effects: &mut Effects) -> Option<Entry> {
+        let Some(consumer) = self.consumers.next() else { return Some(entry) };
+        let (slot, source) = (consumer.id.slot, consumer.spec.source);
+        if consumer.spec.no_ack {
+            effects.deliveries.push(Delivery { slot, source, id: 0, entry });
+            return None;
+        }
+        consumer.unacked += 1;
+        let id = self.next_delivery;
+        self.next_delivery += 1;
+        self.footprint += entry.message.footprint();
+        effects.deliveries.push(Delivery { slot, source, id, entry: entry.clone() });
+        self.unacked.push(id, Unacked { entry, consumer: Some(consumer.id) });
+        None
+    }
+
+    /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
+    /// be more to give.
+    pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
+        self.expire(now, effects);
+        for _ in 0..max {
+            if self.ready.is_empty() || self.consumers.none_waiting() {
+                self.ready.shrink();
+                return false;
+            }
+            let Some(entry) = self.pop_ready() else { return false };
+            if let Some(entry) = self.hand_over(entry, effects) {
+                self.footprint += entry.message.footprint();
+                self.ready.put_back(entry);
+                return false;
+            }
+            self.expire(now, effects);
+        }
+        true
+    }
+
+    fn pop_ready(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop()?;
+        self.footprint -= entry.message.footprint();
+        Some(entry)
+    }
+
+    /// basic.get: takes the message that is next. The reply holds the delivery's number (0 with
+    /// `no_ack`) and how many messages remain ready.
+    pub fn get(
+        &mut self,
+        no_ack: bool,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Option<(u64, Entry, usize)> {
+        self.lease.renew(now);
+        self.expire(now, effects);
+        let entry = self.pop_ready()?;
+        self.ready.shrink();
+        if no_ack {
+            return Some((0, entry, self.ready.len()));
+        }
+        let id = self.next_delivery;
+        self.next_delivery += 1;
+        self.footprint += entry.message.footprint();
+        self.unacked.push(id, Unacked { entry: entry.clone(), consumer: None });
+        Some((id, entry, self.ready.len()))
+    }
+
+    /// Deliveries are settled. Unknown numbers are those of a queue that was purged of them by
+    /// its deletion, and are ignored.
+    pub fn settle(
+        &mut self,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let mut returned = Vec::new();
+        for id in ids {
+            let Some(Unacked { entry, consumer }) = self.unacked.remove(id) else { continue };
+            self.footprint -= entry.message.footprint();
+            if let Some(consumer) = consumer {
+                self.release_credit(consumer);
+            }
+            match settlement {
+                Settlement::Ack => {}
+                Settlement::Requeue => returned.push(entry),
+                Settlement::Reject => {
+                    let message = entry.message;
+                    effects.deaths.push(DeadLetter { message, reason: DeathReason::Rejected });
+                }
+            }
+        }
+        self.take_back(returned, now, effects);
+    }
+
+    fn release_credit(&mut self, id: ConsumerId) {
+        let Some(consumer) = self.consumers.get_mut(id) else { return };
+        let was_out = !consumer.has_credit();
+        consumer.unacked = consumer.unacked.saturating_sub(1);
+        if was_out {
+            self.consumers.resume(id);
+        }
+    }
+
+    /// Returned messages go back to where they were. The last one first: then each finds its
+    /// place at the front.
+    fn take_back(&mut self, returned: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
+        if returned.is_empty() {
+            return;
+        }
+        for mut entry in returned.into_iter().rev() {
+            entry.redelivered = true;
+            entry.delivery_count = entry.delivery_count.saturating_add(1);
+            if self.settings.delivery_limit.is_exceeded(entry.delivery_count) {
+                let message = entry.message;
+                effects.deaths.push(DeadLetter { message, reason: DeathReason::DeliveryLimit });
+                continue;
+            }
+            self.footprint += entry.message.footprint();
+            self.ready.put_back(entry);
+        }
+        self.expire(now, effects);
+        self.drop_overflow(effects);
+    }
+
+    /// Expired messages leave, but only from the head `[rabbitmq ttl]`.
+    #[inline]
+    fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
+        while self.ready.head().is_some_and(|head| head.expires_at <= now) {
+            self.kill_head(DeathReason::Expired, effects);
+        }
+    }
+
+    fn drop_overflow(&mut self, effects: &mut Effects) {
+        while self.settings.length.must_drop(self.ready.len() as u64, self.ready.body_bytes()) {
+            self.kill_head(DeathReason::MaxLen, effects);
+        }
+    }
+
+    fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
+        if let Some(Entry { message, .. }) = self.pop_ready() {
+            effects.deaths.push(DeadLetter { message, reason });
+        }
+    }
+
+    /// Registers a consumer, which gets nothing before it is resumed.
+    pub fn add_consumer(&mut self, spec: ConsumerSpec) -> ConsumerId {
+        self.had_consumer = true;
+        self.consumers.add(spec)
+    }
+
+    /// Removes a consumer. Its unacknowledged deliveries stay with its channel. Tells whether it
+    /// was the last one.
+    pub fn remove_consumer(&mut self, id: ConsumerId, now: Timestamp) -> bool {
+        if self.consumers.remove(id).is_none() {
+            return false;
+        }
+        let last = self.consumers.is_empty();
+        if last {
+            self.lease.renew(now);
+        }
+        last
+    }
+
+    /// A consumer has room or credit again, or starts.
+    pub fn resume(&mut self, id: ConsumerId) {
+        self.consumers.resume(id);
+    }
+
+    /// The queue was declared again.
+    pub fn touch(&mut self, now: Timestamp) {
+        self.lease.renew(now);
+    }
+
+    /// Drops all ready messages; tells how many.
+    pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
+        self.expire(now, effects);
+        let dropped = self.ready.take_all();
+        self.footprint -= dropped.iter().map(|entry| entry.message.footprint()).sum::<usize>();
+        dropped.len()
+    }
+
+    /// Whether nobody has used the queue for as long as its lease allows.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.lease.deadline(!self.consumers.is_empty()) <= now
+    }
+
+    /// New settings, from a policy.
+    pub fn set_settings(&mut self, settings: Settings, now: Timestamp, effects: &mut Effects) {
+        self.lease.set_expires_ms(settings.expires_ms, now);
+        self.settings = settings;
+        self.drop_overflow(effects);
+    }
+
+    /// The next time at which something happens by itself, if the timer does not know it yet.
+    pub fn new_deadline(&mut self) -> Option<Timestamp> {
+        let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
+        let deadline = head.min(self.lease.deadline(!self.consumers.is_empty()));
+        if deadline >= self.wake_at {
+            return None;
+        }
+        self.wake_at = deadline;
+        Some(deadline)
+    }
+
+    /// The timer has gone off; expired messages leave.
+    pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
+        self.wake_at = Timestamp::NEVER;
+        self.expire(now, effects);
+    }
+
+    /// Whether a consumer was ever registered: auto-delete queues wait for the first.
+    pub fn had_consumer(&self) -> bool {
+        self.had_consumer
+    }
+}
