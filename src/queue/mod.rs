@@ -288,9 +288,8 @@ impl Queue {
         for consumer in state.consumers().iter() {
             consumer.spec.outlet.cancelled(consumer.spec.source, &mut effects.wakeups);
         }
-        let ready = state.purge(now, effects);
+        let ready = state.counts().ready;
         effects.footprint -= state.counts().footprint as isize;
-        effects.deaths.clear();
         *state = State::new(&QueueArguments::default(), now);
         Ok(Some(ready))
     }

@@ -1,0 +1,56 @@
+//! Why an exchange or a binding is refused, in RabbitMQ's words.
+
+use thiserror::Error;
+
+/// An argument of `exchange.declare` that the exchange type refuses (406 `PRECONDITION_FAILED`).
+///
+/// The text is RabbitMQ's reply text without the leading `PRECONDITION_FAILED - `.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ExchangeArgumentError {
+    /// Both `hash-header` and `hash-property` are given.
+    #[error("hash-header and hash-property are mutually exclusive")]
+    HashHeaderAndProperty,
+    /// `hash-property` names something else than `correlation_id`, `message_id` or `timestamp`.
+    #[error("Unsupported property: {0}")]
+    UnsupportedProperty(String),
+    /// `hash-header` or `hash-property` is no string. RabbitMQ fails with an internal error here,
+    /// so there is no text to repeat.
+    #[error("Invalid {argument} type {type_name}; expected longstr")]
+    NotAString {
+        /// The argument's name.
+        argument: &'static str,
+        /// RabbitMQ's name of the type that was given.
+        type_name: &'static str,
+    },
+}
+
+/// A binding that the exchange type refuses (406 `PRECONDITION_FAILED`).
+///
+/// The text is RabbitMQ's reply text without the leading `PRECONDITION_FAILED - `.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BindError {
+    /// `x-match` has an unknown value, here as RabbitMQ prints it.
+    #[error("Invalid x-match field value {0}; expected all, any, all-with-x, or any-with-x")]
+    XMatchValue(String),
+    /// `x-match` is no string.
+    #[error("Invalid x-match field type {type_name} (value {value}); expected longstr")]
+    XMatchType {
+        /// RabbitMQ's name of the type that was given.
+        type_name: &'static str,
+        /// The value as RabbitMQ prints it.
+        value: String,
+    },
+    /// The binding key of an `x-consistent-hash` exchange is no integer, here as RabbitMQ prints
+    /// it.
+    #[error("The binding key must be an integer: {0}")]
+    WeightNotAnInteger(String),
+    /// The weight is zero or negative.
+    #[error("The binding key must be greater than 0")]
+    WeightTooSmall,
+    /// The weight is above 10,000.
+    #[error("The binding key must not exceed 10000")]
+    WeightTooLarge,
+    /// A binding of an `x-local-random` exchange has a binding key, here as text.
+    #[error("Non empty binding '{0}' key not permitted")]
+    KeyNotEmpty(String),
+}

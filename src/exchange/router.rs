@@ -1,0 +1,179 @@
+//! The bindings of one exchange, and the way from a message to its destinations.
+
+use std::hash::Hash;
+
+use amq_protocol::types::FieldTable;
+
+use super::binding::{Binding, BindingKey, BindingSet};
+use super::consistent_hash::ConsistentHash;
+use super::destinations::Collector;
+use super::direct::Direct;
+use super::fanout::Fanout;
+use super::headers::Headers;
+use super::modulus_hash::ModulusHash;
+use super::random::Random;
+use super::topic::Topic;
+use super::{BindError, ExchangeArgumentError, ExchangeType, Routing};
+
+/// The bindings of one exchange.
+///
+/// A binding is known by its destination, its binding key and its arguments, exactly. An empty
+/// router holds no heap memory. A clone copies every binding.
+#[derive(Debug, Clone)]
+pub struct Router<D> {
+    kind: ExchangeType,
+    bindings: BindingSet<D>,
+    table: Table<D>,
+}
+
+/// The same bindings, arranged for the lookup that the type needs.
+#[derive(Debug, Clone)]
+enum Table<D> {
+    Direct(Direct<D>),
+    Fanout(Fanout<D>),
+    Topic(Topic<D>),
+    Headers(Headers<D>),
+    Random(Random<D>),
+    ConsistentHash(ConsistentHash<D>),
+    ModulusHash(ModulusHash<D>),
+}
+
+impl<D: Clone + Eq + Hash> Router<D> {
+    /// An exchange without bindings.
+    ///
+    /// `arguments` are those of `exchange.declare`; only `x-consistent-hash` looks at any:
+    /// `hash-header` and `hash-property`.
+    ///
+    /// # Errors
+    ///
+    /// If the type refuses the arguments (406).
+    pub fn new(kind: ExchangeType, arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
+        let table = match kind {
+            ExchangeType::Direct => Table::Direct(Direct::new()),
+            ExchangeType::Fanout => Table::Fanout(Fanout::new()),
+            ExchangeType::Topic => Table::Topic(Topic::new()),
+            ExchangeType::Headers => Table::Headers(Headers::new()),
+            ExchangeType::Random => Table::Random(Random::new(false)),
+            ExchangeType::LocalRandom => Table::Random(Random::new(true)),
+            ExchangeType::ConsistentHash => Table::ConsistentHash(ConsistentHash::new(arguments)?),
+            ExchangeType::ModulusHash => Table::ModulusHash(ModulusHash::new()),
+        };
+        Ok(Self { kind, bindings: BindingSet::new(), table })
+    }
+
+    /// The type of the exchange.
+    pub fn kind(&self) -> ExchangeType {
+        self.kind
+    }
+
+    /// Adds a binding. `false` if it existed already.
+    ///
+    /// # Errors
+    ///
+    /// If the type refuses the binding key or the arguments (406); nothing changes then.
+    pub fn bind(
+        &mut self,
+        destination: D,
+        binding_key: &[u8],
+        arguments: &FieldTable,
+    ) -> Result<bool, BindError> {
+        let binding = BindingKey::new(binding_key, arguments);
+        if self.bindings.contains(&destination, &binding) {
+            return Ok(false);
+        }
+        match &mut self.table {
+            Table::Direct(table) => table.add(&destination, &binding),
+            Table::Fanout(table) => table.add(&destination),
+            Table::Topic(table) => table.add(&destination, &binding),
+            Table::Headers(table) => table.add(&destination, &binding)?,
+            Table::Random(table) => table.add(&destination, &binding)?,
+            Table::ConsistentHash(table) => table.add(&destination, &binding)?,
+            Table::ModulusHash(table) => table.add(&destination),
+        }
+        self.bindings.insert(destination, binding);
+        Ok(true)
+    }
+
+    /// Removes a binding. `false` if there was none.
+    pub fn unbind(&mut self, destination: &D, binding_key: &[u8], arguments: &FieldTable) -> bool {
+        let binding = BindingKey::new(binding_key, arguments);
+        let removed = self.bindings.remove(destination, &binding);
+        if removed {
+            self.table.remove(destination, &binding);
+        }
+        removed
+    }
+
+    /// Removes every binding of a destination, as when a queue is deleted. Returns their number.
+    pub fn unbind_destination(&mut self, destination: &D) -> usize {
+        let removed = self.bindings.remove_destination(destination);
+        for binding in &removed {
+            self.table.remove(destination, binding);
+        }
+        removed.len()
+    }
+
+    /// Appends the destinations of a message to `out`, in no particular order.
+    ///
+    /// A destination that `out` holds already is not appended again, so that a message with
+    /// several routing keys can be routed key by key into one list.
+    pub fn route(&self, message: &Routing<'_>, out: &mut Vec<D>) {
+        let mut out = Collector::new(out);
+        match &self.table {
+            Table::Direct(table) => table.route(message, &mut out),
+            Table::Fanout(table) => table.route(&mut out),
+            Table::Topic(table) => table.route(message, &mut out),
+            Table::Headers(table) => table.route(message, &mut out),
+            Table::Random(table) => table.route(message, &mut out),
+            Table::ConsistentHash(table) => table.route(message, &mut out),
+            Table::ModulusHash(table) => table.route(message, &mut out),
+        }
+    }
+
+    /// Whether [`route`](Self::route) looks at [`Routing::headers`]. May change with the bindings.
+    pub fn needs_headers(&self) -> bool {
+        match &self.table {
+            Table::Headers(table) => table.needs_headers(),
+            Table::ConsistentHash(table) => table.needs_headers(),
+            _ => false,
+        }
+    }
+
+    /// Whether [`route`](Self::route) looks at the message's other properties: `correlation_id`,
+    /// `message_id`, `timestamp`.
+    pub fn needs_properties(&self) -> bool {
+        match &self.table {
+            Table::ConsistentHash(table) => table.needs_properties(),
+            _ => false,
+        }
+    }
+
+    /// Every binding, in no particular order.
+    pub fn bindings(&self) -> impl Iterator<Item = Binding<'_, D>> {
+        self.bindings.iter()
+    }
+
+    /// The number of bindings.
+    pub fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Whether there is no binding.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<D: Clone + Eq + Hash> Table<D> {
+    fn remove(&mut self, destination: &D, binding: &BindingKey) {
+        match self {
+            Self::Direct(table) => table.remove(destination, binding),
+            Self::Fanout(table) => table.remove(destination),
+            Self::Topic(table) => table.remove(destination, binding),
+            Self::Headers(table) => table.remove(destination, binding),
+            Self::Random(table) => table.remove(destination),
+            Self::ConsistentHash(table) => table.remove(destination, binding),
+            Self::ModulusHash(table) => table.remove(destination),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Who is at the other end: the user and virtual host of a connection, and what they may do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::access::{Access, AccessControl, AccessRefusal, ResourceKind, User, UserTag};
+use crate::error::{Error, Result};
+use crate::names::QueueName;
+use crate::queue::ConnectionId;
+use crate::vhost::VirtualHost;
+
+/// One opened connection, of a client or of the embedding program, as its channels see it.
+pub struct Session {
+    /// Identifies the connection within the broker.
+    pub id: ConnectionId,
+    /// Who logged in.
+    pub user: Arc<User>,
+    /// Virtual host that was opened.
+    pub virtual_host: Arc<VirtualHost>,
+    /// Whether the client wants to hear when a queue cancels its consumers.
+    pub consumer_cancel_notify: bool,
+    access: Arc<AccessControl>,
+    exclusive_queues: Mutex<Vec<QueueName>>,
+    closed: AtomicBool,
+}
+
+impl Session {
+    /// Opens `virtual_host` for `user`.
+    pub fn new(
+        id: ConnectionId,
+        user: Arc<User>,
+        virtual_host: Arc<VirtualHost>,
+        access: Arc<AccessControl>,
+        consumer_cancel_notify: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            user,
+            virtual_host,
+            consumer_cancel_notify,
+            access,
+            exclusive_queues: Mutex::default(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Fails with 403 unless the user has the permission.
+    pub fn check(&self, access: Access, kind: ResourceKind, name: &str) -> Result<()> {
+        let host = self.virtual_host.name();
+        self.access.check_resource(&self.user.name, host, access, (kind, name)).map_err(refused)
+    }
+
+    /// Fails with 403 unless the user may use the routing key on a topic exchange.
+    pub fn check_topic(&self, access: Access, exchange: &str, key: &[u8]) -> Result<()> {
+        let host = self.virtual_host.name();
+        let key = String::from_utf8_lossy(key);
+        self.access.check_topic(&self.user.name, host, access, (exchange, &key)).map_err(refused)
+    }
+
+    /// A number that changes whenever permissions do.
+    pub fn access_generation(&self) -> u64 {
+        self.access.generation()
+    }
+
+    /// Fails with 406 if the `user_id` property names another user `[rabbitmq validated-user-id]`.
+    pub fn check_user_id(&self, user_id: &[u8]) -> Result<()> {
+        let name = self.user.name.as_str();
+        if user_id == name.as_bytes() || self.user.has_tag(&UserTag::Impersonator) {
+            return Ok(());
+        }
+        let claimed = String::from_utf8_lossy(user_id);
+        Err(Error::Precondition(format!(
+            "user_id property set to '{claimed}' but authenticated user was '{name}'"
+        )))
+    }
+
+    /// Remembers a queue that ends with the connection.
+    pub fn own(&self, queue: QueueName) {
+        self.exclusive_queues.lock().push(queue);
+    }
+
+    /// Takes the queues that end with the connection.
+    pub fn take_owned(&self) -> Vec<QueueName> {
+        std::mem::take(&mut *self.exclusive_queues.lock())
+    }
+
+    /// Whether the connection was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Marks the connection as closed; tells whether it was open.
+    pub fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn refused(refusal: AccessRefusal) -> Error {
+    Error::AccessRefused(refusal.to_string())
+}

@@ -1,0 +1,274 @@
+//! Declaring queues and exchanges `[amqp 0-9-1 queue.declare, exchange.declare]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use dashmap::Entry;
+
+use crate::access::{Access, ResourceKind};
+use crate::error::{Error, Resource, Result};
+use crate::exchange::{ExchangeType, Router};
+use crate::names::{ExchangeName, QueueName};
+use crate::queue::arguments::{ArgumentError, get, string, type_name};
+use crate::queue::effects::Effects;
+use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueType};
+use crate::session::Session;
+use crate::vhost::exchange::ExchangeAttributes;
+use crate::vhost::{VirtualHost, equivalence, reply_to};
+
+/// Names that start with it are the broker's.
+const RESERVED_PREFIX: &str = "amq.";
+
+/// What is asked of queue.declare.
+#[derive(Clone, Debug, Default)]
+pub struct QueueDeclare {
+    /// Name; empty asks the broker for one.
+    pub queue: String,
+    /// Only tells about the queue, or fails with 404.
+    pub passive: bool,
+    /// Survives a restart of the broker.
+    pub durable: bool,
+    /// Only for this connection, with which it ends.
+    pub exclusive: bool,
+    /// Deleted when its last consumer is gone.
+    pub auto_delete: bool,
+    /// `x-` arguments.
+    pub arguments: FieldTable,
+}
+
+impl QueueDeclare {
+    /// An exclusive queue is never durable: it ends with its connection.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable && !self.exclusive
+    }
+}
+
+/// The reply to queue.declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDeclareOk {
+    /// Name, that of the broker's choice if none was given.
+    pub queue: QueueName,
+    /// Ready messages.
+    pub message_count: usize,
+    /// Consumers.
+    pub consumer_count: usize,
+}
+
+/// What is asked of exchange.declare.
+#[derive(Clone, Debug, Default)]
+pub struct ExchangeDeclare {
+    /// Name.
+    pub exchange: String,
+    /// Type: `direct`, `topic`, `fanout`, `headers`, ...
+    pub kind: String,
+    /// Only succeeds if it exists, or fails with 404.
+    pub passive: bool,
+    /// Survives a restart of the broker.
+    pub durable: bool,
+    /// Deleted when its last binding is gone.
+    pub auto_delete: bool,
+    /// Takes no publishes from clients.
+    pub internal: bool,
+    /// Arguments, such as `alternate-exchange`.
+    pub arguments: FieldTable,
+}
+
+impl VirtualHost {
+    /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.
+    pub fn queue_declare(
+        self: &Arc<Self>,
+        session: &Session,
+        declare: &QueueDeclare,
+        effects: &mut Effects,
+    ) -> Result<QueueDeclareOk> {
+        let name = without_line_ends(&declare.queue);
+        if name.starts_with(reply_to::REPLY_TO) {
+            return self.declare_reply_to(&name);
+        }
+        if declare.passive {
+            let queue = self.queue(&name)?;
+            queue.check_owner(session.id)?;
+            return Ok(self.describe(&queue, effects));
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Error::ReservedName { kind: "queue", name });
+        }
+        let generated = name.is_empty();
+        let name = QueueName::from(if generated { random_name("amq.gen") } else { name });
+        session.check(Access::Configure, ResourceKind::Queue, name.as_str())?;
+        let owner = declare.exclusive.then_some(session.id);
+        if let Some(queue) = self.find_queue(name.as_str()) {
+            equivalence::check_queue(&queue, declare, owner)?;
+            return Ok(self.describe(&queue, effects));
+        }
+        let queue = self.create_queue(session, name, generated, declare, effects)?;
+        Ok(self.describe(&queue, effects))
+    }
+
+    fn describe(self: &Arc<Self>, queue: &Arc<Queue>, effects: &mut Effects) -> QueueDeclareOk {
+        let counts = queue.touch(self.now(), effects);
+        QueueDeclareOk {
+            queue: queue.name().clone(),
+            message_count: counts.ready,
+            consumer_count: counts.consumers,
+        }
+    }
+
+    fn create_queue(
+        self: &Arc<Self>,
+        session: &Session,
+        name: QueueName,
+        generated: bool,
+        declare: &QueueDeclare,
+        effects: &mut Effects,
+    ) -> Result<Arc<Queue>> {
+        let resource = Resource::queue(&name, &self.name).to_string();
+        if let Some(value) = get(&declare.arguments, "x-dead-letter-exchange") {
+            let Some(exchange) = string(value) else {
+                let (argument, received) = ("x-dead-letter-exchange", type_name(value));
+                let error = ArgumentError::Type { argument, received };
+                return Err(Error::Precondition(error.explain(&resource)));
+            };
+            session.check(Access::Read, ResourceKind::Queue, name.as_str())?;
+            session.check(Access::Write, ResourceKind::Exchange, exchange)?;
+        }
+        let arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
+            let text = error.explain(&resource);
+            if error == ArgumentError::Stream {
+                Error::NotImplemented(text)
+            } else {
+                Error::Precondition(text)
+            }
+        })?;
+        if arguments.queue_type == QueueType::Quorum {
+            check_quorum(declare, generated, &resource)?;
+        }
+        let attributes = QueueAttributes {
+            durable: declare.is_durable(),
+            auto_delete: declare.auto_delete,
+            owner: declare.exclusive.then_some(session.id),
+            table: declare.arguments.clone(),
+            arguments,
+        };
+        let queue = Queue::new(name.clone(), self.name.clone(), attributes, self.now());
+        match self.queues.entry(name.clone()) {
+            // Somebody else was faster.
+            Entry::Occupied(existing) => {
+                let queue = Arc::clone(existing.get());
+                drop(existing);
+                let owner = declare.exclusive.then_some(session.id);
+                equivalence::check_queue(&queue, declare, owner)?;
+                return Ok(queue);
+            }
+            Entry::Vacant(place) => place.insert(Arc::new(queue)),
+        };
+        self.changed();
+        if declare.exclusive {
+            session.own(name.clone());
+            if session.is_closed() {
+                self.delete_owned(session, effects);
+            }
+        }
+        self.queue(name.as_str())
+    }
+
+    /// Declares an exchange. Errors: 403, 404 (passive), 406.
+    pub fn exchange_declare(
+        self: &Arc<Self>,
+        session: &Session,
+        declare: &ExchangeDeclare,
+    ) -> Result<()> {
+        let name = without_line_ends(&declare.exchange);
+        if declare.passive {
+            if name.is_empty() {
+                return Err(Error::DefaultExchange);
+            }
+            return self.exchange(&name).map(drop);
+        }
+        let kind = declare.kind.parse::<ExchangeType>().map_err(|_| {
+            let verdict = if declare.kind.is_empty() { "invalid" } else { "unknown" };
+            Error::Precondition(format!("{verdict} exchange type '{}'", declare.kind))
+        })?;
+        if name.is_empty() {
+            return Err(Error::DefaultExchange);
+        }
+        session.check(Access::Configure, ResourceKind::Exchange, &name)?;
+        let _topology = self.topology.lock();
+        if let Some(exchange) = self.find_exchange(&name) {
+            return equivalence::check_exchange(&exchange, declare, kind);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Error::ReservedName { kind: "exchange", name });
+        }
+        let alternate = self.alternate(session, &name, &declare.arguments)?;
+        let router = Router::new(kind, &declare.arguments)
+            .map_err(|error| Error::Precondition(error.to_string()))?;
+        let attributes = ExchangeAttributes {
+            kind,
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            table: declare.arguments.clone(),
+            alternate,
+        };
+        self.insert_exchange(name.into(), attributes, router);
+        Ok(())
+    }
+
+    /// `alternate-exchange`, if it is set and the user may read from here and write there.
+    fn alternate(
+        &self,
+        session: &Session,
+        exchange: &str,
+        arguments: &FieldTable,
+    ) -> Result<Option<ExchangeName>> {
+        let Some(value) = get(arguments, "alternate-exchange") else { return Ok(None) };
+        let Some(alternate) = string(value) else {
+            let resource = Resource::exchange(&ExchangeName::from(exchange), &self.name);
+            return Err(Error::Precondition(format!(
+                "invalid type '{}' for arg 'alternate-exchange' in {resource}",
+                type_name(value)
+            )));
+        };
+        session.check(Access::Read, ResourceKind::Exchange, exchange)?;
+        session.check(Access::Write, ResourceKind::Exchange, alternate)?;
+        Ok(Some(ExchangeName::from(alternate)))
+    }
+}
+
+/// What a quorum queue cannot be `[rabbitmq quorum-queues#feature-matrix]`.
+fn check_quorum(declare: &QueueDeclare, generated: bool, resource: &str) -> Result<()> {
+    if generated {
+        return Err(Error::Precondition(
+            "Cannot declare a server-named queue for type rabbit_quorum_queue".into(),
+        ));
+    }
+    let property = if declare.exclusive {
+        "exclusive-owner"
+    } else if !declare.durable {
+        "non-durable"
+    } else if declare.auto_delete {
+        "auto-delete"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Precondition(format!("invalid property '{property}' for {resource}")))
+}
+
+/// Names lose their line ends, silently, as in RabbitMQ.
+pub(super) fn without_line_ends(name: &str) -> String {
+    name.replace(['\r', '\n'], "")
+}
+
+/// `prefix-` and 22 random characters.
+pub(crate) fn random_name(prefix: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut octets = [0; 16];
+    if getrandom::fill(&mut octets).is_err() {
+        // Without the system's randomness names still have to differ.
+        use std::hash::{BuildHasher, RandomState};
+        octets[..8].copy_from_slice(&RandomState::new().hash_one(prefix).to_be_bytes());
+    }
+    format!("{prefix}-{}", URL_SAFE_NO_PAD.encode(octets))
+}

@@ -1,0 +1,97 @@
+//! An exchange of a virtual host: its attributes and, behind a read-write lock, its bindings.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use parking_lot::RwLock;
+
+use crate::error::Resource;
+use crate::exchange::{ExchangeType, Router};
+use crate::names::{ExchangeName, VirtualHostName};
+use crate::queue::Queue;
+
+/// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
+#[derive(Clone, Debug)]
+pub struct ExchangeAttributes {
+    /// How it routes.
+    pub kind: ExchangeType,
+    /// Survives a restart of the broker.
+    pub durable: bool,
+    /// Deleted when its last binding is gone.
+    pub auto_delete: bool,
+    /// Takes no publishes from clients, only from exchanges bound to it.
+    pub internal: bool,
+    /// Arguments as they came.
+    pub table: FieldTable,
+    /// `alternate-exchange`: gets what cannot be routed `[rabbitmq ae]`.
+    pub alternate: Option<ExchangeName>,
+}
+
+/// An exchange of a virtual host.
+pub struct Exchange {
+    pub(super) name: ExchangeName,
+    pub(super) virtual_host: VirtualHostName,
+    pub(super) attributes: ExchangeAttributes,
+    pub(super) router: RwLock<Router<Destination>>,
+}
+
+impl Exchange {
+    /// Name; empty for the default exchange.
+    pub fn name(&self) -> &ExchangeName {
+        &self.name
+    }
+
+    /// What it was declared with.
+    pub fn attributes(&self) -> &ExchangeAttributes {
+        &self.attributes
+    }
+
+    /// Whether it is the default exchange, to which every queue is bound by its name.
+    pub fn is_default(&self) -> bool {
+        self.name.as_str().is_empty()
+    }
+
+    /// The exchange as error texts name it.
+    pub fn resource(&self) -> Resource {
+        Resource::exchange(&self.name, &self.virtual_host)
+    }
+
+    /// Number of bindings whose source it is.
+    pub fn binding_count(&self) -> usize {
+        self.router.read().len()
+    }
+}
+
+/// What a binding leads to.
+#[derive(Clone)]
+pub enum Destination {
+    /// A queue.
+    Queue(Arc<Queue>),
+    /// An exchange `[rabbitmq e2e]`.
+    Exchange(Arc<Exchange>),
+}
+
+impl Destination {
+    /// Queues and exchanges are themselves and not what happens to bear their name later.
+    fn identity(&self) -> usize {
+        match self {
+            Self::Queue(queue) => Arc::as_ptr(queue) as usize,
+            Self::Exchange(exchange) => Arc::as_ptr(exchange) as usize,
+        }
+    }
+}
+
+impl PartialEq for Destination {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Destination {}
+
+impl Hash for Destination {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}

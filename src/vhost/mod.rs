@@ -1,0 +1,226 @@
+//! Virtual hosts: the only place where exchanges and queues meet.
+//!
+//! A file for each thing that is done with both: [`declare`], [`bind`], [`delete`], [`route`],
+//! [`publish`], [`dead_letter`], [`reply_to`].
+
+mod bind;
+pub mod dead_letter;
+mod declare;
+mod delete;
+mod equivalence;
+mod exchange;
+mod publish;
+mod reply_to;
+mod route;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use amq_protocol::types::FieldTable;
+use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
+
+pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
+pub use self::reply_to::{REPLY_TO, ReplyTarget};
+pub use self::route::Route;
+
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, Resource, Result};
+use crate::exchange::{ExchangeType, Router};
+use crate::memory::Memory;
+use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::queue::Queue;
+use crate::queue::effects::Effects;
+use crate::timers::Timers;
+
+/// Exchanges that every virtual host has from the start.
+const PREDECLARED: &[(&str, ExchangeType)] = &[
+    ("", ExchangeType::Direct),
+    ("amq.direct", ExchangeType::Direct),
+    ("amq.fanout", ExchangeType::Fanout),
+    ("amq.topic", ExchangeType::Topic),
+    ("amq.headers", ExchangeType::Headers),
+    ("amq.match", ExchangeType::Headers),
+    ("amq.rabbitmq.trace", ExchangeType::Topic),
+];
+
+/// What the virtual hosts of a broker share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Time.
+    pub clock: Clock,
+    /// Deadlines of queues.
+    pub timers: Arc<Timers>,
+    /// Octets held by all queues.
+    pub memory: Arc<Memory>,
+}
+
+/// Which exchanges lead to a destination, and by how many bindings: what has to be visited when
+/// the destination is deleted. Its lock serializes all changes to exchanges, queues and bindings.
+#[derive(Default)]
+struct Topology {
+    sources: HashMap<Destination, HashMap<ExchangeName, usize>>,
+}
+
+/// A virtual host.
+pub struct VirtualHost {
+    name: VirtualHostName,
+    exchanges: DashMap<ExchangeName, Arc<Exchange>>,
+    queues: DashMap<QueueName, Arc<Queue>>,
+    reply_targets: DashMap<Vec<u8>, ReplyTarget>,
+    topology: Mutex<Topology>,
+    generation: AtomicU64,
+    closed: AtomicBool,
+    shared: Shared,
+}
+
+impl VirtualHost {
+    /// A virtual host with the predeclared exchanges.
+    pub fn new(name: VirtualHostName, shared: Shared) -> Arc<Self> {
+        let host = Self {
+            exchanges: DashMap::with_shard_amount(4),
+            queues: DashMap::with_shard_amount(16),
+            reply_targets: DashMap::with_shard_amount(4),
+            topology: Mutex::default(),
+            generation: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            name,
+            shared,
+        };
+        for &(exchange, kind) in PREDECLARED {
+            let attributes = ExchangeAttributes {
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal: exchange == "amq.rabbitmq.trace",
+                table: FieldTable::default(),
+                alternate: None,
+            };
+            if let Ok(router) = Router::new(kind, &attributes.table) {
+                host.insert_exchange(exchange.into(), attributes, router);
+            }
+        }
+        Arc::new(host)
+    }
+
+    fn insert_exchange(
+        &self,
+        name: ExchangeName,
+        attributes: ExchangeAttributes,
+        router: Router<Destination>,
+    ) {
+        let exchange = Exchange {
+            name: name.clone(),
+            virtual_host: self.name.clone(),
+            attributes,
+            router: RwLock::new(router),
+        };
+        self.exchanges.insert(name, Arc::new(exchange));
+        self.changed();
+    }
+
+    /// Name.
+    pub fn name(&self) -> &VirtualHostName {
+        &self.name
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// A number that changes whenever an exchange, a queue or a binding does: whoever remembers a
+    /// route compares it.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The exchange of that name, or 404.
+    pub fn exchange(&self, name: &str) -> Result<Arc<Exchange>> {
+        self.find_exchange(name).ok_or_else(|| {
+            Error::NotFound(Resource::exchange(&ExchangeName::from(name), &self.name))
+        })
+    }
+
+    fn find_exchange(&self, name: &str) -> Option<Arc<Exchange>> {
+        self.exchanges.get(name).map(|exchange| Arc::clone(&exchange))
+    }
+
+    /// The queue of that name, or 404.
+    pub fn queue(&self, name: &str) -> Result<Arc<Queue>> {
+        self.find_queue(name)
+            .ok_or_else(|| Error::NotFound(Resource::queue(&QueueName::from(name), &self.name)))
+    }
+
+    fn find_queue(&self, name: &str) -> Option<Arc<Queue>> {
+        self.queues.get(name).map(|queue| Arc::clone(&queue))
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> Vec<Arc<Queue>> {
+        self.queues.iter().map(|queue| Arc::clone(&queue)).collect()
+    }
+
+    /// All exchanges.
+    pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges.iter().map(|exchange| Arc::clone(&exchange)).collect()
+    }
+
+    /// Does the work that commands on queues have left behind, and what follows from it, until
+    /// nothing is left; then wakes whom it concerns.
+    #[inline]
+    pub fn run(self: &Arc<Self>, effects: &mut Effects) {
+        if effects.has_work() {
+            self.work_off(effects);
+        }
+        effects.wakeups.wake_all();
+    }
+
+    /// As [`VirtualHost::run`], but leaves waking for later.
+    #[inline]
+    pub fn run_without_waking(self: &Arc<Self>, effects: &mut Effects) {
+        if effects.has_work() {
+            self.work_off(effects);
+        }
+    }
+
+    fn work_off(self: &Arc<Self>, effects: &mut Effects) {
+        loop {
+            for (deadline, queue) in effects.timers.drain(..) {
+                self.shared.timers.schedule(deadline, self, &queue);
+            }
+            if let Some(queue) = effects.deletions.pop() {
+                self.delete_unused(&queue, effects);
+            } else if !effects.dead_letters.is_empty() {
+                for (queue, letter) in std::mem::take(&mut effects.dead_letters) {
+                    self.dead_letter(&queue, letter, effects);
+                }
+            } else if effects.timers.is_empty() {
+                break;
+            }
+        }
+        self.shared.memory.add(std::mem::take(&mut effects.footprint));
+    }
+
+    /// The timer has gone off for a queue.
+    pub(crate) fn wake_queue(self: &Arc<Self>, queue: &Arc<Queue>, effects: &mut Effects) {
+        queue.wake(self.now(), effects);
+        self.run(effects);
+    }
+
+    /// Lets go of everything, so that exchanges bound in a circle do not keep each other alive.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.topology.lock().sources.clear();
+        self.exchanges.clear();
+        self.queues.clear();
+        self.reply_targets.clear();
+        self.changed();
+    }
+}
