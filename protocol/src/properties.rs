@@ -1,0 +1,291 @@
+//! Content properties as they travel: flags and a list of values. [amqp 0-9-1 §4.2.6.1]
+//!
+//! They are carried as the octets that came in; single values are found by walking the list.
+
+use std::ops::Range;
+
+use amq_protocol::frame::WriteContext;
+use amq_protocol::protocol::basic::{AMQPProperties, gen_properties, parse_properties};
+use amq_protocol::types::FieldTable;
+
+use crate::constants::SHORT_STRING_MAX;
+use crate::reader::Reader;
+use crate::table::{TableError, parse_table, skip_table};
+
+/// Properties of a message that has none.
+pub const NO_PROPERTIES: &[u8] = &[0, 0];
+
+/// Flag bits of the 14 properties; the last two bits of the flags mean nothing.
+const KNOWN_FLAGS: u16 = 0xFFFC;
+const COUNT: usize = 14;
+
+const HEADERS: usize = 2;
+const DELIVERY_MODE: usize = 3;
+const PRIORITY: usize = 4;
+const CORRELATION_ID: usize = 5;
+const REPLY_TO: usize = 6;
+const EXPIRATION: usize = 7;
+const MESSAGE_ID: usize = 8;
+const TIMESTAMP: usize = 9;
+const KIND: usize = 10;
+const USER_ID: usize = 11;
+const APP_ID: usize = 12;
+
+const fn flag(index: usize) -> u16 {
+    0x8000 >> index
+}
+
+/// The octets do not hold what the flags announce, or more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed content properties")]
+pub struct PropertiesError;
+
+impl From<TableError> for PropertiesError {
+    fn from(_: TableError) -> Self {
+        Self
+    }
+}
+
+/// What [`RawProperties::with`] does to one property.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Change<T> {
+    /// Leave it, octet for octet.
+    #[default]
+    Keep,
+    /// Take it out.
+    Remove,
+    /// Give it this value, whether it was there or not.
+    Set(T),
+}
+
+/// Changes for [`RawProperties::with`]; by default everything is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changes<'a> {
+    /// For `headers`.
+    pub headers: Change<&'a FieldTable>,
+    /// For `delivery_mode`.
+    pub delivery_mode: Change<u8>,
+    /// For `priority`.
+    pub priority: Change<u8>,
+    /// For `reply_to`; cut after 255 octets.
+    pub reply_to: Change<&'a [u8]>,
+    /// For `expiration`; cut after 255 octets.
+    pub expiration: Change<&'a [u8]>,
+}
+
+/// Property flags and values as on the wire. Nothing is checked until it is asked for; a value that
+/// is not there and one that cannot be read are both `None`. See [`RawProperties::validate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawProperties<'a>(pub &'a [u8]);
+
+impl<'a> RawProperties<'a> {
+    /// The flags that say which properties are there; 0 if there are not even flags.
+    #[inline]
+    pub fn flags(self) -> u16 {
+        self.0.first_chunk().map_or(0, |octets| u16::from_be_bytes(*octets) & KNOWN_FLAGS)
+    }
+
+    fn has(self, index: usize) -> bool {
+        self.flags() & flag(index) != 0
+    }
+
+    /// Where the value of a property lies; `None` if it is absent or the list is broken before it.
+    fn locate(self, index: usize) -> Option<Range<usize>> {
+        if !self.has(index) {
+            return None;
+        }
+        let mut left = self.flags();
+        let mut reader = Reader(self.0.get(2..)?);
+        loop {
+            let next = left.leading_zeros() as usize;
+            let start = self.0.len() - reader.0.len();
+            skip_value(&mut reader, next)?;
+            if next == index {
+                return Some(start..self.0.len() - reader.0.len());
+            }
+            left &= !flag(next);
+        }
+    }
+
+    fn value(self, index: usize) -> Option<&'a [u8]> {
+        self.0.get(self.locate(index)?)
+    }
+
+    fn octet(self, index: usize) -> Option<u8> {
+        self.value(index)?.first().copied()
+    }
+
+    fn short_string(self, index: usize) -> Option<&'a [u8]> {
+        self.value(index)?.get(1..)
+    }
+
+    /// `content_type`, any octets.
+    pub fn content_type(self) -> Option<&'a [u8]> {
+        self.short_string(0)
+    }
+
+    /// `headers`, parsed; this allocates.
+    pub fn headers(self) -> Option<Result<FieldTable, PropertiesError>> {
+        if !self.has(HEADERS) {
+            return None;
+        }
+        let table = self.value(HEADERS).ok_or(PropertiesError);
+        Some(table.and_then(|table| Ok(parse_table(table)?)))
+    }
+
+    /// `headers` as on the wire: a length and the entries.
+    pub fn raw_headers(self) -> Option<&'a [u8]> {
+        self.value(HEADERS)
+    }
+
+    /// `delivery_mode`: 1 transient, 2 persistent, or whatever the publisher wrote.
+    #[inline]
+    pub fn delivery_mode(self) -> Option<u8> {
+        self.octet(DELIVERY_MODE)
+    }
+
+    /// `priority`, 0 to 255.
+    pub fn priority(self) -> Option<u8> {
+        self.octet(PRIORITY)
+    }
+
+    /// `correlation_id`, any octets.
+    pub fn correlation_id(self) -> Option<&'a [u8]> {
+        self.short_string(CORRELATION_ID)
+    }
+
+    /// `reply_to`, any octets.
+    pub fn reply_to(self) -> Option<&'a [u8]> {
+        self.short_string(REPLY_TO)
+    }
+
+    /// `expiration`: milliseconds in digits, if the publisher follows RabbitMQ's rules.
+    pub fn expiration(self) -> Option<&'a [u8]> {
+        self.short_string(EXPIRATION)
+    }
+
+    /// `message_id`, any octets.
+    pub fn message_id(self) -> Option<&'a [u8]> {
+        self.short_string(MESSAGE_ID)
+    }
+
+    /// `timestamp`, seconds since 1970.
+    pub fn timestamp(self) -> Option<u64> {
+        Reader(self.value(TIMESTAMP)?).longlong()
+    }
+
+    /// `type`, any octets.
+    pub fn kind(self) -> Option<&'a [u8]> {
+        self.short_string(KIND)
+    }
+
+    /// `user_id`, any octets.
+    pub fn user_id(self) -> Option<&'a [u8]> {
+        self.short_string(USER_ID)
+    }
+
+    /// `app_id`, any octets.
+    pub fn app_id(self) -> Option<&'a [u8]> {
+        self.short_string(APP_ID)
+    }
+
+    /// Whether all values lie within the octets, nothing follows them, and the headers are a sound
+    /// table.
+    ///
+    /// # Errors
+    /// [`PropertiesError`] if not.
+    #[inline]
+    pub fn validate(self) -> Result<(), PropertiesError> {
+        let mut reader = Reader(self.0);
+        let mut left = reader.short().ok_or(PropertiesError)? & KNOWN_FLAGS;
+        while left != 0 {
+            let next = left.leading_zeros() as usize;
+            skip_value(&mut reader, next).ok_or(PropertiesError)?;
+            left &= !flag(next);
+        }
+        if reader.is_empty() { Ok(()) } else { Err(PropertiesError) }
+    }
+
+    /// The properties with some of them changed; all others stay octet for octet.
+    ///
+    /// # Errors
+    /// [`PropertiesError`] if these are not valid.
+    pub fn with(self, changes: &Changes<'_>) -> Result<Vec<u8>, PropertiesError> {
+        self.validate()?;
+        let mut out = Vec::with_capacity(self.0.len());
+        out.extend_from_slice(NO_PROPERTIES);
+        let mut flags = 0;
+        for index in 0..COUNT {
+            let start = out.len();
+            let kept = match index {
+                HEADERS => change(&mut out, &changes.headers, |out, table| gen_table(out, table)),
+                DELIVERY_MODE => change(&mut out, &changes.delivery_mode, |o, v| o.push(*v)),
+                PRIORITY => change(&mut out, &changes.priority, |out, value| out.push(*value)),
+                REPLY_TO => change(&mut out, &changes.reply_to, |o, v| push_short_string(o, v)),
+                EXPIRATION => change(&mut out, &changes.expiration, |o, v| push_short_string(o, v)),
+                _ => true,
+            };
+            if kept {
+                out.extend_from_slice(self.value(index).unwrap_or_default());
+            }
+            if out.len() > start {
+                flags |= flag(index);
+            }
+        }
+        if let Some(front) = out.first_chunk_mut() {
+            *front = u16::to_be_bytes(flags);
+        }
+        Ok(out)
+    }
+
+    /// All properties, parsed.
+    ///
+    /// # Errors
+    /// [`PropertiesError`] if they are not valid or a short string is not UTF-8.
+    pub fn parse(self) -> Result<AMQPProperties, PropertiesError> {
+        self.validate()?;
+        parse_properties(self.0).map(|(_, properties)| properties).map_err(|_| PropertiesError)
+    }
+}
+
+/// Properties as octets.
+pub fn encode_properties(properties: &AMQPProperties) -> Vec<u8> {
+    // Writing to memory cannot fail, and no value is longer than its length field can say.
+    gen_properties(properties)(WriteContext::from(Vec::new()))
+        .map_or_else(|_| NO_PROPERTIES.to_vec(), |written| written.into_inner().0)
+}
+
+/// Walks over the value of a property.
+#[inline]
+fn skip_value(reader: &mut Reader<'_>, index: usize) -> Option<()> {
+    match index {
+        HEADERS => reader.0 = skip_table(reader.0).ok()?,
+        DELIVERY_MODE | PRIORITY => reader.0 = reader.0.get(1..)?,
+        TIMESTAMP => reader.0 = reader.0.get(8..)?,
+        _ => {
+            reader.short_string()?;
+        }
+    }
+    Some(())
+}
+
+/// Writes the new value if there is one; returns whether the old one is to be kept.
+fn change<T>(out: &mut Vec<u8>, change: &Change<T>, write: impl Fn(&mut Vec<u8>, &T)) -> bool {
+    match change {
+        Change::Keep => return true,
+        Change::Remove => {}
+        Change::Set(value) => write(out, value),
+    }
+    false
+}
+
+fn push_short_string(out: &mut Vec<u8>, value: &[u8]) {
+    let value = value.get(..SHORT_STRING_MAX).unwrap_or(value);
+    out.push(value.len() as u8);
+    out.extend_from_slice(value);
+}
+
+fn gen_table(out: &mut Vec<u8>, table: &FieldTable) {
+    let properties = AMQPProperties::default().with_headers(table.clone());
+    out.extend_from_slice(encode_properties(&properties).get(2..).unwrap_or_default());
+}
