@@ -84,7 +84,7 @@ impl Message {
         deaths: Option<Box<Deaths>>,
         scratch: &mut Vec<u8>,
     ) -> Self {
-        let properties = RawProperties::new(parts.properties);
+        let properties = RawProperties(parts.properties);
         scratch.clear();
         let exchange_len = append_short(scratch, parts.exchange);
         let routing_key_len = append_short(scratch, parts.routing_key);

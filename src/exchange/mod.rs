@@ -86,6 +86,11 @@ impl ExchangeType {
         }
     }
 
+    /// Whether destinations are picked at random.
+    pub const fn is_random(self) -> bool {
+        matches!(self, Self::Random | Self::LocalRandom)
+    }
+
     /// Whether a message is routed once for each of its routing keys (its own and those in the
     /// headers `CC` and `BCC`). The other types route a message once, by its own routing key.
     pub const fn routes_each_key(self) -> bool {

@@ -185,7 +185,7 @@ impl VirtualHost {
             }
             return self.exchange(&name).map(drop);
         }
-        let kind = declare.kind.parse::<ExchangeType>().map_err(|_| {
+        let kind = ExchangeType::from_name(&declare.kind).ok_or_else(|| {
             let verdict = if declare.kind.is_empty() { "invalid" } else { "unknown" };
             Error::Precondition(format!("{verdict} exchange type '{}'", declare.kind))
         })?;

@@ -3,14 +3,14 @@
 //! A file for each thing that is done with both: [`declare`], [`bind`], [`delete`], [`route`],
 //! [`publish`], [`dead_letter`], [`reply_to`].
 
-mod bind;
+pub mod bind;
 pub mod dead_letter;
-mod declare;
+pub(crate) mod declare;
 mod delete;
 mod equivalence;
 mod exchange;
-mod publish;
-mod reply_to;
+pub mod publish;
+pub mod reply_to;
 mod route;
 
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ use parking_lot::{Mutex, RwLock};
 pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
+pub use self::bind::Bind;
+pub use self::publish::Publish;
 pub use self::route::Route;
 
 use crate::clock::{Clock, Timestamp};

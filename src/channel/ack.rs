@@ -1,0 +1,88 @@
+//! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
+//! `[rabbitmq nack]`.
+
+use crate::channel::deliveries::Unacked;
+use crate::channel::{Channel, Mode};
+use crate::error::{Error, Result};
+use crate::queue::Settlement;
+use crate::queue::effects::Effects;
+
+impl Channel {
+    /// Acknowledges a delivery, or with `multiple` all up to it; tag 0 then means all.
+    /// Errors: 406.
+    pub fn basic_ack(
+        &mut self,
+        delivery_tag: u64,
+        multiple: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.settle_tags(delivery_tag, multiple, Settlement::Ack, effects)
+    }
+
+    /// Gives deliveries back to their queue, or drops or dead-letters them. Errors: 406.
+    pub fn basic_nack(
+        &mut self,
+        delivery_tag: u64,
+        multiple: bool,
+        requeue: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        let settlement = if requeue { Settlement::Requeue } else { Settlement::Reject };
+        self.settle_tags(delivery_tag, multiple, settlement, effects)
+    }
+
+    /// As [`Channel::basic_nack`], for one delivery. Errors: 406.
+    pub fn basic_reject(
+        &mut self,
+        delivery_tag: u64,
+        requeue: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.basic_nack(delivery_tag, false, requeue, effects)
+    }
+
+    /// Gives back everything that is not acknowledged. Errors: 540 without `requeue`.
+    pub fn basic_recover(&mut self, requeue: bool, effects: &mut Effects) -> Result<()> {
+        self.flush(effects);
+        if !requeue {
+            return Err(Error::NotImplemented("requeue=false".into()));
+        }
+        let mut taken = Vec::new();
+        self.deliveries.take(0, true, &mut taken)?;
+        self.settle(&taken, Settlement::Requeue, effects);
+        Ok(())
+    }
+
+    fn settle_tags(
+        &mut self,
+        delivery_tag: u64,
+        multiple: bool,
+        settlement: Settlement,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.flush(effects);
+        let mut taken = Vec::new();
+        self.deliveries.take(delivery_tag, multiple, &mut taken)?;
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            transaction.settle(taken, settlement);
+        } else {
+            self.settle(&taken, settlement, effects);
+        }
+        Ok(())
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        taken: &[(u64, Unacked)],
+        settlement: Settlement,
+        effects: &mut Effects,
+    ) {
+        let now = self.now();
+        self.deliveries.by_queue(taken, |queue, group| {
+            queue.settle(group.iter().map(|(_, unacked)| unacked.id()), settlement, now, effects);
+        });
+        if self.deliveries.take_starved() {
+            self.resume_consumers(effects);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Getting messages from a channel `[amqp 0-9-1 basic.consume, basic.get, basic.qos]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::access::{Access, ResourceKind};
+use crate::channel::{Channel, Consumer, deliveries};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::queue::arguments::{as_integer, get, type_name};
+use crate::queue::consumers::{ConsumerSpec, Outlet};
+use crate::queue::effects::Effects;
+use crate::queue::{Queue, QueueType};
+use crate::vhost::REPLY_TO;
+use crate::vhost::declare::random_name;
+use crate::vhost::reply_to::ReplyOutlet;
+
+/// What is asked of basic.consume.
+#[derive(Clone, Debug, Default)]
+pub struct Consume {
+    /// Queue; empty for the last one declared.
+    pub queue: String,
+    /// Consumer tag; empty asks the broker for one.
+    pub consumer_tag: String,
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// No other consumer is tolerated.
+    pub exclusive: bool,
+    /// Arguments: `x-priority`.
+    pub arguments: FieldTable,
+}
+
+/// A message that was taken by basic.get.
+#[derive(Clone, Debug)]
+pub struct GetOk {
+    /// Delivery tag.
+    pub delivery_tag: u64,
+    /// Whether the message may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned to a quorum queue.
+    pub delivery_count: Option<u32>,
+    /// Messages that remain ready.
+    pub message_count: usize,
+    /// The message.
+    pub message: Message,
+}
+
+impl Channel {
+    /// Starts a consumer. `started` is called with its tag before the first delivery.
+    /// Errors: 403, 404, 405, 406, 530.
+    pub fn basic_consume(
+        &mut self,
+        consume: &Consume,
+        effects: &mut Effects,
+        started: impl FnOnce(&ConsumerTag),
+    ) -> Result<ConsumerTag> {
+        self.flush(effects);
+        self.forget_cancelled();
+        let tag = match consume.consumer_tag.as_str() {
+            "" => ConsumerTag::from(random_name("amq.ctag")),
+            tag => ConsumerTag::from(tag),
+        };
+        if consume.queue == REPLY_TO {
+            self.consume_replies(consume, &tag)?;
+            started(&tag);
+            return Ok(tag);
+        }
+        let name = self.queue_name(&consume.queue)?;
+        self.session.check(Access::Read, ResourceKind::Queue, &name)?;
+        if self.has_consumer(&tag) {
+            return Err(Error::ConsumerTagInUse(tag.to_string()));
+        }
+        let queue = self.virtual_host().queue(&name)?;
+        queue.check_owner(self.session.id)?;
+        if queue.attributes().arguments.queue_type == QueueType::Quorum
+            && self.deliveries.has_limit()
+        {
+            let text = format!("{} does not support global qos", queue.resource());
+            return Err(Error::NotImplemented(text));
+        }
+        let priority = consumer_priority(&consume.arguments, &queue)?;
+        let spec = ConsumerSpec {
+            tag: tag.clone(),
+            outlet: Arc::clone(&self.deliveries) as Arc<dyn Outlet>,
+            source: self.deliveries.add_consumer(Arc::clone(&queue), tag.clone()),
+            no_ack: consume.no_ack,
+            prefetch_count: self.prefetch_count,
+            priority,
+            exclusive: consume.exclusive,
+        };
+        let id = queue.add_consumer(spec)?;
+        started(&tag);
+        queue.resume(id, self.now(), effects);
+        self.consumers.insert(tag.clone(), Consumer { queue, id });
+        Ok(tag)
+    }
+
+    fn has_consumer(&self, tag: &ConsumerTag) -> bool {
+        self.consumers.contains_key(tag)
+            || self.reply_consumer.as_ref().is_some_and(|(reply_tag, _)| reply_tag == tag)
+    }
+
+    fn consume_replies(&mut self, consume: &Consume, tag: &ConsumerTag) -> Result<()> {
+        if self.has_consumer(tag) {
+            return Err(Error::ConsumerTagInUse(tag.to_string()));
+        }
+        if self.reply_consumer.is_some() {
+            return Err(Error::Precondition("reply consumer already set".into()));
+        }
+        if !consume.no_ack {
+            return Err(Error::Precondition("reply consumer cannot acknowledge".into()));
+        }
+        let target = Arc::clone(&self.deliveries) as Arc<dyn ReplyOutlet>;
+        let key = self.virtual_host().register_reply_target(target);
+        self.deliveries.set_reply_consumer(Some(tag.clone()));
+        self.reply_consumer = Some((tag.clone(), key));
+        Ok(())
+    }
+
+    pub(super) fn drop_reply_consumer(&mut self) {
+        if let Some((_, key)) = self.reply_consumer.take() {
+            self.virtual_host().remove_reply_target(&key);
+            self.deliveries.set_reply_consumer(None);
+        }
+    }
+
+    /// Ends a consumer; after this nothing is delivered to it. An unknown tag counts as ended.
+    pub fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) {
+        self.flush(effects);
+        if self.reply_consumer.as_ref().is_some_and(|(tag, _)| tag.as_str() == consumer_tag) {
+            self.drop_reply_consumer();
+        }
+        if let Some(consumer) = self.consumers.remove(consumer_tag) {
+            consumer.queue.remove_consumer(consumer.id, self.now(), effects);
+        }
+    }
+
+    /// Takes one message. Errors: 403, 404, 405.
+    pub fn basic_get(
+        &mut self,
+        queue: &str,
+        no_ack: bool,
+        effects: &mut Effects,
+    ) -> Result<Option<GetOk>> {
+        self.flush(effects);
+        let name = self.queue_name(queue)?;
+        self.session.check(Access::Read, ResourceKind::Queue, &name)?;
+        let queue = self.virtual_host().queue(&name)?;
+        queue.check_owner(self.session.id)?;
+        let Some((id, entry, message_count)) = queue.get(no_ack, self.now(), effects)? else {
+            return Ok(None);
+        };
+        Ok(Some(GetOk {
+            delivery_tag: self.deliveries.add_get(&queue, id),
+            redelivered: entry.redelivered,
+            delivery_count: deliveries::delivery_count(&queue, &entry),
+            message_count,
+            message: entry.message,
+        }))
+    }
+
+    /// Sets the prefetch: of consumers to come, or with `global` one that all consumers of the
+    /// channel share. 0 lifts it. Errors: 540 for a `prefetch_size`.
+    pub fn basic_qos(
+        &mut self,
+        prefetch_size: u32,
+        prefetch_count: u16,
+        global: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.flush(effects);
+        if prefetch_size != 0 {
+            return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
+        }
+        if global {
+            self.deliveries.set_limit(prefetch_count.into());
+        } else {
+            self.prefetch_count = prefetch_count.into();
+            self.deliveries.set_limit(0);
+        }
+        if self.is_starved() {
+            self.resume_consumers(effects);
+        }
+        Ok(())
+    }
+}
+
+/// `x-priority` of a consumer `[rabbitmq consumer-priority]`. Errors: 406.
+fn consumer_priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
+    let Some(value) = get(arguments, "x-priority") else { return Ok(0) };
+    as_integer(value).ok_or_else(|| {
+        Error::Precondition(format!(
+            "invalid arg 'x-priority' for {}: \"expected integer, got {}\"",
+            queue.resource(),
+            type_name(value)
+        ))
+    })
+}

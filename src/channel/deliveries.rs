@@ -1,0 +1,285 @@
+//! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
+//! `[amqp 0-9-1 basic.qos, basic.ack]`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::queue::Queue;
+use crate::queue::arguments::QueueType;
+use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::effects::Wakeups;
+use crate::queue::ready::Entry;
+use crate::ring::Ring;
+use crate::vhost::reply_to::ReplyOutlet;
+
+/// Where deliveries come from: a consumer, or a queue that is polled.
+struct Source {
+    queue: Arc<Queue>,
+    tag: ConsumerTag,
+    is_consumer: bool,
+}
+
+/// An unacknowledged delivery: its source and the number by which the queue knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unacked {
+    source: u32,
+    id: u64,
+}
+
+#[derive(Default)]
+struct State {
+    last_tag: u64,
+    unacked: Ring<Unacked>,
+    sources: Vec<Source>,
+    reply_consumer: Option<ConsumerTag>,
+}
+
+/// The part of a channel that queues reach, from any thread.
+pub struct Deliveries {
+    state: Mutex<State>,
+    output: Arc<dyn ChannelOutput>,
+    cancel_notify: bool,
+    /// Prefetch shared by all consumers (`global=true`); 0 for none.
+    limit: AtomicU32,
+    /// Deliveries to consumers that count against it.
+    outstanding: AtomicU32,
+    /// A queue was turned away: consumers have to be resumed when there is room or credit.
+    starved: AtomicBool,
+}
+
+impl Deliveries {
+    /// Nothing delivered yet. `cancel_notify`: the client wants to hear of cancelled consumers.
+    pub fn new(output: Arc<dyn ChannelOutput>, cancel_notify: bool) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            output,
+            cancel_notify,
+            limit: AtomicU32::new(0),
+            outstanding: AtomicU32::new(0),
+            starved: AtomicBool::new(false),
+        })
+    }
+
+    /// The client's side.
+    pub fn output(&self) -> &dyn ChannelOutput {
+        &*self.output
+    }
+
+    /// Registers a consumer of `queue`; returns the number that its deliveries bear.
+    pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
+        self.state.lock().add_source(Source { queue, tag, is_consumer: true })
+    }
+
+    /// Deliveries get the next tag each, from 1, whatever queue they come from.
+    pub fn next_tag(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.last_tag += 1;
+        state.last_tag
+    }
+
+    /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
+    /// acknowledgement.
+    pub fn add_get(&self, queue: &Arc<Queue>, id: u64) -> u64 {
+        let mut state = self.state.lock();
+        state.last_tag += 1;
+        if id != 0 {
+            let known =
+                state.sources.iter().position(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue));
+            let source = match known {
+                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
+                None => state.add_source(Source {
+                    queue: Arc::clone(queue),
+                    tag: ConsumerTag::from(""),
+                    is_consumer: false,
+                }),
+            };
+            let tag = state.last_tag;
+            state.unacked.push(tag, Unacked { source, id });
+        }
+        state.last_tag
+    }
+
+    /// Takes the deliveries that an acknowledgement means, in order. A tag of 0 with `multiple`
+    /// means all. Errors: 406 unknown delivery tag.
+    pub fn take(&self, tag: u64, multiple: bool, taken: &mut Vec<(u64, Unacked)>) -> Result<()> {
+        let mut state = self.state.lock();
+        if !multiple {
+            let unacked = state.unacked.remove(tag).ok_or(Error::UnknownDeliveryTag(tag))?;
+            taken.push((tag, unacked));
+        } else if tag == 0 {
+            taken.extend(state.unacked.drain());
+        } else {
+            if state.unacked.get(tag).is_none() {
+                return Err(Error::UnknownDeliveryTag(tag));
+            }
+            state.unacked.remove_up_to(tag, |tag, unacked| taken.push((tag, unacked)));
+        }
+        Ok(())
+    }
+
+    /// Puts deliveries back that were taken: their acknowledgement was rolled back.
+    pub fn put_back(&self, mut taken: Vec<(u64, Unacked)>) {
+        let mut state = self.state.lock();
+        taken.extend(state.unacked.drain());
+        taken.sort_unstable_by_key(|(tag, _)| *tag);
+        for (tag, unacked) in taken {
+            state.unacked.push(tag, unacked);
+        }
+    }
+
+    /// Groups settled deliveries by queue and hands each group to `settle`. Order within a queue
+    /// is kept. Returns shared prefetch to the consumers.
+    pub fn by_queue(
+        &self,
+        taken: &[(u64, Unacked)],
+        mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
+    ) {
+        let mut rest = taken;
+        while let Some(((_, first), _)) = rest.split_first() {
+            let source = first.source;
+            let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();
+            let (group, tail) = rest.split_at(run);
+            rest = tail;
+            let found = {
+                let state = self.state.lock();
+                state.sources.get(source as usize).map(|s| (Arc::clone(&s.queue), s.is_consumer))
+            };
+            if let Some((queue, is_consumer)) = found {
+                if is_consumer {
+                    let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+                    self.outstanding.fetch_sub(count, Ordering::SeqCst);
+                }
+                settle(&queue, group);
+            }
+        }
+    }
+
+    /// Number of unacknowledged deliveries.
+    pub fn unacked_count(&self) -> usize {
+        self.state.lock().unacked.len()
+    }
+
+    /// Sets the prefetch that all consumers share; 0 lifts it.
+    pub fn set_limit(&self, prefetch_count: u32) {
+        self.limit.store(prefetch_count, Ordering::SeqCst);
+        self.starved.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether all consumers share a prefetch.
+    pub fn has_limit(&self) -> bool {
+        self.limit.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether consumers wait to be resumed and there is something for them to resume with. Takes
+    /// the note that they wait.
+    pub fn take_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
+            && self.output.has_room()
+            && self.has_credit()
+            && self.starved.swap(false, Ordering::SeqCst)
+    }
+
+    fn has_credit(&self) -> bool {
+        let limit = self.limit.load(Ordering::SeqCst);
+        limit == 0 || self.outstanding.load(Ordering::SeqCst) < limit
+    }
+
+    fn is_open(&self, no_ack: bool) -> bool {
+        self.output.has_room() && (no_ack || self.has_credit())
+    }
+
+    /// Sets or removes the consumer of direct replies.
+    pub fn set_reply_consumer(&self, tag: Option<ConsumerTag>) {
+        self.state.lock().reply_consumer = tag;
+    }
+}
+
+impl State {
+    fn add_source(&mut self, source: Source) -> u32 {
+        self.sources.push(source);
+        u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
+    }
+}
+
+impl Unacked {
+    /// The number by which the queue knows the delivery.
+    pub fn id(self) -> u64 {
+        self.id
+    }
+}
+
+impl Outlet for Deliveries {
+    fn reserve(&self, no_ack: bool) -> bool {
+        if !self.is_open(no_ack) {
+            self.starved.store(true, Ordering::SeqCst);
+            // Room may have come up before the note was there to be seen.
+            if !self.is_open(no_ack) {
+                return false;
+            }
+        }
+        if !no_ack {
+            self.outstanding.fetch_add(1, Ordering::SeqCst);
+        }
+        true
+    }
+
+    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
+        let mut state = self.state.lock();
+        let State { last_tag, unacked, sources, .. } = &mut *state;
+        let mut outgoing = deliveries.iter().filter_map(|delivery| {
+            let Delivery { source, id, entry, .. } = delivery;
+            let consumer = sources.get(*source as usize)?;
+            *last_tag += 1;
+            if *id != 0 {
+                unacked.push(*last_tag, Unacked { source: *source, id: *id });
+            }
+            Some(Outgoing {
+                consumer_tag: &consumer.tag,
+                delivery_tag: *last_tag,
+                redelivered: entry.redelivered,
+                delivery_count: delivery_count(&consumer.queue, entry),
+                message: &entry.message,
+            })
+        });
+        self.output.deliver(&mut outgoing, wakeups);
+        drop(state);
+        deliveries.clear();
+    }
+
+    fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
+        if !self.cancel_notify {
+            return;
+        }
+        let tag = self.state.lock().sources.get(source as usize).map(|s| s.tag.clone());
+        if let Some(tag) = tag {
+            self.output.cancel(&tag, wakeups);
+        }
+    }
+}
+
+impl ReplyOutlet for Deliveries {
+    fn reply(&self, message: &Message, wakeups: &mut Wakeups) {
+        let Some(tag) = self.state.lock().reply_consumer.clone() else { return };
+        // RabbitMQ numbers every direct reply 1; there is nothing to acknowledge.
+        let reply = Outgoing {
+            consumer_tag: &tag,
+            delivery_tag: 1,
+            redelivered: false,
+            delivery_count: None,
+            message,
+        };
+        self.output.deliver(&mut std::iter::once(reply), wakeups);
+    }
+}
+
+/// What the header `x-delivery-count` says: nothing on a first delivery, and only of quorum queues.
+pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
+    let counts = queue.attributes().arguments.queue_type == QueueType::Quorum;
+    Some(entry.delivery_count).filter(|&count| counts && count > 0)
+}

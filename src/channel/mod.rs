@@ -1,0 +1,141 @@
+//! The AMQP channel: what a client may do, one file for each group of methods. The gateway and
+//! the embedded API call the same code.
+
+mod ack;
+mod confirms;
+mod consume;
+mod deliveries;
+pub mod output;
+mod publish;
+mod resources;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use self::confirms::Confirms;
+use self::deliveries::Deliveries;
+use self::output::ChannelOutput;
+use self::publish::Publisher;
+use self::transaction::Transaction;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::names::{ConsumerTag, QueueName};
+use crate::queue::consumers::ConsumerId;
+use crate::queue::effects::Effects;
+use crate::queue::{Queue, Settlement};
+use crate::session::Session;
+use crate::vhost::VirtualHost;
+
+pub use self::consume::{Consume, GetOk};
+
+/// What publishes and acknowledgements of a channel are subject to.
+enum Mode {
+    /// Neither confirms nor transactions.
+    Plain,
+    /// Publisher confirms.
+    Confirm(Confirms),
+    /// Transactions.
+    Transaction(Transaction),
+}
+
+struct Consumer {
+    queue: Arc<Queue>,
+    id: ConsumerId,
+}
+
+/// An open channel.
+///
+/// Methods are named after AMQP's. They leave work in [`Effects`], which the caller does by
+/// [`VirtualHost::run`] after each of them.
+pub struct Channel {
+    session: Arc<Session>,
+    deliveries: Arc<Deliveries>,
+    consumers: HashMap<ConsumerTag, Consumer>,
+    last_queue: Option<QueueName>,
+    prefetch_count: u32,
+    mode: Mode,
+    publisher: Publisher,
+    /// Consumer of direct replies, and the routing key that leads to it.
+    reply_consumer: Option<(ConsumerTag, String)>,
+}
+
+impl Channel {
+    /// Opens a channel.
+    pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Self {
+        let cancel_notify = session.consumer_cancel_notify;
+        Self {
+            session,
+            deliveries: Deliveries::new(output, cancel_notify),
+            consumers: HashMap::new(),
+            last_queue: None,
+            prefetch_count: 0,
+            mode: Mode::Plain,
+            publisher: Publisher::default(),
+            reply_consumer: None,
+        }
+    }
+
+    /// Closes the channel: its consumers are cancelled, what was not acknowledged goes back.
+    pub fn close(&mut self, effects: &mut Effects) {
+        self.flush(effects);
+        let now = self.now();
+        for consumer in std::mem::take(&mut self.consumers).into_values() {
+            consumer.queue.remove_consumer(consumer.id, now, effects);
+        }
+        self.drop_reply_consumer();
+        let mut taken = Vec::new();
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            taken = transaction.take_settled();
+        }
+        // Tag 0 with multiple is never unknown.
+        let _ = self.deliveries.take(0, true, &mut taken);
+        taken.sort_unstable_by_key(|(tag, _)| *tag);
+        self.settle(&taken, Settlement::Requeue, effects);
+        self.virtual_host().run_without_waking(effects);
+    }
+
+    fn virtual_host(&self) -> &Arc<VirtualHost> {
+        &self.session.virtual_host
+    }
+
+    fn now(&self) -> Timestamp {
+        self.virtual_host().now()
+    }
+
+    /// The queue that `name` means: an empty name means the last one declared on this channel.
+    fn queue_name(&self, name: &str) -> Result<String> {
+        if !name.is_empty() {
+            return Ok(name.replace(['\r', '\n'], ""));
+        }
+        self.last_queue.as_ref().map(ToString::to_string).ok_or(Error::NoPreviousQueue)
+    }
+
+    /// Whether consumers wait for room that there is now.
+    pub fn is_starved(&self) -> bool {
+        self.deliveries.take_starved()
+    }
+
+    /// Lets consumers that were turned away get messages again.
+    pub fn resume_consumers(&mut self, effects: &mut Effects) {
+        let now = self.now();
+        for consumer in self.consumers.values() {
+            consumer.queue.resume(consumer.id, now, effects);
+        }
+    }
+
+    /// Number of consumers.
+    pub fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
+    /// Number of unacknowledged deliveries.
+    pub fn unacked_count(&self) -> usize {
+        self.deliveries.unacked_count()
+    }
+
+    /// Forgets consumers whose queue is gone.
+    fn forget_cancelled(&mut self) {
+        self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());
+    }
+}

@@ -1,0 +1,44 @@
+//! What a channel tells its client by itself, whoever that is: the gateway writes frames, an
+//! embedding program finds messages in a mailbox.
+
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::queue::effects::Wakeups;
+
+/// A delivery as the client gets it.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Consumer that it is for.
+    pub consumer_tag: &'a ConsumerTag,
+    /// Delivery tag of the channel.
+    pub delivery_tag: u64,
+    /// Whether the message may have been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned to the queue, if the queue tells: quorum queues do.
+    pub delivery_count: Option<u32>,
+    /// The message.
+    pub message: &'a Message,
+}
+
+/// The client's side of a channel. Calls return at once; they come from any thread.
+pub trait ChannelOutput: Send + Sync {
+    /// Whether more deliveries fit. After `false` the owner of the channel resumes its consumers
+    /// when there is room.
+    fn has_room(&self) -> bool;
+
+    /// Deliveries, in order.
+    fn deliver(
+        &self,
+        deliveries: &mut dyn Iterator<Item = Outgoing<'_>>,
+        wakeups: &mut Wakeups,
+    );
+
+    /// An unroutable message comes back `[amqp 0-9-1 basic.return]`.
+    fn basic_return(&self, message: &Message, wakeups: &mut Wakeups);
+
+    /// Publishes are confirmed, or refused if `ack` is false `[rabbitmq confirms]`.
+    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups);
+
+    /// The queue of a consumer is gone `[rabbitmq consumer-cancel]`.
+    fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups);
+}

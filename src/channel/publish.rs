@@ -1,0 +1,266 @@
+//! Publishing from a channel `[amqp 0-9-1 basic.publish]`.
+//!
+//! A channel remembers the route of its last publish, and gathers the publishes that go the same
+//! way: the common case looks nothing up, and a run of messages takes the queue's lock once.
+
+use std::sync::Arc;
+
+use crate::access::{Access, ResourceKind};
+use crate::channel::{Channel, Mode};
+use crate::error::{Error, Result};
+use crate::exchange::ExchangeType;
+use crate::limits::PUBLISH_BATCH_MAX;
+use crate::message::Message;
+use crate::queue::Enqueued;
+use crate::queue::effects::Effects;
+use crate::vhost::{Exchange, Publish, REPLY_TO, Route};
+
+/// Where the last publish went.
+struct LastRoute {
+    exchange: Vec<u8>,
+    routing_key: Vec<u8>,
+    /// The virtual host's and the permissions' generations at that time.
+    generations: (u64, u64),
+    route: Route,
+}
+
+/// The publishing side of a channel.
+#[derive(Default)]
+pub(super) struct Publisher {
+    last: Option<LastRoute>,
+    /// Messages that go along `last`, not enqueued yet.
+    pending: Vec<Message>,
+    /// Number of the first pending message, when confirms are on.
+    first_pending: u64,
+    /// Places in `pending` that a queue refused.
+    refused: Vec<usize>,
+    scratch: Vec<u8>,
+}
+
+impl Channel {
+    /// Publishes a message. Errors: 403, 404, 406, 540.
+    ///
+    /// It may stay with the channel until [`Channel::flush`] or any other method.
+    #[inline]
+    pub fn basic_publish(
+        &mut self,
+        publish: Publish<'_>,
+        mandatory: bool,
+        immediate: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        if !immediate && self.is_repeated(&publish) {
+            let message = publish.into_message(&mut self.publisher.scratch);
+            self.gather(message, effects);
+            return Ok(());
+        }
+        self.publish_anew(publish, mandatory, immediate, effects)
+    }
+
+    /// Whether the publish goes the way of the last one, and that leads to some queue.
+    fn is_repeated(&self, publish: &Publish<'_>) -> bool {
+        self.publisher.last.as_ref().is_some_and(|last| {
+            last.exchange == publish.exchange
+                && last.routing_key == publish.routing_key
+                && last.generations == self.generations()
+        }) && publish.is_plain()
+            && !matches!(self.mode, Mode::Transaction(_))
+    }
+
+    fn generations(&self) -> (u64, u64) {
+        (self.virtual_host().generation(), self.session.access_generation())
+    }
+
+    fn gather(&mut self, message: Message, effects: &mut Effects) {
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            let number = confirms.next();
+            if self.publisher.pending.is_empty() {
+                self.publisher.first_pending = number;
+            }
+        }
+        self.publisher.pending.push(message);
+        if self.publisher.pending.len() >= PUBLISH_BATCH_MAX {
+            self.enqueue_pending(effects);
+        }
+    }
+
+    fn publish_anew(
+        &mut self,
+        publish: Publish<'_>,
+        mandatory: bool,
+        immediate: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.enqueue_pending(effects);
+        if immediate {
+            return Err(Error::NotImplemented("immediate=true".into()));
+        }
+        let generations = self.generations();
+        let exchange = self.check_exchange(&publish)?;
+        if let Some(user_id) = publish.user_id() {
+            self.session.check_user_id(user_id)?;
+        }
+        let reply_to = self.own_reply_to(&publish)?;
+        let plain = publish.is_plain();
+        let key = (publish.exchange.to_vec(), publish.routing_key.to_vec());
+        let host = Arc::clone(self.virtual_host());
+        let (message, route) = publish.into_routed(
+            &host,
+            &exchange,
+            reply_to.as_deref(),
+            &mut self.publisher.scratch,
+        )?;
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            transaction.publish(message, route, mandatory);
+            return Ok(());
+        }
+        if route.queues.is_empty() {
+            let number = self.number_publish();
+            self.publish_elsewhere(&message, mandatory, effects);
+            self.accept_publish(number);
+        } else {
+            let repeatable = plain && route.repeatable;
+            let (exchange, routing_key) = key;
+            self.publisher.last = Some(LastRoute { exchange, routing_key, generations, route });
+            self.gather(message, effects);
+            if !repeatable {
+                self.enqueue_pending(effects);
+                self.publisher.last = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The exchange to publish to, if the user may.
+    fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
+        let name = String::from_utf8_lossy(publish.exchange).replace(['\r', '\n'], "");
+        self.session.check(Access::Write, ResourceKind::Exchange, &name)?;
+        let exchange = self.virtual_host().exchange(&name)?;
+        if exchange.attributes().internal {
+            return Err(Error::InternalExchange(exchange.resource()));
+        }
+        if exchange.attributes().kind == ExchangeType::Topic {
+            self.session.check_topic(Access::Write, &name, publish.routing_key)?;
+        }
+        Ok(exchange)
+    }
+
+    /// The address that replaces `amq.rabbitmq.reply-to` in a request. Errors: 406.
+    fn own_reply_to(&self, publish: &Publish<'_>) -> Result<Option<String>> {
+        if publish.reply_to() != Some(REPLY_TO.as_bytes()) {
+            return Ok(None);
+        }
+        match &self.reply_consumer {
+            Some((_, key)) => Ok(Some(key.clone())),
+            None => Err(Error::Precondition("fast reply consumer does not exist".into())),
+        }
+    }
+
+    /// A message that no queue gets: a direct reply, or unroutable.
+    pub(super) fn publish_elsewhere(
+        &mut self,
+        message: &Message,
+        mandatory: bool,
+        effects: &mut Effects,
+    ) {
+        let target = self
+            .virtual_host()
+            .reply_target(message.routing_key())
+            .filter(|_| message.exchange().is_empty());
+        if let Some(target) = target {
+            target.reply(message, &mut effects.wakeups);
+        } else if mandatory {
+            self.deliveries.output().basic_return(message, &mut effects.wakeups);
+        }
+    }
+
+    fn number_publish(&mut self) -> u64 {
+        match &mut self.mode {
+            Mode::Confirm(confirms) => confirms.next(),
+            _ => 0,
+        }
+    }
+
+    fn accept_publish(&mut self, number: u64) {
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.accept(number);
+        }
+    }
+
+    /// Enqueues what was gathered and tells the client what is confirmed.
+    #[inline]
+    pub fn flush(&mut self, effects: &mut Effects) {
+        self.enqueue_pending(effects);
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.tell(self.deliveries.output(), &mut effects.wakeups);
+        }
+    }
+
+    fn enqueue_pending(&mut self, effects: &mut Effects) {
+        if self.publisher.pending.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
+        let Some(last) = last else { return };
+        let count = pending.len();
+        refused.clear();
+        if let [queue] = last.route.queues.as_slice() {
+            let mut place = 0;
+            queue.enqueue(pending.drain(..), now, effects, |outcome| {
+                if outcome == Enqueued::Rejected {
+                    refused.push(place);
+                }
+                place += 1;
+            });
+        } else {
+            for queue in &last.route.queues {
+                let mut place = 0;
+                queue.enqueue(pending.iter().cloned(), now, effects, |outcome| {
+                    if outcome == Enqueued::Rejected {
+                        refused.push(place);
+                    }
+                    place += 1;
+                });
+            }
+            pending.clear();
+        }
+        let first = *first_pending;
+        self.settle_publishes(first, count, effects);
+        self.virtual_host().run_without_waking(effects);
+    }
+
+    /// Confirms or refuses the publishes from number `first` on: one refusal by any queue refuses.
+    fn settle_publishes(&mut self, first: u64, count: usize, effects: &mut Effects) {
+        let Mode::Confirm(confirms) = &mut self.mode else { return };
+        let refused = &mut self.publisher.refused;
+        refused.sort_unstable();
+        refused.dedup();
+        for &place in refused.iter() {
+            let number = first + place as u64;
+            if place > 0 {
+                confirms.accept(number - 1);
+            }
+            confirms.refuse(number, self.deliveries.output(), &mut effects.wakeups);
+        }
+        let last = first + count as u64 - 1;
+        if refused.last().is_none_or(|&place| place + 1 < count) {
+            confirms.accept(last);
+        }
+    }
+
+    /// confirm.select: from now on publishes are confirmed. Errors: 406.
+    pub fn confirm_select(&mut self, effects: &mut Effects) -> Result<()> {
+        self.flush(effects);
+        match self.mode {
+            Mode::Transaction(_) => {
+                Err(Error::Precondition("cannot switch from tx to confirm mode".into()))
+            }
+            Mode::Confirm(_) => Ok(()),
+            Mode::Plain => {
+                self.mode = Mode::Confirm(super::Confirms::default());
+                Ok(())
+            }
+        }
+    }
+}

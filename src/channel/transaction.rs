@@ -1,0 +1,92 @@
+//! Transactions of a channel: publishes and acknowledgements wait for the commit
+//! `[amqp 0-9-1 tx]` `[rabbitmq semantics#tx]`.
+
+use crate::channel::deliveries::Unacked;
+use crate::channel::{Channel, Mode};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::queue::effects::Effects;
+use crate::queue::{Enqueued, Settlement};
+use crate::vhost::Route;
+
+/// What a transaction holds back.
+#[derive(Default)]
+pub(super) struct Transaction {
+    publishes: Vec<(Message, Route, bool)>,
+    settled: Vec<(Vec<(u64, Unacked)>, Settlement)>,
+}
+
+impl Transaction {
+    /// Holds a publish back.
+    pub fn publish(&mut self, message: Message, route: Route, mandatory: bool) {
+        self.publishes.push((message, route, mandatory));
+    }
+
+    /// Holds an acknowledgement back.
+    pub fn settle(&mut self, taken: Vec<(u64, Unacked)>, settlement: Settlement) {
+        self.settled.push((taken, settlement));
+    }
+
+    /// Takes the deliveries whose acknowledgement was held back.
+    pub fn take_settled(&mut self) -> Vec<(u64, Unacked)> {
+        std::mem::take(&mut self.settled).into_iter().flat_map(|(taken, _)| taken).collect()
+    }
+}
+
+impl Channel {
+    /// tx.select: publishes and acknowledgements wait for a commit from now on. Errors: 406.
+    pub fn tx_select(&mut self, effects: &mut Effects) -> Result<()> {
+        self.flush(effects);
+        match self.mode {
+            Mode::Confirm(_) => {
+                Err(Error::Precondition("cannot switch from confirm to tx mode".into()))
+            }
+            Mode::Transaction(_) => Ok(()),
+            Mode::Plain => {
+                self.mode = Mode::Transaction(Transaction::default());
+                Ok(())
+            }
+        }
+    }
+
+    /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a
+    /// message; then the others have it all the same.
+    pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
+        let Transaction { publishes, settled } = self.take_transaction()?;
+        let now = self.now();
+        let mut refused = false;
+        for (message, route, mandatory) in publishes {
+            if route.queues.is_empty() {
+                self.publish_elsewhere(&message, mandatory, effects);
+            }
+            for queue in &route.queues {
+                queue.enqueue([message.clone()], now, effects, |outcome| {
+                    refused |= outcome == Enqueued::Rejected;
+                });
+            }
+        }
+        for (taken, settlement) in settled {
+            self.settle(&taken, settlement, effects);
+        }
+        self.virtual_host().run_without_waking(effects);
+        if refused {
+            return Err(Error::Precondition("partial tx completion".into()));
+        }
+        Ok(())
+    }
+
+    /// tx.rollback: publishes are forgotten, acknowledgements too: their messages are
+    /// unacknowledged as before. Errors: 406.
+    pub fn tx_rollback(&mut self) -> Result<()> {
+        let mut transaction = self.take_transaction()?;
+        self.deliveries.put_back(transaction.take_settled());
+        Ok(())
+    }
+
+    fn take_transaction(&mut self) -> Result<Transaction> {
+        match &mut self.mode {
+            Mode::Transaction(transaction) => Ok(std::mem::take(transaction)),
+            _ => Err(Error::Precondition("channel is not transactional".into())),
+        }
+    }
+}
