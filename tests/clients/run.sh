@@ -28,7 +28,7 @@ die() { echo "run.sh: $*" >&2; exit 2; }
 
 list_patterns() {
     local file
-    for file in "$here"/patterns/*.py; do echo "patterns/$(basename "$file" .py)"; done
+    for file in "$here"/patterns/[a-z]*.py; do echo "patterns/$(basename "$file" .py)"; done
 }
 
 # --- Preparation: each prepare_* leaves what it installs in $cache and sets `command`; it gives

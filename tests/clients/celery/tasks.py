@@ -7,7 +7,7 @@ from celery import Celery
 RUN = os.environ["RUN_NAME"]
 
 app = Celery(
-    RUN,
+    "tasks",
     broker=os.environ.get("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"),
     backend="rpc://",
 )
