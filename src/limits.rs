@@ -29,3 +29,41 @@ pub const TIME_MAX_MS: u64 = 315_360_000_000;
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 
+
+/// What one broker takes from its clients, at most. [`Limits::default`] suits a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections of clients; further ones are refused with 530. Default 65,536.
+    pub connections_max: usize,
+    /// Connections that have not finished their handshake; beyond that nothing is accepted until
+    /// one does or times out. Default 1,024.
+    pub unfinished_handshakes_max: usize,
+    /// Time for the handshake, in milliseconds. Default 10,000.
+    pub handshake_timeout_ms: u64,
+    /// Channels of one connection that are open at a time; 0 for no limit. Default 2,047.
+    pub channel_max: u16,
+    /// Largest frame in octets, 4,096 at least. Default 131,072.
+    pub frame_max: u32,
+    /// Heartbeat interval that is proposed, in seconds; 0 for none. Default 60.
+    pub heartbeat_s: u16,
+    /// Largest body of a message in octets; larger ones are refused with 406. Default 16 MiB.
+    pub message_size_max: u64,
+    /// Octets of memory that messages may take before publishers on AMQP connections are blocked.
+    /// Default: no limit.
+    pub memory_high_watermark_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 65_536,
+            unfinished_handshakes_max: 1024,
+            handshake_timeout_ms: 10_000,
+            channel_max: 2047,
+            frame_max: 131_072,
+            heartbeat_s: 60,
+            message_size_max: 16 * 1024 * 1024,
+            memory_high_watermark_bytes: isize::MAX as usize,
+        }
+    }
+}

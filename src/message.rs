@@ -197,3 +197,14 @@ fn append_short(scratch: &mut Vec<u8>, text: &[u8]) -> u8 {
     scratch.extend_from_slice(text.get(..usize::from(len)).unwrap_or_default());
     len
 }
+
+/// Properties with the header `x-delivery-count` `[rabbitmq quorum-queues]`.
+pub(crate) fn with_delivery_count(properties: &[u8], count: u32) -> Vec<u8> {
+    use amq_protocol::types::AMQPValue;
+    use leveret_protocol::{Change, Changes};
+    let properties = RawProperties(properties);
+    let mut headers = properties.headers().and_then(Result::ok).unwrap_or_default();
+    headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(count.into()));
+    let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
+    properties.with(&changes).unwrap_or_else(|_| properties.0.to_vec())
+}

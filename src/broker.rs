@@ -1,0 +1,392 @@
+//! The broker: virtual hosts, users and connections, in one value.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+
+use crate::access::{AccessControl, PasswordHash, Permissions, User};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::embedded::Connection;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::memory::Memory;
+use crate::names::{UserName, VirtualHostName};
+use crate::queue::ConnectionId;
+use crate::session::Session;
+use crate::timers::Timers;
+use crate::vhost::{Shared, VirtualHost};
+
+/// A connection that the broker can close.
+pub(crate) trait Closable: Send + Sync {
+    /// Asks the connection to end with 320 and this reason.
+    fn force_close(&self, reason: &str);
+}
+
+/// What everything that belongs to a broker holds on to.
+pub(crate) struct Inner {
+    pub limits: Limits,
+    pub access: Arc<AccessControl>,
+    shared: Shared,
+    default_user: Option<UserName>,
+    default_virtual_host: VirtualHostName,
+    virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
+    connections: Mutex<HashMap<ConnectionId, Arc<dyn Closable>>>,
+    next_connection: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Inner {
+    /// A number for a new connection.
+    pub fn next_connection_id(&self) -> ConnectionId {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Registers an open connection. Errors: 320 when the broker is closed.
+    pub fn register(&self, id: ConnectionId, connection: Arc<dyn Closable>) -> Result<()> {
+        let mut connections = self.connections.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::ConnectionForced("broker was closed".into()));
+        }
+        connections.insert(id, connection);
+        Ok(())
+    }
+
+    pub fn unregister(&self, id: ConnectionId) {
+        self.connections.lock().remove(&id);
+    }
+
+    pub fn connection_count(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
+        self.virtual_hosts.get(name).map(|host| Arc::clone(&host))
+    }
+
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.shared.memory
+    }
+
+    /// The user that connections without credentials act as.
+    pub fn default_user(&self) -> Option<Arc<User>> {
+        self.default_user.as_ref().and_then(|name| self.access.users.get(name.as_str()))
+    }
+
+    /// Opens a virtual host for a user who logged in. Errors: 530.
+    pub fn open(
+        &self,
+        id: ConnectionId,
+        user: &Arc<User>,
+        virtual_host: &str,
+        consumer_cancel_notify: bool,
+    ) -> Result<Arc<Session>> {
+        let host = self
+            .virtual_host(virtual_host)
+            .ok_or_else(|| Error::NotAllowed(format!("vhost {virtual_host} not found")))?;
+        self.access
+            .check_vhost(&user.name, host.name())
+            .map_err(|refusal| Error::NotAllowed(refusal.to_string()))?;
+        let access = Arc::clone(&self.access);
+        Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
+    }
+
+    fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
+        let host = self
+            .virtual_hosts
+            .entry(name.clone())
+            .or_insert_with(|| VirtualHost::new(name, self.shared.clone()));
+        Arc::clone(&host)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Asks every connection to end.
+    pub fn close_connections(&self, reason: &str) {
+        let connections: Vec<_> = {
+            let connections = self.connections.lock();
+            self.closed.store(true, Ordering::Release);
+            connections.values().cloned().collect()
+        };
+        for connection in connections {
+            connection.force_close(reason);
+        }
+    }
+}
+
+/// A message broker in this process.
+///
+/// Connect to it with [`Broker::connect`]; let others connect over AMQP 0-9-1 with
+/// [`Broker::listen`]. Several brokers live in one process side by side. When a broker is dropped
+/// its connections end with `320 CONNECTION_FORCED` and everything it holds is released.
+///
+/// ```
+/// use leveret::{Broker, Publish};
+///
+/// let broker = Broker::new();
+/// let connection = broker.connect()?;
+/// let channel = connection.open_channel()?;
+/// channel.queue_declare("greetings")?;
+/// channel.basic_publish(Publish::to_queue("greetings").body("hello"))?;
+/// let message = channel.basic_get("greetings")?.expect("a message");
+/// assert_eq!(message.body(), b"hello");
+/// message.ack()?;
+/// # Ok::<(), leveret::Error>(())
+/// ```
+pub struct Broker {
+    inner: Arc<Inner>,
+    #[cfg(feature = "gateway")]
+    gateway: Mutex<Option<crate::gateway::Gateway>>,
+    #[cfg(feature = "gateway")]
+    threads: usize,
+}
+
+impl Broker {
+    /// A broker with default settings: virtual host `/`, user `guest` with password `guest`.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Settings for a broker.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::default()
+    }
+
+    /// Connects to the default virtual host as the default user, without a socket. Errors: 320
+    /// when the broker is closed, 530.
+    pub fn connect(&self) -> Result<Connection> {
+        self.connect_to(self.inner.default_virtual_host.as_str())
+    }
+
+    /// As [`Broker::connect`], to another virtual host.
+    pub fn connect_to(&self, virtual_host: &str) -> Result<Connection> {
+        let user = self.inner.default_user().ok_or_else(|| {
+            Error::NotAllowed("the broker has no default user; use connect_as".into())
+        })?;
+        Connection::open(&self.inner, &user, virtual_host)
+    }
+
+    /// Connects as a user, whose password is not asked for: the embedding program is trusted.
+    pub fn connect_as(&self, user: &str, virtual_host: &str) -> Result<Connection> {
+        let known = self.inner.access.users.get(user);
+        let user = known.ok_or_else(|| Error::NotAllowed(format!("user '{user}' not found")))?;
+        Connection::open(&self.inner, &user, virtual_host)
+    }
+
+    /// Adds a virtual host in which the default user may do everything. One that exists stays.
+    pub fn add_virtual_host(&self, name: &str) {
+        let host = self.inner.add_virtual_host(VirtualHostName::from(name));
+        if let Some(user) = &self.inner.default_user {
+            let full = Permissions::full();
+            self.inner.access.permissions.set(user.clone(), host.name().clone(), full);
+        }
+    }
+
+    /// The virtual host of that name.
+    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
+        self.inner.virtual_host(name)
+    }
+
+    /// Users and permissions.
+    pub fn access(&self) -> &AccessControl {
+        &self.inner.access
+    }
+
+    /// Number of open connections, embedded ones included.
+    pub fn connection_count(&self) -> usize {
+        self.inner.connection_count()
+    }
+
+    /// The broker's time.
+    pub fn now(&self) -> Timestamp {
+        self.inner.shared.clock.now()
+    }
+
+    /// Moves a [`ManualClock`] on, stopping at every deadline on the way: messages and queues
+    /// expire, and what follows from it has happened when this returns. On the system's clock
+    /// this does nothing.
+    pub fn advance(&self, duration: Duration) {
+        let Clock::Manual(clock) = &self.inner.shared.clock else { return };
+        let end = clock.now() + duration;
+        let timers = &self.inner.shared.timers;
+        while let Some(deadline) = timers.next_deadline().filter(|&deadline| deadline <= end) {
+            clock.advance_to(deadline);
+            timers.run_due();
+        }
+        clock.advance_to(end);
+    }
+
+    /// Raises or clears the memory alarm by hand: while it is raised AMQP connections that
+    /// publish are blocked `[rabbitmq connection-blocked]`.
+    pub fn set_memory_alarm(&self, on: bool) {
+        self.inner.memory().force_alarm(on);
+    }
+
+    /// Octets of memory that messages take.
+    pub fn memory_used(&self) -> usize {
+        self.inner.memory().used()
+    }
+
+    /// Serves AMQP 0-9-1 on `address`, such as `127.0.0.1:0`; returns the address that was bound.
+    /// May be called several times.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or the threads cannot be started.
+    #[cfg(feature = "gateway")]
+    pub fn listen(
+        &self,
+        address: impl std::net::ToSocketAddrs,
+    ) -> std::io::Result<std::net::SocketAddr> {
+        let mut gateway = self.gateway.lock();
+        let gateway = match &mut *gateway {
+            Some(gateway) => gateway,
+            none => none.insert(crate::gateway::Gateway::start(self.threads)?),
+        };
+        gateway.listen(&self.inner, address)
+    }
+
+    /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
+    /// clients to agree, then stops serving. Dropping the broker does the same without patience.
+    pub fn close(&self, reason: &str, patience: Duration) {
+        self.inner.close_connections(reason);
+        #[cfg(feature = "gateway")]
+        if let Some(gateway) = self.gateway.lock().take() {
+            gateway.stop(&self.inner, patience);
+        }
+        #[cfg(not(feature = "gateway"))]
+        let _ = patience; // embedded connections end at once
+        self.inner.shared.timers.stop();
+        for host in &self.inner.virtual_hosts {
+            host.close();
+        }
+    }
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.close("broker was dropped", Duration::ZERO);
+    }
+}
+
+/// Settings for a [`Broker`].
+#[derive(Debug)]
+pub struct BrokerBuilder {
+    limits: Limits,
+    clock: Clock,
+    user: Option<(String, String)>,
+    virtual_host: String,
+    loopback_users: Vec<String>,
+    threads: usize,
+}
+
+impl Default for BrokerBuilder {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            clock: Clock::system(),
+            user: Some(("guest".into(), "guest".into())),
+            virtual_host: "/".into(),
+            loopback_users: vec!["guest".into()],
+            threads: 2,
+        }
+    }
+}
+
+impl BrokerBuilder {
+    /// What the broker takes from its clients at most.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Runs the broker on a clock that moves only by [`Broker::advance`].
+    #[must_use]
+    pub fn manual_clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Clock::Manual(clock);
+        self
+    }
+
+    /// The default user, an administrator with all permissions in the default virtual host.
+    /// Default: `guest` with password `guest`.
+    #[must_use]
+    pub fn default_user(mut self, name: &str, password: &str) -> Self {
+        self.user = Some((name.into(), password.into()));
+        self
+    }
+
+    /// No default user: users come from elsewhere, such as a definitions file.
+    #[must_use]
+    pub fn no_default_user(mut self) -> Self {
+        self.user = None;
+        self
+    }
+
+    /// The default virtual host. Default: `/`.
+    #[must_use]
+    pub fn default_virtual_host(mut self, name: &str) -> Self {
+        self.virtual_host = name.into();
+        self
+    }
+
+    /// Users that may only connect from this machine. Default: `guest`.
+    #[must_use]
+    pub fn loopback_users(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.loopback_users = names.into_iter().collect();
+        self
+    }
+
+    /// Threads that serve AMQP connections. Default: 2.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Makes the broker. It starts no thread before it needs one.
+    pub fn build(self) -> Broker {
+        let loopback_users = self.loopback_users.into_iter().map(UserName::from);
+        let access = Arc::new(AccessControl::new(loopback_users));
+        let timers = Timers::new(self.clock.clone());
+        let memory = Memory::new(self.limits.memory_high_watermark_bytes);
+        let default_virtual_host = VirtualHostName::from(self.virtual_host);
+        let default_user = self.user.map(|(name, password)| {
+            let name = UserName::from(name);
+            // Without the system's randomness a fixed salt still lets the user log in.
+            let salt = PasswordHash::random_salt().unwrap_or_default();
+            let hash = PasswordHash::new(password, salt);
+            access.add_administrator(name.clone(), hash, default_virtual_host.clone());
+            name
+        });
+        let inner = Arc::new(Inner {
+            limits: self.limits,
+            access,
+            shared: Shared { clock: self.clock, timers, memory },
+            default_user,
+            default_virtual_host: default_virtual_host.clone(),
+            virtual_hosts: DashMap::with_shard_amount(4),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+        });
+        inner.add_virtual_host(default_virtual_host);
+        Broker {
+            inner,
+            #[cfg(feature = "gateway")]
+            gateway: Mutex::default(),
+            #[cfg(feature = "gateway")]
+            threads: self.threads,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What waits to be written to a connection. Queues append to it from any thread; the connection's
+//! task writes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::task::Waker;
+
+use leveret_protocol::{BodyRef, Output, reply_code};
+use parking_lot::Mutex;
+
+use crate::broker::Closable;
+use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::limits::OUTBOX_HIGH_BYTES;
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::queue::effects::{Wake, Wakeups};
+
+/// Outgoing octets of one connection.
+pub struct Outbox {
+    output: Mutex<Output>,
+    /// Octets in `output`, to be read without its lock.
+    waiting: AtomicUsize,
+    frame_max: AtomicU32,
+    /// The task knows, or will be told, that there is something to write.
+    announced: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    close_reason: Mutex<Option<String>>,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            output: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            frame_max: AtomicU32::new(0),
+            announced: AtomicBool::new(false),
+            waker: Mutex::default(),
+            close_reason: Mutex::default(),
+        })
+    }
+
+    /// Largest frame that the client takes, in octets.
+    pub fn set_frame_max(&self, frame_max: u32) {
+        self.frame_max.store(frame_max, Ordering::Relaxed);
+    }
+
+    /// Who is woken when there is something to write.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut known = self.waker.lock();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
+    pub fn write(&self, write: impl FnOnce(&mut Output, u32)) {
+        let mut output = self.output.lock();
+        write(&mut output, self.frame_max.load(Ordering::Relaxed));
+        self.waiting.store(output.len(), Ordering::SeqCst);
+    }
+
+    /// Octets that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Takes everything, leaving the empty `spare` in its place.
+    pub fn take(&self, spare: Output) -> Output {
+        self.announced.store(false, Ordering::SeqCst);
+        let mut output = self.output.lock();
+        let taken = std::mem::replace(&mut *output, spare);
+        self.waiting.store(0, Ordering::SeqCst);
+        taken
+    }
+
+    /// Why the broker wants the connection to end, if it does.
+    pub fn take_close_reason(&self) -> Option<String> {
+        self.close_reason.lock().take()
+    }
+
+    /// Appends by `write` from another thread, and has the task woken with the batch.
+    fn write_from_afar(
+        self: &Arc<Self>,
+        wakeups: &mut Wakeups,
+        write: impl FnOnce(&mut Output, u32),
+    ) {
+        self.write(write);
+        if !self.announced.swap(true, Ordering::SeqCst) {
+            wakeups.add(Arc::clone(self) as Arc<dyn Wake>);
+        }
+    }
+}
+
+impl Wake for Outbox {
+    fn wake(&self) {
+        let waker = self.waker.lock().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Closable for Outbox {
+    fn force_close(&self, reason: &str) {
+        *self.close_reason.lock() = Some(reason.into());
+        self.wake();
+    }
+}
+
+/// A channel's way into the outbox of its connection.
+pub struct ChannelWriter {
+    outbox: Arc<Outbox>,
+    channel: u16,
+}
+
+impl ChannelWriter {
+    /// For the channel with this number.
+    pub fn new(outbox: &Arc<Outbox>, channel: u16) -> Arc<Self> {
+        Arc::new(Self { outbox: Arc::clone(outbox), channel })
+    }
+}
+
+impl ChannelOutput for ChannelWriter {
+    fn has_room(&self) -> bool {
+        self.outbox.waiting() < OUTBOX_HIGH_BYTES
+    }
+
+    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            for delivery in deliveries {
+                let tag = delivery.consumer_tag.as_str().as_bytes();
+                let (number, again) = (delivery.delivery_tag, delivery.redelivered);
+                with_encoding(delivery.message, delivery.delivery_count, |message| {
+                    output.deliver(self.channel, tag, number, again, message, frame_max);
+                });
+            }
+        });
+    }
+
+    fn basic_return(&self, message: &Message, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            let (code, text) = (reply_code::NO_ROUTE, "NO_ROUTE");
+            with_encoding(message, None, |message| {
+                output.basic_return(self.channel, code, text, message, frame_max);
+            });
+        });
+    }
+
+    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, _| {
+            if ack {
+                output.ack(self.channel, delivery_tag, multiple);
+            } else {
+                output.nack(self.channel, delivery_tag, multiple);
+            }
+        });
+    }
+
+    fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {
+        use amq_protocol::protocol::{AMQPClass, basic};
+        let cancel = basic::Cancel { consumer_tag: consumer_tag.as_str().into(), nowait: true };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
+        self.outbox.write_from_afar(wakeups, |output, _| output.method(self.channel, &method));
+    }
+}
+
+/// Calls `write` with the message as the wire wants it.
+#[inline]
+pub fn with_encoding(
+    message: &Message,
+    delivery_count: Option<u32>,
+    write: impl FnOnce(&leveret_protocol::Message<'_>),
+) {
+    let counted;
+    let mut properties = message.properties();
+    if let Some(count) = delivery_count {
+        counted = crate::message::with_delivery_count(properties, count);
+        properties = &counted;
+    }
+    write(&leveret_protocol::Message {
+        exchange: message.exchange(),
+        routing_key: message.routing_key(),
+        properties,
+        body: match message.shared_body() {
+            Some(body) => BodyRef::Shared(body),
+            None => BodyRef::Slice(message.body()),
+        },
+    });
+}
