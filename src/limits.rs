@@ -17,6 +17,12 @@ pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 /// Octets waiting to be written to a connection below which its consumers are served again.
 pub const OUTBOX_LOW_BYTES: usize = 256 * 1024;
 
+/// Octets that are read from a connection at a time.
+pub const READ_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Connections that the operating system holds while they wait to be accepted.
+pub const ACCEPT_BACKLOG: i32 = 1024;
+
 /// Deliveries waiting in an embedded consumer above which it gets no more.
 pub const MAILBOX_HIGH: usize = 4096;
 

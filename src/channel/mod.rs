@@ -124,6 +124,11 @@ impl Channel {
         }
     }
 
+    /// The queue that an empty name means.
+    pub fn last_queue(&self) -> Option<&QueueName> {
+        self.last_queue.as_ref()
+    }
+
     /// Number of consumers.
     pub fn consumer_count(&self) -> usize {
         self.consumers.len()

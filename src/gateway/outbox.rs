@@ -25,6 +25,7 @@ pub struct Outbox {
     announced: AtomicBool,
     waker: Mutex<Option<Waker>>,
     close_reason: Mutex<Option<String>>,
+    cancel_notify: AtomicBool,
 }
 
 impl Outbox {
@@ -37,12 +38,20 @@ impl Outbox {
             announced: AtomicBool::new(false),
             waker: Mutex::default(),
             close_reason: Mutex::default(),
+            cancel_notify: AtomicBool::new(false),
         })
     }
 
-    /// Largest frame that the client takes, in octets.
-    pub fn set_frame_max(&self, frame_max: u32) {
+    /// What was agreed on in the handshake: the largest frame that the client takes, in octets,
+    /// and whether it wants to hear of consumers that are cancelled.
+    pub fn set_agreement(&self, frame_max: u32, cancel_notify: bool) {
         self.frame_max.store(frame_max, Ordering::Relaxed);
+        self.cancel_notify.store(cancel_notify, Ordering::Relaxed);
+    }
+
+    /// Whether the client wants to hear of consumers that are cancelled.
+    pub fn wants_cancel_notify(&self) -> bool {
+        self.cancel_notify.load(Ordering::Relaxed)
     }
 
     /// Who is woken when there is something to write.

@@ -92,6 +92,10 @@ impl Eq for Destination {}
 
 impl Hash for Destination {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.identity().hash(state);
+        // By name, so that exchanges that pick by hash pick the same after a restart.
+        match self {
+            Self::Queue(queue) => queue.name().hash(state),
+            Self::Exchange(exchange) => exchange.name.hash(state),
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! A connection without a socket.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::access::User;
+use crate::broker::{Closable, Inner};
+use crate::embedded::channel::{Channel, ChannelInner};
+use crate::error::{Error, Result};
+use crate::queue::effects::Effects;
+use crate::session::Session;
+
+/// A connection to a broker in this process. Clones are the same connection; it closes when the
+/// last of them and of its channels, consumers and deliveries is gone, or by
+/// [`Connection::close`].
+#[derive(Clone)]
+pub struct Connection(Arc<ConnectionInner>);
+
+pub(super) struct ConnectionInner {
+    broker: Arc<Inner>,
+    pub(super) session: Arc<Session>,
+    channels: Mutex<Vec<Weak<ChannelInner>>>,
+}
+
+/// What the broker keeps of a connection, so that it can end it.
+struct Handle(Weak<ConnectionInner>);
+
+impl Closable for Handle {
+    fn force_close(&self, _reason: &str) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.close();
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn open(broker: &Arc<Inner>, user: &Arc<User>, virtual_host: &str) -> Result<Self> {
+        let id = broker.next_connection_id();
+        let session = broker.open(id, user, virtual_host, true)?;
+        let inner = Arc::new(ConnectionInner {
+            broker: Arc::clone(broker),
+            session,
+            channels: Mutex::default(),
+        });
+        broker.register(id, Arc::new(Handle(Arc::downgrade(&inner))))?;
+        Ok(Self(inner))
+    }
+
+    /// Opens a channel. Errors: 504 when the connection is closed.
+    pub fn open_channel(&self) -> Result<Channel> {
+        if self.0.session.is_closed() {
+            return Err(Error::ChannelClosed);
+        }
+        let channel = ChannelInner::open(&self.0);
+        let mut channels = self.0.channels.lock();
+        channels.retain(|known| known.strong_count() > 0);
+        channels.push(Arc::downgrade(&channel));
+        Ok(Channel(channel))
+    }
+
+    /// Closes the connection with its channels: consumers end, what was not acknowledged goes
+    /// back to its queue, exclusive queues are deleted.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl ConnectionInner {
+    fn close(&self) {
+        if !self.session.close() {
+            return;
+        }
+        let channels = std::mem::take(&mut *self.channels.lock());
+        for channel in channels.iter().filter_map(Weak::upgrade) {
+            channel.close();
+        }
+        let mut effects = Effects::new();
+        let host = &self.session.virtual_host;
+        host.delete_owned(&self.session, &mut effects);
+        host.run(&mut effects);
+        self.broker.unregister(self.session.id);
+    }
+}
+
+impl Drop for ConnectionInner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,94 @@
+//! Consumers of an embedding program.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use crate::embedded::channel::ChannelInner;
+use crate::embedded::inbox::{Inbox, Waiting};
+use crate::embedded::message::Delivery;
+use crate::names::ConsumerTag;
+
+/// A running consumer: an iterator that waits for deliveries, and a [`Stream`]. It takes no thread
+/// and no runtime.
+///
+/// It ends when the consumer is cancelled, its queue is deleted, or the channel, connection or
+/// broker is closed. Dropping it cancels the consumer; what was delivered and not taken goes back
+/// to the queue.
+pub struct Consumer {
+    pub(super) channel: Arc<ChannelInner>,
+    pub(super) tag: ConsumerTag,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) no_ack: bool,
+}
+
+impl Consumer {
+    /// Consumer tag.
+    pub fn tag(&self) -> &str {
+        self.tag.as_str()
+    }
+
+    /// Waits for the next delivery. `None` when the consumer has ended.
+    pub fn recv(&self) -> Option<Delivery> {
+        self.inbox.take(None).map(|waiting| self.delivery(waiting))
+    }
+
+    /// Waits for the next delivery, but not longer than this. `None` if there was none in time, or
+    /// the consumer has ended.
+    pub fn recv_timeout(&self, patience: Duration) -> Option<Delivery> {
+        self.inbox.take(Some(patience)).map(|waiting| self.delivery(waiting))
+    }
+
+    /// The next delivery, if there is one now.
+    pub fn try_recv(&self) -> Option<Delivery> {
+        self.recv_timeout(Duration::ZERO)
+    }
+
+    /// Ends the consumer.
+    pub fn cancel(self) {
+        drop(self);
+    }
+
+    fn delivery(&self, waiting: Waiting) -> Delivery {
+        self.channel.note_taken();
+        Delivery {
+            channel: Arc::clone(&self.channel),
+            delivery_tag: waiting.delivery_tag,
+            redelivered: waiting.redelivered,
+            delivery_count: waiting.delivery_count,
+            message: waiting.message,
+        }
+    }
+}
+
+impl Iterator for Consumer {
+    type Item = Delivery;
+
+    fn next(&mut self) -> Option<Delivery> {
+        self.recv()
+    }
+}
+
+impl Stream for Consumer {
+    type Item = Delivery;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.inbox.poll_take(context).map(|waiting| waiting.map(|w| self.delivery(w)))
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let leftover = self.channel.cancel(&self.tag);
+        if self.no_ack {
+            return;
+        }
+        for tag in leftover {
+            // Whatever is unknown by now was settled by other means.
+            let _ = self.channel.apply(|channel, effects| channel.basic_reject(tag, true, effects));
+        }
+    }
+}

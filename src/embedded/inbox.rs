@@ -1,0 +1,224 @@
+//! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::limits::MAILBOX_HIGH;
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::queue::effects::{Wake, Wakeups};
+
+/// A delivery that waits.
+#[derive(Debug)]
+pub struct Waiting {
+    pub delivery_tag: u64,
+    pub redelivered: bool,
+    pub delivery_count: Option<u32>,
+    pub message: Message,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+/// The deliveries of one consumer.
+#[derive(Default)]
+pub struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Inbox {
+    /// Takes the next delivery, waiting up to `patience` (`None`: as long as it takes). `None` if
+    /// there is none in time, or will never be one.
+    pub fn take(&self, patience: Option<Duration>) -> Option<Waiting> {
+        let mut state = self.state.lock();
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
+        match patience {
+            Some(patience) => {
+                self.changed.wait_while_for(&mut state, idle, patience);
+            }
+            None => self.changed.wait_while(&mut state, idle),
+        }
+        state.waiting.pop_front()
+    }
+
+    /// As [`Inbox::take`], for a task.
+    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Waiting>> {
+        let mut state = self.state.lock();
+        match state.waiting.pop_front() {
+            Some(waiting) => Poll::Ready(Some(waiting)),
+            None if state.ended => Poll::Ready(None),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// No more deliveries will come.
+    pub fn end(&self) {
+        self.state.lock().ended = true;
+        self.wake();
+    }
+}
+
+impl Wake for Inbox {
+    fn wake(&self) {
+        let waker = self.state.lock().waker.take();
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What is known of the publishes of a channel.
+#[derive(Default)]
+struct Outcomes {
+    settled_up_to: u64,
+    settled_beyond: BTreeSet<u64>,
+    refused: BTreeSet<u64>,
+}
+
+impl Outcomes {
+    fn is_settled(&self, number: u64) -> bool {
+        number <= self.settled_up_to || self.settled_beyond.contains(&number)
+    }
+
+    fn settle(&mut self, number: u64, multiple: bool, ack: bool) {
+        if multiple {
+            self.settled_up_to = self.settled_up_to.max(number);
+        } else {
+            self.settled_beyond.insert(number);
+        }
+        while self.settled_beyond.remove(&(self.settled_up_to + 1)) {
+            self.settled_up_to += 1;
+        }
+        if !ack {
+            self.refused.insert(number);
+        }
+    }
+}
+
+/// The client's side of an embedded channel.
+#[derive(Default)]
+pub struct Mailbox {
+    inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>>,
+    returned: Mutex<VecDeque<Message>>,
+    outcomes: Mutex<Outcomes>,
+    settled: Condvar,
+    waiting: AtomicUsize,
+}
+
+impl Mailbox {
+    /// Opens an inbox for a consumer that starts.
+    pub fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
+        let mut inboxes = self.inboxes.lock();
+        Arc::clone(inboxes.entry(tag.clone()).or_default())
+    }
+
+    /// Closes the inbox of a consumer that ended.
+    pub fn close(&self, tag: &ConsumerTag) {
+        if let Some(inbox) = self.inboxes.lock().remove(tag) {
+            inbox.end();
+        }
+    }
+
+    /// Closes all inboxes.
+    pub fn close_all(&self) {
+        let inboxes = std::mem::take(&mut *self.inboxes.lock());
+        for inbox in inboxes.into_values() {
+            inbox.end();
+        }
+        self.settled.notify_all();
+    }
+
+    /// Notes that a delivery was taken; tells how many wait.
+    pub fn note_taken(&self) -> usize {
+        self.waiting.fetch_sub(1, Ordering::SeqCst) - 1
+    }
+
+    /// Takes the oldest returned message.
+    pub fn take_returned(&self) -> Option<Message> {
+        self.returned.lock().pop_front()
+    }
+
+    /// Waits until the publish with this number is settled; tells whether it was accepted.
+    pub fn wait_settled(&self, number: u64, is_closed: impl Fn() -> bool) -> Option<bool> {
+        let mut outcomes = self.outcomes.lock();
+        while !outcomes.is_settled(number) {
+            if is_closed() {
+                return None;
+            }
+            self.settled.wait(&mut outcomes);
+        }
+        Some(!outcomes.refused.remove(&number))
+    }
+}
+
+impl ChannelOutput for Mailbox {
+    fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) < MAILBOX_HIGH
+    }
+
+    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
+        for delivery in deliveries {
+            let Some(inbox) = self.inboxes.lock().get(delivery.consumer_tag).cloned() else {
+                continue;
+            };
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let mut state = inbox.state.lock();
+            let first = state.waiting.is_empty();
+            state.waiting.push_back(Waiting {
+                delivery_tag: delivery.delivery_tag,
+                redelivered: delivery.redelivered,
+                delivery_count: delivery.delivery_count,
+                message: delivery.message.clone(),
+            });
+            drop(state);
+            if first {
+                wakeups.add(inbox);
+            }
+        }
+    }
+
+    fn basic_return(&self, message: &Message, _: &mut Wakeups) {
+        self.returned.lock().push_back(message.clone());
+    }
+
+    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {
+        self.outcomes.lock().settle(delivery_tag, multiple, ack);
+        self.settled.notify_all();
+    }
+
+    fn cancel(&self, consumer_tag: &ConsumerTag, _: &mut Wakeups) {
+        self.close(consumer_tag);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_fill_gaps() {
+        let mut outcomes = Outcomes::default();
+        outcomes.settle(2, false, false);
+        assert!(!outcomes.is_settled(1) && outcomes.is_settled(2));
+        outcomes.settle(1, false, true);
+        assert_eq!(outcomes.settled_up_to, 2);
+        outcomes.settle(9, true, true);
+        assert!(outcomes.is_settled(5) && !outcomes.is_settled(10));
+        assert!(outcomes.refused.contains(&2));
+    }
+}

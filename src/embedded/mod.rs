@@ -1,0 +1,17 @@
+//! The broker as a Rust program uses it, without a socket: connections, channels and consumers
+//! that call the same code as AMQP clients reach over the wire.
+//!
+//! An operation that fails returns its error and, unlike on the wire, leaves the channel open.
+
+mod channel;
+mod connection;
+mod consumer;
+mod inbox;
+mod message;
+mod publish;
+
+pub use self::channel::{Binding, Channel, Confirmed};
+pub use self::connection::Connection;
+pub use self::consumer::Consumer;
+pub use self::message::{Delivery, ReturnedMessage};
+pub use self::publish::Publish;

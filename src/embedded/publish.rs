@@ -1,0 +1,111 @@
+//! What an embedding program publishes.
+
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+use bytes::Bytes;
+
+/// A message to publish, and where to.
+///
+/// ```
+/// use leveret::Publish;
+///
+/// let publish = Publish::to_exchange("orders", "order.created")
+///     .body(r#"{"id": 7}"#)
+///     .content_type("application/json")
+///     .persistent()
+///     .mandatory();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Publish {
+    pub(super) exchange: String,
+    pub(super) routing_key: String,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Bytes,
+    pub(super) mandatory: bool,
+}
+
+impl Publish {
+    /// To the queue of that name, over the default exchange.
+    pub fn to_queue(queue: impl Into<String>) -> Self {
+        Self::to_exchange("", queue)
+    }
+
+    /// To an exchange, with a routing key.
+    pub fn to_exchange(exchange: impl Into<String>, routing_key: impl Into<String>) -> Self {
+        let (exchange, routing_key) = (exchange.into(), routing_key.into());
+        Self { exchange, routing_key, ..Self::default() }
+    }
+
+    /// The body. Default: empty.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// All fourteen properties at once. Default: none is set.
+    #[must_use]
+    pub fn properties(mut self, properties: BasicProperties) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// Sets one header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<AMQPValue>) -> Self {
+        let mut headers = self.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        headers.insert(name.into(), value.into());
+        self.properties = self.properties.with_headers(headers);
+        self
+    }
+
+    /// Sets `content_type`.
+    #[must_use]
+    pub fn content_type(mut self, content_type: &str) -> Self {
+        self.properties = self.properties.with_content_type(content_type.into());
+        self
+    }
+
+    /// Sets `correlation_id`.
+    #[must_use]
+    pub fn correlation_id(mut self, correlation_id: &str) -> Self {
+        self.properties = self.properties.with_correlation_id(correlation_id.into());
+        self
+    }
+
+    /// Sets `reply_to`.
+    #[must_use]
+    pub fn reply_to(mut self, reply_to: &str) -> Self {
+        self.properties = self.properties.with_reply_to(reply_to.into());
+        self
+    }
+
+    /// Sets `delivery_mode` to 2: a durable queue keeps the message over a restart.
+    #[must_use]
+    pub fn persistent(mut self) -> Self {
+        self.properties = self.properties.with_delivery_mode(2);
+        self
+    }
+
+    /// Sets `priority`.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.properties = self.properties.with_priority(priority);
+        self
+    }
+
+    /// Sets `expiration`: the message expires after so many milliseconds in a queue.
+    #[must_use]
+    pub fn expiration_ms(mut self, ms: u64) -> Self {
+        self.properties = self.properties.with_expiration(ms.to_string().into());
+        self
+    }
+
+    /// The message comes back if no queue gets it: see
+    /// [`Channel::take_returned`](crate::Channel::take_returned).
+    #[must_use]
+    pub fn mandatory(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
+}

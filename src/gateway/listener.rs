@@ -1,0 +1,107 @@
+//! Accepting connections.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use amq_protocol::types::{AMQPValue, FieldTable, LongString};
+use leveret_protocol::{ConnectionConfig, server_capabilities};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::broker::Inner;
+use crate::clock::Clock;
+use crate::gateway::connection_task::{ConnectionTask, Start};
+use crate::limits::{ACCEPT_BACKLOG, Limits};
+
+/// Waiting time after accepting failed, as when no file descriptors are left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The version of RabbitMQ whose behaviour is offered. Clients parse it and decide by it.
+const COMPATIBLE_VERSION: &str = "4.0.5";
+
+/// Binds the first address that can be bound.
+pub fn bind(address: impl ToSocketAddrs) -> io::Result<StdListener> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
+    for address in address.to_socket_addrs()? {
+        match bind_one(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that is started again need not wait for the sockets of the one before.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts connections for as long as the runtime lives.
+pub async fn serve(listener: TcpListener, broker: Arc<Inner>, clock: Clock) {
+    let config = Arc::new(connection_config(&broker.limits));
+    let unfinished = Arc::new(Semaphore::new(broker.limits.unfinished_handshakes_max.max(1)));
+    loop {
+        let Ok(permit) = Arc::clone(&unfinished).acquire_owned().await else { return };
+        if broker.is_closed() {
+            return;
+        }
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        prepare(&socket);
+        let start = Start {
+            broker: Arc::clone(&broker),
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+            peer: peer.to_string(),
+            peer_is_loopback: peer.ip().to_canonical().is_loopback(),
+            unfinished: permit,
+        };
+        tokio::spawn(ConnectionTask::new(socket, start));
+    }
+}
+
+fn prepare(socket: &TcpStream) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!("TCP_NODELAY could not be set: {error}");
+    }
+}
+
+fn connection_config(limits: &Limits) -> ConnectionConfig {
+    let text = |text: &str| AMQPValue::LongString(LongString::from(text));
+    let properties = [
+        // Kombu and others change their behaviour for any other name.
+        ("product", text("RabbitMQ")),
+        ("version", text(COMPATIBLE_VERSION)),
+        ("platform", text("Rust")),
+        ("copyright", text("Copyright (c) the leveret authors.")),
+        ("information", text(concat!("leveret ", env!("CARGO_PKG_VERSION")))),
+        ("cluster_name", text("leveret@localhost")),
+        ("capabilities", AMQPValue::FieldTable(server_capabilities())),
+    ];
+    let properties = properties.map(|(name, value)| (name.into(), value));
+    ConnectionConfig {
+        channel_max: limits.channel_max,
+        frame_max: limits.frame_max,
+        heartbeat_s: limits.heartbeat_s,
+        handshake_timeout_ms: limits.handshake_timeout_ms,
+        message_size_max: limits.message_size_max,
+        server_properties: FieldTable::from(BTreeMap::from(properties)),
+        mechanisms: "PLAIN AMQPLAIN ANONYMOUS".into(),
+        ..ConnectionConfig::default()
+    }
+}
