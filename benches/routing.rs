@@ -1,5 +1,7 @@
 //! The cost of routing one message, by exchange type and number of bindings.
 
+#![allow(clippy::expect_used, reason = "the bindings are known to be valid")]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;

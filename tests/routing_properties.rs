@@ -1,5 +1,7 @@
 //! What holds for every sequence of bindings and every message, checked against naive matching.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::collections::BTreeMap;
 use std::hash::Hash;
 

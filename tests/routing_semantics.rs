@@ -1,5 +1,7 @@
 //! Which destinations a message reaches, case by case as RabbitMQ 4.0 was seen to do it.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret::exchange::{ExchangeType, Router, Routing};
 
