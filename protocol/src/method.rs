@@ -66,14 +66,23 @@ impl MethodId {
         )
     }
 
-    /// Octets that come before the method's field table: fixed ones, short strings, fixed ones.
-    const fn before_table(self) -> Option<(usize, usize, usize)> {
+    /// How a client's method begins: some reserved octets or numbers, then short strings.
+    const fn front(self) -> Option<(usize, usize)> {
         match (self.class_id, self.method_id) {
-            (10, 11) => Some((0, 0, 0)),
-            (40, 10) | (60, 20) => Some((2, 2, 1)),
-            (40, 30 | 40) | (50, 20) => Some((2, 3, 1)),
-            (50, 10) => Some((2, 1, 1)),
-            (50, 50) => Some((2, 3, 0)),
+            (10, 11) => Some((0, 0)),
+            (10, 40) | (20, 10) | (30, 10) | (60, 30) => Some((0, 1)),
+            (10, 50) | (20, 40) | (40, 20) | (50, 10 | 30 | 40) | (60, 70) => Some((2, 1)),
+            (40, 10) | (60, 20) => Some((2, 2)),
+            (40, 30 | 40) | (50, 20 | 50) => Some((2, 3)),
+            _ => None,
+        }
+    }
+
+    /// Octets between [`MethodId::front`] and the field table, if the method has one.
+    const fn before_table(self) -> Option<usize> {
+        match (self.class_id, self.method_id) {
+            (10, 11) | (50, 50) => Some(0),
+            (40, 10 | 30 | 40) | (50, 10 | 20) | (60, 20) => Some(1),
             _ => None,
         }
     }
@@ -124,22 +133,28 @@ pub fn read_method(payload: &[u8]) -> Result<AMQPClass, ConnectionError> {
     let Some((id, arguments)) = MethodId::split(payload) else {
         return Err(ConnectionError::cannot_decode(MethodId::NONE, payload));
     };
-    if table_is_sound(id, arguments) == Some(true)
-        && let Ok(([], method)) = parse_class(payload)
-    {
-        return Ok(method);
+    let cannot_decode = || ConnectionError::cannot_decode(id, arguments);
+    check_arguments(id, arguments).ok_or_else(cannot_decode)??;
+    match parse_class(payload) {
+        Ok(([], method)) => Ok(method),
+        _ => Err(cannot_decode()),
     }
-    Err(ConnectionError::cannot_decode(id, arguments))
 }
 
-/// Whether the method's field table, if it has one, may be given to a recursive parser.
-fn table_is_sound(id: MethodId, arguments: &[u8]) -> Option<bool> {
-    let Some((front, short_strings, bits)) = id.before_table() else { return Some(true) };
+/// Whether the arguments may be given to a parser that knows only UTF-8 and reads tables
+/// recursively; `None` if they are malformed.
+fn check_arguments(id: MethodId, arguments: &[u8]) -> Option<Result<(), ConnectionError>> {
+    let Some((reserved, short_strings)) = id.front() else { return Some(Ok(())) };
     let mut reader = Reader(arguments);
-    reader.take(front)?;
+    reader.take(reserved)?;
     for _ in 0..short_strings {
-        reader.short_string()?;
+        if std::str::from_utf8(reader.short_string()?).is_err() {
+            return Some(Err(ConnectionError::malformed_utf8()));
+        }
     }
-    reader.take(bits)?;
-    Some(table::skip_table(reader.0).is_ok())
+    if let Some(bits) = id.before_table() {
+        reader.take(bits)?;
+        table::skip_table(reader.0).ok()?;
+    }
+    Some(Ok(()))
 }
