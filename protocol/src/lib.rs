@@ -14,6 +14,9 @@ pub mod reply_code;
 pub mod sasl;
 pub mod table;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 mod channel;
 mod config;
 mod connection;
