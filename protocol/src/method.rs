@@ -1,7 +1,7 @@
 //! Methods: their ids, the two that every message needs read in place, and the rest through
 //! `amq-protocol`.
 
-use amq_protocol::protocol::{AMQPClass, parse_class};
+use amq_protocol::protocol::{AMQPClass, basic, parse_class};
 
 use crate::error::ConnectionError;
 use crate::reader::Reader;
@@ -23,6 +23,10 @@ impl MethodId {
     pub const BASIC_PUBLISH: Self = Self::new(60, 40);
     /// basic.ack
     pub const BASIC_ACK: Self = Self::new(60, 80);
+    /// basic.reject
+    pub const BASIC_REJECT: Self = Self::new(60, 90);
+    /// basic.nack
+    pub const BASIC_NACK: Self = Self::new(60, 120);
     /// channel.open
     pub const CHANNEL_OPEN: Self = Self::new(20, 10);
     /// channel.close
@@ -124,6 +128,24 @@ pub(crate) fn read_ack(arguments: &[u8]) -> Option<(u64, bool)> {
     Some((delivery_tag, bits & 1 != 0))
 }
 
+/// Reads basic.nack and basic.reject, for which `amq-protocol` would allocate.
+fn read_settlement(id: MethodId, arguments: &[u8]) -> Option<basic::AMQPMethod> {
+    let mut reader = Reader(arguments);
+    let delivery_tag = reader.longlong()?;
+    let &[bits] = reader.0 else { return None };
+    let (first, second) = (bits & 1 != 0, bits & 2 != 0);
+    match id {
+        MethodId::BASIC_NACK => {
+            let nack = basic::Nack { delivery_tag, multiple: first, requeue: second };
+            Some(basic::AMQPMethod::Nack(nack))
+        }
+        MethodId::BASIC_REJECT => {
+            Some(basic::AMQPMethod::Reject(basic::Reject { delivery_tag, requeue: first }))
+        }
+        _ => None,
+    }
+}
+
 /// Reads any method.
 ///
 /// # Errors
@@ -134,6 +156,9 @@ pub fn read_method(payload: &[u8]) -> Result<AMQPClass, ConnectionError> {
         return Err(ConnectionError::cannot_decode(MethodId::NONE, payload));
     };
     let cannot_decode = || ConnectionError::cannot_decode(id, arguments);
+    if let Some(method) = read_settlement(id, arguments) {
+        return Ok(AMQPClass::Basic(method));
+    }
     check_arguments(id, arguments).ok_or_else(cannot_decode)??;
     match parse_class(payload) {
         Ok(([], method)) => Ok(method),

@@ -81,7 +81,7 @@ pub const fn is_soft(code: u16) -> bool {
 }
 
 /// `NAME - explanation`. What does not fit into a short string is cut at a character and ends with
-/// three dots. [rabbitmq]
+/// three dots. [rabbitmq 4.0]
 pub fn reply_text(code: u16, explanation: &str) -> String {
     let mut text = match name(code) {
         Some(name) => format!("{name} - {explanation}"),

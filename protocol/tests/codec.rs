@@ -172,6 +172,15 @@ proptest! {
     }
 
     #[test]
+    fn settlements_are_read_alike(delivery_tag: u64, bits: u8, method_id in 80..130u8) {
+        let payload = [&[0, 60, 0, method_id], &delivery_tag.to_be_bytes()[..], &[bits]].concat();
+        match parse_class(payload.as_slice()) {
+            Ok((&[], method)) => prop_assert_eq!(read_method(&payload), Ok(method)),
+            _ => prop_assert!(read_method(&payload).is_err()),
+        }
+    }
+
+    #[test]
     fn whole_publish_is_read_alike(
         (exchange, routing_key) in (name(), name()),
         mandatory: bool,
