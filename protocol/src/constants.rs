@@ -24,7 +24,7 @@ pub const FRAME_MAX_BEFORE_TUNE: u32 = 8192;
 
 /// What a client of this protocol sends first. [amqp 0-9-1 §4.2.2]
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
-/// Another header that means the same: the one of AMQP 0-9. [rabbitmq]
+/// Another header that means the same: the one of AMQP 0-9. [rabbitmq 4.0]
 pub const PROTOCOL_HEADER_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 /// What something that is not AMQP at all is answered with. [rabbitmq 4.0]
 pub const PROTOCOL_HEADER_FOR_OTHERS: [u8; 8] = *b"AMQP\x03\x01\x00\x00";

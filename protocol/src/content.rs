@@ -3,10 +3,9 @@
 use bytes::Bytes;
 
 use crate::error::ConnectionError;
-use crate::method::{MethodId, PublishMethod};
+use crate::method::PublishMethod;
 use crate::properties::RawProperties;
 use crate::reader::Reader;
-use crate::reply_code;
 
 /// Capacity, in octets, that a buffer keeps for the next message.
 const KEPT_CAPACITY: usize = 1024;
@@ -37,12 +36,9 @@ impl<'a> ContentHeader<'a> {
     /// Refuses properties that cannot be read.
     ///
     /// # Errors
-    /// 501 if a value reaches beyond the frame or something follows the last one.
+    /// 541, as RabbitMQ has it, if a value reaches beyond the frame or something follows the last.
     pub(crate) fn validate(&self) -> Result<(), ConnectionError> {
-        RawProperties(self.properties).validate().map_err(|error| {
-            let text = error.to_string();
-            ConnectionError::new(reply_code::FRAME_ERROR, &text, MethodId::BASIC_PUBLISH)
-        })
+        RawProperties(self.properties).validate().map_err(|_| ConnectionError::internal())
     }
 }
 

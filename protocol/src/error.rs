@@ -39,6 +39,18 @@ impl ConnectionError {
         Self::new(reply_code::FRAME_ERROR, &text, method)
     }
 
+    /// 501: a name that is not UTF-8.
+    pub(crate) fn malformed_utf8() -> Self {
+        let text = "Malformed UTF-8 in shortstr";
+        Self::new(reply_code::FRAME_ERROR, text, MethodId::NONE)
+    }
+
+    /// 541: something that RabbitMQ does not expect; it gives no explanation.
+    pub(crate) fn internal() -> Self {
+        let text = "INTERNAL_ERROR".to_owned();
+        Self { code: reply_code::INTERNAL_ERROR, text, method: MethodId::NONE }
+    }
+
     /// 505: a sound frame in a place where it does not belong.
     pub(crate) fn misplaced(kind: u8, payload: &[u8]) -> Self {
         let text = format!("type {kind}, {}", snippet(payload));

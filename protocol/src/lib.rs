@@ -3,6 +3,38 @@
 //! [`Connection`] turns octets into events and answers into octets. Frames and everything that
 //! each message needs are read and written here, in place; other methods and field tables are left
 //! to `amq-protocol`.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use leveret_protocol::{Connection, ConnectionConfig, Event, Output};
+//!
+//! /// Input from a socket, at this time of the owner's clock.
+//! fn handle(connection: &mut Connection, mut input: &[u8], outbox: &mut Output, now_ms: u64) {
+//!     connection.input_arrived(now_ms);
+//!     loop {
+//!         let (used, event) = connection.poll_event(input);
+//!         input = &input[used..];
+//!         let more = event.is_some();
+//!         match event {
+//!             Some(Event::Login { .. }) => connection.accept_login(),
+//!             Some(Event::Open { .. }) => connection.accept_open(),
+//!             Some(Event::Publish(publish)) => println!("{} octets", publish.body.len()),
+//!             _ => {}
+//!         }
+//!         outbox.append(connection.transmit());
+//!         if !more {
+//!             break;
+//!         }
+//!     }
+//! }
+//!
+//! let mut connection = Connection::new(Arc::new(ConnectionConfig::default()), 0);
+//! let mut outbox = Output::new();
+//! handle(&mut connection, b"AMQP\0\0\x09\x01", &mut outbox, 1);
+//! // connection.start is on its way.
+//! assert!(outbox.len() > 100);
+//! ```
 
 pub mod constants;
 pub mod decoder;
@@ -13,6 +45,9 @@ pub mod properties;
 pub mod reply_code;
 pub mod sasl;
 pub mod table;
+
+#[doc(hidden)]
+pub mod fuzz;
 
 mod channel;
 mod config;

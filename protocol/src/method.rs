@@ -1,7 +1,7 @@
 //! Methods: their ids, the two that every message needs read in place, and the rest through
 //! `amq-protocol`.
 
-use amq_protocol::protocol::{AMQPClass, parse_class};
+use amq_protocol::protocol::{AMQPClass, basic, parse_class};
 
 use crate::error::ConnectionError;
 use crate::reader::Reader;
@@ -23,6 +23,10 @@ impl MethodId {
     pub const BASIC_PUBLISH: Self = Self::new(60, 40);
     /// basic.ack
     pub const BASIC_ACK: Self = Self::new(60, 80);
+    /// basic.reject
+    pub const BASIC_REJECT: Self = Self::new(60, 90);
+    /// basic.nack
+    pub const BASIC_NACK: Self = Self::new(60, 120);
     /// channel.open
     pub const CHANNEL_OPEN: Self = Self::new(20, 10);
     /// channel.close
@@ -66,14 +70,23 @@ impl MethodId {
         )
     }
 
-    /// Octets that come before the method's field table: fixed ones, short strings, fixed ones.
-    const fn before_table(self) -> Option<(usize, usize, usize)> {
+    /// How a client's method begins: some reserved octets or numbers, then short strings.
+    const fn front(self) -> Option<(usize, usize)> {
         match (self.class_id, self.method_id) {
-            (10, 11) => Some((0, 0, 0)),
-            (40, 10) | (60, 20) => Some((2, 2, 1)),
-            (40, 30 | 40) | (50, 20) => Some((2, 3, 1)),
-            (50, 10) => Some((2, 1, 1)),
-            (50, 50) => Some((2, 3, 0)),
+            (10, 11) => Some((0, 0)),
+            (10, 40) | (20, 10) | (30, 10) | (60, 30) => Some((0, 1)),
+            (10, 50) | (20, 40) | (40, 20) | (50, 10 | 30 | 40) | (60, 70) => Some((2, 1)),
+            (40, 10) | (60, 20) => Some((2, 2)),
+            (40, 30 | 40) | (50, 20 | 50) => Some((2, 3)),
+            _ => None,
+        }
+    }
+
+    /// Octets between [`MethodId::front`] and the field table, if the method has one.
+    const fn before_table(self) -> Option<usize> {
+        match (self.class_id, self.method_id) {
+            (10, 11) | (50, 50) => Some(0),
+            (40, 10 | 30 | 40) | (50, 10 | 20) | (60, 20) => Some(1),
             _ => None,
         }
     }
@@ -115,6 +128,24 @@ pub(crate) fn read_ack(arguments: &[u8]) -> Option<(u64, bool)> {
     Some((delivery_tag, bits & 1 != 0))
 }
 
+/// Reads basic.nack and basic.reject, for which `amq-protocol` would allocate.
+fn read_settlement(id: MethodId, arguments: &[u8]) -> Option<basic::AMQPMethod> {
+    let mut reader = Reader(arguments);
+    let delivery_tag = reader.longlong()?;
+    let &[bits] = reader.0 else { return None };
+    let (first, second) = (bits & 1 != 0, bits & 2 != 0);
+    match id {
+        MethodId::BASIC_NACK => {
+            let nack = basic::Nack { delivery_tag, multiple: first, requeue: second };
+            Some(basic::AMQPMethod::Nack(nack))
+        }
+        MethodId::BASIC_REJECT => {
+            Some(basic::AMQPMethod::Reject(basic::Reject { delivery_tag, requeue: first }))
+        }
+        _ => None,
+    }
+}
+
 /// Reads any method.
 ///
 /// # Errors
@@ -124,22 +155,31 @@ pub fn read_method(payload: &[u8]) -> Result<AMQPClass, ConnectionError> {
     let Some((id, arguments)) = MethodId::split(payload) else {
         return Err(ConnectionError::cannot_decode(MethodId::NONE, payload));
     };
-    if table_is_sound(id, arguments) == Some(true)
-        && let Ok(([], method)) = parse_class(payload)
-    {
-        return Ok(method);
+    let cannot_decode = || ConnectionError::cannot_decode(id, arguments);
+    if let Some(method) = read_settlement(id, arguments) {
+        return Ok(AMQPClass::Basic(method));
     }
-    Err(ConnectionError::cannot_decode(id, arguments))
+    check_arguments(id, arguments).ok_or_else(cannot_decode)??;
+    match parse_class(payload) {
+        Ok(([], method)) => Ok(method),
+        _ => Err(cannot_decode()),
+    }
 }
 
-/// Whether the method's field table, if it has one, may be given to a recursive parser.
-fn table_is_sound(id: MethodId, arguments: &[u8]) -> Option<bool> {
-    let Some((front, short_strings, bits)) = id.before_table() else { return Some(true) };
+/// Whether the arguments may be given to a parser that knows only UTF-8 and reads tables
+/// recursively; `None` if they are malformed.
+fn check_arguments(id: MethodId, arguments: &[u8]) -> Option<Result<(), ConnectionError>> {
+    let Some((reserved, short_strings)) = id.front() else { return Some(Ok(())) };
     let mut reader = Reader(arguments);
-    reader.take(front)?;
+    reader.take(reserved)?;
     for _ in 0..short_strings {
-        reader.short_string()?;
+        if std::str::from_utf8(reader.short_string()?).is_err() {
+            return Some(Err(ConnectionError::malformed_utf8()));
+        }
     }
-    reader.take(bits)?;
-    Some(table::skip_table(reader.0).is_ok())
+    if let Some(bits) = id.before_table() {
+        reader.take(bits)?;
+        table::skip_table(reader.0).ok()?;
+    }
+    Some(Ok(()))
 }

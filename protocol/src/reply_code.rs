@@ -3,6 +3,9 @@
 
 use crate::constants::SHORT_STRING_MAX;
 
+/// End of a reply text that was cut.
+const DOTS: &str = "...";
+
 macro_rules! reply_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
         $($(#[$doc])* pub const $name: u16 = $code;)*
@@ -77,13 +80,17 @@ pub const fn is_soft(code: u16) -> bool {
     )
 }
 
-/// `NAME - explanation`, cut at a character so that it fits into a short string.
+/// `NAME - explanation`. What does not fit into a short string is cut at a character and ends with
+/// three dots. [rabbitmq 4.0]
 pub fn reply_text(code: u16, explanation: &str) -> String {
     let mut text = match name(code) {
         Some(name) => format!("{name} - {explanation}"),
         None => explanation.to_owned(),
     };
-    text.truncate(floor_char_boundary(&text, SHORT_STRING_MAX));
+    if text.len() > SHORT_STRING_MAX {
+        text.truncate(floor_char_boundary(&text, SHORT_STRING_MAX - DOTS.len()));
+        text.push_str(DOTS);
+    }
     text
 }
 
@@ -112,9 +119,11 @@ mod tests {
     #[test]
     fn text_is_cut_at_a_character() {
         let text = reply_text(NOT_FOUND, &"é".repeat(200));
-        assert_eq!(text.len(), 254);
-        assert!(text.ends_with('é'));
-        assert_eq!(reply_text(NOT_FOUND, &"e".repeat(300)).len(), 255);
+        assert_eq!(text.len(), 255);
+        assert!(text.ends_with("é..."));
+        assert_eq!(reply_text(NOT_FOUND, &format!("e{}", "é".repeat(200))).len(), 254);
+        assert_eq!(reply_text(NOT_FOUND, &"e".repeat(243)).len(), 255);
+        assert!(!reply_text(NOT_FOUND, &"e".repeat(243)).ends_with("..."));
     }
 
     #[test]

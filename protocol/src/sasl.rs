@@ -21,7 +21,7 @@ pub fn plain(response: &[u8]) -> Option<Credentials> {
 }
 
 /// Reads an AMQPLAIN response: a field table without its length, with `LOGIN` and `PASSWORD`.
-/// [rabbitmq]
+/// [rabbitmq 4.0]
 ///
 /// `None` if it is something else or not UTF-8.
 pub fn amqplain(response: &[u8]) -> Option<Credentials> {

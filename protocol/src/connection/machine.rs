@@ -142,15 +142,15 @@ impl Machine {
         if frame.kind != FRAME_METHOD {
             return Err(not_a_method());
         }
-        let method = read_method(frame.payload)?;
-        let AMQPClass::Channel(channel::AMQPMethod::Open(_)) = method else {
+        let id = MethodId::split(frame.payload).map_or(MethodId::NONE, |(id, _)| id);
+        // Routing keys need not be UTF-8, so a basic.publish is not read here.
+        if id != MethodId::BASIC_PUBLISH {
+            read_method(frame.payload)?;
+        }
+        if id != MethodId::CHANNEL_OPEN {
             let text = "expected 'channel.open'";
-            return Err(ConnectionError::new(
-                reply_code::CHANNEL_ERROR,
-                text,
-                MethodId::of(&method),
-            ));
-        };
+            return Err(ConnectionError::new(reply_code::CHANNEL_ERROR, text, id));
+        }
         self.channels.set(frame.channel, ChannelState::Open);
         let open_ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
         self.output.method(frame.channel, &AMQPClass::Channel(open_ok));
