@@ -41,6 +41,13 @@ needs() {
     done
 }
 
+# The first line of a log that tells of an error, else its last line, without colours.
+first_error() {
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk 'NF { last = $0 }
+        tolower($0) ~ /error/ { last = $0; exit }
+        END { print substr(last, 1, 200) }'
+}
+
 # install FOLDER INPUT_FILE COMMAND...: runs the command unless FOLDER holds its result already.
 install() {
     local folder=$1 input=$2 key
@@ -50,7 +57,7 @@ install() {
     rm -rf "$folder"
     mkdir -p "$folder"
     if ! timeout -k 5 "$prepare_limit_s" "$@" >"$work/prepare.log" 2>&1; then
-        reason="its packages could not be installed: $(grep -v '^$' "$work/prepare.log" | tail -1)"
+        reason="its packages could not be installed: $(first_error "$work/prepare.log")"
         return 1
     fi
     printf '%s' "$key" >"$folder/.installed"
@@ -66,7 +73,7 @@ make_node_modules() {
         npm ci --no-audit --no-fund --ignore-scripts
 }
 
-make_vendor() { cp "$here/php/composer.json" "$1" && composer --working-dir="$1" install; }
+make_vendor() { cp "$here/php/composer.json" "$1" && composer --working-dir="$1" install -n; }
 
 export -f make_venv make_node_modules make_vendor
 export here
@@ -111,10 +118,20 @@ prepare_amqp-tools() {
 }
 
 prepare_php() {
-    needs php composer || return
-    install "$cache/php" "$here/php/composer.json" \
-        bash -c 'make_vendor "$@"' composer "$cache/php" || return
-    command=(php "$here/php/client.php" "$cache/php/vendor/autoload.php")
+    needs php || return
+    local extension autoload=PhpAmqpLib/autoload.php
+    for extension in mbstring sockets; do
+        php -r "exit((int) !extension_loaded('$extension'));" ||
+            { reason="PHP's extension $extension is not installed"; return 1; }
+    done
+    # A library on PHP's include path (Debian's php-amqplib) comes before Composer's.
+    if ! php -r "exit((int) !stream_resolve_include_path('$autoload'));"; then
+        needs composer || return
+        install "$cache/php" "$here/php/composer.json" \
+            bash -c 'make_vendor "$@"' composer "$cache/php" || return
+        autoload=$cache/php/vendor/autoload.php
+    fi
+    command=(php "$here/php/client.php" "$autoload")
 }
 
 prepare() {

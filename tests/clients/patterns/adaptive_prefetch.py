@@ -30,7 +30,7 @@ class Holder:
         self.tag = await self.queue.consume(self.deliveries.put)
 
     async def hold(self, count, left):
-        """Waits until it holds `count`, and checks that the queue has `left` ready and keeps them."""
+        """Waits until it holds `count`, and checks that the queue keeps `left` ready."""
         while len(self.held) < count:
             self.held.append(await next_from(self.deliveries, f"delivery {len(self.held) + 1}"))
         got = await ready(self.channel, QUEUE)

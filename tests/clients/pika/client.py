@@ -88,7 +88,8 @@ def rpc(connection, channel):
         ch.basic_ack(method.delivery_tag)
 
     serving = server.basic_consume(RPC_QUEUE, serve)
-    channel.basic_consume(REPLY_TO, lambda _c, _m, p, body: replies.append((p, body)), auto_ack=True)
+    collect = lambda _ch, _method, p, body: replies.append((p, body))  # noqa: E731
+    channel.basic_consume(REPLY_TO, collect, auto_ack=True)
     asked = pika.BasicProperties(reply_to=REPLY_TO, correlation_id="call-1")
     channel.basic_publish("", RPC_QUEUE, b"question", asked, mandatory=True)
     wait_until(connection, lambda: replies, "the reply")
