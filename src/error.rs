@@ -148,10 +148,13 @@ impl Error {
         match self {
             NotFound(_) | NoPreviousQueue => (code::NOT_FOUND, Scope::Channel),
             Locked(_) | SingleActiveConsumer(..) => (code::RESOURCE_LOCKED, Scope::Channel),
-            AccessRefused(_) | ExclusiveUse(_) | DefaultExchange | ReservedName { .. }
-            | SystemExchange(_) | InternalExchange(_) | VolatileQueue => {
-                (code::ACCESS_REFUSED, Scope::Channel)
-            }
+            AccessRefused(_)
+            | ExclusiveUse(_)
+            | DefaultExchange
+            | ReservedName { .. }
+            | SystemExchange(_)
+            | InternalExchange(_)
+            | VolatileQueue => (code::ACCESS_REFUSED, Scope::Channel),
             Precondition(_) | InUse(_) | NotEmpty(_) | UnknownDeliveryTag(_) => {
                 (code::PRECONDITION_FAILED, Scope::Channel)
             }

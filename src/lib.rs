@@ -22,7 +22,9 @@ pub mod vhost;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::clock::{ManualClock, Timestamp};
-pub use self::embedded::{Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage};
+pub use self::embedded::{
+    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage,
+};
 pub use self::error::{Error, Resource, Result, Scope};
 pub use self::limits::Limits;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};

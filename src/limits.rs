@@ -35,7 +35,6 @@ pub const TIME_MAX_MS: u64 = 315_360_000_000;
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 
-
 /// What one broker takes from its clients, at most. [`Limits::default`] suits a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -61,6 +61,17 @@ pub enum Event<'a> {
         /// Whether all deliveries up to this one are meant.
         multiple: bool,
     },
+    /// basic.qos, with the argument that `amq-protocol` leaves out.
+    Qos {
+        /// Its channel.
+        channel: u16,
+        /// Octets; brokers of RabbitMQ's kind take 0 alone.
+        prefetch_size: u32,
+        /// Most unacknowledged deliveries; 0 for no limit.
+        prefetch_count: u16,
+        /// Whether the limit is shared by the consumers of the channel.
+        global: bool,
+    },
     /// Any other method that a client may send on an open channel.
     Method {
         /// Its channel, never 0.

@@ -19,6 +19,8 @@ pub struct MethodId {
 impl MethodId {
     /// No method at all: 0 and 0.
     pub const NONE: Self = Self::new(0, 0);
+    /// basic.qos
+    pub const BASIC_QOS: Self = Self::new(60, 10);
     /// basic.publish
     pub const BASIC_PUBLISH: Self = Self::new(60, 40);
     /// basic.ack
@@ -182,4 +184,13 @@ fn check_arguments(id: MethodId, arguments: &[u8]) -> Option<Result<(), Connecti
         table::skip_table(reader.0).ok()?;
     }
     Some(Ok(()))
+}
+
+/// Arguments of basic.qos: prefetch size and count, and whether they are shared by the channel.
+pub fn read_qos(arguments: &[u8]) -> Option<(u32, u16, bool)> {
+    let mut reader = Reader(arguments);
+    let size = u32::from(reader.short()?) << 16 | u32::from(reader.short()?);
+    let count = reader.short()?;
+    let &[bits] = reader.0 else { return None };
+    Some((size, count, bits & 1 != 0))
 }

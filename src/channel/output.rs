@@ -27,11 +27,7 @@ pub trait ChannelOutput: Send + Sync {
     fn has_room(&self) -> bool;
 
     /// Deliveries, in order.
-    fn deliver(
-        &self,
-        deliveries: &mut dyn Iterator<Item = Outgoing<'_>>,
-        wakeups: &mut Wakeups,
-    );
+    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups);
 
     /// An unroutable message comes back `[amqp 0-9-1 basic.return]`.
     fn basic_return(&self, message: &Message, wakeups: &mut Wakeups);

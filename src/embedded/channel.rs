@@ -215,15 +215,17 @@ impl Channel {
     pub fn exchange_bind(&self, destination: &str, binding: &Binding) -> Result<()> {
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
-        self.0.apply(|core, effects| core.exchange_bind(destination, source, key, arguments, effects))
+        self.0
+            .apply(|core, effects| core.exchange_bind(destination, source, key, arguments, effects))
     }
 
     /// Removes a binding between exchanges. Errors: 403.
     pub fn exchange_unbind(&self, destination: &str, binding: &Binding) -> Result<()> {
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
-        self.0
-            .apply(|core, effects| core.exchange_unbind(destination, source, key, arguments, effects))
+        self.0.apply(|core, effects| {
+            core.exchange_unbind(destination, source, key, arguments, effects)
+        })
     }
 
     /// Publishes a message. When this returns it is in its queues, or delivered.

@@ -118,5 +118,8 @@ fn properties(message: &Message) -> BasicProperties {
 }
 
 fn headers(message: &Message) -> FieldTable {
-    RawProperties(message.properties()).headers().and_then(std::result::Result::ok).unwrap_or_default()
+    RawProperties(message.properties())
+        .headers()
+        .and_then(std::result::Result::ok)
+        .unwrap_or_default()
 }

@@ -21,6 +21,7 @@ use crate::vhost;
 /// Class and method id that a reply names as the one that failed.
 pub type MethodId = (u16, u16);
 
+const BASIC_QOS: MethodId = (60, 10);
 const BASIC_PUBLISH: MethodId = (60, 40);
 const BASIC_ACK: MethodId = (60, 80);
 const CONNECTION_OPEN: MethodId = (10, 40);
@@ -114,6 +115,12 @@ impl Bridge {
             Event::ChannelOpened { channel } => self.open_channel(channel),
             Event::ChannelClosed { channel } => self.close_channel(channel),
             Event::Method { channel, method } => self.method(channel, method)?,
+            Event::Qos { channel, prefetch_size, prefetch_count, global } => {
+                let qos = (prefetch_size, prefetch_count, global);
+                self.with_channel(channel, BASIC_QOS, |open, outbox, effects| {
+                    methods::apply_qos(open, channel, qos, outbox, effects)
+                })?;
+            }
             Event::MessageTooLarge { channel, body_size, message_size_max } => {
                 let text = format!(
                     "message size {body_size} is larger than configured max size \

@@ -71,6 +71,20 @@ pub fn apply(
     }
 }
 
+/// basic.qos, which comes with its `prefetch_size` and therefore by itself.
+pub fn apply_qos(
+    channel: &mut Channel,
+    number: u16,
+    (prefetch_size, prefetch_count, global): (u32, u16, bool),
+    outbox: &Outbox,
+    effects: &mut Effects,
+) -> Result<()> {
+    channel.basic_qos(prefetch_size, prefetch_count, global, effects)?;
+    let ok = basic::AMQPMethod::QosOk(basic::QosOk {});
+    Reply { outbox, channel: number }.send(AMQPClass::Basic(ok));
+    Ok(())
+}
+
 fn apply_basic(
     channel: &mut Channel,
     method: basic::AMQPMethod,
@@ -79,10 +93,6 @@ fn apply_basic(
 ) -> Result<()> {
     use basic::AMQPMethod as M;
     match method {
-        M::Qos(qos) => {
-            channel.basic_qos(0, qos.prefetch_count, qos.global, effects)?;
-            reply.send(AMQPClass::Basic(M::QosOk(basic::QosOk {})));
-        }
         M::Consume(consume) => return apply_consume(channel, consume, reply, effects),
         M::Cancel(cancel) => {
             channel.basic_cancel(cancel.consumer_tag.as_str(), effects);

@@ -206,7 +206,9 @@ impl QueueArguments {
             }
             "x-max-priority" => self.max_priority = Some(max_priority(argument, value)?),
             "x-overflow" => self.overflow = Some(overflow(argument, value, self.queue_type)?),
-            "x-queue-mode" => one_of(argument, value, &["default", "lazy"], "unsupported queue mode")?,
+            "x-queue-mode" => {
+                one_of(argument, value, &["default", "lazy"], "unsupported queue mode")?
+            }
             "x-queue-version" => queue_version(argument, value)?,
             "x-single-active-consumer" => {
                 let AMQPValue::Boolean(flag) = value else {
@@ -263,9 +265,8 @@ fn unacceptable_type(argument: &'static str, value: &AMQPValue) -> ArgumentError
 }
 
 fn integer(argument: &'static str, value: &AMQPValue) -> Result<i64, ArgumentError> {
-    as_integer(value).ok_or_else(|| {
-        invalid(argument, format!("\"expected integer, got {}\"", type_name(value)))
-    })
+    as_integer(value)
+        .ok_or_else(|| invalid(argument, format!("\"expected integer, got {}\"", type_name(value))))
 }
 
 fn non_negative(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {

@@ -67,9 +67,7 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Whether its own prefetch allows another delivery `[amqp 0-9-1 basic.qos]`.
     pub fn has_credit(&self) -> bool {
-        self.spec.no_ack
-            || self.spec.prefetch_count == 0
-            || self.unacked < self.spec.prefetch_count
+        self.spec.no_ack || self.spec.prefetch_count == 0 || self.unacked < self.spec.prefetch_count
     }
 }
 

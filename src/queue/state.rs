@@ -157,8 +157,7 @@ impl State {
             ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let entry =
-            Entry { message, sequence, expires_at, delivery_count: 0, redelivered: false };
+        let entry = Entry { message, sequence, expires_at, delivery_count: 0, redelivered: false };
         if self.ready.is_empty() {
             if let Some(entry) = self.hand_over(entry, effects) {
                 self.hold(entry, now, effects);
@@ -232,6 +231,7 @@ impl State {
         self.lease.renew(now);
         self.expire(now, effects);
         let entry = self.pop_ready()?;
+        self.expire(now, effects);
         self.ready.shrink();
         if no_ack {
             return Some((0, entry, self.ready.len()));

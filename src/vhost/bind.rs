@@ -110,7 +110,12 @@ impl Topology {
     }
 
     /// `count` bindings from `source` are gone.
-    pub(super) fn forget(&mut self, destination: &Destination, source: &ExchangeName, count: usize) {
+    pub(super) fn forget(
+        &mut self,
+        destination: &Destination,
+        source: &ExchangeName,
+        count: usize,
+    ) {
         let Some(sources) = self.sources.get_mut(destination) else { return };
         if let Some(left) = sources.get_mut(source) {
             *left = left.saturating_sub(count);

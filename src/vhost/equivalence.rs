@@ -12,7 +12,11 @@ use crate::vhost::declare::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::exchange::Exchange;
 
 /// Fails with 405 or 406 unless `declare` describes the queue that exists.
-pub fn check_queue(queue: &Queue, declare: &QueueDeclare, owner: Option<ConnectionId>) -> Result<()> {
+pub fn check_queue(
+    queue: &Queue,
+    declare: &QueueDeclare,
+    owner: Option<ConnectionId>,
+) -> Result<()> {
     let attributes = queue.attributes();
     if attributes.owner != owner {
         return Err(Error::Locked(queue.resource()));
@@ -27,7 +31,12 @@ pub fn check_queue(queue: &Queue, declare: &QueueDeclare, owner: Option<Connecti
         if argument == "x-queue-type" {
             let received = received.map_or(QueueType::Classic.as_str().into(), print);
             if received != queue_type.as_str() {
-                return Err(inequivalent(argument, &name, quoted(&received), quoted(&queue_type.as_str())));
+                return Err(inequivalent(
+                    argument,
+                    &name,
+                    quoted(&received),
+                    quoted(&queue_type.as_str()),
+                ));
             }
         } else {
             same_argument(argument, &name, received, current)?;
@@ -127,4 +136,3 @@ pub fn print(value: &AMQPValue) -> String {
         other => type_name(other).into(),
     }
 }
-

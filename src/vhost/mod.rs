@@ -21,11 +21,11 @@ use amq_protocol::types::FieldTable;
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
+pub use self::bind::Bind;
 pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
-pub use self::reply_to::{REPLY_TO, ReplyTarget};
-pub use self::bind::Bind;
 pub use self::publish::Publish;
+pub use self::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::route::Route;
 
 use crate::clock::{Clock, Timestamp};

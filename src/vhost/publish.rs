@@ -128,8 +128,9 @@ fn rewrite(
     if let Some(reply_to) = reply_to {
         changes.reply_to = Change::Set(reply_to.as_bytes());
     }
-    if let Changes { headers: Change::Keep, expiration: Change::Keep, reply_to: Change::Keep, .. } =
-        changes
+    if let Changes {
+        headers: Change::Keep, expiration: Change::Keep, reply_to: Change::Keep, ..
+    } = changes
     {
         return Ok(None);
     }

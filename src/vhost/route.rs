@@ -33,8 +33,7 @@ impl VirtualHost {
     /// Follows the bindings from `exchange`, over bound and alternate exchanges, each of which is
     /// visited once.
     pub(super) fn route(&self, exchange: &Arc<Exchange>, subject: &Subject<'_>) -> Route {
-        let mut route =
-            Route { queues: Vec::new(), repeatable: subject.routing_keys.len() == 1 };
+        let mut route = Route { queues: Vec::new(), repeatable: subject.routing_keys.len() == 1 };
         let mut parsed = None;
         let mut seen = vec![Arc::clone(exchange)];
         let mut visited = 0;
@@ -45,8 +44,7 @@ impl VirtualHost {
                 let queues = subject.routing_keys.iter().filter_map(|key| self.queue_by_key(key));
                 destinations.extend(queues.map(Destination::Queue));
             } else {
-                let repeatable =
-                    match_bindings(&exchange, subject, &mut parsed, &mut destinations);
+                let repeatable = match_bindings(&exchange, subject, &mut parsed, &mut destinations);
                 route.repeatable &= repeatable;
             }
             if destinations.is_empty() {
@@ -101,7 +99,8 @@ fn match_bindings(
         routing.message_id = subject.properties.message_id();
         routing.timestamp = subject.properties.timestamp();
     }
-    let keys = if kind.routes_each_key() { subject.routing_keys } else { &subject.routing_keys[..1] };
+    let keys =
+        if kind.routes_each_key() { subject.routing_keys } else { &subject.routing_keys[..1] };
     for key in keys {
         routing.routing_key = key;
         router.route(&routing, destinations);

@@ -1,20 +1,25 @@
 //! What several integration tests share.
 
+use leveret::Broker;
+
 /// A broker to test against, for as long as the value lives.
 pub struct TestBroker {
-    /// Where it listens: an AMQP URI with user, password, host, port and virtual host.
+    /// Where it listens: an AMQP URI with user, password, host and port.
     pub uri: String,
+    _broker: Option<Broker>,
 }
 
 impl TestBroker {
-    /// The broker that the environment variable `AMQP_URL` names. A bare slash at the end of
-    /// the URI stands for the default virtual host, which some clients take for the empty name.
-    ///
-    /// # Panics
-    /// If `AMQP_URL` is not set.
+    /// The broker that the environment variable `AMQP_URL` names, or else one in this process. A
+    /// bare slash at the end of the URI stands for the default virtual host, which some clients
+    /// take for the empty name.
     pub fn start() -> Self {
-        let uri = std::env::var("AMQP_URL").expect("AMQP_URL names the broker to test against");
-        Self { uri: uri.strip_suffix('/').unwrap_or(&uri).to_string() }
+        if let Ok(uri) = std::env::var("AMQP_URL") {
+            return Self { uri: uri.strip_suffix('/').unwrap_or(&uri).into(), _broker: None };
+        }
+        let broker = Broker::new();
+        let address = broker.listen("127.0.0.1:0").expect("a free port");
+        Self { uri: format!("amqp://guest:guest@{address}"), _broker: Some(broker) }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::decoder::Piece;
 use crate::error::ConnectionError;
 use crate::event::{Body, Closed, Event, Publish};
 use crate::frame::{Frame, FrameHeader};
-use crate::method::{MethodId, PublishMethod, read_ack, read_method};
+use crate::method::{MethodId, PublishMethod, read_ack, read_method, read_qos};
 use crate::output::Output;
 use crate::reply_code;
 use crate::timer::Heartbeats;
@@ -191,6 +191,12 @@ impl Machine {
         }
         let method = read_method(payload)?;
         match id {
+            MethodId::BASIC_QOS => {
+                let (prefetch_size, prefetch_count, global) =
+                    read_qos(arguments).ok_or_else(cannot_decode)?;
+                let qos = Event::Qos { channel, prefetch_size, prefetch_count, global };
+                Ok(Outcome::Event(qos))
+            }
             MethodId::CHANNEL_OPEN => {
                 let text = "second 'channel.open' seen";
                 Err(ConnectionError::new(reply_code::CHANNEL_ERROR, text, id))
