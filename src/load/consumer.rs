@@ -15,9 +15,11 @@ use super::wire::{
     put_short_string, put_table,
 };
 
-/// Of the deliveries that one read brought, one per so many bytes is measured: all of them at
-/// low rates, a sample at high rates.
-const BYTES_PER_SAMPLE: usize = 16 * 1024;
+/// Of the deliveries that one read brought, about so many are measured: all of them at low
+/// rates, a sample at high rates.
+const SAMPLES_PER_READ: usize = 64;
+/// Roughly what a delivery takes on the wire besides its body, in bytes.
+const DELIVERY_OVERHEAD_BYTES: usize = 64;
 
 /// A consumer that is connected and subscribed.
 #[derive(Debug)]
@@ -55,8 +57,8 @@ struct Latency {
     histogram: Histogram<u64>,
     /// When the last read returned; `None` outside the measured span.
     now: Option<u64>,
-    every: usize,
-    skipped: usize,
+    bytes_per_sample: usize,
+    bytes_since_sample: usize,
 }
 
 impl Consumer {
@@ -115,7 +117,7 @@ impl Consumer {
             let Arrival::Bytes(count) = connection.receive()? else { continue };
             if let Some(latency) = &mut deliveries.latency {
                 latency.now = (phase == Phase::Measured).then(|| clock.stamp());
-                latency.every = 1 + count / BYTES_PER_SAMPLE;
+                latency.bytes_per_sample = count / SAMPLES_PER_READ;
             }
             while let Some(frame) = connection.incoming.next_frame()? {
                 deliveries.take_in(&frame)?;
@@ -209,17 +211,17 @@ impl Latency {
         // From a nanosecond to an hour, with three significant digits.
         let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
             .map_err(|error| LoadError::Arguments(error.to_string()))?;
-        Ok(Self { histogram, now: None, every: 1, skipped: 0 })
+        Ok(Self { histogram, now: None, bytes_per_sample: 0, bytes_since_sample: 0 })
     }
 
     /// Records the latency of a message by the stamp at the begin of its body, if it is its turn.
     fn sample(&mut self, body: &[u8]) {
         let Some(now) = self.now else { return };
-        self.skipped += 1;
-        if self.skipped < self.every {
+        self.bytes_since_sample += body.len() + DELIVERY_OVERHEAD_BYTES;
+        if self.bytes_since_sample < self.bytes_per_sample {
             return;
         }
-        self.skipped = 0;
+        self.bytes_since_sample = 0;
         if let Ok(stamp) = Fields(body).long_long()
             && stamp != 0
             && stamp <= now
@@ -234,4 +236,83 @@ fn body_size(content_header: &[u8]) -> Result<u64, WireError> {
     let mut fields = Fields(content_header);
     fields.long()?;
     fields.long_long()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::wire::{ReadBuffer, put_content_header, put_frame};
+
+    fn deliveries(ack_every: u64) -> Deliveries {
+        Deliveries {
+            channels: vec![Delivery::default(); 2],
+            ack: true,
+            ack_every,
+            consumed: 0,
+            acks: Vec::new(),
+            latency: Some(Latency::new().unwrap()),
+        }
+    }
+
+    fn take_in_messages(deliveries: &mut Deliveries, bodies: &[&[&[u8]]]) {
+        let mut bytes = Vec::new();
+        for (tag, body) in (1_u64..).zip(bodies) {
+            put_method(&mut bytes, 2, method::BASIC_DELIVER, |out| {
+                put_short_string(out, "bench");
+                out.extend_from_slice(&tag.to_be_bytes());
+            });
+            let size = body.iter().map(|part| part.len() as u64).sum();
+            put_content_header(&mut bytes, 2, size, &[0, 0]);
+            for part in *body {
+                put_frame(&mut bytes, FRAME_BODY, 2, |out| out.extend_from_slice(part));
+            }
+        }
+        let mut buffer = ReadBuffer::default();
+        buffer.fill(&mut bytes.as_slice()).unwrap();
+        while let Some(frame) = buffer.next_frame().unwrap() {
+            deliveries.take_in(&frame).unwrap();
+        }
+    }
+
+    /// Delivery tag and multiple of the pending acks.
+    fn acks(deliveries: &Deliveries) -> Vec<(u64, u8)> {
+        let mut buffer = ReadBuffer::default();
+        buffer.fill(&mut deliveries.acks.as_slice()).unwrap();
+        let mut acks = Vec::new();
+        while let Some(frame) = buffer.next_frame().unwrap() {
+            let (id, mut fields) = frame.method().unwrap();
+            assert_eq!((id, frame.channel), (method::BASIC_ACK, 2));
+            acks.push((fields.long_long().unwrap(), fields.octet().unwrap()));
+        }
+        acks
+    }
+
+    #[test]
+    fn a_message_counts_once_whatever_its_number_of_body_frames() {
+        let mut deliveries = deliveries(0);
+        take_in_messages(&mut deliveries, &[&[b"one"], &[], &[b"two", b"parts"]]);
+        assert_eq!(deliveries.consumed, 3);
+        assert!(acks(&deliveries).is_empty());
+        deliveries.acknowledge_all();
+        assert_eq!(acks(&deliveries), [(3, 1)]);
+    }
+
+    #[test]
+    fn acks_are_sent_every_so_many_messages_and_for_the_rest() {
+        let mut deliveries = deliveries(2);
+        take_in_messages(&mut deliveries, &[&[b"a"]; 5]);
+        deliveries.acknowledge_all();
+        assert_eq!(acks(&deliveries), [(2, 1), (4, 1), (5, 0)]);
+    }
+
+    #[test]
+    fn latency_runs_from_the_stamp_in_the_first_body_frame() {
+        let mut deliveries = deliveries(0);
+        deliveries.latency.as_mut().unwrap().now = Some(3_000);
+        let stamp = 1_000_u64.to_be_bytes();
+        let later = 4_000_u64.to_be_bytes();
+        take_in_messages(&mut deliveries, &[&[&stamp, &later], &[&[0; 8]], &[&later], &[b"short"]]);
+        let histogram = deliveries.latency.unwrap().histogram;
+        assert_eq!((histogram.len(), histogram.max() / 10), (1, 200));
+    }
 }

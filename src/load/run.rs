@@ -39,10 +39,15 @@ pub fn run(args: BenchArgs) -> Result<Report, LoadError> {
         .declare(&mut admin)
         .and_then(|()| Workers::connect(&args, &target, &topology, clock))
         .and_then(|workers| measure(&args, workers, clock));
-    let deleted = topology.delete(&mut admin);
+    if let Err(LoadError::ClosedByServer { scope: "connection", .. }) = measured
+        && let Ok(another) = Connection::open(&target, clock)
+    {
+        // It may be the first one that was closed.
+        admin = another;
+    }
+    let deleted = topology.delete(&mut admin).and_then(|()| admin.close());
     let report = measured?;
     deleted?;
-    admin.close()?;
     Ok(report)
 }
 

@@ -5,8 +5,10 @@ use super::connection::Connection;
 use super::error::LoadError;
 use super::wire::{Table, TableValue, method, put_short_string, put_table};
 
-/// The channel that declares and deletes.
+/// The channel that declares.
 const CHANNEL: u16 = 1;
+/// The channel that deletes: another one, because a refused declare closes its channel.
+const DELETE_CHANNEL: u16 = 2;
 /// Header that the bindings of a headers exchange look at.
 const HEADER: &str = "bench-queue";
 
@@ -131,19 +133,25 @@ impl Topology {
 
     /// Deletes what [`Topology::declare`] declared.
     pub fn delete(&self, admin: &mut Connection) -> Result<(), LoadError> {
+        admin.open_channel(DELETE_CHANNEL)?;
         for queue in &self.queues {
-            admin.call(CHANNEL, method::QUEUE_DELETE, method::QUEUE_DELETE_OK, |out| {
+            admin.call(DELETE_CHANNEL, method::QUEUE_DELETE, method::QUEUE_DELETE_OK, |out| {
                 out.extend_from_slice(&[0, 0]);
                 put_short_string(out, queue);
                 out.push(0);
             })?;
         }
         if self.exchange_type.is_some() {
-            admin.call(CHANNEL, method::EXCHANGE_DELETE, method::EXCHANGE_DELETE_OK, |out| {
-                out.extend_from_slice(&[0, 0]);
-                put_short_string(out, &self.exchange);
-                out.push(0);
-            })?;
+            admin.call(
+                DELETE_CHANNEL,
+                method::EXCHANGE_DELETE,
+                method::EXCHANGE_DELETE_OK,
+                |out| {
+                    out.extend_from_slice(&[0, 0]);
+                    put_short_string(out, &self.exchange);
+                    out.push(0);
+                },
+            )?;
         }
         Ok(())
     }
