@@ -248,7 +248,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
-        task.outbox.set_waker(cx.waker());
+        task.outbox.begin_work(cx.waker());
         task.take_requests();
         match task.work(cx) {
             Ok(false) => {

@@ -57,8 +57,9 @@ impl Outbox {
         self.cancel_notify.load(Ordering::Relaxed)
     }
 
-    /// Who is woken when there is something to write.
-    pub fn set_waker(&self, waker: &Waker) {
+    /// The task looks for work: whoever adds something from now on wakes it again.
+    pub fn begin_work(&self, waker: &Waker) {
+        self.announced.store(false, Ordering::SeqCst);
         let mut known = self.waker.lock();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -86,7 +87,6 @@ impl Outbox {
 
     /// Takes everything, leaving the empty `spare` in its place.
     pub fn take(&self, spare: Output) -> Output {
-        self.announced.store(false, Ordering::SeqCst);
         let mut output = self.output.lock();
         let taken = std::mem::replace(&mut *output, spare);
         self.waiting.store(0, Ordering::SeqCst);

@@ -46,6 +46,8 @@ struct Deliveries {
 #[derive(Debug, Clone, Default)]
 struct Delivery {
     delivery_tag: u64,
+    /// Delivery tag of the last delivery whose body has come.
+    complete_tag: u64,
     body_left: u64,
     body_begun: bool,
     pending: u64,
@@ -179,6 +181,7 @@ impl Deliveries {
         }
         let Some(delivery) = self.channels.get_mut(index) else { return };
         delivery.pending += 1;
+        delivery.complete_tag = delivery.delivery_tag;
         if self.ack_every > 0 && delivery.pending >= self.ack_every {
             delivery.acknowledge(channel, &mut self.acks);
         }
@@ -198,7 +201,7 @@ impl Delivery {
     fn acknowledge(&mut self, channel: u16, acks: &mut Vec<u8>) {
         if self.pending > 0 {
             put_method(acks, channel, method::BASIC_ACK, |out| {
-                out.extend_from_slice(&self.delivery_tag.to_be_bytes());
+                out.extend_from_slice(&self.complete_tag.to_be_bytes());
                 out.push(u8::from(self.pending > 1));
             });
             self.pending = 0;
