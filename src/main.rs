@@ -1,1 +1,55 @@
-fn main() {}
+//! The `leveret` program.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use leveret::config::{self, ConfigError, Invocation, LogLevel};
+use leveret::server;
+use tracing::level_filters::LevelFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Status for a command line or configuration that cannot be used, as other programs have it.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    let invocation = match config::parse(std::env::args_os(), &|name| std::env::var_os(name)) {
+        Ok(invocation) => invocation,
+        Err(ConfigError::Arguments(answer)) => return print(&answer),
+        Err(error) => return fail(&error, ExitCode::from(BAD_CONFIGURATION)),
+    };
+    match invocation {
+        Invocation::Serve(config) => {
+            log_to_stderr(config.log_level);
+            match server::run(*config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, ExitCode::FAILURE),
+            }
+        }
+    }
+}
+
+/// Prints help and version on standard output, errors on standard error.
+fn print(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print().is_ok();
+    match u8::try_from(answer.exit_code()) {
+        Ok(status) if printed => ExitCode::from(status),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn fail(error: &dyn Display, status: ExitCode) -> ExitCode {
+    eprintln!("leveret: {error}");
+    status
+}
+
+fn log_to_stderr(level: LogLevel) {
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(level))
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+}
