@@ -4,6 +4,9 @@ pub mod access;
 mod broker;
 mod channel;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+pub mod definitions;
 mod embedded;
 mod error;
 pub mod exchange;
@@ -17,6 +20,8 @@ pub mod load;
 pub mod names;
 pub mod queue;
 mod ring;
+#[cfg(feature = "server")]
+pub mod server;
 mod session;
 mod timers;
 pub mod vhost;
