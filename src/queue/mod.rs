@@ -8,6 +8,8 @@ pub mod consumers;
 pub mod delivery_limit;
 pub mod effects;
 pub mod expires;
+#[cfg(test)]
+mod model;
 pub mod overflow;
 pub mod ready;
 mod state;
