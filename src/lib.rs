@@ -4,6 +4,7 @@ pub mod access;
 mod broker;
 mod channel;
 pub mod clock;
+mod deaths;
 mod embedded;
 mod error;
 pub mod exchange;
