@@ -13,6 +13,8 @@ mod gateway;
 pub mod limits;
 mod memory;
 pub mod message;
+#[cfg(feature = "server")]
+pub mod load;
 pub mod names;
 pub mod queue;
 mod ring;
