@@ -5,16 +5,18 @@
 #
 # A target is NAME=URI=PID; without =PID there is no CPU time. The repetitions are interleaved
 # between the targets, so that what else the machine does meets all of them alike.
+# A run that fails is left out, shows in the last column and makes the script end with status 1.
 # BENCH: the load command (default: target/release/leveret bench). SECONDS_PER_RUN: 5. RUNS: 3.
 set -euo pipefail
 
 if [ $# -eq 0 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 read -r -a bench <<<"${BENCH:-target/release/leveret bench}"
 seconds=${SECONDS_PER_RUN:-5}
 runs=${RUNS:-3}
+failed=0
 
 workloads=(
     "16 B, auto-ack|--size 16"
@@ -49,14 +51,16 @@ for index in "${!workloads[@]}"; do
             [ -z "$pid" ] || process=(--pid "$pid")
             echo "${workloads[$index]%%|*}: $name, run $run of $runs" >&2
             "${bench[@]}" --uri "$uri" "${process[@]}" "${options[@]}" \
-                --duration "$seconds" --json >>"$results/$index.$name" ||
-                echo "$name failed, run left out" >&2
+                --duration "$seconds" --json >>"$results/$index.$name" || {
+                echo "$name failed, the table leaves this run out" >&2
+                failed=1
+            }
         done
     done
 done
 
-echo "| Load | Server | Messages/s | CPU us/message | p50 us | p99 us | Generator CPU us/message |"
-echo "|---|---|---:|---:|---:|---:|---:|"
+echo "| Load | Server | Messages/s | CPU us/message | p50 us | p99 us | Generator CPU us/message | Runs |"
+echo "|---|---|---:|---:|---:|---:|---:|---:|"
 for index in "${!workloads[@]}"; do
     for target in "$@"; do
         name=${target%%=*}
@@ -66,6 +70,8 @@ for index in "${!workloads[@]}"; do
             "| $(median "$file" server_cpu_us_per_message %.2f)" \
             "| $(median "$file" p50_us %.0f)" \
             "| $(median "$file" p99_us %.0f)" \
-            "| $(median "$file" client_cpu_us_per_message %.2f) |"
+            "| $(median "$file" client_cpu_us_per_message %.2f)" \
+            "| $(wc -l <"$file") of $runs |"
     done
 done
+exit "$failed"

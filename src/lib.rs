@@ -77,6 +77,9 @@ pub mod access;
 mod broker;
 mod channel;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+pub mod definitions;
 mod deaths;
 mod embedded;
 mod error;
@@ -91,6 +94,8 @@ pub mod message;
 pub mod names;
 pub mod queue;
 mod ring;
+#[cfg(feature = "server")]
+pub mod server;
 mod session;
 mod timers;
 pub mod vhost;

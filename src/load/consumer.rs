@@ -46,7 +46,7 @@ struct Deliveries {
 #[derive(Debug, Clone, Default)]
 struct Delivery {
     delivery_tag: u64,
-    /// Delivery tag of the last delivery whose body has come.
+    /// Tag of the last delivery that is complete; a later one may have begun in the same read.
     complete_tag: u64,
     body_left: u64,
     body_begun: bool,
@@ -180,8 +180,8 @@ impl Deliveries {
             return;
         }
         let Some(delivery) = self.channels.get_mut(index) else { return };
-        delivery.pending += 1;
         delivery.complete_tag = delivery.delivery_tag;
+        delivery.pending += 1;
         if self.ack_every > 0 && delivery.pending >= self.ack_every {
             delivery.acknowledge(channel, &mut self.acks);
         }
@@ -244,7 +244,7 @@ fn body_size(content_header: &[u8]) -> Result<u64, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::wire::{ReadBuffer, put_content_header, put_frame};
+    use crate::load::wire::{FRAME_OVERHEAD_BYTES, ReadBuffer, put_content_header, put_frame};
 
     fn deliveries(ack_every: u64) -> Deliveries {
         Deliveries {
@@ -258,6 +258,11 @@ mod tests {
     }
 
     fn take_in_messages(deliveries: &mut Deliveries, bodies: &[&[&[u8]]]) {
+        take_in_bytes(deliveries, &encode(bodies));
+    }
+
+    /// Messages by the payloads of their body frames, with delivery tags from 1.
+    fn encode(bodies: &[&[&[u8]]]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (tag, body) in (1_u64..).zip(bodies) {
             put_method(&mut bytes, 2, method::BASIC_DELIVER, |out| {
@@ -270,8 +275,12 @@ mod tests {
                 put_frame(&mut bytes, FRAME_BODY, 2, |out| out.extend_from_slice(part));
             }
         }
+        bytes
+    }
+
+    fn take_in_bytes(deliveries: &mut Deliveries, mut bytes: &[u8]) {
         let mut buffer = ReadBuffer::default();
-        buffer.fill(&mut bytes.as_slice()).unwrap();
+        buffer.fill(&mut bytes).unwrap();
         while let Some(frame) = buffer.next_frame().unwrap() {
             deliveries.take_in(&frame).unwrap();
         }
@@ -303,9 +312,21 @@ mod tests {
     #[test]
     fn acks_are_sent_every_so_many_messages_and_for_the_rest() {
         let mut deliveries = deliveries(2);
-        take_in_messages(&mut deliveries, &[&[b"a"]; 5]);
+        take_in_messages(&mut deliveries, &[[b"a".as_slice()].as_slice(); 5]);
         deliveries.acknowledge_all();
         assert_eq!(acks(&deliveries), [(2, 1), (4, 1), (5, 0)]);
+    }
+
+    #[test]
+    fn a_delivery_that_has_only_begun_is_not_acknowledged() {
+        let mut deliveries = deliveries(0);
+        let bytes = encode(&[&[b"first"], &[b"second"]]);
+        let (read, rest) = bytes.split_at(bytes.len() - b"second".len() - FRAME_OVERHEAD_BYTES);
+        take_in_bytes(&mut deliveries, read);
+        deliveries.acknowledge_all();
+        take_in_bytes(&mut deliveries, rest);
+        deliveries.acknowledge_all();
+        assert_eq!(acks(&deliveries), [(1, 0), (2, 0)]);
     }
 
     #[test]
