@@ -79,8 +79,8 @@ mod channel;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
-pub mod definitions;
 mod deaths;
+pub mod definitions;
 mod embedded;
 mod error;
 pub mod exchange;
