@@ -30,7 +30,10 @@ impl Drop for TestFile {
 fn parsed(flags: &[&str], env: &[(&str, &str)]) -> Result<ServerConfig, ConfigError> {
     let arguments = ["leveret"].iter().chain(flags).map(OsString::from);
     let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| OsString::from(v));
-    parse(arguments, &env).map(|Invocation::Serve(config)| *config)
+    parse(arguments, &env).map(|invocation| match invocation {
+        Invocation::Serve(config) => *config,
+        Invocation::Bench(_) => panic!("not a load command"),
+    })
 }
 
 fn refused(flags: &[&str], env: &[(&str, &str)]) -> String {

@@ -140,11 +140,9 @@ impl Importer<'_> {
 
     fn session(&self, object: &str, virtual_host: Option<&str>) -> Result<Session, ImportError> {
         let name = virtual_host.unwrap_or("/");
-        let host: Arc<VirtualHost> =
-            self.broker.virtual_host(name).ok_or_else(|| ImportError::VirtualHost {
-                object: object.to_owned(),
-                virtual_host: name.to_owned(),
-            })?;
+        let host: Arc<VirtualHost> = self.broker.virtual_host(name).ok_or_else(|| {
+            ImportError::VirtualHost { object: object.to_owned(), virtual_host: name.to_owned() }
+        })?;
         Ok(Session::trusted(host, Arc::clone(&self.broker.access)))
     }
 }

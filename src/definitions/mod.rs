@@ -11,14 +11,14 @@ pub mod objects;
 pub mod users;
 
 pub use arguments::ArgumentError;
+pub use import::ImportError;
+pub(crate) use import::import;
 pub use json::JsonObject;
 pub use objects::{
     BindingDefinition, DestinationType, ExchangeDefinition, GlobalParameterDefinition,
     ParameterDefinition, PermissionDefinition, PolicyDefinition, QueueDefinition,
     TopicPermissionDefinition, UserDefinition, VirtualHostDefinition,
 };
-pub use import::ImportError;
-pub(crate) use import::import;
 pub use users::{apply_users, export_users};
 
 use json::null_as_default;
