@@ -300,6 +300,10 @@ impl Outlet for Deliveries {
         deliveries.clear();
     }
 
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        self.output.acknowledgement_timed_out(timeout_ms);
+    }
+
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
         let tag = self.state.lock().source(source).map(|source| source.tag.clone());
         let Some(tag) = tag else { return };

@@ -35,6 +35,10 @@ pub trait ChannelOutput: Send + Sync {
     /// Publishes are confirmed, or refused if `ack` is false `[rabbitmq confirms]`.
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups);
 
+    /// A delivery was not acknowledged in time: the channel has to close with 406
+    /// `[rabbitmq consumers#acknowledgement-timeout]`.
+    fn acknowledgement_timed_out(&self, timeout_ms: u64);
+
     /// The queue of a consumer is gone `[rabbitmq consumer-cancel]`.
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups);
 }

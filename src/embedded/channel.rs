@@ -61,14 +61,17 @@ impl ChannelInner {
     pub(super) fn open(connection: &Arc<ConnectionInner>) -> Arc<Self> {
         let mailbox = Arc::new(Mailbox::default());
         let output = Arc::clone(&mailbox) as _;
-        Arc::new(Self {
+        let inner = Arc::new(Self {
             core: Mutex::new(Core::open(Arc::clone(&connection.session), output)),
             connection: Arc::clone(connection),
-            mailbox,
+            mailbox: Arc::clone(&mailbox),
             confirming: AtomicBool::new(false),
             published: Mutex::new(0),
             closed: AtomicBool::new(false),
-        })
+        });
+        // The mailbox is new: nobody has set this before.
+        let _ = mailbox.channel.set(Arc::downgrade(&inner));
+        inner
     }
 
     /// Runs a method of the channel and everything that follows from it.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::broker::Inner;
 use crate::clock::Clock;
-use crate::gateway::bridge::{Answer, Bridge};
+use crate::gateway::bridge::{Answer, Bridge, Failure};
 use crate::gateway::outbox::Outbox;
 use crate::limits::{OUTBOX_HIGH_BYTES, READ_CHUNK_BYTES};
 
@@ -194,6 +194,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
 
     /// Does what others asked for while the task slept.
     fn take_requests(&mut self) {
+        for (channel, error) in self.outbox.take_failures() {
+            let failure = Failure { channel, error, method: (0, 0) };
+            failure.report(&mut self.protocol, &mut self.bridge);
+            self.take_replies();
+            self.bridge.finish_batch();
+        }
         if let Some(reason) = self.outbox.take_close_reason() {
             let text = format!("CONNECTION_FORCED - {reason}");
             self.bridge.close();

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::error::Error;
 use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
@@ -27,6 +28,8 @@ pub struct Outbox {
     turned_away: AtomicBool,
     waker: Mutex<Option<Waker>>,
     close_reason: Mutex<Option<String>>,
+    /// Channels that have to close, and why.
+    failures: Mutex<Vec<(u16, Error)>>,
     cancel_notify: AtomicBool,
 }
 
@@ -41,6 +44,7 @@ impl Outbox {
             turned_away: AtomicBool::new(false),
             waker: Mutex::default(),
             close_reason: Mutex::default(),
+            failures: Mutex::default(),
             cancel_notify: AtomicBool::new(false),
         })
     }
@@ -96,6 +100,11 @@ impl Outbox {
     /// Why the broker wants the connection to end, if it does.
     pub fn take_close_reason(&self) -> Option<String> {
         self.close_reason.lock().take()
+    }
+
+    /// Channels that have to close, and why.
+    pub fn take_failures(&self) -> Vec<(u16, Error)> {
+        std::mem::take(&mut *self.failures.lock())
     }
 
     /// Appends by `write` from another thread, and has the task woken with the batch.
@@ -179,6 +188,12 @@ impl ChannelOutput for ChannelWriter {
                 output.nack(self.channel, delivery_tag, multiple);
             }
         });
+    }
+
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        let error = Error::acknowledgement_timeout(self.channel, timeout_ms);
+        self.outbox.failures.lock().push((self.channel, error));
+        self.outbox.wake();
     }
 
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {
