@@ -220,7 +220,11 @@ impl Policy {
             })?)),
         };
         Ok(Parsed {
-            pattern: Pattern::new(&self.pattern)?,
+            // As a permission an empty pattern grants nothing; as a policy it matches everything.
+            pattern: match self.pattern.as_str() {
+                "" => Pattern::anything(),
+                pattern => Pattern::new(pattern)?,
+            },
             apply_to: self.apply_to,
             priority: self.priority,
             classic: parse(QueueType::Classic)?,

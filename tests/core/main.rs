@@ -10,6 +10,7 @@ mod dead_letters;
 mod exchanges;
 mod flow;
 mod lengths;
+mod policies;
 mod priorities;
 mod queues;
 mod reply_to;
