@@ -204,12 +204,16 @@ impl State {
                 return false;
             }
             let Some(entry) = self.pop_ready() else { return false };
+            let is_large = entry.message.shared_body().is_some();
             if let Some(entry) = self.hand_over(entry, effects) {
                 self.footprint += entry.message.footprint();
                 self.ready.put_back(entry);
                 return false;
             }
             self.expire(now, effects);
+            if is_large {
+                break;
+            }
         }
         true
     }
