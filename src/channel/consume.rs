@@ -81,19 +81,20 @@ impl Channel {
             return Err(Error::NotImplemented(text));
         }
         let priority = consumer_priority(&consume.arguments, &queue)?;
+        let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),
             outlet: Arc::clone(&self.deliveries) as Arc<dyn Outlet>,
-            source: self.deliveries.add_consumer(Arc::clone(&queue), tag.clone()),
+            source,
             no_ack: consume.no_ack,
             prefetch_count: self.prefetch_count,
             priority,
             exclusive: consume.exclusive,
         };
-        let id = queue.add_consumer(spec)?;
+        let id = queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
-        self.consumers.insert(tag.clone(), Consumer { queue, id });
+        self.consumers.insert(tag.clone(), Consumer { queue, id, source });
         Ok(tag)
     }
 
@@ -134,6 +135,7 @@ impl Channel {
         }
         if let Some(consumer) = self.consumers.remove(consumer_tag) {
             consumer.queue.remove_consumer(consumer.id, self.now(), effects);
+            self.deliveries.end_consumer(consumer.source);
         }
     }
 

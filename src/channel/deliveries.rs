@@ -1,6 +1,7 @@
 //! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -23,6 +24,10 @@ struct Source {
     queue: Arc<Queue>,
     tag: ConsumerTag,
     is_consumer: bool,
+    /// The consumer has not ended.
+    is_active: bool,
+    /// Deliveries from it that were not settled.
+    unacked: Cell<u32>,
 }
 
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
@@ -36,7 +41,9 @@ pub struct Unacked {
 struct State {
     last_tag: u64,
     unacked: Ring<Unacked>,
-    sources: Vec<Source>,
+    /// A place is free again when its consumer has ended and all from it is settled.
+    sources: Vec<Option<Source>>,
+    free_sources: Vec<u32>,
     reply_consumer: Option<ConsumerTag>,
 }
 
@@ -73,7 +80,18 @@ impl Deliveries {
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
     pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
-        self.state.lock().add_source(Source { queue, tag, is_consumer: true })
+        let unacked = Cell::new(0);
+        let source = Source { queue, tag, is_consumer: true, is_active: true, unacked };
+        self.state.lock().add_source(source)
+    }
+
+    /// A consumer has ended: its number may be used again as soon as nothing refers to it.
+    pub fn end_consumer(&self, source: u32) {
+        let mut state = self.state.lock();
+        if let Some(Some(ended)) = state.sources.get_mut(source as usize) {
+            ended.is_active = false;
+        }
+        state.settled(source, 0);
     }
 
     /// Deliveries get the next tag each, from 1, whatever queue they come from.
@@ -89,16 +107,21 @@ impl Deliveries {
         let mut state = self.state.lock();
         state.last_tag += 1;
         if id != 0 {
-            let known =
-                state.sources.iter().position(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue));
+            let is_polled = |s: &Source| !s.is_consumer && Arc::ptr_eq(&s.queue, queue);
+            let known = state.sources.iter().position(|s| s.as_ref().is_some_and(is_polled));
             let source = match known {
                 Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
                 None => state.add_source(Source {
                     queue: Arc::clone(queue),
                     tag: ConsumerTag::from(""),
                     is_consumer: false,
+                    is_active: false,
+                    unacked: Cell::new(0),
                 }),
             };
+            if let Some(Some(source)) = state.sources.get(source as usize) {
+                source.unacked.update(|unacked| unacked + 1);
+            }
             let tag = state.last_tag;
             state.unacked.push(tag, Unacked { source, id });
         }
@@ -146,13 +169,10 @@ impl Deliveries {
             let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();
             let (group, tail) = rest.split_at(run);
             rest = tail;
-            let found = {
-                let state = self.state.lock();
-                state.sources.get(source as usize).map(|s| (Arc::clone(&s.queue), s.is_consumer))
-            };
+            let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let found = self.state.lock().settled(source, count);
             if let Some((queue, is_consumer)) = found {
                 if is_consumer {
-                    let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
                     self.outstanding.fetch_sub(count, Ordering::SeqCst);
                 }
                 settle(&queue, group);
@@ -201,9 +221,34 @@ impl Deliveries {
 }
 
 impl State {
+    fn source(&self, number: u32) -> Option<&Source> {
+        self.sources.get(number as usize)?.as_ref()
+    }
+
     fn add_source(&mut self, source: Source) -> u32 {
-        self.sources.push(source);
+        if let Some(free) = self.free_sources.pop()
+            && let Some(place) = self.sources.get_mut(free as usize)
+        {
+            *place = Some(source);
+            return free;
+        }
+        self.sources.push(Some(source));
         u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// So many deliveries from a source are settled; tells its queue, and whether they went to a
+    /// consumer.
+    fn settled(&mut self, number: u32, count: u32) -> Option<(Arc<Queue>, bool)> {
+        let place = self.sources.get_mut(number as usize)?;
+        let source = place.as_ref()?;
+        let left = source.unacked.get().saturating_sub(count);
+        source.unacked.set(left);
+        let found = (Arc::clone(&source.queue), source.is_consumer);
+        if left == 0 && !source.is_active {
+            *place = None;
+            self.free_sources.push(number);
+        }
+        Some(found)
     }
 }
 
@@ -234,9 +279,10 @@ impl Outlet for Deliveries {
         let State { last_tag, unacked, sources, .. } = &mut *state;
         let mut outgoing = deliveries.iter().filter_map(|delivery| {
             let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(*source as usize)?;
+            let consumer = sources.get(*source as usize)?.as_ref()?;
             *last_tag += 1;
             if *id != 0 {
+                consumer.unacked.update(|unacked| unacked + 1);
                 unacked.push(*last_tag, Unacked { source: *source, id: *id });
             }
             Some(Outgoing {
@@ -256,7 +302,7 @@ impl Outlet for Deliveries {
         if !self.cancel_notify {
             return;
         }
-        let tag = self.state.lock().sources.get(source as usize).map(|s| s.tag.clone());
+        let tag = self.state.lock().source(source).map(|source| source.tag.clone());
         if let Some(tag) = tag {
             self.output.cancel(&tag, wakeups);
         }
@@ -264,8 +310,11 @@ impl Outlet for Deliveries {
 }
 
 impl ReplyOutlet for Deliveries {
-    fn reply(&self, message: &Message, wakeups: &mut Wakeups) {
-        let Some(tag) = self.state.lock().reply_consumer.clone() else { return };
+    fn reply(&self, message: &Message, wakeups: &mut Wakeups) -> bool {
+        let Some(tag) = self.state.lock().reply_consumer.clone() else { return false };
+        if !self.output.has_room_for_reply() {
+            return false;
+        }
         // RabbitMQ numbers every direct reply 1; there is nothing to acknowledge.
         let reply = Outgoing {
             consumer_tag: &tag,
@@ -275,6 +324,7 @@ impl ReplyOutlet for Deliveries {
             message,
         };
         self.output.deliver(&mut std::iter::once(reply), wakeups);
+        true
     }
 }
 
@@ -282,4 +332,82 @@ impl ReplyOutlet for Deliveries {
 pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
     let counts = queue.attributes().arguments.queue_type == QueueType::Quorum;
     Some(entry.delivery_count).filter(|&count| counts && count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use amq_protocol::types::FieldTable;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::queue::arguments::QueueArguments;
+    use crate::queue::{Queue, QueueAttributes};
+
+    struct Nobody;
+
+    impl ChannelOutput for Nobody {
+        fn has_room(&self) -> bool {
+            true
+        }
+        fn has_room_for_reply(&self) -> bool {
+            true
+        }
+        fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, _: &mut Wakeups) {
+            deliveries.for_each(drop);
+        }
+        fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
+        fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
+        fn cancel(&self, _: &ConsumerTag, _: &mut Wakeups) {}
+    }
+
+    fn queue(name: &str) -> Arc<Queue> {
+        let attributes = QueueAttributes {
+            durable: false,
+            auto_delete: false,
+            owner: None,
+            table: FieldTable::default(),
+            arguments: QueueArguments::default(),
+        };
+        Arc::new(Queue::new(name.into(), "/".into(), attributes, Timestamp::from_millis(0)))
+    }
+
+    #[test]
+    fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
+        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        for turn in 0..1000 {
+            let queue = queue(&turn.to_string());
+            let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
+            let tag = deliveries.add_get(&queue, 1);
+            assert_eq!(deliveries.add_get(&queue, 2), tag + 1);
+            deliveries.end_consumer(source);
+            let mut taken = Vec::new();
+            deliveries.take(0, true, &mut taken).unwrap();
+            let mut settled = 0;
+            deliveries.by_queue(&taken, |found, group| {
+                assert!(Arc::ptr_eq(found, &queue));
+                settled += group.len();
+            });
+            assert_eq!((settled, Arc::strong_count(&queue)), (2, 1));
+        }
+        assert!(deliveries.state.lock().sources.len() <= 2);
+    }
+
+    #[test]
+    fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
+        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        let (first, second) = (queue("first"), queue("second"));
+        let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
+        deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });
+        if let Some(source) = deliveries.state.lock().source(source) {
+            source.unacked.set(1);
+        }
+        deliveries.end_consumer(source);
+        let other = deliveries.add_consumer(second, ConsumerTag::from("b"));
+        assert_ne!(source, other);
+        deliveries.outstanding.store(1, Ordering::SeqCst);
+        deliveries.by_queue(&[(1, Unacked { source, id: 7 })], |queue, _| {
+            assert!(Arc::ptr_eq(queue, &first));
+        });
+        assert_eq!(deliveries.add_consumer(first, ConsumerTag::from("c")), source);
+    }
 }

@@ -42,6 +42,8 @@ enum Mode {
 struct Consumer {
     queue: Arc<Queue>,
     id: ConsumerId,
+    /// Number by which the deliveries know it.
+    source: u32,
 }
 
 /// An open channel.
@@ -82,11 +84,12 @@ impl Channel {
         let now = self.now();
         for consumer in std::mem::take(&mut self.consumers).into_values() {
             consumer.queue.remove_consumer(consumer.id, now, effects);
+            self.deliveries.end_consumer(consumer.source);
         }
         self.drop_reply_consumer();
         let mut taken = Vec::new();
         if let Mode::Transaction(transaction) = &mut self.mode {
-            taken = transaction.take_settled();
+            taken = std::mem::take(transaction).roll_back(effects);
         }
         // Tag 0 with multiple is never unknown.
         let _ = self.deliveries.take(0, true, &mut taken);
@@ -141,6 +144,12 @@ impl Channel {
 
     /// Forgets consumers whose queue is gone.
     fn forget_cancelled(&mut self) {
-        self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());
+        self.consumers.retain(|_, consumer| {
+            let ended = consumer.queue.is_deleted();
+            if ended {
+                self.deliveries.end_consumer(consumer.source);
+            }
+            !ended
+        });
     }
 }

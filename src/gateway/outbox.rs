@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::limits::OUTBOX_HIGH_BYTES;
+use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -133,6 +133,10 @@ impl ChannelWriter {
 impl ChannelOutput for ChannelWriter {
     fn has_room(&self) -> bool {
         self.outbox.waiting() < OUTBOX_HIGH_BYTES
+    }
+
+    fn has_room_for_reply(&self) -> bool {
+        self.outbox.waiting() < OUTBOX_REPLIES_MAX_BYTES
     }
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
