@@ -74,13 +74,19 @@ impl Outbox {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Takes everything, leaving the empty `spare` in its place.
-    pub fn take(&self, spare: Output) -> Output {
+    /// Exchanges everything for `taken`, which is empty; tells whether there was anything.
+    ///
+    /// What is appended from now on is announced again, also if there was nothing: the wake-up that
+    /// led here may have been for something that was taken before.
+    pub fn take(&self, taken: &mut Output) -> bool {
         self.announced.store(false, Ordering::SeqCst);
+        if self.waiting() == 0 {
+            return false;
+        }
         let mut output = self.output.lock();
-        let taken = std::mem::replace(&mut *output, spare);
+        std::mem::swap(&mut *output, taken);
         self.waiting.store(0, Ordering::SeqCst);
-        taken
+        true
     }
 
     /// Why the broker wants the connection to end, if it does.
