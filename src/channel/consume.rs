@@ -91,7 +91,8 @@ impl Channel {
             priority,
             exclusive: consume.exclusive,
         };
-        let id = queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source))?;
+        let id =
+            queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
         self.consumers.insert(tag.clone(), Consumer { queue, id, source });
@@ -133,9 +134,9 @@ impl Channel {
         if self.reply_consumer.as_ref().is_some_and(|(tag, _)| tag.as_str() == consumer_tag) {
             self.drop_reply_consumer();
         }
-        if let Some(consumer) = self.consumers.remove(consumer_tag) {
+        if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
             consumer.queue.remove_consumer(consumer.id, self.now(), effects);
-            self.deliveries.end_consumer(consumer.source);
+            self.deliveries.end_consumer(consumer.source, &tag);
         }
     }
 

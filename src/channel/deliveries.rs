@@ -24,10 +24,25 @@ struct Source {
     queue: Arc<Queue>,
     tag: ConsumerTag,
     is_consumer: bool,
-    /// The consumer has not ended.
-    is_active: bool,
-    /// Deliveries from it that were not settled.
-    unacked: Cell<u32>,
+    /// The consumer is gone; only deliveries that are not settled still refer to it.
+    ended: bool,
+    /// Deliveries that are not settled.
+    unacked: Cell<usize>,
+}
+
+impl Source {
+    fn new(queue: Arc<Queue>, tag: ConsumerTag, is_consumer: bool) -> Self {
+        Self { queue, tag, is_consumer, ended: false, unacked: Cell::new(0) }
+    }
+
+    fn count_delivery(&self) {
+        self.unacked.set(self.unacked.get() + 1);
+    }
+
+    /// Whether nothing refers to it any more.
+    fn is_finished(&self) -> bool {
+        self.unacked.get() == 0 && (self.ended || !self.is_consumer)
+    }
 }
 
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
@@ -41,9 +56,8 @@ pub struct Unacked {
 struct State {
     last_tag: u64,
     unacked: Ring<Unacked>,
-    /// A place is free again when its consumer has ended and all from it is settled.
+    /// By number; a number is used again when its source is finished.
     sources: Vec<Option<Source>>,
-    free_sources: Vec<u32>,
     reply_consumer: Option<ConsumerTag>,
 }
 
@@ -80,25 +94,16 @@ impl Deliveries {
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
     pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
-        let unacked = Cell::new(0);
-        let source = Source { queue, tag, is_consumer: true, is_active: true, unacked };
-        self.state.lock().add_source(source)
+        self.state.lock().add_source(Source::new(queue, tag, true))
     }
 
-    /// A consumer has ended: its number may be used again as soon as nothing refers to it.
-    pub fn end_consumer(&self, source: u32) {
+    /// The consumer with this number and tag gets nothing more.
+    pub fn end_consumer(&self, source: u32, tag: &ConsumerTag) {
         let mut state = self.state.lock();
-        if let Some(Some(ended)) = state.sources.get_mut(source as usize) {
-            ended.is_active = false;
+        if let Some(known) = state.source(source).filter(|known| known.tag == *tag) {
+            known.ended = true;
         }
-        state.settled(source, 0);
-    }
-
-    /// Deliveries get the next tag each, from 1, whatever queue they come from.
-    pub fn next_tag(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.last_tag += 1;
-        state.last_tag
+        state.forget_if_finished(source);
     }
 
     /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
@@ -107,20 +112,18 @@ impl Deliveries {
         let mut state = self.state.lock();
         state.last_tag += 1;
         if id != 0 {
-            let is_polled = |s: &Source| !s.is_consumer && Arc::ptr_eq(&s.queue, queue);
-            let known = state.sources.iter().position(|s| s.as_ref().is_some_and(is_polled));
-            let source = match known {
-                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
-                None => state.add_source(Source {
-                    queue: Arc::clone(queue),
-                    tag: ConsumerTag::from(""),
-                    is_consumer: false,
-                    is_active: false,
-                    unacked: Cell::new(0),
-                }),
+            let polled = |source: &Option<Source>| {
+                source.as_ref().is_some_and(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue))
             };
-            if let Some(Some(source)) = state.sources.get(source as usize) {
-                source.unacked.update(|unacked| unacked + 1);
+            let source = match state.sources.iter().position(polled) {
+                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
+                None => {
+                    let tag = ConsumerTag::from("");
+                    state.add_source(Source::new(Arc::clone(queue), tag, false))
+                }
+            };
+            if let Some(source) = state.source(source) {
+                source.count_delivery();
             }
             let tag = state.last_tag;
             state.unacked.push(tag, Unacked { source, id });
@@ -169,20 +172,15 @@ impl Deliveries {
             let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();
             let (group, tail) = rest.split_at(run);
             rest = tail;
-            let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let found = self.state.lock().settled(source, count);
+            let found = self.state.lock().settled(source, run);
             if let Some((queue, is_consumer)) = found {
                 if is_consumer {
+                    let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
                     self.outstanding.fetch_sub(count, Ordering::SeqCst);
                 }
                 settle(&queue, group);
             }
         }
-    }
-
-    /// Number of unacknowledged deliveries.
-    pub fn unacked_count(&self) -> usize {
-        self.state.lock().unacked.len()
     }
 
     /// Sets the prefetch that all consumers share; 0 lifts it.
@@ -221,33 +219,37 @@ impl Deliveries {
 }
 
 impl State {
-    fn source(&self, number: u32) -> Option<&Source> {
-        self.sources.get(number as usize)?.as_ref()
-    }
-
     fn add_source(&mut self, source: Source) -> u32 {
-        if let Some(free) = self.free_sources.pop()
-            && let Some(place) = self.sources.get_mut(free as usize)
-        {
-            *place = Some(source);
-            return free;
-        }
-        self.sources.push(Some(source));
-        u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
+        let finished = |known: &Option<Source>| known.as_ref().is_none_or(Source::is_finished);
+        let at = match self.sources.iter().position(finished) {
+            Some(free) => free,
+            None => {
+                self.sources.push(None);
+                self.sources.len() - 1
+            }
+        };
+        self.sources[at] = Some(source);
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// So many deliveries from a source are settled; tells its queue, and whether they went to a
-    /// consumer.
-    fn settled(&mut self, number: u32, count: u32) -> Option<(Arc<Queue>, bool)> {
-        let place = self.sources.get_mut(number as usize)?;
-        let source = place.as_ref()?;
-        let left = source.unacked.get().saturating_sub(count);
-        source.unacked.set(left);
-        let found = (Arc::clone(&source.queue), source.is_consumer);
-        if left == 0 && !source.is_active {
+    fn source(&mut self, source: u32) -> Option<&mut Source> {
+        self.sources.get_mut(source as usize)?.as_mut()
+    }
+
+    fn forget_if_finished(&mut self, source: u32) {
+        if let Some(place) = self.sources.get_mut(source as usize)
+            && place.as_ref().is_some_and(|source| source.ended && source.is_finished())
+        {
             *place = None;
-            self.free_sources.push(number);
         }
+    }
+
+    /// Deliveries of a source were settled; tells its queue and whether it is a consumer.
+    fn settled(&mut self, source: u32, count: usize) -> Option<(Arc<Queue>, bool)> {
+        let known = self.source(source)?;
+        known.unacked.set(known.unacked.get().saturating_sub(count));
+        let found = (Arc::clone(&known.queue), known.is_consumer);
+        self.forget_if_finished(source);
         Some(found)
     }
 }
@@ -282,7 +284,7 @@ impl Outlet for Deliveries {
             let consumer = sources.get(*source as usize)?.as_ref()?;
             *last_tag += 1;
             if *id != 0 {
-                consumer.unacked.update(|unacked| unacked + 1);
+                consumer.count_delivery();
                 unacked.push(*last_tag, Unacked { source: *source, id: *id });
             }
             Some(Outgoing {
@@ -299,11 +301,10 @@ impl Outlet for Deliveries {
     }
 
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
-        if !self.cancel_notify {
-            return;
-        }
         let tag = self.state.lock().source(source).map(|source| source.tag.clone());
-        if let Some(tag) = tag {
+        let Some(tag) = tag else { return };
+        self.end_consumer(source, &tag);
+        if self.cancel_notify {
             self.output.cancel(&tag, wakeups);
         }
     }
@@ -379,7 +380,7 @@ mod tests {
             let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
             let tag = deliveries.add_get(&queue, 1);
             assert_eq!(deliveries.add_get(&queue, 2), tag + 1);
-            deliveries.end_consumer(source);
+            deliveries.end_consumer(source, &ConsumerTag::from("c"));
             let mut taken = Vec::new();
             deliveries.take(0, true, &mut taken).unwrap();
             let mut settled = 0;
@@ -387,7 +388,7 @@ mod tests {
                 assert!(Arc::ptr_eq(found, &queue));
                 settled += group.len();
             });
-            assert_eq!((settled, Arc::strong_count(&queue)), (2, 1));
+            assert_eq!(settled, 2);
         }
         assert!(deliveries.state.lock().sources.len() <= 2);
     }
@@ -401,7 +402,7 @@ mod tests {
         if let Some(source) = deliveries.state.lock().source(source) {
             source.unacked.set(1);
         }
-        deliveries.end_consumer(source);
+        deliveries.end_consumer(source, &ConsumerTag::from("a"));
         let other = deliveries.add_consumer(second, ConsumerTag::from("b"));
         assert_ne!(source, other);
         deliveries.outstanding.store(1, Ordering::SeqCst);

@@ -41,8 +41,9 @@ enum Mode {
 
 struct Consumer {
     queue: Arc<Queue>,
+    /// Number by which the queue knows it.
     id: ConsumerId,
-    /// Number by which the deliveries know it.
+    /// Number that its deliveries bear.
     source: u32,
 }
 
@@ -84,7 +85,6 @@ impl Channel {
         let now = self.now();
         for consumer in std::mem::take(&mut self.consumers).into_values() {
             consumer.queue.remove_consumer(consumer.id, now, effects);
-            self.deliveries.end_consumer(consumer.source);
         }
         self.drop_reply_consumer();
         let mut taken = Vec::new();
@@ -132,24 +132,8 @@ impl Channel {
         self.last_queue.as_ref()
     }
 
-    /// Number of consumers.
-    pub fn consumer_count(&self) -> usize {
-        self.consumers.len()
-    }
-
-    /// Number of unacknowledged deliveries.
-    pub fn unacked_count(&self) -> usize {
-        self.deliveries.unacked_count()
-    }
-
     /// Forgets consumers whose queue is gone.
     fn forget_cancelled(&mut self) {
-        self.consumers.retain(|_, consumer| {
-            let ended = consumer.queue.is_deleted();
-            if ended {
-                self.deliveries.end_consumer(consumer.source);
-            }
-            !ended
-        });
+        self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());
     }
 }

@@ -20,7 +20,7 @@ use crate::broker::Inner;
 use crate::clock::Clock;
 use crate::gateway::bridge::{Answer, Bridge};
 use crate::gateway::outbox::Outbox;
-use crate::limits::{OUTBOX_FULL_BYTES, OUTBOX_LOW_BYTES, READ_CHUNK_BYTES};
+use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::queue::effects::Wake;
 
 thread_local! {
@@ -62,8 +62,6 @@ pub struct ConnectionTask<T> {
     held_back: Vec<u8>,
     /// The memory alarm holds this publisher back.
     blocked: bool,
-    /// Consumers may wait for room in the outbox.
-    was_full: bool,
     _alive: Arc<()>,
 }
 
@@ -86,7 +84,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             unfinished: Some(unfinished),
             held_back: Vec::new(),
             blocked: false,
-            was_full: false,
             _alive: alive,
         }
     }
@@ -99,12 +96,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 // What could not be written by now never will be.
                 return Ok(true);
             }
-            if self.was_full && self.outbox.waiting() < OUTBOX_LOW_BYTES {
-                self.was_full = false;
+            if self.outbox.take_turned_away() {
                 self.bridge.resume_consumers();
                 continue;
             }
-            self.was_full |= self.outbox.waiting() >= OUTBOX_LOW_BYTES;
             if self.is_holding_back() {
                 return Ok(false);
             }
@@ -131,12 +126,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         loop {
             if self.writing.is_empty() {
-                if !self.outbox.take(&mut self.writing) {
+                if self.outbox.waiting() == 0 {
                     self.writing.shrink();
                     return Ok(());
                 }
-                // Consumers may have been turned away before, however soon it is written now.
-                self.was_full |= self.writing.len() >= OUTBOX_LOW_BYTES;
+                self.writing = self.outbox.take(std::mem::take(&mut self.writing));
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.writing.io_slices(&mut slices);
@@ -286,7 +280,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
-        task.outbox.set_waker(cx.waker());
+        task.outbox.begin_work(cx.waker());
         task.take_requests();
         match task.work(cx) {
             Ok(false) => {

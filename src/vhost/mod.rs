@@ -1,7 +1,7 @@
 //! Virtual hosts: the only place where exchanges and queues meet.
 //!
-//! A file for each thing that is done with both: [`declare`], [`bind`], [`delete`], [`route`],
-//! [`publish`], [`dead_letter`], [`reply_to`].
+//! A file for each thing that is done with both: `declare`, `bind`, `delete`, `route`,
+//! `publish`, `dead_letter`, `reply_to`.
 
 pub mod bind;
 pub mod dead_letter;
@@ -220,6 +220,9 @@ impl VirtualHost {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.topology.lock().sources.clear();
+        for exchange in self.exchanges() {
+            exchange.drop_bindings();
+        }
         self.exchanges.clear();
         self.queues.clear();
         self.reply_targets.clear();
