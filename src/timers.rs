@@ -1,7 +1,7 @@
 //! Deadlines of queues: one timer per broker, no task or thread per queue, nothing while idle.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::{Arc, Weak};
 use std::thread;
 
@@ -11,6 +11,9 @@ use crate::clock::{Clock, Timestamp, until};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
+
+/// Alarms are looked through for those that mean nothing any more from this many on.
+const PRUNE_AT: usize = 4096;
 
 /// A queue that wants to be woken.
 struct Alarm {
@@ -44,6 +47,26 @@ struct State {
     alarms: BinaryHeap<Reverse<Alarm>>,
     thread: Option<thread::JoinHandle<()>>,
     stopped: bool,
+    /// Alarms that were left when they were looked through last.
+    pruned_to: usize,
+}
+
+impl State {
+    /// Drops alarms of queues that are gone, and all but the first of each queue: when that one
+    /// goes off the queue asks for another. Done when their number has doubled.
+    fn prune(&mut self) {
+        if self.alarms.len() < PRUNE_AT.max(2 * self.pruned_to) {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let mut alarms = std::mem::take(&mut self.alarms).into_vec();
+        alarms.sort_unstable_by(|Reverse(one), Reverse(other)| one.cmp(other));
+        alarms.retain(|Reverse(alarm)| {
+            alarm.queue.strong_count() > 0 && seen.insert(alarm.queue.as_ptr())
+        });
+        self.pruned_to = alarms.len();
+        self.alarms = alarms.into();
+    }
 }
 
 /// The deadlines of all queues of a broker. A queue has at most one that counts; earlier ones
@@ -75,6 +98,7 @@ impl Timers {
             return;
         }
         let first = state.alarms.peek().is_none_or(|Reverse(next)| deadline < next.deadline);
+        state.prune();
         state.alarms.push(Reverse(Alarm {
             deadline,
             virtual_host: Arc::downgrade(virtual_host),
@@ -155,5 +179,28 @@ fn wait_and_run(timers: &Weak<Timers>) {
             return;
         }
         timers.run_due();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Broker, ManualClock};
+
+    #[test]
+    fn alarms_that_mean_nothing_take_no_place() {
+        let clock = ManualClock::default();
+        let now = clock.now();
+        let broker = Broker::builder().manual_clock(clock.clone()).build();
+        let channel = broker.connect().unwrap().open_channel().unwrap();
+        channel.queue_declare("q").unwrap();
+        let host = broker.virtual_host("/").unwrap();
+        let queue = host.queue("q").unwrap();
+        let timers = Timers::new(Clock::Manual(clock));
+        for ms in (1..100_000).rev() {
+            timers.schedule(now.after_ms(ms), &host, &queue);
+        }
+        assert!(timers.state.lock().alarms.len() <= PRUNE_AT);
+        assert_eq!(timers.next_deadline(), Some(now.after_ms(1)));
     }
 }

@@ -26,6 +26,9 @@ pub trait ChannelOutput: Send + Sync {
     /// when there is room.
     fn has_room(&self) -> bool;
 
+    /// Whether a direct reply fits, for which no queue keeps a place.
+    fn has_room_for_reply(&self) -> bool;
+
     /// Deliveries, in order.
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups);
 

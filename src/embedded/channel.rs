@@ -365,7 +365,7 @@ impl Channel {
 
     /// Rolls back. Errors: 406.
     pub fn tx_rollback(&self) -> Result<()> {
-        self.0.apply(|core, _| core.tx_rollback())
+        self.0.apply(Core::tx_rollback)
     }
 
     /// Name of the queue that was declared last on this channel, if any.

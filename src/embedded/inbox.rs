@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
 use crate::error::Error;
-use crate::limits::MAILBOX_HIGH;
+use crate::limits::{MAILBOX_HIGH, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -198,6 +198,10 @@ impl Mailbox {
 impl ChannelOutput for Mailbox {
     fn has_room(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_HIGH
+    }
+
+    fn has_room_for_reply(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) < MAILBOX_REPLIES_MAX
     }
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
-use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES};
+use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -157,6 +157,10 @@ impl ChannelOutput for ChannelWriter {
         self.outbox.turned_away.store(true, Ordering::SeqCst);
         // The task may have taken everything before the note was there to be seen.
         self.outbox.waiting() < OUTBOX_HIGH_BYTES
+    }
+
+    fn has_room_for_reply(&self) -> bool {
+        self.outbox.waiting() < OUTBOX_REPLIES_MAX_BYTES
     }
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {

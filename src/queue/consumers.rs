@@ -148,7 +148,11 @@ impl Consumers {
     /// Registers a consumer. It gets nothing before it is resumed.
     pub fn add(&mut self, spec: ConsumerSpec) -> ConsumerId {
         self.generation += 1;
-        let slot = match self.slots.iter().position(Option::is_none) {
+        let mut gap = None;
+        if self.count < self.slots.len() {
+            gap = self.slots.iter().position(Option::is_none);
+        }
+        let slot = match gap {
             Some(free) => free,
             None => {
                 self.slots.push(None);

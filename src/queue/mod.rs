@@ -205,8 +205,10 @@ impl Queue {
                     outcome(Enqueued::Accepted);
                     continue;
                 }
+                // Large ones at once, so that a channel that is full is noticed.
+                let is_large = message.shared_body().is_some();
                 outcome(state.enqueue(message, now, effects));
-                if effects.deliveries.len() >= DELIVERY_BATCH_MAX {
+                if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     pass_on(state, effects);
                 }
             }

@@ -205,8 +205,12 @@ impl State {
             }
             let Some(claim) = self.claim() else { return false };
             let Some(entry) = self.pop_ready() else { return false };
+            let is_large = entry.message.shared_body().is_some();
             self.hand_over(entry, &claim, now, effects);
             self.expire(now, effects);
+            if is_large {
+                break;
+            }
         }
         true
     }
