@@ -16,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
+    keep_pages_small();
     let invocation = match config::parse(std::env::args_os(), &|name| std::env::var_os(name)) {
         Ok(invocation) => invocation,
         Err(ConfigError::Arguments(answer)) => return print(&answer),
@@ -32,6 +33,16 @@ fn main() -> ExitCode {
         Invocation::Bench(args) => bench(*args),
     }
 }
+
+/// Huge pages would round every thread's first allocation up to 2 MiB; an idle server is to be
+/// small. Where the kernel does not know the request nothing is lost.
+#[cfg(target_os = "linux")]
+fn keep_pages_small() {
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_pages_small() {}
 
 fn bench(args: BenchArgs) -> ExitCode {
     let json = args.json;

@@ -70,9 +70,8 @@ impl<T> Ring<T> {
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
-    /// The values in order.
     #[cfg(test)]
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 

@@ -81,19 +81,21 @@ impl Channel {
             return Err(Error::NotImplemented(text));
         }
         let priority = consumer_priority(&consume.arguments, &queue)?;
+        let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),
             outlet: Arc::clone(&self.deliveries) as Arc<dyn Outlet>,
-            source: self.deliveries.add_consumer(Arc::clone(&queue), tag.clone()),
+            source,
             no_ack: consume.no_ack,
             prefetch_count: self.prefetch_count,
             priority,
             exclusive: consume.exclusive,
         };
-        let id = queue.add_consumer(spec)?;
+        let id =
+            queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
-        self.consumers.insert(tag.clone(), Consumer { queue, id });
+        self.consumers.insert(tag.clone(), Consumer { queue, id, source });
         Ok(tag)
     }
 
@@ -132,8 +134,9 @@ impl Channel {
         if self.reply_consumer.as_ref().is_some_and(|(tag, _)| tag.as_str() == consumer_tag) {
             self.drop_reply_consumer();
         }
-        if let Some(consumer) = self.consumers.remove(consumer_tag) {
+        if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
             consumer.queue.remove_consumer(consumer.id, self.now(), effects);
+            self.deliveries.end_consumer(consumer.source, &tag);
         }
     }
 

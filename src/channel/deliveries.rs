@@ -1,6 +1,7 @@
 //! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -23,6 +24,25 @@ struct Source {
     queue: Arc<Queue>,
     tag: ConsumerTag,
     is_consumer: bool,
+    /// The consumer is gone; only deliveries that are not settled still refer to it.
+    ended: bool,
+    /// Deliveries that are not settled.
+    unacked: Cell<usize>,
+}
+
+impl Source {
+    fn new(queue: Arc<Queue>, tag: ConsumerTag, is_consumer: bool) -> Self {
+        Self { queue, tag, is_consumer, ended: false, unacked: Cell::new(0) }
+    }
+
+    fn count_delivery(&self) {
+        self.unacked.set(self.unacked.get() + 1);
+    }
+
+    /// Whether nothing refers to it any more.
+    fn is_finished(&self) -> bool {
+        self.unacked.get() == 0 && (self.ended || !self.is_consumer && self.queue.is_deleted())
+    }
 }
 
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
@@ -36,7 +56,8 @@ pub struct Unacked {
 struct State {
     last_tag: u64,
     unacked: Ring<Unacked>,
-    sources: Vec<Source>,
+    /// By number; a number is used again when its source is finished.
+    sources: Vec<Option<Source>>,
     reply_consumer: Option<ConsumerTag>,
 }
 
@@ -73,7 +94,16 @@ impl Deliveries {
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
     pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
-        self.state.lock().add_source(Source { queue, tag, is_consumer: true })
+        self.state.lock().add_source(Source::new(queue, tag, true))
+    }
+
+    /// The consumer with this number and tag gets nothing more.
+    pub fn end_consumer(&self, source: u32, tag: &ConsumerTag) {
+        let mut state = self.state.lock();
+        if let Some(known) = state.source(source).filter(|known| known.tag == *tag) {
+            known.ended = true;
+        }
+        state.forget_if_finished(source);
     }
 
     /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
@@ -82,16 +112,19 @@ impl Deliveries {
         let mut state = self.state.lock();
         state.last_tag += 1;
         if id != 0 {
-            let known =
-                state.sources.iter().position(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue));
-            let source = match known {
-                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
-                None => state.add_source(Source {
-                    queue: Arc::clone(queue),
-                    tag: ConsumerTag::from(""),
-                    is_consumer: false,
-                }),
+            let polled = |source: &Option<Source>| {
+                source.as_ref().is_some_and(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue))
             };
+            let source = match state.sources.iter().position(polled) {
+                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
+                None => {
+                    let tag = ConsumerTag::from("");
+                    state.add_source(Source::new(Arc::clone(queue), tag, false))
+                }
+            };
+            if let Some(source) = state.source(source) {
+                source.count_delivery();
+            }
             let tag = state.last_tag;
             state.unacked.push(tag, Unacked { source, id });
         }
@@ -139,10 +172,7 @@ impl Deliveries {
             let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();
             let (group, tail) = rest.split_at(run);
             rest = tail;
-            let found = {
-                let state = self.state.lock();
-                state.sources.get(source as usize).map(|s| (Arc::clone(&s.queue), s.is_consumer))
-            };
+            let found = self.state.lock().settled(source, run);
             if let Some((queue, is_consumer)) = found {
                 if is_consumer {
                     let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
@@ -190,8 +220,37 @@ impl Deliveries {
 
 impl State {
     fn add_source(&mut self, source: Source) -> u32 {
-        self.sources.push(source);
-        u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
+        let finished = |known: &Option<Source>| known.as_ref().is_none_or(Source::is_finished);
+        let at = match self.sources.iter().position(finished) {
+            Some(free) => free,
+            None => {
+                self.sources.push(None);
+                self.sources.len() - 1
+            }
+        };
+        self.sources[at] = Some(source);
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    fn source(&mut self, source: u32) -> Option<&mut Source> {
+        self.sources.get_mut(source as usize)?.as_mut()
+    }
+
+    fn forget_if_finished(&mut self, source: u32) {
+        if let Some(place) = self.sources.get_mut(source as usize)
+            && place.as_ref().is_some_and(|source| source.ended && source.is_finished())
+        {
+            *place = None;
+        }
+    }
+
+    /// Deliveries of a source were settled; tells its queue and whether it is a consumer.
+    fn settled(&mut self, source: u32, count: usize) -> Option<(Arc<Queue>, bool)> {
+        let known = self.source(source)?;
+        known.unacked.set(known.unacked.get().saturating_sub(count));
+        let found = (Arc::clone(&known.queue), known.is_consumer);
+        self.forget_if_finished(source);
+        Some(found)
     }
 }
 
@@ -222,9 +281,10 @@ impl Outlet for Deliveries {
         let State { last_tag, unacked, sources, .. } = &mut *state;
         let mut outgoing = deliveries.iter().filter_map(|delivery| {
             let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(*source as usize)?;
+            let consumer = sources.get(*source as usize)?.as_ref()?;
             *last_tag += 1;
             if *id != 0 {
+                consumer.count_delivery();
                 unacked.push(*last_tag, Unacked { source: *source, id: *id });
             }
             Some(Outgoing {
@@ -241,11 +301,10 @@ impl Outlet for Deliveries {
     }
 
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
-        if !self.cancel_notify {
-            return;
-        }
-        let tag = self.state.lock().sources.get(source as usize).map(|s| s.tag.clone());
-        if let Some(tag) = tag {
+        let tag = self.state.lock().source(source).map(|source| source.tag.clone());
+        let Some(tag) = tag else { return };
+        self.end_consumer(source, &tag);
+        if self.cancel_notify {
             self.output.cancel(&tag, wakeups);
         }
     }

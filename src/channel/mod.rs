@@ -41,7 +41,10 @@ enum Mode {
 
 struct Consumer {
     queue: Arc<Queue>,
+    /// Number by which the queue knows it.
     id: ConsumerId,
+    /// Number that its deliveries bear.
+    source: u32,
 }
 
 /// An open channel.

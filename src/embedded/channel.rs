@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::channel::{Channel as Core, Consume, GetOk};
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::Consumer;
-use crate::embedded::inbox::Mailbox;
+use crate::embedded::inbox::{Inbox, Mailbox};
 use crate::embedded::message::{Delivery, ReturnedMessage};
 use crate::embedded::publish::Publish;
 use crate::error::{Error, Result};
@@ -106,34 +106,42 @@ impl ChannelInner {
     /// A delivery was taken: consumers that found no room may go on.
     pub(super) fn note_taken(&self) {
         if self.mailbox.note_taken() == MAILBOX_LOW {
-            // Fails only when the channel is closed, and then there is nothing to go on with.
-            let _ = self.apply(|core, effects| {
-                if core.is_starved() {
-                    core.resume_consumers(effects);
-                }
-                Ok(())
-            });
+            self.resume_starved();
         }
     }
 
-    /// Cancels a consumer; returns the delivery tags that nobody took.
-    pub(super) fn cancel(&self, tag: &ConsumerTag) -> Vec<u64> {
-        let inbox = self.mailbox.open(tag);
-        // As above.
+    fn resume_starved(&self) {
+        // Fails only when the channel is closed, and then there is nothing to go on with.
         let _ = self.apply(|core, effects| {
-            core.basic_cancel(tag.as_str(), effects);
+            if core.is_starved() {
+                core.resume_consumers(effects);
+            }
             Ok(())
         });
-        self.mailbox.close(tag);
-        let mut leftover = Vec::new();
-        while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
-            self.mailbox.note_taken();
-            leftover.push(waiting.delivery_tag);
-        }
-        leftover
     }
 
-    fn is_closed(&self) -> bool {
+    /// Ends a consumer: what nobody took goes back, unless it needs no acknowledgement.
+    pub(super) fn cancel(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>, no_ack: bool) {
+        if self.mailbox.is_open(tag, inbox) {
+            // As above.
+            let _ = self.apply(|core, effects| {
+                core.basic_cancel(tag.as_str(), effects);
+                Ok(())
+            });
+            self.mailbox.close(tag);
+        }
+        while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
+            self.mailbox.note_taken();
+            if !no_ack {
+                let tag = waiting.delivery_tag;
+                // Whatever is unknown by now was settled by other means.
+                let _ = self.apply(|core, effects| core.basic_reject(tag, true, effects));
+            }
+        }
+        self.resume_starved();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 }
@@ -261,10 +269,11 @@ impl Channel {
             self.0.confirming.store(true, Ordering::Release);
             *published = 0; // confirms count from here
         }
+        let returned_before = self.0.mailbox.returned_total();
         self.publish(&publish)?;
         *published += 1;
         let number = *published;
-        let returned = if publish.mandatory { self.0.mailbox.take_returned() } else { None };
+        let returned = self.0.mailbox.take_returned_since(returned_before);
         drop(published);
         match self.0.mailbox.wait_settled(number, || self.0.is_closed()) {
             None => Err(Error::ChannelClosed),

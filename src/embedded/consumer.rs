@@ -33,13 +33,13 @@ impl Consumer {
 
     /// Waits for the next delivery. `None` when the consumer has ended.
     pub fn recv(&self) -> Option<Delivery> {
-        self.inbox.take(None).map(|waiting| self.delivery(waiting))
+        self.inbox.take(None).and_then(|waiting| self.delivery(waiting))
     }
 
     /// Waits for the next delivery, but not longer than this. `None` if there was none in time, or
     /// the consumer has ended.
     pub fn recv_timeout(&self, patience: Duration) -> Option<Delivery> {
-        self.inbox.take(Some(patience)).map(|waiting| self.delivery(waiting))
+        self.inbox.take(Some(patience)).and_then(|waiting| self.delivery(waiting))
     }
 
     /// The next delivery, if there is one now.
@@ -52,15 +52,20 @@ impl Consumer {
         drop(self);
     }
 
-    fn delivery(&self, waiting: Waiting) -> Delivery {
+    /// The delivery as the program gets it. Nothing once the channel is closed: then what needs an
+    /// acknowledgement has gone back to the queue.
+    fn delivery(&self, waiting: Waiting) -> Option<Delivery> {
         self.channel.note_taken();
-        Delivery {
+        if self.channel.is_closed() && !self.no_ack {
+            return None;
+        }
+        Some(Delivery {
             channel: Arc::clone(&self.channel),
             delivery_tag: waiting.delivery_tag,
             redelivered: waiting.redelivered,
             delivery_count: waiting.delivery_count,
             message: waiting.message,
-        }
+        })
     }
 }
 
@@ -76,19 +81,12 @@ impl Stream for Consumer {
     type Item = Delivery;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.inbox.poll_take(context).map(|waiting| waiting.map(|w| self.delivery(w)))
+        self.inbox.poll_take(context).map(|waiting| waiting.and_then(|w| self.delivery(w)))
     }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        let leftover = self.channel.cancel(&self.tag);
-        if self.no_ack {
-            return;
-        }
-        for tag in leftover {
-            // Whatever is unknown by now was settled by other means.
-            let _ = self.channel.apply(|channel, effects| channel.basic_reject(tag, true, effects));
-        }
+        self.channel.cancel(&self.tag, &self.inbox, self.no_ack);
     }
 }

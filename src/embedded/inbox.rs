@@ -110,11 +110,19 @@ impl Outcomes {
     }
 }
 
+/// Messages that came back.
+#[derive(Default)]
+struct Returned {
+    waiting: VecDeque<Message>,
+    /// How many ever came back.
+    total: u64,
+}
+
 /// The client's side of an embedded channel.
 #[derive(Default)]
 pub struct Mailbox {
     inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>>,
-    returned: Mutex<VecDeque<Message>>,
+    returned: Mutex<Returned>,
     outcomes: Mutex<Outcomes>,
     settled: Condvar,
     waiting: AtomicUsize,
@@ -125,6 +133,12 @@ impl Mailbox {
     pub fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock();
         Arc::clone(inboxes.entry(tag.clone()).or_default())
+    }
+
+    /// Whether the consumer of this tag is the one that the inbox belongs to: the tag is free
+    /// again after its queue was deleted.
+    pub fn is_open(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>) -> bool {
+        self.inboxes.lock().get(tag).is_some_and(|known| Arc::ptr_eq(known, inbox))
     }
 
     /// Closes the inbox of a consumer that ended.
@@ -150,7 +164,18 @@ impl Mailbox {
 
     /// Takes the oldest returned message.
     pub fn take_returned(&self) -> Option<Message> {
-        self.returned.lock().pop_front()
+        self.returned.lock().waiting.pop_front()
+    }
+
+    /// How many messages ever came back.
+    pub fn returned_total(&self) -> u64 {
+        self.returned.lock().total
+    }
+
+    /// Takes the newest returned message if more than `before` ever came back.
+    pub fn take_returned_since(&self, before: u64) -> Option<Message> {
+        let mut returned = self.returned.lock();
+        if returned.total > before { returned.waiting.pop_back() } else { None }
     }
 
     /// Waits until the publish with this number is settled; tells whether it was accepted.
@@ -193,7 +218,9 @@ impl ChannelOutput for Mailbox {
     }
 
     fn basic_return(&self, message: &Message, _: &mut Wakeups) {
-        self.returned.lock().push_back(message.clone());
+        let mut returned = self.returned.lock();
+        returned.total += 1;
+        returned.waiting.push_back(message.clone());
     }
 
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {

@@ -8,6 +8,8 @@ pub mod consumers;
 pub mod delivery_limit;
 pub mod effects;
 pub mod expires;
+#[cfg(test)]
+mod model;
 pub mod overflow;
 pub mod ready;
 mod state;
@@ -169,7 +171,8 @@ impl Queue {
         }
     }
 
-    /// Messages arrive, in order. `outcome` is called for each of them in turn.
+    /// Messages arrive, in order. `outcome` is called for each of them in turn. A queue that was
+    /// deleted since they were routed accepts and drops them `[rabbitmq confirms]`.
     pub fn enqueue(
         self: &Arc<Self>,
         messages: impl IntoIterator<Item = Message>,
@@ -178,7 +181,12 @@ impl Queue {
         mut outcome: impl FnMut(Enqueued),
     ) {
         self.apply(now, effects, |state, effects| {
+            let deleted = self.is_deleted();
             for message in messages {
+                if deleted {
+                    outcome(Enqueued::Accepted);
+                    continue;
+                }
                 outcome(state.enqueue(message, now, effects));
                 if effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     pass_on(state, effects);

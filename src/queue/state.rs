@@ -280,20 +280,23 @@ impl State {
         }
     }
 
-    /// Returned messages go back to where they were. The last one first: then each finds its
-    /// place at the front.
-    fn take_back(&mut self, returned: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
+    /// Returned messages go back to where they were, unless they came back too often. The last
+    /// one first: then each finds its place at the front.
+    fn take_back(&mut self, mut returned: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
         if returned.is_empty() {
             return;
         }
-        for mut entry in returned.into_iter().rev() {
+        returned.retain_mut(|entry| {
             entry.redelivered = true;
             entry.delivery_count = entry.delivery_count.saturating_add(1);
-            if self.settings.delivery_limit.is_exceeded(entry.delivery_count) {
-                let message = entry.message;
+            let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
+            if !stays {
+                let message = entry.message.clone();
                 effects.deaths.push(DeadLetter { message, reason: DeathReason::DeliveryLimit });
-                continue;
             }
+            stays
+        });
+        for entry in returned.into_iter().rev() {
             self.footprint += entry.message.footprint();
             self.ready.put_back(entry);
         }
@@ -353,9 +356,9 @@ impl State {
     /// Drops all ready messages; tells how many.
     pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
         self.expire(now, effects);
-        let dropped = self.ready.take_all();
-        self.footprint -= dropped.iter().map(|entry| entry.message.footprint()).sum::<usize>();
-        dropped.len()
+        let (dropped, footprint) = self.ready.clear();
+        self.footprint -= footprint;
+        dropped
     }
 
     /// Whether nobody has used the queue for as long as its lease allows.

@@ -122,6 +122,7 @@ impl VirtualHost {
             topology.forget(&destination, exchange.name(), 1);
         }
         self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)));
+        exchange.drop_bindings();
     }
 
     /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding

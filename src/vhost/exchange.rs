@@ -61,6 +61,15 @@ impl Exchange {
     pub fn binding_count(&self) -> usize {
         self.router.read().len()
     }
+
+    /// Lets go of everything that is bound here: an exchange may be bound to itself.
+    pub(super) fn drop_bindings(&self) {
+        // What was accepted when it was declared is accepted again.
+        if let Ok(empty) = Router::new(self.attributes.kind, &self.attributes.table) {
+            let bindings = std::mem::replace(&mut *self.router.write(), empty);
+            drop(bindings);
+        }
+    }
 }
 
 /// What a binding leads to.

@@ -220,6 +220,9 @@ impl VirtualHost {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.topology.lock().sources.clear();
+        for exchange in self.exchanges() {
+            exchange.drop_bindings();
+        }
         self.exchanges.clear();
         self.queues.clear();
         self.reply_targets.clear();

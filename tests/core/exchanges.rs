@@ -1,0 +1,192 @@
+//! Routes over several exchanges, alternate exchanges, sender-selected routing.
+
+use leveret::{AMQPValue, Binding, Channel, ExchangeDeclare, Publish};
+
+use crate::support::{World, refusal, string, table};
+
+fn declare(channel: &Channel, exchange: &str, kind: &str) {
+    channel.exchange_declare(exchange, kind).unwrap();
+}
+
+fn with_alternate(channel: &Channel, exchange: &str, alternate: &str) {
+    let arguments = table([("alternate-exchange", string(alternate))]);
+    let declare = ExchangeDeclare {
+        exchange: exchange.into(),
+        kind: "direct".into(),
+        arguments,
+        ..ExchangeDeclare::default()
+    };
+    channel.exchange_declare_with(&declare).unwrap();
+}
+
+fn send(channel: &Channel, exchange: &str, key: &str) {
+    channel.basic_publish(Publish::to_exchange(exchange, key).body("m").mandatory()).unwrap();
+}
+
+fn keys(keys: &[&str]) -> AMQPValue {
+    let keys: Vec<_> = keys.iter().map(|key| string(key)).collect();
+    AMQPValue::FieldArray(keys.into())
+}
+
+#[test]
+fn a_queue_gets_a_message_once_however_many_ways_lead_to_it() {
+    let world = World::new();
+    declare(&world.channel, "in", "topic");
+    declare(&world.channel, "out", "fanout");
+    world.declare("q");
+    for key in ["a.*", "#", "a.b"] {
+        world.channel.queue_bind("q", "in", key).unwrap();
+    }
+    world.channel.queue_bind("q", "out", "").unwrap();
+    world.channel.exchange_bind("out", &Binding::new("in", "a.#")).unwrap();
+    send(&world.channel, "in", "a.b");
+    assert_eq!(world.ready("q"), 1);
+}
+
+#[test]
+fn exchanges_bound_in_a_circle_end() {
+    let world = World::new();
+    for exchange in ["a", "b"] {
+        declare(&world.channel, exchange, "fanout");
+    }
+    world.channel.exchange_bind("b", &Binding::new("a", "")).unwrap();
+    world.channel.exchange_bind("a", &Binding::new("b", "")).unwrap();
+    world.declare("q");
+    world.channel.queue_bind("q", "a", "").unwrap();
+    send(&world.channel, "b", "");
+    assert_eq!(world.ready("q"), 1);
+    world.channel.exchange_unbind("a", &Binding::new("b", "")).unwrap();
+    send(&world.channel, "b", "");
+    assert_eq!(world.ready("q"), 1);
+    assert!(world.channel.take_returned().is_some());
+}
+
+#[test]
+fn an_alternate_exchange_gets_what_cannot_be_routed() {
+    let world = World::new();
+    with_alternate(&world.channel, "first", "second");
+    with_alternate(&world.channel, "second", "third");
+    declare(&world.channel, "third", "fanout");
+    for (queue, exchange, key) in
+        [("one", "first", "k"), ("two", "second", "k2"), ("rest", "third", "")]
+    {
+        world.declare(queue);
+        world.channel.queue_bind(queue, exchange, key).unwrap();
+    }
+    for key in ["k", "k2", "other"] {
+        send(&world.channel, "first", key);
+    }
+    assert_eq!([world.ready("one"), world.ready("two"), world.ready("rest")], [1, 1, 1]);
+    assert!(world.channel.take_returned().is_none());
+}
+
+#[test]
+fn alternate_exchanges_in_a_circle_end_and_missing_ones_are_nobody() {
+    let world = World::new();
+    with_alternate(&world.channel, "a", "b");
+    with_alternate(&world.channel, "b", "a");
+    with_alternate(&world.channel, "c", "missing");
+    for exchange in ["a", "c"] {
+        send(&world.channel, exchange, "k");
+        assert_eq!(world.channel.take_returned().unwrap().exchange(), exchange);
+    }
+}
+
+#[test]
+fn a_remembered_route_follows_changes_of_bindings() {
+    let world = World::new();
+    declare(&world.channel, "x", "direct");
+    world.declare("p");
+    world.declare("q");
+    world.channel.queue_bind("p", "x", "k").unwrap();
+    send(&world.channel, "x", "k");
+    let other = world.open_channel();
+    other.queue_bind("q", "x", "k").unwrap();
+    send(&world.channel, "x", "k");
+    other.queue_unbind("p", &Binding::new("x", "k")).unwrap();
+    send(&world.channel, "x", "k");
+    assert_eq!((world.ready("p"), world.ready("q")), (2, 2));
+    other.exchange_delete("x", false).unwrap();
+    let gone = world.channel.basic_publish(Publish::to_exchange("x", "k"));
+    assert_eq!(refusal(gone), (404, "no exchange 'x' in vhost '/'".to_owned()));
+}
+
+#[test]
+fn headers_decide_on_a_headers_exchange() {
+    let world = World::new();
+    world.declare("q");
+    let arguments = table([("x-match", string("all")), ("kind", string("pdf"))]);
+    let binding = Binding::new("amq.headers", "").with_arguments(arguments);
+    world.channel.queue_bind_with("q", &binding).unwrap();
+    let publish = || Publish::to_exchange("amq.headers", "");
+    world.channel.basic_publish(publish().header("kind", string("txt"))).unwrap();
+    world.channel.basic_publish(publish()).unwrap();
+    assert_eq!(world.ready("q"), 0);
+    world.channel.basic_publish(publish().header("kind", string("pdf"))).unwrap();
+    assert_eq!(world.ready("q"), 1);
+}
+
+#[test]
+fn the_sender_selects_more_routes_by_cc_and_bcc() {
+    let world = World::new();
+    for queue in ["to", "cc", "bcc"] {
+        world.declare(queue);
+    }
+    let publish = Publish::to_queue("to")
+        .body("m")
+        .header("CC", keys(&["cc", "to"]))
+        .header("BCC", keys(&["bcc"]));
+    world.channel.basic_publish(publish).unwrap();
+    for queue in ["to", "cc", "bcc"] {
+        let delivery = world.take(queue).unwrap();
+        let headers = delivery.headers();
+        assert_eq!(delivery.routing_key(), "to");
+        assert_eq!(headers.inner().get("CC"), Some(&keys(&["cc", "to"])));
+        assert!(!headers.contains_key("BCC"));
+        assert_eq!(world.ready(queue), 0);
+    }
+    let wrong = Publish::to_queue("to").header("CC", string("cc"));
+    assert_eq!(refusal(world.channel.basic_publish(wrong)).0, 406);
+}
+
+#[test]
+fn an_auto_delete_exchange_goes_with_its_last_binding() {
+    let world = World::new();
+    let auto = ExchangeDeclare {
+        exchange: "x".into(),
+        kind: "fanout".into(),
+        auto_delete: true,
+        ..ExchangeDeclare::default()
+    };
+    world.channel.exchange_declare_with(&auto).unwrap();
+    world.declare("q");
+    world.channel.queue_bind("q", "x", "").unwrap();
+    world.channel.queue_delete("q").unwrap();
+    assert_eq!(refusal(world.channel.basic_publish(Publish::to_exchange("x", ""))).0, 404);
+}
+
+#[test]
+fn exchanges_refuse_what_rabbitmq_refuses() {
+    let world = World::new();
+    let channel = &world.channel;
+    declare(channel, "x", "direct");
+    assert_eq!(refusal(channel.exchange_declare("x", "topic")).0, 406);
+    assert_eq!(refusal(channel.exchange_declare("y", "unknown")).0, 406);
+    assert_eq!(refusal(channel.exchange_declare("amq.mine", "direct")).0, 403);
+    assert_eq!(refusal(channel.exchange_declare("", "direct")).0, 403);
+    assert_eq!(refusal(channel.exchange_delete("amq.direct", false)).0, 403);
+    let internal = ExchangeDeclare {
+        exchange: "inner".into(),
+        kind: "fanout".into(),
+        internal: true,
+        ..ExchangeDeclare::default()
+    };
+    channel.exchange_declare_with(&internal).unwrap();
+    let refused = refusal(channel.basic_publish(Publish::to_exchange("inner", "")));
+    assert_eq!(refused.1, "cannot publish to internal exchange 'inner' in vhost '/'");
+    world.declare("q");
+    channel.queue_bind("q", "x", "k").unwrap();
+    assert_eq!(refusal(channel.exchange_delete("x", true)).0, 406);
+    channel.exchange_delete("x", false).unwrap();
+    channel.exchange_delete("x", false).unwrap();
+}

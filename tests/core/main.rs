@@ -1,0 +1,19 @@
+//! What the broker's core does, through the public embedded API, on a clock that the tests move.
+//! No test sleeps.
+
+mod access;
+mod acks;
+mod brokers;
+mod confirms;
+mod consumers;
+mod dead_letters;
+mod exchanges;
+mod flow;
+mod lengths;
+mod priorities;
+mod queues;
+mod reply_to;
+mod simulation;
+mod support;
+mod time;
+mod transactions;

@@ -1,0 +1,145 @@
+//! Time to live of messages and queues, to the millisecond.
+
+use leveret::{Consume, Publish};
+
+use crate::support::{World, declare_with, int, waiting};
+
+#[test]
+fn messages_live_as_long_as_their_queue_says() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(100))]);
+    world.publish("q", ["a"]);
+    world.advance_ms(40);
+    world.publish("q", ["b"]);
+    world.advance_ms(59);
+    assert_eq!(world.ready("q"), 2);
+    world.advance_ms(1);
+    assert_eq!(world.ready("q"), 1);
+    world.advance_ms(39);
+    assert_eq!(world.ready("q"), 1);
+    world.advance_ms(1);
+    assert_eq!((world.ready("q"), world.broker.memory_used()), (0, 0));
+}
+
+#[test]
+fn the_shorter_time_counts() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(100))]);
+    for ms in [30, 500] {
+        world.channel.basic_publish(Publish::to_queue("q").expiration_ms(ms)).unwrap();
+    }
+    world.advance_ms(30);
+    assert_eq!(world.ready("q"), 1);
+    world.advance_ms(69);
+    assert_eq!(world.ready("q"), 1);
+    world.advance_ms(1);
+    assert_eq!(world.ready("q"), 0);
+}
+
+#[test]
+fn an_expired_message_waits_behind_a_live_one_and_is_never_delivered() {
+    let world = World::new();
+    world.declare("q");
+    world.publish("q", ["live"]);
+    world.channel.basic_publish(Publish::to_queue("q").body("dead").expiration_ms(10)).unwrap();
+    world.publish("q", ["last"]);
+    world.advance_ms(10);
+    assert_eq!(world.ready("q"), 3);
+    assert_eq!(world.drain("q"), ["live", "last"]);
+}
+
+#[test]
+fn a_return_does_not_renew_the_time() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(100))]);
+    world.publish("q", ["a"]);
+    let delivery = world.get("q");
+    world.advance_ms(99);
+    delivery.reject(true).unwrap();
+    assert_eq!(world.ready("q"), 1);
+    let delivery = world.get("q");
+    world.advance_ms(50);
+    assert_eq!(world.counts("q").unacked, 1);
+    delivery.reject(true).unwrap();
+    assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 0));
+}
+
+#[test]
+fn no_time_at_all_still_reaches_a_waiting_consumer() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(0))]);
+    world.publish("q", ["a"]);
+    assert_eq!(world.ready("q"), 0);
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.publish("q", ["b"]);
+    assert_eq!(waiting(&consumer), ["b"]);
+}
+
+#[test]
+fn an_unused_queue_expires() {
+    let world = World::new();
+    world.declare_with("q", [("x-expires", int(1000))]);
+    world.publish("q", ["a"]);
+    world.advance_ms(999);
+    assert!(world.queue("q").is_some());
+    world.advance_ms(1);
+    assert!(world.queue("q").is_none());
+    assert_eq!(world.broker.memory_used(), 0);
+}
+
+#[test]
+fn declaring_and_polling_use_a_queue_and_publishing_does_not() {
+    let world = World::new();
+    let declare = || declare_with(&world.channel, "q", [("x-expires", int(1000))]).unwrap();
+    declare();
+    world.advance_ms(600);
+    declare();
+    world.advance_ms(600);
+    assert!(world.take("q").is_none());
+    world.advance_ms(600);
+    world.publish("q", ["a"]);
+    world.advance_ms(399);
+    assert!(world.queue("q").is_some());
+    world.advance_ms(1);
+    assert!(world.queue("q").is_none());
+}
+
+#[test]
+fn a_consumer_holds_a_queue_and_its_end_starts_the_time() {
+    let world = World::new();
+    world.declare_with("q", [("x-expires", int(1000))]);
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.advance_ms(5000);
+    drop(consumer);
+    world.advance_ms(999);
+    assert!(world.queue("q").is_some());
+    world.advance_ms(1);
+    assert!(world.queue("q").is_none());
+}
+
+#[test]
+fn what_expires_while_a_consumer_has_no_credit_is_not_delivered_later() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(50))]);
+    world.channel.basic_qos(1).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.publish("q", ["a", "b"]);
+    world.advance_ms(25);
+    world.publish("q", ["c"]);
+    let first = consumer.recv().unwrap();
+    world.advance_ms(25);
+    first.ack().unwrap();
+    assert_eq!(waiting(&consumer), ["c"]);
+}
+
+#[test]
+fn a_long_time_passes_in_one_step() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(315_360_000_000))]);
+    let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    world.publish("q", ["a"]);
+    world.advance_ms(315_359_999_999);
+    assert_eq!(world.ready("q"), 1);
+    world.advance_ms(1);
+    assert!(world.channel.basic_consume_with(&consume).unwrap().try_recv().is_none());
+}
