@@ -196,7 +196,8 @@ impl Broker {
         self.connect_to(self.inner.default_virtual_host.as_str())
     }
 
-    /// As [`Broker::connect`], to another virtual host.
+    /// As [`Broker::connect`], to another virtual host. Errors: 320, 530 also when it does not
+    /// exist or the default user may not use it.
     pub fn connect_to(&self, virtual_host: &str) -> Result<Connection> {
         let user = self.inner.default_user().ok_or_else(|| {
             Error::NotAllowed("the broker has no default user; use connect_as".into())
@@ -205,6 +206,8 @@ impl Broker {
     }
 
     /// Connects as a user, whose password is not asked for: the embedding program is trusted.
+    /// Errors: 320 when the broker is closed, 530 when there is no such user or virtual host, or
+    /// the user may not use it.
     pub fn connect_as(&self, user: &str, virtual_host: &str) -> Result<Connection> {
         let known = self.inner.access.users.get(user);
         let user = known.ok_or_else(|| Error::NotAllowed(format!("user '{user}' not found")))?;
