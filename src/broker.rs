@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::access::{AccessControl, PasswordHash, Permissions, User};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::definitions::{Definitions, ImportError, import};
 use crate::embedded::Connection;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -94,7 +95,7 @@ impl Inner {
         Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
     }
 
-    fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
+    pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
         let host = self
             .virtual_hosts
             .entry(name.clone())
@@ -185,6 +186,16 @@ impl Broker {
             let full = Permissions::full();
             self.inner.access.permissions.set(user.clone(), host.name().clone(), full);
         }
+    }
+
+    /// Creates the virtual hosts, exchanges, queues and bindings of RabbitMQ's definitions; what
+    /// exists already must be the same. Users and permissions are added to the broker's. Policies
+    /// and parameters are left out, with a line in the log.
+    ///
+    /// # Errors
+    /// The first object that is refused; those before it stay.
+    pub fn import(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        import(definitions, &self.inner)
     }
 
     /// The virtual host of that name.
@@ -285,6 +296,7 @@ pub struct BrokerBuilder {
     limits: Limits,
     clock: Clock,
     user: Option<(String, String)>,
+    access: Option<(AccessControl, UserName)>,
     virtual_host: String,
     loopback_users: Vec<String>,
     threads: usize,
@@ -296,6 +308,7 @@ impl Default for BrokerBuilder {
             limits: Limits::default(),
             clock: Clock::system(),
             user: Some(("guest".into(), "guest".into())),
+            access: None,
             virtual_host: "/".into(),
             loopback_users: vec!["guest".into()],
             threads: 2,
@@ -333,6 +346,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Users and permissions that were prepared before, and which of the users is the default
+    /// one, if it exists.
+    #[must_use]
+    pub fn access(mut self, access: AccessControl, default_user: &str) -> Self {
+        self.access = Some((access, UserName::from(default_user)));
+        self
+    }
+
     /// The default virtual host. Default: `/`.
     #[must_use]
     pub fn default_virtual_host(mut self, name: &str) -> Self {
@@ -356,22 +377,27 @@ impl BrokerBuilder {
 
     /// Makes the broker. It starts no thread before it needs one.
     pub fn build(self) -> Broker {
-        let loopback_users = self.loopback_users.into_iter().map(UserName::from);
-        let access = Arc::new(AccessControl::new(loopback_users));
         let timers = Timers::new(self.clock.clone());
         let memory = Memory::new(self.limits.memory_high_watermark_bytes);
         let default_virtual_host = VirtualHostName::from(self.virtual_host);
-        let default_user = self.user.map(|(name, password)| {
-            let name = UserName::from(name);
-            // Without the system's randomness a fixed salt still lets the user log in.
-            let salt = PasswordHash::random_salt().unwrap_or_default();
-            let hash = PasswordHash::new(password, salt);
-            access.add_administrator(name.clone(), hash, default_virtual_host.clone());
-            name
-        });
+        let (access, default_user) = match self.access {
+            Some((access, user)) => (access, Some(user)),
+            None => {
+                let access = AccessControl::new(self.loopback_users.into_iter().map(Into::into));
+                let user = self.user.map(|(name, password)| {
+                    let name = UserName::from(name);
+                    // Without the system's randomness a fixed salt still lets the user log in.
+                    let salt = PasswordHash::random_salt().unwrap_or_default();
+                    let hash = PasswordHash::new(password, salt);
+                    access.add_administrator(name.clone(), hash, default_virtual_host.clone());
+                    name
+                });
+                (access, user)
+            }
+        };
         let inner = Arc::new(Inner {
             limits: self.limits,
-            access,
+            access: Arc::new(access),
             shared: Shared { clock: self.clock, timers, memory },
             default_user,
             default_virtual_host: default_virtual_host.clone(),

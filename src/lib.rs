@@ -1,20 +1,101 @@
 //! leveret: a message broker inside your process that speaks AMQP 0-9-1.
+//!
+//! A [`Broker`] is a value. The program that holds it connects without a socket
+//! ([`Broker::connect`]); others connect over TCP with any RabbitMQ client
+//! (`Broker::listen`). Both meet in the same exchanges and queues, which behave as those of
+//! RabbitMQ 4.0.
+//!
+//! ```
+//! use leveret::{Broker, Confirmed, Publish};
+//!
+//! let broker = Broker::new();
+//! let channel = broker.connect()?.open_channel()?;
+//! channel.exchange_declare("orders", "topic")?;
+//! channel.queue_declare("billing")?;
+//! channel.queue_bind("billing", "orders", "order.#")?;
+//!
+//! // Publish, and know that the queue has it.
+//! let order = Publish::to_exchange("orders", "order.created").body("order 7").mandatory();
+//! assert!(matches!(channel.publish_and_confirm(order)?, Confirmed::Ack));
+//!
+//! // A consumer is an iterator that waits, and a `Stream` for whoever has a runtime.
+//! for delivery in channel.basic_consume("billing")?.take(1) {
+//!     assert_eq!(delivery.body(), b"order 7");
+//!     delivery.ack()?;
+//! }
+//! # Ok::<(), leveret::Error>(())
+//! ```
+//!
+//! # In tests
+//!
+//! On a [`ManualClock`] time passes when the test says so: message TTLs, queue expiry and the dead
+//! letters that follow need no waiting.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use leveret::{Broker, ManualClock, Publish};
+//!
+//! let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+//! let channel = broker.connect()?.open_channel()?;
+//! channel.queue_declare("codes")?;
+//! channel.basic_publish(Publish::to_queue("codes").body("123456").expiration_ms(60_000))?;
+//! broker.advance(Duration::from_secs(60));
+//! assert!(channel.basic_get("codes")?.is_none());
+//! # Ok::<(), leveret::Error>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`Broker`], [`BrokerBuilder`], [`Limits`]: the broker and its settings.
+//! - [`Connection`], [`Channel`], [`Consumer`], [`Publish`], [`Delivery`]: what a program works
+//!   with. The methods of [`Channel`] bear AMQP's names.
+//! - [`Error`]: why an operation was refused, with AMQP's reply code and RabbitMQ's text. On the
+//!   wire an error closes the channel or connection; here it is returned, and nothing closes.
+//! - [`access`]: users and permissions.
+//! - [`vhost`], [`exchange`], [`queue`], [`message`]: the parts of the broker, for whoever wants to
+//!   look inside, or to use the routing or the queue machine by itself.
+//!
+//! # Threads
+//!
+//! Everything may be used from any thread. A broker that nobody listens to has no thread of its
+//! own until a queue or a message has a time to live; then it has one.
+//!
+//! # Features
+//!
+//! - `server` (default): all that the `leveret` binary needs; contains `gateway`.
+//! - `gateway`: AMQP 0-9-1 over TCP, on tokio: `Broker::listen`.
+//!
+//! Without features the crate is the broker alone, without tokio.
+//!
+//! # Not in this version
+//!
+//! Persistence (durable queues and messages end with the broker), streams, policies, TLS, the HTTP
+//! API.
 
 pub mod access;
 mod broker;
 mod channel;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+mod deaths;
+pub mod definitions;
 mod embedded;
 mod error;
 pub mod exchange;
 #[cfg(feature = "gateway")]
 mod gateway;
 pub mod limits;
+#[cfg(feature = "server")]
+pub mod load;
 mod memory;
 pub mod message;
 pub mod names;
 pub mod queue;
 mod ring;
+#[cfg(feature = "server")]
+pub mod server;
 mod session;
 mod timers;
 pub mod vhost;
@@ -33,3 +114,8 @@ pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use amq_protocol::protocol::BasicProperties;
 /// Values and tables as AMQP has them.
 pub use amq_protocol::types::{AMQPValue, FieldTable};
+
+/// The examples in the README.
+#[cfg(all(doctest, feature = "gateway"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

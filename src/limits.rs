@@ -1,4 +1,4 @@
-//! Bounds that nobody needs to tune. What an operator may tune is in [`Limits`](crate::Limits).
+//! Bounds that nobody needs to tune. What an operator may tune is in [`Limits`].
 
 /// Bodies up to this size live inside their message; larger ones are shared with the buffer that
 /// they arrived in. Below it a copy is cheaper than keeping a read buffer alive.

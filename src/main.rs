@@ -1,8 +1,82 @@
-fn main() {
-    let broker = leveret::Broker::new();
-    let address = broker.listen("127.0.0.1:5672").unwrap();
-    println!("Server startup complete; AMQP on {address}");
-    loop {
-        std::thread::park();
+//! The `leveret` program.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use leveret::config::{self, ConfigError, Invocation, LogLevel};
+use leveret::load::{self, BenchArgs};
+use leveret::server;
+use tracing::level_filters::LevelFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Status for a command line or configuration that cannot be used, as other programs have it.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    keep_pages_small();
+    let invocation = match config::parse(std::env::args_os(), &|name| std::env::var_os(name)) {
+        Ok(invocation) => invocation,
+        Err(ConfigError::Arguments(answer)) => return print(&answer),
+        Err(error) => return fail(&error, ExitCode::from(BAD_CONFIGURATION)),
+    };
+    match invocation {
+        Invocation::Serve(config) => {
+            log_to_stderr(config.log_level);
+            match server::run(*config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, ExitCode::FAILURE),
+            }
+        }
+        Invocation::Bench(args) => bench(*args),
     }
+}
+
+/// Huge pages would round every thread's first allocation up to 2 MiB; an idle server is to be
+/// small. Where the kernel does not know the request nothing is lost.
+#[cfg(target_os = "linux")]
+fn keep_pages_small() {
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_pages_small() {}
+
+fn bench(args: BenchArgs) -> ExitCode {
+    let json = args.json;
+    match load::run(args) {
+        Ok(report) => {
+            match report.to_json() {
+                Ok(line) if json => println!("{line}"),
+                _ => print!("{report}"),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+/// Prints help and version on standard output, errors on standard error.
+fn print(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print().is_ok();
+    match u8::try_from(answer.exit_code()) {
+        Ok(status) if printed => ExitCode::from(status),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn fail(error: &dyn Display, status: ExitCode) -> ExitCode {
+    eprintln!("leveret: {error}");
+    status
+}
+
+fn log_to_stderr(level: LogLevel) {
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(level))
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
 }

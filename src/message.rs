@@ -6,8 +6,8 @@ use bytes::Bytes;
 use leveret_protocol::properties::RawProperties;
 use triomphe::ThinArc;
 
+use crate::deaths::Deaths;
 use crate::limits::INLINE_BODY_MAX_BYTES;
-use crate::vhost::dead_letter::Deaths;
 
 /// No `expiration` property.
 const NO_EXPIRATION: u64 = u64::MAX;

@@ -26,11 +26,6 @@ impl<T> Ring<T> {
         self.live
     }
 
-    /// Whether no value is held.
-    pub fn is_empty(&self) -> bool {
-        self.live == 0
-    }
-
     /// Appends a value. `key` must be above every key that was ever appended.
     pub fn push(&mut self, key: u64, value: T) {
         debug_assert!(self.slots.back().is_none_or(|(last, _)| *last < key));
@@ -75,8 +70,8 @@ impl<T> Ring<T> {
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
-    /// The values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 

@@ -50,7 +50,8 @@ prop_compose! {
     fn properties()(
         texts in [text(), text(), text(), text(), text(), text(), text(), text(), text(), text()],
         headers in of(table()),
-        (delivery_mode, priority, timestamp) in (of(any::<u8>()), of(any::<u8>()), of(any::<u64>())),
+        (delivery_mode, priority) in (of(any::<u8>()), of(any::<u8>())),
+        timestamp in of(any::<u64>()),
     ) -> AMQPProperties {
         let mut properties = AMQPProperties::default();
         for (index, text) in texts.into_iter().enumerate() {

@@ -106,13 +106,6 @@ impl Deliveries {
         state.forget_if_finished(source);
     }
 
-    /// Deliveries get the next tag each, from 1, whatever queue they come from.
-    pub fn next_tag(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.last_tag += 1;
-        state.last_tag
-    }
-
     /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
     /// acknowledgement.
     pub fn add_get(&self, queue: &Arc<Queue>, id: u64) -> u64 {
@@ -188,11 +181,6 @@ impl Deliveries {
                 settle(&queue, group);
             }
         }
-    }
-
-    /// Number of unacknowledged deliveries.
-    pub fn unacked_count(&self) -> usize {
-        self.state.lock().unacked.len()
     }
 
     /// Sets the prefetch that all consumers share; 0 lifts it.

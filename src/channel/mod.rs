@@ -132,16 +132,6 @@ impl Channel {
         self.last_queue.as_ref()
     }
 
-    /// Number of consumers.
-    pub fn consumer_count(&self) -> usize {
-        self.consumers.len()
-    }
-
-    /// Number of unacknowledged deliveries.
-    pub fn unacked_count(&self) -> usize {
-        self.deliveries.unacked_count()
-    }
-
     /// Forgets consumers whose queue is gone.
     fn forget_cancelled(&mut self) {
         self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());

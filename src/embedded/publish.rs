@@ -1,7 +1,7 @@
 //! What an embedding program publishes.
 
 use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+use amq_protocol::types::{AMQPValue, ShortString};
 use bytes::Bytes;
 
 /// A message to publish, and where to.
@@ -53,7 +53,7 @@ impl Publish {
     /// Sets one header.
     #[must_use]
     pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<AMQPValue>) -> Self {
-        let mut headers = self.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let mut headers = self.properties.headers().clone().unwrap_or_default();
         headers.insert(name.into(), value.into());
         self.properties = self.properties.with_headers(headers);
         self

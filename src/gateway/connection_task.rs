@@ -20,7 +20,7 @@ use crate::broker::Inner;
 use crate::clock::Clock;
 use crate::gateway::bridge::{Answer, Bridge};
 use crate::gateway::outbox::Outbox;
-use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, READ_CHUNK_BYTES};
+use crate::limits::{OUTBOX_HIGH_BYTES, READ_CHUNK_BYTES};
 
 thread_local! {
     /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
@@ -57,8 +57,6 @@ pub struct ConnectionTask<T> {
     unfinished: Option<OwnedSemaphorePermit>,
     /// The memory alarm holds this publisher back.
     blocked: bool,
-    /// Consumers may wait for room in the outbox.
-    was_full: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
@@ -79,7 +77,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             wake_at: 0,
             unfinished: Some(unfinished),
             blocked: false,
-            was_full: false,
         }
     }
 
@@ -90,12 +87,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             if self.protocol.is_finished() {
                 return Ok(drained);
             }
-            if self.was_full && self.outbox.waiting() < OUTBOX_LOW_BYTES {
-                self.was_full = false;
+            if self.outbox.take_turned_away() {
                 self.bridge.resume_consumers();
                 continue;
             }
-            self.was_full |= self.outbox.waiting() >= OUTBOX_LOW_BYTES;
             // Whoever does not read what it asked for is not read either.
             if self.blocked || self.outbox.waiting() > 2 * OUTBOX_HIGH_BYTES {
                 return Ok(false);
@@ -253,7 +248,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
-        task.outbox.set_waker(cx.waker());
+        task.outbox.begin_work(cx.waker());
         task.take_requests();
         match task.work(cx) {
             Ok(false) => {

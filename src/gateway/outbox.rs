@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::limits::OUTBOX_HIGH_BYTES;
+use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -23,6 +23,8 @@ pub struct Outbox {
     frame_max: AtomicU32,
     /// The task knows, or will be told, that there is something to write.
     announced: AtomicBool,
+    /// Some consumer was told that there is no room.
+    turned_away: AtomicBool,
     waker: Mutex<Option<Waker>>,
     close_reason: Mutex<Option<String>>,
     cancel_notify: AtomicBool,
@@ -36,6 +38,7 @@ impl Outbox {
             waiting: AtomicUsize::new(0),
             frame_max: AtomicU32::new(0),
             announced: AtomicBool::new(false),
+            turned_away: AtomicBool::new(false),
             waker: Mutex::default(),
             close_reason: Mutex::default(),
             cancel_notify: AtomicBool::new(false),
@@ -54,8 +57,9 @@ impl Outbox {
         self.cancel_notify.load(Ordering::Relaxed)
     }
 
-    /// Who is woken when there is something to write.
-    pub fn set_waker(&self, waker: &Waker) {
+    /// The task looks for work: whoever adds something from now on wakes it again.
+    pub fn begin_work(&self, waker: &Waker) {
+        self.announced.store(false, Ordering::SeqCst);
         let mut known = self.waker.lock();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -74,9 +78,15 @@ impl Outbox {
         self.waiting.load(Ordering::SeqCst)
     }
 
+    /// Whether some consumer was turned away and there is room again. Takes the note.
+    pub fn take_turned_away(&self) -> bool {
+        self.turned_away.load(Ordering::SeqCst)
+            && self.waiting() < OUTBOX_LOW_BYTES
+            && self.turned_away.swap(false, Ordering::SeqCst)
+    }
+
     /// Takes everything, leaving the empty `spare` in its place.
     pub fn take(&self, spare: Output) -> Output {
-        self.announced.store(false, Ordering::SeqCst);
         let mut output = self.output.lock();
         let taken = std::mem::replace(&mut *output, spare);
         self.waiting.store(0, Ordering::SeqCst);
@@ -132,6 +142,11 @@ impl ChannelWriter {
 
 impl ChannelOutput for ChannelWriter {
     fn has_room(&self) -> bool {
+        if self.outbox.waiting() < OUTBOX_HIGH_BYTES {
+            return true;
+        }
+        self.outbox.turned_away.store(true, Ordering::SeqCst);
+        // The task may have taken everything before the note was there to be seen.
         self.outbox.waiting() < OUTBOX_HIGH_BYTES
     }
 

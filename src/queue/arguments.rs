@@ -1,4 +1,5 @@
-//! A queue's `x-` arguments: checked and parsed once, at declare `[rabbitmq queues#optional-arguments]`.
+//! A queue's `x-` arguments: checked and parsed once, at declare
+//! `[rabbitmq queues#optional-arguments]`.
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 

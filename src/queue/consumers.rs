@@ -115,7 +115,8 @@ impl Consumers {
         self.iter().any(|consumer| consumer.spec.exclusive)
     }
 
-    /// Whether only one of the consumers gets messages `[rabbitmq consumers#single-active-consumer]`.
+    /// Whether only one of the consumers gets messages
+    /// `[rabbitmq consumers#single-active-consumer]`.
     pub fn is_single_active(&self) -> bool {
         self.single_active
     }

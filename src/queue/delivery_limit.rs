@@ -1,4 +1,5 @@
-//! How often a message may come back: `x-delivery-limit` `[rabbitmq quorum-queues#poison-message-handling]`.
+//! How often a message may come back: `x-delivery-limit`
+//! `[rabbitmq quorum-queues#poison-message-handling]`.
 
 /// Limit of a quorum queue that was declared without one.
 pub const QUORUM_DEFAULT: u32 = 20;

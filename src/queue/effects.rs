@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+pub use crate::deaths::DeathReason;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::queue::consumers::Delivery;
@@ -27,31 +28,6 @@ impl Wakeups {
     pub fn wake_all(&mut self) {
         for sleeper in self.0.drain(..) {
             sleeper.wake();
-        }
-    }
-}
-
-/// Why a message was dead-lettered `[rabbitmq dlx]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeathReason {
-    /// Rejected or nacked without requeue.
-    Rejected,
-    /// Its time to live ran out.
-    Expired,
-    /// A length limit was exceeded.
-    MaxLen,
-    /// It was returned more often than the queue's delivery limit allows.
-    DeliveryLimit,
-}
-
-impl DeathReason {
-    /// The word in the header `x-death`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::MaxLen => "maxlen",
-            Self::DeliveryLimit => "delivery_limit",
         }
     }
 }

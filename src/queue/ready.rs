@@ -99,14 +99,15 @@ impl Ready {
         }
     }
 
-    /// Takes all messages, in no particular order between levels.
-    pub fn take_all(&mut self) -> Vec<Entry> {
-        let mut all = Vec::with_capacity(self.length);
-        for level in self.levels.iter_mut().rev() {
-            all.extend(std::mem::take(level));
+    /// Drops all messages; tells how many there were and what they occupied.
+    pub fn clear(&mut self) -> (usize, usize) {
+        let dropped = self.length;
+        let footprint = self.iter().map(|entry| entry.message.footprint()).sum();
+        for level in &mut self.levels {
+            *level = VecDeque::new();
         }
         (self.length, self.body_bytes) = (0, 0);
-        all
+        (dropped, footprint)
     }
 
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.

@@ -356,9 +356,9 @@ impl State {
     /// Drops all ready messages; tells how many.
     pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
         self.expire(now, effects);
-        let dropped = self.ready.take_all();
-        self.footprint -= dropped.iter().map(|entry| entry.message.footprint()).sum::<usize>();
-        dropped.len()
+        let (dropped, footprint) = self.ready.clear();
+        self.footprint -= footprint;
+        dropped
     }
 
     /// Whether nobody has used the queue for as long as its lease allows.

@@ -1,7 +1,7 @@
 //! Virtual hosts: the only place where exchanges and queues meet.
 //!
-//! A file for each thing that is done with both: [`declare`], [`bind`], [`delete`], [`route`],
-//! [`publish`], [`dead_letter`], [`reply_to`].
+//! A file for each thing that is done with both: `declare`, `bind`, `delete`, `route`,
+//! `publish`, `dead_letter`, `reply_to`.
 
 pub mod bind;
 pub mod dead_letter;

@@ -1,0 +1,302 @@
+//! The floor under a broker's CPU time per message: a relay with no broker in between.
+//!
+//! It answers just enough AMQP 0-9-1 for `leveret bench` to run against it unchanged, and for
+//! every publish it reads it writes the bytes of one delivery of the same size. It walks frame
+//! headers and copies bytes; there is no routing, no queue and no acknowledgement, and every
+//! read batch goes to one consumer. In confirm mode it acks once per read batch and channel.
+//!
+//! `cargo bench --bench relay -- --listen 127.0.0.1:5799` serves until it is killed; without
+//! `--listen` it relays a few thousand messages to itself and ends.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use clap::Parser;
+use leveret::load::{self, BenchArgs};
+use parking_lot::Mutex;
+
+#[path = "../src/load/wire.rs"]
+#[allow(dead_code, reason = "the relay needs only part of it")]
+mod wire;
+
+use wire::{
+    FRAME_BODY, FRAME_HEADER, Fields, Frame, MethodId, PROTOCOL_HEADER, ReadBuffer, WireError,
+    method, put_frame, put_long_string, put_method, put_short_string, put_table,
+};
+
+/// Largest frame the relay offers, in bytes.
+const FRAME_BYTES_MAX: u32 = 131_072;
+
+/// The load command with its defaults.
+#[derive(Parser)]
+struct Load {
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Options that cargo passes to every harness mean nothing here.
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--listen").skip(1);
+    if let Some(address) = arguments.next() {
+        let listener = TcpListener::bind(&address)?;
+        println!("relay on {address}, process {}", std::process::id());
+        serve(&listener);
+        return Ok(());
+    }
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let uri = format!("amqp://{}", listener.local_addr()?);
+    thread::spawn(move || serve(&listener));
+    let Load { bench } = Load::parse_from(["relay"]);
+    let bench = BenchArgs { uri, messages: Some(20_000), ..bench };
+    for (confirm, ack) in [(0, false), (100, true)] {
+        let report = load::run(BenchArgs { confirm, ack, ..bench.clone() })?;
+        let confirmed = if confirm > 0 { 20_000 } else { 0 };
+        assert_eq!((report.published, report.consumed), (20_000, 20_000));
+        assert_eq!(report.confirmed, confirmed);
+        print!("{report}");
+    }
+    Ok(())
+}
+
+/// A consumer: its channel and the socket its deliveries go to.
+#[derive(Clone)]
+struct Subscription {
+    channel: u16,
+    socket: Arc<Mutex<TcpStream>>,
+}
+
+/// All consumers of all connections.
+type Subscriptions = Arc<Mutex<Vec<Subscription>>>;
+
+fn serve(listener: &TcpListener) {
+    let subscriptions = Subscriptions::default();
+    while let Ok((stream, _)) = listener.accept() {
+        let subscriptions = Arc::clone(&subscriptions);
+        thread::spawn(move || {
+            if let Err(error) = Peer::new(&stream, Arc::clone(&subscriptions))
+                .and_then(|mut peer| peer.run(&stream))
+            {
+                eprintln!("connection ended: {error}");
+            }
+        });
+    }
+}
+
+/// One connection of a client; a thread reads it.
+struct Peer {
+    socket: Arc<Mutex<TcpStream>>,
+    subscriptions: Subscriptions,
+    /// Answers to this client, written at the end of a read batch.
+    replies: Vec<u8>,
+    /// Publishes per channel in confirm mode, and how many of them are acked.
+    confirms: BTreeMap<u16, (u64, u64)>,
+    /// Deliveries to one consumer, written at the end of a read batch.
+    deliveries: Vec<u8>,
+    /// Up to where `deliveries` are whole; nothing beyond is written yet, for another publisher
+    /// may write to the same consumer in between.
+    whole: usize,
+    /// Bytes of the current message's body that are still to come.
+    body_left: u64,
+    /// Where the deliveries of this read batch go.
+    consumer: Option<Subscription>,
+    /// A delivery's method frame: copied for each one, with the tag put in.
+    deliver: Vec<u8>,
+    delivery_tag: u64,
+    batches: usize,
+    closed: bool,
+}
+
+/// Place of the delivery tag in the method frame: behind frame header, method and consumer tag.
+const DELIVERY_TAG_AT: usize = 7 + 4 + 1 + CONSUMER_TAG.len();
+/// The consumer tag of every delivery.
+const CONSUMER_TAG: &str = "bench";
+
+impl Peer {
+    fn new(stream: &TcpStream, subscriptions: Subscriptions) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            socket: Arc::new(Mutex::new(stream.try_clone()?)),
+            subscriptions,
+            replies: Vec::new(),
+            confirms: BTreeMap::new(),
+            deliveries: Vec::new(),
+            whole: 0,
+            body_left: 0,
+            consumer: None,
+            deliver: Vec::new(),
+            delivery_tag: 0,
+            batches: 0,
+            closed: false,
+        })
+    }
+
+    fn run(&mut self, mut stream: &TcpStream) -> io::Result<()> {
+        let mut header = [0; PROTOCOL_HEADER.len()];
+        io::Read::read_exact(&mut stream, &mut header)?;
+        put_method(&mut self.replies, 0, method::CONNECTION_START, |out| {
+            out.extend_from_slice(&[0, 9]);
+            put_table(out, &[]);
+            put_long_string(out, b"PLAIN");
+            put_long_string(out, b"en_US");
+        });
+        self.flush()?;
+        let mut buffer = ReadBuffer::default();
+        while !self.closed && buffer.fill(&mut stream)? > 0 {
+            self.choose_consumer();
+            while let Some(frame) = buffer.next_frame().map_err(io::Error::other)? {
+                self.take_in(&frame).map_err(io::Error::other)?;
+            }
+            self.flush()?;
+        }
+        let gone = |other: &Subscription| Arc::ptr_eq(&other.socket, &self.socket);
+        self.subscriptions.lock().retain(|subscription| !gone(subscription));
+        Ok(())
+    }
+
+    /// The consumers take turns by read batches, but one that has got a message's first frames
+    /// gets the rest of it too.
+    fn choose_consumer(&mut self) {
+        if !self.deliveries.is_empty() {
+            return;
+        }
+        let subscriptions = self.subscriptions.lock();
+        let turn = self.batches % subscriptions.len().max(1);
+        self.batches += 1;
+        self.consumer = subscriptions.get(turn).cloned();
+        drop(subscriptions);
+        self.deliver.clear();
+        if let Some(Subscription { channel, .. }) = &self.consumer {
+            put_method(&mut self.deliver, *channel, method::BASIC_DELIVER, |out| {
+                put_short_string(out, CONSUMER_TAG);
+                out.extend_from_slice(&[0; 9]);
+                put_short_string(out, "");
+                put_short_string(out, "leveret-bench-00000000-0000");
+            });
+        }
+    }
+
+    fn take_in(&mut self, frame: &Frame<'_>) -> Result<(), WireError> {
+        match frame.kind {
+            FRAME_HEADER => {
+                let mut fields = Fields(frame.payload);
+                fields.long()?;
+                self.body_left = fields.long_long()?;
+                self.relay(frame);
+            }
+            FRAME_BODY => {
+                self.body_left = self.body_left.saturating_sub(frame.payload.len() as u64);
+                self.relay(frame);
+            }
+            _ => match frame.method() {
+                Some((method::BASIC_PUBLISH, _)) => self.begin_delivery(frame.channel),
+                Some((id, fields)) => self.answer(frame.channel, id, fields)?,
+                None => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn begin_delivery(&mut self, channel: u16) {
+        if !self.confirms.is_empty()
+            && let Some((published, _)) = self.confirms.get_mut(&channel)
+        {
+            *published += 1;
+        }
+        if self.consumer.is_some() {
+            self.delivery_tag += 1;
+            let at = self.deliveries.len() + DELIVERY_TAG_AT;
+            self.deliveries.extend_from_slice(&self.deliver);
+            if let Some(tag) = self.deliveries.get_mut(at..at + 8) {
+                tag.copy_from_slice(&self.delivery_tag.to_be_bytes());
+            }
+        }
+    }
+
+    fn relay(&mut self, frame: &Frame<'_>) {
+        if let Some(Subscription { channel, .. }) = &self.consumer {
+            let out = &mut self.deliveries;
+            put_frame(out, frame.kind, *channel, |out| out.extend_from_slice(frame.payload));
+            if self.body_left == 0 {
+                self.whole = out.len();
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        channel: u16,
+        id: MethodId,
+        mut fields: Fields<'_>,
+    ) -> Result<(), WireError> {
+        let mut reply = |id, arguments: &dyn Fn(&mut Vec<u8>)| {
+            put_method(&mut self.replies, channel, id, arguments);
+        };
+        match id {
+            method::CONNECTION_START_OK => reply(method::CONNECTION_TUNE, &|out| {
+                out.extend_from_slice(&2047_u16.to_be_bytes());
+                out.extend_from_slice(&FRAME_BYTES_MAX.to_be_bytes());
+                out.extend_from_slice(&[0, 0]);
+            }),
+            method::CONNECTION_OPEN => reply(method::CONNECTION_OPEN_OK, &|out| out.push(0)),
+            method::CHANNEL_OPEN => reply(method::CHANNEL_OPEN_OK, &|out| out.extend([0; 4])),
+            method::EXCHANGE_DECLARE => reply(method::EXCHANGE_DECLARE_OK, &|_| ()),
+            method::EXCHANGE_DELETE => reply(method::EXCHANGE_DELETE_OK, &|_| ()),
+            method::QUEUE_DECLARE => {
+                fields.short()?;
+                let name = String::from_utf8_lossy(fields.short_string()?);
+                reply(method::QUEUE_DECLARE_OK, &|out| {
+                    put_short_string(out, &name);
+                    out.extend([0; 8]);
+                });
+            }
+            method::QUEUE_BIND => reply(method::QUEUE_BIND_OK, &|_| ()),
+            method::QUEUE_DELETE => reply(method::QUEUE_DELETE_OK, &|out| out.extend([0; 4])),
+            method::BASIC_QOS => reply(method::BASIC_QOS_OK, &|_| ()),
+            method::BASIC_CONSUME => {
+                reply(method::BASIC_CONSUME_OK, &|out| put_short_string(out, CONSUMER_TAG));
+                let socket = Arc::clone(&self.socket);
+                self.subscriptions.lock().push(Subscription { channel, socket });
+            }
+            method::CONFIRM_SELECT => {
+                reply(method::CONFIRM_SELECT_OK, &|_| ());
+                self.confirms.insert(channel, (0, 0));
+            }
+            method::CONNECTION_CLOSE => {
+                reply(method::CONNECTION_CLOSE_OK, &|_| ());
+                self.closed = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what a read batch brought about.
+    fn flush(&mut self) -> io::Result<()> {
+        for (channel, (published, acked)) in &mut self.confirms {
+            if published != acked {
+                *acked = *published;
+                put_method(&mut self.replies, *channel, method::BASIC_ACK, |out| {
+                    out.extend_from_slice(&published.to_be_bytes());
+                    out.push(1);
+                });
+            }
+        }
+        if self.whole > 0 {
+            let whole = self.deliveries.get(..self.whole).unwrap_or_default();
+            if let Some(Subscription { socket, .. }) = &self.consumer {
+                // A consumer that has gone is not the publisher's trouble.
+                let _ = socket.lock().write_all(whole);
+            }
+            self.deliveries.drain(..self.whole);
+            self.whole = 0;
+        }
+        if !self.replies.is_empty() {
+            self.socket.lock().write_all(&self.replies)?;
+            self.replies.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! A consumer as a `Stream`, in a program that runs on tokio. leveret itself needs no runtime here.
+//!
+//!     cargo run --example stream
+
+use std::error::Error;
+use std::pin::{Pin, pin};
+
+use futures_core::Stream;
+use leveret::{Broker, Consumer, Delivery, Publish};
+
+/// What `StreamExt::next` of the futures crate does.
+async fn next(mut consumer: Pin<&mut Consumer>) -> Option<Delivery> {
+    std::future::poll_fn(|context| consumer.as_mut().poll_next(context)).await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let broker = Broker::new();
+    let channel = broker.connect()?.open_channel()?;
+    channel.queue_declare("numbers")?;
+    let mut consumer = pin!(channel.basic_consume("numbers")?);
+
+    let publisher = channel.clone();
+    let publishing = tokio::spawn(async move {
+        for number in 1..=10_u32 {
+            publisher.basic_publish(Publish::to_queue("numbers").body(number.to_string()))?;
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, leveret::Error>(())
+    });
+
+    let mut sum = 0;
+    for _ in 1..=10 {
+        let delivery = next(consumer.as_mut()).await.ok_or("the consumer ended")?;
+        sum += std::str::from_utf8(delivery.body())?.parse::<u32>()?;
+        delivery.ack()?;
+    }
+    publishing.await??;
+    println!("the numbers from 1 to 10 add up to {sum}");
+    assert_eq!(sum, 55);
+
+    // The stream ends with its queue.
+    channel.queue_delete("numbers")?;
+    assert!(next(consumer).await.is_none());
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Settings as one layer gives them: flags, environment or file. What a layer does not give is
+//! `None`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::values::{ByteSize, ListenAddress, LogLevel, Password};
+
+/// The settings of one layer. The doc comments are the help texts of the flags.
+#[derive(Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// Configuration file: TOML, with the names below written with `_` instead of `-`.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Address to listen on for AMQP 0-9-1; repeat it or separate several with commas. Port 0
+    /// lets the system choose one [default: 127.0.0.1:5672].
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub amqp: Option<Vec<ListenAddress>>,
+
+    /// Directory for durable queues and persistent messages; not available in this version.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Keep everything in memory, which this version always does.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub ephemeral: Option<bool>,
+
+    /// Users, permissions, exchanges, queues and bindings to start with: a definitions file as
+    /// RabbitMQ exports it. If it has users, the default user is not created.
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Option<PathBuf>,
+
+    /// How much is logged on standard error: error, warn, info, debug or trace [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+
+    /// Worker threads, from 1 to 1024 [default: one for each processor core].
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<usize>,
+
+    /// Name of the administrator to start with. If it is given, the user may connect from
+    /// anywhere. Also RABBITMQ_DEFAULT_USER [default: guest, from this host only].
+    #[arg(long, value_name = "NAME")]
+    pub default_user: Option<String>,
+
+    /// Password of the administrator to start with; better given in the environment or the file,
+    /// since others see flags. Also RABBITMQ_DEFAULT_PASS [default: guest].
+    #[arg(long, value_name = "PASSWORD")]
+    pub default_pass: Option<Password>,
+
+    /// Virtual host to start with. Also RABBITMQ_DEFAULT_VHOST [default: /].
+    #[arg(long, value_name = "NAME")]
+    pub default_vhost: Option<String>,
+
+    /// Users that may connect from this host only, separated with commas, or `none`
+    /// [default: guest].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub loopback_users: Option<Vec<String>>,
+
+    /// Most connections at a time, at least 1 [default: 65536].
+    #[arg(long, value_name = "COUNT")]
+    pub max_connections: Option<usize>,
+
+    /// Most channels of one connection that clients are offered, from 1 to 65535
+    /// [default: 2047].
+    #[arg(long, value_name = "COUNT")]
+    pub channel_max: Option<u16>,
+
+    /// Largest frame that clients are offered, from 4KiB to 16MiB [default: 128KiB].
+    #[arg(long, value_name = "SIZE")]
+    pub frame_max: Option<ByteSize>,
+
+    /// Seconds between heartbeats that clients are offered, 0 for none [default: 60].
+    #[arg(long, value_name = "SECONDS")]
+    pub heartbeat_s: Option<u16>,
+
+    /// Milliseconds that a client has to log in and open its virtual host, from 1 to 3600000
+    /// [default: 10000].
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub handshake_timeout_ms: Option<u64>,
+
+    /// Most connections at a time that have not opened their virtual host yet, at least 1
+    /// [default: 1024].
+    #[arg(long, value_name = "COUNT")]
+    pub max_unfinished_handshakes: Option<usize>,
+
+    /// Largest message body, up to 512MiB [default: 16MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub max_message_size: Option<ByteSize>,
+
+    /// Publishers are blocked while messages take more memory than this, at least 1MiB
+    /// [default: 40 % of the memory].
+    #[arg(long, value_name = "SIZE")]
+    pub memory_high_watermark_bytes: Option<ByteSize>,
+}
+
+impl Settings {
+    /// These settings where they are given, else those of `lower`.
+    pub fn over(self, lower: Self) -> Self {
+        macro_rules! over {
+            ($($field:ident),* $(,)?) => {
+                Self { $($field: self.$field.or(lower.$field)),* }
+            };
+        }
+        over!(
+            config,
+            amqp,
+            data_dir,
+            ephemeral,
+            definitions,
+            log_level,
+            threads,
+            default_user,
+            default_pass,
+            default_vhost,
+            loopback_users,
+            max_connections,
+            channel_max,
+            frame_max,
+            heartbeat_s,
+            handshake_timeout_ms,
+            max_unfinished_handshakes,
+            max_message_size,
+            memory_high_watermark_bytes,
+        )
+    }
+}

@@ -1,0 +1,148 @@
+//! Bringing definitions into a broker `[rabbitmq definitions]`.
+
+use std::sync::Arc;
+
+use super::arguments::to_field_table;
+use super::objects::DestinationType;
+use super::users::apply_users;
+use super::{ArgumentError, Definitions, DefinitionsError};
+use crate::access::ResourceKind;
+use crate::broker::Inner;
+use crate::error::Error;
+use crate::names::VirtualHostName;
+use crate::queue::effects::Effects;
+use crate::session::Session;
+use crate::vhost::{Bind, ExchangeDeclare, QueueDeclare, VirtualHost};
+
+/// An object of the definitions that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Users or permissions are bad.
+    #[error(transparent)]
+    Users(#[from] DefinitionsError),
+    /// The object names a virtual host that is not among the definitions.
+    #[error("{object}: there is no virtual host '{virtual_host}'")]
+    VirtualHost {
+        /// What was to be created.
+        object: String,
+        /// Where.
+        virtual_host: String,
+    },
+    /// An argument is not of a type that AMQP has.
+    #[error("{object}: {reason}")]
+    Argument {
+        /// What was to be created.
+        object: String,
+        /// What is wrong.
+        reason: ArgumentError,
+    },
+    /// The broker refuses the object, for the reason that a client would get.
+    #[error("{object}: {reason}")]
+    Refused {
+        /// What was to be created.
+        object: String,
+        /// Why not.
+        reason: Error,
+    },
+}
+
+/// Creates everything that the definitions hold.
+pub(crate) fn import(definitions: &Definitions, broker: &Inner) -> Result<(), ImportError> {
+    for virtual_host in &definitions.vhosts {
+        broker.add_virtual_host(VirtualHostName::from(virtual_host.name.as_str()));
+    }
+    apply_users(definitions, &broker.access)?;
+    let importer = Importer { broker };
+    importer.exchanges(definitions)?;
+    importer.queues(definitions)?;
+    importer.bindings(definitions)?;
+    let left_out = definitions.policies.len() + definitions.parameters.len();
+    if left_out > 0 {
+        tracing::warn!(
+            "{left_out} policies and parameters of the definitions have no effect in this version"
+        );
+    }
+    Ok(())
+}
+
+struct Importer<'a> {
+    broker: &'a Inner,
+}
+
+impl Importer<'_> {
+    fn exchanges(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        // Those that the broker has from the start are part of every export.
+        let own = |name: &str| name.is_empty() || name.starts_with("amq.");
+        for exchange in definitions.exchanges.iter().filter(|exchange| !own(&exchange.name)) {
+            let object = format!("exchange '{}'", exchange.name);
+            let session = self.session(&object, exchange.vhost.as_deref())?;
+            let arguments = to_field_table(&exchange.arguments)
+                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
+            let declare = ExchangeDeclare {
+                exchange: exchange.name.clone(),
+                kind: exchange.exchange_type.clone(),
+                passive: false,
+                durable: exchange.durable,
+                auto_delete: exchange.auto_delete,
+                internal: exchange.internal,
+                arguments,
+            };
+            let declared = session.virtual_host.exchange_declare(&session, &declare);
+            declared.map_err(|reason| ImportError::Refused { object, reason })?;
+        }
+        Ok(())
+    }
+
+    fn queues(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        for queue in &definitions.queues {
+            let object = format!("queue '{}'", queue.name);
+            let session = self.session(&object, queue.vhost.as_deref())?;
+            let arguments = to_field_table(&queue.arguments)
+                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
+            let declare = QueueDeclare {
+                queue: queue.name.clone(),
+                passive: false,
+                durable: queue.durable,
+                exclusive: false,
+                auto_delete: queue.auto_delete,
+                arguments,
+            };
+            let mut effects = Effects::new();
+            let host = &session.virtual_host;
+            let declared = host.queue_declare(&session, &declare, &mut effects);
+            host.run(&mut effects);
+            declared.map_err(|reason| ImportError::Refused { object, reason })?;
+        }
+        Ok(())
+    }
+
+    fn bindings(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        for binding in definitions.bindings.iter().filter(|binding| !binding.source.is_empty()) {
+            let object = format!("binding of '{}' to '{}'", binding.destination, binding.source);
+            let session = self.session(&object, binding.vhost.as_deref())?;
+            let arguments = to_field_table(&binding.arguments)
+                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
+            let bind = Bind {
+                kind: match binding.destination_type {
+                    DestinationType::Queue => ResourceKind::Queue,
+                    DestinationType::Exchange => ResourceKind::Exchange,
+                },
+                destination: &binding.destination,
+                source: &binding.source,
+                routing_key: binding.routing_key.as_bytes(),
+                arguments: &arguments,
+            };
+            let bound = session.virtual_host.bind(&session, &bind);
+            bound.map_err(|reason| ImportError::Refused { object, reason })?;
+        }
+        Ok(())
+    }
+
+    fn session(&self, object: &str, virtual_host: Option<&str>) -> Result<Session, ImportError> {
+        let name = virtual_host.unwrap_or("/");
+        let host: Arc<VirtualHost> = self.broker.virtual_host(name).ok_or_else(|| {
+            ImportError::VirtualHost { object: object.to_owned(), virtual_host: name.to_owned() }
+        })?;
+        Ok(Session::trusted(host, Arc::clone(&self.broker.access)))
+    }
+}

@@ -1,0 +1,288 @@
+//! The options of the load command and what they add up to.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::error::LoadError;
+use super::wire::TableValue;
+
+/// Puts load on an AMQP 0-9-1 server and measures rates, latency and CPU time per message.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BenchArgs {
+    /// Server to load; the path names the virtual host ("/" or nothing means "/")
+    #[arg(long, default_value = "amqp://guest:guest@127.0.0.1:5672/")]
+    pub uri: String,
+    /// Publishing connections, one thread each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub publishers: u16,
+    /// Consuming connections, one thread each; 0 only publishes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub consumers: u16,
+    /// Channels per connection; each channel of a consuming connection has one consumer
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2047))]
+    pub channels: u16,
+    /// Size of a message's body in bytes; latency needs at least 8
+    #[arg(long, value_name = "BYTES", default_value_t = 16,
+        value_parser = clap::value_parser!(u32).range(0..=MESSAGE_BYTES_MAX))]
+    pub size: u32,
+    /// Messages to publish in the measured span, shared among the publishers; the run ends when
+    /// all are consumed and, with --confirm, confirmed
+    #[arg(long, value_name = "N", conflicts_with = "duration",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: Option<u64>,
+    /// Length of the measured span in seconds [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
+    pub duration: Option<f64>,
+    /// Seconds of load before the measured span [default: 1, with --messages 0]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub warmup: Option<f64>,
+    /// Publisher confirms: messages in flight per publisher without a confirm; 0 turns them off
+    #[arg(long, value_name = "WINDOW", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=CONFIRM_WINDOW_MAX))]
+    pub confirm: u32,
+    /// Manual acknowledgement instead of automatic (no-ack)
+    #[arg(long)]
+    pub ack: bool,
+    /// Acknowledge once N messages are pending (multiple=true) and whenever the read buffer is
+    /// used up; 0 means only then, 1 means every message on its own
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "ack")]
+    pub ack_every: u64,
+    /// Unacknowledged messages per consumer (basic.qos); 0 means no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub prefetch: u16,
+    /// Publish with delivery mode 2
+    #[arg(long)]
+    pub persistent: bool,
+    /// Declare the queues and the exchange durable
+    #[arg(long)]
+    pub durable: bool,
+    /// Arguments of the queues, such as x-queue-type=quorum,x-max-length=1000; numbers, true and
+    /// false are sent as such, everything else as text
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = queue_argument)]
+    pub queue_args: Vec<(String, TableValue)>,
+    /// Messages to publish per second by all publishers together; 0 means as many as possible
+    #[arg(long, value_name = "MSG_PER_S", default_value_t = 0)]
+    pub rate: u64,
+    /// Publish to an exchange of this type instead of the default exchange
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub exchange_type: Option<ExchangeType>,
+    /// Additional bindings of the exchange that no message matches
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "exchange_type")]
+    pub bindings: u32,
+    /// Queues; messages go to them in turn, with a fanout exchange to all of them
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub queues: u16,
+    /// Publish with the mandatory flag; returned messages are counted
+    #[arg(long)]
+    pub mandatory: bool,
+    /// Process of the server on this machine: gives its CPU time per message
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Neither stamp messages nor measure latency
+    #[arg(long)]
+    pub no_latency: bool,
+}
+
+/// Largest message body, in bytes: 16 MiB, RabbitMQ's default `max_message_size`.
+const MESSAGE_BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// Largest confirm window: so many unread acks fit into the sockets' buffers, which is what lets
+/// one thread write messages and read acks by turns without a deadlock.
+const CONFIRM_WINDOW_MAX: i64 = 65_535;
+/// Longest span or warm-up, in seconds: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// Type of the exchange that is published to. \[amqp 0-9-1 3.1.3\]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExchangeType {
+    /// Routing key equal to the binding key.
+    Direct,
+    /// Binding keys with wildcards.
+    Topic,
+    /// Every bound queue.
+    Fanout,
+    /// Bindings match a header of the message.
+    Headers,
+}
+
+impl ExchangeType {
+    /// The type as `exchange.declare` wants it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Topic => "topic",
+            Self::Fanout => "fanout",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+/// When the measured span ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Span {
+    /// After this time.
+    Time(Duration),
+    /// When so many messages were published and have arrived.
+    Messages(u64),
+}
+
+impl BenchArgs {
+    /// Checks what no single option can know.
+    pub(super) fn check(&self) -> Result<(), LoadError> {
+        let wrong = |text: &str| Err(LoadError::Arguments(text.to_owned()));
+        if self.exchange_type == Some(ExchangeType::Fanout) && self.bindings > 0 {
+            return wrong("--bindings cannot be used with fanout: each of its bindings matches");
+        }
+        let consumers = u32::from(self.consumers) * u32::from(self.channels);
+        if consumers > 0 && consumers < u32::from(self.queues) {
+            return wrong("a queue would have no consumer: use more --consumers or --channels");
+        }
+        if self.prefetch > 0 && !self.ack {
+            return wrong("--prefetch has no effect without --ack");
+        }
+        Ok(())
+    }
+
+    /// When the measured span ends.
+    pub(super) fn span(&self) -> Span {
+        match self.messages {
+            Some(messages) => Span::Messages(messages),
+            None => Span::Time(Duration::from_secs_f64(self.duration.unwrap_or(10.0))),
+        }
+    }
+
+    /// Time of load before the measured span.
+    pub(super) fn warmup(&self) -> Duration {
+        let default = if self.messages.is_some() { 0.0 } else { 1.0 };
+        Duration::from_secs_f64(self.warmup.unwrap_or(default))
+    }
+
+    /// Whether messages carry a time stamp.
+    pub(super) fn measures_latency(&self) -> bool {
+        !self.no_latency && self.size >= 8 && self.consumers > 0
+    }
+
+    /// How many queues each message reaches.
+    pub(super) fn copies(&self) -> u64 {
+        if self.exchange_type == Some(ExchangeType::Fanout) { u64::from(self.queues) } else { 1 }
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=SECONDS_MAX).contains(&value) => Ok(value),
+        _ => Err(format!("not a number of seconds from 0 to {SECONDS_MAX}")),
+    }
+}
+
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|value| if value > 0.0 { Ok(value) } else { Err("is 0".to_owned()) })
+}
+
+fn queue_argument(text: &str) -> Result<(String, TableValue), String> {
+    let (key, value) = text.split_once('=').ok_or("is not KEY=VALUE")?;
+    if key.is_empty() || key.len() > 128 {
+        return Err("the key must have 1 to 128 bytes".to_owned());
+    }
+    let value = match (value, value.parse::<i64>()) {
+        ("true", _) => TableValue::Boolean(true),
+        ("false", _) => TableValue::Boolean(false),
+        (_, Ok(number)) => TableValue::Integer(number),
+        (text, Err(_)) => TableValue::Text(text.to_owned()),
+    };
+    Ok((key.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn parse(line: &str) -> Result<BenchArgs, clap::Error> {
+        Command::try_parse_from(line.split_whitespace()).map(|command| command.bench)
+    }
+
+    #[test]
+    fn defaults_are_ten_seconds_of_small_messages_through_the_default_exchange() {
+        let args = parse("bench").unwrap();
+        assert_eq!(args.span(), Span::Time(Duration::from_secs(10)));
+        assert_eq!(args.warmup(), Duration::from_secs(1));
+        assert_eq!((args.publishers, args.consumers, args.size), (1, 1, 16));
+        assert!(args.exchange_type.is_none() && args.measures_latency());
+        args.check().unwrap();
+    }
+
+    #[test]
+    fn a_number_of_messages_needs_no_warmup() {
+        let args = parse("bench --messages 5000").unwrap();
+        assert_eq!(args.span(), Span::Messages(5000));
+        assert_eq!(args.warmup(), Duration::ZERO);
+    }
+
+    #[test]
+    fn queue_arguments_keep_their_types() {
+        let args =
+            parse("bench --queue-args x-queue-type=quorum,x-max-length=10,x-flag=true").unwrap();
+        assert_eq!(
+            args.queue_args,
+            [
+                ("x-queue-type".to_owned(), TableValue::Text("quorum".to_owned())),
+                ("x-max-length".to_owned(), TableValue::Integer(10)),
+                ("x-flag".to_owned(), TableValue::Boolean(true)),
+            ]
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_the_parser() {
+        for line in [
+            "bench --publishers 0",
+            "bench --duration 0",
+            "bench --duration nan",
+            "bench --duration 1 --messages 1",
+            "bench --messages 0",
+            "bench --ack-every 5",
+            "bench --bindings 5",
+            "bench --queue-args novalue",
+            "bench --confirm 65536",
+            "bench --exchange-type x-made-up",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused_by_the_check() {
+        for line in [
+            "bench --exchange-type fanout --bindings 5",
+            "bench --queues 3 --consumers 2",
+            "bench --prefetch 10",
+        ] {
+            assert!(parse(line).unwrap().check().is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn latency_needs_room_for_a_stamp_and_a_consumer() {
+        assert!(!parse("bench --size 7").unwrap().measures_latency());
+        assert!(!parse("bench --consumers 0").unwrap().measures_latency());
+        assert!(!parse("bench --no-latency").unwrap().measures_latency());
+    }
+
+    #[test]
+    fn fanout_copies_each_message_to_every_queue() {
+        let args = parse("bench --exchange-type fanout --queues 3 --consumers 3").unwrap();
+        assert_eq!(args.copies(), 3);
+        assert_eq!(parse("bench --queues 3 --consumers 3").unwrap().copies(), 1);
+    }
+}

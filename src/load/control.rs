@@ -1,0 +1,123 @@
+//! What the threads of a run share: the phase, the counters and the first failure.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::error::LoadError;
+
+/// Part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Phase {
+    /// Load that is not measured.
+    Warmup,
+    /// Load that is measured.
+    Measured,
+    /// No more load; the threads end.
+    Over,
+}
+
+/// Counters of one thread; only that thread writes them.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Messages written to the socket.
+    pub published: AtomicU64,
+    /// Messages the server confirmed.
+    pub confirmed: AtomicU64,
+    /// Messages the server refused with `basic.nack`.
+    pub nacked: AtomicU64,
+    /// Messages the server returned with `basic.return`.
+    pub returned: AtomicU64,
+    /// Messages delivered completely.
+    pub consumed: AtomicU64,
+}
+
+/// Sums of all threads' counters at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages written to sockets.
+    pub published: u64,
+    /// Messages confirmed.
+    pub confirmed: u64,
+    /// Messages nacked.
+    pub nacked: u64,
+    /// Messages returned.
+    pub returned: u64,
+    /// Messages delivered.
+    pub consumed: u64,
+}
+
+/// State shared by all threads of a run.
+#[derive(Debug)]
+pub struct Control {
+    phase: AtomicU8,
+    publishing: AtomicUsize,
+    failure: Mutex<Option<LoadError>>,
+    tallies: Vec<CachePadded<Tally>>,
+}
+
+impl Control {
+    /// Begins in the warm-up, with counters for `threads` threads, `publishers` of them publishing.
+    pub fn new(threads: usize, publishers: usize) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Warmup as u8),
+            publishing: AtomicUsize::new(publishers),
+            failure: Mutex::new(None),
+            tallies: (0..threads).map(|_| CachePadded::default()).collect(),
+        }
+    }
+
+    /// The phase the run is in.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Warmup,
+            1 => Phase::Measured,
+            _ => Phase::Over,
+        }
+    }
+
+    /// Enters a phase.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Keeps the first failure and ends the run.
+    pub fn fail(&self, error: LoadError) {
+        self.failure.lock().get_or_insert(error);
+        self.enter(Phase::Over);
+    }
+
+    /// Takes the failure, if there was one.
+    pub fn take_failure(&self) -> Option<LoadError> {
+        self.failure.lock().take()
+    }
+
+    /// The counters of thread `index`.
+    pub fn tally(&self, index: usize) -> Option<&Tally> {
+        self.tallies.get(index).map(|tally| &**tally)
+    }
+
+    /// Says that one publisher has published its share.
+    pub fn publisher_done(&self) {
+        self.publishing.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether all publishers have published their shares.
+    pub fn all_published(&self) -> bool {
+        self.publishing.load(Ordering::Acquire) == 0
+    }
+
+    /// Adds up all counters.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for tally in &self.tallies {
+            totals.published += tally.published.load(Ordering::Acquire);
+            totals.confirmed += tally.confirmed.load(Ordering::Acquire);
+            totals.nacked += tally.nacked.load(Ordering::Acquire);
+            totals.returned += tally.returned.load(Ordering::Acquire);
+            totals.consumed += tally.consumed.load(Ordering::Acquire);
+        }
+        totals
+    }
+}

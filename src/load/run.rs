@@ -1,0 +1,207 @@
+//! One run from the first connection to the report.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::args::{BenchArgs, Span};
+use super::clock::Clock;
+use super::connection::{Connection, REPLY_TIMEOUT, Target};
+use super::consumer::Consumer;
+use super::control::{Control, Phase, Tally};
+use super::cpu::cpu_time_us;
+use super::error::LoadError;
+use super::publisher::Publisher;
+use super::report::{Mark, Report};
+use super::topology::Topology;
+
+/// How long the measuring thread sleeps before it looks whether all messages have arrived.
+const POLL: Duration = Duration::from_millis(1);
+
+type Latencies = Option<Histogram<u64>>;
+
+/// Declares queues on the server, puts load on them, measures, and deletes them again.
+///
+/// # Errors
+/// When options contradict each other, when the server cannot be reached, closes a connection or
+/// channel or stops to answer, and when more messages come out than went in.
+pub fn run(args: BenchArgs) -> Result<Report, LoadError> {
+    args.check()?;
+    let target = Target::parse(&args.uri)?;
+    let clock = Clock::start();
+    let unique = getrandom::u32()
+        .map_err(|error| LoadError::Arguments(format!("no random number for names: {error}")))?;
+    let topology = Topology::new(&args, unique);
+    let mut admin = Connection::open(&target, clock)?;
+    let measured = topology
+        .declare(&mut admin)
+        .and_then(|()| Workers::connect(&args, &target, &topology, clock))
+        .and_then(|workers| measure(&args, workers, clock));
+    if let Err(LoadError::ClosedByServer { scope: "connection", .. }) = measured
+        && let Ok(another) = Connection::open(&target, clock)
+    {
+        // It may be the first one that was closed.
+        admin = another;
+    }
+    let deleted = topology.delete(&mut admin).and_then(|()| admin.close());
+    let report = measured?;
+    deleted?;
+    Ok(report)
+}
+
+/// All connections of a run, ready to start.
+struct Workers {
+    publishers: Vec<Publisher>,
+    consumers: Vec<Consumer>,
+}
+
+impl Workers {
+    fn connect(
+        args: &BenchArgs,
+        target: &Target,
+        topology: &Topology,
+        clock: Clock,
+    ) -> Result<Self, LoadError> {
+        let consumers = (0..args.consumers)
+            .map(|index| Consumer::connect(args, target, topology, index, clock))
+            .collect::<Result<_, _>>()?;
+        let publishers = (0..args.publishers)
+            .map(|index| Publisher::connect(args, target, topology, index, clock))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { publishers, consumers })
+    }
+
+    /// Starts a thread per connection.
+    fn start(self, control: &Arc<Control>) -> Result<Vec<JoinHandle<Latencies>>, LoadError> {
+        let publishers = self.publishers.into_iter().map(|publisher| {
+            Box::new(move |control: &Control, tally: &Tally| {
+                publisher.run(control, tally).map(|()| None)
+            }) as Work
+        });
+        let consumers = self.consumers.into_iter().map(|consumer| {
+            Box::new(move |control: &Control, tally: &Tally| consumer.run(control, tally)) as Work
+        });
+        let mut threads = Vec::new();
+        for (index, work) in consumers.chain(publishers).enumerate() {
+            threads.push(start_thread(index, work, Arc::clone(control))?);
+        }
+        Ok(threads)
+    }
+}
+
+type Work = Box<dyn FnOnce(&Control, &Tally) -> Result<Latencies, LoadError> + Send>;
+
+fn start_thread(
+    index: usize,
+    work: Work,
+    control: Arc<Control>,
+) -> Result<JoinHandle<Latencies>, LoadError> {
+    let body = move || {
+        let tally = control.tally(index)?;
+        work(&control, tally).unwrap_or_else(|error| {
+            control.fail(error);
+            None
+        })
+    };
+    thread::Builder::new()
+        .name(format!("load-{index}"))
+        .spawn(body)
+        .map_err(|error| LoadError::Thread(error.to_string()))
+}
+
+fn measure(args: &BenchArgs, workers: Workers, clock: Clock) -> Result<Report, LoadError> {
+    let threads = workers.publishers.len() + workers.consumers.len();
+    let control = Arc::new(Control::new(threads, workers.publishers.len()));
+    let (begin, threads) = if args.warmup().is_zero() {
+        let begin = mark(args, &control, clock)?;
+        control.enter(Phase::Measured);
+        (begin, workers.start(&control)?)
+    } else {
+        let threads = workers.start(&control)?;
+        wait(&control, clock, args.warmup());
+        let begin = mark(args, &control, clock)?;
+        control.enter(Phase::Measured);
+        (begin, threads)
+    };
+    let arrived = match args.span() {
+        Span::Time(duration) => {
+            wait(&control, clock, duration);
+            Ok(())
+        }
+        Span::Messages(_) => wait_for_arrival(args, &control, clock),
+    };
+    let end = mark(args, &control, clock);
+    control.enter(Phase::Over);
+    let latencies = join(threads)?;
+    if let Some(error) = control.take_failure() {
+        return Err(error);
+    }
+    arrived?;
+    let totals = control.totals();
+    let expected = totals.published.saturating_mul(args.copies());
+    if totals.consumed > expected {
+        return Err(LoadError::ConsumedTooMany { consumed: totals.consumed, expected });
+    }
+    Ok(Report::new(&begin, &end?, args.consumers > 0, &latencies))
+}
+
+/// Reads all counters at one moment.
+fn mark(args: &BenchArgs, control: &Control, clock: Clock) -> Result<Mark, LoadError> {
+    Ok(Mark {
+        server_cpu_us: args.pid.map(|pid| cpu_time_us(Some(pid))).transpose()?,
+        client_cpu_us: cpu_time_us(None).ok(),
+        totals: control.totals(),
+        at: clock.elapsed(),
+    })
+}
+
+/// Lets the load run for a while, or until something fails.
+fn wait(control: &Control, clock: Clock, duration: Duration) {
+    let end = clock.elapsed() + duration;
+    while control.phase() != Phase::Over {
+        let left = end.saturating_sub(clock.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(Duration::from_millis(20)));
+    }
+}
+
+/// Waits until all messages are published, confirmed and consumed, or something fails.
+fn wait_for_arrival(args: &BenchArgs, control: &Control, clock: Clock) -> Result<(), LoadError> {
+    let mut last = control.totals();
+    let mut last_progress = clock.elapsed();
+    while control.phase() != Phase::Over {
+        let totals = control.totals();
+        let lost = totals.nacked + totals.returned;
+        let routed = totals.published.saturating_sub(lost).saturating_mul(args.copies());
+        if control.all_published() && (args.consumers == 0 || totals.consumed >= routed) {
+            return Ok(());
+        }
+        if totals != last {
+            last = totals;
+            last_progress = clock.elapsed();
+        } else if clock.elapsed() > last_progress + REPLY_TIMEOUT {
+            let seconds = REPLY_TIMEOUT.as_secs();
+            return Err(LoadError::TimedOut { awaited: "the messages to arrive", seconds });
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// Waits for all threads and adds up their latencies.
+fn join(threads: Vec<JoinHandle<Latencies>>) -> Result<Histogram<u64>, LoadError> {
+    let mut sum = Histogram::new(3).map_err(|error| LoadError::Arguments(error.to_string()))?;
+    sum.auto(true);
+    for thread in threads {
+        let latencies =
+            thread.join().map_err(|_| LoadError::Thread("a thread panicked".to_owned()))?;
+        if let Some(latencies) = latencies {
+            sum.add(latencies).map_err(|error| LoadError::Arguments(error.to_string()))?;
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,59 @@
+//! The program's answers to its command line.
+
+#![cfg(feature = "server")]
+
+use std::io;
+use std::process::{Command, Output};
+
+fn leveret(arguments: &[&str]) -> io::Result<Output> {
+    Command::new(env!("CARGO_BIN_EXE_leveret")).args(arguments).env_clear().output()
+}
+
+fn standard_error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_version_is_printed() {
+    let output = leveret(&["--version"]).unwrap();
+    assert!(output.status.success());
+    let version = format!("leveret {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), version);
+}
+
+#[test]
+fn help_names_commands_options_and_layers() {
+    let output = leveret(&["--help"]).unwrap();
+    assert!(output.status.success());
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["serve", "--definitions <FILE>", "[default: 127.0.0.1:5672]", "LEVERET_FRAME_MAX"]
+    {
+        assert!(help.contains(part), "{part} in {help}");
+    }
+}
+
+#[test]
+fn bad_flags_end_with_status_2() {
+    let output = leveret(&["--shout"]).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(standard_error(&output).contains("unexpected argument '--shout'"));
+}
+
+#[test]
+fn bad_configuration_is_one_sentence_and_status_2() {
+    let output = leveret(&["--data-dir", "data"]).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        standard_error(&output),
+        "leveret: persistent storage is not available in this version; start with --ephemeral \
+         or leave --data-dir out\n"
+    );
+}
+
+#[test]
+fn definitions_that_cannot_be_read_end_the_start() {
+    let output = leveret(&["serve", "--definitions", "/nonexistent.json"]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = standard_error(&output);
+    assert!(error.starts_with("leveret: cannot read the definitions file /nonexistent.json: "));
+}
