@@ -1,7 +1,6 @@
 //! Deadlines of queues: one timer per broker, no task or thread per queue, nothing while idle.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::thread;
 
@@ -12,65 +11,55 @@ use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
 
-/// Alarms are looked through for those that mean nothing any more from this many on.
-const PRUNE_AT: usize = 4096;
-
 /// A queue that wants to be woken.
 struct Alarm {
-    deadline: Timestamp,
     virtual_host: Weak<VirtualHost>,
     queue: Weak<Queue>,
 }
 
-impl PartialEq for Alarm {
-    fn eq(&self, other: &Self) -> bool {
-        self.deadline == other.deadline
-    }
-}
+/// The address of a queue. It is not used again while an alarm holds on to the queue.
+type Key = usize;
 
-impl Eq for Alarm {}
-
-impl PartialOrd for Alarm {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Alarm {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.deadline.cmp(&other.deadline)
-    }
-}
-
+/// Who is to be woken when: one alarm for each queue.
 #[derive(Default)]
 struct State {
-    alarms: BinaryHeap<Reverse<Alarm>>,
+    alarms: BTreeMap<(Timestamp, Key), Alarm>,
+    deadlines: HashMap<Key, Timestamp>,
     thread: Option<thread::JoinHandle<()>>,
     stopped: bool,
-    /// Alarms that were left when they were looked through last.
-    pruned_to: usize,
 }
 
 impl State {
-    /// Drops alarms of queues that are gone, and all but the first of each queue: when that one
-    /// goes off the queue asks for another. Done when their number has doubled.
-    fn prune(&mut self) {
-        if self.alarms.len() < PRUNE_AT.max(2 * self.pruned_to) {
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.alarms.first_key_value().map(|(&(deadline, _), _)| deadline)
+    }
+
+    /// Sets the alarm of a queue, unless it goes off earlier as it is.
+    fn set(&mut self, deadline: Timestamp, key: Key, alarm: Alarm) {
+        if self.deadlines.get(&key).is_some_and(|&known| known <= deadline) {
             return;
         }
-        let mut seen = HashSet::new();
-        let mut alarms = std::mem::take(&mut self.alarms).into_vec();
-        alarms.sort_unstable_by(|Reverse(one), Reverse(other)| one.cmp(other));
-        alarms.retain(|Reverse(alarm)| {
-            alarm.queue.strong_count() > 0 && seen.insert(alarm.queue.as_ptr())
-        });
-        self.pruned_to = alarms.len();
-        self.alarms = alarms.into();
+        self.unset(key);
+        self.deadlines.insert(key, deadline);
+        self.alarms.insert((deadline, key), alarm);
+    }
+
+    fn unset(&mut self, key: Key) {
+        if let Some(deadline) = self.deadlines.remove(&key) {
+            self.alarms.remove(&(deadline, key));
+        }
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Option<Alarm> {
+        self.next_deadline().filter(|&deadline| deadline <= now)?;
+        let ((_, key), alarm) = self.alarms.pop_first()?;
+        self.deadlines.remove(&key);
+        Some(alarm)
     }
 }
 
-/// The deadlines of all queues of a broker. A queue has at most one that counts; earlier ones
-/// that were overtaken only wake it in vain.
+/// The deadlines of all queues of a broker. A queue has one at most, the earliest that it asked
+/// for; when it is woken it asks again.
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
@@ -94,16 +83,13 @@ impl Timers {
         queue: &Arc<Queue>,
     ) {
         let mut state = self.state.lock();
-        if state.stopped {
+        if state.stopped || queue.is_deleted() {
             return;
         }
-        let first = state.alarms.peek().is_none_or(|Reverse(next)| deadline < next.deadline);
-        state.prune();
-        state.alarms.push(Reverse(Alarm {
-            deadline,
-            virtual_host: Arc::downgrade(virtual_host),
-            queue: Arc::downgrade(queue),
-        }));
+        let first = state.next_deadline().is_none_or(|next| deadline < next);
+        let alarm =
+            Alarm { virtual_host: Arc::downgrade(virtual_host), queue: Arc::downgrade(queue) };
+        state.set(deadline, Arc::as_ptr(queue) as Key, alarm);
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
                 let timers = Arc::downgrade(self);
@@ -115,9 +101,14 @@ impl Timers {
         }
     }
 
+    /// A queue that was deleted is not woken any more.
+    pub fn cancel(&self, queue: &Arc<Queue>) {
+        self.state.lock().unset(Arc::as_ptr(queue) as Key);
+    }
+
     /// The next deadline.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.lock().alarms.peek().map(|Reverse(alarm)| alarm.deadline)
+        self.state.lock().next_deadline()
     }
 
     /// Wakes every queue whose deadline has come.
@@ -133,9 +124,7 @@ impl Timers {
 
     fn take_due(&self) -> Option<Alarm> {
         let now = self.clock.now();
-        let mut state = self.state.lock();
-        let due = state.alarms.peek().is_some_and(|Reverse(next)| next.deadline <= now);
-        if due { state.alarms.pop().map(|Reverse(alarm)| alarm) } else { None }
+        self.state.lock().take_due(now)
     }
 
     /// Ends the thread. Nobody is woken any more.
@@ -143,6 +132,7 @@ impl Timers {
         let mut state = self.state.lock();
         state.stopped = true;
         state.alarms.clear();
+        state.deadlines.clear();
         let thread = state.thread.take();
         drop(state);
         self.changed.notify_all();
@@ -160,7 +150,7 @@ impl Timers {
         if state.stopped {
             return false;
         }
-        match state.alarms.peek().map(|Reverse(next)| next.deadline) {
+        match state.next_deadline() {
             None => self.changed.wait(&mut state),
             Some(deadline) => {
                 let patience = until(deadline, self.clock.now());
@@ -185,22 +175,25 @@ fn wait_and_run(timers: &Weak<Timers>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Broker, ManualClock};
+
+    fn alarm() -> Alarm {
+        Alarm { virtual_host: Weak::new(), queue: Weak::new() }
+    }
 
     #[test]
-    fn alarms_that_mean_nothing_take_no_place() {
-        let clock = ManualClock::default();
-        let now = clock.now();
-        let broker = Broker::builder().manual_clock(clock.clone()).build();
-        let channel = broker.connect().unwrap().open_channel().unwrap();
-        channel.queue_declare("q").unwrap();
-        let host = broker.virtual_host("/").unwrap();
-        let queue = host.queue("q").unwrap();
-        let timers = Timers::new(Clock::Manual(clock));
-        for ms in (1..100_000).rev() {
-            timers.schedule(now.after_ms(ms), &host, &queue);
+    fn a_queue_has_one_alarm_the_earliest() {
+        let mut state = State::default();
+        let at = Timestamp::from_millis;
+        for (ms, key) in [(50, 1), (80, 1), (20, 1), (30, 2)] {
+            state.set(at(ms), key, alarm());
         }
-        assert!(timers.state.lock().alarms.len() <= PRUNE_AT);
-        assert_eq!(timers.next_deadline(), Some(now.after_ms(1)));
+        assert_eq!((state.alarms.len(), state.next_deadline()), (2, Some(at(20))));
+        assert!(state.take_due(at(19)).is_none());
+        assert!(state.take_due(at(20)).is_some() && state.take_due(at(29)).is_none());
+        state.set(at(90), 1, alarm());
+        assert!(state.take_due(at(100)).is_some());
+        state.unset(1);
+        assert!(state.take_due(at(100)).is_none());
+        assert!(state.alarms.is_empty() && state.deadlines.is_empty());
     }
 }

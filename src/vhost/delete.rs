@@ -60,6 +60,7 @@ impl VirtualHost {
         let Some(ready) = queue.delete(condition, self.now(), effects)? else { return Ok(0) };
         self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)));
+        self.shared.timers.cancel(queue);
         self.changed();
         Ok(ready)
     }
