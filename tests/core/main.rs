@@ -1,6 +1,13 @@
 //! What the broker's core does, through the public embedded API, on a clock that the tests move.
 //! No test sleeps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
 mod access;
 mod acks;
 mod brokers;
