@@ -114,6 +114,8 @@ struct Item {
 struct Gate(AtomicBool);
 
 impl Outlet for Gate {
+    fn acknowledgement_timed_out(&self, _: u64) {}
+
     fn reserve(&self, _: bool) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -157,7 +159,7 @@ impl World {
         Self {
             state: State::new(arguments, now),
             effects: Effects::new(),
-            settings: Settings::from_arguments(arguments),
+            settings: Settings::new(arguments, &[]),
             top_level: arguments.max_priority.unwrap_or(0),
             single_active: arguments.single_active_consumer,
             now,
@@ -297,6 +299,7 @@ impl World {
             no_ack,
             prefetch_count,
             priority,
+            timeout_ms: None,
             exclusive: false,
         });
         self.state.resume(id);

@@ -34,6 +34,8 @@ pub struct Exchange {
     pub(super) virtual_host: VirtualHostName,
     pub(super) attributes: ExchangeAttributes,
     pub(super) router: RwLock<Router<Destination>>,
+    /// `alternate-exchange` of the policy that applies.
+    pub(super) policy_alternate: RwLock<Option<ExchangeName>>,
 }
 
 impl Exchange {
@@ -55,6 +57,11 @@ impl Exchange {
     /// The exchange as error texts name it.
     pub fn resource(&self) -> Resource {
         Resource::exchange(&self.name, &self.virtual_host)
+    }
+
+    /// The exchange that gets what cannot be routed: as declared, or else by policy.
+    pub fn alternate(&self) -> Option<ExchangeName> {
+        self.attributes.alternate.clone().or_else(|| self.policy_alternate.read().clone())
     }
 
     /// Number of bindings whose source it is.

@@ -48,9 +48,9 @@ impl VirtualHost {
                 route.repeatable &= repeatable;
             }
             if destinations.is_empty() {
-                let alternate = exchange.attributes().alternate.as_ref();
                 destinations.extend(
-                    alternate
+                    exchange
+                        .alternate()
                         .and_then(|name| self.find_exchange(name.as_str()))
                         .map(Destination::Exchange),
                 );

@@ -5,7 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a failed step is a failed test"
+    reason = "a test fails by panicking"
 )]
 
 mod access;
@@ -17,6 +17,7 @@ mod dead_letters;
 mod exchanges;
 mod flow;
 mod lengths;
+mod policies;
 mod priorities;
 mod queues;
 mod reply_to;
