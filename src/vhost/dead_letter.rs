@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::deaths::{Death, DeathReason, Deaths};
@@ -56,11 +55,9 @@ impl VirtualHost {
     ) -> Option<(Message, Deaths)> {
         let message = &letter.message;
         let properties = RawProperties(message.properties());
-        let mut headers =
-            properties.headers().and_then(Result::ok).unwrap_or_default().inner().clone();
         let mut deaths = match message.deaths() {
             Some(deaths) => deaths.clone(),
-            None => Deaths::routed_by(routing_keys(message, &headers.clone().into())),
+            None => Deaths::routed_by(routing_keys(message)),
         };
         deaths.record(Death {
             queue: queue.name().clone(),
@@ -74,8 +71,7 @@ impl VirtualHost {
         if let Some(key) = &target.routing_key {
             deaths.routing_keys = vec![key.clone().into_bytes()];
         }
-        deaths.write_headers(&mut headers);
-        let headers = FieldTable::from(headers);
+        let headers = deaths.headers(properties.raw_headers().unwrap_or_default());
         let changes = Changes {
             headers: Change::Set(&headers),
             expiration: Change::Remove,
@@ -99,8 +95,10 @@ impl VirtualHost {
 }
 
 /// The routing key of a message that never died, and those in its header `CC`.
-fn routing_keys(message: &Message, headers: &FieldTable) -> Vec<Vec<u8>> {
+fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
     let mut keys = vec![message.routing_key().to_vec()];
-    keys.extend(sender_selected_keys(headers).unwrap_or_default());
+    if let Some(Ok(headers)) = RawProperties(message.properties()).headers() {
+        keys.extend(sender_selected_keys(&headers).unwrap_or_default());
+    }
     keys
 }

@@ -1,7 +1,7 @@
 //! Heartbeats, in real time.
 
+use std::net::SocketAddr;
 use std::thread;
-use std::time::Duration;
 
 use leveret::{Broker, Limits};
 
@@ -10,10 +10,8 @@ use crate::{frames, listening};
 
 /// The shortest interval there is.
 const INTERVAL_S: u16 = 1;
-/// Longer than a silent peer is tolerated.
-const THREE_INTERVALS: Duration = Duration::from_secs(3);
 
-fn beating(address: std::net::SocketAddr) -> Client {
+fn beating(address: SocketAddr) -> Client {
     Client::new(address).opened(frames::CAPABILITIES, INTERVAL_S).channel(1)
 }
 
@@ -28,32 +26,36 @@ fn silent(mut client: Client) {
     assert!((2..=4).contains(&heartbeats), "{heartbeats} heartbeats in two intervals");
 }
 
-/// A client that sends heartbeats stays.
+/// A client that sends heartbeats stays: here one for each that it gets, for three intervals.
 fn lively(mut client: Client) {
     for _ in 0..6 {
-        thread::sleep(THREE_INTERVALS / 6);
+        assert!(matches!(client.frame(), Some(Frame::Heartbeat)));
         client.send(&frames::frame(8, 0, b""));
     }
     assert_eq!(client.declare("of-lively"), 0);
 }
 
 /// A client that the broker does not read because of the memory alarm cannot be told to be silent.
-fn blocked(mut client: Client, broker: &Broker) {
+fn blocked(address: SocketAddr, broker: &Broker) {
+    let mut client = beating(address);
     client.declare("of-blocked");
     broker.set_memory_alarm(true);
     client.send(&frames::publish(1, "of-blocked", b"x"));
     assert!(is_connection(&client.method().1, 60));
-    thread::sleep(THREE_INTERVALS);
+    // It is silent for as long as another that is dropped for it.
+    silent(beating(address));
     broker.set_memory_alarm(false);
     assert!(is_connection(&client.method().1, 61));
     assert_eq!(client.declare("of-blocked"), 1);
 }
 
 /// Nor can one that the broker does not read because it does not read itself.
-fn unread(mut client: Client) {
+fn unread(address: SocketAddr) {
+    let narrow = Client::narrow(address);
+    let mut client = narrow.opened(frames::CAPABILITIES, INTERVAL_S).channel(1);
     let publish = frames::publish_mandatory(1, "nowhere");
     let sent = client.flood(&publish, 128 << 20).expect("the broker stops reading");
-    thread::sleep(THREE_INTERVALS);
+    silent(beating(address));
     for _ in 0..sent / publish.len() {
         client.content();
     }
@@ -61,14 +63,11 @@ fn unread(mut client: Client) {
 
 #[test]
 fn heartbeats_are_sent_and_missed() {
-    let (broker, address) = listening(Limits::default());
-    let (other, elsewhere) = listening(Limits::default());
+    let (_broker, address) = listening(Limits::default());
+    let (short_of_memory, elsewhere) = listening(Limits::default());
     thread::scope(|scope| {
-        scope.spawn(|| silent(beating(address)));
         scope.spawn(|| lively(beating(address)));
-        scope.spawn(|| blocked(beating(elsewhere), &other));
-        let narrow = Client::narrow(address);
-        scope.spawn(|| unread(narrow.opened(frames::CAPABILITIES, INTERVAL_S).channel(1)));
+        scope.spawn(|| blocked(elsewhere, &short_of_memory));
+        scope.spawn(|| unread(address));
     });
-    drop(broker);
 }

@@ -36,14 +36,12 @@ fn listening(limits: Limits) -> (Broker, SocketAddr) {
 
 /// Waits until `condition` holds.
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    const LOOK: Duration = Duration::from_millis(1);
-    for _ in 0..PATIENCE.as_millis() {
-        if condition() {
-            return;
-        }
-        std::thread::sleep(LOOK);
+    let clock = Broker::new();
+    let end = clock.now() + PATIENCE;
+    while !condition() {
+        assert!(clock.now() < end, "waited in vain: {what}");
+        std::thread::yield_now();
     }
-    panic!("waited in vain: {what}");
 }
 
 /// Ready messages of a queue in the default virtual host.
