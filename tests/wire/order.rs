@@ -1,6 +1,5 @@
-//! The order of answers and of what follows from a request: clients are called back for whatever
-//! comes while they wait for the answer, and some (Celery's worker) rely on the answer coming
-//! first.
+//! The order of answers and of what follows from a request: the answer comes first, as RabbitMQ
+//! has it. Blocking clients call their users back for whatever comes while they wait for it.
 
 use amq_protocol::protocol::{AMQPClass, basic};
 use leveret::Limits;
