@@ -9,6 +9,7 @@ use crate::message::Message;
 use crate::queue::arguments::{QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
 use crate::queue::delivery_limit::DeliveryLimit;
+use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::expires::Lease;
 use crate::queue::overflow::{LengthLimit, Overflow};
@@ -38,7 +39,7 @@ pub enum Settlement {
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// The queue has it, or had it.
+    /// The queue has it, or had it, or has another with its key.
     Accepted,
     /// The queue is full and refuses it.
     Rejected,
@@ -96,6 +97,8 @@ pub struct State {
     unacked: Ring<Unacked>,
     consumers: Consumers,
     lease: Lease,
+    /// Keys of the messages held, if no two may have the same.
+    duplicates: Option<Duplicates>,
     next_sequence: u64,
     next_delivery: u64,
     footprint: usize,
@@ -114,6 +117,7 @@ impl State {
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
             settings,
+            duplicates: arguments.message_deduplication.then(Duplicates::default),
             next_sequence: 0,
             next_delivery: 1,
             footprint: 0,
@@ -128,7 +132,7 @@ impl State {
             ready: self.ready.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
-            footprint: self.footprint,
+            footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
     }
 
@@ -152,6 +156,11 @@ impl State {
                 effects.deaths.push(DeadLetter { message, reason: DeathReason::MaxLen });
             }
             return Enqueued::Rejected;
+        }
+        if let Some(duplicates) = &mut self.duplicates
+            && !duplicates.admit(&message)
+        {
+            return Enqueued::Accepted;
         }
         let expires_at =
             ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
@@ -182,6 +191,9 @@ impl State {
         let Some(consumer) = self.consumers.next() else { return Some(entry) };
         let (slot, source) = (consumer.id.slot, consumer.spec.source);
         if consumer.spec.no_ack {
+            if let Some(duplicates) = &mut self.duplicates {
+                duplicates.forget(&entry.message);
+            }
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return None;
         }
@@ -234,6 +246,7 @@ impl State {
         self.expire(now, effects);
         self.ready.shrink();
         if no_ack {
+            self.forget_key(&entry.message);
             return Some((0, entry, self.ready.len()));
         }
         let id = self.next_delivery;
@@ -258,6 +271,9 @@ impl State {
             self.footprint -= entry.message.footprint();
             if let Some(consumer) = consumer {
                 self.release_credit(consumer);
+            }
+            if settlement != Settlement::Requeue {
+                self.forget_key(&entry.message);
             }
             match settlement {
                 Settlement::Ack => {}
@@ -320,7 +336,15 @@ impl State {
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(Entry { message, .. }) = self.pop_ready() {
+            self.forget_key(&message);
             effects.deaths.push(DeadLetter { message, reason });
+        }
+    }
+
+    /// A message has left for good: its duplicates may come.
+    fn forget_key(&mut self, message: &Message) {
+        if let Some(duplicates) = &mut self.duplicates {
+            duplicates.forget(message);
         }
     }
 
@@ -356,6 +380,9 @@ impl State {
     /// Drops all ready messages; tells how many.
     pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
         self.expire(now, effects);
+        if let Some(duplicates) = &mut self.duplicates {
+            self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
+        }
         let (dropped, footprint) = self.ready.clear();
         self.footprint -= footprint;
         dropped
