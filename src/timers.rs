@@ -1,4 +1,5 @@
-//! Deadlines of queues: one timer per broker, no task or thread per queue, nothing while idle.
+//! Deadlines of queues and exchanges: one timer per broker, no task or thread for each, nothing
+//! while idle.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,11 +13,23 @@ use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
 
-/// A queue that wants to be woken.
+/// Part of a virtual host that can be woken at a time.
+pub trait Sleeper: Send + Sync {
+    /// The deadline has come, or an earlier one that was overtaken.
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects);
+}
+
+impl Sleeper for Queue {
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
+        Queue::wake(&self, host.now(), effects);
+    }
+}
+
+/// A queue or an exchange that wants to be woken.
 struct Alarm {
     deadline: Timestamp,
     virtual_host: Weak<VirtualHost>,
-    queue: Weak<Queue>,
+    sleeper: Weak<dyn Sleeper>,
 }
 
 impl PartialEq for Alarm {
@@ -46,8 +59,8 @@ struct State {
     stopped: bool,
 }
 
-/// The deadlines of all queues of a broker. A queue has at most one that counts; earlier ones
-/// that were overtaken only wake it in vain.
+/// The deadlines of all queues and exchanges of a broker. Each has at most one that counts;
+/// earlier ones that were overtaken only wake it in vain.
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
@@ -63,13 +76,14 @@ impl Timers {
         Arc::new(Self { clock, state: Mutex::default(), changed: Condvar::new() })
     }
 
-    /// Wakes the queue at the deadline.
-    pub fn schedule(
+    /// Wakes the sleeper at the deadline.
+    pub fn schedule<S: Sleeper + 'static>(
         self: &Arc<Self>,
         deadline: Timestamp,
         virtual_host: &Arc<VirtualHost>,
-        queue: &Arc<Queue>,
+        sleeper: &Arc<S>,
     ) {
+        let sleeper: Weak<S> = Arc::downgrade(sleeper);
         let mut state = self.state.lock();
         if state.stopped {
             return;
@@ -78,7 +92,7 @@ impl Timers {
         state.alarms.push(Reverse(Alarm {
             deadline,
             virtual_host: Arc::downgrade(virtual_host),
-            queue: Arc::downgrade(queue),
+            sleeper,
         }));
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
@@ -96,13 +110,14 @@ impl Timers {
         self.state.lock().alarms.peek().map(|Reverse(alarm)| alarm.deadline)
     }
 
-    /// Wakes every queue whose deadline has come.
+    /// Wakes everyone whose deadline has come.
     pub fn run_due(&self) {
         let mut effects = Effects::new();
         while let Some(alarm) = self.take_due() {
-            if let (Some(host), Some(queue)) = (alarm.virtual_host.upgrade(), alarm.queue.upgrade())
-            {
-                host.wake_queue(&queue, &mut effects);
+            let (host, sleeper) = (alarm.virtual_host.upgrade(), alarm.sleeper.upgrade());
+            if let (Some(host), Some(sleeper)) = (host, sleeper) {
+                sleeper.wake(&host, &mut effects);
+                host.run(&mut effects);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::{DeadLetterTarget, Queue};
 use crate::vhost::VirtualHost;
 use crate::vhost::publish::sender_selected_keys;
-use crate::vhost::route::Subject;
+use crate::vhost::route::{Pass, Subject};
 
 impl VirtualHost {
     /// Publishes a dead letter of `queue` to its dead-letter exchange. If that does not exist, the
@@ -28,13 +28,9 @@ impl VirtualHost {
         let reason = letter.reason;
         let Some((message, deaths)) = self.rewrite(queue, &letter, &target) else { return };
         let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
-        let subject = Subject {
-            routing_keys: &keys,
-            headers: None,
-            properties: RawProperties(message.properties()),
-        };
+        let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let now = self.now();
-        for target in self.route(&exchange, &subject).queues {
+        for target in self.route(&exchange, &subject, Pass::Publish).queues {
             if reason != DeathReason::Rejected && deaths.is_cycle(target.name()) {
                 tracing::warn!(
                     "message dropped: dead-lettered from {} it would come to {} again and again",

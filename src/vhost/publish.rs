@@ -12,7 +12,7 @@ use crate::message::{Body, Message, Parts};
 use crate::queue::arguments::type_name;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;
-use crate::vhost::route::{Route, Subject};
+use crate::vhost::route::{Pass, Route, Subject};
 
 /// Property flags that need a closer look before a message is accepted.
 const HEADERS: u16 = 0x2000;
@@ -68,11 +68,12 @@ impl Publish<'_> {
     }
 
     /// Makes a message and finds its queues. `reply_to` replaces that property. Errors: 406.
-    pub fn into_routed(
+    pub(crate) fn into_routed(
         self,
-        host: &VirtualHost,
+        host: &Arc<VirtualHost>,
         exchange: &Arc<Exchange>,
         reply_to: Option<&str>,
+        pass: Pass,
         scratch: &mut Vec<u8>,
     ) -> Result<(Message, Route)> {
         let properties = RawProperties(self.properties);
@@ -87,11 +88,8 @@ impl Publish<'_> {
         }
         let mut keys = vec![self.routing_key];
         keys.extend(selected.iter().map(Vec::as_slice));
-        let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), properties };
-        let route = host.route(exchange, &subject);
-
         let expiration_ms = properties.expiration().map(parse_expiration).transpose()?;
-        let rewritten = rewrite(properties, headers, expiration_ms, reply_to)?;
+        let rewritten = rewrite(properties, headers.as_ref(), expiration_ms, reply_to)?;
         let parts = Parts {
             exchange: self.exchange,
             routing_key: self.routing_key,
@@ -99,7 +97,10 @@ impl Publish<'_> {
             expiration_ms,
             body: self.body,
         };
-        Ok((Message::new(parts, scratch), route))
+        let message = Message::new(parts, scratch);
+        let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), message: &message };
+        let route = host.route(exchange, &subject, pass);
+        Ok((message, route))
     }
 }
 
@@ -107,7 +108,7 @@ impl Publish<'_> {
 /// `expiration` in its plainest form, with the channel's own address in `reply_to`.
 fn rewrite(
     properties: RawProperties<'_>,
-    headers: Option<FieldTable>,
+    headers: Option<&FieldTable>,
     expiration_ms: Option<u64>,
     reply_to: Option<&str>,
 ) -> Result<Option<Vec<u8>>> {
