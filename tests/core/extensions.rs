@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use leveret::vhost::Exchange;
 use leveret::{
-    AMQPValue, Binding, Confirmed, Consume, ExchangeDeclare, FieldTable, Publish, Result,
+    AMQPValue, Binding, Broker, Confirmed, Consume, ExchangeDeclare, FieldTable, Publish, Result,
 };
 
 use crate::support::{World, int, refusal, string, table, text};
@@ -313,6 +313,25 @@ fn a_transaction_delays_remembers_and_deduplicates_when_it_commits() {
     assert_eq!((world.drain("q"), world.exchange("x").delayed_count()), (vec!["fresh".into()], 1));
     world.advance_ms(10);
     assert_eq!(world.drain("q"), ["kept"]);
+}
+
+#[test]
+fn the_system_clock_releases_what_is_due() {
+    let broker = Broker::new();
+    let connection = broker.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    let world = World { broker, connection, channel };
+    world.delayed("x", "direct", "q");
+    let consumer = world.channel.basic_consume("q").unwrap();
+    let sent_at = world.broker.now();
+    for (body, ms) in [("c", 60), ("a", 20), ("b", 40)] {
+        world.send(late("x", body, ms));
+    }
+    for (body, ms) in [("a", 20), ("b", 40), ("c", 60)] {
+        let delivery = consumer.recv().unwrap();
+        assert_eq!(text(&delivery), body);
+        assert!(world.broker.now() >= sent_at.after_ms(ms));
+    }
 }
 
 #[test]
