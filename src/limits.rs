@@ -11,6 +11,9 @@ pub const DELIVERY_BATCH_MAX: usize = 64;
 /// Publishes to one queue that a channel gathers before it takes the queue's lock.
 pub const PUBLISH_BATCH_MAX: usize = 256;
 
+/// Delayed messages that are released before what follows from them is worked off.
+pub const RELEASE_BATCH_MAX: usize = 256;
+
 /// Octets waiting to be written to a connection above which its consumers get no more deliveries.
 pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 
@@ -42,6 +45,10 @@ pub const MAILBOX_REPLIES_MAX: usize = 64 * 1024;
 
 /// The largest `x-message-ttl`, `x-expires` and `expiration`: ten years, in milliseconds.
 pub const TIME_MAX_MS: u64 = 315_360_000_000;
+
+/// How often dead letters are tried again that a queue keeps until they are delivered,
+/// milliseconds.
+pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
 
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;

@@ -73,6 +73,8 @@ pub struct QueueArguments {
     pub delivery_limit: Option<i64>,
     /// `x-consumer-timeout`, milliseconds.
     pub consumer_timeout_ms: Option<u64>,
+    /// `x-message-deduplication`; only classic queues look at it.
+    pub message_deduplication: bool,
 }
 
 /// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where
@@ -175,13 +177,14 @@ impl QueueArguments {
                 parsed.take(argument, value, table)?;
             }
         }
-        let foreign = KNOWN.iter().filter(|(_, queue_types)| !is_own(queue_types));
-        match foreign.map(|&(argument, _)| argument).find(|name| get(table, name).is_some()) {
-            Some(argument) => {
-                Err(ArgumentError::OtherQueueType { argument, module: queue_type.module() })
-            }
-            None => Ok(parsed),
+        let mut foreign = KNOWN.iter().filter(|(_, queue_types)| !is_own(queue_types));
+        if let Some(&(argument, _)) = foreign.find(|(name, _)| get(table, name).is_some()) {
+            return Err(ArgumentError::OtherQueueType { argument, module: queue_type.module() });
         }
+        // As with RabbitMQ's plugin: not checked, and not compared when declared again.
+        parsed.message_deduplication = queue_type == QueueType::Classic
+            && get(table, "x-message-deduplication") == Some(&AMQPValue::Boolean(true));
+        Ok(parsed)
     }
 
     /// Parses the definition of a policy as far as it is for this type of queue. Keys are the

@@ -1,11 +1,12 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
-//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`], [`ready`]
-//! (priorities), [`consumers`] (prefetch, turns, single active consumer).
+//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`],
+//! [`duplicates`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single active consumer).
 
 pub mod arguments;
 pub mod consumers;
 pub mod delivery_limit;
+pub mod duplicates;
 pub mod effects;
 pub mod expires;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{Effects, Wakeups};
+use crate::queue::effects::{DeadLetter, Effects, Wakeups};
 use crate::queue::ready::Entry;
 
 /// Identifies a connection within its broker.
@@ -286,6 +287,21 @@ impl Queue {
     /// Drops all ready messages; tells how many.
     pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> usize {
         self.apply(now, effects, |state, effects| state.purge(now, effects))
+    }
+
+    /// A dead letter of this queue could not be delivered. It is kept and tried again if the
+    /// queue is one that does so, and dropped if not.
+    pub fn keep_discard(
+        self: &Arc<Self>,
+        letter: DeadLetter,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        self.apply(now, effects, |state, _| {
+            if state.keeps_dead_letters() && !self.is_deleted() {
+                state.keep_discard(letter, now);
+            }
+        });
     }
 
     /// The timer has gone off for this queue.

@@ -7,9 +7,11 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
-use crate::queue::arguments::{QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
+use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::expires::Lease;
 use crate::queue::overflow::Overflow;
@@ -49,7 +51,7 @@ pub enum Settlement {
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// The queue has it, or had it.
+    /// The queue has it, or had it, or has another with its key.
     Accepted,
     /// The queue is full and refuses it.
     Rejected,
@@ -64,6 +66,8 @@ pub struct Counts {
     pub unacked: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Dead letters that wait until they can be delivered (`x-dead-letter-strategy`).
+    pub discarded: usize,
     /// Octets of all messages held, with their overhead.
     pub footprint: usize,
 }
@@ -83,10 +87,16 @@ pub struct State {
     unacked: Ring<Unacked>,
     consumers: Consumers,
     lease: Lease,
+    /// Keys of the messages held, if no two may have the same.
+    duplicates: Option<Duplicates>,
     next_sequence: u64,
     next_delivery: u64,
     footprint: usize,
     paused: bool,
+    /// Dead letters that could not be delivered, of a queue that keeps them until they are.
+    discards: Vec<DeadLetter>,
+    /// When they are tried again.
+    retry_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
 }
@@ -101,10 +111,13 @@ impl State {
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
             settings,
+            duplicates: arguments.message_deduplication.then(Duplicates::default),
             next_sequence: 0,
             next_delivery: 1,
             footprint: 0,
             paused: false,
+            discards: Vec::new(),
+            retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
         }
     }
@@ -115,7 +128,8 @@ impl State {
             ready: self.ready.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
-            footprint: self.footprint,
+            discarded: self.discards.len(),
+            footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
     }
 
@@ -130,15 +144,20 @@ impl State {
         let length = &self.settings.length;
         if length.overflow != Overflow::DropHead
             && length.refuses(
-                self.ready.len() as u64,
+                (self.ready.len() + self.discards.len()) as u64,
                 self.ready.body_bytes(),
                 message.body().len() as u64,
             )
         {
             if length.overflow == Overflow::RejectPublishDlx {
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::MaxLen });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::MaxLen));
             }
             return Enqueued::Rejected;
+        }
+        if let Some(duplicates) = &mut self.duplicates
+            && !duplicates.admit(&message)
+        {
+            return Enqueued::Accepted;
         }
         let expires_at =
             ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
@@ -178,6 +197,7 @@ impl State {
         let &Claim { consumer, source, no_ack } = claim;
         let slot = consumer.slot;
         if no_ack {
+            self.forget_key(&entry.message);
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
         }
@@ -215,6 +235,18 @@ impl State {
         true
     }
 
+    /// Whether dead letters are kept until they are delivered.
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.settings.dead_letter_strategy == DeadLetterStrategy::AtLeastOnce
+    }
+
+    /// A dead letter could not be delivered; it is tried again later.
+    pub fn keep_discard(&mut self, letter: DeadLetter, now: Timestamp) {
+        self.footprint += letter.message.footprint();
+        self.discards.push(letter);
+        self.retry_at = self.retry_at.min(now.after_ms(DEAD_LETTER_RETRY_MS));
+    }
+
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
@@ -242,7 +274,12 @@ impl State {
         let entry = self.pop_ready()?;
         self.expire(now, effects);
         self.ready.shrink();
-        let id = if no_ack { 0 } else { self.keep_unacked(entry.clone(), None, now) };
+        let id = if no_ack {
+            self.forget_key(&entry.message);
+            0
+        } else {
+            self.keep_unacked(entry.clone(), None, now)
+        };
         Some((id, entry, self.ready.len()))
     }
 
@@ -262,12 +299,15 @@ impl State {
             if let Some(consumer) = consumer {
                 self.release_credit(consumer);
             }
+            if settlement != Settlement::Requeue {
+                self.forget_key(&entry.message);
+            }
             match settlement {
                 Settlement::Ack => {}
                 Settlement::Requeue => returned.push(entry),
                 Settlement::Reject => {
                     let message = entry.message;
-                    effects.deaths.push(DeadLetter { message, reason: DeathReason::Rejected });
+                    effects.deaths.push(DeadLetter::new(message, DeathReason::Rejected));
                 }
             }
         }
@@ -295,7 +335,7 @@ impl State {
             let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
             if !stays {
                 let message = entry.message.clone();
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::DeliveryLimit });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::DeliveryLimit));
             }
             stays
         });
@@ -323,7 +363,15 @@ impl State {
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(Entry { message, .. }) = self.pop_ready() {
-            effects.deaths.push(DeadLetter { message, reason });
+            self.forget_key(&message);
+            effects.deaths.push(DeadLetter::new(message, reason));
+        }
+    }
+
+    /// A message has left for good: its duplicates may come.
+    fn forget_key(&mut self, message: &Message) {
+        if let Some(duplicates) = &mut self.duplicates {
+            duplicates.forget(message);
         }
     }
 
@@ -358,6 +406,9 @@ impl State {
     /// Drops all ready messages; tells how many.
     pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
         self.expire(now, effects);
+        if let Some(duplicates) = &mut self.duplicates {
+            self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
+        }
         let (dropped, footprint) = self.ready.clear();
         self.footprint -= footprint;
         dropped
@@ -379,7 +430,7 @@ impl State {
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
         let lease = self.lease.deadline(!self.consumers.is_empty());
-        let deadline = head.min(lease).min(self.acknowledgement_deadline());
+        let deadline = head.min(lease).min(self.acknowledgement_deadline()).min(self.retry_at);
         if deadline >= self.wake_at {
             return None;
         }
@@ -407,6 +458,13 @@ impl State {
     pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
         self.wake_at = Timestamp::NEVER;
         self.expire(now, effects);
+        if self.retry_at <= now {
+            self.retry_at = Timestamp::NEVER;
+            for discard in std::mem::take(&mut self.discards) {
+                self.footprint -= discard.message.footprint();
+                effects.deaths.push(discard);
+            }
+        }
         while let Some((id, deadline, timeout_ms)) = self.oldest_delivery()
             && deadline <= now
         {

@@ -39,6 +39,14 @@ const NAMES: &[&str] = &[
     "BCC",
     "x-death",
     "x-delay",
+    "x-delayed-type",
+    "x-recent-history-length",
+    "x-recent-history-no-store",
+    "x-message-deduplication",
+    "x-deduplication-header",
+    "x-cache-size",
+    "x-cache-ttl",
+    "x-cache-persistence",
     "expires",
     "message-ttl",
     "max-length",
@@ -61,6 +69,8 @@ const WORDS: &[&str] = &[
     "drop-head",
     "reject-publish",
     "reject-publish-dlx",
+    "direct",
+    "x-delayed-message",
     "all",
     "any-with-x",
     "message_id",
@@ -79,6 +89,9 @@ const KINDS: &[&str] = &[
     "x-modulus-hash",
     "x-random",
     "x-local-random",
+    "x-delayed-message",
+    "x-recent-history",
+    "x-message-deduplication",
     "no-such-type",
 ];
 
@@ -190,7 +203,7 @@ enum Action {
     Bind(String, Binding),
     BindExchange(String, Binding),
     Consume(Consume),
-    Publish(String, String, BasicProperties),
+    Publish(String, String, Box<BasicProperties>),
     Get(String),
     SetPolicy(String, bool, FieldTable),
     Delete(String),
@@ -223,7 +236,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (word(), binding()).prop_map(|(name, binding)| Action::BindExchange(name, binding)),
         2 => consume.prop_map(Action::Consume),
         6 => (word(), word(), properties())
-            .prop_map(|(exchange, key, properties)| Action::Publish(exchange, key, properties)),
+            .prop_map(|(exchange, key, properties)| Action::Publish(exchange, key, properties.into())),
         2 => word().prop_map(Action::Get),
         2 => (word(), any::<bool>(), any_table())
             .prop_map(|(pattern, operator, t)| Action::SetPolicy(pattern, operator, t)),
@@ -279,7 +292,7 @@ fn run(world: &World, action: Action) -> Result<()> {
             Ok(())
         }
         Action::Publish(exchange, key, properties) => {
-            let publish = Publish::to_exchange(exchange, key).properties(properties);
+            let publish = Publish::to_exchange(exchange, key).properties(*properties);
             channel.basic_publish(publish.body("arbitrary").mandatory())
         }
         Action::Get(queue) => match channel.basic_get(&queue)? {
@@ -314,6 +327,10 @@ fn is_expected(error: &Error) -> bool {
     CODES.contains(&error.reply_code()) && !error.reply_text().is_empty()
 }
 
+fn is_predeclared(exchange: &str) -> bool {
+    exchange.is_empty() || exchange.starts_with("amq.")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -333,8 +350,11 @@ proptest! {
         world.publish("still.there", ["a"]);
         prop_assert_eq!(world.drain("still.there"), ["a"]);
         world.connection.close();
+        let other = world.broker.connect().unwrap().open_channel().unwrap();
+        for exchange in host.exchanges().iter().filter(|x| !is_predeclared(x.name().as_str())) {
+            other.exchange_delete(exchange.name().as_str(), false).unwrap();
+        }
         for queue in host.queues() {
-            let other = world.broker.connect().unwrap().open_channel().unwrap();
             other.queue_delete(queue.name().as_str()).unwrap();
         }
         prop_assert_eq!(world.broker.memory_used(), 0);
