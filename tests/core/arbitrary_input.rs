@@ -236,7 +236,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (word(), binding()).prop_map(|(name, binding)| Action::BindExchange(name, binding)),
         2 => consume.prop_map(Action::Consume),
         6 => (word(), word(), properties())
-            .prop_map(|(exchange, key, properties)| Action::Publish(exchange, key, properties.into())),
+            .prop_map(|(exchange, key, p)| Action::Publish(exchange, key, p.into())),
         2 => word().prop_map(Action::Get),
         2 => (word(), any::<bool>(), any_table())
             .prop_map(|(pattern, operator, t)| Action::SetPolicy(pattern, operator, t)),
