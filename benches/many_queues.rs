@@ -102,7 +102,5 @@ fn main() {
     expire(count);
     let broker = Broker::new();
     let channel = open(&broker);
-    let before = resident();
     time("declare without arguments", "queue", count, || declare_all(&channel, count, false));
-    print_grown("memory without arguments (reused in part)", before, count);
 }

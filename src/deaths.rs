@@ -1,5 +1,7 @@
 //! What a message remembers of being dead-lettered `[rabbitmq dlx]`.
 
+use std::sync::Arc;
+
 use leveret_protocol::table::{TableWriter, entries};
 
 use crate::clock::Timestamp;
@@ -42,9 +44,9 @@ pub(crate) struct Death {
     /// When for the first time.
     pub first_at: Timestamp,
     /// Exchange that it was published to.
-    pub exchange: Vec<u8>,
+    pub exchange: Arc<[u8]>,
     /// Routing keys that it had, those in `CC` included.
-    pub routing_keys: Vec<Vec<u8>>,
+    pub routing_keys: Arc<[Vec<u8>]>,
     /// `expiration`, which is taken from it at its first death, in milliseconds.
     pub original_expiration_ms: Option<u64>,
 }
@@ -56,15 +58,15 @@ pub struct Deaths {
     /// Most recent first.
     deaths: Vec<Death>,
     /// Queue, reason and exchange of the first death.
-    first: Option<(QueueName, DeathReason, Vec<u8>)>,
+    first: Option<(QueueName, DeathReason, Arc<[u8]>)>,
     /// The keys by which the message was routed last.
-    pub(crate) routing_keys: Vec<Vec<u8>>,
+    pub(crate) routing_keys: Arc<[Vec<u8>]>,
 }
 
 impl Deaths {
     /// Of a message that has not died yet and was routed by these keys.
     pub(crate) fn routed_by(routing_keys: Vec<Vec<u8>>) -> Self {
-        Self { routing_keys, ..Self::default() }
+        Self { routing_keys: routing_keys.into(), ..Self::default() }
     }
 
     /// Counts a death, which becomes the most recent one.
@@ -101,18 +103,23 @@ impl Deaths {
         }
         table.tables("x-death", self.deaths.iter().map(Death::to_table));
         let last = self.deaths.first().map(|d| (d.queue.clone(), d.reason, d.exchange.clone()));
-        for (which, death) in [("first", &self.first), ("last", &last)] {
+        for (names, death) in [(FIRST_DEATH, &self.first), (LAST_DEATH, &last)] {
             if let Some((queue, reason, exchange)) = death {
-                let name = |what: &str| format!("x-{which}-death-{what}");
                 table
-                    .long_string(&name("reason"), reason.as_str().as_bytes())
-                    .long_string(&name("queue"), queue.as_str().as_bytes())
-                    .long_string(&name("exchange"), exchange);
+                    .long_string(names[0], reason.as_str().as_bytes())
+                    .long_string(names[1], queue.as_str().as_bytes())
+                    .long_string(names[2], exchange);
             }
         }
         table.finish()
     }
 }
+
+/// Headers for the reason, the queue and the exchange of a death.
+const FIRST_DEATH: [&str; 3] =
+    ["x-first-death-reason", "x-first-death-queue", "x-first-death-exchange"];
+const LAST_DEATH: [&str; 3] =
+    ["x-last-death-reason", "x-last-death-queue", "x-last-death-exchange"];
 
 /// Whether a header is one that dead-lettering writes.
 fn is_death_header(name: &[u8]) -> bool {
@@ -146,8 +153,8 @@ mod tests {
             reason,
             count: 1,
             first_at: Timestamp::from_millis(5000),
-            exchange: b"x".to_vec(),
-            routing_keys: vec![b"k".to_vec()],
+            exchange: b"x".as_slice().into(),
+            routing_keys: vec![b"k".to_vec()].into(),
             original_expiration_ms: None,
         }
     }

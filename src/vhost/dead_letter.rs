@@ -45,7 +45,8 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> bool {
         let reason = letter.reason;
-        let Some((message, deaths)) = self.rewrite(queue, letter, target) else { return true };
+        let Some(message) = self.rewrite(queue, letter, target) else { return true };
+        let Some(deaths) = message.deaths() else { return true };
         let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let now = self.now();
@@ -71,13 +72,13 @@ impl VirtualHost {
         is_delivered
     }
 
-    /// The message as it is published again, and its deaths.
+    /// The message as it is published again, with its deaths.
     fn rewrite(
         &self,
         queue: &Queue,
         letter: &DeadLetter,
         target: &DeadLetterTarget,
-    ) -> Option<(Message, Deaths)> {
+    ) -> Option<Message> {
         let message = &letter.message;
         let properties = RawProperties(message.properties());
         let mut deaths = match message.deaths() {
@@ -89,12 +90,12 @@ impl VirtualHost {
             reason: letter.reason,
             count: 1,
             first_at: self.now(),
-            exchange: message.exchange().to_vec(),
-            routing_keys: deaths.routing_keys.clone(),
+            exchange: message.exchange().into(),
+            routing_keys: Arc::clone(&deaths.routing_keys),
             original_expiration_ms: message.expiration_ms(),
         });
         if let Some(key) = &target.routing_key {
-            deaths.routing_keys = vec![key.clone().into_bytes()];
+            deaths.routing_keys = Arc::from([key.clone().into_bytes()]);
         }
         let headers = deaths.headers(properties.raw_headers().unwrap_or_default());
         let changes = Changes {
@@ -103,9 +104,10 @@ impl VirtualHost {
             ..Changes::default()
         };
         let properties = properties.with(&changes).ok()?;
+        let routing_keys = Arc::clone(&deaths.routing_keys);
         let parts = Parts {
             exchange: target.exchange.as_str().as_bytes(),
-            routing_key: deaths.routing_keys.first()?,
+            routing_key: routing_keys.first()?,
             properties: &properties,
             expiration_ms: None,
             body: match message.shared_body() {
@@ -113,9 +115,7 @@ impl VirtualHost {
                 None => Body::Borrowed(message.body()),
             },
         };
-        let rewritten =
-            Message::with_deaths(parts, Some(Box::new(deaths.clone())), &mut Vec::new());
-        Some((rewritten, deaths))
+        Some(Message::with_deaths(parts, Some(Box::new(deaths)), &mut Vec::new()))
     }
 }
 

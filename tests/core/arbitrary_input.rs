@@ -332,7 +332,7 @@ fn is_predeclared(exchange: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn arbitrary_input_is_taken_or_refused(actions in prop::collection::vec(action(), 1..40)) {
