@@ -49,6 +49,8 @@ pub struct Bridge {
     session: Option<Arc<Session>>,
     /// By number.
     channels: Vec<Slot>,
+    /// Which of the channels is the first to be resumed next time.
+    turn: usize,
     /// Where in `channels` the last event went.
     last: usize,
     /// Channel with publishes that are not enqueued yet.
@@ -78,6 +80,7 @@ impl Bridge {
             user: None,
             session: None,
             channels: Vec::new(),
+            turn: 0,
             last: 0,
             unflushed: None,
             effects: Effects::new(),
@@ -239,10 +242,13 @@ impl Bridge {
         self.broker.memory().add(grown);
     }
 
-    /// Consumers that were turned away while too much was waiting get messages again.
+    /// Consumers that were turned away while too much was waiting get messages again. Channels
+    /// take turns in being the first, who may use up all the room.
     pub fn resume_consumers(&mut self) {
         let Some(session) = &self.session else { return };
-        for slot in &mut self.channels {
+        self.turn = (self.turn + 1) % self.channels.len().max(1);
+        let (later, first) = self.channels.split_at_mut(self.turn);
+        for slot in first.iter_mut().chain(later) {
             if slot.channel.is_starved() {
                 slot.channel.resume_consumers(&mut self.effects);
                 session.virtual_host.run_without_waking(&mut self.effects);
