@@ -33,6 +33,7 @@ struct Claim {
     consumer: ConsumerId,
     source: u32,
     no_ack: bool,
+    timeout_ms: Option<u64>,
 }
 
 /// How deliveries are settled.
@@ -87,6 +88,9 @@ pub struct State {
     next_delivery: u64,
     footprint: usize,
     paused: bool,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
 }
@@ -105,6 +109,7 @@ impl State {
             next_delivery: 1,
             footprint: 0,
             paused: false,
+            overdue_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
         }
     }
@@ -168,20 +173,22 @@ impl State {
         if !consumer.spec.no_ack {
             consumer.unacked += 1;
         }
-        let ConsumerSpec { source, no_ack, .. } = consumer.spec;
-        Some(Claim { consumer: consumer.id, source, no_ack })
+        let ConsumerSpec { source, no_ack, timeout_ms, .. } = consumer.spec;
+        Some(Claim { consumer: consumer.id, source, no_ack, timeout_ms })
     }
 
     /// Gives a message to the consumer that claimed it.
     #[inline]
     fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
-        let &Claim { consumer, source, no_ack } = claim;
+        let &Claim { consumer, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
         if no_ack {
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
         }
         let id = self.keep_unacked(entry.clone(), Some(consumer), now);
+        let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+        self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
         effects.deliveries.push(Delivery { slot, source, id, entry });
     }
 
@@ -372,6 +379,9 @@ impl State {
     pub fn set_settings(&mut self, settings: Settings, now: Timestamp, effects: &mut Effects) {
         self.lease.set_expires_ms(settings.expires_ms, now);
         self.settings = settings;
+        if self.unacked.len() > 0 {
+            self.overdue_at = now; // to be found out when it wakes
+        }
         self.drop_overflow(effects);
     }
 
@@ -379,7 +389,7 @@ impl State {
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
         let lease = self.lease.deadline(!self.consumers.is_empty());
-        let deadline = head.min(lease).min(self.acknowledgement_deadline());
+        let deadline = head.min(lease).min(self.overdue_at);
         if deadline >= self.wake_at {
             return None;
         }
@@ -387,32 +397,30 @@ impl State {
         Some(deadline)
     }
 
-    /// When the oldest delivery has waited too long for its acknowledgement.
-    fn acknowledgement_deadline(&self) -> Timestamp {
-        self.oldest_delivery().map_or(Timestamp::NEVER, |(_, deadline, _)| deadline)
-    }
-
-    /// The consumer with the oldest delivery, when that times out, and after how long. Deliveries
-    /// of basic.get and of consumers that are gone have all the time.
-    fn oldest_delivery(&self) -> Option<(ConsumerId, Timestamp, u64)> {
-        self.unacked.iter().find_map(|(_, unacked)| {
-            let id = unacked.consumer?;
-            let consumer = self.consumers.get(id).filter(|consumer| !consumer.timed_out)?;
-            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
-            Some((id, unacked.delivered_at.after_ms(timeout_ms), timeout_ms))
-        })
-    }
-
     /// The timer has gone off; expired messages leave, and consumers that are too late.
     pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
         self.wake_at = Timestamp::NEVER;
         self.expire(now, effects);
-        while let Some((id, deadline, timeout_ms)) = self.oldest_delivery()
-            && deadline <= now
-        {
-            let Some(consumer) = self.consumers.get_mut(id) else { return };
-            consumer.timed_out = true;
-            effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+        if self.overdue_at <= now {
+            self.time_out(now, effects);
+        }
+    }
+
+    /// Finds consumers that kept a delivery for too long, and when that can next be so. Deliveries
+    /// of basic.get and of consumers that are gone have all the time.
+    fn time_out(&mut self, now: Timestamp, effects: &mut Effects) {
+        self.overdue_at = Timestamp::NEVER;
+        for (_, unacked) in self.unacked.iter() {
+            let consumer = unacked.consumer.and_then(|id| self.consumers.get_mut(id));
+            let Some(consumer) = consumer.filter(|consumer| !consumer.timed_out) else { continue };
+            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+            let deadline = unacked.delivered_at.after_ms(timeout_ms);
+            if deadline > now {
+                self.overdue_at = self.overdue_at.min(deadline);
+            } else {
+                consumer.timed_out = true;
+                effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+            }
         }
     }
 }
