@@ -43,6 +43,10 @@ pub const MAILBOX_REPLIES_MAX: usize = 64 * 1024;
 /// The largest `x-message-ttl`, `x-expires` and `expiration`: ten years, in milliseconds.
 pub const TIME_MAX_MS: u64 = 315_360_000_000;
 
+/// How often dead letters are tried again that a queue keeps until they are delivered,
+/// milliseconds.
+pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
+
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 

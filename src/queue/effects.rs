@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 pub use crate::deaths::DeathReason;
 use crate::message::Message;
+use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
 
@@ -39,6 +40,15 @@ pub struct DeadLetter {
     pub message: Message,
     /// Why.
     pub reason: DeathReason,
+    /// Queues that have it already: it is tried again for the others alone.
+    pub delivered_to: Vec<QueueName>,
+}
+
+impl DeadLetter {
+    /// A message that has just died.
+    pub fn new(message: Message, reason: DeathReason) -> Self {
+        Self { message, reason, delivered_to: Vec::new() }
+    }
 }
 
 /// Work that commands on queues leave behind, done in order by

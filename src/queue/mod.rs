@@ -33,7 +33,7 @@ use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{Effects, Wakeups};
+use crate::queue::effects::{DeadLetter, Effects, Wakeups};
 use crate::queue::ready::Entry;
 
 /// Identifies a connection within its broker.
@@ -286,6 +286,21 @@ impl Queue {
     /// Drops all ready messages; tells how many.
     pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> usize {
         self.apply(now, effects, |state, effects| state.purge(now, effects))
+    }
+
+    /// A dead letter of this queue could not be delivered. It is kept and tried again if the
+    /// queue is one that does so, and dropped if not.
+    pub fn keep_discard(
+        self: &Arc<Self>,
+        letter: DeadLetter,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        self.apply(now, effects, |state, _| {
+            if state.keeps_dead_letters() && !self.is_deleted() {
+                state.keep_discard(letter, now);
+            }
+        });
     }
 
     /// The timer has gone off for this queue.

@@ -1,9 +1,9 @@
 //! The settings that a queue works by: its arguments, and what policies add
 //! `[rabbitmq parameters#policies]`.
 
-use crate::queue::arguments::{QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::delivery_limit::DeliveryLimit;
-use crate::queue::overflow::LengthLimit;
+use crate::queue::overflow::{LengthLimit, Overflow};
 
 /// How long a delivery may wait for its acknowledgement unless something else is said: half an
 /// hour, in milliseconds.
@@ -22,6 +22,8 @@ pub struct Settings {
     pub delivery_limit: DeliveryLimit,
     /// How long a delivery may wait for its acknowledgement, milliseconds.
     pub consumer_timeout_ms: u64,
+    /// What happens to dead letters that cannot be delivered.
+    pub dead_letter_strategy: DeadLetterStrategy,
 }
 
 impl Settings {
@@ -33,6 +35,10 @@ impl Settings {
         if arguments.queue_type == QueueType::Quorum {
             overflow = policies.iter().find_map(|policy| policy.overflow).or(overflow);
         }
+        // At least once needs a queue that refuses what is beyond its limit; others fall back.
+        let strategy = all()
+            .find_map(|layer| layer.dead_letter_strategy)
+            .filter(|_| overflow == Some(Overflow::RejectPublish));
         Self {
             message_ttl_ms: all().filter_map(|layer| layer.message_ttl_ms).min(),
             expires_ms: all().filter_map(|layer| layer.expires_ms).min(),
@@ -52,6 +58,7 @@ impl Settings {
                 .filter_map(|layer| layer.consumer_timeout_ms)
                 .min()
                 .unwrap_or(CONSUMER_TIMEOUT_DEFAULT_MS),
+            dead_letter_strategy: strategy.unwrap_or_default(),
         }
     }
 }
@@ -59,7 +66,6 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::overflow::Overflow;
 
     #[test]
     fn the_smallest_number_and_the_first_word_count() {

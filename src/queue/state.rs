@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
-use crate::queue::arguments::{QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
 use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::expires::Lease;
@@ -65,6 +66,8 @@ pub struct Counts {
     pub unacked: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Dead letters that wait until they can be delivered (`x-dead-letter-strategy`).
+    pub discarded: usize,
     /// Octets of all messages held, with their overhead.
     pub footprint: usize,
 }
@@ -91,6 +94,10 @@ pub struct State {
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
+    /// Dead letters that could not be delivered, of a queue that keeps them until they are.
+    discards: Vec<DeadLetter>,
+    /// When they are tried again.
+    retry_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
 }
@@ -110,6 +117,8 @@ impl State {
             footprint: 0,
             paused: false,
             overdue_at: Timestamp::NEVER,
+            discards: Vec::new(),
+            retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
         }
     }
@@ -120,6 +129,7 @@ impl State {
             ready: self.ready.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
+            discarded: self.discards.len(),
             footprint: self.footprint,
         }
     }
@@ -135,13 +145,13 @@ impl State {
         let length = &self.settings.length;
         if length.overflow != Overflow::DropHead
             && length.refuses(
-                self.ready.len() as u64,
+                (self.ready.len() + self.discards.len()) as u64,
                 self.ready.body_bytes(),
                 message.body().len() as u64,
             )
         {
             if length.overflow == Overflow::RejectPublishDlx {
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::MaxLen });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::MaxLen));
             }
             return Enqueued::Rejected;
         }
@@ -222,6 +232,18 @@ impl State {
         true
     }
 
+    /// Whether dead letters are kept until they are delivered.
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.settings.dead_letter_strategy == DeadLetterStrategy::AtLeastOnce
+    }
+
+    /// A dead letter could not be delivered; it is tried again later.
+    pub fn keep_discard(&mut self, letter: DeadLetter, now: Timestamp) {
+        self.footprint += letter.message.footprint();
+        self.discards.push(letter);
+        self.retry_at = self.retry_at.min(now.after_ms(DEAD_LETTER_RETRY_MS));
+    }
+
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
@@ -274,7 +296,7 @@ impl State {
                 Settlement::Requeue => returned.push(entry),
                 Settlement::Reject => {
                     let message = entry.message;
-                    effects.deaths.push(DeadLetter { message, reason: DeathReason::Rejected });
+                    effects.deaths.push(DeadLetter::new(message, DeathReason::Rejected));
                 }
             }
         }
@@ -302,7 +324,7 @@ impl State {
             let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
             if !stays {
                 let message = entry.message.clone();
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::DeliveryLimit });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::DeliveryLimit));
             }
             stays
         });
@@ -330,7 +352,7 @@ impl State {
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(Entry { message, .. }) = self.pop_ready() {
-            effects.deaths.push(DeadLetter { message, reason });
+            effects.deaths.push(DeadLetter::new(message, reason));
         }
     }
 
@@ -389,7 +411,7 @@ impl State {
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
         let lease = self.lease.deadline(!self.consumers.is_empty());
-        let deadline = head.min(lease).min(self.overdue_at);
+        let deadline = head.min(lease).min(self.overdue_at).min(self.retry_at);
         if deadline >= self.wake_at {
             return None;
         }
@@ -401,6 +423,13 @@ impl State {
     pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
         self.wake_at = Timestamp::NEVER;
         self.expire(now, effects);
+        if self.retry_at <= now {
+            self.retry_at = Timestamp::NEVER;
+            for discard in std::mem::take(&mut self.discards) {
+                self.footprint -= discard.message.footprint();
+                effects.deaths.push(discard);
+            }
+        }
         if self.overdue_at <= now {
             self.time_out(now, effects);
         }
