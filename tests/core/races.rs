@@ -167,3 +167,46 @@ fn no_channel_outlives_its_connection() {
         }
     }
 }
+
+#[test]
+fn a_declaration_does_not_mind_a_deletion() {
+    let broker = Broker::new();
+    let connection = broker.connect().unwrap();
+    let (declaring, deleting) =
+        (connection.open_channel().unwrap(), connection.open_channel().unwrap());
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                deleting.queue_delete("q").unwrap();
+            }
+        });
+        let refused = (0..20_000).find_map(|_| declaring.queue_declare("q").err());
+        done.store(true, Ordering::SeqCst);
+        assert_eq!(refused, None);
+    });
+}
+
+#[test]
+fn a_queue_that_is_declared_while_a_policy_changes_has_the_new_one() {
+    let broker = Broker::new();
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    let host = broker.virtual_host("/").unwrap();
+    let limit = |length| leveret::vhost::Policy::new("q").with("max-length", int(length));
+    let barrier = std::sync::Barrier::new(2);
+    for _ in 0..2000 {
+        host.set_policy("p", limit(5)).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                host.set_policy("p", limit(1)).unwrap();
+            });
+            barrier.wait();
+            channel.queue_declare("q").unwrap();
+        });
+        for _ in 0..3 {
+            channel.basic_publish(Publish::to_queue("q").body("m")).unwrap();
+        }
+        assert_eq!(channel.queue_delete("q").unwrap(), 1);
+    }
+}
