@@ -170,6 +170,11 @@ impl Bridge {
     }
 
     fn method(&mut self, channel: u16, method: AMQPClass) -> Result<(), Failure> {
+        if self.unflushed.is_some_and(|unflushed| unflushed != channel) {
+            // No rule says so, but clients rely on it: what another channel published before is
+            // in its queues.
+            self.flush();
+        }
         let id = methods::id(&method);
         self.with_channel(channel, id, |open, outbox, effects| {
             methods::apply(open, channel, method, outbox, effects)
