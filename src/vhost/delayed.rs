@@ -108,11 +108,12 @@ impl VirtualHost {
         self.route(exchange, &subject, pass)
     }
 
-    /// Gives a new binding's destination what the source remembers.
+    /// Gives a new binding's destination what the source remembers. A queue gets the oldest message
+    /// first, an exchange the newest, as RabbitMQ does it.
     pub(super) fn replay(
         self: &Arc<Self>,
         destination: &Destination,
-        recent: Vec<Kept>,
+        mut recent: Vec<Kept>,
         effects: &mut Effects,
     ) {
         if recent.is_empty() {
@@ -124,6 +125,7 @@ impl VirtualHost {
                 queue.enqueue(messages, self.now(), effects, |_| {});
             }
             Destination::Exchange(exchange) => {
+                recent.reverse();
                 self.send(exchange, recent, Pass::Publish, effects);
             }
         }
