@@ -7,18 +7,20 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::thread;
 
-use leveret::{Broker, Connection, Publish};
+use leveret::{Broker, Consumer, Publish};
 
 const JOBS: usize = 30;
 
-/// Works until the queue is deleted, and reports each job.
-fn work(name: usize, connection: &Connection, done: &mpsc::Sender<String>) -> leveret::Result<()> {
-    let channel = connection.open_channel()?;
-    channel.basic_qos(1)?;
-    for job in channel.basic_consume("jobs")? {
-        let report = format!("worker {name}: {}", String::from_utf8_lossy(job.body()));
+/// Works until the consumer ends, and reports each job.
+fn work(
+    consumer: Consumer,
+    worker: usize,
+    done: &mpsc::Sender<(String, usize)>,
+) -> leveret::Result<()> {
+    for job in consumer {
+        let name = String::from_utf8_lossy(job.body()).into_owned();
         job.ack()?;
-        if done.send(report).is_err() {
+        if done.send((name, worker)).is_err() {
             break;
         }
     }
@@ -41,22 +43,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     quitter.close();
 
     let (done, reports) = mpsc::channel();
-    let workers: Vec<_> = (1..=3)
-        .map(|name| {
-            let (connection, done) = (connection.clone(), done.clone());
-            thread::spawn(move || work(name, &connection, &done))
-        })
-        .collect();
-    drop(done);
+    let mut workers = Vec::new();
+    for worker in 1..=3 {
+        let channel = connection.open_channel()?;
+        channel.basic_qos(1)?;
+        let (consumer, done) = (channel.basic_consume("jobs")?, done.clone());
+        workers.push(thread::spawn(move || work(consumer, worker, &done)));
+    }
 
     let mut finished: Vec<_> = reports.iter().take(JOBS).collect();
     channel.queue_delete("jobs")?; // ends the consumers
     for worker in workers {
         worker.join().map_err(|_| "a worker panicked")??;
     }
-    finished.iter().for_each(|report| println!("{report}"));
-    finished.sort_by_key(|report| report.split(": ").last().map(str::to_owned));
-    finished.dedup_by_key(|report| report.split(": ").last().map(str::to_owned));
+    finished.iter().for_each(|(job, worker)| println!("worker {worker}: {job}"));
+    finished.sort();
+    finished.dedup_by(|(job, _), (other, _)| job == other);
     assert_eq!(finished.len(), JOBS, "every job was done once");
     Ok(())
 }

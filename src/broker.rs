@@ -1,8 +1,8 @@
 //! The broker: virtual hosts, users and connections, in one value.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -48,12 +48,36 @@ impl Inner {
 
     /// Registers an open connection. Errors: 320 when the broker is closed.
     pub fn register(&self, id: ConnectionId, connection: Arc<dyn Closable>) -> Result<()> {
+        self.register_within(usize::MAX, id, connection)
+    }
+
+    /// As [`Inner::register`], for a client from outside. Errors: 320, 530 when there are too
+    /// many connections.
+    pub fn register_client(&self, id: ConnectionId, connection: Arc<dyn Closable>) -> Result<()> {
+        self.register_within(self.limits.connections_max, id, connection)
+    }
+
+    fn register_within(
+        &self,
+        limit: usize,
+        id: ConnectionId,
+        connection: Arc<dyn Closable>,
+    ) -> Result<()> {
         let mut connections = self.connections.lock();
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::ConnectionForced("broker was closed".into()));
         }
+        if connections.len() >= limit {
+            return Err(too_many_connections(limit));
+        }
         connections.insert(id, connection);
         Ok(())
+    }
+
+    /// Fails with 530 when no further client is let in.
+    pub fn check_connection_limit(&self) -> Result<()> {
+        let limit = self.limits.connections_max;
+        if self.connection_count() < limit { Ok(()) } else { Err(too_many_connections(limit)) }
     }
 
     pub fn unregister(&self, id: ConnectionId) {
@@ -107,17 +131,25 @@ impl Inner {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Asks every connection to end.
-    pub fn close_connections(&self, reason: &str) {
+    /// Asks every connection to end; returns them, to see when they are gone.
+    pub fn close_connections(&self, reason: &str) -> Vec<Weak<dyn Closable>> {
         let connections: Vec<_> = {
             let connections = self.connections.lock();
             self.closed.store(true, Ordering::Release);
             connections.values().cloned().collect()
         };
+        let mut closing = Vec::with_capacity(connections.len());
         for connection in connections {
             connection.force_close(reason);
+            closing.push(Arc::downgrade(&connection));
         }
+        closing
     }
+}
+
+fn too_many_connections(limit: usize) -> Error {
+    let text = format!("connection refused: node connection limit ({limit}) is reached");
+    Error::NotAllowed(text)
 }
 
 /// A message broker in this process.
@@ -164,7 +196,8 @@ impl Broker {
         self.connect_to(self.inner.default_virtual_host.as_str())
     }
 
-    /// As [`Broker::connect`], to another virtual host.
+    /// As [`Broker::connect`], to another virtual host. Errors: 320, 530 also when it does not
+    /// exist or the default user may not use it.
     pub fn connect_to(&self, virtual_host: &str) -> Result<Connection> {
         let user = self.inner.default_user().ok_or_else(|| {
             Error::NotAllowed("the broker has no default user; use connect_as".into())
@@ -173,6 +206,8 @@ impl Broker {
     }
 
     /// Connects as a user, whose password is not asked for: the embedding program is trusted.
+    /// Errors: 320 when the broker is closed, 530 when there is no such user or virtual host, or
+    /// the user may not use it.
     pub fn connect_as(&self, user: &str, virtual_host: &str) -> Result<Connection> {
         let known = self.inner.access.users.get(user);
         let user = known.ok_or_else(|| Error::NotAllowed(format!("user '{user}' not found")))?;
@@ -264,13 +299,13 @@ impl Broker {
     /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
     /// clients to agree, then stops serving. Dropping the broker does the same without patience.
     pub fn close(&self, reason: &str, patience: Duration) {
-        self.inner.close_connections(reason);
+        let closing = self.inner.close_connections(reason);
         #[cfg(feature = "gateway")]
         if let Some(gateway) = self.gateway.lock().take() {
-            gateway.stop(&self.inner, patience);
+            gateway.stop(&self.inner, &closing, patience);
         }
         #[cfg(not(feature = "gateway"))]
-        let _ = patience; // embedded connections end at once
+        let _ = (closing, patience); // embedded connections end at once
         self.inner.shared.timers.stop();
         for host in &self.inner.virtual_hosts {
             host.close();

@@ -1,8 +1,6 @@
 //! What a message remembers of being dead-lettered `[rabbitmq dlx]`.
 
-use std::collections::BTreeMap;
-
-use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
+use leveret_protocol::table::{TableWriter, entries};
 
 use crate::clock::Timestamp;
 use crate::names::QueueName;
@@ -94,41 +92,48 @@ impl Deaths {
         self.deaths.iter().take(at + 1).all(|death| death.reason != DeathReason::Rejected)
     }
 
-    /// Writes `x-death`, `x-first-death-*` and `x-last-death-*`.
-    pub(crate) fn write_headers(&self, headers: &mut BTreeMap<ShortString, AMQPValue>) {
-        let mut put = |name: String, value| headers.insert(name.into(), value);
-        let deaths: Vec<_> = self.deaths.iter().map(Death::to_table).collect();
-        put("x-death".into(), AMQPValue::FieldArray(FieldArray::from(deaths)));
+    /// The headers of a dead letter: those that it had, octet for octet, and `x-death`,
+    /// `x-first-death-*` and `x-last-death-*` in RabbitMQ's order.
+    pub(crate) fn headers(&self, headers: &[u8]) -> Vec<u8> {
+        let mut table = TableWriter::new();
+        for (_, entry) in entries(headers).filter(|(name, _)| !is_death_header(name)) {
+            table.entry(entry);
+        }
+        table.tables("x-death", self.deaths.iter().map(Death::to_table));
         let last = self.deaths.first().map(|d| (d.queue.clone(), d.reason, d.exchange.clone()));
         for (which, death) in [("first", &self.first), ("last", &last)] {
             if let Some((queue, reason, exchange)) = death {
-                put(format!("x-{which}-death-queue"), text(queue.as_str()));
-                put(format!("x-{which}-death-reason"), text(reason.as_str()));
-                put(format!("x-{which}-death-exchange"), text(exchange.as_slice()));
+                let name = |what: &str| format!("x-{which}-death-{what}");
+                table
+                    .long_string(&name("reason"), reason.as_str().as_bytes())
+                    .long_string(&name("queue"), queue.as_str().as_bytes())
+                    .long_string(&name("exchange"), exchange);
             }
         }
+        table.finish()
     }
+}
+
+/// Whether a header is one that dead-lettering writes.
+fn is_death_header(name: &[u8]) -> bool {
+    name == b"x-death" || name.starts_with(b"x-first-death-") || name.starts_with(b"x-last-death-")
 }
 
 impl Death {
-    fn to_table(&self) -> AMQPValue {
-        let keys: Vec<_> = self.routing_keys.iter().map(|key| text(key.as_slice())).collect();
-        let mut table = FieldTable::default();
-        table.insert("count".into(), AMQPValue::LongLongInt(self.count));
-        table.insert("reason".into(), text(self.reason.as_str()));
-        table.insert("queue".into(), text(self.queue.as_str()));
-        table.insert("time".into(), AMQPValue::Timestamp(self.first_at.as_seconds()));
-        table.insert("exchange".into(), text(self.exchange.as_slice()));
-        table.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(keys)));
+    fn to_table(&self) -> TableWriter {
+        let mut table = TableWriter::new();
         if let Some(ms) = self.original_expiration_ms {
-            table.insert("original-expiration".into(), text(ms.to_string().as_bytes()));
+            table.long_string("original-expiration", ms.to_string().as_bytes());
         }
-        AMQPValue::FieldTable(table)
+        table
+            .long_long("count", self.count)
+            .long_string("reason", self.reason.as_str().as_bytes())
+            .long_string("queue", self.queue.as_str().as_bytes())
+            .timestamp("time", self.first_at.as_seconds())
+            .long_string("exchange", &self.exchange)
+            .long_strings("routing-keys", self.routing_keys.iter().map(Vec::as_slice));
+        table
     }
-}
-
-fn text(octets: impl AsRef<[u8]>) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(octets.as_ref().to_vec()))
 }
 
 #[cfg(test)]
@@ -166,5 +171,44 @@ mod tests {
         assert!(!deaths.is_cycle(&"b".into()));
         deaths.record(death("b", DeathReason::Rejected));
         assert!(!deaths.is_cycle(&"a".into()));
+    }
+
+    #[test]
+    fn headers_keep_what_was_there_and_follow_rabbitmqs_order() {
+        let mut before = TableWriter::new();
+        before.long_string("z", b"mine").long_string("x-death", b"forged").long_long("a", 1);
+        let before = before.finish();
+        let mut deaths = Deaths::default();
+        deaths
+            .record(Death { original_expiration_ms: Some(60), ..death("q", DeathReason::Expired) });
+        let headers = deaths.headers(&before);
+        let names: Vec<_> =
+            entries(&headers).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        let expected = [
+            "z",
+            "a",
+            "x-death",
+            "x-first-death-reason",
+            "x-first-death-queue",
+            "x-first-death-exchange",
+            "x-last-death-reason",
+            "x-last-death-queue",
+            "x-last-death-exchange",
+        ];
+        assert_eq!(names, expected);
+        let table = Death { original_expiration_ms: Some(60), ..death("q", DeathReason::Expired) }
+            .to_table()
+            .finish();
+        let fields: Vec<_> = entries(&table).map(|(name, _)| name.to_vec()).collect();
+        let expected = [
+            &b"original-expiration"[..],
+            b"count",
+            b"reason",
+            b"queue",
+            b"time",
+            b"exchange",
+            b"routing-keys",
+        ];
+        assert_eq!(fields, expected);
     }
 }

@@ -127,6 +127,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// 406: a delivery waited too long for its acknowledgement.
+    pub(crate) fn acknowledgement_timeout(channel: u16, timeout_ms: u64) -> Self {
+        Self::Precondition(format!(
+            "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
+             {timeout_ms} ms. This timeout value can be configured, see consumers doc guide to \
+             learn more"
+        ))
+    }
+
     /// AMQP's reply code.
     pub fn reply_code(&self) -> u16 {
         self.classification().0

@@ -73,6 +73,9 @@
 //! Persistence (durable queues and messages end with the broker), streams, policies, TLS, the HTTP
 //! API.
 
+// What only the gateway calls.
+#![cfg_attr(not(feature = "gateway"), allow(dead_code))]
+
 pub mod access;
 mod broker;
 mod channel;

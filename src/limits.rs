@@ -20,6 +20,14 @@ pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 /// Octets waiting to be written to a connection below which its consumers are served again.
 pub const OUTBOX_LOW_BYTES: usize = 256 * 1024;
 
+/// Octets waiting to be written to a connection above which it is not read: who does not take the
+/// answers asks no more questions.
+pub const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
+
+/// Octets waiting to be written to a connection above which direct replies to it are unroutable:
+/// they come from other connections and wait in no queue.
+pub const OUTBOX_REPLIES_MAX_BYTES: usize = 32 * 1024 * 1024;
+
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
 
@@ -32,8 +40,15 @@ pub const MAILBOX_HIGH: usize = 4096;
 /// Deliveries waiting in an embedded consumer below which it is served again.
 pub const MAILBOX_LOW: usize = 1024;
 
+/// Deliveries waiting in an embedded consumer above which direct replies to it are unroutable.
+pub const MAILBOX_REPLIES_MAX: usize = 64 * 1024;
+
 /// The largest `x-message-ttl`, `x-expires` and `expiration`: ten years, in milliseconds.
 pub const TIME_MAX_MS: u64 = 315_360_000_000;
+
+/// How often dead letters are tried again that a queue keeps until they are delivered,
+/// milliseconds.
+pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
 
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
@@ -48,6 +63,9 @@ pub struct Limits {
     pub unfinished_handshakes_max: usize,
     /// Time for the handshake, in milliseconds. Default 10,000.
     pub handshake_timeout_ms: u64,
+    /// Time to wait for connection.close-ok, or for the client to close its socket after it was
+    /// sent one, in milliseconds. Default 30,000.
+    pub close_timeout_ms: u64,
     /// Channels of one connection that are open at a time; 0 for no limit. Default 2,047.
     pub channel_max: u16,
     /// Largest frame in octets, 4,096 at least. Default 131,072.
@@ -67,6 +85,7 @@ impl Default for Limits {
             connections_max: 65_536,
             unfinished_handshakes_max: 1024,
             handshake_timeout_ms: 10_000,
+            close_timeout_ms: 30_000,
             channel_max: 2047,
             frame_max: 131_072,
             heartbeat_s: 60,

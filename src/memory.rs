@@ -1,8 +1,8 @@
 //! How much memory the messages of a broker take, and the alarm above the high watermark
 //! `[rabbitmq memory]`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -15,7 +15,7 @@ pub struct Memory {
     /// Raised by an operator, whatever is used.
     forced: AtomicBool,
     alarmed: AtomicBool,
-    blocked: Mutex<Vec<Arc<dyn Wake>>>,
+    blocked: Mutex<Vec<Weak<dyn Wake>>>,
 }
 
 impl Memory {
@@ -32,45 +32,58 @@ impl Memory {
 
     /// Octets in use.
     pub fn used(&self) -> usize {
-        usize::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0)
+        usize::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
     }
 
     /// Counts `octets` more, or less if negative.
     pub fn add(&self, octets: isize) {
         if octets != 0 {
-            self.used.fetch_add(octets, Ordering::Relaxed);
+            self.used.fetch_add(octets, Ordering::SeqCst);
             self.evaluate();
         }
     }
 
     /// Raises the alarm by hand, or takes it back.
     pub fn force_alarm(&self, on: bool) {
-        self.forced.store(on, Ordering::Relaxed);
+        self.forced.store(on, Ordering::SeqCst);
         self.evaluate();
     }
 
     /// Whether publishers are to be held back.
     pub fn is_alarmed(&self) -> bool {
-        self.alarmed.load(Ordering::Acquire)
+        self.alarmed.load(Ordering::SeqCst)
     }
 
     /// Wakes `sleeper` when the alarm is over; at once if it is.
-    pub fn wake_when_over(&self, sleeper: Arc<dyn Wake>) {
-        self.blocked.lock().push(Arc::clone(&sleeper));
+    pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
+        let mut blocked = self.blocked.lock();
+        if blocked.len() == blocked.capacity() {
+            // Those who left in the meantime make room, so that an alarm may last.
+            blocked.retain(|sleeper| sleeper.strong_count() > 0);
+            let waiting = blocked.len();
+            blocked.reserve(waiting + 1);
+        }
+        blocked.push(Arc::downgrade(sleeper));
+        drop(blocked);
         if !self.is_alarmed() {
             self.release();
         }
     }
 
+    /// Raises or clears the alarm, until what it says is true: while one thread changes it another
+    /// may free the last message, and nobody would come by again.
     fn evaluate(&self) {
-        let alarmed = self.alarmed.load(Ordering::Relaxed);
-        // Some way below the watermark before it clears, so that it does not flutter.
-        let limit = self.high_watermark - if alarmed { self.high_watermark / 10 } else { 0 };
-        let on = self.forced.load(Ordering::Relaxed) || self.used() > limit;
-        if alarmed == on {
-            return;
-        }
-        if self.alarmed.swap(on, Ordering::AcqRel) != on {
+        loop {
+            let alarmed = self.alarmed.load(Ordering::SeqCst);
+            // Some way below the watermark before it clears, so that it does not flutter.
+            let limit = self.high_watermark - if alarmed { self.high_watermark / 10 } else { 0 };
+            let on = self.forced.load(Ordering::SeqCst) || self.used() > limit;
+            if alarmed == on {
+                return;
+            }
+            if self.alarmed.swap(on, Ordering::SeqCst) == on {
+                continue;
+            }
             if on {
                 tracing::warn!(
                     "memory alarm raised: messages take {} octets, the high watermark is {}; \
@@ -87,8 +100,53 @@ impl Memory {
 
     fn release(&self) {
         let blocked = std::mem::take(&mut *self.blocked.lock());
-        for sleeper in blocked {
+        for sleeper in blocked.iter().filter_map(Weak::upgrade) {
             sleeper.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Sleeper(AtomicUsize);
+
+    impl Wake for Sleeper {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn the_alarm_clears_some_way_below_the_watermark() {
+        let memory = Memory::new(1000);
+        memory.add(1000);
+        assert!(!memory.is_alarmed());
+        memory.add(1);
+        assert!(memory.is_alarmed());
+        memory.add(-100);
+        assert!(memory.is_alarmed());
+        memory.add(-1);
+        assert!(!memory.is_alarmed());
+    }
+
+    #[test]
+    fn sleepers_that_are_gone_take_no_place() {
+        let memory = Memory::new(1000);
+        memory.force_alarm(true);
+        let sleeper = Arc::new(Sleeper::default());
+        let patient: Arc<dyn Wake> = Arc::clone(&sleeper) as _;
+        memory.wake_when_over(&patient);
+        for _ in 0..1000 {
+            let impatient: Arc<dyn Wake> = Arc::new(Sleeper::default());
+            memory.wake_when_over(&impatient);
+        }
+        assert!(memory.blocked.lock().len() < 20);
+        memory.force_alarm(false);
+        assert_eq!(sleeper.0.load(Ordering::SeqCst), 1);
     }
 }

@@ -200,11 +200,18 @@ fn append_short(scratch: &mut Vec<u8>, text: &[u8]) -> u8 {
 
 /// Properties with the header `x-delivery-count` `[rabbitmq quorum-queues]`.
 pub(crate) fn with_delivery_count(properties: &[u8], count: u32) -> Vec<u8> {
-    use amq_protocol::types::AMQPValue;
+    use leveret_protocol::table::{TableWriter, entries};
     use leveret_protocol::{Change, Changes};
+    /// The header.
+    const NAME: &str = "x-delivery-count";
     let properties = RawProperties(properties);
-    let mut headers = properties.headers().and_then(Result::ok).unwrap_or_default();
-    headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(count.into()));
+    let mut headers = TableWriter::new();
+    let before = properties.raw_headers().unwrap_or_default();
+    for (_, entry) in entries(before).filter(|(name, _)| *name != NAME.as_bytes()) {
+        headers.entry(entry);
+    }
+    headers.long_long(NAME, count.into());
+    let headers = headers.finish();
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     properties.with(&changes).unwrap_or_else(|_| properties.0.to_vec())
 }

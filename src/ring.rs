@@ -70,8 +70,8 @@ impl<T> Ring<T> {
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
-    #[cfg(test)]
-    fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    /// The values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 

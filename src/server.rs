@@ -112,6 +112,7 @@ fn build(
         message_size_max: config.max_message_size,
         memory_high_watermark_bytes: usize::try_from(config.memory_high_watermark_bytes)
             .unwrap_or(usize::MAX),
+        ..Limits::default()
     };
     let default_user = config.default_user.as_str();
     let broker = Broker::builder()

@@ -104,7 +104,14 @@ impl Session {
 
     /// Remembers a queue that ends with the connection.
     pub fn own(&self, queue: QueueName) {
-        self.exclusive_queues.lock().push(queue);
+        let mut owned = self.exclusive_queues.lock();
+        if owned.len() == owned.capacity() {
+            // Those that were deleted in the meantime make room.
+            owned.retain(|name| self.virtual_host.queue(name.as_str()).is_ok());
+            let kept = owned.len();
+            owned.reserve(kept + 1);
+        }
+        owned.push(queue);
     }
 
     /// Takes the queues that end with the connection.

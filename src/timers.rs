@@ -1,8 +1,7 @@
 //! Deadlines of queues and exchanges: one timer per broker, no task or thread for each, nothing
 //! while idle.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::thread;
 
@@ -15,52 +14,76 @@ use crate::vhost::VirtualHost;
 
 /// Part of a virtual host that can be woken at a time.
 pub trait Sleeper: Send + Sync {
-    /// The deadline has come, or an earlier one that was overtaken.
+    /// The deadline has come.
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects);
+
+    /// Whether it was deleted and nothing is left to wake it for.
+    fn is_deleted(&self) -> bool;
 }
 
 impl Sleeper for Queue {
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
         Queue::wake(&self, host.now(), effects);
     }
+
+    fn is_deleted(&self) -> bool {
+        Queue::is_deleted(self)
+    }
 }
 
 /// A queue or an exchange that wants to be woken.
 struct Alarm {
-    deadline: Timestamp,
     virtual_host: Weak<VirtualHost>,
     sleeper: Weak<dyn Sleeper>,
 }
 
-impl PartialEq for Alarm {
-    fn eq(&self, other: &Self) -> bool {
-        self.deadline == other.deadline
-    }
+/// The address of a sleeper. It is not used again while an alarm holds on to the sleeper.
+type Key = usize;
+
+fn key<S>(sleeper: &Arc<S>) -> Key {
+    Arc::as_ptr(sleeper) as Key
 }
 
-impl Eq for Alarm {}
-
-impl PartialOrd for Alarm {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Alarm {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.deadline.cmp(&other.deadline)
-    }
-}
-
+/// Who is to be woken when: one alarm for each.
 #[derive(Default)]
 struct State {
-    alarms: BinaryHeap<Reverse<Alarm>>,
+    alarms: BTreeMap<(Timestamp, Key), Alarm>,
+    deadlines: HashMap<Key, Timestamp>,
     thread: Option<thread::JoinHandle<()>>,
     stopped: bool,
 }
 
-/// The deadlines of all queues and exchanges of a broker. Each has at most one that counts;
-/// earlier ones that were overtaken only wake it in vain.
+impl State {
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.alarms.first_key_value().map(|(&(deadline, _), _)| deadline)
+    }
+
+    /// Sets the alarm of a sleeper, unless it goes off earlier as it is.
+    fn set(&mut self, deadline: Timestamp, key: Key, alarm: Alarm) {
+        if self.deadlines.get(&key).is_some_and(|&known| known <= deadline) {
+            return;
+        }
+        self.unset(key);
+        self.deadlines.insert(key, deadline);
+        self.alarms.insert((deadline, key), alarm);
+    }
+
+    fn unset(&mut self, key: Key) {
+        if let Some(deadline) = self.deadlines.remove(&key) {
+            self.alarms.remove(&(deadline, key));
+        }
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Option<Alarm> {
+        self.next_deadline().filter(|&deadline| deadline <= now)?;
+        let ((_, key), alarm) = self.alarms.pop_first()?;
+        self.deadlines.remove(&key);
+        Some(alarm)
+    }
+}
+
+/// The deadlines of all queues and exchanges of a broker. Each has one at most, the earliest that
+/// it asked for; when it is woken it asks again.
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
@@ -83,17 +106,15 @@ impl Timers {
         virtual_host: &Arc<VirtualHost>,
         sleeper: &Arc<S>,
     ) {
-        let sleeper: Weak<S> = Arc::downgrade(sleeper);
         let mut state = self.state.lock();
-        if state.stopped {
+        if state.stopped || sleeper.is_deleted() {
             return;
         }
-        let first = state.alarms.peek().is_none_or(|Reverse(next)| deadline < next.deadline);
-        state.alarms.push(Reverse(Alarm {
-            deadline,
-            virtual_host: Arc::downgrade(virtual_host),
-            sleeper,
-        }));
+        let first = state.next_deadline().is_none_or(|next| deadline < next);
+        let key = key(sleeper);
+        let sleeper: Weak<S> = Arc::downgrade(sleeper);
+        let alarm = Alarm { virtual_host: Arc::downgrade(virtual_host), sleeper };
+        state.set(deadline, key, alarm);
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
                 let timers = Arc::downgrade(self);
@@ -105,9 +126,14 @@ impl Timers {
         }
     }
 
+    /// Who was deleted is not woken any more.
+    pub fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
+        self.state.lock().unset(key(sleeper));
+    }
+
     /// The next deadline.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.lock().alarms.peek().map(|Reverse(alarm)| alarm.deadline)
+        self.state.lock().next_deadline()
     }
 
     /// Wakes everyone whose deadline has come.
@@ -124,9 +150,7 @@ impl Timers {
 
     fn take_due(&self) -> Option<Alarm> {
         let now = self.clock.now();
-        let mut state = self.state.lock();
-        let due = state.alarms.peek().is_some_and(|Reverse(next)| next.deadline <= now);
-        if due { state.alarms.pop().map(|Reverse(alarm)| alarm) } else { None }
+        self.state.lock().take_due(now)
     }
 
     /// Ends the thread. Nobody is woken any more.
@@ -134,6 +158,7 @@ impl Timers {
         let mut state = self.state.lock();
         state.stopped = true;
         state.alarms.clear();
+        state.deadlines.clear();
         let thread = state.thread.take();
         drop(state);
         self.changed.notify_all();
@@ -151,7 +176,7 @@ impl Timers {
         if state.stopped {
             return false;
         }
-        match state.alarms.peek().map(|Reverse(next)| next.deadline) {
+        match state.next_deadline() {
             None => self.changed.wait(&mut state),
             Some(deadline) => {
                 let patience = until(deadline, self.clock.now());
@@ -170,5 +195,31 @@ fn wait_and_run(timers: &Weak<Timers>) {
             return;
         }
         timers.run_due();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alarm() -> Alarm {
+        Alarm { virtual_host: Weak::new(), sleeper: Weak::<Queue>::new() }
+    }
+
+    #[test]
+    fn a_queue_has_one_alarm_the_earliest() {
+        let mut state = State::default();
+        let at = Timestamp::from_millis;
+        for (ms, key) in [(50, 1), (80, 1), (20, 1), (30, 2)] {
+            state.set(at(ms), key, alarm());
+        }
+        assert_eq!((state.alarms.len(), state.next_deadline()), (2, Some(at(20))));
+        assert!(state.take_due(at(19)).is_none());
+        assert!(state.take_due(at(20)).is_some() && state.take_due(at(29)).is_none());
+        state.set(at(90), 1, alarm());
+        assert!(state.take_due(at(100)).is_some());
+        state.unset(1);
+        assert!(state.take_due(at(100)).is_none());
+        assert!(state.alarms.is_empty() && state.deadlines.is_empty());
     }
 }

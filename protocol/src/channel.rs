@@ -76,6 +76,11 @@ impl Channels {
         self.contents.remove(&channel)
     }
 
+    /// Octets of bodies that have come in part.
+    pub(crate) fn unfinished_octets(&self) -> usize {
+        self.contents.values().map(Content::body_octets).sum()
+    }
+
     pub(crate) fn recycle(&mut self, mut content: Content) {
         content.recycle();
         self.spare = Some(content);

@@ -83,6 +83,11 @@ impl Content {
         true
     }
 
+    /// Octets of the body that have come.
+    pub(crate) fn body_octets(&self) -> usize {
+        self.body.len()
+    }
+
     pub(crate) fn names(&self) -> (&[u8], &[u8]) {
         self.names.split_at_checked(self.exchange_octets).unwrap_or_default()
     }

@@ -61,8 +61,8 @@ pub enum Change<T> {
 /// Changes for [`RawProperties::with`]; by default everything is kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changes<'a> {
-    /// For `headers`.
-    pub headers: Change<&'a FieldTable>,
+    /// For `headers`: a table as octets, with its length in front.
+    pub headers: Change<&'a [u8]>,
     /// For `delivery_mode`.
     pub delivery_mode: Change<u8>,
     /// For `priority`.
@@ -218,7 +218,9 @@ impl<'a> RawProperties<'a> {
         for index in 0..COUNT {
             let start = out.len();
             let kept = match index {
-                HEADERS => change(&mut out, &changes.headers, |out, table| gen_table(out, table)),
+                HEADERS => {
+                    change(&mut out, &changes.headers, |out, table| out.extend_from_slice(table))
+                }
                 DELIVERY_MODE => change(&mut out, &changes.delivery_mode, |o, v| o.push(*v)),
                 PRIORITY => change(&mut out, &changes.priority, |out, value| out.push(*value)),
                 REPLY_TO => change(&mut out, &changes.reply_to, |o, v| push_short_string(o, v)),
@@ -283,9 +285,4 @@ fn push_short_string(out: &mut Vec<u8>, value: &[u8]) {
     let value = value.get(..SHORT_STRING_MAX).unwrap_or(value);
     out.push(value.len() as u8);
     out.extend_from_slice(value);
-}
-
-fn gen_table(out: &mut Vec<u8>, table: &FieldTable) {
-    let properties = AMQPProperties::default().with_headers(table.clone());
-    out.extend_from_slice(encode_properties(&properties).get(2..).unwrap_or_default());
 }

@@ -3,7 +3,7 @@
 use amq_protocol::types::FieldTable;
 use amq_protocol::types::parsing::parse_field_table;
 
-use crate::constants::TABLE_DEPTH_MAX;
+use crate::constants::{SHORT_STRING_MAX, TABLE_DEPTH_MAX};
 use crate::reader::Reader;
 
 /// Why a field table cannot be read.
@@ -80,9 +80,160 @@ pub fn parse_table(input: &[u8]) -> Result<FieldTable, TableError> {
     parse_field_table(input).map(|(_, table)| table).map_err(|_| TableError::Malformed)
 }
 
+/// The entries of a table as octets: names, and names with their values.
+///
+/// Ends early at what cannot be read; [`parse_table`] tells whether there is such a thing.
+pub fn entries(table: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let content = Reader(table).long_string().unwrap_or_default();
+    let mut level: Level<'_> = (Reader(content), true);
+    std::iter::from_fn(move || {
+        let before = level.0.0;
+        let name = Reader(before).short_string()?;
+        // What is nested is stepped over as a whole.
+        skip_entry(&mut level)?;
+        let entry = before.get(..before.len() - level.0.0.len())?;
+        Some((name, entry))
+    })
+}
+
+/// Writes a field table entry by entry, in the order that is wanted.
+///
+/// ```
+/// use leveret_protocol::table::{TableWriter, parse_table};
+///
+/// let mut inner = TableWriter::new();
+/// inner.long_string("reason", b"expired");
+/// let mut table = TableWriter::new();
+/// table.long_long("count", 1).tables("deaths", [inner]);
+/// assert_eq!(parse_table(&table.finish())?.inner().len(), 2);
+/// # Ok::<(), leveret_protocol::table::TableError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TableWriter(Vec<u8>);
+
+impl Default for TableWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TableWriter {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self(vec![0; 4])
+    }
+
+    fn name(&mut self, name: &str, kind: u8) {
+        let name = name.as_bytes().get(..name.len().min(SHORT_STRING_MAX)).unwrap_or_default();
+        self.0.push(name.len() as u8);
+        self.0.extend_from_slice(name);
+        self.0.push(kind);
+    }
+
+    /// An entry as [`entries`] gives it.
+    pub fn entry(&mut self, entry: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(entry);
+        self
+    }
+
+    /// A signed 32-bit number.
+    pub fn long(&mut self, name: &str, value: i32) -> &mut Self {
+        self.name(name, b'I');
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    /// A signed 64-bit number.
+    pub fn long_long(&mut self, name: &str, value: i64) -> &mut Self {
+        self.name(name, b'l');
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    /// A timestamp, in seconds.
+    pub fn timestamp(&mut self, name: &str, seconds: u64) -> &mut Self {
+        self.name(name, b'T');
+        self.0.extend_from_slice(&seconds.to_be_bytes());
+        self
+    }
+
+    /// A long string.
+    pub fn long_string(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        self.name(name, b'S');
+        push_long(&mut self.0, value);
+        self
+    }
+
+    /// An array of long strings.
+    pub fn long_strings<'a>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> &mut Self {
+        let mut array = Vec::new();
+        for value in values {
+            array.push(b'S');
+            push_long(&mut array, value);
+        }
+        self.name(name, b'A');
+        push_long(&mut self.0, &array);
+        self
+    }
+
+    /// An array of tables.
+    pub fn tables(&mut self, name: &str, tables: impl IntoIterator<Item = Self>) -> &mut Self {
+        let mut array = Vec::new();
+        for table in tables {
+            array.push(b'F');
+            array.extend_from_slice(&table.finish());
+        }
+        self.name(name, b'A');
+        push_long(&mut self.0, &array);
+        self
+    }
+
+    /// The table with its length in front.
+    pub fn finish(mut self) -> Vec<u8> {
+        let size = (self.0.len() - 4) as u32;
+        if let Some(front) = self.0.first_chunk_mut() {
+            *front = size.to_be_bytes();
+        }
+        self.0
+    }
+}
+
+fn push_long(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+    out.extend_from_slice(value);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_are_copied_octet_for_octet() {
+        let mut inner = TableWriter::new();
+        inner.long_strings("keys", [&b"a"[..], b"b"]);
+        let mut table = TableWriter::new();
+        table.long_string("b", b"x").tables("t", [inner]).long_long("a", -1).timestamp("n", 9);
+        let table = table.finish();
+        let names: Vec<_> = entries(&table).map(|(name, _)| name).collect();
+        assert_eq!(names, [&b"b"[..], b"t", b"a", b"n"]);
+        let mut copy = TableWriter::new();
+        for (_, entry) in entries(&table) {
+            copy.entry(entry);
+        }
+        assert_eq!(copy.finish(), table);
+        assert!(parse_table(&table).is_ok());
+    }
+
+    #[test]
+    fn entries_end_at_what_cannot_be_read() {
+        assert_eq!(entries(b"").count(), 0);
+        assert_eq!(entries(b"\0\0\0\x05\x01kV\x01k").count(), 1);
+        assert_eq!(entries(b"\0\0\0\x03\x01kZ").count(), 0);
+    }
 
     /// A table in a table, `depth` levels in all.
     fn nested(depth: usize) -> Vec<u8> {

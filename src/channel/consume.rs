@@ -80,7 +80,9 @@ impl Channel {
             let text = format!("{} does not support global qos", queue.resource());
             return Err(Error::NotImplemented(text));
         }
-        let priority = consumer_priority(&consume.arguments, &queue)?;
+        let priority = integer_argument(&consume.arguments, "x-priority", &queue)?.unwrap_or(0);
+        let timeout_ms = integer_argument(&consume.arguments, "x-consumer-timeout", &queue)?
+            .and_then(|ms| u64::try_from(ms).ok());
         let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),
@@ -90,6 +92,7 @@ impl Channel {
             prefetch_count: self.prefetch_count,
             priority,
             exclusive: consume.exclusive,
+            timeout_ms,
         };
         let id =
             queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
@@ -190,12 +193,13 @@ impl Channel {
     }
 }
 
-/// `x-priority` of a consumer `[rabbitmq consumer-priority]`. Errors: 406.
-fn consumer_priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
-    let Some(value) = get(arguments, "x-priority") else { return Ok(0) };
-    as_integer(value).ok_or_else(|| {
+/// An argument of basic.consume that is a number: `x-priority` `[rabbitmq consumer-priority]` or
+/// `x-consumer-timeout`. Errors: 406.
+fn integer_argument(arguments: &FieldTable, argument: &str, queue: &Queue) -> Result<Option<i64>> {
+    let Some(value) = get(arguments, argument) else { return Ok(None) };
+    as_integer(value).map(Some).ok_or_else(|| {
         Error::Precondition(format!(
-            "invalid arg 'x-priority' for {}: \"expected integer, got {}\"",
+            "invalid arg '{argument}' for {}: \"expected integer, got {}\"",
             queue.resource(),
             type_name(value)
         ))

@@ -41,7 +41,7 @@ impl Source {
 
     /// Whether nothing refers to it any more.
     fn is_finished(&self) -> bool {
-        self.unacked.get() == 0 && (self.ended || !self.is_consumer && self.queue.is_deleted())
+        self.unacked.get() == 0 && (self.ended || !self.is_consumer)
     }
 }
 
@@ -300,6 +300,10 @@ impl Outlet for Deliveries {
         deliveries.clear();
     }
 
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        self.output.acknowledgement_timed_out(timeout_ms);
+    }
+
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
         let tag = self.state.lock().source(source).map(|source| source.tag.clone());
         let Some(tag) = tag else { return };
@@ -311,8 +315,11 @@ impl Outlet for Deliveries {
 }
 
 impl ReplyOutlet for Deliveries {
-    fn reply(&self, message: &Message, wakeups: &mut Wakeups) {
-        let Some(tag) = self.state.lock().reply_consumer.clone() else { return };
+    fn reply(&self, message: &Message, wakeups: &mut Wakeups) -> bool {
+        let Some(tag) = self.state.lock().reply_consumer.clone() else { return false };
+        if !self.output.has_room_for_reply() {
+            return false;
+        }
         // RabbitMQ numbers every direct reply 1; there is nothing to acknowledge.
         let reply = Outgoing {
             consumer_tag: &tag,
@@ -322,6 +329,7 @@ impl ReplyOutlet for Deliveries {
             message,
         };
         self.output.deliver(&mut std::iter::once(reply), wakeups);
+        true
     }
 }
 
@@ -329,4 +337,84 @@ impl ReplyOutlet for Deliveries {
 pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
     let counts = queue.attributes().arguments.queue_type == QueueType::Quorum;
     Some(entry.delivery_count).filter(|&count| counts && count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use amq_protocol::types::FieldTable;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::queue::arguments::QueueArguments;
+    use crate::queue::{Queue, QueueAttributes};
+
+    struct Nobody;
+
+    impl ChannelOutput for Nobody {
+        fn acknowledgement_timed_out(&self, _: u64) {}
+
+        fn has_room(&self) -> bool {
+            true
+        }
+        fn has_room_for_reply(&self) -> bool {
+            true
+        }
+        fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, _: &mut Wakeups) {
+            deliveries.for_each(drop);
+        }
+        fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
+        fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
+        fn cancel(&self, _: &ConsumerTag, _: &mut Wakeups) {}
+    }
+
+    fn queue(name: &str) -> Arc<Queue> {
+        let attributes = QueueAttributes {
+            durable: false,
+            auto_delete: false,
+            owner: None,
+            table: FieldTable::default(),
+            arguments: QueueArguments::default(),
+        };
+        Arc::new(Queue::new(name.into(), "/".into(), attributes, Timestamp::from_millis(0)))
+    }
+
+    #[test]
+    fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
+        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        for turn in 0..1000 {
+            let queue = queue(&turn.to_string());
+            let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
+            let tag = deliveries.add_get(&queue, 1);
+            assert_eq!(deliveries.add_get(&queue, 2), tag + 1);
+            deliveries.end_consumer(source, &ConsumerTag::from("c"));
+            let mut taken = Vec::new();
+            deliveries.take(0, true, &mut taken).unwrap();
+            let mut settled = 0;
+            deliveries.by_queue(&taken, |found, group| {
+                assert!(Arc::ptr_eq(found, &queue));
+                settled += group.len();
+            });
+            assert_eq!(settled, 2);
+        }
+        assert!(deliveries.state.lock().sources.len() <= 2);
+    }
+
+    #[test]
+    fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
+        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        let (first, second) = (queue("first"), queue("second"));
+        let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
+        deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });
+        if let Some(source) = deliveries.state.lock().source(source) {
+            source.unacked.set(1);
+        }
+        deliveries.end_consumer(source, &ConsumerTag::from("a"));
+        let other = deliveries.add_consumer(second, ConsumerTag::from("b"));
+        assert_ne!(source, other);
+        deliveries.outstanding.store(1, Ordering::SeqCst);
+        deliveries.by_queue(&[(1, Unacked { source, id: 7 })], |queue, _| {
+            assert!(Arc::ptr_eq(queue, &first));
+        });
+        assert_eq!(deliveries.add_consumer(first, ConsumerTag::from("c")), source);
+    }
 }

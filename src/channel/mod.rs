@@ -89,7 +89,7 @@ impl Channel {
         self.drop_reply_consumer();
         let mut taken = Vec::new();
         if let Mode::Transaction(transaction) = &mut self.mode {
-            taken = transaction.take_settled();
+            taken = std::mem::take(transaction).roll_back(effects);
         }
         // Tag 0 with multiple is never unknown.
         let _ = self.deliveries.take(0, true, &mut taken);

@@ -26,6 +26,9 @@ pub trait ChannelOutput: Send + Sync {
     /// when there is room.
     fn has_room(&self) -> bool;
 
+    /// Whether a direct reply fits, for which no queue keeps a place.
+    fn has_room_for_reply(&self) -> bool;
+
     /// Deliveries, in order.
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups);
 
@@ -34,6 +37,10 @@ pub trait ChannelOutput: Send + Sync {
 
     /// Publishes are confirmed, or refused if `ack` is false `[rabbitmq confirms]`.
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups);
+
+    /// A delivery was not acknowledged in time: the channel has to close with 406
+    /// `[rabbitmq consumers#acknowledgement-timeout]`.
+    fn acknowledgement_timed_out(&self, timeout_ms: u64);
 
     /// The queue of a consumer is gone `[rabbitmq consumer-cancel]`.
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups);

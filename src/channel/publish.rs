@@ -116,7 +116,8 @@ impl Channel {
             &mut self.publisher.scratch,
         )?;
         if let Mode::Transaction(transaction) = &mut self.mode {
-            transaction.publish(message, route, mandatory);
+            transaction.publish(message, route, mandatory, effects);
+            self.virtual_host().run_without_waking(effects);
             return Ok(());
         }
         if route.queues.is_empty() {
@@ -174,9 +175,8 @@ impl Channel {
             .virtual_host()
             .reply_target(message.routing_key())
             .filter(|_| message.exchange().is_empty());
-        if let Some(target) = target {
-            target.reply(message, &mut effects.wakeups);
-        } else if mandatory {
+        let replied = target.is_some_and(|target| target.reply(message, &mut effects.wakeups));
+        if !replied && mandatory {
             self.deliveries.output().basic_return(message, &mut effects.wakeups);
         }
     }

@@ -14,11 +14,22 @@ use crate::vhost::{Deferred, Pass, Route};
 pub(super) struct Transaction {
     publishes: Vec<(Message, Route, bool)>,
     settled: Vec<(Vec<(u64, Unacked)>, Settlement)>,
+    /// Octets of the messages, which count as memory.
+    footprint: usize,
 }
 
 impl Transaction {
     /// Holds a publish back.
-    pub fn publish(&mut self, message: Message, route: Route, mandatory: bool) {
+    pub fn publish(
+        &mut self,
+        message: Message,
+        route: Route,
+        mandatory: bool,
+        effects: &mut Effects,
+    ) {
+        let footprint = message.footprint();
+        self.footprint += footprint;
+        effects.footprint += footprint as isize;
         self.publishes.push((message, route, mandatory));
     }
 
@@ -27,9 +38,10 @@ impl Transaction {
         self.settled.push((taken, settlement));
     }
 
-    /// Takes the deliveries whose acknowledgement was held back.
-    pub fn take_settled(&mut self) -> Vec<(u64, Unacked)> {
-        std::mem::take(&mut self.settled).into_iter().flat_map(|(taken, _)| taken).collect()
+    /// Forgets the publishes; returns the deliveries whose acknowledgement was held back.
+    pub fn roll_back(self, effects: &mut Effects) -> Vec<(u64, Unacked)> {
+        effects.footprint -= self.footprint as isize;
+        self.settled.into_iter().flat_map(|(taken, _)| taken).collect()
     }
 }
 
@@ -52,7 +64,8 @@ impl Channel {
     /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a
     /// message; then the others have it all the same.
     pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
-        let Transaction { publishes, settled } = self.take_transaction()?;
+        let Transaction { publishes, settled, footprint } = self.take_transaction()?;
+        effects.footprint -= footprint as isize;
         let now = self.now();
         let mut refused = false;
         for (message, route, mandatory) in publishes {
@@ -86,9 +99,9 @@ impl Channel {
 
     /// tx.rollback: publishes are forgotten, acknowledgements too: their messages are
     /// unacknowledged as before. Errors: 406.
-    pub fn tx_rollback(&mut self) -> Result<()> {
-        let mut transaction = self.take_transaction()?;
-        self.deliveries.put_back(transaction.take_settled());
+    pub fn tx_rollback(&mut self, effects: &mut Effects) -> Result<()> {
+        let transaction = self.take_transaction()?;
+        self.deliveries.put_back(transaction.roll_back(effects));
         Ok(())
     }
 

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::arguments::to_field_table;
-use super::objects::DestinationType;
+use super::objects::{DestinationType, PolicyDefinition};
 use super::users::apply_users;
-use super::{ArgumentError, Definitions, DefinitionsError};
+use super::{ArgumentError, Definitions, DefinitionsError, JsonObject};
 use crate::access::ResourceKind;
 use crate::broker::Inner;
 use crate::error::Error;
 use crate::names::VirtualHostName;
 use crate::queue::effects::Effects;
 use crate::session::Session;
-use crate::vhost::{Bind, ExchangeDeclare, QueueDeclare, VirtualHost};
+use crate::vhost::{
+    ApplyTo, Bind, ExchangeDeclare, Policy, PolicyError, QueueDeclare, VirtualHost,
+};
 
 /// An object of the definitions that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,14 @@ pub enum ImportError {
         /// What is wrong.
         reason: ArgumentError,
     },
+    /// A policy is refused.
+    #[error("{object}: {reason}")]
+    Policy {
+        /// What was to be created.
+        object: String,
+        /// What is wrong.
+        reason: PolicyError,
+    },
     /// The broker refuses the object, for the reason that a client would get.
     #[error("{object}: {reason}")]
     Refused {
@@ -53,16 +65,53 @@ pub(crate) fn import(definitions: &Definitions, broker: &Inner) -> Result<(), Im
     }
     apply_users(definitions, &broker.access)?;
     let importer = Importer { broker };
+    importer.policies(definitions)?;
     importer.exchanges(definitions)?;
     importer.queues(definitions)?;
     importer.bindings(definitions)?;
-    let left_out = definitions.policies.len() + definitions.parameters.len();
+    let left_out = definitions.parameters.iter().filter(|p| p.component != OPERATOR_POLICY).count();
     if left_out > 0 {
-        tracing::warn!(
-            "{left_out} policies and parameters of the definitions have no effect in this version"
-        );
+        tracing::warn!("{left_out} parameters of the definitions have no effect in this version");
     }
     Ok(())
+}
+
+/// The component of parameters that are operator policies.
+const OPERATOR_POLICY: &str = "operator_policy";
+
+/// The value of such a parameter.
+#[derive(Deserialize)]
+struct OperatorPolicy {
+    pattern: String,
+    #[serde(default, rename = "apply-to")]
+    apply_to: String,
+    #[serde(default)]
+    priority: i64,
+    definition: JsonObject,
+}
+
+impl OperatorPolicy {
+    fn into_definition(self) -> PolicyDefinition {
+        let Self { pattern, apply_to, priority, definition } = self;
+        PolicyDefinition {
+            vhost: None,
+            name: String::new(),
+            pattern,
+            apply_to,
+            definition,
+            priority,
+        }
+    }
+}
+
+fn parse_policy(object: &str, policy: &PolicyDefinition) -> Result<Policy, ImportError> {
+    let apply_to = ApplyTo::from_name(&policy.apply_to).ok_or_else(|| {
+        let reason = PolicyError::Value(format!("apply-to '{}' is not known", policy.apply_to));
+        ImportError::Policy { object: object.to_owned(), reason }
+    })?;
+    let definition = to_field_table(&policy.definition)
+        .map_err(|reason| ImportError::Argument { object: object.to_owned(), reason })?;
+    Ok(Policy { pattern: policy.pattern.clone(), apply_to, priority: policy.priority, definition })
 }
 
 struct Importer<'a> {
@@ -70,6 +119,29 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    fn policies(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        for policy in &definitions.policies {
+            let object = format!("policy '{}'", policy.name);
+            let session = self.session(&object, policy.vhost.as_deref())?;
+            let parsed = parse_policy(&object, policy)?;
+            let set = session.virtual_host.set_policy(&policy.name, parsed);
+            set.map_err(|reason| ImportError::Policy { object, reason })?;
+        }
+        // Operator policies are kept among the parameters.
+        for parameter in definitions.parameters.iter().filter(|p| p.component == OPERATOR_POLICY) {
+            let object = format!("operator policy '{}'", parameter.name);
+            let session = self.session(&object, parameter.vhost.as_deref())?;
+            let policy = OperatorPolicy::deserialize(&parameter.value).map_err(|error| {
+                let reason = PolicyError::Value(error.to_string());
+                ImportError::Policy { object: object.clone(), reason }
+            })?;
+            let parsed = parse_policy(&object, &policy.into_definition())?;
+            let set = session.virtual_host.set_operator_policy(&parameter.name, parsed);
+            set.map_err(|reason| ImportError::Policy { object, reason })?;
+        }
+        Ok(())
+    }
+
     fn exchanges(&self, definitions: &Definitions) -> Result<(), ImportError> {
         // Those that the broker has from the start are part of every export.
         let own = |name: &str| name.is_empty() || name.starts_with("amq.");

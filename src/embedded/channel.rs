@@ -22,6 +22,9 @@ use crate::vhost::{self, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used
 /// from any thread, and closes when the last clone, consumer and delivery is gone.
+///
+/// Besides the errors that a method names, all of them give 504 ([`Error::ChannelClosed`]) when
+/// the channel, its connection or the broker was closed. An error leaves the channel open.
 #[derive(Clone)]
 pub struct Channel(pub(super) Arc<ChannelInner>);
 
@@ -61,14 +64,17 @@ impl ChannelInner {
     pub(super) fn open(connection: &Arc<ConnectionInner>) -> Arc<Self> {
         let mailbox = Arc::new(Mailbox::default());
         let output = Arc::clone(&mailbox) as _;
-        Arc::new(Self {
+        let inner = Arc::new(Self {
             core: Mutex::new(Core::open(Arc::clone(&connection.session), output)),
             connection: Arc::clone(connection),
-            mailbox,
+            mailbox: Arc::clone(&mailbox),
             confirming: AtomicBool::new(false),
             published: Mutex::new(0),
             closed: AtomicBool::new(false),
-        })
+        });
+        // The mailbox is new: nobody has set this before.
+        let _ = mailbox.channel.set(Arc::downgrade(&inner));
+        inner
     }
 
     /// Runs a method of the channel and everything that follows from it.
@@ -168,7 +174,8 @@ impl Channel {
         self.queue_bind_with(queue, &Binding::new(exchange, routing_key))
     }
 
-    /// As [`Channel::queue_bind`], with arguments.
+    /// As [`Channel::queue_bind`], with arguments. Errors: 403, 404, 405, 406 also if the exchange
+    /// refuses the arguments.
     pub fn queue_bind_with(&self, queue: &str, binding: &Binding) -> Result<()> {
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
@@ -236,8 +243,8 @@ impl Channel {
         })
     }
 
-    /// Publishes a message. When this returns it is in its queues, or delivered.
-    /// Errors: 403, 404, 406.
+    /// Publishes a message. When this returns it is in its queues, or delivered; or dropped, if no
+    /// binding matches and it is not mandatory. Errors: 403, 404 for the exchange, 406.
     pub fn basic_publish(&self, publish: Publish) -> Result<()> {
         let mut published = self.0.published.lock();
         self.publish(&publish)?;
@@ -324,12 +331,14 @@ impl Channel {
         Ok(Consumer { channel: Arc::clone(&self.0), tag, inbox, no_ack: consume.no_ack })
     }
 
-    /// Limits unacknowledged deliveries of each consumer that starts after this; 0 for no limit.
+    /// Limits unacknowledged deliveries of each consumer that starts after this; 0, the default,
+    /// for no limit. Errors: none but 504.
     pub fn basic_qos(&self, prefetch_count: u16) -> Result<()> {
         self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, false, effects))
     }
 
-    /// Limits unacknowledged deliveries of all consumers of the channel together; 0 for no limit.
+    /// Limits unacknowledged deliveries of all consumers of the channel together; 0, the default,
+    /// for no limit. Errors: none but 504.
     pub fn basic_qos_global(&self, prefetch_count: u16) -> Result<()> {
         self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, true, effects))
     }
@@ -345,7 +354,7 @@ impl Channel {
         self.0.apply(|core, effects| core.basic_nack(delivery_tag, multiple, requeue, effects))
     }
 
-    /// Gives back everything that is not acknowledged.
+    /// Gives back everything that is not acknowledged. Errors: none but 504.
     pub fn basic_recover(&self) -> Result<()> {
         self.0.apply(|core, effects| core.basic_recover(true, effects))
     }
@@ -362,7 +371,7 @@ impl Channel {
 
     /// Rolls back. Errors: 406.
     pub fn tx_rollback(&self) -> Result<()> {
-        self.0.apply(|core, _| core.tx_rollback())
+        self.0.apply(Core::tx_rollback)
     }
 
     /// Name of the queue that was declared last on this channel, if any.

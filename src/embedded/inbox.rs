@@ -1,15 +1,17 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::limits::MAILBOX_HIGH;
+use crate::embedded::channel::ChannelInner;
+use crate::error::Error;
+use crate::limits::{MAILBOX_HIGH, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -121,6 +123,8 @@ struct Returned {
 /// The client's side of an embedded channel.
 #[derive(Default)]
 pub struct Mailbox {
+    /// Whose mailbox it is.
+    pub(super) channel: OnceLock<Weak<ChannelInner>>,
     inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>>,
     returned: Mutex<Returned>,
     outcomes: Mutex<Outcomes>,
@@ -196,6 +200,10 @@ impl ChannelOutput for Mailbox {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_HIGH
     }
 
+    fn has_room_for_reply(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) < MAILBOX_REPLIES_MAX
+    }
+
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
         for delivery in deliveries {
             let Some(inbox) = self.inboxes.lock().get(delivery.consumer_tag).cloned() else {
@@ -226,6 +234,12 @@ impl ChannelOutput for Mailbox {
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {
         self.outcomes.lock().settle(delivery_tag, multiple, ack);
         self.settled.notify_all();
+    }
+
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        let Some(channel) = self.channel.get().and_then(Weak::upgrade) else { return };
+        tracing::warn!("{}", Error::acknowledgement_timeout(1, timeout_ms));
+        channel.close();
     }
 
     fn cancel(&self, consumer_tag: &ConsumerTag, _: &mut Wakeups) {

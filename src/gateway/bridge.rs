@@ -56,6 +56,8 @@ pub struct Bridge {
     effects: Effects,
     /// The client has published: it may be blocked.
     pub has_published: bool,
+    /// Octets of bodies that have come in part, as the memory was told.
+    unfinished_octets: usize,
 }
 
 impl Bridge {
@@ -80,6 +82,7 @@ impl Bridge {
             unflushed: None,
             effects: Effects::new(),
             has_published: false,
+            unfinished_octets: 0,
         }
     }
 
@@ -228,6 +231,14 @@ impl Bridge {
         }
     }
 
+    /// Counts the bodies that have come in part as memory.
+    #[inline]
+    pub fn note_unfinished(&mut self, octets: usize) {
+        let grown = octets as isize - self.unfinished_octets as isize;
+        self.unfinished_octets = octets;
+        self.broker.memory().add(grown);
+    }
+
     /// Consumers that were turned away while too much was waiting get messages again.
     pub fn resume_consumers(&mut self) {
         let Some(session) = &self.session else { return };
@@ -279,15 +290,11 @@ impl Bridge {
         let Some(user) = &self.user else {
             return Err(fail(Error::NotAllowed("not logged in".into())));
         };
-        let limit = self.broker.limits.connections_max;
-        if self.broker.connection_count() >= limit {
-            let text = format!("connection refused: node connection limit ({limit}) is reached");
-            return Err(fail(Error::NotAllowed(text)));
-        }
+        self.broker.check_connection_limit().map_err(fail)?;
         // Whether the client wants cancel notifications is known by now.
         let notify = self.outbox.wants_cancel_notify();
         let session = self.broker.open(self.id, user, virtual_host, notify).map_err(fail)?;
-        self.broker.register(self.id, Arc::clone(&self.outbox) as _).map_err(fail)?;
+        self.broker.register_client(self.id, Arc::clone(&self.outbox) as _).map_err(fail)?;
         tracing::info!(
             peer = self.peer,
             user = user.name.as_str(),
@@ -315,6 +322,7 @@ impl Bridge {
     /// Ends everything that belongs to the connection.
     pub fn close(&mut self) {
         self.unflushed = None;
+        self.note_unfinished(0);
         for mut slot in std::mem::take(&mut self.channels) {
             slot.channel.close(&mut self.effects);
         }

@@ -18,9 +18,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::broker::Inner;
 use crate::clock::Clock;
-use crate::gateway::bridge::{Answer, Bridge};
+use crate::gateway::bridge::{Answer, Bridge, Failure};
 use crate::gateway::outbox::Outbox;
-use crate::limits::{OUTBOX_HIGH_BYTES, READ_CHUNK_BYTES};
+use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
+use crate::queue::effects::Wake;
 
 thread_local! {
     /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
@@ -40,6 +41,8 @@ pub struct Start {
     pub peer_is_loopback: bool,
     /// Given back when the handshake is over.
     pub unfinished: OwnedSemaphorePermit,
+    /// Held for as long as the task lives.
+    pub alive: Arc<()>,
 }
 
 /// Serves one connection until it ends.
@@ -55,14 +58,17 @@ pub struct ConnectionTask<T> {
     sleep: Pin<Box<Sleep>>,
     wake_at: u64,
     unfinished: Option<OwnedSemaphorePermit>,
+    /// Input that waits until the client reads the answers to what came before. Empty but then.
+    held_back: Vec<u8>,
     /// The memory alarm holds this publisher back.
     blocked: bool,
+    _alive: Arc<()>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub fn new(socket: T, start: Start) -> Self {
-        let Start { broker, config, clock, peer, peer_is_loopback, unfinished } = start;
+        let Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive } = start;
         let outbox = Outbox::new();
         let protocol = Protocol::new(config, clock.now().as_millis());
         Self {
@@ -76,24 +82,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             wake_at: 0,
             unfinished: Some(unfinished),
+            held_back: Vec::new(),
             blocked: false,
+            _alive: alive,
         }
     }
 
     /// Works until nothing more can be done; tells whether the connection is over.
     fn work(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         loop {
-            let drained = self.write(cx)?;
+            self.write(cx)?;
             if self.protocol.is_finished() {
-                return Ok(drained);
+                // What could not be written by now never will be.
+                return Ok(true);
             }
             if self.outbox.take_turned_away() {
                 self.bridge.resume_consumers();
                 continue;
             }
-            // Whoever does not read what it asked for is not read either.
-            if self.blocked || self.outbox.waiting() > 2 * OUTBOX_HIGH_BYTES {
+            if self.is_holding_back() {
                 return Ok(false);
+            }
+            if !self.held_back.is_empty() {
+                let input = std::mem::take(&mut self.held_back);
+                self.take_input(&input);
+                continue;
             }
             match self.read(cx)? {
                 Poll::Pending => return Ok(false),
@@ -103,13 +116,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         }
     }
 
-    /// Writes what waits; tells whether all of it went.
-    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    /// Whether the client is not read: the memory alarm is on, or it does not read what it asked
+    /// for itself.
+    fn is_holding_back(&self) -> bool {
+        self.blocked || self.outbox.waiting() > OUTBOX_FULL_BYTES
+    }
+
+    /// Writes as much of what waits as goes.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         loop {
             if self.writing.is_empty() {
                 if self.outbox.waiting() == 0 {
                     self.writing.shrink();
-                    return Ok(true);
+                    return Ok(());
                 }
                 self.writing = self.outbox.take(std::mem::take(&mut self.writing));
             }
@@ -119,7 +138,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             let Poll::Ready(written) =
                 Pin::new(&mut self.socket).poll_write_vectored(cx, slices)?
             else {
-                return Ok(false);
+                return Ok(());
             };
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -155,6 +174,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 Err(failure) => failure.report(&mut self.protocol, &mut self.bridge),
             }
             self.take_replies();
+            if self.outbox.waiting() > OUTBOX_FULL_BYTES {
+                self.held_back = input.get(at..).unwrap_or_default().to_vec();
+                break;
+            }
         }
         self.take_replies();
         self.bridge.finish_batch();
@@ -180,20 +203,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         if self.unfinished.is_some() && self.bridge.is_open() {
             self.unfinished = None;
         }
-        if self.bridge.has_published {
-            self.bridge.has_published = false;
-            let memory = Arc::clone(self.broker.memory());
-            if memory.is_alarmed() && !self.blocked {
-                self.blocked = true;
-                self.protocol.blocked("low on memory");
-                self.take_replies();
-                memory.wake_when_over(Arc::clone(&self.outbox) as _);
-            }
+        let unfinished = self.protocol.unfinished_octets();
+        self.bridge.note_unfinished(unfinished);
+        let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
+        let memory = self.broker.memory();
+        if publishes && memory.is_alarmed() && !self.blocked && self.protocol.is_running() {
+            self.blocked = true;
+            self.protocol.blocked("low on memory");
+            let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
+            memory.wake_when_over(&outbox);
+            self.take_replies();
         }
     }
 
     /// Does what others asked for while the task slept.
     fn take_requests(&mut self) {
+        for (channel, error) in self.outbox.take_failures() {
+            let failure = Failure { channel, error, method: (0, 0) };
+            failure.report(&mut self.protocol, &mut self.bridge);
+            self.take_replies();
+            self.bridge.finish_batch();
+        }
         if let Some(reason) = self.outbox.take_close_reason() {
             let text = format!("CONNECTION_FORCED - {reason}");
             self.bridge.close();
@@ -212,6 +242,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     fn keep_time(&mut self, cx: &mut Context<'_>) {
         loop {
             let now = self.clock.now().as_millis();
+            if self.is_holding_back() {
+                // Nobody can be told to be silent who is not listened to.
+                self.protocol.input_arrived(now);
+            }
+            if !self.writing.is_empty() {
+                // More is on its way than a heartbeat would say.
+                self.protocol.output_sent(now);
+            }
             let Some(deadline) = self.protocol.poll_timeout() else { return };
             if deadline <= now {
                 self.protocol.handle_timeout(now);

@@ -45,8 +45,9 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Accepts connections for as long as the runtime lives.
-pub async fn serve(listener: TcpListener, broker: Arc<Inner>, clock: Clock) {
+/// Accepts connections for as long as the runtime lives. All of them share `alive`, and so does
+/// the listener, as it is dropped before its first argument.
+pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Inner>, clock: Clock) {
     let config = Arc::new(connection_config(&broker.limits));
     let unfinished = Arc::new(Semaphore::new(broker.limits.unfinished_handshakes_max.max(1)));
     loop {
@@ -70,6 +71,7 @@ pub async fn serve(listener: TcpListener, broker: Arc<Inner>, clock: Clock) {
             peer: peer.to_string(),
             peer_is_loopback: peer.ip().to_canonical().is_loopback(),
             unfinished: permit,
+            alive: Arc::clone(&alive),
         };
         tokio::spawn(ConnectionTask::new(socket, start));
     }
@@ -99,6 +101,7 @@ fn connection_config(limits: &Limits) -> ConnectionConfig {
         frame_max: limits.frame_max,
         heartbeat_s: limits.heartbeat_s,
         handshake_timeout_ms: limits.handshake_timeout_ms,
+        close_timeout_ms: limits.close_timeout_ms,
         message_size_max: limits.message_size_max,
         server_properties: FieldTable::from(BTreeMap::from(properties)),
         mechanisms: "PLAIN AMQPLAIN ANONYMOUS".into(),

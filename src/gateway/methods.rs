@@ -268,7 +268,7 @@ fn apply_tx(
             M::CommitOk(tx::CommitOk {})
         }
         M::Rollback(_) => {
-            channel.tx_rollback()?;
+            channel.tx_rollback(effects)?;
             M::RollbackOk(tx::RollbackOk {})
         }
         _ => return Err(Error::UnexpectedMethod),

@@ -11,18 +11,26 @@ mod outbox;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::broker::Inner;
+use crate::broker::{Closable, Inner};
 use crate::clock::Clock;
+
+/// Time for connections to write their connection.close, even if nobody waits for the answer.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// Time for the threads to let go of sockets and everything else.
+const STOP: Duration = Duration::from_secs(1);
 
 /// The threads that serve AMQP connections of one broker.
 pub(crate) struct Gateway {
     runtime: Runtime,
     clock: Clock,
+    /// Shared with every listener and connection.
+    alive: Arc<()>,
 }
 
 impl Gateway {
@@ -33,7 +41,7 @@ impl Gateway {
             .thread_name("leveret-amqp")
             .enable_all()
             .build()?;
-        Ok(Self { runtime, clock: Clock::system() })
+        Ok(Self { runtime, clock: Clock::system(), alive: Arc::default() })
     }
 
     /// Listens on an address; returns the one that was bound.
@@ -46,22 +54,31 @@ impl Gateway {
         let bound = listener.local_addr()?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let serve = listener::serve(listener, Arc::clone(broker), self.clock.clone());
-        self.runtime.spawn(serve);
+        let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
+        self.runtime.spawn(listener::serve(alive, listener, broker, self.clock.clone()));
         Ok(bound)
     }
 
-    /// Waits up to `patience` until no connection is left, then stops.
-    pub fn stop(self, broker: &Arc<Inner>, patience: Duration) {
-        /// How often it looks.
-        const LOOK_MS: u64 = 5;
-        let looks = patience.as_millis() / u128::from(LOOK_MS);
-        for _ in 0..looks {
-            if broker.connection_count() == 0 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(LOOK_MS));
-        }
+    /// Waits up to `patience` until the connections that are `closing` have ended, then stops.
+    /// When this returns every listener and connection is closed.
+    pub fn stop(self, broker: &Inner, closing: &[Weak<dyn Closable>], patience: Duration) {
+        // A connection is no longer counted once it is about to write its connection.close.
+        wait_for(patience.max(FAREWELL), || broker.connection_count() == 0);
+        wait_for(patience, || closing.iter().all(|connection| connection.strong_count() == 0));
+        // Waiting for the threads themselves is not allowed inside of another runtime.
         self.runtime.shutdown_background();
+        wait_for(STOP, || Arc::strong_count(&self.alive) == 1);
+    }
+}
+
+/// Waits up to `patience` for a condition that other threads bring about.
+fn wait_for(patience: Duration, condition: impl Fn() -> bool) {
+    /// How often it looks.
+    const LOOK: Duration = Duration::from_millis(1);
+    for _ in 0..patience.as_millis() {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(LOOK);
     }
 }

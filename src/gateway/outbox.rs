@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES};
+use crate::error::Error;
+use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
@@ -27,6 +28,8 @@ pub struct Outbox {
     turned_away: AtomicBool,
     waker: Mutex<Option<Waker>>,
     close_reason: Mutex<Option<String>>,
+    /// Channels that have to close, and why.
+    failures: Mutex<Vec<(u16, Error)>>,
     cancel_notify: AtomicBool,
 }
 
@@ -41,6 +44,7 @@ impl Outbox {
             turned_away: AtomicBool::new(false),
             waker: Mutex::default(),
             close_reason: Mutex::default(),
+            failures: Mutex::default(),
             cancel_notify: AtomicBool::new(false),
         })
     }
@@ -98,6 +102,11 @@ impl Outbox {
         self.close_reason.lock().take()
     }
 
+    /// Channels that have to close, and why.
+    pub fn take_failures(&self) -> Vec<(u16, Error)> {
+        std::mem::take(&mut *self.failures.lock())
+    }
+
     /// Appends by `write` from another thread, and has the task woken with the batch.
     fn write_from_afar(
         self: &Arc<Self>,
@@ -150,6 +159,10 @@ impl ChannelOutput for ChannelWriter {
         self.outbox.waiting() < OUTBOX_HIGH_BYTES
     }
 
+    fn has_room_for_reply(&self) -> bool {
+        self.outbox.waiting() < OUTBOX_REPLIES_MAX_BYTES
+    }
+
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
         self.outbox.write_from_afar(wakeups, |output, frame_max| {
             for delivery in deliveries {
@@ -179,6 +192,12 @@ impl ChannelOutput for ChannelWriter {
                 output.nack(self.channel, delivery_tag, multiple);
             }
         });
+    }
+
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        let error = Error::acknowledgement_timeout(self.channel, timeout_ms);
+        self.outbox.failures.lock().push((self.channel, error));
+        self.outbox.wake();
     }
 
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {

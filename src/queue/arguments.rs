@@ -73,6 +73,8 @@ pub struct QueueArguments {
     pub delivery_limit: Option<i64>,
     /// `x-message-deduplication`; only classic queues look at it.
     pub message_deduplication: bool,
+    /// `x-consumer-timeout`, milliseconds.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 /// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where
@@ -149,6 +151,15 @@ const KNOWN: &[(&str, &[QueueType])] = &[
     ("x-initial-cluster-size", &[]),
     ("x-queue-leader-locator", BOTH),
     ("x-delivery-limit", QUORUM),
+    ("x-consumer-timeout", BOTH),
+];
+/// What is decided at declare, once and for all.
+const NOT_IN_POLICIES: &[&str] = &[
+    "x-max-priority",
+    "x-single-active-consumer",
+    "x-queue-type",
+    "x-quorum-initial-group-size",
+    "x-initial-cluster-size",
 ];
 const BOTH: &[QueueType] = &[QueueType::Classic, QueueType::Quorum];
 const CLASSIC: &[QueueType] = &[QueueType::Classic];
@@ -174,6 +185,36 @@ impl QueueArguments {
         parsed.message_deduplication = parsed.queue_type == QueueType::Classic
             && get(table, "x-message-deduplication") == Some(&AMQPValue::Boolean(true));
         Ok(parsed)
+    }
+
+    /// Parses the definition of a policy as far as it is for this type of queue. Keys are the
+    /// names of arguments without `x-`.
+    pub fn from_policy(
+        definition: &FieldTable,
+        queue_type: QueueType,
+    ) -> Result<Self, ArgumentError> {
+        let prefixed = definition.inner().iter();
+        let table: FieldTable = prefixed
+            .map(|(key, value)| (format!("x-{key}").into(), value.clone()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into();
+        let mut parsed = Self { queue_type, ..Self::default() };
+        for &(argument, queue_types) in KNOWN {
+            if !queue_types.contains(&queue_type) || NOT_IN_POLICIES.contains(&argument) {
+                continue;
+            }
+            if let Some(value) = get(&table, argument) {
+                parsed.take(argument, value, &table)?;
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Whether a policy may set this key.
+    pub fn is_policy_key(key: &str) -> bool {
+        KNOWN.iter().any(|(argument, _)| {
+            argument.strip_prefix("x-") == Some(key) && !NOT_IN_POLICIES.contains(argument)
+        })
     }
 
     fn take(
@@ -223,6 +264,7 @@ impl QueueArguments {
                 self.single_active_consumer = *flag;
             }
             "x-delivery-limit" => self.delivery_limit = Some(integer(argument, value)?),
+            "x-consumer-timeout" => self.consumer_timeout_ms = Some(duration(argument, value)?),
             "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
                 return Err(invalid(argument, "{value_zero,0}"));
             }
@@ -311,7 +353,9 @@ fn overflow(
     match required_string(argument, value)? {
         "drop-head" => Ok(Overflow::DropHead),
         "reject-publish" => Ok(Overflow::RejectPublish),
-        "reject-publish-dlx" if queue_type == QueueType::Classic => Ok(Overflow::RejectPublishDlx),
+        // Quorum queues take the word, and do not dead-letter what they refuse.
+        "reject-publish-dlx" if queue_type == QueueType::Quorum => Ok(Overflow::RejectPublish),
+        "reject-publish-dlx" => Ok(Overflow::RejectPublishDlx),
         _ => Err(invalid(argument, "invalid_overflow")),
     }
 }

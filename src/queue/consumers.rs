@@ -17,6 +17,9 @@ pub trait Outlet: Send + Sync {
     /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
     fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
 
+    /// A delivery was not acknowledged in time: the channel has to close.
+    fn acknowledgement_timed_out(&self, timeout_ms: u64);
+
     /// The queue is gone: the client is told if it wants to be.
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups);
 }
@@ -51,6 +54,9 @@ pub struct ConsumerSpec {
     pub priority: i64,
     /// Whether no other consumer is tolerated.
     pub exclusive: bool,
+    /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
+    /// `None` for as long as the queue says.
+    pub timeout_ms: Option<u64>,
 }
 
 /// A registered consumer.
@@ -60,6 +66,8 @@ pub(crate) struct Consumer {
     pub id: ConsumerId,
     /// Deliveries that wait for acknowledgement.
     pub unacked: u32,
+    /// Whether it kept a delivery for too long; its channel is about to close.
+    pub timed_out: bool,
     /// Whether it stands in line for the next message.
     waiting: bool,
 }
@@ -129,6 +137,10 @@ impl Consumers {
         self.slots.get_mut(id.slot)?.as_mut().filter(|consumer| consumer.id == id)
     }
 
+    pub(crate) fn get(&self, id: ConsumerId) -> Option<&Consumer> {
+        self.at(id.slot).filter(|consumer| consumer.id == id)
+    }
+
     pub(crate) fn at(&self, slot: usize) -> Option<&Consumer> {
         self.slots.get(slot)?.as_ref()
     }
@@ -136,7 +148,11 @@ impl Consumers {
     /// Registers a consumer. It gets nothing before it is resumed.
     pub fn add(&mut self, spec: ConsumerSpec) -> ConsumerId {
         self.generation += 1;
-        let slot = match self.slots.iter().position(Option::is_none) {
+        let mut gap = None;
+        if self.count < self.slots.len() {
+            gap = self.slots.iter().position(Option::is_none);
+        }
+        let slot = match gap {
             Some(free) => free,
             None => {
                 self.slots.push(None);
@@ -144,7 +160,8 @@ impl Consumers {
             }
         };
         let id = ConsumerId { slot, generation: self.generation };
-        self.slots[slot] = Some(Consumer { spec, id, unacked: 0, waiting: false });
+        self.slots[slot] =
+            Some(Consumer { spec, id, unacked: 0, timed_out: false, waiting: false });
         self.count += 1;
         if self.single_active && self.active.is_none() {
             self.active = Some(slot);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 pub use crate::deaths::DeathReason;
 use crate::message::Message;
+use crate::names::QueueName;
 use crate::queue::Queue;
-use crate::queue::consumers::Delivery;
+use crate::queue::consumers::{Delivery, Outlet};
 
 /// Somebody who sleeps until there is something to write or to read.
 pub trait Wake: Send + Sync {
@@ -39,6 +40,15 @@ pub struct DeadLetter {
     pub message: Message,
     /// Why.
     pub reason: DeathReason,
+    /// Queues that have it already: it is tried again for the others alone.
+    pub delivered_to: Vec<QueueName>,
+}
+
+impl DeadLetter {
+    /// A message that has just died.
+    pub fn new(message: Message, reason: DeathReason) -> Self {
+        Self { message, reason, delivered_to: Vec::new() }
+    }
 }
 
 /// Work that commands on queues leave behind, done in order by
@@ -49,6 +59,8 @@ pub struct Effects {
     pub dead_letters: Vec<(Arc<Queue>, DeadLetter)>,
     /// Queues to delete: auto-delete after the last consumer, or expired.
     pub deletions: Vec<Arc<Queue>>,
+    /// Channels that kept a delivery for too long, and what was allowed in milliseconds.
+    pub timeouts: Vec<(Arc<dyn Outlet>, u64)>,
     /// Queues to wake at a time.
     pub timers: Vec<(Timestamp, Arc<Queue>)>,
     /// Octets that queues hold more (or, negative, less) than before.
@@ -73,5 +85,6 @@ impl Effects {
             || !self.dead_letters.is_empty()
             || !self.deletions.is_empty()
             || !self.timers.is_empty()
+            || !self.timeouts.is_empty()
     }
 }

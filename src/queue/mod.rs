@@ -12,7 +12,9 @@ pub mod expires;
 #[cfg(test)]
 mod model;
 pub mod overflow;
+pub mod priority;
 pub mod ready;
+pub mod settings;
 mod state;
 pub mod ttl;
 
@@ -23,7 +25,8 @@ use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
-pub use self::state::{Counts, Enqueued, Settings, Settlement, State};
+pub use self::settings::Settings;
+pub use self::state::{Counts, Enqueued, Settlement, State};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Resource, Result};
@@ -31,7 +34,7 @@ use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{Effects, Wakeups};
+use crate::queue::effects::{DeadLetter, Effects, Wakeups};
 use crate::queue::ready::Entry;
 
 /// Identifies a connection within its broker.
@@ -80,11 +83,7 @@ impl Queue {
         now: Timestamp,
     ) -> Self {
         let arguments = &attributes.arguments;
-        let dead_letter_target =
-            arguments.dead_letter_exchange.as_deref().map(|exchange| DeadLetterTarget {
-                exchange: ExchangeName::from(exchange),
-                routing_key: arguments.dead_letter_routing_key.clone(),
-            });
+        let dead_letter_target = dead_letter_target(arguments, &[]);
         Self {
             state: Mutex::new(State::new(arguments, now)),
             dead_letter_target: RwLock::new(dead_letter_target),
@@ -108,6 +107,25 @@ impl Queue {
     /// The queue as error texts name it.
     pub fn resource(&self) -> Resource {
         Resource::queue(&self.name, &self.virtual_host)
+    }
+
+    /// New policies apply: settings and, unless the arguments name one, the dead-letter exchange.
+    pub fn set_policies(
+        self: &Arc<Self>,
+        policies: &[&QueueArguments],
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let arguments = &self.attributes.arguments;
+        *self.dead_letter_target.write() = dead_letter_target(arguments, policies);
+        let settings = Settings::new(arguments, policies);
+        self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
+    }
+
+    /// Holds the queue, or releases it: while it is held it takes publishes and gives nothing
+    /// out.
+    pub fn set_paused(self: &Arc<Self>, paused: bool, now: Timestamp, effects: &mut Effects) {
+        self.apply(now, effects, |state, _| state.set_paused(paused));
     }
 
     /// Where its dead letters go, if they go anywhere.
@@ -188,8 +206,10 @@ impl Queue {
                     outcome(Enqueued::Accepted);
                     continue;
                 }
+                // Large ones at once, so that a channel that is full is noticed.
+                let is_large = message.shared_body().is_some();
                 outcome(state.enqueue(message, now, effects));
-                if effects.deliveries.len() >= DELIVERY_BATCH_MAX {
+                if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     pass_on(state, effects);
                 }
             }
@@ -269,6 +289,21 @@ impl Queue {
         self.apply(now, effects, |state, effects| state.purge(now, effects))
     }
 
+    /// A dead letter of this queue could not be delivered. It is kept and tried again if the
+    /// queue is one that does so, and dropped if not.
+    pub fn keep_discard(
+        self: &Arc<Self>,
+        letter: DeadLetter,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        self.apply(now, effects, |state, _| {
+            if state.keeps_dead_letters() && !self.is_deleted() {
+                state.keep_discard(letter, now);
+            }
+        });
+    }
+
     /// The timer has gone off for this queue.
     pub fn wake(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
         let expired = self.apply(now, effects, |state, effects| {
@@ -302,6 +337,17 @@ impl Queue {
         *state = State::new(&QueueArguments::default(), now);
         Ok(Some(ready))
     }
+}
+
+/// Where dead letters go: as the arguments say, or else the first policy that says it.
+fn dead_letter_target(
+    arguments: &QueueArguments,
+    policies: &[&QueueArguments],
+) -> Option<DeadLetterTarget> {
+    let layers = || std::iter::once(arguments).chain(policies.iter().copied());
+    let exchange = layers().find_map(|layer| layer.dead_letter_exchange.as_deref())?;
+    let routing_key = layers().find_map(|layer| layer.dead_letter_routing_key.clone());
+    Some(DeadLetterTarget { exchange: ExchangeName::from(exchange), routing_key })
 }
 
 /// Passes the deliveries of the command at hand to their channels, which are told apart so that

@@ -114,6 +114,8 @@ struct Item {
 struct Gate(AtomicBool);
 
 impl Outlet for Gate {
+    fn acknowledgement_timed_out(&self, _: u64) {}
+
     fn reserve(&self, _: bool) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -141,6 +143,8 @@ struct World {
     settings: Settings,
     top_level: u8,
     single_active: bool,
+    /// A quorum queue, whose messages are all of one class here.
+    one_class: bool,
     now: Timestamp,
     /// By number of the publish, which is also written into the body.
     items: BTreeMap<u64, Item>,
@@ -157,9 +161,10 @@ impl World {
         Self {
             state: State::new(arguments, now),
             effects: Effects::new(),
-            settings: Settings::from_arguments(arguments),
+            settings: Settings::new(arguments, &[]),
             top_level: arguments.max_priority.unwrap_or(0),
             single_active: arguments.single_active_consumer,
+            one_class: arguments.queue_type == QueueType::Quorum,
             now,
             items: BTreeMap::new(),
             consumers: Vec::new(),
@@ -223,6 +228,8 @@ impl World {
     }
 
     fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8) -> Checked {
+        // The turns that the two classes of a quorum queue take are tested with `Order`.
+        let priority = if self.one_class { 0 } else { priority };
         let number = self.items.len() as u64;
         let mut body = number.to_be_bytes().to_vec();
         body.resize(8 + usize::from(padding), 0);
@@ -297,6 +304,7 @@ impl World {
             no_ack,
             prefetch_count,
             priority,
+            timeout_ms: None,
             exclusive: false,
         });
         self.state.resume(id);

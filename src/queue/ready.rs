@@ -1,9 +1,10 @@
-//! Ready messages in their order: one FIFO per priority level `[rabbitmq priority]`.
+//! Ready messages in their order: one FIFO per level.
 
 use std::collections::VecDeque;
 
 use crate::clock::Timestamp;
 use crate::message::Message;
+use crate::queue::priority::{Occupied, Order};
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
@@ -27,20 +28,21 @@ impl Entry {
     }
 }
 
-/// The ready messages of a queue. The highest non-empty level is served first.
+/// The ready messages of a queue, by level; [`Order`] says which level is served.
 #[derive(Debug)]
 pub struct Ready {
-    /// By priority; one level only without `x-max-priority`.
     levels: Vec<VecDeque<Entry>>,
+    occupied: Occupied,
+    order: Order,
     length: usize,
     body_bytes: u64,
 }
 
 impl Ready {
-    /// An empty set of ready messages with the priorities 0 to `max_priority`.
-    pub fn new(max_priority: u8) -> Self {
-        let levels = (0..=max_priority).map(|_| VecDeque::new()).collect();
-        Self { levels, length: 0, body_bytes: 0 }
+    /// No messages yet.
+    pub fn new(order: Order) -> Self {
+        let levels = (0..order.levels()).map(|_| VecDeque::new()).collect();
+        Self { levels, occupied: Occupied::default(), order, length: 0, body_bytes: 0 }
     }
 
     /// Messages.
@@ -58,37 +60,49 @@ impl Ready {
         self.body_bytes
     }
 
-    fn level_of(&mut self, entry: &Entry) -> &mut VecDeque<Entry> {
-        let highest = self.levels.len() - 1; // there is always one
-        let level = usize::from(entry.message.priority()).min(highest);
-        &mut self.levels[level]
-    }
-
     /// The message that is next.
+    #[inline]
     pub fn head(&self) -> Option<&Entry> {
-        self.levels.iter().rev().find_map(|level| level.front())
+        if self.length == 0 {
+            return None;
+        }
+        self.levels.get(self.order.next(&self.occupied)?)?.front()
     }
 
     /// Takes the message that is next.
+    #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
-        let entry = self.levels.iter_mut().rev().find_map(VecDeque::pop_front)?;
+        let at = self.order.next(&self.occupied)?;
+        let level = self.levels.get_mut(at)?;
+        let entry = level.pop_front()?;
+        if level.is_empty() {
+            self.occupied.set(at, false);
+        }
+        self.order.taken(at);
         self.length -= 1;
         self.body_bytes -= entry.body_bytes();
         Some(entry)
     }
 
     /// Appends a new message, whose sequence is the highest.
+    #[inline]
     pub fn push(&mut self, entry: Entry) {
-        self.length += 1;
-        self.body_bytes += entry.body_bytes();
-        self.level_of(&entry).push_back(entry);
+        let at = self.order.level(entry.message.priority());
+        if let Some(level) = self.levels.get_mut(at) {
+            self.length += 1;
+            self.body_bytes += entry.body_bytes();
+            self.occupied.set(at, true);
+            level.push_back(entry);
+        }
     }
 
     /// Puts a message back to its original position among the others of its level.
     pub fn put_back(&mut self, entry: Entry) {
+        let at = self.order.level_returned(entry.message.priority());
+        let Some(level) = self.levels.get_mut(at) else { return };
         self.length += 1;
         self.body_bytes += entry.body_bytes();
-        let level = self.level_of(&entry);
+        self.occupied.set(at, true);
         if level.front().is_none_or(|front| entry.sequence < front.sequence) {
             level.push_front(entry);
         } else if level.back().is_some_and(|back| back.sequence < entry.sequence) {
@@ -106,6 +120,7 @@ impl Ready {
         for level in &mut self.levels {
             *level = VecDeque::new();
         }
+        self.occupied = Occupied::default();
         (self.length, self.body_bytes) = (0, 0);
         (dropped, footprint)
     }

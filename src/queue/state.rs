@@ -4,16 +4,20 @@
 //! [`Effects`]: deliveries are passed on while the caller still holds the queue's lock, because
 //! the lock is what keeps them in order; everything else waits until it is free.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
+use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
-use crate::queue::arguments::{QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
-use crate::queue::delivery_limit::DeliveryLimit;
 use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::expires::Lease;
-use crate::queue::overflow::{LengthLimit, Overflow};
+use crate::queue::overflow::Overflow;
+use crate::queue::priority::Order;
 use crate::queue::ready::{Entry, Ready};
+use crate::queue::settings::Settings;
 use crate::queue::ttl;
 use crate::ring::Ring;
 
@@ -21,8 +25,16 @@ use crate::ring::Ring;
 #[derive(Debug)]
 struct Unacked {
     entry: Entry,
-    /// Who has it; `None` after basic.get or when the consumer is gone.
+    /// Who has it; `None` after basic.get.
     consumer: Option<ConsumerId>,
+    delivered_at: Timestamp,
+}
+
+/// A consumer that takes the next message.
+struct Claim {
+    consumer: ConsumerId,
+    source: u32,
+    no_ack: bool,
 }
 
 /// How deliveries are settled.
@@ -54,39 +66,17 @@ pub struct Counts {
     pub unacked: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Dead letters that wait until they can be delivered (`x-dead-letter-strategy`).
+    pub discarded: usize,
     /// Octets of all messages held, with their overhead.
     pub footprint: usize,
 }
 
-/// The settings that a queue works by, from its arguments (and policies).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// Time to live of messages, milliseconds.
-    pub message_ttl_ms: Option<u64>,
-    /// Life of the unused queue, milliseconds.
-    pub expires_ms: Option<u64>,
-    /// Length limits.
-    pub length: LengthLimit,
-    /// Limit of returns.
-    pub delivery_limit: DeliveryLimit,
-}
-
-impl Settings {
-    /// The settings that declared arguments ask for.
-    pub fn from_arguments(arguments: &QueueArguments) -> Self {
-        Self {
-            message_ttl_ms: arguments.message_ttl_ms,
-            expires_ms: arguments.expires_ms,
-            length: LengthLimit {
-                max_length: arguments.max_length,
-                max_length_bytes: arguments.max_length_bytes,
-                overflow: arguments.overflow.unwrap_or_default(),
-            },
-            delivery_limit: match arguments.queue_type {
-                QueueType::Classic => DeliveryLimit::none(),
-                QueueType::Quorum => DeliveryLimit::quorum(arguments.delivery_limit),
-            },
-        }
+/// The order in which a queue serves its messages.
+fn order(arguments: &QueueArguments) -> Order {
+    match arguments.queue_type {
+        QueueType::Classic => Order::Strict { max_priority: arguments.max_priority.unwrap_or(0) },
+        QueueType::Quorum => Order::quorum(),
     }
 }
 
@@ -102,7 +92,11 @@ pub struct State {
     next_sequence: u64,
     next_delivery: u64,
     footprint: usize,
-    had_consumer: bool,
+    paused: bool,
+    /// Dead letters that could not be delivered, of a queue that keeps them until they are.
+    discards: Vec<DeadLetter>,
+    /// When they are tried again.
+    retry_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
 }
@@ -110,9 +104,9 @@ pub struct State {
 impl State {
     /// An empty queue.
     pub fn new(arguments: &QueueArguments, now: Timestamp) -> Self {
-        let settings = Settings::from_arguments(arguments);
+        let settings = Settings::new(arguments, &[]);
         Self {
-            ready: Ready::new(arguments.max_priority.unwrap_or(0)),
+            ready: Ready::new(order(arguments)),
             unacked: Ring::default(),
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
@@ -121,7 +115,9 @@ impl State {
             next_sequence: 0,
             next_delivery: 1,
             footprint: 0,
-            had_consumer: false,
+            paused: false,
+            discards: Vec::new(),
+            retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
         }
     }
@@ -132,6 +128,7 @@ impl State {
             ready: self.ready.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
+            discarded: self.discards.len(),
             footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
     }
@@ -147,13 +144,13 @@ impl State {
         let length = &self.settings.length;
         if length.overflow != Overflow::DropHead
             && length.refuses(
-                self.ready.len() as u64,
+                (self.ready.len() + self.discards.len()) as u64,
                 self.ready.body_bytes(),
                 message.body().len() as u64,
             )
         {
             if length.overflow == Overflow::RejectPublishDlx {
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::MaxLen });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::MaxLen));
             }
             return Enqueued::Rejected;
         }
@@ -167,43 +164,54 @@ impl State {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let entry = Entry { message, sequence, expires_at, delivery_count: 0, redelivered: false };
-        if self.ready.is_empty() {
-            if let Some(entry) = self.hand_over(entry, effects) {
-                self.hold(entry, now, effects);
-            }
-        } else {
-            self.hold(entry, now, effects);
+        if self.ready.is_empty()
+            && let Some(claim) = self.claim()
+        {
+            self.hand_over(entry, &claim, now, effects);
+            return Enqueued::Accepted;
         }
-        Enqueued::Accepted
-    }
-
-    /// Keeps a message that nobody takes at once.
-    fn hold(&mut self, entry: Entry, now: Timestamp, effects: &mut Effects) {
         self.footprint += entry.message.footprint();
         self.ready.push(entry);
         self.expire(now, effects);
         self.drop_overflow(effects);
+        Enqueued::Accepted
     }
 
-    /// Gives a message to the next consumer; returns it if there is none.
+    /// The consumer of the next message, if there is one that takes it.
     #[inline]
-    fn hand_over(&mut self, entry: Entry, effects: &mut Effects) -> Option<Entry> {
-        let Some(consumer) = self.consumers.next() else { return Some(entry) };
-        let (slot, source) = (consumer.id.slot, consumer.spec.source);
-        if consumer.spec.no_ack {
-            if let Some(duplicates) = &mut self.duplicates {
-                duplicates.forget(&entry.message);
-            }
-            effects.deliveries.push(Delivery { slot, source, id: 0, entry });
+    fn claim(&mut self) -> Option<Claim> {
+        if self.paused {
             return None;
         }
-        consumer.unacked += 1;
+        let consumer = self.consumers.next()?;
+        if !consumer.spec.no_ack {
+            consumer.unacked += 1;
+        }
+        let ConsumerSpec { source, no_ack, .. } = consumer.spec;
+        Some(Claim { consumer: consumer.id, source, no_ack })
+    }
+
+    /// Gives a message to the consumer that claimed it.
+    #[inline]
+    fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
+        let &Claim { consumer, source, no_ack } = claim;
+        let slot = consumer.slot;
+        if no_ack {
+            self.forget_key(&entry.message);
+            effects.deliveries.push(Delivery { slot, source, id: 0, entry });
+            return;
+        }
+        let id = self.keep_unacked(entry.clone(), Some(consumer), now);
+        effects.deliveries.push(Delivery { slot, source, id, entry });
+    }
+
+    /// Keeps a message until its delivery is settled; returns the delivery's number.
+    fn keep_unacked(&mut self, entry: Entry, consumer: Option<ConsumerId>, now: Timestamp) -> u64 {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.footprint += entry.message.footprint();
-        effects.deliveries.push(Delivery { slot, source, id, entry: entry.clone() });
-        self.unacked.push(id, Unacked { entry, consumer: Some(consumer.id) });
-        None
+        self.unacked.push(id, Unacked { entry, consumer, delivered_at: now });
+        id
     }
 
     /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
@@ -215,15 +223,33 @@ impl State {
                 self.ready.shrink();
                 return false;
             }
+            let Some(claim) = self.claim() else { return false };
             let Some(entry) = self.pop_ready() else { return false };
-            if let Some(entry) = self.hand_over(entry, effects) {
-                self.footprint += entry.message.footprint();
-                self.ready.put_back(entry);
-                return false;
-            }
+            let is_large = entry.message.shared_body().is_some();
+            self.hand_over(entry, &claim, now, effects);
             self.expire(now, effects);
+            if is_large {
+                break;
+            }
         }
         true
+    }
+
+    /// Whether dead letters are kept until they are delivered.
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.settings.dead_letter_strategy == DeadLetterStrategy::AtLeastOnce
+    }
+
+    /// A dead letter could not be delivered; it is tried again later.
+    pub fn keep_discard(&mut self, letter: DeadLetter, now: Timestamp) {
+        self.footprint += letter.message.footprint();
+        self.discards.push(letter);
+        self.retry_at = self.retry_at.min(now.after_ms(DEAD_LETTER_RETRY_MS));
+    }
+
+    /// Holds the queue: it takes publishes and gives nothing out until it is released.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     fn pop_ready(&mut self) -> Option<Entry> {
@@ -242,17 +268,16 @@ impl State {
     ) -> Option<(u64, Entry, usize)> {
         self.lease.renew(now);
         self.expire(now, effects);
+        if self.paused {
+            return None;
+        }
         let entry = self.pop_ready()?;
         self.expire(now, effects);
         self.ready.shrink();
         if no_ack {
             self.forget_key(&entry.message);
-            return Some((0, entry, self.ready.len()));
         }
-        let id = self.next_delivery;
-        self.next_delivery += 1;
-        self.footprint += entry.message.footprint();
-        self.unacked.push(id, Unacked { entry: entry.clone(), consumer: None });
+        let id = if no_ack { 0 } else { self.keep_unacked(entry.clone(), None, now) };
         Some((id, entry, self.ready.len()))
     }
 
@@ -267,7 +292,7 @@ impl State {
     ) {
         let mut returned = Vec::new();
         for id in ids {
-            let Some(Unacked { entry, consumer }) = self.unacked.remove(id) else { continue };
+            let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) else { continue };
             self.footprint -= entry.message.footprint();
             if let Some(consumer) = consumer {
                 self.release_credit(consumer);
@@ -280,7 +305,7 @@ impl State {
                 Settlement::Requeue => returned.push(entry),
                 Settlement::Reject => {
                     let message = entry.message;
-                    effects.deaths.push(DeadLetter { message, reason: DeathReason::Rejected });
+                    effects.deaths.push(DeadLetter::new(message, DeathReason::Rejected));
                 }
             }
         }
@@ -308,7 +333,7 @@ impl State {
             let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
             if !stays {
                 let message = entry.message.clone();
-                effects.deaths.push(DeadLetter { message, reason: DeathReason::DeliveryLimit });
+                effects.deaths.push(DeadLetter::new(message, DeathReason::DeliveryLimit));
             }
             stays
         });
@@ -337,7 +362,7 @@ impl State {
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(Entry { message, .. }) = self.pop_ready() {
             self.forget_key(&message);
-            effects.deaths.push(DeadLetter { message, reason });
+            effects.deaths.push(DeadLetter::new(message, reason));
         }
     }
 
@@ -350,7 +375,6 @@ impl State {
 
     /// Registers a consumer, which gets nothing before it is resumed.
     pub fn add_consumer(&mut self, spec: ConsumerSpec) -> ConsumerId {
-        self.had_consumer = true;
         self.consumers.add(spec)
     }
 
@@ -403,7 +427,8 @@ impl State {
     /// The next time at which something happens by itself, if the timer does not know it yet.
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
-        let deadline = head.min(self.lease.deadline(!self.consumers.is_empty()));
+        let lease = self.lease.deadline(!self.consumers.is_empty());
+        let deadline = head.min(lease).min(self.acknowledgement_deadline()).min(self.retry_at);
         if deadline >= self.wake_at {
             return None;
         }
@@ -411,14 +436,39 @@ impl State {
         Some(deadline)
     }
 
-    /// The timer has gone off; expired messages leave.
+    /// When the oldest delivery has waited too long for its acknowledgement.
+    fn acknowledgement_deadline(&self) -> Timestamp {
+        self.oldest_delivery().map_or(Timestamp::NEVER, |(_, deadline, _)| deadline)
+    }
+
+    /// The consumer with the oldest delivery, when that times out, and after how long. Deliveries
+    /// of basic.get and of consumers that are gone have all the time.
+    fn oldest_delivery(&self) -> Option<(ConsumerId, Timestamp, u64)> {
+        self.unacked.iter().find_map(|(_, unacked)| {
+            let id = unacked.consumer?;
+            let consumer = self.consumers.get(id).filter(|consumer| !consumer.timed_out)?;
+            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+            Some((id, unacked.delivered_at.after_ms(timeout_ms), timeout_ms))
+        })
+    }
+
+    /// The timer has gone off; expired messages leave, and consumers that are too late.
     pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
         self.wake_at = Timestamp::NEVER;
         self.expire(now, effects);
-    }
-
-    /// Whether a consumer was ever registered: auto-delete queues wait for the first.
-    pub fn had_consumer(&self) -> bool {
-        self.had_consumer
+        if self.retry_at <= now {
+            self.retry_at = Timestamp::NEVER;
+            for discard in std::mem::take(&mut self.discards) {
+                self.footprint -= discard.message.footprint();
+                effects.deaths.push(discard);
+            }
+        }
+        while let Some((id, deadline, timeout_ms)) = self.oldest_delivery()
+            && deadline <= now
+        {
+            let Some(consumer) = self.consumers.get_mut(id) else { return };
+            consumer.timed_out = true;
+            effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+        }
     }
 }

@@ -3,34 +3,58 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::deaths::{Death, DeathReason, Deaths};
 use crate::message::{Body, Message, Parts};
 use crate::queue::effects::{DeadLetter, Effects};
-use crate::queue::{DeadLetterTarget, Queue};
+use crate::queue::{DeadLetterTarget, Enqueued, Queue};
 use crate::vhost::VirtualHost;
+use crate::vhost::exchange::Exchange;
 use crate::vhost::publish::sender_selected_keys;
 use crate::vhost::route::{Pass, Subject};
 
 impl VirtualHost {
-    /// Publishes a dead letter of `queue` to its dead-letter exchange. If that does not exist, the
-    /// message is dropped without a word.
+    /// Publishes a dead letter of `queue` to its dead-letter exchange. If that does not exist, or
+    /// leads nowhere, or a queue refuses it, the message is dropped without a word, unless the
+    /// queue keeps its dead letters until they are delivered
+    /// `[rabbitmq quorum-queues#dead-lettering]`.
     pub(super) fn dead_letter(
         self: &Arc<Self>,
         queue: &Arc<Queue>,
-        letter: DeadLetter,
+        mut letter: DeadLetter,
         effects: &mut Effects,
     ) {
         let Some(target) = queue.dead_letter_target() else { return };
-        let Some(exchange) = self.find_exchange(target.exchange.as_str()) else { return };
+        let is_delivered = self
+            .find_exchange(target.exchange.as_str())
+            .is_some_and(|exchange| self.bury(queue, &mut letter, &target, &exchange, effects));
+        if !is_delivered {
+            queue.keep_discard(letter, self.now(), effects);
+        }
+    }
+
+    /// Publishes a dead letter to the queues that do not have it yet; tells whether every queue
+    /// has it by now, and there is one.
+    fn bury(
+        self: &Arc<Self>,
+        queue: &Arc<Queue>,
+        letter: &mut DeadLetter,
+        target: &DeadLetterTarget,
+        exchange: &Arc<Exchange>,
+        effects: &mut Effects,
+    ) -> bool {
         let reason = letter.reason;
-        let Some((message, deaths)) = self.rewrite(queue, &letter, &target) else { return };
+        let Some((message, deaths)) = self.rewrite(queue, letter, target) else { return true };
         let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let now = self.now();
-        for target in self.route(&exchange, &subject, Pass::Publish).queues {
+        let route = self.route(exchange, &subject, Pass::Publish);
+        let mut is_delivered = route.taken || !route.queues.is_empty();
+        for target in route.queues {
+            if letter.delivered_to.contains(target.name()) {
+                continue;
+            }
             if reason != DeathReason::Rejected && deaths.is_cycle(target.name()) {
                 tracing::warn!(
                     "message dropped: dead-lettered from {} it would come to {} again and again",
@@ -39,8 +63,12 @@ impl VirtualHost {
                 );
                 continue;
             }
-            target.enqueue([message.clone()], now, effects, |_| {});
+            target.enqueue([message.clone()], now, effects, |outcome| match outcome {
+                Enqueued::Accepted => letter.delivered_to.push(target.name().clone()),
+                Enqueued::Rejected => is_delivered = false,
+            });
         }
+        is_delivered
     }
 
     /// The message as it is published again, and its deaths.
@@ -52,11 +80,9 @@ impl VirtualHost {
     ) -> Option<(Message, Deaths)> {
         let message = &letter.message;
         let properties = RawProperties(message.properties());
-        let mut headers =
-            properties.headers().and_then(Result::ok).unwrap_or_default().inner().clone();
         let mut deaths = match message.deaths() {
             Some(deaths) => deaths.clone(),
-            None => Deaths::routed_by(routing_keys(message, &headers.clone().into())),
+            None => Deaths::routed_by(routing_keys(message)),
         };
         deaths.record(Death {
             queue: queue.name().clone(),
@@ -70,8 +96,7 @@ impl VirtualHost {
         if let Some(key) = &target.routing_key {
             deaths.routing_keys = vec![key.clone().into_bytes()];
         }
-        deaths.write_headers(&mut headers);
-        let headers = FieldTable::from(headers);
+        let headers = deaths.headers(properties.raw_headers().unwrap_or_default());
         let changes = Changes {
             headers: Change::Set(&headers),
             expiration: Change::Remove,
@@ -95,8 +120,10 @@ impl VirtualHost {
 }
 
 /// The routing key of a message that never died, and those in its header `CC`.
-fn routing_keys(message: &Message, headers: &FieldTable) -> Vec<Vec<u8>> {
+fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
     let mut keys = vec![message.routing_key().to_vec()];
-    keys.extend(sender_selected_keys(headers).unwrap_or_default());
+    if let Some(Ok(headers)) = RawProperties(message.properties()).headers() {
+        keys.extend(sender_selected_keys(&headers).unwrap_or_default());
+    }
     keys
 }

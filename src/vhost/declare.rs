@@ -163,6 +163,8 @@ impl VirtualHost {
             }
             Entry::Vacant(place) => place.insert(Arc::new(queue)),
         };
+        let queue = self.queue(name.as_str())?;
+        self.apply_policies_to_new_queue(&queue, effects);
         self.changed();
         if declare.exclusive {
             session.own(name.clone());
@@ -170,7 +172,7 @@ impl VirtualHost {
                 self.delete_owned(session, effects);
             }
         }
-        self.queue(name.as_str())
+        Ok(queue)
     }
 
     /// Declares an exchange. Errors: 403, 404 (passive), 406.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
+
 use crate::limits::RELEASE_BATCH_MAX;
 use crate::message::Message;
 use crate::queue::effects::Effects;
@@ -27,9 +29,10 @@ impl VirtualHost {
         exchange: &Arc<Exchange>,
         delays: &Delays,
         subject: &Subject<'_>,
+        headers: &FieldTable,
         ms: u64,
     ) {
-        let message = after_delay(subject.message);
+        let message = after_delay(subject.message, headers);
         let kept = Kept::new(message, subject.routing_keys);
         let footprint = kept.footprint() as isize;
         let (is_kept, deadline) = delays.push(self.now().after_ms(ms), kept);
@@ -135,5 +138,9 @@ impl VirtualHost {
 impl Sleeper for Exchange {
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
         host.release(&self, effects);
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.delays().is_none_or(Delays::is_over)
     }
 }

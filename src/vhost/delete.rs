@@ -60,6 +60,7 @@ impl VirtualHost {
         let Some(ready) = queue.delete(condition, self.now(), effects)? else { return Ok(0) };
         self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)));
+        self.shared.timers.cancel(queue);
         self.changed();
         Ok(ready)
     }
@@ -124,6 +125,7 @@ impl VirtualHost {
         self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)));
         exchange.drop_bindings();
         self.shared.memory.add(-(exchange.drop_messages() as isize));
+        self.shared.timers.cancel(exchange);
     }
 
     /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding

@@ -37,6 +37,8 @@ pub struct Exchange {
     pub(super) router: RwLock<Router<Destination>>,
     /// Only for the types that keep something; `None` costs the others nothing.
     pub(super) extension: Option<Box<Extension>>,
+    /// `alternate-exchange` of the policy that applies.
+    pub(super) policy_alternate: RwLock<Option<ExchangeName>>,
 }
 
 impl Exchange {
@@ -58,6 +60,11 @@ impl Exchange {
     /// The exchange as error texts name it.
     pub fn resource(&self) -> Resource {
         Resource::exchange(&self.name, &self.virtual_host)
+    }
+
+    /// The exchange that gets what cannot be routed: as declared, or else by policy.
+    pub fn alternate(&self) -> Option<ExchangeName> {
+        self.attributes.alternate.clone().or_else(|| self.policy_alternate.read().clone())
     }
 
     /// Number of bindings whose source it is.

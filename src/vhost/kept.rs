@@ -1,5 +1,6 @@
 //! A message that an exchange keeps, with all that is needed to route it later.
 
+use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::exchange::negate_delay;
@@ -60,11 +61,11 @@ impl Kept {
 }
 
 /// The message as its receivers get it after a delay: the header `x-delay` is negative.
-pub fn after_delay(message: &Message) -> Message {
-    // The message's own headers, not those that it was published with: there is no `BCC` in them.
+pub fn after_delay(message: &Message, headers: &FieldTable) -> Message {
     let properties = RawProperties(message.properties());
-    let Some(Ok(headers)) = properties.headers() else { return message.clone() };
-    let headers = negate_delay(headers);
+    // The message's own octets, not the headers that it was published with: `BCC` is gone.
+    let Some(raw) = properties.raw_headers() else { return message.clone() };
+    let headers = negate_delay(raw, headers);
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     let Ok(properties) = properties.with(&changes) else { return message.clone() };
     let parts = Parts {

@@ -12,6 +12,7 @@ mod equivalence;
 mod exchange;
 mod extension;
 mod kept;
+mod policy;
 pub mod publish;
 pub mod reply_to;
 mod route;
@@ -27,11 +28,13 @@ use parking_lot::{Mutex, RwLock};
 pub use self::bind::Bind;
 pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
+pub use self::policy::{ApplyTo, Policy, PolicyError};
 pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::route::Route;
 pub(crate) use self::route::{Deferred, Pass};
 
+use self::policy::Policies;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
@@ -78,6 +81,7 @@ pub struct VirtualHost {
     queues: DashMap<QueueName, Arc<Queue>>,
     reply_targets: DashMap<Vec<u8>, ReplyTarget>,
     topology: Mutex<Topology>,
+    policies: RwLock<Policies>,
     generation: AtomicU64,
     closed: AtomicBool,
     shared: Shared,
@@ -91,6 +95,7 @@ impl VirtualHost {
             queues: DashMap::with_shard_amount(16),
             reply_targets: DashMap::with_shard_amount(4),
             topology: Mutex::default(),
+            policies: RwLock::default(),
             generation: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             name,
@@ -125,7 +130,9 @@ impl VirtualHost {
             attributes,
             router: RwLock::new(router),
             extension,
+            policy_alternate: RwLock::default(),
         };
+        self.apply_policies_to_exchange(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
         self.changed();
     }
@@ -181,6 +188,15 @@ impl VirtualHost {
         self.exchanges.iter().map(|exchange| Arc::clone(&exchange)).collect()
     }
 
+    /// Holds a queue, or releases it: while it is held it takes publishes and gives nothing out,
+    /// neither to consumers nor to basic.get. Errors: 404.
+    pub fn set_paused(self: &Arc<Self>, queue: &str, paused: bool) -> Result<()> {
+        let mut effects = Effects::new();
+        self.queue(queue)?.set_paused(paused, self.now(), &mut effects);
+        self.run(&mut effects);
+        Ok(())
+    }
+
     /// Does the work that commands on queues have left behind, and what follows from it, until
     /// nothing is left; then wakes whom it concerns.
     #[inline]
@@ -203,6 +219,9 @@ impl VirtualHost {
         loop {
             for (deadline, queue) in effects.timers.drain(..) {
                 self.shared.timers.schedule(deadline, self, &queue);
+            }
+            for (outlet, timeout_ms) in effects.timeouts.drain(..) {
+                outlet.acknowledgement_timed_out(timeout_ms);
             }
             if let Some(queue) = effects.deletions.pop() {
                 self.delete_unused(&queue, effects);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::properties::{Change, Changes, RawProperties};
+use leveret_protocol::table::{TableWriter, entries};
 
 use crate::error::{Error, Result};
 use crate::limits::TIME_MAX_MS;
@@ -113,9 +114,14 @@ fn rewrite(
     reply_to: Option<&str>,
 ) -> Result<Option<Vec<u8>>> {
     let mut changes = Changes::default();
-    let without_bcc = headers.and_then(|headers| {
-        let mut headers = headers.inner().clone();
-        headers.remove("BCC").map(|_| FieldTable::from(headers))
+    let raw_headers = properties.raw_headers().unwrap_or_default();
+    let has_bcc = headers.is_some_and(|headers| headers.inner().contains_key("BCC"));
+    let without_bcc = has_bcc.then(|| {
+        let mut table = TableWriter::new();
+        for (_, entry) in entries(raw_headers).filter(|(name, _)| *name != b"BCC") {
+            table.entry(entry);
+        }
+        table.finish()
     });
     if let Some(headers) = &without_bcc {
         changes.headers = Change::Set(headers);

@@ -15,8 +15,9 @@ pub const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// A channel that takes replies.
 pub trait ReplyOutlet: Send + Sync {
-    /// Passes a reply on to the channel's reply consumer.
-    fn reply(&self, message: &Message, wakeups: &mut Wakeups);
+    /// Passes a reply on to the channel's reply consumer; false if there is none, or if it has
+    /// not taken those before.
+    fn reply(&self, message: &Message, wakeups: &mut Wakeups) -> bool;
 }
 
 /// Where replies with one token go.

@@ -113,9 +113,9 @@ impl VirtualHost {
             }
             drop(history);
             if destinations.is_empty() {
-                let alternate = exchange.attributes().alternate.as_ref();
                 destinations.extend(
-                    alternate
+                    exchange
+                        .alternate()
                         .and_then(|name| self.find_exchange(name.as_str()))
                         .map(Destination::Exchange),
                 );
@@ -144,7 +144,7 @@ impl VirtualHost {
             && let Some(delays) = extension.delays()
             && let Some(ms) = delay_ms(headers)
         {
-            self.hold(exchange, delays, subject, ms);
+            self.hold(exchange, delays, subject, headers, ms);
             return false;
         }
         let (is_duplicate, grown) = extension.is_duplicate(headers, self.now());

@@ -224,3 +224,61 @@ fn a_message_that_a_client_publishes_again_starts_anew() {
     world.get("q").reject(false).unwrap();
     assert_eq!(deaths(&world.take("dead").unwrap()), [death("q", "rejected", 1)]);
 }
+
+/// A quorum queue that keeps its dead letters for `dead` until they are delivered.
+fn world_at_least_once() -> World {
+    let world = World::new();
+    let arguments = [
+        ("x-dead-letter-exchange", string("")),
+        ("x-dead-letter-routing-key", string("dead")),
+        ("x-dead-letter-strategy", string("at-least-once")),
+        ("x-overflow", string("reject-publish")),
+        ("x-max-length", int(2)),
+    ];
+    world.channel.queue_declare_with(&quorum_queue("q", arguments)).unwrap();
+    world
+}
+
+#[test]
+fn dead_letters_wait_for_a_queue_at_least_once() {
+    let world = world_at_least_once();
+    world.publish("q", ["a"]);
+    world.get("q").reject(false).unwrap();
+    assert_eq!((world.ready("q"), world.counts("q").discarded), (0, 1));
+    world.declare("dead");
+    world.advance_ms(1000);
+    assert_eq!(world.counts("q").discarded, 0);
+    assert_eq!(deaths(&world.take("dead").unwrap()), [death("q", "rejected", 1)]);
+    world.advance_ms(10_000);
+    assert_eq!(world.ready("dead"), 0);
+}
+
+#[test]
+fn dead_letters_wait_for_room_and_count_against_the_limit() {
+    let world = world_at_least_once();
+    let full = [("x-max-length", int(1)), ("x-overflow", string("reject-publish"))];
+    world.declare_with("dead", full);
+    world.publish("dead", ["first"]);
+    world.publish("q", ["a", "b"]);
+    for _ in 0..2 {
+        world.get("q").reject(false).unwrap();
+    }
+    assert_eq!(world.counts("q").discarded, 2);
+    world.publish("q", ["refused"]);
+    assert_eq!(world.ready("q"), 0);
+    for expected in ["first", "a", "b"] {
+        assert_eq!(world.drain("dead"), [expected]);
+        world.advance_ms(1000);
+    }
+    world.publish("q", ["taken"]);
+    assert_eq!((world.ready("q"), world.counts("q").discarded), (1, 0));
+}
+
+#[test]
+fn deleting_a_queue_drops_the_dead_letters_that_it_keeps() {
+    let world = world_at_least_once();
+    world.publish("q", ["a"]);
+    world.get("q").reject(false).unwrap();
+    world.channel.queue_delete("q").unwrap();
+    assert_eq!(world.broker.memory_used(), 0);
+}

@@ -1,6 +1,13 @@
 //! What the broker's core does, through the public embedded API, on a clock that the tests move.
 //! No test sleeps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod access;
 mod acks;
 mod brokers;
@@ -11,6 +18,7 @@ mod exchanges;
 mod extensions;
 mod flow;
 mod lengths;
+mod policies;
 mod priorities;
 mod queues;
 mod reply_to;

@@ -143,3 +143,28 @@ fn a_long_time_passes_in_one_step() {
     world.advance_ms(1);
     assert!(world.channel.basic_consume_with(&consume).unwrap().try_recv().is_none());
 }
+
+#[test]
+fn a_deleted_queue_leaves_no_alarm_behind() {
+    let world = World::new();
+    world.declare_with("q", [("x-expires", int(1_000_000))]);
+    let queue = std::sync::Arc::downgrade(&world.queue("q").unwrap());
+    assert_eq!(queue.strong_count(), 1);
+    world.channel.queue_delete("q").unwrap();
+    assert_eq!((queue.strong_count(), queue.weak_count()), (0, 0));
+}
+
+#[test]
+fn a_queue_with_many_deadlines_wakes_at_each() {
+    let world = World::new();
+    world.declare_with("q", [("x-expires", int(100))]);
+    for round in 0..50 {
+        let publish = Publish::to_queue("q").expiration_ms(1 + round % 3);
+        world.channel.basic_publish(publish).unwrap();
+        world.advance_ms(1 + round % 3);
+        assert_eq!(world.ready("q"), 0, "round {round}");
+        assert!(world.take("q").is_none());
+    }
+    world.advance_ms(100);
+    assert!(world.queue("q").is_none());
+}

@@ -43,7 +43,10 @@ impl Machine {
             class_id: method.class_id,
             method_id: method.method_id,
         }));
+        // Who was refused in the handshake has no more time than the handshake has.
+        let handshake_ends_ms = self.deadline_ms;
         self.end(State::Closing, self.config.close_timeout_ms);
+        self.deadline_ms = self.deadline_ms.min(handshake_ends_ms.or(self.deadline_ms));
     }
 
     pub(super) fn closed_by_client(&mut self, close: connection::Close) -> Outcome {

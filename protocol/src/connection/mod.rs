@@ -257,6 +257,11 @@ impl Connection {
         !matches!(state, ChannelState::Free | ChannelState::Closing)
     }
 
+    /// Octets of message bodies that have come in part and wait for the rest.
+    pub fn unfinished_octets(&self) -> usize {
+        self.machine.channels.unfinished_octets()
+    }
+
     /// Largest frame to send, in octets, as agreed on.
     #[inline]
     pub fn frame_max(&self) -> u32 {

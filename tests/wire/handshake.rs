@@ -1,0 +1,271 @@
+//! Peers that do not get through the handshake, and the limits that count connections.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use leveret::Limits;
+
+use crate::client::{Client, is_connection};
+use crate::{frames, listening, wait_until};
+
+/// Limits with a handshake so short that tests can wait for it.
+fn hasty() -> Limits {
+    Limits { handshake_timeout_ms: 100, ..Limits::default() }
+}
+
+/// Reads until the broker closes the socket; garbage may well be answered by a reset.
+fn drain(client: &mut Client) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match client.socket.read(&mut chunk) {
+            Ok(0) => return all,
+            Ok(octets) => all.extend_from_slice(&chunk[..octets]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return all,
+            Err(error) => panic!("the socket was not closed: {error}"),
+        }
+    }
+}
+
+#[test]
+fn garbage_instead_of_the_header_is_answered_with_the_header() {
+    let (_broker, address) = listening(Limits::default());
+    for (garbage, answer) in [
+        (&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"AMQP\x03\x01\x00\x00"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"AMQP\x03\x01\x00\x00"),
+        (b"AMQP\x00\x00\x09\x02", b"AMQP\x00\x00\x09\x01"),
+        (b"AMQP\xff\xff\xff\xff", b"AMQP\x00\x00\x09\x01"),
+    ] {
+        let mut client = Client::new(address);
+        client.send(garbage);
+        assert_eq!(drain(&mut client), answer, "{:?}", garbage.escape_ascii().to_string());
+    }
+    Client::open(address);
+}
+
+/// A connection up to tune, which is not answered.
+fn tuning(address: SocketAddr) -> Client {
+    let mut client = Client::new(address);
+    client.send(frames::HEADER);
+    assert!(is_connection(&client.method().1, 10));
+    let login = frames::start_ok("PLAIN", b"\0guest\0guest", frames::CAPABILITIES);
+    assert!(is_connection(&client.ask(&login), 30));
+    client
+}
+
+/// A connection whose password is wrong.
+fn mistaken(address: SocketAddr, capabilities: &[&str]) -> Client {
+    let mut client = Client::new(address);
+    client.send(frames::HEADER);
+    assert!(is_connection(&client.method().1, 10));
+    client.send(&frames::start_ok("PLAIN", b"\0guest\0wrong", capabilities));
+    client
+}
+
+fn garbage() -> Vec<u8> {
+    (0..20_000u32).map(|n| (n * 7 % 251) as u8).collect()
+}
+
+/// Before open is due nobody is told what went wrong, and the socket closes after a delay
+/// `[rabbitmq reader]`. All of these wait together.
+#[test]
+fn early_failures_close_the_socket_without_a_word() {
+    let (broker, address) = listening(Limits::default());
+    let mut clients = vec![mistaken(address, &[]), Client::new(address)];
+    clients[1].send(frames::HEADER);
+    assert!(is_connection(&clients[1].method().1, 10));
+    clients[1].send(&garbage());
+    clients.push(tuning(address));
+    clients[2].send(&garbage());
+    for (channel_max, frame_max) in [(2048, 131_072), (0, 131_072), (10, 4095), (10, 131_073)] {
+        let mut client = tuning(address);
+        client.send(&frames::tune_ok(channel_max, frame_max, 0));
+        client.send(&frames::open("/"));
+        clients.push(client);
+    }
+    // Nobody waits for them.
+    Client::open(address);
+    for client in &mut clients {
+        assert_eq!(drain(client), b"");
+    }
+    wait_until("no connection is left", || broker.connection_count() == 0);
+}
+
+#[test]
+fn garbage_ends_the_connection_alone() {
+    // Nobody who sends garbage answers connection.close.
+    let limits = Limits { close_timeout_ms: 50, ..Limits::default() };
+    let (broker, address) = listening(limits);
+    let mut bystander = Client::with_channel(address);
+    let mut opening = Client::new(address);
+    opening.logged_in(frames::CAPABILITIES, 0);
+    opening.send(&garbage());
+    assert!(opening.connection_closed().starts_with("501 FRAME_ERROR"));
+    for number in [0, 1, 77] {
+        let mut running = Client::with_channel(address);
+        running.send(&frames::frame(9, number, b"rubbish"));
+        running.send(&garbage());
+        let text = running.connection_closed();
+        assert!(text.starts_with("501 FRAME_ERROR"), "{text}");
+        running.ended();
+    }
+    assert_eq!(bystander.declare("undisturbed"), 0);
+    wait_until("one connection is left", || broker.connection_count() == 1);
+}
+
+#[test]
+fn a_partial_header_and_silence_time_out() {
+    let (_broker, address) = listening(hasty());
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::new(address)).collect();
+    clients[1].send(&frames::HEADER[..7]);
+    clients[2].send(frames::HEADER);
+    clients[3].logged_in(frames::CAPABILITIES, 60);
+    for client in &mut clients {
+        client.ended();
+    }
+    let mut open = Client::open(address);
+    open.open_channel(1);
+}
+
+#[test]
+fn header_octet_by_octet_does_not_prolong_the_handshake() {
+    let (_broker, address) = listening(hasty());
+    let mut client = Client::new(address);
+    // Then a heartbeat frame that never ends.
+    let octets = frames::HEADER.iter().chain(&[8, 0, 0, 0, 0, 4, 0]).chain(std::iter::repeat(&0));
+    client.socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    for octet in octets {
+        // The write fails once the broker has closed the socket.
+        if client.socket.write_all(&[*octet]).is_err() {
+            return;
+        }
+        // connection.start, then nothing for a while.
+        let _ = client.socket.read(&mut [0; 4096]);
+    }
+}
+
+#[test]
+fn sockets_beyond_the_unfinished_handshakes_wait_their_turn() {
+    let limits = Limits { unfinished_handshakes_max: 2, ..Limits::default() };
+    let (_broker, address) = listening(limits);
+    let mut first = Client::new(address);
+    let mut second = Client::new(address);
+    for client in [&mut first, &mut second] {
+        client.send(frames::HEADER);
+        assert!(is_connection(&client.method().1, 10));
+    }
+    let mut third = Client::new(address);
+    third.send(frames::HEADER);
+    // Nothing is to come; whatever came would be there long before a handshake of another is over.
+    third.socket.set_nonblocking(true).unwrap();
+    let login = frames::start_ok("PLAIN", b"\0guest\0guest", frames::CAPABILITIES);
+    assert!(is_connection(&first.ask(&login), 30));
+    let early = third.socket.read(&mut [0; 16]);
+    assert_eq!(early.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    third.socket.set_nonblocking(false).unwrap();
+    // One that finishes makes room, and so does one that goes away.
+    first.send(&frames::tune_ok(10, 131_072, 0));
+    assert!(is_connection(&first.ask(&frames::open("/")), 41));
+    assert!(is_connection(&third.method().1, 10));
+    let mut fourth = Client::new(address);
+    fourth.send(frames::HEADER);
+    drop(second);
+    assert!(is_connection(&fourth.method().1, 10));
+}
+
+#[test]
+fn a_refused_client_does_not_hold_its_place_for_long() {
+    let limits = Limits { unfinished_handshakes_max: 1, ..hasty() };
+    let (_broker, address) = listening(limits);
+    let mut stubborn = Client::new(address);
+    stubborn.logged_in(frames::CAPABILITIES, 0);
+    stubborn.send(&frames::open("nowhere"));
+    assert_eq!(stubborn.connection_closed(), "530 NOT_ALLOWED - vhost nowhere not found");
+    // close-ok never comes; the next client is served all the same.
+    Client::new(address).opened(frames::CAPABILITIES, 0);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_refused() {
+    let (broker, address) = listening(Limits { connections_max: 2, ..Limits::default() });
+    let refused = || {
+        let mut client = Client::new(address);
+        client.logged_in(frames::CAPABILITIES, 0);
+        client.send(&frames::open("/"));
+        let text = client.connection_closed();
+        client.send(&frames::connection_close_ok());
+        client.ended();
+        text
+    };
+    let first = Client::open(address);
+    let _second = Client::open(address);
+    let text = "530 NOT_ALLOWED - connection refused: node connection limit (2) is reached";
+    assert_eq!(refused(), text);
+    assert_eq!(refused(), text);
+    drop(first);
+    wait_until("there is room again", || broker.connection_count() == 1);
+    let _third = Client::open(address);
+    assert_eq!(refused(), text);
+}
+
+#[test]
+fn the_connection_limit_holds_when_many_come_at_once() {
+    const LIMIT: usize = 5;
+    let (broker, address) = listening(Limits { connections_max: LIMIT, ..Limits::default() });
+    let mut clients: Vec<Client> = (0..40).map(|_| Client::new(address)).collect();
+    for client in &mut clients {
+        client.logged_in(frames::CAPABILITIES, 0);
+    }
+    for client in &mut clients {
+        client.send(&frames::open("/"));
+    }
+    let opened = clients.iter_mut().filter_map(|client| match client.method().1 {
+        method if is_connection(&method, 41) => Some(()),
+        method if is_connection(&method, 50) => None,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(opened.count(), LIMIT);
+    assert_eq!(broker.connection_count(), LIMIT);
+}
+
+#[test]
+fn wrong_passwords_are_told_to_those_who_want_to_know() {
+    let (_broker, address) = listening(Limits::default());
+    let mut told = mistaken(address, &["authentication_failure_close"]);
+    assert_eq!(
+        told.connection_closed(),
+        "403 ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For \
+         details see the broker logfile."
+    );
+    told.send(&frames::connection_close_ok());
+    told.ended();
+}
+
+#[test]
+fn anonymous_from_this_machine_is_the_default_user() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::new(address);
+    client.send(frames::HEADER);
+    assert!(is_connection(&client.method().1, 10));
+    let login = frames::start_ok("ANONYMOUS", b"", frames::CAPABILITIES);
+    assert!(is_connection(&client.ask(&login), 30));
+    client.send(&frames::tune_ok(10, 131_072, 0));
+    assert!(is_connection(&client.ask(&frames::open("/")), 41));
+    client.open_channel(1);
+    assert_eq!(client.declare("of-anonymous"), 0);
+    assert_eq!(broker.connection_count(), 1);
+}
+
+#[test]
+fn a_new_secret_is_checked() {
+    let (_broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    assert!(is_connection(&client.ask(&frames::update_secret("guest")), 71));
+    assert_eq!(client.declare("still-open"), 0);
+    client.send(&frames::update_secret("guess"));
+    assert_eq!(
+        client.connection_closed(),
+        "530 NOT_ALLOWED - New secret was refused by one of the backends"
+    );
+}
