@@ -14,11 +14,13 @@ use crate::vhost::VirtualHost;
 
 /// Part of a virtual host that can be woken at a time.
 pub trait Sleeper: Send + Sync {
-    /// The deadline has come.
+    /// The deadline has come, or an earlier one that was overtaken.
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects);
 
-    /// Whether it was deleted and nothing is left to wake it for.
-    fn is_deleted(&self) -> bool;
+    /// Whether it is gone and has nothing to wake up for.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 impl Sleeper for Queue {
@@ -26,8 +28,8 @@ impl Sleeper for Queue {
         Queue::wake(&self, host.now(), effects);
     }
 
-    fn is_deleted(&self) -> bool {
-        Queue::is_deleted(self)
+    fn is_gone(&self) -> bool {
+        self.is_deleted()
     }
 }
 
@@ -40,11 +42,7 @@ struct Alarm {
 /// The address of a sleeper. It is not used again while an alarm holds on to the sleeper.
 type Key = usize;
 
-fn key<S>(sleeper: &Arc<S>) -> Key {
-    Arc::as_ptr(sleeper) as Key
-}
-
-/// Who is to be woken when: one alarm for each.
+/// Who is to be woken when: one alarm for each sleeper.
 #[derive(Default)]
 struct State {
     alarms: BTreeMap<(Timestamp, Key), Alarm>,
@@ -106,14 +104,14 @@ impl Timers {
         virtual_host: &Arc<VirtualHost>,
         sleeper: &Arc<S>,
     ) {
+        let key = Arc::as_ptr(sleeper) as Key;
+        let weak: Weak<S> = Arc::downgrade(sleeper);
         let mut state = self.state.lock();
-        if state.stopped || sleeper.is_deleted() {
+        if state.stopped || sleeper.is_gone() {
             return;
         }
         let first = state.next_deadline().is_none_or(|next| deadline < next);
-        let key = key(sleeper);
-        let sleeper: Weak<S> = Arc::downgrade(sleeper);
-        let alarm = Alarm { virtual_host: Arc::downgrade(virtual_host), sleeper };
+        let alarm = Alarm { virtual_host: Arc::downgrade(virtual_host), sleeper: weak };
         state.set(deadline, key, alarm);
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
@@ -126,9 +124,9 @@ impl Timers {
         }
     }
 
-    /// Who was deleted is not woken any more.
+    /// A queue or an exchange that was deleted is not woken any more.
     pub fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
-        self.state.lock().unset(key(sleeper));
+        self.state.lock().unset(Arc::as_ptr(sleeper) as Key);
     }
 
     /// The next deadline.

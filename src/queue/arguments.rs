@@ -71,10 +71,10 @@ pub struct QueueArguments {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`; negative for none.
     pub delivery_limit: Option<i64>,
-    /// `x-message-deduplication`; only classic queues look at it.
-    pub message_deduplication: bool,
     /// `x-consumer-timeout`, milliseconds.
     pub consumer_timeout_ms: Option<u64>,
+    /// `x-message-deduplication`; only classic queues look at it.
+    pub message_deduplication: bool,
 }
 
 /// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where

@@ -274,10 +274,12 @@ impl State {
         let entry = self.pop_ready()?;
         self.expire(now, effects);
         self.ready.shrink();
-        if no_ack {
+        let id = if no_ack {
             self.forget_key(&entry.message);
-        }
-        let id = if no_ack { 0 } else { self.keep_unacked(entry.clone(), None, now) };
+            0
+        } else {
+            self.keep_unacked(entry.clone(), None, now)
+        };
         Some((id, entry, self.ready.len()))
     }
 

@@ -140,7 +140,7 @@ impl Sleeper for Exchange {
         host.release(&self, effects);
     }
 
-    fn is_deleted(&self) -> bool {
+    fn is_gone(&self) -> bool {
         self.delays().is_none_or(Delays::is_over)
     }
 }

@@ -35,10 +35,10 @@ pub struct Exchange {
     pub(super) virtual_host: VirtualHostName,
     pub(super) attributes: ExchangeAttributes,
     pub(super) router: RwLock<Router<Destination>>,
-    /// Only for the types that keep something; `None` costs the others nothing.
-    pub(super) extension: Option<Box<Extension>>,
     /// `alternate-exchange` of the policy that applies.
     pub(super) policy_alternate: RwLock<Option<ExchangeName>>,
+    /// Only for the types that keep something; `None` costs the others nothing.
+    pub(super) extension: Option<Box<Extension>>,
 }
 
 impl Exchange {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
+use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
@@ -82,7 +83,8 @@ pub struct VirtualHost {
     reply_targets: DashMap<Vec<u8>, ReplyTarget>,
     topology: Mutex<Topology>,
     policies: RwLock<Policies>,
-    generation: AtomicU64,
+    /// Read by every publish, hardly ever written: apart from what is.
+    generation: CachePadded<AtomicU64>,
     closed: AtomicBool,
     shared: Shared,
 }
@@ -96,7 +98,7 @@ impl VirtualHost {
             reply_targets: DashMap::with_shard_amount(4),
             topology: Mutex::default(),
             policies: RwLock::default(),
-            generation: AtomicU64::new(1),
+            generation: CachePadded::new(AtomicU64::new(1)),
             closed: AtomicBool::new(false),
             name,
             shared,
@@ -129,8 +131,8 @@ impl VirtualHost {
             virtual_host: self.name.clone(),
             attributes,
             router: RwLock::new(router),
-            extension,
             policy_alternate: RwLock::default(),
+            extension,
         };
         self.apply_policies_to_exchange(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
