@@ -9,7 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A point in time: milliseconds since the UNIX epoch. It never goes back while a broker runs.
+/// Microseconds in a millisecond.
+const MS: u64 = 1000;
+
+/// A point in time: microseconds since the UNIX epoch, so that what is to last a millisecond does
+/// not end earlier because it began late in one. It never goes back while a broker runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -19,22 +23,22 @@ impl Timestamp {
 
     /// The time `ms` milliseconds after the UNIX epoch.
     pub const fn from_millis(ms: u64) -> Self {
-        Self(ms)
+        Self(ms.saturating_mul(MS))
     }
 
-    /// Milliseconds since the UNIX epoch.
+    /// Milliseconds since the UNIX epoch, rounded down.
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0 / MS
     }
 
     /// Seconds since the UNIX epoch, rounded down, as AMQP's timestamps count.
     pub const fn as_seconds(self) -> u64 {
-        self.0 / 1000
+        self.0 / (1000 * MS)
     }
 
     /// The time `ms` milliseconds later; [`Timestamp::NEVER`] on overflow.
     pub const fn after_ms(self, ms: u64) -> Self {
-        Self(self.0.saturating_add(ms))
+        Self(self.0.saturating_add(ms.saturating_mul(MS)))
     }
 }
 
@@ -42,13 +46,14 @@ impl Add<Duration> for Timestamp {
     type Output = Timestamp;
 
     fn add(self, duration: Duration) -> Timestamp {
-        self.after_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Timestamp(self.0.saturating_add(us))
     }
 }
 
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
+        write!(f, "{} us", self.0)
     }
 }
 
@@ -106,7 +111,7 @@ pub struct ManualClock(Arc<AtomicU64>);
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Self {
-        Self(Arc::new(AtomicU64::new(start.as_millis())))
+        Self(Arc::new(AtomicU64::new(start.0)))
     }
 
     /// The time that the clock shows.
@@ -115,7 +120,7 @@ impl ManualClock {
     }
 
     pub(crate) fn advance_to(&self, time: Timestamp) {
-        self.0.fetch_max(time.as_millis(), Ordering::SeqCst);
+        self.0.fetch_max(time.0, Ordering::SeqCst);
     }
 }
 
@@ -128,5 +133,21 @@ impl Default for ManualClock {
 
 /// How long to wait in real time until `deadline`; nothing if it is due.
 pub(crate) fn until(deadline: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(deadline.as_millis().saturating_sub(now.as_millis()))
+    Duration::from_micros(deadline.0.saturating_sub(now.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_is_kept_to_the_microsecond() {
+        let late = Timestamp::from_millis(10) + Duration::from_micros(900);
+        let end = late.after_ms(100);
+        assert_eq!((end.as_millis(), end > Timestamp::from_millis(110)), (110, true));
+        assert_eq!(until(end, late), Duration::from_millis(100));
+        assert_eq!(until(late, end), Duration::ZERO);
+        assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::NEVER);
+        assert_eq!(Timestamp::from_millis(1999).as_seconds(), 1);
+    }
 }

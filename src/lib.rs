@@ -83,6 +83,7 @@ pub mod clock;
 pub mod config;
 mod deaths;
 pub mod definitions;
+pub mod duplicate_key;
 mod embedded;
 mod error;
 pub mod exchange;

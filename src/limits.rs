@@ -11,6 +11,9 @@ pub const DELIVERY_BATCH_MAX: usize = 64;
 /// Publishes to one queue that a channel gathers before it takes the queue's lock.
 pub const PUBLISH_BATCH_MAX: usize = 256;
 
+/// Delayed messages that are released before what follows from them is worked off.
+pub const RELEASE_BATCH_MAX: usize = 256;
+
 /// Octets waiting to be written to a connection above which its consumers get no more deliveries.
 pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 

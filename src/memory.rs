@@ -4,13 +4,15 @@
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use crate::queue::effects::Wake;
 
 /// Octets held by all queues, and who is to be told when they are too many.
 pub struct Memory {
-    used: AtomicIsize,
+    /// In a cache line of its own: every thread that moves messages writes to it.
+    used: CachePadded<AtomicIsize>,
     high_watermark: usize,
     /// Raised by an operator, whatever is used.
     forced: AtomicBool,
@@ -22,7 +24,7 @@ impl Memory {
     /// Counts from nothing; the alarm is raised above `high_watermark` octets.
     pub fn new(high_watermark: usize) -> Arc<Self> {
         Arc::new(Self {
-            used: AtomicIsize::new(0),
+            used: CachePadded::new(AtomicIsize::new(0)),
             high_watermark,
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),

@@ -1,4 +1,5 @@
-//! Deadlines of queues: one timer per broker, no task or thread per queue, nothing while idle.
+//! Deadlines of queues and exchanges: one timer per broker, no task or thread for each, nothing
+//! while idle.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -11,16 +12,37 @@ use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
 
-/// A queue that wants to be woken.
-struct Alarm {
-    virtual_host: Weak<VirtualHost>,
-    queue: Weak<Queue>,
+/// Part of a virtual host that can be woken at a time.
+pub trait Sleeper: Send + Sync {
+    /// The deadline has come, or an earlier one that was overtaken.
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects);
+
+    /// Whether it is gone and has nothing to wake up for.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
-/// The address of a queue. It is not used again while an alarm holds on to the queue.
+impl Sleeper for Queue {
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
+        Queue::wake(&self, host.now(), effects);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_deleted()
+    }
+}
+
+/// A queue or an exchange that wants to be woken.
+struct Alarm {
+    virtual_host: Weak<VirtualHost>,
+    sleeper: Weak<dyn Sleeper>,
+}
+
+/// The address of a sleeper. It is not used again while an alarm holds on to the sleeper.
 type Key = usize;
 
-/// Who is to be woken when: one alarm for each queue.
+/// Who is to be woken when: one alarm for each sleeper.
 #[derive(Default)]
 struct State {
     alarms: BTreeMap<(Timestamp, Key), Alarm>,
@@ -34,7 +56,7 @@ impl State {
         self.alarms.first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
-    /// Sets the alarm of a queue, unless it goes off earlier as it is.
+    /// Sets the alarm of a sleeper, unless it goes off earlier as it is.
     fn set(&mut self, deadline: Timestamp, key: Key, alarm: Alarm) {
         if self.deadlines.get(&key).is_some_and(|&known| known <= deadline) {
             return;
@@ -58,8 +80,8 @@ impl State {
     }
 }
 
-/// The deadlines of all queues of a broker. A queue has one at most, the earliest that it asked
-/// for; when it is woken it asks again.
+/// The deadlines of all queues and exchanges of a broker. Each has one at most, the earliest that
+/// it asked for; when it is woken it asks again.
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
@@ -75,21 +97,22 @@ impl Timers {
         Arc::new(Self { clock, state: Mutex::default(), changed: Condvar::new() })
     }
 
-    /// Wakes the queue at the deadline.
-    pub fn schedule(
+    /// Wakes the sleeper at the deadline.
+    pub fn schedule<S: Sleeper + 'static>(
         self: &Arc<Self>,
         deadline: Timestamp,
         virtual_host: &Arc<VirtualHost>,
-        queue: &Arc<Queue>,
+        sleeper: &Arc<S>,
     ) {
+        let key = Arc::as_ptr(sleeper) as Key;
+        let weak: Weak<S> = Arc::downgrade(sleeper);
         let mut state = self.state.lock();
-        if state.stopped || queue.is_deleted() {
+        if state.stopped || sleeper.is_gone() {
             return;
         }
         let first = state.next_deadline().is_none_or(|next| deadline < next);
-        let alarm =
-            Alarm { virtual_host: Arc::downgrade(virtual_host), queue: Arc::downgrade(queue) };
-        state.set(deadline, Arc::as_ptr(queue) as Key, alarm);
+        let alarm = Alarm { virtual_host: Arc::downgrade(virtual_host), sleeper: weak };
+        state.set(deadline, key, alarm);
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
                 let timers = Arc::downgrade(self);
@@ -101,9 +124,9 @@ impl Timers {
         }
     }
 
-    /// A queue that was deleted is not woken any more.
-    pub fn cancel(&self, queue: &Arc<Queue>) {
-        self.state.lock().unset(Arc::as_ptr(queue) as Key);
+    /// A queue or an exchange that was deleted is not woken any more.
+    pub fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
+        self.state.lock().unset(Arc::as_ptr(sleeper) as Key);
     }
 
     /// The next deadline.
@@ -111,13 +134,14 @@ impl Timers {
         self.state.lock().next_deadline()
     }
 
-    /// Wakes every queue whose deadline has come.
+    /// Wakes everyone whose deadline has come.
     pub fn run_due(&self) {
         let mut effects = Effects::new();
         while let Some(alarm) = self.take_due() {
-            if let (Some(host), Some(queue)) = (alarm.virtual_host.upgrade(), alarm.queue.upgrade())
-            {
-                host.wake_queue(&queue, &mut effects);
+            let (host, sleeper) = (alarm.virtual_host.upgrade(), alarm.sleeper.upgrade());
+            if let (Some(host), Some(sleeper)) = (host, sleeper) {
+                sleeper.wake(&host, &mut effects);
+                host.run(&mut effects);
             }
         }
     }
@@ -177,7 +201,7 @@ mod tests {
     use super::*;
 
     fn alarm() -> Alarm {
-        Alarm { virtual_host: Weak::new(), queue: Weak::new() }
+        Alarm { virtual_host: Weak::new(), sleeper: Weak::<Queue>::new() }
     }
 
     #[test]

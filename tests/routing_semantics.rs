@@ -23,7 +23,11 @@ fn int(value: i32) -> AMQPValue {
 
 /// A router with one destination for each binding: its position.
 fn router(kind: ExchangeType, bindings: &[(&str, FieldTable)]) -> Router<usize> {
-    let mut router = Router::new(kind, &FieldTable::default()).unwrap();
+    let mut arguments = FieldTable::default();
+    if kind == ExchangeType::DelayedMessage {
+        arguments.insert("x-delayed-type".into(), AMQPValue::LongString("direct".into()));
+    }
+    let mut router = Router::new(kind, &arguments).unwrap();
     for (destination, (key, arguments)) in bindings.iter().enumerate() {
         assert_eq!(router.bind(destination, key.as_bytes(), arguments), Ok(true));
     }

@@ -168,18 +168,21 @@ impl Channel {
     }
 
     /// Sets the prefetch: of consumers to come, or with `global` one that all consumers of the
-    /// channel share. 0 lifts it. Errors: 540 for a `prefetch_size`.
+    /// channel share. 0 lifts it. `accepted` is called before the first delivery that the new
+    /// limit lets through. Errors: 540 for a `prefetch_size`.
     pub fn basic_qos(
         &mut self,
         prefetch_size: u32,
         prefetch_count: u16,
         global: bool,
         effects: &mut Effects,
+        accepted: impl FnOnce(),
     ) -> Result<()> {
         self.flush(effects);
         if prefetch_size != 0 {
             return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
         }
+        accepted();
         if global {
             self.deliveries.set_limit(prefetch_count.into());
         } else {

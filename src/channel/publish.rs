@@ -13,7 +13,7 @@ use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
-use crate::vhost::{Exchange, Publish, REPLY_TO, Route};
+use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route};
 
 /// Where the last publish went.
 struct LastRoute {
@@ -104,10 +104,15 @@ impl Channel {
         let plain = publish.is_plain();
         let key = (publish.exchange.to_vec(), publish.routing_key.to_vec());
         let host = Arc::clone(self.virtual_host());
+        let pass = match self.mode {
+            Mode::Transaction(_) => Pass::Transaction,
+            _ => Pass::Publish,
+        };
         let (message, route) = publish.into_routed(
             &host,
             &exchange,
             reply_to.as_deref(),
+            pass,
             &mut self.publisher.scratch,
         )?;
         if let Mode::Transaction(transaction) = &mut self.mode {
@@ -117,7 +122,9 @@ impl Channel {
         }
         if route.queues.is_empty() {
             let number = self.number_publish();
-            self.publish_elsewhere(&message, mandatory, effects);
+            if !route.taken {
+                self.publish_elsewhere(&message, mandatory, effects);
+            }
             self.accept_publish(number);
         } else {
             let repeatable = plain && route.repeatable;

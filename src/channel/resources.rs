@@ -46,7 +46,7 @@ impl Channel {
             routing_key: &key,
             arguments,
         };
-        self.virtual_host().bind(&self.session, &bind)
+        self.virtual_host().bind(&self.session, &bind, effects)
     }
 
     /// Unbinds a queue. Errors: 403, 405.
@@ -136,7 +136,7 @@ impl Channel {
         self.flush(effects);
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
-        self.virtual_host().bind(&self.session, &bind)
+        self.virtual_host().bind(&self.session, &bind, effects)
     }
 
     /// Unbinds an exchange from another. Errors: 403.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::queue::effects::Effects;
 use crate::queue::{Enqueued, Settlement};
-use crate::vhost::Route;
+use crate::vhost::{Deferred, Pass, Route};
 
 /// What a transaction holds back.
 #[derive(Default)]
@@ -69,7 +69,11 @@ impl Channel {
         let now = self.now();
         let mut refused = false;
         for (message, route, mandatory) in publishes {
-            if route.queues.is_empty() {
+            let route = match route.deferred {
+                Some(deferred) => self.route_deferred(&deferred),
+                None => route,
+            };
+            if route.queues.is_empty() && !route.taken {
                 self.publish_elsewhere(&message, mandatory, effects);
             }
             for queue in &route.queues {
@@ -86,6 +90,11 @@ impl Channel {
             return Err(Error::Precondition("partial tx completion".into()));
         }
         Ok(())
+    }
+
+    /// The way of a message that had to wait for the commit to be routed.
+    fn route_deferred(&self, deferred: &Deferred) -> Route {
+        self.virtual_host().route_kept(&deferred.exchange, &deferred.kept, Pass::Publish)
     }
 
     /// tx.rollback: publishes are forgotten, acknowledgements too: their messages are

@@ -204,7 +204,9 @@ impl Importer<'_> {
                 routing_key: binding.routing_key.as_bytes(),
                 arguments: &arguments,
             };
-            let bound = session.virtual_host.bind(&session, &bind);
+            let mut effects = Effects::new();
+            let bound = session.virtual_host.bind(&session, &bind, &mut effects);
+            session.virtual_host.run(&mut effects);
             bound.map_err(|reason| ImportError::Refused { object, reason })?;
         }
         Ok(())

@@ -334,13 +334,13 @@ impl Channel {
     /// Limits unacknowledged deliveries of each consumer that starts after this; 0, the default,
     /// for no limit. Errors: none but 504.
     pub fn basic_qos(&self, prefetch_count: u16) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, false, effects))
+        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, false, effects, || {}))
     }
 
     /// Limits unacknowledged deliveries of all consumers of the channel together; 0, the default,
     /// for no limit. Errors: none but 504.
     pub fn basic_qos_global(&self, prefetch_count: u16) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, true, effects))
+        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, true, effects, || {}))
     }
 
     /// Acknowledges a delivery, with `multiple` all up to it; tag 0 then means all. Errors: 406.

@@ -22,6 +22,40 @@ pub enum ExchangeArgumentError {
         /// RabbitMQ's name of the type that was given.
         type_name: &'static str,
     },
+    /// `x-delayed-type` is missing or no string.
+    #[error("Invalid argument, 'x-delayed-type' must be an existing exchange type")]
+    DelayedTypeMissing,
+    /// `x-delayed-type` is `x-delayed-message`.
+    #[error("Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'")]
+    DelayedTypeItself,
+    /// Nobody knows a type of that name, or there is no name.
+    #[error("{verdict} exchange type '{name}'")]
+    UnknownType {
+        /// RabbitMQ's word for it.
+        verdict: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// `x-recent-history-length` is no positive integer, here as RabbitMQ prints it.
+    #[error("Invalid argument {0}, 'x-recent-history-length' must be a positive integer")]
+    HistoryLength(String),
+    /// `x-cache-size` is no positive integer.
+    #[error("Missing or invalid argument, 'x-cache-size' must be an integer greater than 0")]
+    CacheSize,
+    /// `x-cache-ttl` is no positive integer.
+    #[error("Invalid argument, 'x-cache-ttl' must be an integer greater than 0")]
+    CacheTtl,
+    /// `x-cache-persistence` is something else.
+    #[error("Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'")]
+    CachePersistence,
+}
+
+impl ExchangeArgumentError {
+    /// An exchange type that does not exist.
+    pub fn unknown_type(name: &str) -> Self {
+        let verdict = if name.is_empty() { "invalid" } else { "unknown" };
+        Self::UnknownType { verdict, name: name.to_owned() }
+    }
 }
 
 /// A binding that the exchange type refuses (406 `PRECONDITION_FAILED`).

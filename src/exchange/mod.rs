@@ -4,18 +4,26 @@
 //! queue, no lock, no clock and no source of randomness. A destination is whatever handle the
 //! caller routes to (a queue, or an exchange for exchange-to-exchange bindings).
 //!
+//! What exchanges keep besides bindings is here as well: a [`DelayLine`], a [`History`], a
+//! [`DuplicateCache`].
+//!
 //! One file per exchange type; everything that can be parsed is parsed at bind.
 
+mod arguments;
 mod binding;
 mod consistent_hash;
+mod delay;
+mod delay_line;
 mod destinations;
 mod direct;
+mod duplicates;
 mod erlang_term;
 mod error;
 mod fanout;
 mod header_match;
 mod header_value;
 mod headers;
+mod history;
 mod modulus_hash;
 mod random;
 mod router;
@@ -27,7 +35,11 @@ use std::fmt;
 use amq_protocol::types::FieldTable;
 
 pub use binding::Binding;
+pub use delay::{DELAYED_TYPE, delay_ms, negate_delay};
+pub use delay_line::DelayLine;
+pub use duplicates::{DuplicateCache, own_ttl_ms};
 pub use error::{BindError, ExchangeArgumentError};
+pub use history::{History, is_remembered};
 pub use router::Router;
 
 /// The type of an exchange: how it compares messages with bindings.
@@ -52,11 +64,18 @@ pub enum ExchangeType {
     /// `x-modulus-hash` (extension): one destination, by the hash of the routing key modulo the
     /// number of destinations.
     ModulusHash,
+    /// `x-delayed-message` (extension): keeps messages for the time in their header `x-delay`,
+    /// then routes them as the type in the argument `x-delayed-type`.
+    DelayedMessage,
+    /// `x-recent-history` (extension): as `fanout`; who is bound newly gets the last messages.
+    RecentHistory,
+    /// `x-message-deduplication` (extension): as `fanout`; what was here before is dropped.
+    MessageDeduplication,
 }
 
 impl ExchangeType {
     /// Every type, the standard ones first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -65,6 +84,9 @@ impl ExchangeType {
         Self::LocalRandom,
         Self::ConsistentHash,
         Self::ModulusHash,
+        Self::DelayedMessage,
+        Self::RecentHistory,
+        Self::MessageDeduplication,
     ];
 
     /// The type that `exchange.declare` calls `name`; `None` for a name nobody knows.
@@ -83,10 +105,15 @@ impl ExchangeType {
             Self::LocalRandom => "x-local-random",
             Self::ConsistentHash => "x-consistent-hash",
             Self::ModulusHash => "x-modulus-hash",
+            Self::DelayedMessage => "x-delayed-message",
+            Self::RecentHistory => "x-recent-history",
+            Self::MessageDeduplication => "x-message-deduplication",
         }
     }
 
-    /// Whether destinations are picked at random.
+    /// Whether destinations are picked at random. For `x-delayed-message` this and
+    /// [`routes_each_key`](Self::routes_each_key) depend on the type that routes:
+    /// [`Router::kind`].
     pub const fn is_random(self) -> bool {
         matches!(self, Self::Random | Self::LocalRandom)
     }
@@ -137,7 +164,7 @@ mod tests {
         for kind in ExchangeType::ALL {
             assert_eq!(ExchangeType::from_name(kind.as_str()), Some(kind));
         }
-        for unknown in ["", "Direct", "no-such-type", "x-delayed-message"] {
+        for unknown in ["", "Direct", "no-such-type", "x-jms-topic"] {
             assert_eq!(ExchangeType::from_name(unknown), None);
         }
     }

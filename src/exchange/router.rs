@@ -6,10 +6,13 @@ use amq_protocol::types::FieldTable;
 
 use super::binding::{Binding, BindingKey, BindingSet};
 use super::consistent_hash::ConsistentHash;
+use super::delay::delayed_type;
 use super::destinations::Collector;
 use super::direct::Direct;
+use super::duplicates::DuplicateCache;
 use super::fanout::Fanout;
 use super::headers::Headers;
+use super::history;
 use super::modulus_hash::ModulusHash;
 use super::random::Random;
 use super::topic::Topic;
@@ -41,13 +44,17 @@ enum Table<D> {
 impl<D: Clone + Eq + Hash> Router<D> {
     /// An exchange without bindings.
     ///
-    /// `arguments` are those of `exchange.declare`; only `x-consistent-hash` looks at any:
-    /// `hash-header` and `hash-property`.
+    /// `arguments` are those of `exchange.declare`; only the extensions look at any, such as
+    /// `hash-header`, `x-delayed-type`, `x-recent-history-length` and `x-cache-size`.
     ///
     /// # Errors
     ///
     /// If the type refuses the arguments (406).
     pub fn new(kind: ExchangeType, arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
+        let kind = match kind {
+            ExchangeType::DelayedMessage => delayed_type(arguments)?,
+            other => other,
+        };
         let table = match kind {
             ExchangeType::Direct => Table::Direct(Direct::new()),
             ExchangeType::Fanout => Table::Fanout(Fanout::new()),
@@ -57,11 +64,21 @@ impl<D: Clone + Eq + Hash> Router<D> {
             ExchangeType::LocalRandom => Table::Random(Random::new(true)),
             ExchangeType::ConsistentHash => Table::ConsistentHash(ConsistentHash::new(arguments)?),
             ExchangeType::ModulusHash => Table::ModulusHash(ModulusHash::new()),
+            ExchangeType::RecentHistory => {
+                history::length(arguments)?;
+                Table::Fanout(Fanout::new())
+            }
+            ExchangeType::MessageDeduplication => {
+                DuplicateCache::new(arguments)?;
+                Table::Fanout(Fanout::new())
+            }
+            ExchangeType::DelayedMessage => return Err(ExchangeArgumentError::DelayedTypeItself),
         };
         Ok(Self { kind, bindings: BindingSet::new(), table })
     }
 
-    /// The type of the exchange.
+    /// The type that routes: that of the exchange or, if that is `x-delayed-message`, its
+    /// `x-delayed-type`.
     pub fn kind(&self) -> ExchangeType {
         self.kind
     }

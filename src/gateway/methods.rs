@@ -79,10 +79,10 @@ pub fn apply_qos(
     outbox: &Outbox,
     effects: &mut Effects,
 ) -> Result<()> {
-    channel.basic_qos(prefetch_size, prefetch_count, global, effects)?;
-    let ok = basic::AMQPMethod::QosOk(basic::QosOk {});
-    Reply { outbox, channel: number }.send(AMQPClass::Basic(ok));
-    Ok(())
+    channel.basic_qos(prefetch_size, prefetch_count, global, effects, || {
+        let ok = basic::AMQPMethod::QosOk(basic::QosOk {});
+        Reply { outbox, channel: number }.send(AMQPClass::Basic(ok));
+    })
 }
 
 fn apply_basic(

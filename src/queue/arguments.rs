@@ -73,6 +73,8 @@ pub struct QueueArguments {
     pub delivery_limit: Option<i64>,
     /// `x-consumer-timeout`, milliseconds.
     pub consumer_timeout_ms: Option<u64>,
+    /// `x-message-deduplication`; only classic queues look at it.
+    pub message_deduplication: bool,
 }
 
 /// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where
@@ -179,6 +181,9 @@ impl QueueArguments {
                 parsed.take(argument, value, table)?;
             }
         }
+        // As with RabbitMQ's plugin: not checked, and not compared when declared again.
+        parsed.message_deduplication = parsed.queue_type == QueueType::Classic
+            && get(table, "x-message-deduplication") == Some(&AMQPValue::Boolean(true));
         Ok(parsed)
     }
 

@@ -1,11 +1,12 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
-//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`], [`ready`]
-//! (priorities), [`consumers`] (prefetch, turns, single active consumer).
+//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`],
+//! [`duplicates`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single active consumer).
 
 pub mod arguments;
 pub mod consumers;
 pub mod delivery_limit;
+pub mod duplicates;
 pub mod effects;
 pub mod expires;
 #[cfg(test)]

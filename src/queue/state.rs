@@ -11,6 +11,7 @@ use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
+use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::expires::Lease;
 use crate::queue::overflow::Overflow;
@@ -51,7 +52,7 @@ pub enum Settlement {
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// The queue has it, or had it.
+    /// The queue has it, or had it, or has another with its key.
     Accepted,
     /// The queue is full and refuses it.
     Rejected,
@@ -87,6 +88,8 @@ pub struct State {
     unacked: Ring<Unacked>,
     consumers: Consumers,
     lease: Lease,
+    /// Keys of the messages held, if no two may have the same.
+    duplicates: Option<Duplicates>,
     next_sequence: u64,
     next_delivery: u64,
     footprint: usize,
@@ -112,6 +115,7 @@ impl State {
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
             settings,
+            duplicates: arguments.message_deduplication.then(Duplicates::default),
             next_sequence: 0,
             next_delivery: 1,
             footprint: 0,
@@ -130,7 +134,7 @@ impl State {
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
             discarded: self.discards.len(),
-            footprint: self.footprint,
+            footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
     }
 
@@ -154,6 +158,11 @@ impl State {
                 effects.deaths.push(DeadLetter::new(message, DeathReason::MaxLen));
             }
             return Enqueued::Rejected;
+        }
+        if let Some(duplicates) = &mut self.duplicates
+            && !duplicates.admit(&message)
+        {
+            return Enqueued::Accepted;
         }
         let expires_at =
             ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
@@ -193,6 +202,7 @@ impl State {
         let &Claim { consumer, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
         if no_ack {
+            self.forget_key(&entry.message);
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
         }
@@ -271,7 +281,12 @@ impl State {
         let entry = self.pop_ready()?;
         self.expire(now, effects);
         self.ready.shrink();
-        let id = if no_ack { 0 } else { self.keep_unacked(entry.clone(), None, now) };
+        let id = if no_ack {
+            self.forget_key(&entry.message);
+            0
+        } else {
+            self.keep_unacked(entry.clone(), None, now)
+        };
         Some((id, entry, self.ready.len()))
     }
 
@@ -290,6 +305,9 @@ impl State {
             self.footprint -= entry.message.footprint();
             if let Some(consumer) = consumer {
                 self.release_credit(consumer);
+            }
+            if settlement != Settlement::Requeue {
+                self.forget_key(&entry.message);
             }
             match settlement {
                 Settlement::Ack => {}
@@ -352,7 +370,15 @@ impl State {
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(Entry { message, .. }) = self.pop_ready() {
+            self.forget_key(&message);
             effects.deaths.push(DeadLetter::new(message, reason));
+        }
+    }
+
+    /// A message has left for good: its duplicates may come.
+    fn forget_key(&mut self, message: &Message) {
+        if let Some(duplicates) = &mut self.duplicates {
+            duplicates.forget(message);
         }
     }
 
@@ -387,6 +413,9 @@ impl State {
     /// Drops all ready messages; tells how many.
     pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
         self.expire(now, effects);
+        if let Some(duplicates) = &mut self.duplicates {
+            self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
+        }
         let (dropped, footprint) = self.ready.clear();
         self.footprint -= footprint;
         dropped

@@ -8,6 +8,7 @@ use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
 use crate::names::ExchangeName;
+use crate::queue::effects::Effects;
 use crate::session::Session;
 use crate::vhost::declare::without_line_ends;
 use crate::vhost::exchange::Destination;
@@ -30,19 +31,30 @@ pub struct Bind<'a> {
 
 impl VirtualHost {
     /// Binds. A binding that exists stays as it is. Errors: 403, 404, 405, 406.
-    pub fn bind(self: &Arc<Self>, session: &Session, bind: &Bind<'_>) -> Result<()> {
+    pub fn bind(
+        self: &Arc<Self>,
+        session: &Session,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<()> {
         let (source, destination) = self.check_bind(session, bind)?;
         let mut topology = self.topology.lock();
         let exchange = self.exchange(&source)?;
         let target = self.destination(session, bind.kind, &destination)?;
+        let history = exchange.extension.as_ref().and_then(|extension| extension.history());
         let mut router = exchange.router.write();
         let added = router
             .bind(target.clone(), bind.routing_key, bind.arguments)
             .map_err(|error| Error::Precondition(error.to_string()))?;
         drop(router);
         if added {
+            let recent = history.as_ref().and_then(|history| history.as_ref());
+            let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
+            drop(history);
             topology.remember(&target, exchange.name());
             self.changed();
+            drop(topology);
+            self.replay(&target, recent, effects);
         }
         Ok(())
     }

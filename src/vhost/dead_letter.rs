@@ -12,7 +12,7 @@ use crate::queue::{DeadLetterTarget, Enqueued, Queue};
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;
 use crate::vhost::publish::sender_selected_keys;
-use crate::vhost::route::Subject;
+use crate::vhost::route::{Pass, Subject};
 
 impl VirtualHost {
     /// Publishes a dead letter of `queue` to its dead-letter exchange. If that does not exist, or
@@ -37,7 +37,7 @@ impl VirtualHost {
     /// Publishes a dead letter to the queues that do not have it yet; tells whether every queue
     /// has it by now, and there is one.
     fn bury(
-        &self,
+        self: &Arc<Self>,
         queue: &Arc<Queue>,
         letter: &mut DeadLetter,
         target: &DeadLetterTarget,
@@ -47,15 +47,11 @@ impl VirtualHost {
         let reason = letter.reason;
         let Some((message, deaths)) = self.rewrite(queue, letter, target) else { return true };
         let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
-        let subject = Subject {
-            routing_keys: &keys,
-            headers: None,
-            properties: RawProperties(message.properties()),
-        };
+        let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let now = self.now();
-        let queues = self.route(exchange, &subject).queues;
-        let mut is_delivered = !queues.is_empty();
-        for target in queues {
+        let route = self.route(exchange, &subject, Pass::Publish);
+        let mut is_delivered = route.taken || !route.queues.is_empty();
+        for target in route.queues {
             if letter.delivered_to.contains(target.name()) {
                 continue;
             }

@@ -7,13 +7,14 @@ use dashmap::Entry;
 
 use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Resource, Result};
-use crate::exchange::{ExchangeType, Router};
+use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
 use crate::names::{ExchangeName, QueueName};
 use crate::queue::arguments::{ArgumentError, get, string, type_name};
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueType};
 use crate::session::Session;
 use crate::vhost::exchange::ExchangeAttributes;
+use crate::vhost::extension::Extension;
 use crate::vhost::{VirtualHost, equivalence, reply_to};
 
 /// Names that start with it are the broker's.
@@ -188,8 +189,7 @@ impl VirtualHost {
             return self.exchange(&name).map(drop);
         }
         let kind = ExchangeType::from_name(&declare.kind).ok_or_else(|| {
-            let verdict = if declare.kind.is_empty() { "invalid" } else { "unknown" };
-            Error::Precondition(format!("{verdict} exchange type '{}'", declare.kind))
+            Error::Precondition(ExchangeArgumentError::unknown_type(&declare.kind).to_string())
         })?;
         if name.is_empty() {
             return Err(Error::DefaultExchange);
@@ -203,8 +203,16 @@ impl VirtualHost {
             return Err(Error::ReservedName { kind: "exchange", name });
         }
         let alternate = self.alternate(session, &name, &declare.arguments)?;
-        let router = Router::new(kind, &declare.arguments)
-            .map_err(|error| Error::Precondition(error.to_string()))?;
+        let refused = |error: ExchangeArgumentError| Error::Precondition(error.to_string());
+        let router = Router::new(kind, &declare.arguments).map_err(refused)?;
+        let extension = Extension::new(kind, router.kind(), &declare.arguments).map_err(refused)?;
+        if kind != ExchangeType::DelayedMessage && get(&declare.arguments, DELAYED_TYPE).is_some() {
+            tracing::warn!(
+                "argument {DELAYED_TYPE} has no effect on exchange type '{kind}'; did you mean \
+                 {}?",
+                ExchangeType::DelayedMessage
+            );
+        }
         let attributes = ExchangeAttributes {
             kind,
             durable: declare.durable,
@@ -213,7 +221,7 @@ impl VirtualHost {
             table: declare.arguments.clone(),
             alternate,
         };
-        self.insert_exchange(name.into(), attributes, router);
+        self.insert_exchange(name.into(), attributes, router, extension);
         Ok(())
     }
 

@@ -124,6 +124,8 @@ impl VirtualHost {
         }
         self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)));
         exchange.drop_bindings();
+        self.shared.timers.cancel(exchange);
+        self.shared.memory.add(-(exchange.drop_messages() as isize));
     }
 
     /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding

@@ -10,6 +10,7 @@ use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
 use crate::names::{ExchangeName, VirtualHostName};
 use crate::queue::Queue;
+use crate::vhost::extension::{Delays, Extension};
 
 /// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub(super) router: RwLock<Router<Destination>>,
     /// `alternate-exchange` of the policy that applies.
     pub(super) policy_alternate: RwLock<Option<ExchangeName>>,
+    /// Only for the types that keep something; `None` costs the others nothing.
+    pub(super) extension: Option<Box<Extension>>,
 }
 
 impl Exchange {
@@ -67,6 +70,21 @@ impl Exchange {
     /// Number of bindings whose source it is.
     pub fn binding_count(&self) -> usize {
         self.router.read().len()
+    }
+
+    /// Number of messages that an `x-delayed-message` exchange keeps; 0 for other types.
+    pub fn delayed_count(&self) -> usize {
+        self.delays().map_or(0, Delays::len)
+    }
+
+    pub(super) fn delays(&self) -> Option<&Delays> {
+        self.extension.as_ref()?.delays()
+    }
+
+    /// Drops all messages that are kept here, and takes no more; tells how many octets they
+    /// occupied.
+    pub(super) fn drop_messages(&self) -> usize {
+        self.extension.as_ref().map_or(0, |extension| extension.clear())
     }
 
     /// Lets go of everything that is bound here: an exchange may be bound to itself.

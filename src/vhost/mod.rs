@@ -1,14 +1,17 @@
 //! Virtual hosts: the only place where exchanges and queues meet.
 //!
 //! A file for each thing that is done with both: `declare`, `bind`, `delete`, `route`,
-//! `publish`, `dead_letter`, `reply_to`.
+//! `publish`, `dead_letter`, `delayed`, `reply_to`.
 
 pub mod bind;
 pub mod dead_letter;
 pub(crate) mod declare;
+mod delayed;
 mod delete;
 mod equivalence;
 mod exchange;
+mod extension;
+mod kept;
 mod policy;
 pub mod publish;
 pub mod reply_to;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
+use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
@@ -29,6 +33,7 @@ pub use self::policy::{ApplyTo, Policy, PolicyError};
 pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::route::Route;
+pub(crate) use self::route::{Deferred, Pass};
 
 use self::policy::Policies;
 use crate::clock::{Clock, Timestamp};
@@ -39,6 +44,7 @@ use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::timers::Timers;
+use crate::vhost::extension::Extension;
 
 /// Exchanges that every virtual host has from the start.
 const PREDECLARED: &[(&str, ExchangeType)] = &[
@@ -56,9 +62,9 @@ const PREDECLARED: &[(&str, ExchangeType)] = &[
 pub struct Shared {
     /// Time.
     pub clock: Clock,
-    /// Deadlines of queues.
+    /// Deadlines of queues and exchanges.
     pub timers: Arc<Timers>,
-    /// Octets held by all queues.
+    /// Octets held by all queues and exchanges.
     pub memory: Arc<Memory>,
 }
 
@@ -77,7 +83,8 @@ pub struct VirtualHost {
     reply_targets: DashMap<Vec<u8>, ReplyTarget>,
     topology: Mutex<Topology>,
     policies: RwLock<Policies>,
-    generation: AtomicU64,
+    /// Read by every publish, hardly ever written: apart from what is.
+    generation: CachePadded<AtomicU64>,
     closed: AtomicBool,
     shared: Shared,
 }
@@ -91,7 +98,7 @@ impl VirtualHost {
             reply_targets: DashMap::with_shard_amount(4),
             topology: Mutex::default(),
             policies: RwLock::default(),
-            generation: AtomicU64::new(1),
+            generation: CachePadded::new(AtomicU64::new(1)),
             closed: AtomicBool::new(false),
             name,
             shared,
@@ -106,7 +113,7 @@ impl VirtualHost {
                 alternate: None,
             };
             if let Ok(router) = Router::new(kind, &attributes.table) {
-                host.insert_exchange(exchange.into(), attributes, router);
+                host.insert_exchange(exchange.into(), attributes, router, None);
             }
         }
         Arc::new(host)
@@ -117,6 +124,7 @@ impl VirtualHost {
         name: ExchangeName,
         attributes: ExchangeAttributes,
         router: Router<Destination>,
+        extension: Option<Box<Extension>>,
     ) {
         let exchange = Exchange {
             name: name.clone(),
@@ -124,6 +132,7 @@ impl VirtualHost {
             attributes,
             router: RwLock::new(router),
             policy_alternate: RwLock::default(),
+            extension,
         };
         self.apply_policies_to_exchange(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
@@ -229,18 +238,13 @@ impl VirtualHost {
         self.shared.memory.add(std::mem::take(&mut effects.footprint));
     }
 
-    /// The timer has gone off for a queue.
-    pub(crate) fn wake_queue(self: &Arc<Self>, queue: &Arc<Queue>, effects: &mut Effects) {
-        queue.wake(self.now(), effects);
-        self.run(effects);
-    }
-
     /// Lets go of everything, so that exchanges bound in a circle do not keep each other alive.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.topology.lock().sources.clear();
         for exchange in self.exchanges() {
             exchange.drop_bindings();
+            exchange.drop_messages();
         }
         self.exchanges.clear();
         self.queues.clear();

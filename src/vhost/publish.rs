@@ -13,7 +13,7 @@ use crate::message::{Body, Message, Parts};
 use crate::queue::arguments::type_name;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;
-use crate::vhost::route::{Route, Subject};
+use crate::vhost::route::{Pass, Route, Subject};
 
 /// Property flags that need a closer look before a message is accepted.
 const HEADERS: u16 = 0x2000;
@@ -69,11 +69,12 @@ impl Publish<'_> {
     }
 
     /// Makes a message and finds its queues. `reply_to` replaces that property. Errors: 406.
-    pub fn into_routed(
+    pub(crate) fn into_routed(
         self,
-        host: &VirtualHost,
+        host: &Arc<VirtualHost>,
         exchange: &Arc<Exchange>,
         reply_to: Option<&str>,
+        pass: Pass,
         scratch: &mut Vec<u8>,
     ) -> Result<(Message, Route)> {
         let properties = RawProperties(self.properties);
@@ -88,9 +89,6 @@ impl Publish<'_> {
         }
         let mut keys = vec![self.routing_key];
         keys.extend(selected.iter().map(Vec::as_slice));
-        let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), properties };
-        let route = host.route(exchange, &subject);
-
         let expiration_ms = properties.expiration().map(parse_expiration).transpose()?;
         let rewritten = rewrite(properties, headers.as_ref(), expiration_ms, reply_to)?;
         let parts = Parts {
@@ -100,7 +98,10 @@ impl Publish<'_> {
             expiration_ms,
             body: self.body,
         };
-        Ok((Message::new(parts, scratch), route))
+        let message = Message::new(parts, scratch);
+        let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), message: &message };
+        let route = host.route(exchange, &subject, pass);
+        Ok((message, route))
     }
 }
 

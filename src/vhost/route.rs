@@ -5,10 +5,13 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::RawProperties;
 
-use crate::exchange::Routing;
+use crate::exchange::{Routing, delay_ms};
+use crate::message::Message;
 use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::{Destination, Exchange};
+use crate::vhost::extension::remember;
+use crate::vhost::kept::Kept;
 
 /// The queues that get a message, each once.
 #[derive(Clone, Default)]
@@ -18,6 +21,30 @@ pub struct Route {
     /// Whether every message with the same exchange and routing key goes the same way, for as
     /// long as no binding changes.
     pub repeatable: bool,
+    /// Whether an exchange has kept the message for later, or dropped it as a duplicate: then it
+    /// is not unroutable, even if there is no queue.
+    pub taken: bool,
+    /// Of a transaction: where the message will be routed, when it is committed.
+    pub(crate) deferred: Option<Box<Deferred>>,
+}
+
+/// A message that is routed later.
+#[derive(Clone)]
+pub(crate) struct Deferred {
+    pub exchange: Arc<Exchange>,
+    pub kept: Kept,
+}
+
+/// On what occasion a message is routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// It is published, or dead-lettered.
+    Publish,
+    /// It is published in a transaction: if an exchange would keep it or remember it, that has to
+    /// wait for the commit.
+    Transaction,
+    /// The exchange that it starts from has kept it, and now it is due.
+    Due,
 }
 
 /// What of a message decides where it goes.
@@ -26,20 +53,57 @@ pub(super) struct Subject<'a> {
     pub routing_keys: &'a [&'a [u8]],
     /// Its headers, if they were parsed already.
     pub headers: Option<&'a FieldTable>,
-    pub properties: RawProperties<'a>,
+    pub message: &'a Message,
+}
+
+impl Subject<'_> {
+    fn properties(&self) -> RawProperties<'_> {
+        RawProperties(self.message.properties())
+    }
+
+    /// The headers; `parsed` remembers them.
+    fn headers<'a>(&'a self, parsed: &'a mut Option<FieldTable>) -> Option<&'a FieldTable> {
+        if self.headers.is_none() && parsed.is_none() {
+            *parsed = self.properties().headers().and_then(Result::ok);
+        }
+        self.headers.or(parsed.as_ref())
+    }
 }
 
 impl VirtualHost {
     /// Follows the bindings from `exchange`, over bound and alternate exchanges, each of which is
     /// visited once.
-    pub(super) fn route(&self, exchange: &Arc<Exchange>, subject: &Subject<'_>) -> Route {
-        let mut route = Route { queues: Vec::new(), repeatable: subject.routing_keys.len() == 1 };
+    pub(super) fn route(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        subject: &Subject<'_>,
+        pass: Pass,
+    ) -> Route {
+        let mut route = Route { repeatable: subject.routing_keys.len() == 1, ..Route::default() };
         let mut parsed = None;
         let mut seen = vec![Arc::clone(exchange)];
         let mut visited = 0;
         while let Some(exchange) = seen.get(visited).cloned() {
             visited += 1;
             let mut destinations = Vec::new();
+            let mut history = None;
+            if let Some(extension) = &exchange.extension {
+                if pass == Pass::Transaction {
+                    return Route { deferred: defer(&seen, subject), ..Route::default() };
+                }
+                let is_due = pass == Pass::Due && visited == 1;
+                route.repeatable &= is_due && !extension.looks_back();
+                let headers = subject.headers(&mut parsed);
+                if !self.admits(&exchange, is_due, subject, headers) {
+                    route.taken = true;
+                    continue;
+                }
+                history = extension.history();
+                if let Some(history) = &mut history {
+                    let kept = || Kept::new(subject.message.clone(), subject.routing_keys);
+                    self.shared.memory.add(remember(history, kept, headers));
+                }
+            }
             if exchange.is_default() {
                 let queues = subject.routing_keys.iter().filter_map(|key| self.queue_by_key(key));
                 destinations.extend(queues.map(Destination::Queue));
@@ -47,6 +111,7 @@ impl VirtualHost {
                 let repeatable = match_bindings(&exchange, subject, &mut parsed, &mut destinations);
                 route.repeatable &= repeatable;
             }
+            drop(history);
             if destinations.is_empty() {
                 destinations.extend(
                     exchange
@@ -65,9 +130,37 @@ impl VirtualHost {
         route
     }
 
+    /// Whether a message goes on to the bindings of an extension's exchange, and not into its
+    /// delays or nowhere.
+    fn admits(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        is_due: bool,
+        subject: &Subject<'_>,
+        headers: Option<&FieldTable>,
+    ) -> bool {
+        let (Some(extension), Some(headers)) = (&exchange.extension, headers) else { return true };
+        if !is_due
+            && let Some(delays) = extension.delays()
+            && let Some(ms) = delay_ms(headers)
+        {
+            self.hold(exchange, delays, subject, headers, ms);
+            return false;
+        }
+        let (is_duplicate, grown) = extension.is_duplicate(headers, self.now());
+        self.shared.memory.add(grown);
+        !is_duplicate
+    }
+
     fn queue_by_key(&self, routing_key: &[u8]) -> Option<Arc<Queue>> {
         self.find_queue(std::str::from_utf8(routing_key).ok()?)
     }
+}
+
+fn defer(seen: &[Arc<Exchange>], subject: &Subject<'_>) -> Option<Box<Deferred>> {
+    let exchange = Arc::clone(seen.first()?);
+    let kept = Kept::new(subject.message.clone(), subject.routing_keys);
+    Some(Box::new(Deferred { exchange, kept }))
 }
 
 fn add<T>(list: &mut Vec<Arc<T>>, item: Arc<T>) {
@@ -84,20 +177,18 @@ fn match_bindings(
     destinations: &mut Vec<Destination>,
 ) -> bool {
     let router = exchange.router.read();
-    let kind = exchange.attributes().kind;
+    let kind = router.kind();
     let by_headers = router.needs_headers();
-    if by_headers && subject.headers.is_none() && parsed.is_none() {
-        *parsed = subject.properties.headers().and_then(Result::ok);
-    }
     let by_properties = router.needs_properties();
     let mut routing = Routing { random: random(), ..Routing::default() };
     if by_headers {
-        routing.headers = subject.headers.or(parsed.as_ref());
+        routing.headers = subject.headers(parsed);
     }
     if by_properties {
-        routing.correlation_id = subject.properties.correlation_id();
-        routing.message_id = subject.properties.message_id();
-        routing.timestamp = subject.properties.timestamp();
+        let properties = subject.properties();
+        routing.correlation_id = properties.correlation_id();
+        routing.message_id = properties.message_id();
+        routing.timestamp = properties.timestamp();
     }
     let keys =
         if kind.routes_each_key() { subject.routing_keys } else { &subject.routing_keys[..1] };

@@ -28,7 +28,10 @@ die() { echo "run.sh: $*" >&2; exit 2; }
 
 list_patterns() {
     local file
-    for file in "$here"/patterns/[a-z]*.py; do echo "patterns/$(basename "$file" .py)"; done
+    for file in "$here"/patterns/[a-z]*.*; do
+        file=${file##*/}
+        echo "patterns/${file%.*}"
+    done
 }
 
 # --- Preparation: each prepare_* leaves what it installs in $cache and sets `command`; it gives
@@ -117,7 +120,8 @@ prepare_amqp-tools() {
     command=(bash "$here/amqp-tools/client.sh")
 }
 
-prepare_php() {
+# php_program PROGRAM: a program that gets the autoloader of the library as its argument.
+php_program() {
     needs php || return
     local extension autoload=PhpAmqpLib/autoload.php
     for extension in mbstring sockets; do
@@ -131,12 +135,14 @@ prepare_php() {
             bash -c 'make_vendor "$@"' composer "$cache/php" || return
         autoload=$cache/php/vendor/autoload.php
     fi
-    command=(php "$here/php/client.php" "$autoload")
+    command=(php "$here/$1" "$autoload")
 }
 
 prepare() {
     case $1 in
         pika | aio_pika | celery) python_program "$1" "$1/client.py" ;;
+        php) php_program php/client.php ;;
+        patterns/symfony*) php_program "$1.php" ;;
         patterns/celery*) python_program celery "$1.py" ;;
         patterns/*) python_program aio_pika "$1.py" ;;
         *) "prepare_$1" ;;

@@ -15,6 +15,7 @@ mod confirms;
 mod consumers;
 mod dead_letters;
 mod exchanges;
+mod extensions;
 mod flow;
 mod lengths;
 mod policies;

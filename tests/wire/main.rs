@@ -14,6 +14,7 @@ mod handshake;
 mod heartbeats;
 mod limits;
 mod memory_alarm;
+mod order;
 mod pieces;
 mod slow_readers;
 mod teardown;

@@ -28,7 +28,9 @@ app.conf.update(
     task_default_exchange=RUN,
     task_default_routing_key=RUN,
     task_acks_late=True,
-    worker_prefetch_multiplier=1,
+    # Tasks that wait for their eta count as prefetched, and with RabbitMQ 4.0 Celery leaves the
+    # prefetch as it was when the worker began: it has to leave room for the others.
+    worker_prefetch_multiplier=4,
     broker_connection_retry_on_startup=True,
     broker_connection_timeout=10,
 )

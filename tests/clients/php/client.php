@@ -2,7 +2,7 @@
 // What a program written with php-amqplib relies on, end to end. It logs in with AMQPLAIN, the
 // library's default. The first argument names the autoloader of the library.
 
-require $argv[1] ?? 'PhpAmqpLib/autoload.php';
+require __DIR__ . '/support.php';
 
 use PhpAmqpLib\Channel\AMQPChannel;
 use PhpAmqpLib\Connection\AMQPStreamConnection;
@@ -10,19 +10,11 @@ use PhpAmqpLib\Exception\AMQPProtocolChannelException;
 use PhpAmqpLib\Message\AMQPMessage;
 use PhpAmqpLib\Wire\AMQPTable;
 
-const WAIT_S = 10;
 const REPLY_TO = 'amq.rabbitmq.reply-to';
 define('RUN', 'clients.php.' . bin2hex(random_bytes(8)));
 define('EXCHANGE', RUN . '.exchange');
 define('QUEUE', RUN . '.queue');
 define('RPC_QUEUE', RUN . '.rpc');
-
-function check(bool $holds, string $otherwise): void
-{
-    if (!$holds) {
-        throw new RuntimeException($otherwise);
-    }
-}
 
 /** Serves the channel until the condition holds; the library throws after WAIT_S seconds. */
 function wait_until(AMQPChannel $channel, callable $condition): void
@@ -38,22 +30,6 @@ function consume(AMQPChannel $channel, string $queue, bool $no_ack = false): arr
     $got = new ArrayObject();
     $into = fn (AMQPMessage $message) => $got->append($message);
     return [$channel->basic_consume($queue, no_ack: $no_ack, callback: $into), $got];
-}
-
-function connect(): AMQPStreamConnection
-{
-    $uri = parse_url(getenv('AMQP_URL') ?: 'amqp://guest:guest@127.0.0.1:5672/');
-    $path = urldecode(substr($uri['path'] ?? '/', 1));
-    return new AMQPStreamConnection(
-        $uri['host'],
-        $uri['port'] ?? 5672,
-        urldecode($uri['user'] ?? 'guest'),
-        urldecode($uri['pass'] ?? 'guest'),
-        $path === '' ? '/' : $path,
-        connection_timeout: WAIT_S,
-        read_write_timeout: WAIT_S,
-        channel_rpc_timeout: WAIT_S,
-    );
 }
 
 /** Publishes one mandatory message and waits for its confirm and, if any, its return. */

@@ -1,0 +1,146 @@
+//! Messages that exchanges keep and send on later: delayed ones, and the history that new
+//! bindings get `[rabbitmq delayed-message-exchange, recent-history-exchange]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::limits::RELEASE_BATCH_MAX;
+use crate::message::Message;
+use crate::queue::effects::Effects;
+use crate::timers::Sleeper;
+use crate::vhost::VirtualHost;
+use crate::vhost::exchange::{Destination, Exchange};
+use crate::vhost::extension::Delays;
+use crate::vhost::kept::{Kept, after_delay};
+use crate::vhost::route::{Pass, Route, Subject};
+
+/// Messages that go the same way, not enqueued yet.
+#[derive(Default)]
+struct Run {
+    route: Route,
+    messages: Vec<Message>,
+}
+
+impl VirtualHost {
+    /// Keeps a message for `ms` milliseconds.
+    pub(super) fn hold(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        delays: &Delays,
+        subject: &Subject<'_>,
+        headers: &FieldTable,
+        ms: u64,
+    ) {
+        let message = after_delay(subject.message, headers);
+        let kept = Kept::new(message, subject.routing_keys);
+        let footprint = kept.footprint() as isize;
+        let (is_kept, deadline) = delays.push(self.now().after_ms(ms), kept);
+        if is_kept {
+            self.shared.memory.add(footprint);
+        }
+        if let Some(deadline) = deadline {
+            self.shared.timers.schedule(deadline, self, exchange);
+        }
+    }
+
+    /// Routes the messages of a delayed exchange that are due, by its bindings of this moment.
+    fn release(self: &Arc<Self>, exchange: &Arc<Exchange>, effects: &mut Effects) {
+        let Some(delays) = exchange.delays() else { return };
+        let _turn = delays.turn.lock();
+        let now = self.now();
+        delays.woken();
+        loop {
+            let due = delays.take_due(RELEASE_BATCH_MAX, now);
+            if due.is_empty() {
+                break;
+            }
+            let footprint: usize = due.iter().map(Kept::footprint).sum();
+            effects.footprint -= footprint as isize;
+            self.send(exchange, due, Pass::Due, effects);
+            self.run_without_waking(effects);
+        }
+        if let Some(deadline) = delays.new_deadline() {
+            self.shared.timers.schedule(deadline, self, exchange);
+        }
+    }
+
+    /// Routes kept messages from an exchange on. Nobody is told of those that no queue gets.
+    fn send(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        kept: Vec<Kept>,
+        pass: Pass,
+        effects: &mut Effects,
+    ) {
+        let mut run = Run::default();
+        for kept in kept {
+            let goes_along = run.route.repeatable
+                && kept.has_one_key()
+                && run
+                    .messages
+                    .first()
+                    .is_some_and(|first| first.routing_key() == kept.message().routing_key());
+            if !goes_along {
+                self.enqueue_run(&mut run, effects);
+                run.route = self.route_kept(exchange, &kept, pass);
+            }
+            run.messages.push(kept.into_message());
+        }
+        self.enqueue_run(&mut run, effects);
+    }
+
+    fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
+        let now = self.now();
+        for queue in &run.route.queues {
+            queue.enqueue(run.messages.iter().cloned(), now, effects, |_| {});
+        }
+        run.messages.clear();
+    }
+
+    /// The way of a kept message from an exchange on.
+    pub(crate) fn route_kept(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        kept: &Kept,
+        pass: Pass,
+    ) -> Route {
+        let routing_keys = kept.routing_keys();
+        let message = kept.message();
+        let subject = Subject { routing_keys: &routing_keys, headers: None, message };
+        self.route(exchange, &subject, pass)
+    }
+
+    /// Gives a new binding's destination what the source remembers. A queue gets the oldest message
+    /// first, an exchange the newest, as RabbitMQ does it.
+    pub(super) fn replay(
+        self: &Arc<Self>,
+        destination: &Destination,
+        mut recent: Vec<Kept>,
+        effects: &mut Effects,
+    ) {
+        if recent.is_empty() {
+            return;
+        }
+        match destination {
+            Destination::Queue(queue) => {
+                let messages = recent.into_iter().map(Kept::into_message);
+                queue.enqueue(messages, self.now(), effects, |_| {});
+            }
+            Destination::Exchange(exchange) => {
+                recent.reverse();
+                self.send(exchange, recent, Pass::Publish, effects);
+            }
+        }
+    }
+}
+
+impl Sleeper for Exchange {
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
+        host.release(&self, effects);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.delays().is_none_or(Delays::is_over)
+    }
+}

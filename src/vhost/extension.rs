@@ -1,0 +1,162 @@
+//! What exchanges of the extensions' types hold besides bindings.
+
+use amq_protocol::types::FieldTable;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::clock::Timestamp;
+use crate::duplicate_key::DuplicateKey;
+use crate::exchange::{
+    DelayLine, DuplicateCache, ExchangeArgumentError, ExchangeType, History, is_remembered,
+    own_ttl_ms,
+};
+use crate::vhost::kept::Kept;
+
+/// The messages that a delayed exchange keeps; `None` once it is deleted.
+pub(super) struct Delays {
+    line: Mutex<Option<DelayLine<Kept>>>,
+    /// Held while messages are released, so that two threads do not mix up their order.
+    pub(super) turn: Mutex<()>,
+}
+
+/// The past of an exchange whose type looks back.
+enum Past {
+    Ignored,
+    History(Mutex<Option<History<Kept>>>),
+    Duplicates(Mutex<Option<DuplicateCache>>),
+}
+
+/// State of an exchange of an extension's type. Everything in it is dropped when the exchange is
+/// deleted, and from then on it takes nothing.
+pub(super) struct Extension {
+    delays: Option<Delays>,
+    past: Past,
+}
+
+/// The history of an exchange, locked: bindings and messages that come now have to wait, so that
+/// a new binding gets every message once.
+pub(super) type HistoryGuard<'a> = MutexGuard<'a, Option<History<Kept>>>;
+
+impl Extension {
+    /// What an exchange of that type needs, if anything. `routing` is the type that routes.
+    pub fn new(
+        kind: ExchangeType,
+        routing: ExchangeType,
+        arguments: &FieldTable,
+    ) -> Result<Option<Box<Self>>, ExchangeArgumentError> {
+        let past = match routing {
+            ExchangeType::RecentHistory => {
+                Past::History(Mutex::new(Some(History::new(arguments)?)))
+            }
+            ExchangeType::MessageDeduplication => {
+                Past::Duplicates(Mutex::new(Some(DuplicateCache::new(arguments)?)))
+            }
+            _ => Past::Ignored,
+        };
+        let delays = (kind == ExchangeType::DelayedMessage)
+            .then(|| Delays { line: Mutex::new(Some(DelayLine::default())), turn: Mutex::new(()) });
+        let has_any = delays.is_some() || !matches!(past, Past::Ignored);
+        Ok(has_any.then(|| Box::new(Self { delays, past })))
+    }
+
+    /// The delayed messages, if the exchange delays.
+    pub fn delays(&self) -> Option<&Delays> {
+        self.delays.as_ref()
+    }
+
+    /// Whether what was here before matters.
+    pub fn looks_back(&self) -> bool {
+        !matches!(self.past, Past::Ignored)
+    }
+
+    /// Whether a message with these headers was here before; if not, it was now. Tells also by
+    /// how many octets the memory of the past grew.
+    pub fn is_duplicate(&self, headers: &FieldTable, now: Timestamp) -> (bool, isize) {
+        let Past::Duplicates(cache) = &self.past else { return (false, 0) };
+        let Some(key) = DuplicateKey::in_headers(headers) else { return (false, 0) };
+        let mut cache = cache.lock();
+        let Some(cache) = cache.as_mut() else { return (false, 0) };
+        let before = cache.footprint();
+        let fresh = cache.insert(key, own_ttl_ms(headers), now);
+        (!fresh, cache.footprint() as isize - before as isize)
+    }
+
+    /// The history, locked, if the exchange has one.
+    pub fn history(&self) -> Option<HistoryGuard<'_>> {
+        match &self.past {
+            Past::History(history) => Some(history.lock()),
+            _ => None,
+        }
+    }
+
+    /// Drops everything; tells how many octets it occupied.
+    pub fn clear(&self) -> usize {
+        let delayed = self.delays.as_ref().and_then(|delays| delays.line.lock().take());
+        let mut octets = delayed.map_or(0, |line| line.iter().map(Kept::footprint).sum());
+        match &self.past {
+            Past::Ignored => {}
+            Past::History(history) => {
+                let history = history.lock().take();
+                octets += history.map_or(0, |h| h.iter().map(Kept::footprint).sum::<usize>());
+            }
+            Past::Duplicates(cache) => {
+                octets += cache.lock().take().map_or(0, |cache| cache.footprint());
+            }
+        }
+        octets
+    }
+}
+
+/// Adds a message to a history unless its headers forbid it; tells by how many octets it grew.
+pub(super) fn remember(
+    history: &mut HistoryGuard<'_>,
+    kept: impl FnOnce() -> Kept,
+    headers: Option<&FieldTable>,
+) -> isize {
+    let Some(history) = history.as_mut() else { return 0 };
+    if !headers.is_none_or(is_remembered) {
+        return 0;
+    }
+    let kept = kept();
+    let grown = kept.footprint() as isize;
+    grown - history.push(kept).map_or(0, |forgotten| forgotten.footprint() as isize)
+}
+
+impl Delays {
+    /// Messages that wait.
+    pub fn len(&self) -> usize {
+        self.line.lock().as_ref().map_or(0, DelayLine::len)
+    }
+
+    /// Whether the exchange is deleted.
+    pub fn is_over(&self) -> bool {
+        self.line.lock().is_none()
+    }
+
+    /// Keeps a message until it is due. Tells whether it is kept: the exchange may be gone; and
+    /// when the timer is to go off, if that is news.
+    pub fn push(&self, due: Timestamp, kept: Kept) -> (bool, Option<Timestamp>) {
+        let mut line = self.line.lock();
+        let Some(line) = line.as_mut() else { return (false, None) };
+        line.push(due, kept);
+        (true, line.new_deadline())
+    }
+
+    /// The timer has gone off.
+    pub fn woken(&self) {
+        if let Some(line) = self.line.lock().as_mut() {
+            line.woken();
+        }
+    }
+
+    /// Takes up to `max` messages that are due, in order.
+    pub fn take_due(&self, max: usize, now: Timestamp) -> Vec<Kept> {
+        let mut line = self.line.lock();
+        let Some(line) = line.as_mut() else { return Vec::new() };
+        std::iter::from_fn(|| line.take_due(now)).take(max).collect()
+    }
+
+    /// When the timer is to go off, if it does not know.
+    pub fn new_deadline(&self) -> Option<Timestamp> {
+        self.line.lock().as_mut().and_then(DelayLine::new_deadline)
+    }
+}

@@ -1,0 +1,83 @@
+//! A message that an exchange keeps, with all that is needed to route it later.
+
+use amq_protocol::types::FieldTable;
+use leveret_protocol::properties::{Change, Changes, RawProperties};
+
+use crate::exchange::negate_delay;
+use crate::message::{Body, Message, Parts};
+
+/// What keeping a message costs besides the message, in octets: its place.
+const PLACE_BYTES: usize = 32;
+
+/// A message with the keys that route it.
+#[derive(Clone)]
+pub struct Kept {
+    message: Message,
+    /// Only if there are others than the message's own: those in `BCC` are no longer in it.
+    keys: Option<Box<Keys>>,
+}
+
+#[derive(Clone)]
+struct Keys(Vec<Vec<u8>>);
+
+impl Kept {
+    /// Keeps a message that is routed by these keys.
+    pub fn new(message: Message, routing_keys: &[&[u8]]) -> Self {
+        let own = matches!(routing_keys, [key] if *key == message.routing_key());
+        let keys = || Box::new(Keys(routing_keys.iter().map(|key| key.to_vec()).collect()));
+        Self { keys: (!own).then(keys), message }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message alone.
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+
+    /// Its routing key, then those in `CC` and `BCC`.
+    pub fn routing_keys(&self) -> Vec<&[u8]> {
+        match &self.keys {
+            Some(keys) => keys.0.iter().map(Vec::as_slice).collect(),
+            None => vec![self.message.routing_key()],
+        }
+    }
+
+    /// Whether it has no routing key but its own.
+    pub fn has_one_key(&self) -> bool {
+        self.keys.is_none()
+    }
+
+    /// Octets that it occupies, about.
+    pub fn footprint(&self) -> usize {
+        let keys = self.keys.as_ref().map_or(0, |keys| {
+            keys.0.iter().map(|key| key.len() + size_of::<Vec<u8>>()).sum::<usize>()
+        });
+        self.message.footprint() + keys + PLACE_BYTES
+    }
+}
+
+/// The message as its receivers get it after a delay: the header `x-delay` is negative.
+pub fn after_delay(message: &Message, headers: &FieldTable) -> Message {
+    let properties = RawProperties(message.properties());
+    // The message's own octets, not the headers that it was published with: `BCC` is gone.
+    let Some(raw) = properties.raw_headers() else { return message.clone() };
+    let headers = negate_delay(raw, headers);
+    let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
+    let Ok(properties) = properties.with(&changes) else { return message.clone() };
+    let parts = Parts {
+        exchange: message.exchange(),
+        routing_key: message.routing_key(),
+        properties: &properties,
+        expiration_ms: message.expiration_ms(),
+        body: match message.shared_body() {
+            Some(body) => Body::Shared(body.clone()),
+            None => Body::Borrowed(message.body()),
+        },
+    };
+    let deaths = message.deaths().map(|deaths| Box::new(deaths.clone()));
+    Message::with_deaths(parts, deaths, &mut Vec::new())
+}
