@@ -156,7 +156,9 @@ fn no_channel_outlives_its_connection() {
         let closing = AtomicBool::new(false);
         let opened: Vec<_> = thread::scope(|scope| {
             scope.spawn(|| {
-                while !closing.load(Ordering::SeqCst) {}
+                while !closing.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
                 connection.close();
             });
             closing.store(true, Ordering::SeqCst);
