@@ -70,8 +70,7 @@
 //!
 //! # Not in this version
 //!
-//! Persistence (durable queues and messages end with the broker), streams, policies, TLS, the HTTP
-//! API.
+//! Persistence (durable queues and messages end with the broker), streams, TLS, the HTTP API.
 
 // What only the gateway calls.
 #![cfg_attr(not(feature = "gateway"), allow(dead_code))]

@@ -91,6 +91,8 @@ pub struct State {
     duplicates: Option<Duplicates>,
     next_sequence: u64,
     next_delivery: u64,
+    /// No delivery before this number can time out any more.
+    timed_from: u64,
     footprint: usize,
     paused: bool,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
@@ -114,6 +116,7 @@ impl State {
             duplicates: arguments.message_deduplication.then(Duplicates::default),
             next_sequence: 0,
             next_delivery: 1,
+            timed_from: 0,
             footprint: 0,
             paused: false,
             discards: Vec::new(),
@@ -439,19 +442,21 @@ impl State {
     }
 
     /// When the oldest delivery has waited too long for its acknowledgement.
-    fn acknowledgement_deadline(&self) -> Timestamp {
+    fn acknowledgement_deadline(&mut self) -> Timestamp {
         self.oldest_delivery().map_or(Timestamp::NEVER, |(_, deadline, _)| deadline)
     }
 
     /// The consumer with the oldest delivery, when that times out, and after how long. Deliveries
-    /// of basic.get and of consumers that are gone have all the time.
-    fn oldest_delivery(&self) -> Option<(ConsumerId, Timestamp, u64)> {
-        self.unacked.iter().find_map(|(_, unacked)| {
+    /// of basic.get and of consumers that are gone have all the time; they are passed over once.
+    fn oldest_delivery(&mut self) -> Option<(ConsumerId, Timestamp, u64)> {
+        let oldest = self.unacked.iter_from(self.timed_from).find_map(|(number, unacked)| {
             let id = unacked.consumer?;
             let consumer = self.consumers.get(id).filter(|consumer| !consumer.timed_out)?;
             let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
-            Some((id, unacked.delivered_at.after_ms(timeout_ms), timeout_ms))
-        })
+            Some((number, (id, unacked.delivered_at.after_ms(timeout_ms), timeout_ms)))
+        });
+        self.timed_from = oldest.map_or(self.next_delivery, |(number, _)| number);
+        oldest.map(|(_, found)| found)
     }
 
     /// The timer has gone off; expired messages leave, and consumers that are too late.

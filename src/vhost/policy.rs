@@ -152,10 +152,10 @@ pub(super) struct Policies {
     operator: BTreeMap<String, Parsed>,
 }
 
-fn best<'a>(
-    policies: &'a BTreeMap<String, Parsed>,
+fn best(
+    policies: &BTreeMap<String, Parsed>,
     covers: impl Fn(&Parsed) -> bool,
-) -> Option<&'a Parsed> {
+) -> Option<&Parsed> {
     policies.values().filter(|policy| covers(policy)).max_by_key(|policy| policy.priority)
 }
 
