@@ -223,9 +223,9 @@ impl Broker {
         }
     }
 
-    /// Creates the virtual hosts, exchanges, queues and bindings of RabbitMQ's definitions; what
-    /// exists already must be the same. Users and permissions are added to the broker's. Policies
-    /// and parameters are left out, with a line in the log.
+    /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
+    /// definitions; what exists already must be the same. Users and permissions are added to the
+    /// broker's. Parameters other than operator policies are left out, with a line in the log.
     ///
     /// # Errors
     /// The first object that is refused; those before it stay.

@@ -56,6 +56,12 @@ impl Connection {
         let mut channels = self.0.channels.lock();
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(&channel));
+        drop(channels);
+        if self.0.session.is_closed() {
+            // It may have been closed before it knew of this channel.
+            channel.close();
+            return Err(Error::ChannelClosed);
+        }
         Ok(Channel(channel))
     }
 

@@ -152,10 +152,7 @@ pub(super) struct Policies {
     operator: BTreeMap<String, Parsed>,
 }
 
-fn best(
-    policies: &BTreeMap<String, Parsed>,
-    covers: impl Fn(&Parsed) -> bool,
-) -> Option<&Parsed> {
+fn best(policies: &BTreeMap<String, Parsed>, covers: impl Fn(&Parsed) -> bool) -> Option<&Parsed> {
     policies.values().filter(|policy| covers(policy)).max_by_key(|policy| policy.priority)
 }
 
@@ -287,6 +284,8 @@ impl VirtualHost {
 
     fn apply_policies(self: &Arc<Self>) {
         let mut effects = Effects::new();
+        // With the lock on changes, so that what is declared meanwhile has the same policies.
+        let topology = self.topology.lock();
         for queue in self.queues() {
             self.apply_policies_to_queue(&queue, &mut effects);
         }
@@ -294,6 +293,7 @@ impl VirtualHost {
             self.apply_policies_to_exchange(&exchange);
         }
         self.changed();
+        drop(topology);
         self.run(&mut effects);
     }
 
@@ -306,6 +306,7 @@ impl VirtualHost {
 
     /// A queue was declared: policies apply to it as well.
     pub(super) fn apply_policies_to_new_queue(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        let _topology = self.topology.lock();
         if !self.policies.read().is_empty() {
             self.apply_policies_to_queue(queue, effects);
         }
