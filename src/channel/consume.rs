@@ -9,7 +9,7 @@ use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::names::ConsumerTag;
-use crate::queue::arguments::{as_integer, get, type_name};
+use crate::queue::arguments::{ArgumentError, as_integer, get, type_name};
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueType};
@@ -83,6 +83,7 @@ impl Channel {
         let priority = integer_argument(&consume.arguments, "x-priority", &queue)?.unwrap_or(0);
         let timeout_ms = integer_argument(&consume.arguments, "x-consumer-timeout", &queue)?
             .and_then(|ms| u64::try_from(ms).ok());
+        refuse_stream_arguments(&consume.arguments, &queue)?;
         let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),
@@ -207,4 +208,17 @@ fn integer_argument(arguments: &FieldTable, argument: &str, queue: &Queue) -> Re
             type_name(value)
         ))
     })
+}
+
+/// Where to begin is a question for streams alone `[rabbitmq streams#consuming]`. Errors: 406.
+fn refuse_stream_arguments(arguments: &FieldTable, queue: &Queue) -> Result<()> {
+    const ARGUMENT: &str = "x-stream-offset";
+    if get(arguments, ARGUMENT).is_none() {
+        return Ok(());
+    }
+    let error = ArgumentError::OtherQueueType {
+        argument: ARGUMENT,
+        module: queue.attributes().arguments.queue_type.module(),
+    };
+    Err(Error::Precondition(error.explain(&queue.resource().to_string())))
 }

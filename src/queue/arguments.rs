@@ -26,7 +26,7 @@ impl QueueType {
     }
 
     /// The name that RabbitMQ's error texts use.
-    const fn module(self) -> &'static str {
+    pub(crate) const fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",
@@ -170,19 +170,19 @@ impl QueueArguments {
     /// effect.
     pub fn parse(table: &FieldTable) -> Result<Self, ArgumentError> {
         let mut parsed = Self { queue_type: queue_type(table)?, ..Self::default() };
-        for &(argument, queue_types) in KNOWN {
-            if get(table, argument).is_some() && !queue_types.contains(&parsed.queue_type) {
-                let module = parsed.queue_type.module();
-                return Err(ArgumentError::OtherQueueType { argument, module });
-            }
-        }
-        for &(argument, _) in KNOWN {
+        let queue_type = parsed.queue_type;
+        let is_own = |queue_types: &[QueueType]| queue_types.contains(&queue_type);
+        for &(argument, _) in KNOWN.iter().filter(|(_, queue_types)| is_own(queue_types)) {
             if let Some(value) = get(table, argument) {
                 parsed.take(argument, value, table)?;
             }
         }
+        let mut foreign = KNOWN.iter().filter(|(_, queue_types)| !is_own(queue_types));
+        if let Some(&(argument, _)) = foreign.find(|(name, _)| get(table, name).is_some()) {
+            return Err(ArgumentError::OtherQueueType { argument, module: queue_type.module() });
+        }
         // As with RabbitMQ's plugin: not checked, and not compared when declared again.
-        parsed.message_deduplication = parsed.queue_type == QueueType::Classic
+        parsed.message_deduplication = queue_type == QueueType::Classic
             && get(table, "x-message-deduplication") == Some(&AMQPValue::Boolean(true));
         Ok(parsed)
     }
@@ -203,8 +203,14 @@ impl QueueArguments {
             if !queue_types.contains(&queue_type) || NOT_IN_POLICIES.contains(&argument) {
                 continue;
             }
-            if let Some(value) = get(&table, argument) {
-                parsed.take(argument, value, &table)?;
+            match get(&table, argument) {
+                // The exchange may be an argument of the queue.
+                Some(value) if argument == "x-dead-letter-routing-key" => {
+                    let key = required_string(argument, value)?;
+                    parsed.dead_letter_routing_key = Some(key.to_owned());
+                }
+                Some(value) => parsed.take(argument, value, &table)?,
+                None => {}
             }
         }
         Ok(parsed)

@@ -10,6 +10,8 @@
 
 mod access;
 mod acks;
+mod arbitrary_input;
+mod bad_input;
 mod brokers;
 mod confirms;
 mod consumers;

@@ -220,3 +220,25 @@ fn acknowledging_in_time_keeps_the_channel_open() {
     world.advance_ms(5000);
     assert!(world.channel.queue_declare("open").is_ok());
 }
+
+#[test]
+fn polled_messages_have_all_the_time_and_do_not_hide_those_of_consumers() {
+    let world = World::new();
+    world.declare_with("q", [("x-consumer-timeout", int(1000))]);
+    world.publish("q", ["polled"]);
+    let polled = world.get("q");
+    let gone = world.channel.basic_consume("q").unwrap();
+    world.publish("q", ["gone"]);
+    let held = gone.recv().unwrap();
+    drop(gone);
+    world.advance_ms(5000);
+    let channel = world.open_channel();
+    let consumer = channel.basic_consume("q").unwrap();
+    world.publish("q", ["late"]);
+    assert_eq!(waiting(&consumer), ["late"]);
+    world.advance_ms(1000);
+    assert!(channel.queue_declare("closed").is_err());
+    polled.ack().unwrap();
+    held.ack().unwrap();
+    assert_eq!(world.drain("q"), ["late"]);
+}
