@@ -1,5 +1,6 @@
 //! A connection without a socket.
 
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -86,6 +87,16 @@ impl ConnectionInner {
         host.delete_owned(&self.session, &mut effects);
         host.run(&mut effects);
         self.broker.unregister(self.session.id);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("user", &self.0.session.user.name)
+            .field("virtual_host", self.0.session.virtual_host.name())
+            .field("closed", &self.0.session.is_closed())
+            .finish_non_exhaustive()
     }
 }
 
