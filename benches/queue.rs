@@ -101,7 +101,7 @@ fn embedded(criterion: &mut Criterion) {
         let (_broker, channel) = open();
         bencher.iter(|| {
             for _ in 0..ROUND {
-                channel.publish_and_confirm(publish.clone()).expect("confirmed");
+                assert!(channel.publish_and_confirm(publish.clone()).expect("a publish").is_ack());
                 channel.basic_get_no_ack("q").expect("a queue").expect("a message");
             }
         });

@@ -1,6 +1,7 @@
 //! The broker: virtual hosts, users and connections, in one value.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -223,9 +224,9 @@ impl Broker {
         }
     }
 
-    /// Creates the virtual hosts, exchanges, queues and bindings of RabbitMQ's definitions; what
-    /// exists already must be the same. Users and permissions are added to the broker's. Policies
-    /// and parameters are left out, with a line in the log.
+    /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
+    /// definitions; what exists already must be the same. Users and permissions are added to the
+    /// broker's. Parameters other than operator policies are left out, with a line in the log.
     ///
     /// # Errors
     /// The first object that is refused; those before it stay.
@@ -316,6 +317,15 @@ impl Broker {
 impl Default for Broker {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("connections", &self.connection_count())
+            .field("memory_used", &self.memory_used())
+            .finish_non_exhaustive()
     }
 }
 

@@ -136,6 +136,13 @@ impl TableWriter {
         self
     }
 
+    /// A signed 32-bit number.
+    pub fn long(&mut self, name: &str, value: i32) -> &mut Self {
+        self.name(name, b'I');
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
     /// A signed 64-bit number.
     pub fn long_long(&mut self, name: &str, value: i64) -> &mut Self {
         self.name(name, b'l');

@@ -197,7 +197,8 @@ impl Deliveries {
     /// Whether consumers wait to be resumed and there is something for them to resume with. Takes
     /// the note that they wait.
     pub fn take_starved(&self) -> bool {
-        self.starved.load(Ordering::Relaxed)
+        // In one order with what `reserve` does: either this sees the note, or that the credit.
+        self.starved.load(Ordering::SeqCst)
             && self.output.has_room()
             && self.has_credit()
             && self.starved.swap(false, Ordering::SeqCst)
@@ -208,8 +209,19 @@ impl Deliveries {
         limit == 0 || self.outstanding.load(Ordering::SeqCst) < limit
     }
 
-    fn is_open(&self, no_ack: bool) -> bool {
-        self.output.has_room() && (no_ack || self.has_credit())
+    /// Takes a unit of the shared prefetch, unless none is left: several queues may try at once.
+    fn take_credit(&self) -> bool {
+        let limit = match self.limit.load(Ordering::SeqCst) {
+            0 => u32::MAX,
+            limit => limit,
+        };
+        let take = |taken| (taken < limit).then_some(taken + 1);
+        self.outstanding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+    }
+
+    /// Whether a delivery is taken now; it then has its unit of the shared prefetch.
+    fn try_reserve(&self, no_ack: bool) -> bool {
+        self.output.has_room() && (no_ack || self.take_credit())
     }
 
     /// Sets or removes the consumer of direct replies.
@@ -263,17 +275,12 @@ impl Unacked {
 
 impl Outlet for Deliveries {
     fn reserve(&self, no_ack: bool) -> bool {
-        if !self.is_open(no_ack) {
-            self.starved.store(true, Ordering::SeqCst);
-            // Room may have come up before the note was there to be seen.
-            if !self.is_open(no_ack) {
-                return false;
-            }
+        if self.try_reserve(no_ack) {
+            return true;
         }
-        if !no_ack {
-            self.outstanding.fetch_add(1, Ordering::SeqCst);
-        }
-        true
+        self.starved.store(true, Ordering::SeqCst);
+        // Room may have come up before the note was there to be seen.
+        self.try_reserve(no_ack)
     }
 
     fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
@@ -397,6 +404,25 @@ mod tests {
             assert_eq!(settled, 2);
         }
         assert!(deliveries.state.lock().sources.len() <= 2);
+    }
+
+    #[test]
+    fn queues_that_reserve_at_once_do_not_exceed_the_shared_prefetch() {
+        const QUEUES: usize = 4;
+        let barrier = std::sync::Barrier::new(QUEUES);
+        for _ in 0..2000 {
+            let deliveries = Deliveries::new(Arc::new(Nobody), false);
+            deliveries.set_limit(2);
+            let reserve = || {
+                barrier.wait();
+                deliveries.reserve(false)
+            };
+            let reserved = std::thread::scope(|scope| {
+                let queues: Vec<_> = (0..QUEUES).map(|_| scope.spawn(reserve)).collect();
+                queues.into_iter().map(|q| q.join().unwrap()).filter(|r| *r).count()
+            });
+            assert_eq!(reserved, 2);
+        }
     }
 
     #[test]

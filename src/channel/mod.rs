@@ -55,6 +55,8 @@ pub struct Channel {
     session: Arc<Session>,
     deliveries: Arc<Deliveries>,
     consumers: HashMap<ConsumerTag, Consumer>,
+    /// How often consumers were resumed: each time another one is first.
+    turn: usize,
     last_queue: Option<QueueName>,
     prefetch_count: u32,
     mode: Mode,
@@ -71,6 +73,7 @@ impl Channel {
             session,
             deliveries: Deliveries::new(output, cancel_notify),
             consumers: HashMap::new(),
+            turn: 0,
             last_queue: None,
             prefetch_count: 0,
             mode: Mode::Plain,
@@ -119,10 +122,13 @@ impl Channel {
         self.deliveries.take_starved()
     }
 
-    /// Lets consumers that were turned away get messages again.
+    /// Lets consumers that were turned away get messages again. They take turns in being the
+    /// first, who may use up all the room or credit there is.
     pub fn resume_consumers(&mut self, effects: &mut Effects) {
         let now = self.now();
-        for consumer in self.consumers.values() {
+        self.turn = (self.turn + 1) % self.consumers.len().max(1);
+        let all = || self.consumers.values();
+        for consumer in all().skip(self.turn).chain(all().take(self.turn)) {
             consumer.queue.resume(consumer.id, now, effects);
         }
     }

@@ -1,5 +1,6 @@
 //! Channels of an embedding program.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +40,7 @@ pub(super) struct ChannelInner {
 
 /// What became of a confirmed publish.
 #[derive(Clone, Debug)]
+#[must_use = "a publish may have been refused or returned"]
 pub enum Confirmed {
     /// All queues that the message was routed to have it. Unroutable messages count as well,
     /// unless they are mandatory.
@@ -58,6 +60,13 @@ pub struct Binding {
     pub routing_key: String,
     /// Arguments, such as those of a headers exchange.
     pub arguments: FieldTable,
+}
+
+impl Confirmed {
+    /// Whether the message is where it should be.
+    pub fn is_ack(&self) -> bool {
+        matches!(self, Self::Ack)
+    }
 }
 
 impl ChannelInner {
@@ -146,6 +155,12 @@ impl ChannelInner {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("closed", &self.0.is_closed()).finish_non_exhaustive()
     }
 }
 

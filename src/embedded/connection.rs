@@ -1,5 +1,6 @@
 //! A connection without a socket.
 
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -56,6 +57,12 @@ impl Connection {
         let mut channels = self.0.channels.lock();
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(&channel));
+        drop(channels);
+        if self.0.session.is_closed() {
+            // It may have been closed before it knew of this channel.
+            channel.close();
+            return Err(Error::ChannelClosed);
+        }
         Ok(Channel(channel))
     }
 
@@ -80,6 +87,16 @@ impl ConnectionInner {
         host.delete_owned(&self.session, &mut effects);
         host.run(&mut effects);
         self.broker.unregister(self.session.id);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("user", &self.0.session.user.name)
+            .field("virtual_host", self.0.session.virtual_host.name())
+            .field("closed", &self.0.session.is_closed())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Consumers of an embedding program.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,6 +19,7 @@ use crate::names::ConsumerTag;
 /// It ends when the consumer is cancelled, its queue is deleted, or the channel, connection or
 /// broker is closed. Dropping it cancels the consumer; what was delivered and not taken goes back
 /// to the queue.
+#[must_use = "a consumer that is dropped is cancelled"]
 pub struct Consumer {
     pub(super) channel: Arc<ChannelInner>,
     pub(super) tag: ConsumerTag,
@@ -66,6 +68,12 @@ impl Consumer {
             delivery_count: waiting.delivery_count,
             message: waiting.message,
         })
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("tag", &self.tag).finish_non_exhaustive()
     }
 }
 

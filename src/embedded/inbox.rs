@@ -158,6 +158,8 @@ impl Mailbox {
         for inbox in inboxes.into_values() {
             inbox.end();
         }
+        // Whoever is about to wait has looked whether the channel is open under this lock.
+        drop(self.outcomes.lock());
         self.settled.notify_all();
     }
 
@@ -242,8 +244,11 @@ impl ChannelOutput for Mailbox {
         channel.close();
     }
 
-    fn cancel(&self, consumer_tag: &ConsumerTag, _: &mut Wakeups) {
-        self.close(consumer_tag);
+    fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {
+        // The queue's lock is held: whoever waits is woken later, and may then use the queue.
+        let Some(inbox) = self.inboxes.lock().remove(consumer_tag) else { return };
+        inbox.state.lock().ended = true;
+        wakeups.add(inbox);
     }
 }
 

@@ -51,6 +51,9 @@ impl Publish {
     }
 
     /// Sets one header.
+    ///
+    /// # Panics
+    /// If the name has more than 255 octets.
     #[must_use]
     pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<AMQPValue>) -> Self {
         let mut headers = self.properties.headers().clone().unwrap_or_default();
@@ -60,6 +63,9 @@ impl Publish {
     }
 
     /// Sets `content_type`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
         self.properties = self.properties.with_content_type(content_type.into());
@@ -67,6 +73,9 @@ impl Publish {
     }
 
     /// Sets `correlation_id`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
     #[must_use]
     pub fn correlation_id(mut self, correlation_id: &str) -> Self {
         self.properties = self.properties.with_correlation_id(correlation_id.into());
@@ -74,6 +83,9 @@ impl Publish {
     }
 
     /// Sets `reply_to`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
     #[must_use]
     pub fn reply_to(mut self, reply_to: &str) -> Self {
         self.properties = self.properties.with_reply_to(reply_to.into());

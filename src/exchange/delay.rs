@@ -2,6 +2,7 @@
 //! `[rabbitmq delayed-message-exchange]`.
 
 use amq_protocol::types::{AMQPValue, FieldTable};
+use leveret_protocol::table::{TableWriter, entries};
 
 use super::arguments::{get, integer, text};
 use super::{ExchangeArgumentError, ExchangeType};
@@ -46,20 +47,31 @@ fn delay(headers: &FieldTable) -> Option<i64> {
     }
 }
 
-/// The headers as receivers get them: `x-delay` is negative, so that the message is not delayed
-/// again and can be told to have been delayed.
-pub fn negate_delay(mut headers: FieldTable) -> FieldTable {
-    if let Some(delay) = delay(&headers) {
-        let negative = delay.saturating_neg();
-        let value =
-            i32::try_from(negative).map_or(AMQPValue::LongLongInt(negative), AMQPValue::LongInt);
-        headers.insert(DELAY.into(), value);
+/// The headers as receivers get them, encoded: `x-delay` is negative, so that the message is not
+/// delayed again and can be told to have been delayed. `raw` are the headers as they came, and
+/// `headers` the same, parsed. As RabbitMQ writes them they are sorted by name.
+pub fn negate_delay(raw: &[u8], headers: &FieldTable) -> Vec<u8> {
+    let Some(delay) = delay(headers) else { return raw.to_vec() };
+    let negative = delay.saturating_neg();
+    let mut sorted: Vec<_> = entries(raw).collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    let mut table = TableWriter::new();
+    for (name, entry) in sorted {
+        if name != DELAY.as_bytes() {
+            table.entry(entry);
+        } else if let Ok(negative) = i32::try_from(negative) {
+            table.long(DELAY, negative);
+        } else {
+            table.long_long(DELAY, negative);
+        }
     }
-    headers
+    table.finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use leveret_protocol::table::parse_table;
+
     use super::*;
 
     fn headers(value: AMQPValue) -> FieldTable {
@@ -94,13 +106,17 @@ mod tests {
 
     #[test]
     fn a_negated_delay_is_none() {
-        for (before, after) in [
-            (AMQPValue::LongUInt(5000), AMQPValue::LongInt(-5000)),
-            (AMQPValue::LongString("70".into()), AMQPValue::LongInt(-70)),
-            (AMQPValue::LongUInt(u32::MAX), AMQPValue::LongLongInt(-i64::from(u32::MAX))),
+        for (delay, after) in [
+            (5000, AMQPValue::LongInt(-5000)),
+            (i64::from(u32::MAX), AMQPValue::LongLongInt(-i64::from(u32::MAX))),
         ] {
-            let negated = negate_delay(headers(before));
-            assert_eq!(negated, headers(after));
+            let mut raw = TableWriter::new();
+            raw.long_string("z", b"last").long_long(DELAY, delay).long_string("a", b"first");
+            let negated = negate_delay(&raw.finish(), &headers(AMQPValue::LongLongInt(delay)));
+            let names: Vec<_> = entries(&negated).map(|(name, _)| name).collect();
+            assert_eq!(names, [b"a".as_slice(), DELAY.as_bytes(), b"z"]);
+            let negated = parse_table(&negated).unwrap();
+            assert_eq!(get(&negated, DELAY), Some(&after));
             assert_eq!(delay_ms(&negated), None);
         }
     }

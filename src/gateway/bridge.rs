@@ -49,6 +49,8 @@ pub struct Bridge {
     session: Option<Arc<Session>>,
     /// By number.
     channels: Vec<Slot>,
+    /// Which of the channels is the first to be resumed next time.
+    turn: usize,
     /// Where in `channels` the last event went.
     last: usize,
     /// Channel with publishes that are not enqueued yet.
@@ -78,6 +80,7 @@ impl Bridge {
             user: None,
             session: None,
             channels: Vec::new(),
+            turn: 0,
             last: 0,
             unflushed: None,
             effects: Effects::new(),
@@ -167,6 +170,11 @@ impl Bridge {
     }
 
     fn method(&mut self, channel: u16, method: AMQPClass) -> Result<(), Failure> {
+        if self.unflushed.is_some_and(|unflushed| unflushed != channel) {
+            // No rule says so, but clients rely on it: what another channel published before is
+            // in its queues.
+            self.flush();
+        }
         let id = methods::id(&method);
         self.with_channel(channel, id, |open, outbox, effects| {
             methods::apply(open, channel, method, outbox, effects)
@@ -239,10 +247,13 @@ impl Bridge {
         self.broker.memory().add(grown);
     }
 
-    /// Consumers that were turned away while too much was waiting get messages again.
+    /// Consumers that were turned away while too much was waiting get messages again. Channels
+    /// take turns in being the first, who may use up all the room.
     pub fn resume_consumers(&mut self) {
         let Some(session) = &self.session else { return };
-        for slot in &mut self.channels {
+        self.turn = (self.turn + 1) % self.channels.len().max(1);
+        let (later, first) = self.channels.split_at_mut(self.turn);
+        for slot in first.iter_mut().chain(later) {
             if slot.channel.is_starved() {
                 slot.channel.resume_consumers(&mut self.effects);
                 session.virtual_host.run_without_waking(&mut self.effects);
@@ -271,10 +282,8 @@ impl Bridge {
         let credentials = match mechanism {
             "PLAIN" => sasl::plain(response),
             "AMQPLAIN" => sasl::amqplain(response),
-            "ANONYMOUS" if self.peer_is_loopback => {
-                let user = self.broker.default_user();
-                return user.ok_or_else(|| "there is no default user to be anonymous as".into());
-            }
+            // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
+            "ANONYMOUS" if self.peer_is_loopback => Some(("guest".into(), "guest".into())),
             _ => return Err(format!("mechanism {mechanism} is not for connections from afar")),
         };
         let (name, password) =

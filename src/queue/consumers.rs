@@ -137,10 +137,6 @@ impl Consumers {
         self.slots.get_mut(id.slot)?.as_mut().filter(|consumer| consumer.id == id)
     }
 
-    pub(crate) fn get(&self, id: ConsumerId) -> Option<&Consumer> {
-        self.at(id.slot).filter(|consumer| consumer.id == id)
-    }
-
     pub(crate) fn at(&self, slot: usize) -> Option<&Consumer> {
         self.slots.get(slot)?.as_ref()
     }

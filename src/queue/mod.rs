@@ -328,10 +328,11 @@ impl Queue {
             return Ok(None);
         }
         condition(state.counts())?;
-        self.deleted.store(true, Ordering::Release);
         for consumer in state.consumers().iter() {
             consumer.spec.outlet.cancelled(consumer.spec.source, &mut effects.wakeups);
         }
+        // Now that the channels know: one that sees this gives the consumer tag to another.
+        self.deleted.store(true, Ordering::Release);
         let ready = state.counts().ready;
         effects.footprint -= state.counts().footprint as isize;
         *state = State::new(&QueueArguments::default(), now);

@@ -35,6 +35,7 @@ struct Claim {
     consumer: ConsumerId,
     source: u32,
     no_ack: bool,
+    timeout_ms: Option<u64>,
 }
 
 /// How deliveries are settled.
@@ -91,10 +92,11 @@ pub struct State {
     duplicates: Option<Duplicates>,
     next_sequence: u64,
     next_delivery: u64,
-    /// No delivery before this number can time out any more.
-    timed_from: u64,
     footprint: usize,
     paused: bool,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
     discards: Vec<DeadLetter>,
     /// When they are tried again.
@@ -116,9 +118,9 @@ impl State {
             duplicates: arguments.message_deduplication.then(Duplicates::default),
             next_sequence: 0,
             next_delivery: 1,
-            timed_from: 0,
             footprint: 0,
             paused: false,
+            overdue_at: Timestamp::NEVER,
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
@@ -190,14 +192,14 @@ impl State {
         if !consumer.spec.no_ack {
             consumer.unacked += 1;
         }
-        let ConsumerSpec { source, no_ack, .. } = consumer.spec;
-        Some(Claim { consumer: consumer.id, source, no_ack })
+        let ConsumerSpec { source, no_ack, timeout_ms, .. } = consumer.spec;
+        Some(Claim { consumer: consumer.id, source, no_ack, timeout_ms })
     }
 
     /// Gives a message to the consumer that claimed it.
     #[inline]
     fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
-        let &Claim { consumer, source, no_ack } = claim;
+        let &Claim { consumer, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
         if no_ack {
             self.forget_key(&entry.message);
@@ -205,6 +207,8 @@ impl State {
             return;
         }
         let id = self.keep_unacked(entry.clone(), Some(consumer), now);
+        let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+        self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
         effects.deliveries.push(Delivery { slot, source, id, entry });
     }
 
@@ -426,6 +430,9 @@ impl State {
     pub fn set_settings(&mut self, settings: Settings, now: Timestamp, effects: &mut Effects) {
         self.lease.set_expires_ms(settings.expires_ms, now);
         self.settings = settings;
+        if self.unacked.len() > 0 {
+            self.overdue_at = now; // to be found out when it wakes
+        }
         self.drop_overflow(effects);
     }
 
@@ -433,30 +440,12 @@ impl State {
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
         let lease = self.lease.deadline(!self.consumers.is_empty());
-        let deadline = head.min(lease).min(self.acknowledgement_deadline()).min(self.retry_at);
+        let deadline = head.min(lease).min(self.overdue_at).min(self.retry_at);
         if deadline >= self.wake_at {
             return None;
         }
         self.wake_at = deadline;
         Some(deadline)
-    }
-
-    /// When the oldest delivery has waited too long for its acknowledgement.
-    fn acknowledgement_deadline(&mut self) -> Timestamp {
-        self.oldest_delivery().map_or(Timestamp::NEVER, |(_, deadline, _)| deadline)
-    }
-
-    /// The consumer with the oldest delivery, when that times out, and after how long. Deliveries
-    /// of basic.get and of consumers that are gone have all the time; they are passed over once.
-    fn oldest_delivery(&mut self) -> Option<(ConsumerId, Timestamp, u64)> {
-        let oldest = self.unacked.iter_from(self.timed_from).find_map(|(number, unacked)| {
-            let id = unacked.consumer?;
-            let consumer = self.consumers.get(id).filter(|consumer| !consumer.timed_out)?;
-            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
-            Some((number, (id, unacked.delivered_at.after_ms(timeout_ms), timeout_ms)))
-        });
-        self.timed_from = oldest.map_or(self.next_delivery, |(number, _)| number);
-        oldest.map(|(_, found)| found)
     }
 
     /// The timer has gone off; expired messages leave, and consumers that are too late.
@@ -470,12 +459,26 @@ impl State {
                 effects.deaths.push(discard);
             }
         }
-        while let Some((id, deadline, timeout_ms)) = self.oldest_delivery()
-            && deadline <= now
-        {
-            let Some(consumer) = self.consumers.get_mut(id) else { return };
-            consumer.timed_out = true;
-            effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+        if self.overdue_at <= now {
+            self.time_out(now, effects);
+        }
+    }
+
+    /// Finds consumers that kept a delivery for too long, and when that can next be so. Deliveries
+    /// of basic.get and of consumers that are gone have all the time.
+    fn time_out(&mut self, now: Timestamp, effects: &mut Effects) {
+        self.overdue_at = Timestamp::NEVER;
+        for (_, unacked) in self.unacked.iter() {
+            let consumer = unacked.consumer.and_then(|id| self.consumers.get_mut(id));
+            let Some(consumer) = consumer.filter(|consumer| !consumer.timed_out) else { continue };
+            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+            let deadline = unacked.delivered_at.after_ms(timeout_ms);
+            if deadline > now {
+                self.overdue_at = self.overdue_at.min(deadline);
+            } else {
+                consumer.timed_out = true;
+                effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+            }
         }
     }
 }

@@ -151,7 +151,7 @@ impl VirtualHost {
             table: declare.arguments.clone(),
             arguments,
         };
-        let queue = Queue::new(name.clone(), self.name.clone(), attributes, self.now());
+        let queue = Arc::new(Queue::new(name.clone(), self.name.clone(), attributes, self.now()));
         match self.queues.entry(name.clone()) {
             // Somebody else was faster.
             Entry::Occupied(existing) => {
@@ -161,9 +161,9 @@ impl VirtualHost {
                 equivalence::check_queue(&queue, declare, owner)?;
                 return Ok(queue);
             }
-            Entry::Vacant(place) => place.insert(Arc::new(queue)),
-        };
-        let queue = self.queue(name.as_str())?;
+            // Somebody may delete it at once: it was declared all the same.
+            Entry::Vacant(place) => drop(place.insert(Arc::clone(&queue))),
+        }
         self.apply_policies_to_new_queue(&queue, effects);
         self.changed();
         if declare.exclusive {

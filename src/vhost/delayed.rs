@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
+
 use crate::limits::RELEASE_BATCH_MAX;
 use crate::message::Message;
 use crate::queue::effects::Effects;
@@ -27,9 +29,10 @@ impl VirtualHost {
         exchange: &Arc<Exchange>,
         delays: &Delays,
         subject: &Subject<'_>,
+        headers: &FieldTable,
         ms: u64,
     ) {
-        let message = after_delay(subject.message);
+        let message = after_delay(subject.message, headers);
         let kept = Kept::new(message, subject.routing_keys);
         let footprint = kept.footprint() as isize;
         let (is_kept, deadline) = delays.push(self.now().after_ms(ms), kept);
@@ -108,11 +111,12 @@ impl VirtualHost {
         self.route(exchange, &subject, pass)
     }
 
-    /// Gives a new binding's destination what the source remembers.
+    /// Gives a new binding's destination what the source remembers. A queue gets the oldest message
+    /// first, an exchange the newest, as RabbitMQ does it.
     pub(super) fn replay(
         self: &Arc<Self>,
         destination: &Destination,
-        recent: Vec<Kept>,
+        mut recent: Vec<Kept>,
         effects: &mut Effects,
     ) {
         if recent.is_empty() {
@@ -124,6 +128,7 @@ impl VirtualHost {
                 queue.enqueue(messages, self.now(), effects, |_| {});
             }
             Destination::Exchange(exchange) => {
+                recent.reverse();
                 self.send(exchange, recent, Pass::Publish, effects);
             }
         }
@@ -133,5 +138,9 @@ impl VirtualHost {
 impl Sleeper for Exchange {
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
         host.release(&self, effects);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.delays().is_none_or(Delays::is_over)
     }
 }

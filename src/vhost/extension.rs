@@ -127,6 +127,11 @@ impl Delays {
         self.line.lock().as_ref().map_or(0, DelayLine::len)
     }
 
+    /// Whether the exchange is deleted.
+    pub fn is_over(&self) -> bool {
+        self.line.lock().is_none()
+    }
+
     /// Keeps a message until it is due. Tells whether it is kept: the exchange may be gone; and
     /// when the timer is to go off, if that is news.
     pub fn push(&self, due: Timestamp, kept: Kept) -> (bool, Option<Timestamp>) {

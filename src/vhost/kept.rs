@@ -1,8 +1,7 @@
 //! A message that an exchange keeps, with all that is needed to route it later.
 
-use amq_protocol::protocol::BasicProperties;
-use leveret_protocol::properties::{Change, Changes, RawProperties, encode_properties};
-use leveret_protocol::table::{TableWriter, entries};
+use amq_protocol::types::FieldTable;
+use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::exchange::negate_delay;
 use crate::message::{Body, Message, Parts};
@@ -61,24 +60,12 @@ impl Kept {
     }
 }
 
-fn is_delay(name: &[u8]) -> bool {
-    name == b"x-delay"
-}
-
 /// The message as its receivers get it after a delay: the header `x-delay` is negative.
-pub fn after_delay(message: &Message) -> Message {
-    // The message's own headers, not those that it was published with: there is no `BCC` in them.
+pub fn after_delay(message: &Message, headers: &FieldTable) -> Message {
     let properties = RawProperties(message.properties());
-    let Some(Ok(headers)) = properties.headers() else { return message.clone() };
-    let negated = BasicProperties::default().with_headers(negate_delay(headers));
-    let negated = encode_properties(&negated);
-    let delay = entries(negated.get(2..).unwrap_or_default()).find(|(name, _)| is_delay(name));
-    let mut headers = TableWriter::new();
-    for (name, entry) in entries(properties.raw_headers().unwrap_or_default()) {
-        // All but the delay stays as it came, octet for octet.
-        headers.entry(delay.filter(|_| is_delay(name)).map_or(entry, |(_, entry)| entry));
-    }
-    let headers = headers.finish();
+    // The message's own octets, not the headers that it was published with: `BCC` is gone.
+    let Some(raw) = properties.raw_headers() else { return message.clone() };
+    let headers = negate_delay(raw, headers);
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     let Ok(properties) = properties.with(&changes) else { return message.clone() };
     let parts = Parts {

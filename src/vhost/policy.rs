@@ -284,6 +284,8 @@ impl VirtualHost {
 
     fn apply_policies(self: &Arc<Self>) {
         let mut effects = Effects::new();
+        // With the lock on changes, so that what is declared meanwhile has the same policies.
+        let topology = self.topology.lock();
         for queue in self.queues() {
             self.apply_policies_to_queue(&queue, &mut effects);
         }
@@ -291,6 +293,7 @@ impl VirtualHost {
             self.apply_policies_to_exchange(&exchange);
         }
         self.changed();
+        drop(topology);
         self.run(&mut effects);
     }
 
@@ -303,6 +306,7 @@ impl VirtualHost {
 
     /// A queue was declared: policies apply to it as well.
     pub(super) fn apply_policies_to_new_queue(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        let _topology = self.topology.lock();
         if !self.policies.read().is_empty() {
             self.apply_policies_to_queue(queue, effects);
         }

@@ -88,7 +88,7 @@ fn a_publish_that_fails_leaves_the_channel_in_order() {
 fn confirms_and_transactions_exclude_each_other() {
     let world = World::new();
     world.declare("q");
-    world.channel.publish_and_confirm(to("q")).unwrap();
+    assert!(world.channel.publish_and_confirm(to("q")).unwrap().is_ack());
     let (code, text) = refusal(world.channel.tx_select());
     assert_eq!((code, text.as_str()), (406, "cannot switch from confirm to tx mode"));
     let other = world.open_channel();

@@ -397,7 +397,7 @@ fn the_history_follows_a_binding_between_exchanges() {
     }
     world.send(Publish::to_exchange("h", "other"));
     world.channel.exchange_bind("out", &Binding::new("h", "")).unwrap();
-    let expected: Vec<_> = (11..30).map(|number: i32| number.to_string()).collect();
+    let expected: Vec<_> = (11..30).rev().map(|number: i32| number.to_string()).collect();
     assert_eq!(world.drain("q"), expected);
     assert!(world.broker.memory_used() > before);
     world.channel.exchange_delete("h", false).unwrap();

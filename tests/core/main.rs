@@ -23,6 +23,7 @@ mod lengths;
 mod policies;
 mod priorities;
 mod queues;
+mod races;
 mod reply_to;
 mod simulation;
 mod support;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use leveret::Limits;
+use leveret::{Broker, Limits};
 
 use crate::client::{Client, is_connection};
 use crate::{frames, listening, wait_until};
@@ -243,7 +243,27 @@ fn wrong_passwords_are_told_to_those_who_want_to_know() {
 }
 
 #[test]
-fn anonymous_from_this_machine_is_the_default_user() {
+fn anonymous_does_without_the_password_of_nobody_but_guest() {
+    let builders = [
+        Broker::builder().default_user("app", "secret"),
+        Broker::builder().default_user("guest", "secret"),
+        Broker::builder().no_default_user(),
+    ];
+    for builder in builders {
+        let broker = builder.build();
+        let address = broker.listen("127.0.0.1:0").unwrap();
+        let mut client = Client::new(address);
+        client.send(frames::HEADER);
+        client.method();
+        let capabilities = ["authentication_failure_close"];
+        client.send(&frames::start_ok("ANONYMOUS", b"", &capabilities));
+        let text = client.connection_closed();
+        assert!(text.starts_with("403 ACCESS_REFUSED - Login was refused"), "{text}");
+    }
+}
+
+#[test]
+fn anonymous_from_this_machine_is_guest() {
     let (broker, address) = listening(Limits::default());
     let mut client = Client::new(address);
     client.send(frames::HEADER);

@@ -93,3 +93,13 @@ fn empty_body_frames_are_no_end() {
     client.send(&frames::get(1, "q", true));
     assert_eq!(client.content().body, b"ab");
 }
+
+#[test]
+fn what_one_channel_published_is_there_for_the_next_request_of_another() {
+    let (_broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address).channel(2);
+    client.declare("q");
+    let octets = [frames::publish(1, "q", b"x"), frames::get(2, "q", true)].concat();
+    client.send(&octets);
+    assert_eq!(client.content().body, b"x");
+}

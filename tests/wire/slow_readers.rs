@@ -275,3 +275,20 @@ fn closing_the_broker_does_not_wait_for_the_deaf() {
     assert_eq!(broker.connection_count(), 0);
     wait_until("its socket is closed", || deaf.socket_is_closed());
 }
+
+#[test]
+fn consumers_of_a_slow_connection_take_turns() {
+    const COUNT: u32 = 8_000;
+    const SIZE: usize = 4_000;
+    let (_broker, address) = listening(Limits::default());
+    let mut publisher = Client::with_channel(address);
+    publisher.declare("rare");
+    filled(&mut publisher, "backlog", COUNT, SIZE);
+    let mut slow = Client::narrow(address).opened(frames::CAPABILITIES, 0).channel(1).channel(2);
+    slow.ask(&frames::consume(2, "rare", "r", true));
+    slow.consume("backlog", "b", true);
+    publisher.send(&frames::publish(1, "rare", b"here"));
+    publisher.method();
+    let before = (0..COUNT).take_while(|_| slow.content().body != b"here").count();
+    assert!(before * SIZE < IN_FLIGHT, "served after {before} of the backlog");
+}
