@@ -26,14 +26,21 @@
 //! ```
 
 mod batch;
+mod disk;
 mod error;
 mod key;
+mod log;
 mod memory;
 mod store;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};
+pub use self::disk::{Disk, DiskFile, RealDisk};
 pub use self::error::{Error, Result};
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
+pub use self::log::{
+    Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,
+    Recovered, RecoveredMessage, RecoveredQueue, StoredMessage, Target, commit, verify,
+};
 pub use self::memory::MemoryStore;
 pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};

@@ -1,0 +1,5 @@
+//! The log: what every message store does, crashes, damage, a disk that fails.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crashes;
+mod support;
