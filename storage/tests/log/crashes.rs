@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use leveret_storage::testing::SimulatedDisk;
-use leveret_storage::{MessageStore, Recovered, Target};
+use leveret_storage::{MessageStore, Range, Recovered, Target};
 use parking_lot::Mutex;
 
-use crate::support::{Messages, Plan, Planner, WITNESS, content, open};
+use crate::support::{Messages, Plan, Planner, Step, WITNESS, content, open};
 
 /// Rounds of every seed; each ends with a crash, and the next begins with what it left.
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 4;
 
 struct Simulation {
     seed: u64,
@@ -18,6 +18,8 @@ struct Simulation {
     /// Every batch that was ever submitted, and whether it counts: known after each crash.
     plans: Vec<(Plan, bool)>,
     failures: bool,
+    /// Batches that settle the witnesses of all earlier ones.
+    sweeps: Vec<usize>,
 }
 
 impl Simulation {
@@ -32,7 +34,7 @@ impl Simulation {
     fn work(&mut self, disk: SimulatedDisk, round: u64) -> SimulatedDisk {
         let cut = self.planner.chance.below(3) > 0;
         if cut {
-            disk.cut_after(self.planner.chance.below(150));
+            disk.cut_after(self.planner.chance.below(400));
         }
         let seed = self.seed * ROUNDS + round;
         let Ok((log, recovered)) =
@@ -42,12 +44,20 @@ impl Simulation {
         };
         self.check(&content(&log), &recovered);
         let completed = Arc::new(Mutex::new(Vec::new()));
-        for _ in 0..self.planner.chance.below(60) {
+        let sweep = self.planner.chance.below(60);
+        for number in 0..self.planner.chance.below(150) {
             if self.failures && self.planner.chance.one_in(15) {
                 disk.fail_syncs(self.planner.chance.below(3) as u32);
                 disk.fail_writes(self.planner.chance.below(3) as u32);
             }
-            let plan = self.planner.plan();
+            // Only in the beginning it is known which batches count.
+            let mut plan = self.planner.plan();
+            if number == 0 && sweep > 20 && !self.plans.is_empty() {
+                let last = self.plans.len() as u64 - 1;
+                let witnesses = Range { queue: WITNESS, first: 0, last };
+                plan.0.push(Step::Settled(witnesses));
+                self.sweeps.push(self.plans.len());
+            }
             let number = self.plans.len();
             self.plans.push((plan.clone(), false));
             let list = completed.clone();
@@ -84,9 +94,11 @@ impl Simulation {
     /// Checks what a crash has left, and notes which batches count from now on.
     fn check(&mut self, found: &Messages, recovered: &Recovered) {
         let seed = self.seed;
-        for (number, (_, counts)) in self.plans.iter_mut().enumerate() {
-            let sequence = number as u64;
-            let there = found.contains_key(&Target { queue: WITNESS, sequence });
+        let witness = |number: usize| Target { queue: WITNESS, sequence: number as u64 };
+        let swept = self.sweeps.iter().rfind(|number| found.contains_key(&witness(**number)));
+        let known = swept.copied().unwrap_or(0);
+        for (number, (_, counts)) in self.plans.iter_mut().enumerate().skip(known) {
+            let there = found.contains_key(&witness(number));
             assert!(there || !*counts, "seed {seed}: batch {number} was completed and is lost");
             *counts = there;
         }
@@ -112,8 +124,13 @@ impl Simulation {
 
 fn simulate(seed: u64) {
     let failures = seed % 3 == 0;
-    let mut simulation =
-        Simulation { seed, planner: Planner::new(seed), plans: Vec::new(), failures };
+    let mut simulation = Simulation {
+        seed,
+        planner: Planner::new(seed),
+        plans: Vec::new(),
+        failures,
+        sweeps: Vec::new(),
+    };
     let mut disk = SimulatedDisk::new(seed);
     for round in 0..ROUNDS {
         disk = simulation.work(disk, round);

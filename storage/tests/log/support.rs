@@ -103,7 +103,7 @@ impl Planner {
                 let payload = (0..length).map(|at| octet.wrapping_add(at as u8)).collect();
                 steps.push(Step::Message(targets, payload));
             } else {
-                let queue = 1 + self.chance.below(4);
+                let queue = [1, 1, 2, 2, 2, 3, 3, 4][self.chance.below(8) as usize];
                 let Some(next) = self.next.get(&queue).copied().filter(|next| *next > 0) else {
                     continue;
                 };
