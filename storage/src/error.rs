@@ -40,7 +40,7 @@ pub enum Error {
     /// The record store reported something else than a failure of the medium.
     #[error("the record store failed: {0}")]
     Records(String),
-    /// A record is larger than the format allows.
+    /// A record is larger than the store takes.
     #[error("a record is too large for the store")]
     TooLarge,
     /// The store was closed.

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::real::RealDisk;
+pub(crate) use self::real::sync_directory;
 
 /// A directory of files with flat names.
 ///
@@ -46,12 +47,13 @@ pub trait Disk: Debug + Send + Sync {
 }
 
 /// An open file. It stays usable when it is renamed.
+#[expect(clippy::len_without_is_empty, reason = "nothing asks")]
 pub trait DiskFile: Debug + Send + Sync {
     /// Its length in octets.
     ///
     /// # Errors
     /// Whatever the medium reports.
-    #[expect(clippy::len_without_is_empty, reason = "nothing asks")]
+
     fn len(&self) -> io::Result<u64>;
 
     /// Fills the buffer from this offset on.

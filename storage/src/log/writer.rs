@@ -99,7 +99,18 @@ impl Writer {
     }
 }
 
+/// Closes the log when the thread ends, by a callback's panic too: nobody waits for it then.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.backlog.lock().closed = true;
+        self.0.room.notify_all();
+    }
+}
+
 fn run(mut engine: Engine, shared: &Shared) -> Result<()> {
+    let _closing = Closing(shared);
     let mut group: Vec<LogBatch> = Vec::new();
     let mut done: VecDeque<Done> = VecDeque::new();
     loop {

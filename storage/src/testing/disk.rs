@@ -337,7 +337,7 @@ impl DiskFile for SimulatedFile {
         state.operate(|_| ())?;
         let fails = state.failing_syncs > 0;
         state.failing_syncs = state.failing_syncs.saturating_sub(1);
-        let lost = fails && state.random() % 2 == 0;
+        let lost = fails && state.random().is_multiple_of(2);
         let Some(inode) = state.inodes.get_mut(self.inode) else { return Ok(()) };
         // Those who read see what was written, even where the disk has lost it for good.
         for write in std::mem::take(&mut inode.pending) {
