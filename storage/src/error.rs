@@ -1,6 +1,7 @@
 //! What can go wrong with a store.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why a store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,34 @@ pub enum Error {
     /// the store has to be opened anew.
     #[error("storage failed before and has to be opened anew")]
     Failed,
+    /// Octets of a file are not what was written there.
+    #[error("{file} is damaged at offset {offset}")]
+    Damaged {
+        /// The file's name.
+        file: String,
+        /// Where the damaged record begins, in octets.
+        offset: u64,
+    },
+    /// Another process, or this one a second time, has the directory open.
+    #[error("{} is in use by another process", .0.display())]
+    Locked(PathBuf),
+    /// The directory has a format that this version does not read.
+    #[error("the data has format {found}; this version reads format {known}")]
+    Format {
+        /// The format of the data.
+        found: String,
+        /// The format that this version writes.
+        known: u32,
+    },
+    /// The record store reported something else than a failure of the medium.
+    #[error("the record store failed: {0}")]
+    Records(String),
+    /// A record is larger than the store takes.
+    #[error("a record is too large for the store")]
+    TooLarge,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
 }
 
 /// The result of an operation on a store.

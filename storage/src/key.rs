@@ -3,7 +3,7 @@
 //! ```text
 //! definition   kind (1 octet), then each part of its name: octets, 00 01
 //!              (an octet 00 in a part is written 00 FF)
-//! message      80, queue (8 octets, big-endian), sequence (8 octets, big-endian)
+//! queue state  80, queue (8 octets, big-endian), item (8 octets, big-endian)
 //! ```
 
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// so that it does not find the messages of its predecessor.
 pub type QueueId = u64;
 
-const MESSAGE: u8 = 0x80;
+const QUEUE_STATE: u8 = 0x80;
 const ESCAPE: u8 = 0x00;
 const ESCAPED_ZERO: u8 = 0xFF;
 const END_OF_PART: u8 = 0x01;
@@ -29,25 +29,42 @@ pub enum DefinitionKind {
     Queue = 3,
     /// A binding, by virtual host, source, destination and whatever else tells it from others.
     Binding = 4,
+    /// A user, by name.
+    User = 5,
+    /// What a user may do, by user and virtual host.
+    Permission = 6,
+    /// A policy, by virtual host and name.
+    Policy = 7,
+    /// What else is kept, by whatever name it has.
+    Parameter = 8,
 }
 
 impl DefinitionKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::VirtualHost, Self::Exchange, Self::Queue, Self::Binding];
+    pub const ALL: [Self; 8] = [
+        Self::VirtualHost,
+        Self::Exchange,
+        Self::Queue,
+        Self::Binding,
+        Self::User,
+        Self::Permission,
+        Self::Policy,
+        Self::Parameter,
+    ];
 }
 
-/// What a record is found by. Keys are ordered: definitions by kind and name, then messages by
-/// queue and sequence.
+/// What a record is found by. Keys are ordered: definitions by kind and name, then the
+/// states of queues.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// A definition: its kind and the parts of its name, such as virtual host and queue name.
     Definition(DefinitionKind, Vec<Vec<u8>>),
-    /// A message of a queue. Sequences of a queue ascend.
-    Message {
+    /// A piece of a queue's state, such as what it counts.
+    QueueState {
         /// The queue.
         queue: QueueId,
-        /// The message's place in it.
-        sequence: u64,
+        /// Which piece of it.
+        item: u64,
     },
 }
 
@@ -60,9 +77,9 @@ impl Key {
         Self::Definition(kind, name.into_iter().map(|part| part.as_ref().to_vec()).collect())
     }
 
-    /// The key of a message.
-    pub const fn message(queue: QueueId, sequence: u64) -> Self {
-        Self::Message { queue, sequence }
+    /// The key of a piece of a queue's state.
+    pub const fn queue_state(queue: QueueId, item: u64) -> Self {
+        Self::QueueState { queue, item }
     }
 
     /// The key as octets, which sort as the keys do.
@@ -73,9 +90,9 @@ impl Key {
                 name.iter().for_each(|part| encode_part(part, &mut octets));
                 octets
             }
-            Self::Message { queue, sequence } => {
+            Self::QueueState { queue, item } => {
                 let mut octets = encode_queue(*queue);
-                octets.extend_from_slice(&sequence.to_be_bytes());
+                octets.extend_from_slice(&item.to_be_bytes());
                 octets
             }
         }
@@ -88,13 +105,13 @@ impl Key {
     pub fn decode(octets: &[u8]) -> Result<Self> {
         match octets.split_first() {
             None => Err(Error::CorruptKey("it is empty")),
-            Some((&MESSAGE, rest)) => {
-                let (queue, sequence) = rest
+            Some((&QUEUE_STATE, rest)) => {
+                let (queue, item) = rest
                     .split_first_chunk()
                     .and_then(|(queue, rest)| Some((queue, rest.try_into().ok()?)))
-                    .ok_or(Error::CorruptKey("a message's key has 17 octets"))?;
+                    .ok_or(Error::CorruptKey("a queue state's key has 17 octets"))?;
                 let queue = QueueId::from_be_bytes(*queue);
-                Ok(Self::Message { queue, sequence: u64::from_be_bytes(sequence) })
+                Ok(Self::QueueState { queue, item: u64::from_be_bytes(item) })
             }
             Some((&number, name)) => {
                 let kind = DefinitionKind::ALL.into_iter().find(|kind| *kind as u8 == number);
@@ -134,7 +151,7 @@ fn decode_parts(octets: &[u8]) -> Result<Vec<Vec<u8>>> {
 
 fn encode_queue(queue: QueueId) -> Vec<u8> {
     let mut octets = Vec::with_capacity(17);
-    octets.push(MESSAGE);
+    octets.push(QUEUE_STATE);
     octets.extend_from_slice(&queue.to_be_bytes());
     octets
 }
@@ -163,13 +180,13 @@ impl Prefix {
         Self(Key::definition(kind, name).encode())
     }
 
-    /// The messages of all queues.
-    pub fn messages() -> Self {
-        Self(vec![MESSAGE])
+    /// The states of all queues.
+    pub fn queue_states() -> Self {
+        Self(vec![QUEUE_STATE])
     }
 
-    /// The messages of a queue.
-    pub fn messages_of(queue: QueueId) -> Self {
+    /// The state of a queue.
+    pub fn queue_states_of(queue: QueueId) -> Self {
         Self(encode_queue(queue))
     }
 

@@ -1,39 +1,61 @@
-//! Storage seam of leveret: what survives a restart goes through [`Store`].
+//! Storage of leveret: what survives a restart.
 //!
-//! Records are opaque octets under typed [`Key`]s. Changes are gathered in a [`Batch`] and
-//! [committed](Store::commit) all or none. A commit is *visible* when it returns and *durable*
-//! after a later [`Store::flush`]: only then may a confirm for it go out. The two are apart so
-//! that many commits share one flush.
+//! - **Records**, small things such as definitions: opaque octets under typed [`Key`]s in a
+//!   [`Store`]. Changes are gathered in a [`Batch`] and [committed](Store::commit) all or none. A
+//!   commit is *visible* when it returns and *durable* after a later [`Store::flush`].
+//!   [`SledStore`] keeps them on disk, [`MemoryStore`] does not.
+//! - **Messages**, in a [`MessageStore`]: a message is stored once with all the queues that it is
+//!   in, and settled in each. What is written together is handed in as a [`LogBatch`], and
+//!   completed once it is durable. [`Log`] keeps them on disk, in segments that are only appended
+//!   to; [`MemoryLog`] does not.
 //!
-//! [`MemoryStore`] is a store for brokers that keep nothing, and for tests. A store on disk is not
-//! part of this version, and the broker does not use this crate yet.
+//! A [`DataDirectory`] holds both, under one lock. The broker does not use this crate yet.
 //!
 //! ```
-//! use leveret_storage::{Batch, DefinitionKind, Key, MemoryStore, Prefix, Store, scan};
+//! use leveret_storage::testing::SimulatedDisk;
+//! use leveret_storage::{Log, LogBatch, LogOptions, MessageStore, Range, Target, commit};
+//! use std::sync::Arc;
 //!
-//! let store = MemoryStore::new();
-//! let mut batch = Batch::new();
-//! batch.put(Key::definition(DefinitionKind::Queue, ["/", "orders"]), "durable");
-//! batch.put(Key::message(7, 1), "hello");
-//! let receipt = store.commit(batch)?;
+//! let disk = Arc::new(SimulatedDisk::new(1));
+//! let options = LogOptions::default().segment_octets(1 << 20);
+//! let (log, _) = Log::open(disk.clone(), options.clone())?;
+//! let mut batch = LogBatch::new();
+//! batch.message(&[Target { queue: 7, sequence: 0 }], b"meta", &[b"hello, ", b"world"])?;
+//! batch.message(&[Target { queue: 7, sequence: 1 }], b"meta", &[b"more"])?;
+//! commit(&log, batch)?; // now the publisher may hear of it
 //!
-//! store.flush()?;
-//! assert!(store.durable() >= receipt); // now the publisher may hear of it
+//! let mut batch = LogBatch::new();
+//! batch.settled(&[Range { queue: 7, first: 1, last: 1 }]);
+//! commit(&log, batch)?;
 //!
-//! let messages: Result<Vec<_>, _> = scan(&store, Prefix::messages_of(7)).collect();
-//! assert_eq!(messages?.len(), 1);
+//! let after = Arc::new(SimulatedDisk::from_image(disk.after_power_cut(), 1));
+//! let (log, recovered) = Log::open(after, options)?;
+//! assert_eq!(recovered.queues[&7].messages.len(), 1);
+//! let message = log.read(Target { queue: 7, sequence: 0 })?;
+//! assert!(message.is_some_and(|message| &message.payload[..] == b"hello, world"));
 //! # Ok::<(), leveret_storage::Error>(())
 //! ```
 
 mod batch;
+mod directory;
+mod disk;
 mod error;
 mod key;
+mod log;
 mod memory;
+mod sled_store;
 mod store;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};
+pub use self::directory::{DataDirectory, FORMAT};
+pub use self::disk::{Disk, DiskFile, RealDisk};
 pub use self::error::{Error, Result};
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
+pub use self::log::{
+    Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,
+    Recovered, RecoveredMessage, RecoveredQueue, StoredMessage, Target, commit, verify,
+};
 pub use self::memory::MemoryStore;
+pub use self::sled_store::{RECORD_MAX, SledStore};
 pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use leveret_storage::testing::{FaultyStore, Operation};
 use leveret_storage::{
-    Batch, Change, DefinitionKind, Error, Key, MemoryStore, Prefix, Receipt, SCAN_PAGE, Store, scan,
+    Batch, Change, DefinitionKind, Error, Key, MemoryStore, Prefix, Receipt, SCAN_PAGE, SledStore,
+    Store, scan,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,8 +27,9 @@ fn kind() -> impl Strategy<Value = DefinitionKind> {
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
         (kind(), name()).prop_map(|(kind, name)| Key::Definition(kind, name)),
-        (0..3_u64, 0..9_u64).prop_map(|(queue, sequence)| Key::message(queue, sequence)),
-        (any::<u64>(), any::<u64>()).prop_map(|(queue, sequence)| Key::message(queue, sequence)),
+        (0..3_u64, 0..9_u64).prop_map(|(queue, sequence)| Key::queue_state(queue, sequence)),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(queue, sequence)| Key::queue_state(queue, sequence)),
     ]
 }
 
@@ -36,8 +38,8 @@ fn prefix() -> impl Strategy<Value = Prefix> {
         Just(Prefix::everything()),
         kind().prop_map(Prefix::definitions),
         (kind(), name()).prop_map(|(kind, name)| Prefix::definitions_in(kind, name)),
-        Just(Prefix::messages()),
-        (0..3_u64).prop_map(Prefix::messages_of),
+        Just(Prefix::queue_states()),
+        (0..3_u64).prop_map(Prefix::queue_states_of),
     ]
 }
 
@@ -68,6 +70,8 @@ fn content(store: &dyn Store, prefix: Prefix) -> Vec<(Key, Bytes)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..Default::default() })]
+
     #[test]
     fn octets_sort_as_keys_do_and_lead_back(a in key(), b in key()) {
         prop_assert_eq!(a.cmp(&b), a.encode().cmp(&b.encode()));
@@ -114,6 +118,29 @@ proptest! {
     }
 
     #[test]
+    fn a_store_on_disk_is_a_store_in_memory(
+        batches in vec(batch(), 0..6), prefix in prefix(), after in key(),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = MemoryStore::new();
+        let disk = SledStore::open(directory.path()).unwrap();
+        for batch in batches {
+            let receipt = memory.commit(batch.clone()).unwrap();
+            prop_assert_eq!(disk.commit(batch).unwrap(), receipt);
+            prop_assert_eq!(disk.flush().unwrap(), memory.flush().unwrap());
+        }
+        let pages = |store: &dyn Store| {
+            [None, Some(&after)].map(|after| store.scan_page(&prefix, after, 2).unwrap())
+        };
+        prop_assert_eq!(pages(&disk), pages(&memory));
+        let expected = content(&memory, Prefix::everything());
+        prop_assert_eq!(&content(&disk, Prefix::everything()), &expected);
+        drop(disk);
+        let disk = SledStore::open(directory.path()).unwrap();
+        prop_assert_eq!(&content(&disk, Prefix::everything()), &expected);
+    }
+
+    #[test]
     fn a_crash_keeps_what_was_flushed(
         steps in vec((batch(), any::<bool>()), 0..12),
         kept in 0..4_usize,
@@ -141,14 +168,14 @@ fn a_scan_turns_pages() {
     let store = MemoryStore::new();
     let mut batch = Batch::new();
     let count = 2 * SCAN_PAGE as u64;
-    (0..count).for_each(|sequence| batch.put(Key::message(1, sequence), "m"));
-    batch.put(Key::message(2, 0), "another queue's");
+    (0..count).for_each(|sequence| batch.put(Key::queue_state(1, sequence), "m"));
+    batch.put(Key::queue_state(2, 0), "another queue's");
     assert_eq!((batch.len(), batch.octets()), (2 * SCAN_PAGE + 1, 2 * SCAN_PAGE + 15));
     store.commit(batch).unwrap();
-    let sequences: Vec<_> = content(&store, Prefix::messages_of(1))
+    let sequences: Vec<_> = content(&store, Prefix::queue_states_of(1))
         .into_iter()
         .map(|(key, _)| match key {
-            Key::Message { sequence, .. } => sequence,
+            Key::QueueState { item, .. } => item,
             Key::Definition(..) => u64::MAX,
         })
         .collect();
@@ -160,13 +187,13 @@ fn failures_come_on_command() {
     let store = FaultyStore::new();
     let batch = |sequence| {
         let mut batch = Batch::new();
-        batch.put(Key::message(1, sequence), "m");
+        batch.put(Key::queue_state(1, sequence), "m");
         batch
     };
     store.fail(Operation::Commit, 1);
     store.commit(batch(1)).unwrap();
     assert!(matches!(store.commit(batch(2)), Err(Error::Io(_))));
-    assert_eq!(store.get(&Key::message(1, 2)).unwrap(), None, "a failed commit does nothing");
+    assert_eq!(store.get(&Key::queue_state(1, 2)).unwrap(), None, "a failed commit does nothing");
     store.commit(batch(3)).unwrap();
 
     store.fail(Operation::Read, 0);

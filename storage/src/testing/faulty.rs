@@ -30,7 +30,7 @@ pub enum Operation {
 ///
 /// let store = FaultyStore::new();
 /// let mut batch = Batch::new();
-/// batch.put(Key::message(1, 1), "m");
+/// batch.put(Key::queue_state(1, 1), "m");
 /// let receipt = store.commit(batch)?;
 /// store.fail(Operation::Flush, 0);
 /// assert!(store.flush().is_err());

@@ -1,0 +1,125 @@
+//! The disk of the operating system.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs4::fs_std::FileExt as _;
+
+use crate::disk::{Disk, DiskFile};
+
+/// A directory of the file system.
+#[derive(Debug)]
+pub struct RealDisk(PathBuf);
+
+impl RealDisk {
+    /// The files of this directory, which is created if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
+        let directory = directory.into();
+        std::fs::create_dir_all(&directory)?;
+        Ok(Self(directory))
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, name: &str, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.0.join(name);
+        let file =
+            OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.0.join(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        sync_directory(&self.0)
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // Windows cannot open a directory as a file, and needs no such call.
+    if cfg!(windows) { Ok(()) } else { File::open(directory)?.sync_all() }
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, octets: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.0, octets, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, mut octets: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !octets.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(&self.0, octets, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    octets = octets.get_mut(read..).unwrap_or_default();
+                    offset += read as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, octets: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.0, octets, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, mut octets: &[u8], mut offset: u64) -> io::Result<()> {
+        while !octets.is_empty() {
+            match std::os::windows::fs::FileExt::seek_write(&self.0, octets, offset)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => {
+                    octets = octets.get(written..).unwrap_or_default();
+                    offset += written as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        if self.0.metadata()?.len() < length {
+            self.0.allocate(length)?;
+            self.0.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}

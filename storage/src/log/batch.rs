@@ -1,0 +1,125 @@
+//! What is written all or none.
+
+use crate::error::{Error, Result};
+use crate::key::QueueId;
+use crate::log::content::{self, Range, Target};
+use crate::log::frame::{self, BODY_MAX, HEAD_MAX, HEADER, Header, Kind};
+
+/// Messages and settlements that are written to the log all or none, in order, encoded as they
+/// are added: whoever adds them pays for that, not the log's writer.
+#[derive(Clone, Debug, Default)]
+pub struct LogBatch {
+    octets: Vec<u8>,
+    records: u32,
+    last_at: usize,
+}
+
+impl LogBatch {
+    /// No records.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No records, with room for so many octets.
+    pub fn with_capacity(octets: usize) -> Self {
+        Self { octets: Vec::with_capacity(octets), ..Self::default() }
+    }
+
+    /// Adds a message, stored once for all its targets. `meta` is kept beside the targets and
+    /// comes back from recovery without the payload being read; the payload is given in parts.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for a payload over 1 GiB, or targets and meta over 16 MiB.
+    pub fn message(&mut self, targets: &[Target], meta: &[u8], payload: &[&[u8]]) -> Result<()> {
+        let octets: usize = payload.iter().map(|part| part.len()).sum();
+        if octets > BODY_MAX || targets.len() * 16 + meta.len() + 4 > HEAD_MAX {
+            return Err(Error::TooLarge);
+        }
+        let head = |octets: &mut Vec<u8>| content::encode_message(octets, targets, meta);
+        self.append(Kind::Message, head, payload);
+        Ok(())
+    }
+
+    /// Adds that messages are gone. They have to have been submitted before, and do not come back.
+    pub fn settled(&mut self, ranges: &[Range]) {
+        const RANGES_MAX: usize = 1 << 16;
+        for ranges in ranges.chunks(RANGES_MAX) {
+            self.append(Kind::Settled, |octets| content::encode_ranges(octets, ranges), &[]);
+        }
+    }
+
+    /// Adds that a queue's messages up to this sequence are gone.
+    pub fn purged(&mut self, queue: QueueId, last: u64) {
+        self.settled(&[Range { queue, first: 0, last }]);
+    }
+
+    /// Adds that a queue is gone with all its messages. Its number must not be used again.
+    pub fn deleted(&mut self, queue: QueueId) {
+        self.purged(queue, u64::MAX);
+    }
+
+    pub(crate) fn clean_stop() -> Self {
+        let mut batch = Self::new();
+        batch.append(Kind::CleanStop, |_| (), &[]);
+        batch
+    }
+
+    fn append(&mut self, kind: Kind, head: impl FnOnce(&mut Vec<u8>), body: &[&[u8]]) {
+        self.last_at = self.octets.len();
+        frame::append(&mut self.octets, kind, self.records, head, body);
+        self.records += 1;
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.records as usize
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Octets it takes in the log.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Makes it ready to be written to this place. Can be done anew for another place.
+    pub(crate) fn stamp(&mut self, segment: u64, offset: u64, group: u64) -> &[u8] {
+        if let Some(last) = self.octets.get_mut(self.last_at..) {
+            frame::mark_last(last);
+        }
+        let mut at = 0;
+        while let Some(record) = self.octets.get_mut(at..).filter(|rest| rest.len() >= HEADER) {
+            let Some((head, span)) = lengths(record) else { break };
+            frame::stamp(record, head, segment, offset + at as u64, group);
+            at += span;
+        }
+        &self.octets
+    }
+
+    /// The payload of a record that begins here.
+    pub(crate) fn body_at(&self, at: usize, header: &Header) -> Option<&[u8]> {
+        header.body_of(self.octets.get(at..)?)
+    }
+
+    /// Its records once it was stamped: where each begins in the batch, its header and its head.
+    pub(crate) fn records(&self, segment: u64) -> impl Iterator<Item = (usize, Header, &[u8])> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let octets = self.octets.get(at..)?;
+            let header = Header::parse(octets, segment)?;
+            let begin = at;
+            at += header.span();
+            Some((begin, header, header.head_of(octets)?))
+        })
+    }
+}
+
+/// The length of the head of a record that was not stamped yet, and its span.
+fn lengths(record: &[u8]) -> Option<(usize, usize)> {
+    let head = u32::from_le_bytes(*record.get(8..)?.first_chunk()?) as usize;
+    let body = u32::from_le_bytes(*record.get(12..)?.first_chunk()?) as usize;
+    Some((head, (HEADER + head + body).next_multiple_of(frame::ALIGN)))
+}

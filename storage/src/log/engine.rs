@@ -1,0 +1,267 @@
+//! Writes groups of batches to segments: the part of the log that knows no threads.
+
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::Result;
+use crate::log::batch::LogBatch;
+use crate::log::compaction::Compaction;
+use crate::log::content;
+use crate::log::frame::Kind;
+use crate::log::index::IndexBuilder;
+use crate::log::live::Location;
+use crate::log::options::{Durability, LogOptions};
+use crate::log::segment::{Segment, log_name};
+use crate::log::state::SharedState;
+
+/// Batches shorter than this are gathered in one write.
+const GATHERED: usize = 64 << 10;
+
+/// The segment that is being written.
+#[derive(Debug)]
+struct Active {
+    number: u64,
+    file: Arc<dyn DiskFile>,
+    used: u64,
+    capacity: u64,
+    index: IndexBuilder,
+}
+
+/// The writing side of a log. All calls come from one thread.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: LogOptions,
+    pub(crate) state: SharedState,
+    active: Option<Active>,
+    pub(crate) next_segment: u64,
+    /// What the next sync makes durable.
+    group: u64,
+    /// Something of the group was written, but not synced: only when buffered.
+    unsynced: bool,
+    /// Names of emptied files.
+    pub(crate) spares: Vec<String>,
+    pub(crate) compaction: Option<Compaction>,
+    /// Something may have become free since the last look.
+    pub(crate) look_for_space: bool,
+    gathered: Vec<u8>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        state: SharedState,
+        next_segment: u64,
+        group: u64,
+        spares: Vec<String>,
+    ) -> Self {
+        Self {
+            disk,
+            options,
+            state,
+            active: None,
+            next_segment,
+            group,
+            unsynced: false,
+            spares,
+            compaction: None,
+            look_for_space: true,
+            gathered: Vec::new(),
+        }
+    }
+
+    pub(crate) fn active_number(&self) -> Option<u64> {
+        self.active.as_ref().map(|active| active.number)
+    }
+
+    /// Writes as many of the batches as fit in one segment, syncs them, and tells how many that
+    /// were: at least one.
+    ///
+    /// # Errors
+    /// If nothing of it is durable as far as anyone knows. The same batches can be given again:
+    /// they are then written to another segment.
+    pub(crate) fn commit(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
+        let Some(first) = batches.first() else { return Ok(0) };
+        let needed = first.octets() as u64;
+        if self.active.as_ref().is_none_or(|active| active.capacity - active.used < needed) {
+            self.seal()?;
+            self.begin_segment(needed)?;
+        }
+        let Some(active) = &mut self.active else { return Ok(0) };
+        let mut end = active.used;
+        let fitting = batches.iter().take_while(|batch| {
+            end += batch.octets() as u64;
+            end <= active.capacity
+        });
+        let count = fitting.count();
+        let batches = batches.get_mut(..count).unwrap_or_default();
+        if let Err(error) = write(active, batches, self.group, &mut self.gathered) {
+            self.give_up_segment(batches);
+            return Err(error);
+        }
+        self.unsynced = true;
+        if self.options.durability == Durability::Fsync
+            && let Err(error) = self.sync()
+        {
+            self.give_up_segment(batches);
+            return Err(error);
+        }
+        self.note(batches);
+        Ok(count)
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if let Some(active) = self.active.as_ref().filter(|_| self.unsynced) {
+            active.file.sync()?;
+            self.unsynced = false;
+            self.group += 1;
+        }
+        Ok(())
+    }
+
+    /// Nobody knows what the segment holds behind the last sync. It may hold all of these batches,
+    /// so that what settles their messages has to be kept for as long as the file.
+    fn give_up_segment(&mut self, batches: &[LogBatch]) {
+        self.unsynced = false;
+        let Some(active) = self.active.take() else { return };
+        let mut state = self.state.lock();
+        let Some(segment) = state.segments.get_mut(&active.number) else { return };
+        segment.used = active.capacity;
+        for (_, header, head) in batches.iter().flat_map(|batch| batch.records(active.number)) {
+            match header.kind {
+                Kind::Message => {
+                    if let Some((targets, _)) = content::targets_and_meta(head) {
+                        segment.note_message(targets, header.span() as u64);
+                    }
+                }
+                Kind::Settled => {
+                    content::ranges(head).into_iter().flatten().for_each(|range| {
+                        segment.note_settled(range);
+                    });
+                }
+                Kind::CleanStop => {}
+            }
+        }
+        self.look_for_space = true;
+    }
+
+    /// Notes where messages are now and which are gone.
+    fn note(&mut self, batches: &[LogBatch]) {
+        let Some(active) = &mut self.active else { return };
+        let mut state = self.state.lock();
+        for batch in batches {
+            let begin = active.used;
+            active.used += batch.octets() as u64;
+            for (at, header, head) in batch.records(active.number) {
+                let (offset, span) = (begin + at as u64, header.span());
+                match header.kind {
+                    Kind::Message => {
+                        let Some((targets, meta)) = content::targets_and_meta(head) else {
+                            continue;
+                        };
+                        active.index.message(offset, span as u64, targets.clone(), meta);
+                        let segment = active.number;
+                        let location = Location { segment, offset, span: span as u32 };
+                        state.message(location, targets);
+                    }
+                    Kind::Settled => {
+                        let Some(ranges) = content::ranges(head) else { continue };
+                        active.index.settled(offset, span as u64, ranges.clone());
+                        ranges.for_each(|range| state.settled(active.number, range));
+                    }
+                    Kind::CleanStop => {}
+                }
+            }
+        }
+        if let Some(segment) = state.segments.get_mut(&active.number) {
+            segment.used = active.used;
+        }
+    }
+
+    /// Ends the segment that is being written.
+    fn seal(&mut self) -> Result<()> {
+        if let Err(error) = self.sync() {
+            // Only a buffered log gets here: what it wrote is still where it can be read, and was
+            // promised no more.
+            self.give_up_segment(&[]);
+            return Err(error);
+        }
+        if let Some(active) = self.active.take() {
+            // Without its side file the segment is read at the next start.
+            let last_group = self.group.saturating_sub(1);
+            let _ = active.index.write(&*self.disk, active.number, active.used, last_group);
+            self.look_for_space = true;
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, needed: u64) -> Result<()> {
+        let number = self.next_segment;
+        let name = log_name(number);
+        let capacity = self.options.segment_octets.max(needed);
+        // Its number is used up even if this fails: the file may be there after a crash.
+        self.next_segment += 1;
+        let spare = if needed <= self.options.segment_octets { self.spares.pop() } else { None };
+        if let Some(spare) = spare {
+            self.disk.rename(&spare, &name)?;
+        }
+        let file = self.disk.open(&name, true)?;
+        if let Err(error) = file.allocate(capacity).and_then(|()| self.disk.sync_directory()) {
+            // A segment without a record is removed at the next start if it cannot be now.
+            let _ = self.disk.remove(&name);
+            return Err(error.into());
+        }
+        let segment = Segment::new(file.clone(), capacity);
+        self.state.lock().segments.insert(number, segment);
+        let index = IndexBuilder::new();
+        self.active = Some(Active { number, file, used: 0, capacity, index });
+        Ok(())
+    }
+
+    /// Marks the log as stopped in order.
+    ///
+    /// # Errors
+    /// If the disk fails: the next start then takes it for a crash.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        // A log without a segment has nothing that could be in doubt.
+        if !self.state.lock().segments.is_empty() {
+            self.commit(&mut [LogBatch::clean_stop()])?;
+        }
+        self.sync()
+    }
+}
+
+fn write(
+    active: &Active,
+    batches: &mut [LogBatch],
+    group: u64,
+    gathered: &mut Vec<u8>,
+) -> Result<()> {
+    gathered.clear();
+    let mut offset = active.used;
+    for batch in batches {
+        let octets = batch.stamp(active.number, offset, group);
+        if octets.len() >= GATHERED {
+            flush(active, gathered, offset)?;
+            active.file.write_at(octets, offset)?;
+        } else {
+            gathered.extend_from_slice(octets);
+        }
+        offset += octets.len() as u64;
+        if gathered.len() >= 4 * GATHERED {
+            flush(active, gathered, offset)?;
+        }
+    }
+    flush(active, gathered, offset)
+}
+
+/// Writes what was gathered and ends at `end`.
+fn flush(active: &Active, gathered: &mut Vec<u8>, end: u64) -> Result<()> {
+    if !gathered.is_empty() {
+        active.file.write_at(gathered, end - gathered.len() as u64)?;
+        gathered.clear();
+    }
+    Ok(())
+}

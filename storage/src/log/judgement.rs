@@ -1,0 +1,109 @@
+//! Which of the records that a segment holds were completed.
+//!
+//! A group is written after the one before it was synced. So whatever is missing in a group that
+//! is not the last one of the log was damaged later, and its other records count. In the last
+//! group a batch counts if all of it is there: what is missing was not completed.
+
+use std::mem;
+
+use crate::log::content::Content;
+use crate::log::frame::HEADER;
+use crate::log::scan::{Hole, Record, Scanned};
+
+/// A segment's records that count, and what to do with the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) records: Vec<Record>,
+    /// Lost.
+    pub(crate) damage: Vec<Hole>,
+    /// Not completed, for the report.
+    pub(crate) torn: Vec<Hole>,
+    /// Parts to be written over.
+    pub(crate) cut: Vec<Hole>,
+    /// Octets up to the end of the last record.
+    pub(crate) used: u64,
+    scanned: Scanned,
+}
+
+impl Judged {
+    pub(crate) fn unjudged(scanned: Scanned) -> Self {
+        Self { scanned, ..Self::default() }
+    }
+
+    pub(crate) fn into_scanned(self) -> Scanned {
+        self.scanned
+    }
+
+    /// Takes the mark of a stop in order away, so that it does not stand for the next stop too;
+    /// tells whether it is the last thing there.
+    pub(crate) fn take_clean_stop(&mut self) -> bool {
+        let last = self.records.pop_if(|record| record.content == Content::CleanStop);
+        if let Some(record) = &last {
+            self.cut.push(Hole { from: record.offset, to: record.end() });
+        }
+        last.is_some() && self.torn.is_empty()
+    }
+}
+
+pub(crate) fn judge(scanned: Scanned, last_group: u64, is_last: bool) -> Judged {
+    let used = scanned.used();
+    let mut judged = Judged { used, ..Judged::default() };
+    for hole in &scanned.holes {
+        let at = scanned.records.partition_point(|record| record.offset < hole.from);
+        let before = at.checked_sub(1).and_then(|at| scanned.records.get(at));
+        let after = scanned.records.get(at);
+        let uncertain = match (before, after) {
+            (_, Some(after)) => after.group >= last_group,
+            (Some(before), None) => before.group >= last_group,
+            (None, None) => is_last,
+        };
+        if !uncertain {
+            judged.damage.push(*hole);
+            continue;
+        }
+        judged.torn.push(*hole);
+        // Behind the last record it is enough that the broken header is gone.
+        let to = if after.is_some() { hole.to } else { hole.to.min(hole.from + HEADER as u64) };
+        judged.cut.push(Hole { from: hole.from, to });
+    }
+    let mut batch: Vec<Record> = Vec::new();
+    for record in scanned.records {
+        let follows = match batch.last() {
+            None => record.ordinal == 0,
+            Some(before) => {
+                before.end() == record.offset
+                    && before.group == record.group
+                    && before.ordinal.checked_add(1) == Some(record.ordinal)
+            }
+        };
+        if !follows {
+            judged.take_part(mem::take(&mut batch), last_group);
+            if record.ordinal > 0 {
+                judged.take_part(vec![record], last_group);
+                continue;
+            }
+        }
+        let last = record.last;
+        batch.push(record);
+        if last {
+            judged.records.append(&mut batch);
+        }
+    }
+    judged.take_part(batch, last_group);
+    judged
+}
+
+impl Judged {
+    /// Takes what there is of a batch.
+    fn take_part(&mut self, records: Vec<Record>, last_group: u64) {
+        for record in records {
+            if record.group < last_group {
+                self.records.push(record);
+            } else {
+                let hole = Hole { from: record.offset, to: record.end() };
+                self.torn.push(hole);
+                self.cut.push(hole);
+            }
+        }
+    }
+}

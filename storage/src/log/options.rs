@@ -1,0 +1,71 @@
+//! Settings of a log.
+
+use std::time::Duration;
+
+/// What a completed batch survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: it was written and synced (`fdatasync`).
+    #[default]
+    Fsync,
+    /// The end of the process, by whatever means, but not that of the machine: it was written. A
+    /// power cut leaves a first part of what was written since the last sync, if the file system
+    /// writes in order, and may leave less.
+    Buffered,
+    /// Nothing: it is kept in memory.
+    Memory,
+}
+
+/// Settings of a [`Log`](crate::Log).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LogOptions {
+    /// What a completed batch survives; [`Durability::Fsync`] by default. A log on disk takes
+    /// [`Durability::Memory`] for [`Durability::Buffered`].
+    pub durability: Durability,
+    /// Octets of a segment file, 4 KiB to 16 GiB; 64 MiB by default. A batch that is larger gets
+    /// a segment of its own.
+    pub segment_octets: u64,
+    /// Emptied segment files that are kept for use again; 1 by default.
+    pub spares: usize,
+    /// Octets of batches that may wait for the disk before those who submit have to wait; 64 MiB
+    /// by default. One batch more is always taken, however large.
+    pub backlog_octets: usize,
+    /// Octets of batches that are written under one sync, at most; 8 MiB by default.
+    pub group_octets: usize,
+    /// Octets that compaction copies between two groups, at most; 1 MiB by default. One record
+    /// more is always copied, however large.
+    pub compaction_octets: usize,
+    /// How long after a failure of the disk writing is tried again; 1 s by default.
+    pub retry_after: Duration,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            segment_octets: 64 << 20,
+            spares: 1,
+            backlog_octets: 64 << 20,
+            group_octets: 8 << 20,
+            compaction_octets: 1 << 20,
+            retry_after: Duration::from_secs(1),
+        }
+    }
+}
+
+impl LogOptions {
+    /// With segments of so many octets.
+    #[must_use]
+    pub fn segment_octets(mut self, octets: u64) -> Self {
+        self.segment_octets = octets.clamp(4 << 10, 16 << 30).next_multiple_of(8);
+        self
+    }
+
+    /// With this durability.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+}

@@ -1,0 +1,158 @@
+//! Finds the records of a segment by reading all of it.
+
+use crate::disk::DiskFile;
+use crate::error::Result;
+use crate::log::content::Content;
+use crate::log::frame::{ALIGN, CUT, HEADER, Header};
+
+/// Octets that are read at a time.
+const WINDOW: usize = 1 << 20;
+
+/// A record that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) offset: u64,
+    pub(crate) span: u32,
+    pub(crate) group: u64,
+    pub(crate) ordinal: u32,
+    pub(crate) last: bool,
+    pub(crate) content: Content,
+}
+
+impl Record {
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + u64::from(self.span)
+    }
+}
+
+/// A place where no record is although one should or could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// What a segment holds.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub(crate) records: Vec<Record>,
+    /// Between records, in order; the last one may be behind the last record.
+    pub(crate) holes: Vec<Hole>,
+}
+
+impl Scanned {
+    pub(crate) fn used(&self) -> u64 {
+        self.records.last().map_or(0, Record::end)
+    }
+
+    pub(crate) fn last_group(&self) -> u64 {
+        self.records.iter().map(|record| record.group).max().unwrap_or(0)
+    }
+}
+
+/// A window on a file that moves forward.
+struct Window<'a> {
+    file: &'a dyn DiskFile,
+    length: u64,
+    begin: u64,
+    octets: Vec<u8>,
+}
+
+impl Window<'_> {
+    /// Up to `wanted` octets from `offset` on, fewer at the end of the file.
+    fn at(&mut self, offset: u64, wanted: usize) -> Result<&[u8]> {
+        let rest = self.length.saturating_sub(offset);
+        let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(wanted);
+        let held = offset.checked_sub(self.begin).and_then(|skip| usize::try_from(skip).ok());
+        let held = held.filter(|skip| skip + wanted <= self.octets.len());
+        let skip = match held {
+            Some(skip) => skip,
+            None => {
+                let filled = usize::try_from(rest).unwrap_or(usize::MAX).min(wanted.max(WINDOW));
+                self.octets.resize(filled, 0);
+                self.begin = offset;
+                self.file.read_at(&mut self.octets, offset)?;
+                0
+            }
+        };
+        Ok(self.octets.get(skip..skip + wanted).unwrap_or_default())
+    }
+}
+
+/// What is found at a place.
+enum Found {
+    Record(Box<Record>),
+    /// Nothing, but it may have been one.
+    Broken,
+    Cut,
+    Nothing,
+}
+
+fn look(window: &mut Window<'_>, segment: u64, offset: u64) -> Result<Found> {
+    let octets = window.at(offset, HEADER)?;
+    if octets.starts_with(&CUT) {
+        return Ok(Found::Cut);
+    }
+    let Some(header) = Header::parse(octets, segment) else { return Ok(Found::Nothing) };
+    let octets = window.at(offset, HEADER + header.head)?;
+    if !header.head_is_sound(octets, segment, offset) {
+        return Ok(Found::Broken);
+    }
+    let octets = window.at(offset, header.span())?;
+    let sound = octets.len() == header.span() && header.body_is_sound(octets);
+    let head = header.head_of(octets).filter(|_| sound);
+    let content = head.and_then(|head| Content::decode(header.kind, head));
+    Ok(content.map_or(Found::Broken, |content| {
+        Found::Record(Box::new(Record {
+            offset,
+            span: header.span() as u32,
+            group: header.group,
+            ordinal: header.ordinal,
+            last: header.last,
+            content,
+        }))
+    }))
+}
+
+/// Reads a segment.
+///
+/// # Errors
+/// If the medium fails. Damage is not an error.
+pub(crate) fn scan(file: &dyn DiskFile, segment: u64) -> Result<Scanned> {
+    let length = file.len()?;
+    let mut window = Window { file, length, begin: 0, octets: Vec::new() };
+    let mut scanned = Scanned::default();
+    let mut offset = 0;
+    // Where records ended, and whether anything since looks as if it had been one.
+    let mut hole: Option<(u64, bool)> = None;
+    while offset + HEADER as u64 <= length {
+        match look(&mut window, segment, offset)? {
+            Found::Record(record) => {
+                if let Some((from, _)) = hole.take() {
+                    scanned.holes.push(Hole { from, to: offset });
+                }
+                offset = record.end();
+                scanned.records.push(*record);
+            }
+            Found::Cut => {
+                if let Some((from, _)) = hole.take_if(|(_, broken)| *broken) {
+                    scanned.holes.push(Hole { from, to: offset });
+                }
+                hole = None;
+                offset += ALIGN as u64;
+            }
+            Found::Broken => {
+                hole.get_or_insert((offset, true)).1 = true;
+                offset += ALIGN as u64;
+            }
+            Found::Nothing => {
+                hole.get_or_insert((offset, false));
+                offset += ALIGN as u64;
+            }
+        }
+    }
+    if let Some((from, true)) = hole {
+        scanned.holes.push(Hole { from, to: length });
+    }
+    Ok(scanned)
+}

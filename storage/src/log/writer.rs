@@ -1,0 +1,190 @@
+//! The thread that writes, and the batches that wait for it.
+//!
+//! Groups form by themselves: while one is being synced, what is submitted gathers for the next.
+//! A lone batch is written and synced at once; no timer is involved.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+use crate::log::batch::LogBatch;
+use crate::log::engine::Engine;
+
+/// Called once the fate of a batch is known, maybe under the store's lock: it must be quick and
+/// not call the store.
+pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+#[derive(Default)]
+struct Backlog {
+    waiting: VecDeque<(LogBatch, Done)>,
+    /// Octets of all batches that are not completed.
+    octets: usize,
+    closed: bool,
+    /// The disk's last failure, while it lasts.
+    failure: Option<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    backlog: Mutex<Backlog>,
+    work: Condvar,
+    room: Condvar,
+}
+
+/// The writing thread of a log.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    limit: usize,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(crate) fn start(engine: Engine) -> Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let limit = engine.options.backlog_octets;
+        let run = {
+            let shared = shared.clone();
+            move || run(engine, &shared)
+        };
+        let thread = std::thread::Builder::new().name("leveret-log".into()).spawn(run)?;
+        Ok(Self { shared, limit, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) fn submit(&self, batch: LogBatch, done: Done) -> Result<()> {
+        let mut backlog = self.shared.backlog.lock();
+        while backlog.octets > self.limit && !backlog.closed {
+            self.shared.room.wait(&mut backlog);
+        }
+        if backlog.closed {
+            return Err(Error::Closed);
+        }
+        backlog.octets += batch.octets();
+        backlog.waiting.push_back((batch, done));
+        drop(backlog);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn would_block(&self) -> bool {
+        self.shared.backlog.lock().octets > self.limit
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.shared.backlog.lock().failure.clone()
+    }
+
+    /// Tries again now what failed.
+    pub(crate) fn retry(&self) {
+        self.shared.work.notify_one();
+    }
+
+    pub(crate) fn close(&self) -> Result<()> {
+        self.shared.backlog.lock().closed = true;
+        self.shared.work.notify_one();
+        self.shared.room.notify_all();
+        match self.thread.lock().take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(Error::Failed),
+        }
+    }
+}
+
+/// Closes the log when the thread ends, by a callback's panic too: nobody waits for it then.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.backlog.lock().closed = true;
+        self.0.room.notify_all();
+    }
+}
+
+fn run(mut engine: Engine, shared: &Shared) -> Result<()> {
+    let _closing = Closing(shared);
+    let mut group: Vec<LogBatch> = Vec::new();
+    let mut done: VecDeque<Done> = VecDeque::new();
+    loop {
+        // A failure costs nothing but space. If it lasts the next group meets it too; if not, the
+        // step is taken again after that.
+        let more = engine.maintain().unwrap_or(false);
+        if !gather(&engine, shared, more, &mut group, &mut done) {
+            return engine.stop();
+        }
+        let mut committed = 0;
+        while let Some(rest) = group.get_mut(committed..).filter(|rest| !rest.is_empty()) {
+            match engine.commit(rest) {
+                Ok(count) => {
+                    let octets = rest.iter().take(count).map(LogBatch::octets).sum();
+                    committed += count;
+                    done.drain(..count.min(done.len())).for_each(|done| done(Ok(())));
+                    release(shared, octets);
+                }
+                Err(error) => {
+                    if !wait_for_disk(&engine, shared, &error) {
+                        return give_up(shared, done, error);
+                    }
+                }
+            }
+        }
+        group.clear();
+    }
+}
+
+/// Takes the next group, waiting for it unless there is other work; false if the log is closed.
+fn gather(
+    engine: &Engine,
+    shared: &Shared,
+    more: bool,
+    group: &mut Vec<LogBatch>,
+    done: &mut VecDeque<Done>,
+) -> bool {
+    let mut backlog = shared.backlog.lock();
+    while backlog.waiting.is_empty() && !more && !backlog.closed {
+        shared.work.wait(&mut backlog);
+    }
+    let mut octets = 0;
+    while octets < engine.options.group_octets {
+        let Some((batch, callback)) = backlog.waiting.pop_front() else { break };
+        octets += batch.octets();
+        group.push(batch);
+        done.push_back(callback);
+    }
+    !(backlog.closed && group.is_empty())
+}
+
+/// Some batches are completed.
+fn release(shared: &Shared, octets: usize) {
+    let mut backlog = shared.backlog.lock();
+    backlog.octets = backlog.octets.saturating_sub(octets);
+    backlog.failure = None;
+    drop(backlog);
+    shared.room.notify_all();
+}
+
+/// Waits before writing is tried again; false if the log was closed meanwhile.
+fn wait_for_disk(engine: &Engine, shared: &Shared, error: &Error) -> bool {
+    let mut backlog = shared.backlog.lock();
+    backlog.failure = Some(error.to_string());
+    if !backlog.closed {
+        shared.work.wait_for(&mut backlog, engine.options.retry_after);
+    }
+    !backlog.closed
+}
+
+/// Completes everything with a failure.
+fn give_up(shared: &Shared, done: VecDeque<Done>, error: Error) -> Result<()> {
+    let waiting = std::mem::take(&mut shared.backlog.lock().waiting);
+    let waiting = waiting.into_iter().map(|(_, done)| done);
+    done.into_iter().chain(waiting).for_each(|done| done(Err(Error::Failed)));
+    Err(error)
+}

@@ -1,0 +1,7 @@
+//! Stores and disks for tests, which fail when they are told to and show what a crash would leave.
+
+mod disk;
+mod faulty;
+
+pub use self::disk::{Image, SimulatedDisk};
+pub use self::faulty::{FaultyStore, Operation};

@@ -1,0 +1,153 @@
+//! Power cuts and kills at random moments, with and without failures before: what was completed
+//! is there afterwards, whole batches each, and nothing else.
+
+use std::sync::Arc;
+
+use leveret_storage::testing::SimulatedDisk;
+use leveret_storage::{MessageStore, Range, Recovered, Target};
+use parking_lot::Mutex;
+
+use crate::support::{Messages, Plan, Planner, Step, WITNESS, content, open};
+
+/// Rounds of every seed; each ends with a crash, and the next begins with what it left.
+const ROUNDS: u64 = 4;
+
+struct Simulation {
+    seed: u64,
+    planner: Planner,
+    /// Every batch that was ever submitted, and whether it counts: known after each crash.
+    plans: Vec<(Plan, bool)>,
+    failures: bool,
+    /// Batches that settle the witnesses of all earlier ones.
+    sweeps: Vec<usize>,
+}
+
+impl Simulation {
+    fn expected(&self) -> Messages {
+        let mut messages = Messages::new();
+        let counted = self.plans.iter().filter(|(_, counts)| *counts);
+        counted.for_each(|(plan, _)| plan.apply(&mut messages));
+        messages
+    }
+
+    /// Works until a crash; returns the disk after it.
+    fn work(&mut self, disk: SimulatedDisk, round: u64) -> SimulatedDisk {
+        let cut = self.planner.chance.below(3) > 0;
+        if cut {
+            disk.cut_after(self.planner.chance.below(400));
+        }
+        let seed = self.seed * ROUNDS + round;
+        let Ok((log, recovered)) =
+            leveret_storage::Log::open(Arc::new(disk.clone()), crate::support::options())
+        else {
+            return SimulatedDisk::from_image(disk.after_power_cut(), seed);
+        };
+        self.check(&content(&log), &recovered);
+        let completed = Arc::new(Mutex::new(Vec::new()));
+        let sweep = self.planner.chance.below(60);
+        for number in 0..self.planner.chance.below(150) {
+            if self.failures && self.planner.chance.one_in(15) {
+                disk.fail_syncs(self.planner.chance.below(3) as u32);
+                disk.fail_writes(self.planner.chance.below(3) as u32);
+            }
+            // Only in the beginning it is known which batches count.
+            let mut plan = self.planner.plan();
+            if number == 0 && sweep > 20 && !self.plans.is_empty() {
+                let last = self.plans.len() as u64 - 1;
+                let witnesses = Range { queue: WITNESS, first: 0, last };
+                plan.0.push(Step::Settled(witnesses));
+                self.sweeps.push(self.plans.len());
+            }
+            let number = self.plans.len();
+            self.plans.push((plan.clone(), false));
+            let list = completed.clone();
+            let done = move |result: leveret_storage::Result<()>| {
+                if result.is_ok() {
+                    list.lock().push(number);
+                }
+            };
+            if log.would_block() && cut {
+                // Nothing more is completed once the power is cut.
+                break;
+            }
+            log.submit(plan.batch(), Box::new(done)).unwrap();
+            if self.planner.chance.one_in(3) {
+                while completed.lock().last() != Some(&number) && !disk.is_cut() {
+                    std::thread::yield_now();
+                }
+            }
+        }
+        // Whatever is completed by now has to be in the image.
+        let promised = completed.lock().clone();
+        let killed = !cut && self.planner.chance.one_in(2);
+        let image = if killed { disk.after_exit() } else { disk.after_power_cut() };
+        disk.cut_after(0);
+        // If the power is gone it cannot be closed in order.
+        let _ = log.close();
+        assert!(promised.is_sorted(), "seed {}: out of order", self.seed);
+        for number in promised {
+            self.plans[number].1 = true;
+        }
+        SimulatedDisk::from_image(image, seed)
+    }
+
+    /// Checks what a crash has left, and notes which batches count from now on.
+    fn check(&mut self, found: &Messages, recovered: &Recovered) {
+        let seed = self.seed;
+        let witness = |number: usize| Target { queue: WITNESS, sequence: number as u64 };
+        let swept = self.sweeps.iter().rfind(|number| found.contains_key(&witness(**number)));
+        let known = swept.copied().unwrap_or(0);
+        for (number, (_, counts)) in self.plans.iter_mut().enumerate().skip(known) {
+            let there = found.contains_key(&witness(number));
+            assert!(there || !*counts, "seed {seed}: batch {number} was completed and is lost");
+            *counts = there;
+        }
+        let expected = self.expected();
+        let same = found == &expected;
+        assert!(
+            same,
+            "seed {seed}: lost {:?}, back {:?}",
+            expected.keys().filter(|key| !found.contains_key(key)).collect::<Vec<_>>(),
+            found.keys().filter(|key| !expected.contains_key(key)).collect::<Vec<_>>()
+        );
+        for target in found.keys() {
+            let queue = &recovered.queues[&target.queue];
+            assert!(queue.next_sequence > target.sequence);
+            let at = queue.messages.binary_search_by_key(&target.sequence, |m| m.sequence);
+            assert!(at.is_ok(), "seed {seed}: {target:?} was not reported");
+        }
+        let reported: usize = recovered.queues.values().map(|queue| queue.messages.len()).sum();
+        assert_eq!(reported, found.len(), "seed {seed}");
+        assert!(self.failures || recovered.damage.is_empty(), "seed {seed}: {recovered:?}");
+    }
+}
+
+fn simulate(seed: u64) {
+    let failures = seed.is_multiple_of(3);
+    let mut simulation = Simulation {
+        seed,
+        planner: Planner::new(seed),
+        plans: Vec::new(),
+        failures,
+        sweeps: Vec::new(),
+    };
+    let mut disk = SimulatedDisk::new(seed);
+    for round in 0..ROUNDS {
+        disk = simulation.work(disk, round);
+    }
+    let (log, recovered) = open(&disk);
+    simulation.check(&content(&log), &recovered);
+    log.close().unwrap();
+    let (log, recovered) = open(&disk);
+    assert!(recovered.clean, "seed {seed}");
+    simulation.check(&content(&log), &recovered);
+}
+
+/// `LEVERET_CRASH_SEEDS=5000` runs more than the few hundred crashes of an ordinary run.
+#[test]
+fn what_was_completed_survives() {
+    let seeds = std::env::var("LEVERET_CRASH_SEEDS").ok().and_then(|count| count.parse().ok());
+    for seed in 1..=seeds.unwrap_or(60) {
+        simulate(seed);
+    }
+}

@@ -1,0 +1,145 @@
+//! Damaged files: never a panic, and no more is lost than what the damage covers.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use leveret_storage::testing::{Image, SimulatedDisk};
+use leveret_storage::{Log, MessageStore, Recovered, Target, commit, verify};
+use proptest::prelude::*;
+
+use crate::support::{Messages, Plan, Planner, Step, open, options};
+
+/// Longest record of a batch that a plan makes, about.
+const BATCH_MAX: usize = 60_000;
+
+struct Sample {
+    image: Image,
+    plans: Vec<Plan>,
+    messages: Messages,
+}
+
+/// A log that was closed in order.
+fn sample() -> &'static Sample {
+    static SAMPLE: OnceLock<Sample> = OnceLock::new();
+    SAMPLE.get_or_init(|| {
+        let disk = SimulatedDisk::new(3);
+        let (log, _) = open(&disk);
+        let mut planner = Planner::new(3);
+        let mut messages = Messages::new();
+        let plans: Vec<Plan> = (0..120).map(|_| planner.plan()).collect();
+        for plan in &plans {
+            plan.apply(&mut messages);
+            commit(&log, plan.batch()).unwrap();
+        }
+        log.close().unwrap();
+        Sample { image: disk.after_exit(), plans, messages }
+    })
+}
+
+struct Outcome {
+    lost: Vec<Target>,
+    recovered: Recovered,
+    /// Messages whose damage was found when they were read.
+    unreadable: usize,
+}
+
+fn reopen(image: Image) -> Outcome {
+    let _ = verify(&SimulatedDisk::from_image(image.clone(), 1));
+    let disk = Arc::new(SimulatedDisk::from_image(image, 1));
+    let (log, recovered) = Log::open(disk, options()).unwrap();
+    let (mut lost, mut unreadable) = (Vec::new(), 0);
+    for (target, payload) in &sample().messages {
+        match log.read(*target) {
+            Ok(Some(message)) => assert_eq!(&message.payload, payload),
+            Ok(None) => lost.push(*target),
+            Err(leveret_storage::Error::Damaged { .. }) => {
+                unreadable += 1;
+                lost.push(*target);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    Outcome { lost, recovered, unreadable }
+}
+
+/// The place of the message that is stored for a target.
+fn record_of(target: &Target) -> (usize, usize) {
+    let plans = sample().plans.iter().enumerate();
+    let found = plans.flat_map(|(plan, steps)| {
+        steps.0.iter().enumerate().filter_map(move |(step, content)| match content {
+            Step::Message(targets, _) if targets.contains(target) => Some((plan, step)),
+            _ => None,
+        })
+    });
+    found.last().unwrap()
+}
+
+fn file_and_offset(file: prop::sample::Index, at: prop::sample::Index) -> (String, usize) {
+    let (name, octets) = sample().image.iter().nth(file.index(sample().image.len())).unwrap();
+    (name.clone(), at.index(octets.len().max(1)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_wrong_octet_costs_one_record(
+        file: prop::sample::Index, at: prop::sample::Index, change in 1..=255_u8,
+    ) {
+        let (name, offset) = file_and_offset(file, at);
+        let mut image = sample().image.clone();
+        image.get_mut(&name).unwrap().iter_mut().skip(offset).take(1).for_each(|o| *o ^= change);
+        let outcome = reopen(image);
+        let records: BTreeSet<_> = outcome.lost.iter().map(record_of).collect();
+        prop_assert!(records.len() <= 1, "{name} at {offset}: {records:?}");
+        let reported = outcome.recovered.damage.len() + outcome.recovered.torn.len();
+        prop_assert!(records.is_empty() || reported + outcome.unreadable > 0);
+        prop_assert!(records.is_empty() || name.ends_with(".log"));
+    }
+
+    #[test]
+    fn a_short_file_costs_what_was_behind(file: prop::sample::Index, at: prop::sample::Index) {
+        let (name, length) = file_and_offset(file, at);
+        let mut image = sample().image.clone();
+        let last = image.keys().rfind(|name| name.starts_with("segment")).unwrap() == &name;
+        let octets = image.get_mut(&name).unwrap();
+        let removed = octets.len().saturating_sub(length);
+        octets.truncate(length);
+        let outcome = reopen(image);
+        let records: BTreeSet<_> = outcome.lost.iter().map(record_of).collect();
+        let octets: Vec<usize> = records.iter().map(|(plan, step)| {
+            match &sample().plans[*plan].0[*step] {
+                Step::Message(_, payload) => payload.len(),
+                Step::Settled(_) => 0,
+            }
+        }).collect();
+        // Of one record a part may be left, and of one batch if it was the last one.
+        let longest = octets.iter().max().copied().unwrap_or(0);
+        let batch = if last { BATCH_MAX } else { longest };
+        prop_assert!(octets.iter().sum::<usize>() <= removed + batch);
+        prop_assert!(records.is_empty() || name.ends_with(".log"));
+    }
+
+    #[test]
+    fn noise_does_not_panic(
+        file: prop::sample::Index, at: prop::sample::Index,
+        noise in proptest::collection::vec(any::<u8>(), 1..400),
+    ) {
+        let (name, offset) = file_and_offset(file, at);
+        let mut image = sample().image.clone();
+        let octets = image.get_mut(&name).unwrap();
+        octets.iter_mut().skip(offset).zip(&noise).for_each(|(to, from)| *to = *from);
+        let outcome = reopen(image);
+        prop_assert!(outcome.lost.len() < sample().messages.len() / 2 + 8);
+    }
+}
+
+#[test]
+fn a_sound_log_is_sound() {
+    let disk = SimulatedDisk::from_image(sample().image.clone(), 1);
+    assert_eq!(verify(&disk).unwrap(), []);
+    assert!(sample().image.len() > 8, "there should be several segments and side files");
+    let outcome = reopen(sample().image.clone());
+    assert!(outcome.lost.is_empty() && outcome.recovered.clean);
+    assert!(outcome.recovered.torn.is_empty() && outcome.recovered.damage.is_empty());
+}

@@ -1,0 +1,102 @@
+//! A disk that fails, is full, or is slow to come back; and how much of it is used.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use leveret_storage::testing::SimulatedDisk;
+use leveret_storage::{LogBatch, MessageStore, Range, Target, commit};
+
+use crate::support::{content, open};
+
+fn message(sequence: u64, octets: usize) -> LogBatch {
+    let mut batch = LogBatch::new();
+    let payload = vec![sequence as u8; octets];
+    let meta = (octets as u32).to_le_bytes();
+    batch.message(&[Target { queue: 1, sequence }], &meta, &[&payload]).unwrap();
+    batch
+}
+
+#[test]
+fn a_full_disk_stops_completions_until_there_is_space() {
+    let disk = SimulatedDisk::new(1);
+    let (log, _) = open(&disk);
+    disk.limit_space(Some(10_000));
+    let completed = Arc::new(AtomicUsize::new(0));
+    let mut submitted = 0;
+    while log.failure().is_none() || !log.would_block() {
+        if log.would_block() {
+            std::thread::yield_now();
+            continue;
+        }
+        let completed = completed.clone();
+        let done = move |result: leveret_storage::Result<()>| {
+            assert!(result.is_ok());
+            completed.fetch_add(1, Ordering::SeqCst);
+        };
+        log.submit(message(submitted, 500), Box::new(done)).unwrap();
+        submitted += 1;
+    }
+    assert!(completed.load(Ordering::SeqCst) < submitted as usize);
+    assert!(log.would_block(), "publishers are slowed");
+    assert!(log.read(Target { queue: 1, sequence: 0 }).unwrap().is_some(), "reading goes on");
+
+    disk.limit_space(None);
+    log.retry();
+    commit(&log, message(submitted, 500)).unwrap();
+    assert_eq!(completed.load(Ordering::SeqCst), submitted as usize);
+    assert_eq!(log.failure(), None);
+    let expected = content(&log);
+    let (log, recovered) = open(&SimulatedDisk::from_image(disk.after_power_cut(), 1));
+    assert_eq!(content(&log), expected);
+    assert!(!recovered.clean);
+}
+
+#[test]
+fn a_failed_sync_is_not_trusted_again() {
+    let disk = SimulatedDisk::new(1);
+    let (log, _) = open(&disk);
+    for sequence in 0..20 {
+        disk.fail_syncs(1 + (sequence % 2) as u32);
+        commit(&log, message(sequence, 100)).unwrap();
+        let after = SimulatedDisk::from_image(disk.after_power_cut(), 1);
+        let (log, _) = open(&after);
+        assert_eq!(log.sequences(1, 0, 99), (0..=sequence).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_drained_log_is_small_and_an_old_message_pins_little() {
+    let disk = SimulatedDisk::new(1);
+    let (log, _) = open(&disk);
+    for sequence in 0..2_000 {
+        commit(&log, message(sequence, 100)).unwrap();
+        if sequence % 100 > 0 {
+            let mut batch = LogBatch::new();
+            batch.settled(&[Range { queue: 1, first: sequence, last: sequence }]);
+            commit(&log, batch).unwrap();
+        }
+    }
+    let octets = |disk: &SimulatedDisk| disk.after_exit().values().map(Vec::len).sum::<usize>();
+    assert_eq!(log.usage().messages, 20);
+    assert!(octets(&disk) < 12 * 4096, "{}", octets(&disk));
+    let expected = content(&log);
+    let (recovered, _) = open(&SimulatedDisk::from_image(disk.after_power_cut(), 1));
+    assert_eq!(content(&recovered), expected);
+
+    let mut batch = LogBatch::new();
+    batch.purged(1, 2_000);
+    commit(&log, batch).unwrap();
+    // Space is looked for after a group: this one is there when it has been.
+    commit(&log, LogBatch::new()).unwrap();
+    log.close().unwrap();
+    assert!(octets(&disk) < 4 * 4096, "{}", octets(&disk));
+}
+
+#[test]
+fn an_idle_log_has_no_file() {
+    let disk = SimulatedDisk::new(1);
+    let (log, recovered) = open(&disk);
+    assert!(recovered.clean);
+    log.close().unwrap();
+    assert!(disk.after_exit().is_empty());
+}
