@@ -181,7 +181,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_map(steps in proptest::collection::vec((0..3_u8, 0..200_u64, 0..30_u64), 0..200)) {
+        fn it_is_a_map(
+            steps in proptest::collection::vec((0..3_u8, 0..200_u64, 0..30_u64), 0..200)
+        ) {
             let mut live = Live::default();
             let mut map = BTreeMap::new();
             for (number, (kind, sequence, more)) in (0..).zip(steps) {
@@ -193,12 +195,14 @@ mod tests {
                     prop_assert_eq!(before - map.len(), gone);
                 } else {
                     let location = Location { segment: more % 3, offset: number * 8, span: 8 };
-                    prop_assert_eq!(live.insert(sequence, location), map.insert(sequence, location));
+                    let before = map.insert(sequence, location);
+                    prop_assert_eq!(live.insert(sequence, location), before);
                 }
                 prop_assert_eq!(live.len(), map.len() as u64);
                 let from = more * 5;
                 let found: Vec<_> = live.iter_from(from).collect();
-                let expected: Vec<_> = map.range(from..).map(|(key, value)| (*key, *value)).collect();
+                let expected: Vec<_> =
+                    map.range(from..).map(|(key, value)| (*key, *value)).collect();
                 prop_assert_eq!(found, expected);
                 prop_assert_eq!(live.get(sequence), map.get(&sequence).copied());
             }
