@@ -53,7 +53,6 @@ pub trait DiskFile: Debug + Send + Sync {
     ///
     /// # Errors
     /// Whatever the medium reports.
-
     fn len(&self) -> io::Result<u64>;
 
     /// Fills the buffer from this offset on.
