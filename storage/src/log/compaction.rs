@@ -4,6 +4,7 @@
 //! A settlement has to stay for as long as a file holds a record of the message that it is about.
 //! Since it comes after the message, only earlier segments matter to it.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::disk::DiskFile;
@@ -26,6 +27,16 @@ pub(crate) struct Compaction {
     /// What the segment says is settled and has to be said again.
     settlements: Option<LogBatch>,
     damaged: bool,
+}
+
+/// Whether a file was there to be renamed or removed: it is not if this was done before an
+/// attempt failed.
+fn is_there(done: io::Result<()>) -> Result<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Engine {
@@ -76,11 +87,13 @@ impl Engine {
             for &(number, capacity) in &free {
                 self.remove_index(number)?;
                 let wanted = self.spares.len() + spares.len() < self.options.spares;
+                let (name, spare) = (log_name(number), spare_name(number));
                 if wanted && capacity == self.options.segment_octets {
-                    self.disk.rename(&log_name(number), &spare_name(number))?;
-                    spares.push(spare_name(number));
+                    if is_there(self.disk.rename(&name, &spare))? {
+                        spares.push(spare);
+                    }
                 } else {
-                    self.disk.remove(&log_name(number))?;
+                    is_there(self.disk.remove(&name))?;
                 }
             }
             // Only once the files are gone for good do settlements of later ones matter less.
@@ -94,10 +107,7 @@ impl Engine {
     }
 
     fn remove_index(&self, number: u64) -> Result<()> {
-        match self.disk.remove(&index_name(number)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        is_there(self.disk.remove(&index_name(number))).map(|_| ())
     }
 
     /// Begins to empty the segment with the least in it, if more than half of all that is on disk

@@ -69,6 +69,15 @@ impl Live {
 
     /// Sets where a message is, and returns where it was.
     pub(crate) fn insert(&mut self, sequence: u64, location: Location) -> Option<Location> {
+        // Nearly always it follows the last one.
+        if let Some(mut last) = self.runs.last_entry()
+            && last.get().segment == location.segment
+            && last.key() + last.get().places.len() as u64 == sequence
+        {
+            last.get_mut().places.push_back(Place::new(location));
+            self.count += 1;
+            return None;
+        }
         let before = self.remove_one(sequence);
         self.count += 1;
         let next = self.runs.range(sequence..).next().map(|(first, _)| *first);
@@ -175,15 +184,14 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
         #[test]
-        fn it_is_a_map(
-            steps in proptest::collection::vec((0..3_u8, 0..200_u64, 0..30_u64), 0..200)
-        ) {
+        fn it_is_a_map(steps in vec((0..3_u8, 0..200_u64, 0..30_u64), 0..200)) {
             let mut live = Live::default();
             let mut map = BTreeMap::new();
             for (number, (kind, sequence, more)) in (0..).zip(steps) {
@@ -201,8 +209,8 @@ mod tests {
                 prop_assert_eq!(live.len(), map.len() as u64);
                 let from = more * 5;
                 let found: Vec<_> = live.iter_from(from).collect();
-                let expected: Vec<_> =
-                    map.range(from..).map(|(key, value)| (*key, *value)).collect();
+                let rest = map.range(from..);
+                let expected: Vec<_> = rest.map(|(key, value)| (*key, *value)).collect();
                 prop_assert_eq!(found, expected);
                 prop_assert_eq!(live.get(sequence), map.get(&sequence).copied());
             }

@@ -80,11 +80,7 @@ fn file_and_offset(file: prop::sample::Index, at: prop::sample::Index) -> (Strin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 100,
-        failure_persistence: None,
-        ..Default::default()
-    })]
+    #![proptest_config(ProptestConfig { cases: 100, ..Default::default() })]
 
     #[test]
     fn a_wrong_octet_costs_one_record(
