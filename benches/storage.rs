@@ -74,7 +74,7 @@ fn log(directory: &Path, octets: usize, messages: u64) -> Measured {
     let mut options = LogOptions::default();
     options.group_octets = 1;
     options.spares = 8;
-    let (log, _) = Log::open(disk, options).expect("a log");
+    let (log, _) = Log::open(disk, options, &mut |_, _, _| ()).expect("a log");
     let payload = vec![7; octets];
     let (sender, receiver) = sync_channel(AHEAD);
     let mut sequence = 0;

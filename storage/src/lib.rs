@@ -11,6 +11,8 @@
 //!
 //! A [`DataDirectory`] holds both, under one lock. The broker does not use this crate yet.
 //!
+//! The feature `sled`, on by default, is for [`SledStore`] and [`DataDirectory`].
+//!
 //! ```
 //! use leveret_storage::testing::SimulatedDisk;
 //! use leveret_storage::{Log, LogBatch, LogOptions, MessageStore, Range, Target, commit};
@@ -18,7 +20,7 @@
 //!
 //! let disk = Arc::new(SimulatedDisk::new(1));
 //! let options = LogOptions::default().segment_octets(1 << 20);
-//! let (log, _) = Log::open(disk.clone(), options.clone())?;
+//! let (log, _) = Log::open(disk.clone(), options.clone(), &mut |_, _, _| ())?;
 //! let mut batch = LogBatch::new();
 //! batch.message(&[Target { queue: 7, sequence: 0 }], b"meta", &[b"hello, ", b"world"])?;
 //! batch.message(&[Target { queue: 7, sequence: 1 }], b"meta", &[b"more"])?;
@@ -29,33 +31,41 @@
 //! commit(&log, batch)?;
 //!
 //! let after = Arc::new(SimulatedDisk::from_image(disk.after_power_cut(), 1));
-//! let (log, recovered) = Log::open(after, options)?;
-//! assert_eq!(recovered.queues[&7].messages.len(), 1);
-//! let message = log.read(Target { queue: 7, sequence: 0 })?;
+//! let mut messages = Vec::new();
+//! let mut found = |target, _octets, meta: &[u8]| messages.push((target, meta.to_vec()));
+//! let (log, recovered) = Log::open(after, options, &mut found)?;
+//! let target = Target { queue: 7, sequence: 0 };
+//! assert_eq!(messages, [(target, b"meta".to_vec())]);
+//! assert_eq!(recovered.queues[&7], 2, "the next message's sequence");
+//! let message = log.read(target)?;
 //! assert!(message.is_some_and(|message| &message.payload[..] == b"hello, world"));
 //! # Ok::<(), leveret_storage::Error>(())
 //! ```
 
 mod batch;
+#[cfg(feature = "sled")]
 mod directory;
 mod disk;
 mod error;
 mod key;
 mod log;
 mod memory;
+#[cfg(feature = "sled")]
 mod sled_store;
 mod store;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};
-pub use self::directory::{DataDirectory, FORMAT};
+#[cfg(feature = "sled")]
+pub use self::directory::{DataDirectory, FORMAT, ReadOnlyDirectory};
 pub use self::disk::{Disk, DiskFile, RealDisk};
 pub use self::error::{Error, Result};
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
 pub use self::log::{
     Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,
-    Recovered, RecoveredMessage, RecoveredQueue, StoredMessage, Target, commit, verify,
+    Recovered, StoredMessage, Target, Watcher, commit, inspect, verify,
 };
 pub use self::memory::MemoryStore;
+#[cfg(feature = "sled")]
 pub use self::sled_store::{RECORD_MAX, SledStore};
 pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use leveret_storage::{
     Batch, DataDirectory, DefinitionKind, Error, Key, LogBatch, LogOptions, MessageStore, Prefix,
-    RECORD_MAX, Store, Target, commit, scan,
+    RECORD_MAX, ReadOnlyDirectory, Store, Target, commit, scan,
 };
 
 #[test]
@@ -38,16 +40,81 @@ fn records_and_messages_are_there_again() {
         assert!(matches!(records.commit(batch), Err(Error::TooLarge)));
 
         let options = LogOptions::default().segment_octets(1 << 20);
-        let (log, recovered) = data.log(options).unwrap();
+        let (log, recovered) = data.log(options, &mut |_, _, _| ()).unwrap();
         assert!(recovered.clean);
         let mut batch = LogBatch::new();
-        batch.message(&[target], b"", &[b"payload"]).unwrap();
+        batch.message(&[target], b"meta", &[b"payload"]).unwrap();
         commit(&log, batch).unwrap();
     }
     let data = DataDirectory::open(directory.path()).unwrap();
     let records = data.records().unwrap();
     assert_eq!(scan(&records, Prefix::everything()).count(), 1);
-    let (log, recovered) = data.log(LogOptions::default()).unwrap();
+    let mut found = Vec::new();
+    let mut note = |target, octets, meta: &[u8]| found.push((target, octets, meta.to_vec()));
+    let (log, recovered) = data.log(LogOptions::default(), &mut note).unwrap();
+    assert_eq!(found, [(target, 32 + 20 + 4 + 8, b"meta".to_vec())]);
+    assert_eq!((recovered.queues[&1], recovered.queue_max), (4, 1));
     assert!(recovered.clean, "it was closed when it was dropped");
     assert_eq!(&*log.read(target).unwrap().unwrap().payload, b"payload");
+}
+
+/// Names and octets of all files under a directory.
+fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(tree(&path));
+        } else {
+            files.push((path.clone(), fs::read(path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn looking_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let not_there = ReadOnlyDirectory::open(&path);
+    assert!(matches!(not_there, Err(Error::Io(error)) if error.kind() == ErrorKind::NotFound));
+    assert!(!path.exists());
+    drop(DataDirectory::open(&path).unwrap());
+    let data = ReadOnlyDirectory::open(&path).unwrap();
+    assert!(data.log(&mut |_, _, _| ()).unwrap().clean);
+    assert!(data.records().unwrap().is_empty() && data.verify().unwrap().is_empty());
+    assert!(!path.join("log").exists() && !path.join("records").exists());
+    drop(data);
+
+    let data = DataDirectory::open(&path).unwrap();
+    let records = data.records().unwrap();
+    let mut batch = Batch::new();
+    batch.put(Key::definition(DefinitionKind::Queue, ["/", "q"]), "durable");
+    records.commit(batch).unwrap();
+    records.flush().unwrap();
+    let (log, _) =
+        data.log(LogOptions::default().segment_octets(1 << 16), &mut |_, _, _| ()).unwrap();
+    let mut batch = LogBatch::new();
+    batch.message(&[Target { queue: 9, sequence: 3 }], b"meta", &[b"payload"]).unwrap();
+    batch.deleted(10);
+    commit(&log, batch).unwrap();
+    assert!(matches!(ReadOnlyDirectory::open(&path), Err(Error::Locked(_))));
+    drop((log, records, data));
+
+    let before = tree(&path);
+    let data = ReadOnlyDirectory::open(&path).unwrap();
+    assert!(matches!(DataDirectory::open(&path), Err(Error::Locked(_))));
+    let records = data.records().unwrap();
+    assert_eq!(scan(&records, Prefix::everything()).count(), 1);
+    let mut found = Vec::new();
+    let recovered = data.log(&mut |target, _, meta| found.push((target, meta.to_vec()))).unwrap();
+    assert_eq!(found, [(Target { queue: 9, sequence: 3 }, b"meta".to_vec())]);
+    assert!(recovered.clean);
+    assert_eq!((recovered.queues.get(&10), recovered.queue_max), (None, 10));
+    assert!(data.verify().unwrap().is_empty());
+    assert!(tree(&path) == before);
+    drop(data);
+    fs::write(path.join("format"), "2\n").unwrap();
+    assert!(matches!(ReadOnlyDirectory::open(&path), Err(Error::Format { known: 1, .. })));
 }

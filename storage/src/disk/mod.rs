@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::real::RealDisk;
+#[cfg(feature = "sled")]
 pub(crate) use self::real::sync_directory;
 
 /// A directory of files with flat names.

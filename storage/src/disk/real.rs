@@ -11,7 +11,10 @@ use crate::disk::{Disk, DiskFile};
 
 /// A directory of the file system.
 #[derive(Debug)]
-pub struct RealDisk(PathBuf);
+pub struct RealDisk {
+    directory: PathBuf,
+    read_only: bool,
+}
 
 impl RealDisk {
     /// The files of this directory, which is created if there is none.
@@ -21,29 +24,50 @@ impl RealDisk {
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         std::fs::create_dir_all(&directory)?;
-        Ok(Self(directory))
+        Ok(Self { directory, read_only: false })
+    }
+
+    /// The files of this directory, which should be there, to be read only: nothing is created,
+    /// and whatever would change something fails.
+    pub fn read_only(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), read_only: true }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Fails if nothing may be changed.
+    fn writable(&self) -> io::Result<()> {
+        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
     }
 }
 
 impl Disk for RealDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.0.join(name);
-        let file =
-            OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+        let writes = !self.read_only;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(writes)
+            .create(create && writes)
+            .truncate(false)
+            .open(self.path(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.0.join(from), self.0.join(to))
+        self.writable()?;
+        std::fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        std::fs::remove_file(self.0.join(name))
+        self.writable()?;
+        std::fs::remove_file(self.path(name))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.0)? {
+        for entry in std::fs::read_dir(&self.directory)? {
             let entry = entry?;
             if entry.file_type()?.is_file()
                 && let Ok(name) = entry.file_name().into_string()
@@ -55,7 +79,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        sync_directory(&self.0)
+        sync_directory(&self.directory)
     }
 }
 

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::error::Result;
 use crate::log::batch::LogBatch;
-use crate::log::content::{Content, Target};
+use crate::log::content::Target;
 use crate::log::engine::Engine;
 use crate::log::frame::Header;
-use crate::log::index;
-use crate::log::scan::{Record, scan};
+use crate::log::index::{self, Entry, EntryContent, Index, IndexBuilder, Position};
+use crate::log::scan::scan;
 use crate::log::segment::{index_name, log_name, spare_name};
 use crate::log::settled::SettledSet;
 
@@ -23,7 +23,8 @@ use crate::log::settled::SettledSet;
 pub(crate) struct Compaction {
     number: u64,
     file: Arc<dyn DiskFile>,
-    records: std::vec::IntoIter<Record>,
+    index: Index,
+    position: Position,
     /// What the segment says is settled and has to be said again.
     settlements: Option<LogBatch>,
     damaged: bool,
@@ -144,25 +145,26 @@ impl Engine {
             Ok(file) => index::read(&*file, number)?,
             Err(_) => None,
         };
-        let records = match index {
-            Some(index) => index.records,
-            None => scan(&*file, number)?.records,
+        let index = match index {
+            Some(index) => index,
+            None => {
+                let scanned = scan(&*file, number)?;
+                let mut index = IndexBuilder::new();
+                scanned.records.iter().for_each(|record| index.record(record));
+                index.finish(number, scanned.used(), scanned.last_group())
+            }
         };
-        let settlements = self.settlements_of(number, &records);
-        let records = records.into_iter();
-        let compaction = Compaction { number, file, records, settlements, damaged: false };
+        let settlements = self.settlements_of(number, &index);
+        let position = Position::default();
+        let compaction = Compaction { number, file, index, position, settlements, damaged: false };
         self.compaction = Some(compaction);
         Ok(())
     }
 
     /// What a segment says is settled and has to be said again elsewhere.
-    fn settlements_of(&self, number: u64, records: &[Record]) -> Option<LogBatch> {
+    fn settlements_of(&self, number: u64, index: &Index) -> Option<LogBatch> {
         let mut settled = SettledSet::default();
-        for record in records {
-            if let Content::Settled(ranges) = &record.content {
-                ranges.iter().for_each(|range| settled.insert(*range));
-            }
-        }
+        index.settlements().for_each(|range| settled.insert(range));
         let state = self.state.lock();
         let ranges: Vec<_> =
             settled.ranges().filter(|range| state.range_matters(number, *range)).collect();
@@ -186,8 +188,8 @@ impl Engine {
         }
         let mut batch = LogBatch::new();
         while batch.octets() < self.options.compaction_octets {
-            let Some(record) = compaction.records.next() else { break };
-            let copied = self.copy_record(compaction, &record, &mut batch);
+            let Some(entry) = compaction.index.next(&mut compaction.position) else { break };
+            let copied = self.copy_entry(compaction.number, &*compaction.file, &entry, &mut batch);
             compaction.damaged |= !copied?;
         }
         if batch.is_empty() {
@@ -199,25 +201,25 @@ impl Engine {
     }
 
     /// Copies a record as far as it is live; tells whether that went well.
-    fn copy_record(
+    fn copy_entry(
         &self,
-        compaction: &Compaction,
-        record: &Record,
+        number: u64,
+        file: &dyn DiskFile,
+        entry: &Entry<'_>,
         batch: &mut LogBatch,
     ) -> Result<bool> {
-        let Content::Message { targets, meta } = &record.content else { return Ok(true) };
-        let number = compaction.number;
+        let EntryContent::Message { targets, meta } = &entry.content else { return Ok(true) };
         let state = self.state.lock();
-        let is_here = |target: &Target| state.is_at(*target, number, record.offset);
-        let targets: Vec<Target> = targets.iter().copied().filter(is_here).collect();
+        let is_here = |target: &Target| state.is_at(*target, number, entry.offset);
+        let targets: Vec<Target> = targets.clone().filter(is_here).collect();
         drop(state);
         if targets.is_empty() {
             return Ok(true);
         }
-        let mut octets = vec![0; record.span as usize];
-        compaction.file.read_at(&mut octets, record.offset)?;
+        let mut octets = vec![0; entry.span as usize];
+        file.read_at(&mut octets, entry.offset)?;
         let header = Header::parse(&octets, number)
-            .filter(|header| header.head_is_sound(&octets, number, record.offset))
+            .filter(|header| header.head_is_sound(&octets, number, entry.offset))
             .filter(|header| header.body_is_sound(&octets));
         let Some(body) = header.and_then(|header| header.body_of(&octets)) else {
             return Ok(false);

@@ -76,12 +76,16 @@ impl Engine {
     }
 
     /// Writes as many of the batches as fit in one segment, syncs them, and tells how many that
-    /// were: at least one.
+    /// were: at least one. For batches without records there is nothing to do.
     ///
     /// # Errors
     /// If nothing of it is durable as far as anyone knows. The same batches can be given again:
     /// they are then written to another segment.
     pub(crate) fn commit(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
+        let barriers = batches.iter().take_while(|batch| batch.is_empty()).count();
+        if barriers > 0 {
+            return Ok(barriers);
+        }
         let Some(first) = batches.first() else { return Ok(0) };
         let needed = first.octets() as u64;
         if self.active.as_ref().is_none_or(|active| active.capacity - active.used < needed) {
@@ -191,7 +195,8 @@ impl Engine {
         if let Some(active) = self.active.take() {
             // Without its side file the segment is read at the next start.
             let last_group = self.group.saturating_sub(1);
-            let _ = active.index.write(&*self.disk, active.number, active.used, last_group);
+            let index = active.index.finish(active.number, active.used, last_group);
+            let _ = index.write(&*self.disk, active.number);
             self.look_for_space = true;
         }
         Ok(())

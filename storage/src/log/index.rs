@@ -87,29 +87,133 @@ impl IndexBuilder {
         }
     }
 
-    /// Writes the side file. It is not synced.
-    pub(crate) fn write(
-        mut self,
-        disk: &dyn Disk,
-        segment: u64,
-        used: u64,
-        last_group: u64,
-    ) -> Result<()> {
+    /// The finished side file.
+    pub(crate) fn finish(mut self, segment: u64, used: u64, last_group: u64) -> Index {
         let prefix = [segment.to_le_bytes(), used.to_le_bytes(), last_group.to_le_bytes()].concat();
         let prefix = [MAGIC.as_slice(), &prefix].concat();
         self.octets.iter_mut().zip(prefix).for_each(|(to, from)| *to = from);
         self.octets.extend_from_slice(&crc32fast::hash(&self.octets).to_le_bytes());
-        disk.open(&index_name(segment), true)?.write_at(&self.octets, 0)?;
-        Ok(())
+        self.octets.shrink_to_fit();
+        Index { octets: self.octets, used, last_group }
     }
 }
 
-/// What a side file says.
+/// A side file. Its records stay encoded: a few octets each.
 #[derive(Debug)]
 pub(crate) struct Index {
-    pub(crate) records: Vec<Record>,
+    octets: Vec<u8>,
     pub(crate) used: u64,
     pub(crate) last_group: u64,
+}
+
+/// What a side file says of a record.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) offset: u64,
+    pub(crate) span: u32,
+    pub(crate) content: EntryContent<'a>,
+}
+
+impl Entry<'_> {
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(u64::from(self.span))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum EntryContent<'a> {
+    Message { targets: Targets<'a>, meta: &'a [u8] },
+    Settled(Ranges<'a>),
+    CleanStop,
+}
+
+/// Encoded targets.
+#[derive(Clone, Debug)]
+pub(crate) struct Targets<'a>(&'a [u8]);
+
+impl Iterator for Targets<'_> {
+    type Item = Target;
+
+    fn next(&mut self) -> Option<Target> {
+        Some(Target { queue: take(&mut self.0)?, sequence: take(&mut self.0)? })
+    }
+}
+
+/// Encoded ranges.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranges<'a>(&'a [u8]);
+
+impl Iterator for Ranges<'_> {
+    type Item = Range;
+
+    fn next(&mut self) -> Option<Range> {
+        let (queue, first) = (take(&mut self.0)?, take(&mut self.0)?);
+        Some(Range { queue, first, last: first.wrapping_add(take(&mut self.0)?) })
+    }
+}
+
+/// How far the records of a side file were walked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Position {
+    at: usize,
+    end: u64,
+}
+
+impl Index {
+    /// Writes it. It is not synced.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn write(&self, disk: &dyn Disk, segment: u64) -> Result<()> {
+        disk.open(&index_name(segment), true)?.write_at(&self.octets, 0)?;
+        Ok(())
+    }
+
+    /// The next record, and moves the position behind it.
+    pub(crate) fn next(&self, position: &mut Position) -> Option<Entry<'_>> {
+        let records = self.octets.get(PREFIX..self.octets.len().saturating_sub(CHECKSUM))?;
+        let mut rest = records.get(position.at..)?;
+        let entry = decode_entry(&mut rest, position.end)?;
+        *position = Position { at: records.len() - rest.len(), end: entry.end() };
+        Some(entry)
+    }
+
+    /// All records, in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut position = Position::default();
+        std::iter::from_fn(move || self.next(&mut position))
+    }
+
+    /// Every settlement.
+    pub(crate) fn settlements(&self) -> impl Iterator<Item = Range> {
+        self.entries()
+            .filter_map(|entry| match entry.content {
+                EntryContent::Settled(ranges) => Some(ranges),
+                EntryContent::Message { .. } | EntryContent::CleanStop => None,
+            })
+            .flatten()
+    }
+
+    /// Takes the octets of a side file, if they are in order.
+    fn check(octets: Vec<u8>, segment: u64) -> Option<Self> {
+        let (covered, checksum) = octets.split_last_chunk::<CHECKSUM>()?;
+        if crc32fast::hash(covered) != u32::from_le_bytes(*checksum) {
+            return None;
+        }
+        let (magic, rest) = covered.split_first_chunk::<8>()?;
+        let (number, rest) = rest.split_first_chunk::<8>()?;
+        let (used, rest) = rest.split_first_chunk::<8>()?;
+        let (last_group, records) = rest.split_first_chunk::<8>()?;
+        if magic != MAGIC || u64::from_le_bytes(*number) != segment {
+            return None;
+        }
+        let (used, last_group) = (u64::from_le_bytes(*used), u64::from_le_bytes(*last_group));
+        let (mut rest, mut end) = (records, 0);
+        while !rest.is_empty() {
+            end = decode_entry(&mut rest, end)?.end();
+        }
+        (end <= used).then_some(Self { octets, used, last_group })
+    }
 }
 
 /// Reads a side file; none if it is not in order.
@@ -124,60 +228,37 @@ pub(crate) fn read(file: &dyn DiskFile, segment: u64) -> Result<Option<Index>> {
     }
     let mut octets = vec![0; length as usize];
     file.read_at(&mut octets, 0)?;
-    Ok(decode(&octets, segment))
+    Ok(Index::check(octets, segment))
 }
 
-fn decode(octets: &[u8], segment: u64) -> Option<Index> {
-    let (covered, checksum) = octets.split_last_chunk::<CHECKSUM>()?;
-    if crc32fast::hash(covered) != u32::from_le_bytes(*checksum) {
-        return None;
-    }
-    let (magic, rest) = covered.split_first_chunk::<8>()?;
-    let (number, rest) = rest.split_first_chunk::<8>()?;
-    let (used, rest) = rest.split_first_chunk::<8>()?;
-    let (last_group, mut rest) = rest.split_first_chunk::<8>()?;
-    if magic != MAGIC || u64::from_le_bytes(*number) != segment {
-        return None;
-    }
-    let (used, last_group) = (u64::from_le_bytes(*used), u64::from_le_bytes(*last_group));
-    let mut records = Vec::new();
-    let mut end = 0_u64;
-    while !rest.is_empty() {
-        let record = decode_record(&mut rest, end, last_group)?;
-        end = record.end();
-        records.push(record);
-    }
-    (end <= used).then_some(Index { records, used, last_group })
-}
-
-fn decode_record(rest: &mut &[u8], end: u64, group: u64) -> Option<Record> {
+fn decode_entry<'a>(rest: &mut &'a [u8], end: u64) -> Option<Entry<'a>> {
     let offset = take(rest)?.checked_mul(ALIGN as u64)?.checked_add(end)?;
     let span = u32::try_from(take(rest)?.checked_mul(ALIGN as u64)?).ok()?;
     let (&kind, after) = rest.split_first()?;
     *rest = after;
     let content = match Kind::from_number(kind)? {
         Kind::Message => {
-            let mut targets = Vec::new();
-            for _ in 0..take(rest)? {
-                targets.push(Target { queue: take(rest)?, sequence: take(rest)? });
-            }
+            let targets = Targets(take_numbers(rest, 2)?);
             let length = usize::try_from(take(rest)?).ok()?;
             let (meta, after) = rest.split_at_checked(length)?;
             *rest = after;
-            Content::Message { targets, meta: meta.into() }
+            EntryContent::Message { targets, meta }
         }
-        Kind::Settled => {
-            let mut ranges = Vec::new();
-            for _ in 0..take(rest)? {
-                let (queue, first) = (take(rest)?, take(rest)?);
-                ranges.push(Range { queue, first, last: first.wrapping_add(take(rest)?) });
-            }
-            Content::Settled(ranges)
-        }
-        Kind::CleanStop => Content::CleanStop,
+        Kind::Settled => EntryContent::Settled(Ranges(take_numbers(rest, 3)?)),
+        Kind::CleanStop => EntryContent::CleanStop,
     };
     offset.checked_add(u64::from(span))?;
-    Some(Record { offset, span, group, ordinal: 0, last: true, content })
+    Some(Entry { offset, span, content })
+}
+
+/// The octets of a counted list whose items have so many numbers each.
+fn take_numbers<'a>(rest: &mut &'a [u8], each: u64) -> Option<&'a [u8]> {
+    let numbers = take(rest)?.checked_mul(each)?;
+    let all = *rest;
+    for _ in 0..numbers {
+        take(rest)?;
+    }
+    all.get(..all.len() - rest.len())
 }
 
 fn put(octets: &mut Vec<u8>, mut number: u64) {

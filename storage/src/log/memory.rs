@@ -1,6 +1,7 @@
 //! Messages in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -11,23 +12,62 @@ use crate::log::batch::LogBatch;
 use crate::log::content::{self, Target};
 use crate::log::frame::Kind;
 use crate::log::options::Durability;
-use crate::log::store::{MessageStore, StoredMessage};
+use crate::log::store::{LogUsage, MessageStore, StoredMessage};
 use crate::log::writer::Done;
 
-/// Keeps messages for as long as it lives. Batches are completed at once, on the caller's thread.
-#[derive(Debug, Default)]
+/// Keeps messages for as long as it lives. Batches are completed at once, on a thread that submits:
+/// the caller's, or one that is just calling back.
+#[derive(Default)]
 pub struct MemoryLog(Mutex<State>);
 
-#[derive(Debug, Default)]
+impl fmt::Debug for MemoryLog {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MemoryLog").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct State {
     messages: BTreeMap<Target, StoredMessage>,
+    /// Callbacks that are due, in order.
+    due: VecDeque<Done>,
+    /// A thread is calling back.
+    calling: bool,
     closed: bool,
+}
+
+/// The right to call back, given back even if a callback panics.
+struct Calling<'a>(&'a MemoryLog);
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().calling = false;
+    }
 }
 
 impl MemoryLog {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Calls back what is due, unless another thread does: so they come in order, with no lock
+    /// held.
+    fn call_back(&self) {
+        let mut state = self.0.lock();
+        while !state.calling && !state.due.is_empty() {
+            state.calling = true;
+            drop(state);
+            let calling = Calling(self);
+            loop {
+                let done = self.0.lock().due.pop_front();
+                let Some(done) = done else { break };
+                done(Ok(()));
+            }
+            drop(calling);
+            // Some may have come after the last look.
+            state = self.0.lock();
+        }
     }
 }
 
@@ -68,17 +108,37 @@ impl MessageStore for MemoryLog {
             return Err(Error::Closed);
         }
         apply(&mut state.messages, batch);
-        // Called under the lock, so that completions come in order.
-        done(Ok(()));
+        state.due.push_back(done);
+        drop(state);
+        self.call_back();
         Ok(())
     }
 
-    fn would_block(&self) -> bool {
+    fn is_behind(&self) -> bool {
         false
     }
 
     fn read(&self, target: Target) -> Result<Option<StoredMessage>> {
         Ok(self.0.lock().messages.get(&target).cloned())
+    }
+
+    fn read_many(
+        &self,
+        queue: QueueId,
+        sequences: &[u64],
+        octets_max: usize,
+    ) -> Vec<Result<Option<StoredMessage>>> {
+        let state = self.0.lock();
+        let (mut octets, mut found) = (0, Vec::new());
+        for &sequence in sequences {
+            let message = state.messages.get(&Target { queue, sequence }).cloned();
+            octets += message.as_ref().map_or(0, |m| m.meta.len() + m.payload.len());
+            found.push(Ok(message));
+            if octets >= octets_max {
+                break;
+            }
+        }
+        found
     }
 
     fn sequences(&self, queue: QueueId, from: u64, max: usize) -> Vec<u64> {
@@ -93,6 +153,12 @@ impl MessageStore for MemoryLog {
 
     fn failure(&self) -> Option<String> {
         None
+    }
+
+    /// It has no segments and takes no octets of a disk.
+    fn usage(&self) -> LogUsage {
+        let messages = self.0.lock().messages.len() as u64;
+        LogUsage { messages, ..LogUsage::default() }
     }
 
     fn close(&self) -> Result<()> {

@@ -1,7 +1,8 @@
 //! The log: messages, and what became of them, in segments that are only appended to.
 //!
 //! Read from the top: [`store`] says what a log does, [`writer`] forms groups of batches,
-//! [`engine`] writes them, [`recovery`] opens what is there, [`compaction`] keeps it bounded.
+//! [`engine`] writes them, [`reading`] reads them, [`recovery`] opens what is there, [`compaction`]
+//! keeps it bounded.
 //! [`frame`], [`content`] and [`index`] are the octets; [`live`], [`segment`] and [`state`] what is
 //! kept in memory.
 
@@ -15,6 +16,7 @@ mod judgement;
 mod live;
 mod memory;
 mod options;
+mod reading;
 mod recovery;
 mod scan;
 mod segment;
@@ -26,23 +28,18 @@ mod writer;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use parking_lot::Mutex;
-
 pub use self::batch::LogBatch;
 pub use self::content::{Range, Target};
 pub use self::memory::MemoryLog;
-pub use self::options::{Durability, LogOptions};
-pub use self::recovery::{Damage, Recovered, RecoveredMessage, RecoveredQueue};
-pub use self::store::{MessageStore, StoredMessage, commit};
+pub use self::options::{Durability, LogOptions, Watcher};
+pub use self::recovery::{Damage, Recovered, inspect};
+pub use self::store::{LogUsage, MessageStore, StoredMessage, commit};
 pub use self::verify::verify;
 pub use self::writer::Done;
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::QueueId;
-use crate::log::frame::Header;
-use crate::log::segment::log_name;
-use crate::log::state::{SharedState, State};
+use crate::log::state::SharedState;
 use crate::log::writer::Writer;
 
 /// Messages on a disk.
@@ -53,41 +50,28 @@ pub struct Log {
     durability: Durability,
 }
 
-/// How much a log holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogUsage {
-    /// Segment files, the one that is being written among them.
-    pub segments: usize,
-    /// Octets of these files.
-    pub octets: u64,
-    /// Live messages; one that is in several queues counts for each.
-    pub messages: u64,
-}
-
 impl Log {
-    /// Opens the log that is on a disk, or begins one.
+    /// Opens the log that is on a disk, or begins one. `found` is called for every live message
+    /// of every queue, with its target, the octets of its record and its meta: in the order of
+    /// segments and offsets, so that the sequences of a queue nearly always ascend. They do not
+    /// where messages were moved to keep the disk bounded, and `found` is called twice for one
+    /// target if a crash interrupted that.
     ///
     /// # Errors
     /// If the disk fails. Damage is no error: it is reported, and what is good is there.
-    pub fn open(disk: Arc<dyn Disk>, mut options: LogOptions) -> Result<(Self, Recovered)> {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        mut options: LogOptions,
+        found: &mut dyn FnMut(Target, u32, &[u8]),
+    ) -> Result<(Self, Recovered)> {
         if options.durability == Durability::Memory {
             options.durability = Durability::Buffered;
         }
-        let state: SharedState = Arc::new(Mutex::new(State::default()));
         let durability = options.durability;
-        let (engine, recovered) = recovery::open(disk, options, state.clone())?;
+        let (engine, recovered) = recovery::open(disk, options, found)?;
+        let state = engine.state.clone();
         let writer = Writer::start(engine)?;
         Ok((Self { state, writer, durability }, recovered))
-    }
-
-    /// How much there is.
-    pub fn usage(&self) -> LogUsage {
-        let state = self.state.lock();
-        LogUsage {
-            segments: state.segments.len(),
-            octets: state.segments.values().map(|segment| segment.capacity).sum(),
-            messages: state.segments.values().map(|segment| segment.live).sum(),
-        }
     }
 
     /// Tries at once to write what could not be written, instead of after
@@ -102,36 +86,21 @@ impl MessageStore for Log {
         self.writer.submit(batch, done)
     }
 
-    fn would_block(&self) -> bool {
-        self.writer.would_block()
+    fn is_behind(&self) -> bool {
+        self.writer.is_behind()
     }
 
     fn read(&self, target: Target) -> Result<Option<StoredMessage>> {
-        let mut before = None;
-        loop {
-            let found = self.state.lock().locate(target);
-            let Some((location, file)) = found else { return Ok(None) };
-            let mut octets = vec![0; location.span as usize];
-            let read = file.read_at(&mut octets, location.offset);
-            let header = Header::parse(&octets, location.segment)
-                .filter(|header| header.head_is_sound(&octets, location.segment, location.offset))
-                .filter(|header| header.body_is_sound(&octets));
-            if let (Ok(()), Some(header)) = (&read, header) {
-                let head = header.head_of(&octets).and_then(content::targets_and_meta);
-                let meta = head.map_or(0, |(_, meta)| meta.len());
-                let (octets, end) = (Bytes::from(octets), frame::HEADER + header.head);
-                let meta = octets.slice(end - meta..end);
-                let payload = octets.slice(end..end + header.body);
-                return Ok(Some(StoredMessage { meta, payload }));
-            }
-            // It may have been moved, and its file used again, since it was looked up.
-            if before == Some(location) {
-                read?;
-                let file = log_name(location.segment);
-                return Err(Error::Damaged { file, offset: location.offset });
-            }
-            before = Some(location);
-        }
+        reading::read(&self.state, target)
+    }
+
+    fn read_many(
+        &self,
+        queue: QueueId,
+        sequences: &[u64],
+        octets_max: usize,
+    ) -> Vec<Result<Option<StoredMessage>>> {
+        reading::read_many(&self.state, queue, sequences, octets_max)
     }
 
     fn sequences(&self, queue: QueueId, from: u64, max: usize) -> Vec<u64> {
@@ -146,6 +115,15 @@ impl MessageStore for Log {
 
     fn failure(&self) -> Option<String> {
         self.writer.failure()
+    }
+
+    fn usage(&self) -> LogUsage {
+        let state = self.state.lock();
+        LogUsage {
+            segments: state.segments.len(),
+            octets: state.segments.values().map(|segment| segment.capacity).sum(),
+            messages: state.segments.values().map(|segment| segment.live).sum(),
+        }
     }
 
     fn close(&self) -> Result<()> {

@@ -1,6 +1,12 @@
 //! Settings of a log.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Called by a log's thread, with no lock of the log held, when something has changed that those
+/// who hold back wait for. It must be quick.
+pub type Watcher = Arc<dyn Fn() + Send + Sync>;
 
 /// What a completed batch survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub enum Durability {
 }
 
 /// Settings of a [`Log`](crate::Log).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogOptions {
     /// What a completed batch survives; [`Durability::Fsync`] by default. A log on disk takes
@@ -28,8 +34,8 @@ pub struct LogOptions {
     pub segment_octets: u64,
     /// Emptied segment files that are kept for use again; 1 by default.
     pub spares: usize,
-    /// Octets of batches that may wait for the disk before those who submit have to wait; 64 MiB
-    /// by default. One batch more is always taken, however large.
+    /// Octets of batches that wait for the disk from which on the log
+    /// [is behind](crate::MessageStore::is_behind); 64 MiB by default.
     pub backlog_octets: usize,
     /// Octets of batches that are written under one sync, at most; 8 MiB by default.
     pub group_octets: usize,
@@ -38,6 +44,25 @@ pub struct LogOptions {
     pub compaction_octets: usize,
     /// How long after a failure of the disk writing is tried again; 1 s by default.
     pub retry_after: Duration,
+    /// Called after a failure of the disk began, after it ended, and after the log, having been
+    /// [behind](crate::MessageStore::is_behind), is so no more; none by default.
+    pub watcher: Option<Watcher>,
+}
+
+impl fmt::Debug for LogOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LogOptions")
+            .field("durability", &self.durability)
+            .field("segment_octets", &self.segment_octets)
+            .field("spares", &self.spares)
+            .field("backlog_octets", &self.backlog_octets)
+            .field("group_octets", &self.group_octets)
+            .field("compaction_octets", &self.compaction_octets)
+            .field("retry_after", &self.retry_after)
+            .field("watcher", &self.watcher.is_some())
+            .finish()
+    }
 }
 
 impl Default for LogOptions {
@@ -50,6 +75,7 @@ impl Default for LogOptions {
             group_octets: 8 << 20,
             compaction_octets: 1 << 20,
             retry_after: Duration::from_secs(1),
+            watcher: None,
         }
     }
 }
@@ -66,6 +92,13 @@ impl LogOptions {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// With this watcher.
+    #[must_use]
+    pub fn watcher(mut self, watcher: Watcher) -> Self {
+        self.watcher = Some(watcher);
         self
     }
 }

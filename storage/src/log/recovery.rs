@@ -4,20 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::disk::{Disk, DiskFile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::QueueId;
-use crate::log::content::{Content, Range};
+use crate::log::content::Target;
 use crate::log::engine::Engine;
 use crate::log::frame::CUT;
-use crate::log::index::{self, IndexBuilder};
+use crate::log::index::{self, Entry, EntryContent, Index, IndexBuilder};
 use crate::log::judgement::{Judged, judge};
 use crate::log::live::Location;
 use crate::log::options::LogOptions;
-use crate::log::scan::{Hole, Record, scan};
+use crate::log::scan::{Hole, scan};
 use crate::log::segment::{FileKind, Segment, index_name, log_name, spare_name};
-use crate::log::settled::SettledSet;
-use crate::log::state::{SharedState, State};
+use crate::log::settled::{Lookup, SettledSet};
+use crate::log::state::State;
 
 /// A part of a file that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,26 +32,6 @@ pub struct Damage {
     pub octets: u64,
 }
 
-/// A live message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecoveredMessage {
-    /// Its sequence in the queue.
-    pub sequence: u64,
-    /// Octets of its record: payload, targets, meta, and 32 more.
-    pub octets: u32,
-    /// What it was stored with.
-    pub meta: Box<[u8]>,
-}
-
-/// The live messages of a queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecoveredQueue {
-    /// The lowest sequence that may be used for the next message.
-    pub next_sequence: u64,
-    /// Its messages, in the order of their sequences.
-    pub messages: Vec<RecoveredMessage>,
-}
-
 /// What was found when a log was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -60,16 +42,28 @@ pub struct Recovered {
     /// What was completed and is lost. Whatever the damage did not touch is kept. Damage to the
     /// payloads of finished segments is found when they are read, or by a verification.
     pub damage: Vec<Damage>,
-    /// Every queue that has left a trace and was not deleted.
-    pub queues: BTreeMap<QueueId, RecoveredQueue>,
+    /// For every queue that has left a trace and was not deleted, the lowest sequence that may be
+    /// used for its next message.
+    pub queues: BTreeMap<QueueId, u64>,
+    /// The highest number of a queue that has left a trace, deleted or not; 0 if none has.
+    pub queue_max: QueueId,
 }
 
 /// A segment that was looked at.
 struct Loaded {
     file: Arc<dyn DiskFile>,
     length: u64,
-    /// None if the side file has them.
-    judged: Option<Judged>,
+    records: Records,
+}
+
+/// Where the records of a segment are to be had.
+enum Records {
+    /// In its side file.
+    SideFile,
+    /// They were read.
+    Read(Judged),
+    /// They were read, and what counts is here.
+    Index(Index),
 }
 
 /// The names in a directory, sorted.
@@ -102,12 +96,17 @@ impl Names {
 
 struct Recovery<'a> {
     disk: &'a dyn Disk,
+    /// Nothing is changed.
+    read_only: bool,
     names: Names,
     loaded: BTreeMap<u64, Loaded>,
     settled: SettledSet,
     last_group: u64,
     recovered: Recovered,
 }
+
+/// Called for each live message: its target, the octets of its record, its meta.
+type Found<'a> = &'a mut dyn FnMut(Target, u32, &[u8]);
 
 /// Opens a log.
 ///
@@ -116,27 +115,50 @@ struct Recovery<'a> {
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     options: LogOptions,
-    state: SharedState,
+    found: Found<'_>,
 ) -> Result<(Engine, Recovered)> {
-    let names = Names::read(&*disk)?;
-    let next_segment = names.last() + 1;
-    let mut recovery = Recovery {
-        disk: &*disk,
-        names,
-        loaded: BTreeMap::new(),
-        settled: SettledSet::default(),
-        last_group: 0,
-        recovered: Recovered::default(),
-    };
-    recovery.load()?;
-    recovery.judge()?;
-    recovery.build(&mut state.lock())?;
-    let spares = recovery.tidy(&mut state.lock())?;
+    let mut recovery = Recovery::new(&*disk, false)?;
+    let next_segment = recovery.names.last() + 1;
+    let mut state = recovery.run(found)?;
+    let spares = recovery.tidy(&mut state)?;
     let (group, recovered) = (recovery.last_group + 1, recovery.recovered);
+    let state = Arc::new(Mutex::new(state));
     Ok((Engine::new(disk, options, state, next_segment, group, spares), recovered))
 }
 
-impl Recovery<'_> {
+/// Tells what opening a log would find, and changes nothing. `found` is called as by
+/// [`Log::open`](crate::Log::open). The log must not be open.
+///
+/// # Errors
+/// If the disk fails. Damage is no error.
+pub fn inspect(disk: &dyn Disk, found: &mut dyn FnMut(Target, u32, &[u8])) -> Result<Recovered> {
+    let mut recovery = Recovery::new(disk, true)?;
+    recovery.run(found)?;
+    Ok(recovery.recovered)
+}
+
+impl<'a> Recovery<'a> {
+    fn new(disk: &'a dyn Disk, read_only: bool) -> Result<Self> {
+        Ok(Self {
+            disk,
+            read_only,
+            names: Names::read(disk)?,
+            loaded: BTreeMap::new(),
+            settled: SettledSet::default(),
+            last_group: 0,
+            recovered: Recovered::default(),
+        })
+    }
+
+    fn run(&mut self, found: Found<'_>) -> Result<State> {
+        self.load()?;
+        self.judge()?;
+        let mut state = State::default();
+        self.build(&mut state, found)?;
+        self.summarize(&state);
+        Ok(state)
+    }
+
     /// Opens every segment, and reads those whose side files do not do.
     fn load(&mut self) -> Result<()> {
         let last = self.names.logs.last().copied();
@@ -152,19 +174,19 @@ impl Recovery<'_> {
                 let file = log_name(number);
                 self.recovered.damage.push(Damage { file, offset: length, octets });
             }
-            let judged = match index {
+            let records = match index {
                 Some(index) => {
                     self.last_group = self.last_group.max(index.last_group);
-                    settlements(&index.records).for_each(|range| self.settled.insert(range));
-                    None
+                    index.settlements().for_each(|range| self.settled.insert(range));
+                    Records::SideFile
                 }
                 None => {
                     let scanned = scan(&*file, number)?;
                     self.last_group = self.last_group.max(scanned.last_group());
-                    Some(Judged::unjudged(scanned))
+                    Records::Read(Judged::unjudged(scanned))
                 }
             };
-            self.loaded.insert(number, Loaded { file, length, judged });
+            self.loaded.insert(number, Loaded { file, length, records });
         }
         Ok(())
     }
@@ -174,9 +196,10 @@ impl Recovery<'_> {
         let last = self.names.logs.last().copied();
         self.recovered.clean = last.is_none();
         for (&number, loaded) in &mut self.loaded {
-            let Some(judged) = loaded.judged.take() else { continue };
+            let Records::Read(judged) = &mut loaded.records else { continue };
             let is_last = Some(number) == last;
-            let mut judged = judge(judged.into_scanned(), self.last_group, is_last);
+            let scanned = std::mem::take(judged).into_scanned();
+            let mut judged = judge(scanned, self.last_group, is_last);
             let damage = |hole: &Hole| Damage {
                 file: log_name(number),
                 offset: hole.from,
@@ -187,54 +210,59 @@ impl Recovery<'_> {
             if is_last {
                 self.recovered.clean = judged.take_clean_stop();
             }
-            for hole in &judged.cut {
-                cut(&*loaded.file, *hole)?;
+            if !self.read_only {
+                for hole in &judged.cut {
+                    cut(&*loaded.file, *hole)?;
+                }
+                // What is found may be in the system's memory only.
+                loaded.file.sync()?;
             }
-            // What is found may be in the system's memory only.
-            loaded.file.sync()?;
-            settlements(&judged.records).for_each(|range| self.settled.insert(range));
-            loaded.judged = Some(judged);
+            let index = index_of(&judged, number, self.last_group);
+            index.settlements().for_each(|range| self.settled.insert(range));
+            if !self.read_only && judged.damage.is_empty() {
+                // It only saves time, so that it may fail.
+                let _ = index.write(self.disk, number);
+            }
+            loaded.records = Records::Index(index);
         }
         Ok(())
     }
 
     /// Notes what each segment holds and where live messages are.
-    fn build(&mut self, state: &mut State) -> Result<()> {
+    fn build(&mut self, state: &mut State, found: Found<'_>) -> Result<()> {
+        let mut settled = Lookup::new(&self.settled);
         for (&number, loaded) in &mut self.loaded {
-            let mut segment = Segment::new(loaded.file.clone(), loaded.length);
-            let records = match loaded.judged.take() {
-                Some(judged) => {
-                    segment.used = judged.used;
-                    if judged.damage.is_empty() {
-                        write_index(self.disk, number, &judged, self.last_group);
-                    }
-                    judged.records
-                }
-                None => {
-                    let file = self.disk.open(&index_name(number), false)?;
-                    let index = index::read(&*file, number)?;
-                    segment.used = index.as_ref().map_or(loaded.length, |index| index.used);
-                    index.map(|index| index.records).unwrap_or_default()
+            let records = std::mem::replace(&mut loaded.records, Records::SideFile);
+            let index = match records {
+                Records::Index(index) => index,
+                // Read a second time rather than kept: there may be many.
+                Records::SideFile | Records::Read(_) => {
+                    let file = index_name(number);
+                    let index = index::read(&*self.disk.open(&file, false)?, number)?;
+                    index.ok_or(Error::Damaged { file, offset: 0 })?
                 }
             };
+            let mut segment = Segment::new(loaded.file.clone(), loaded.length);
+            segment.used = index.used;
             state.segments.insert(number, segment);
-            for record in records {
-                note(state, &mut self.recovered, &self.settled, number, record);
-            }
-        }
-        for range in self.settled.ranges() {
-            let queue = self.recovered.queues.entry(range.queue).or_default();
-            queue.next_sequence = queue.next_sequence.max(range.last.saturating_add(1));
-        }
-        self.recovered.queues.retain(|_, queue| queue.next_sequence < u64::MAX);
-        for queue in self.recovered.queues.values_mut() {
-            // A message is there twice if a crash interrupted its being moved.
-            if !queue.messages.is_sorted_by(|a, b| a.sequence < b.sequence) {
-                queue.messages.sort_by_key(|message| message.sequence);
-                queue.messages.dedup_by_key(|message| message.sequence);
+            for entry in index.entries() {
+                note(state, number, &entry, &mut settled, found);
             }
         }
         Ok(())
+    }
+
+    /// Tells what queues there are.
+    fn summarize(&mut self, state: &State) {
+        let queues = &mut self.recovered.queues;
+        for segment in state.segments.values() {
+            for (&queue, hull) in segment.present.iter().chain(&segment.settled) {
+                let next = queues.entry(queue).or_default();
+                *next = (*next).max(hull.last.saturating_add(1));
+            }
+        }
+        self.recovered.queue_max = queues.last_key_value().map_or(0, |(queue, _)| *queue);
+        queues.retain(|_, next| *next < u64::MAX);
     }
 
     /// Empties segments without a record, removes side files without a segment.
@@ -251,63 +279,54 @@ impl Recovery<'_> {
             spares.push(spare_name(number));
             state.segments.remove(&number);
         }
-        for number in &self.names.indexes {
-            if !state.segments.contains_key(number) {
-                self.disk.remove(&index_name(*number))?;
+        for number in self.disk_indexes()? {
+            if !state.segments.contains_key(&number) {
+                self.disk.remove(&index_name(number))?;
             }
         }
         self.disk.sync_directory()?;
         Ok(spares)
     }
-}
 
-fn settlements(records: &[Record]) -> impl Iterator<Item = Range> {
-    records.iter().flat_map(|record| match &record.content {
-        Content::Settled(ranges) => ranges.iter().copied(),
-        Content::Message { .. } | Content::CleanStop => [].iter().copied(),
-    })
+    /// The side files that are there by now.
+    fn disk_indexes(&self) -> Result<BTreeSet<u64>> {
+        Ok(Names::read(self.disk)?.indexes)
+    }
 }
 
 fn note(
     state: &mut State,
-    recovered: &mut Recovered,
-    settled: &SettledSet,
     number: u64,
-    record: Record,
+    entry: &Entry<'_>,
+    settled: &mut Lookup<'_>,
+    found: Found<'_>,
 ) {
-    let location = Location { segment: number, offset: record.offset, span: record.span };
-    let span = u64::from(record.span);
-    match record.content {
-        Content::Message { targets, meta } => {
+    let location = Location { segment: number, offset: entry.offset, span: entry.span };
+    match &entry.content {
+        EntryContent::Message { targets, meta } => {
             if let Some(segment) = state.segments.get_mut(&number) {
-                segment.note_message(targets.iter().copied(), span);
+                segment.note_message(targets.clone(), u64::from(entry.span));
             }
-            for target in targets {
-                let queue = recovered.queues.entry(target.queue).or_default();
-                queue.next_sequence = queue.next_sequence.max(target.sequence.saturating_add(1));
-                if !settled.contains(target) {
-                    state.place(location, target);
-                    let (sequence, octets) = (target.sequence, record.span);
-                    let message = RecoveredMessage { sequence, octets, meta: meta.clone() };
-                    queue.messages.push(message);
-                }
+            for target in targets.clone().filter(|target| !settled.contains(*target)) {
+                state.place(location, target);
+                found(target, entry.span, meta);
             }
         }
-        Content::Settled(ranges) => {
+        EntryContent::Settled(ranges) => {
             if let Some(segment) = state.segments.get_mut(&number) {
-                ranges.into_iter().for_each(|range| segment.note_settled(range));
+                ranges.clone().for_each(|range| segment.note_settled(range));
             }
         }
-        Content::CleanStop => {}
+        EntryContent::CleanStop => {}
     }
 }
 
-/// Writes the side file of a segment that was read. It only saves time, so that it may fail.
-fn write_index(disk: &dyn Disk, number: u64, judged: &Judged, last_group: u64) {
+/// The side file of a segment that was read.
+pub(crate) fn index_of(judged: &Judged, number: u64, last_group: u64) -> Index {
     let mut index = IndexBuilder::new();
     judged.records.iter().for_each(|record| index.record(record));
     let last_group = judged.records.iter().map(|r| r.group).max().unwrap_or(0).min(last_group);
-    let _ = index.write(disk, number, judged.used, last_group);
+    index.finish(number, judged.used, last_group)
 }
 
 /// Writes over a part of a file, so that it is never again taken for records.

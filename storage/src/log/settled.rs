@@ -1,6 +1,7 @@
 //! Sets of sequences that are gone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use crate::key::QueueId;
 use crate::log::content::{Range, Target};
@@ -28,17 +29,49 @@ impl SettledSet {
         ranges.insert(first, last);
     }
 
-    pub(crate) fn contains(&self, target: Target) -> bool {
-        let ranges = self.0.get(&target.queue);
-        ranges
-            .and_then(|ranges| ranges.range(..=target.sequence).next_back())
-            .is_some_and(|(_, last)| target.sequence <= *last)
-    }
-
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range> {
         self.0.iter().flat_map(|(&queue, ranges)| {
             ranges.iter().map(move |(&first, &last)| Range { queue, first, last })
         })
+    }
+}
+
+/// Asks a set about sequence after sequence: what is near the last one asked for costs little.
+#[derive(Debug)]
+pub(crate) struct Lookup<'a> {
+    set: &'a SettledSet,
+    queue: QueueId,
+    /// About all of these the answer is the same.
+    known: RangeInclusive<u64>,
+    settled: bool,
+}
+
+impl<'a> Lookup<'a> {
+    pub(crate) fn new(set: &'a SettledSet) -> Self {
+        // An empty range.
+        Self { set, queue: 0, known: RangeInclusive::new(1, 0), settled: false }
+    }
+
+    pub(crate) fn contains(&mut self, target: Target) -> bool {
+        if target.queue != self.queue || !self.known.contains(&target.sequence) {
+            self.queue = target.queue;
+            (self.known, self.settled) = self.look(target);
+        }
+        self.settled
+    }
+
+    fn look(&self, target: Target) -> (RangeInclusive<u64>, bool) {
+        let Target { queue, sequence } = target;
+        let Some(ranges) = self.set.0.get(&queue) else { return (0..=u64::MAX, false) };
+        let before = ranges.range(..=sequence).next_back().map(|(first, last)| (*first, *last));
+        match before {
+            Some((first, last)) if sequence <= last => (first..=last, true),
+            _ => {
+                let from = before.map_or(0, |(_, last)| last.saturating_add(1));
+                let after = ranges.range(sequence..).next().map(|(first, _)| *first);
+                (from..=after.map_or(u64::MAX, |first| first.saturating_sub(1)), false)
+            }
+        }
     }
 }
 
@@ -54,8 +87,17 @@ mod tests {
         }
         let ranges: Vec<_> = set.ranges().map(|range| (range.first, range.last)).collect();
         assert_eq!(ranges, [(1, 1), (5, 9), (20, u64::MAX)]);
-        let contains = |sequence| set.contains(Target { queue: 1, sequence });
-        assert!(contains(1) && contains(7) && contains(35) && !contains(2) && !contains(10));
-        assert!(!set.contains(Target { queue: 2, sequence: 7 }));
+        let mut lookup = Lookup::new(&set);
+        let settled = [1, 5, 6, 7, 8, 9, 20, 35];
+        for sequence in (0..40).chain((0..40).rev()) {
+            let expected = settled.contains(&sequence) || sequence >= 20;
+            assert_eq!(lookup.contains(Target { queue: 1, sequence }), expected, "{sequence}");
+            assert!(!lookup.contains(Target { queue: 2, sequence }));
+        }
+        let mut lookup = Lookup::new(&set);
+        for sequence in 0..40 {
+            let expected = settled.contains(&sequence) || sequence >= 20;
+            assert_eq!(lookup.contains(Target { queue: 1, sequence }), expected, "{sequence}");
+        }
     }
 }

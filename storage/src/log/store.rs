@@ -18,25 +18,51 @@ pub struct StoredMessage {
     pub payload: Bytes,
 }
 
+/// How much a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogUsage {
+    /// Segment files, the one that is being written among them.
+    pub segments: usize,
+    /// Octets of these files.
+    pub octets: u64,
+    /// Live messages; one that is in several queues counts for each.
+    pub messages: u64,
+}
+
 /// Keeps messages. One broker at a time uses it, from any number of threads.
 pub trait MessageStore: Send + Sync {
-    /// Hands in a batch. It is applied all or none, after every batch whose `submit` returned
-    /// before; `done` is called, in that same order, once it is as durable as
-    /// [`MessageStore::durability`] says. While the disk fails `done` is not called: the batch is
-    /// tried again until it is there or the store is closed. Waits while the backlog is full.
+    /// Hands in a batch; never waits for the disk. The batch is applied all or none, after every
+    /// batch whose `submit` returned before; `done` is called, in that same order, once it is as
+    /// durable as [`MessageStore::durability`] says. While the disk fails `done` is not called:
+    /// the batch is tried again until it is there or the store is closed.
+    ///
+    /// A batch without records is a barrier: its `done` is called once everything submitted
+    /// before is completed. Nothing is written for it.
     ///
     /// # Errors
     /// [`Error::Closed`]; `done` is not called then.
     fn submit(&self, batch: LogBatch, done: Done) -> Result<()>;
 
-    /// Whether [`MessageStore::submit`] would wait.
-    fn would_block(&self) -> bool;
+    /// Whether more octets wait for the disk than
+    /// [`LogOptions::backlog_octets`](crate::LogOptions::backlog_octets): whoever can should hold
+    /// back.
+    fn is_behind(&self) -> bool;
 
     /// A message that is live in a queue; none if it is settled or was never completed.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it is not what was written, [`Error::Io`] if the disk fails.
     fn read(&self, target: Target) -> Result<Option<StoredMessage>>;
+
+    /// Messages of a queue by their sequences, which ascend: one result for each, in order, as
+    /// [`MessageStore::read`] would give it. Ends early once `octets_max` octets of records were
+    /// read, but gives at least one result. What lies together is read together.
+    fn read_many(
+        &self,
+        queue: QueueId,
+        sequences: &[u64],
+        octets_max: usize,
+    ) -> Vec<Result<Option<StoredMessage>>>;
 
     /// Up to `max` sequences of live messages of a queue, from this one on, in order.
     fn sequences(&self, queue: QueueId, from: u64, max: usize) -> Vec<u64>;
@@ -46,6 +72,9 @@ pub trait MessageStore: Send + Sync {
 
     /// Why batches are not completed at present: the disk's failure, while it lasts.
     fn failure(&self) -> Option<String>;
+
+    /// How much there is.
+    fn usage(&self) -> LogUsage;
 
     /// Completes what was submitted and marks the store as closed in order. Later calls do
     /// nothing.

@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::error::Result;
-use crate::log::index;
+use crate::log::index::{self, Index};
 use crate::log::judgement::judge;
 use crate::log::recovery::{Damage, Names};
 use crate::log::scan::scan;
@@ -30,7 +30,7 @@ pub fn verify(disk: &dyn Disk) -> Result<Vec<Damage>> {
         }
         // What the side file knows of and no hole explains.
         let index = index::read(&*disk.open(&index_name(number), false)?, number)?;
-        for record in index.iter().flat_map(|index| &index.records) {
+        for record in index.iter().flat_map(Index::entries) {
             let known = judged.records.binary_search_by_key(&record.offset, |r| r.offset).is_ok();
             let reported = found.iter().any(|damage| {
                 damage.file == file

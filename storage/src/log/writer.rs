@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
@@ -13,8 +14,9 @@ use crate::error::{Error, Result};
 use crate::log::batch::LogBatch;
 use crate::log::engine::Engine;
 
-/// Called once the fate of a batch is known, maybe under the store's lock: it must be quick and
-/// not call the store.
+/// Called once the fate of a batch is known, with no lock of the store held, by the store's thread
+/// or by one that submits. It may take locks of its own that are never held while the store is
+/// called. It must be quick, and must not call the store: other completions wait for it.
 pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
 #[derive(Default)]
@@ -25,13 +27,16 @@ struct Backlog {
     closed: bool,
     /// The disk's last failure, while it lasts.
     failure: Option<String>,
+    /// Writing is to be tried again at once.
+    retry: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     backlog: Mutex<Backlog>,
     work: Condvar,
-    room: Condvar,
+    /// As in the backlog, for those who ask often.
+    octets: AtomicUsize,
 }
 
 /// The writing thread of a log.
@@ -61,21 +66,23 @@ impl Writer {
 
     pub(crate) fn submit(&self, batch: LogBatch, done: Done) -> Result<()> {
         let mut backlog = self.shared.backlog.lock();
-        while backlog.octets > self.limit && !backlog.closed {
-            self.shared.room.wait(&mut backlog);
-        }
         if backlog.closed {
             return Err(Error::Closed);
         }
         backlog.octets += batch.octets();
+        self.shared.octets.store(backlog.octets, Ordering::Release);
         backlog.waiting.push_back((batch, done));
+        // The writer looks for itself if it is not waiting, and then nobody needs to be woken.
+        let first = backlog.waiting.len() == 1;
         drop(backlog);
-        self.shared.work.notify_one();
+        if first {
+            self.shared.work.notify_one();
+        }
         Ok(())
     }
 
-    pub(crate) fn would_block(&self) -> bool {
-        self.shared.backlog.lock().octets > self.limit
+    pub(crate) fn is_behind(&self) -> bool {
+        self.shared.octets.load(Ordering::Acquire) > self.limit
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
@@ -84,13 +91,13 @@ impl Writer {
 
     /// Tries again now what failed.
     pub(crate) fn retry(&self) {
+        self.shared.backlog.lock().retry = true;
         self.shared.work.notify_one();
     }
 
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.backlog.lock().closed = true;
         self.shared.work.notify_one();
-        self.shared.room.notify_all();
         match self.thread.lock().take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(result)) => result,
@@ -105,7 +112,6 @@ struct Closing<'a>(&'a Shared);
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.0.backlog.lock().closed = true;
-        self.0.room.notify_all();
     }
 }
 
@@ -127,7 +133,7 @@ fn run(mut engine: Engine, shared: &Shared) -> Result<()> {
                     let octets = rest.iter().take(count).map(LogBatch::octets).sum();
                     committed += count;
                     done.drain(..count.min(done.len())).for_each(|done| done(Ok(())));
-                    release(shared, octets);
+                    release(&engine, shared, octets);
                 }
                 Err(error) => {
                     if !wait_for_disk(&engine, shared, &error) {
@@ -163,21 +169,36 @@ fn gather(
 }
 
 /// Some batches are completed.
-fn release(shared: &Shared, octets: usize) {
+fn release(engine: &Engine, shared: &Shared, octets: usize) {
+    let limit = engine.options.backlog_octets;
     let mut backlog = shared.backlog.lock();
+    let was_behind = backlog.octets > limit;
     backlog.octets = backlog.octets.saturating_sub(octets);
-    backlog.failure = None;
+    shared.octets.store(backlog.octets, Ordering::Release);
+    let changed = was_behind && backlog.octets <= limit || backlog.failure.is_some();
+    (backlog.failure, backlog.retry) = (None, false);
     drop(backlog);
-    shared.room.notify_all();
+    if changed {
+        watch(engine);
+    }
+}
+
+/// Tells the watcher that something has changed.
+fn watch(engine: &Engine) {
+    if let Some(watcher) = &engine.options.watcher {
+        watcher();
+    }
 }
 
 /// Waits before writing is tried again; false if the log was closed meanwhile.
 fn wait_for_disk(engine: &Engine, shared: &Shared, error: &Error) -> bool {
-    let mut backlog = shared.backlog.lock();
-    backlog.failure = Some(error.to_string());
-    if !backlog.closed {
-        shared.work.wait_for(&mut backlog, engine.options.retry_after);
+    if shared.backlog.lock().failure.replace(error.to_string()).is_none() {
+        watch(engine);
     }
+    let mut backlog = shared.backlog.lock();
+    let waits = |backlog: &mut Backlog| !backlog.closed && !backlog.retry;
+    shared.work.wait_while_for(&mut backlog, waits, engine.options.retry_after);
+    backlog.retry = false;
     !backlog.closed
 }
 

@@ -1,13 +1,13 @@
 //! Damaged files: never a panic, and no more is lost than what the damage covers.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use leveret_storage::testing::{Image, SimulatedDisk};
-use leveret_storage::{Log, MessageStore, Recovered, Target, commit, verify};
+use leveret_storage::{MessageStore, Recovered, Target, commit, verify};
 use proptest::prelude::*;
 
-use crate::support::{Messages, Plan, Planner, Step, open, options};
+use crate::support::{Messages, Plan, Planner, Step, open};
 
 /// Longest record of a batch that a plan makes, about.
 const BATCH_MAX: usize = 60_000;
@@ -45,8 +45,8 @@ struct Outcome {
 
 fn reopen(image: Image) -> Outcome {
     let _ = verify(&SimulatedDisk::from_image(image.clone(), 1));
-    let disk = Arc::new(SimulatedDisk::from_image(image, 1));
-    let (log, recovered) = Log::open(disk, options()).unwrap();
+    let (log, opened) = open(&SimulatedDisk::from_image(image, 1));
+    let recovered = opened.recovered;
     let (mut lost, mut unreadable) = (Vec::new(), 0);
     for (target, payload) in &sample().messages {
         match log.read(*target) {

@@ -1,12 +1,13 @@
 //! A disk that fails, is full, or is slow to come back; and how much of it is used.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use leveret_storage::testing::SimulatedDisk;
-use leveret_storage::{LogBatch, MessageStore, Range, Target, commit};
+use leveret_storage::{Log, LogBatch, MessageStore, Range, Target, commit};
 
-use crate::support::{content, open};
+use crate::support::{content, open, options};
 
 fn message(sequence: u64, octets: usize) -> LogBatch {
     let mut batch = LogBatch::new();
@@ -23,8 +24,8 @@ fn a_full_disk_stops_completions_until_there_is_space() {
     disk.limit_space(Some(10_000));
     let completed = Arc::new(AtomicUsize::new(0));
     let mut submitted = 0;
-    while log.failure().is_none() || !log.would_block() {
-        if log.would_block() {
+    while log.failure().is_none() || !log.is_behind() {
+        if log.is_behind() {
             std::thread::yield_now();
             continue;
         }
@@ -37,7 +38,7 @@ fn a_full_disk_stops_completions_until_there_is_space() {
         submitted += 1;
     }
     assert!(completed.load(Ordering::SeqCst) < submitted as usize);
-    assert!(log.would_block(), "publishers are slowed");
+    assert!(log.is_behind(), "publishers should hold back");
     assert!(log.read(Target { queue: 1, sequence: 0 }).unwrap().is_some(), "reading goes on");
 
     disk.limit_space(None);
@@ -46,9 +47,9 @@ fn a_full_disk_stops_completions_until_there_is_space() {
     assert_eq!(completed.load(Ordering::SeqCst), submitted as usize);
     assert_eq!(log.failure(), None);
     let expected = content(&log);
-    let (log, recovered) = open(&SimulatedDisk::from_image(disk.after_power_cut(), 1));
+    let (log, opened) = open(&SimulatedDisk::from_image(disk.after_power_cut(), 1));
     assert_eq!(content(&log), expected);
-    assert!(!recovered.clean);
+    assert!(!opened.recovered.clean);
 }
 
 #[test]
@@ -95,8 +96,42 @@ fn a_drained_log_is_small_and_an_old_message_pins_little() {
 #[test]
 fn an_idle_log_has_no_file() {
     let disk = SimulatedDisk::new(1);
-    let (log, recovered) = open(&disk);
-    assert!(recovered.clean);
+    let (log, opened) = open(&disk);
+    assert!(opened.recovered.clean);
     log.close().unwrap();
     assert!(disk.after_exit().is_empty());
+}
+
+#[test]
+fn the_watcher_hears_of_failures_and_of_room() {
+    let disk = SimulatedDisk::new(1);
+    let (sender, receiver) = mpsc::channel();
+    let watcher = Arc::new(move || sender.send(()).unwrap());
+    let mut options = options().watcher(watcher);
+    options.retry_after = Duration::from_secs(3_600);
+    let (log, _) = Log::open(Arc::new(disk.clone()), options, &mut |_, _, _| ()).unwrap();
+    commit(&log, message(0, 100)).unwrap();
+    assert!(receiver.try_recv().is_err(), "nothing has changed");
+
+    disk.fail_writes(1);
+    let completed = Arc::new(AtomicUsize::new(0));
+    // The first one goes where the one before is, so that nothing else is written for it.
+    for (sequence, octets) in [(1, 100), (2, 9_000), (3, 9_000), (4, 9_000)] {
+        let completed = completed.clone();
+        let done = move |_| {
+            completed.fetch_add(1, Ordering::SeqCst);
+        };
+        log.submit(message(sequence, octets), Box::new(done)).unwrap();
+    }
+    receiver.recv().unwrap();
+    assert!(log.failure().is_some() && log.is_behind());
+    assert_eq!(completed.load(Ordering::SeqCst), 0);
+
+    log.retry();
+    receiver.recv().unwrap();
+    while log.failure().is_some() || log.is_behind() {
+        receiver.recv().unwrap();
+    }
+    commit(&log, LogBatch::new()).unwrap();
+    assert_eq!(completed.load(Ordering::SeqCst), 4);
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leveret_storage::testing::SimulatedDisk;
-use leveret_storage::{Log, LogBatch, LogOptions, MessageStore, Range, Recovered, Target};
+use leveret_storage::{
+    Error, Log, LogBatch, LogOptions, MessageStore, Range, Recovered, Target, inspect,
+};
 
 /// Every batch puts a message here, which is never settled: the batch counts if it is there.
 pub const WITNESS: u64 = 99;
@@ -132,17 +134,53 @@ pub fn options() -> LogOptions {
     options
 }
 
-pub fn open(disk: &SimulatedDisk) -> (Log, Recovered) {
-    Log::open(Arc::new(disk.clone()), options()).unwrap()
+/// What was found when a log was opened, and the metas of its live messages.
+#[derive(Debug, Default)]
+pub struct Opened {
+    pub recovered: Recovered,
+    pub metas: BTreeMap<Target, Vec<u8>>,
+    /// Messages that were found twice.
+    pub twice: usize,
 }
 
-/// All messages of a store, read.
+impl Opened {
+    fn note(&mut self, target: Target, octets: u32, meta: &[u8]) {
+        assert!(octets as usize >= 32 + 20 + meta.len());
+        self.twice += usize::from(self.metas.insert(target, meta.to_vec()).is_some());
+    }
+}
+
+pub fn open(disk: &SimulatedDisk) -> (Log, Opened) {
+    try_open(disk).unwrap()
+}
+
+/// Opens a log, having looked at it before, which finds the same and changes nothing.
+pub fn try_open(disk: &SimulatedDisk) -> Result<(Log, Opened), Error> {
+    let before = disk.after_exit();
+    let mut seen = Opened::default();
+    let looked = SimulatedDisk::from_image(before.clone(), 1);
+    seen.recovered = inspect(&looked, &mut |target, octets, meta| seen.note(target, octets, meta))?;
+    assert_eq!(looked.after_exit(), before);
+
+    let mut opened = Opened::default();
+    let mut found = |target, octets, meta: &[u8]| opened.note(target, octets, meta);
+    let (log, recovered) = Log::open(Arc::new(disk.clone()), options(), &mut found)?;
+    assert_eq!((&recovered, &opened.metas), (&seen.recovered, &seen.metas));
+    opened.recovered = recovered;
+    Ok((log, opened))
+}
+
+/// All messages of a store, read one by one and together.
 pub fn content(store: &dyn MessageStore) -> Messages {
     let mut messages = Messages::new();
     for queue in (1..5).chain([WITNESS]) {
-        for sequence in store.sequences(queue, 0, usize::MAX) {
+        let sequences = store.sequences(queue, 0, usize::MAX);
+        let mut together = store.read_many(queue, &sequences, usize::MAX).into_iter();
+        assert_eq!(together.len(), sequences.len());
+        for sequence in sequences {
             let target = Target { queue, sequence };
             let message = store.read(target).unwrap().unwrap();
+            assert_eq!(together.next().unwrap().unwrap().as_ref(), Some(&message));
             assert_eq!(&*message.meta, (message.payload.len() as u32).to_le_bytes());
             messages.insert(target, message.payload.to_vec());
         }
