@@ -2,12 +2,13 @@
 #![allow(missing_docs, reason = "criterion's macros")]
 #![allow(clippy::expect_used, reason = "a benchmark that fails has to say so")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leveret::message::{Body, Message, Parts};
 use leveret::queue::effects::Effects;
-use leveret::queue::{QueueArguments, Settlement, State};
+use leveret::queue::{Arrival, QueueArguments, QueueStorage, Settlement, State};
 use leveret::{Broker, Channel, Consume, ManualClock, Publish, Timestamp};
 
 /// Messages in one round.
@@ -25,6 +26,14 @@ fn message() -> Message {
     Message::new(parts, &mut Vec::new())
 }
 
+/// A message that is in no store, in the order in which it comes.
+fn arrival(message: &Message) -> Arrival {
+    thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
+    let sequence = NEXT.get();
+    NEXT.set(sequence + 1);
+    Arrival { message: message.clone(), sequence, stored: false }
+}
+
 /// The machine with nothing around it: no lock, no channel, no routing.
 fn state(criterion: &mut Criterion) {
     let now = Timestamp::from_millis(1_000_000);
@@ -32,15 +41,15 @@ fn state(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROUND));
     let message = message();
     for backlog in [0u32, 100_000] {
-        let mut state = State::new(&QueueArguments::default(), now);
+        let mut state = State::new(&QueueArguments::default(), QueueStorage::default(), now);
         let mut effects = Effects::new();
         for _ in 0..backlog {
-            state.enqueue(message.clone(), now, &mut effects);
+            state.enqueue(arrival(&message), now, &mut effects);
         }
         group.bench_function(format!("enqueue, get/backlog {backlog}"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..ROUND {
-                    state.enqueue(black_box(message.clone()), now, &mut effects);
+                    state.enqueue(black_box(arrival(&message)), now, &mut effects);
                     black_box(state.get(true, now, &mut effects).expect("a ready message"));
                 }
             });
@@ -48,13 +57,13 @@ fn state(criterion: &mut Criterion) {
         group.bench_function(format!("enqueue, get, ack/backlog {backlog}"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..ROUND {
-                    state.enqueue(black_box(message.clone()), now, &mut effects);
+                    state.enqueue(black_box(arrival(&message)), now, &mut effects);
                     let (id, ..) = state.get(false, now, &mut effects).expect("a ready message");
                     state.settle([id], Settlement::Ack, now, &mut effects);
                 }
             });
         });
-        state.enqueue(message.clone(), now, &mut effects);
+        state.enqueue(arrival(&message), now, &mut effects);
         group.bench_function(format!("get, requeue/backlog {backlog}"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..ROUND {

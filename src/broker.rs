@@ -11,13 +11,16 @@ use parking_lot::Mutex;
 
 use crate::access::{AccessControl, PasswordHash, Permissions, User};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::data_directory::{Durability, LogUsage, Recovery};
 use crate::definitions::{Definitions, ImportError, import};
 use crate::embedded::Connection;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::names::{UserName, VirtualHostName};
+use crate::persist::Persistence;
 use crate::queue::ConnectionId;
+use crate::queue::effects::Wake;
 use crate::session::Session;
 use crate::timers::Timers;
 use crate::vhost::{Shared, VirtualHost};
@@ -33,7 +36,7 @@ pub(crate) struct Inner {
     pub limits: Limits,
     pub access: Arc<AccessControl>,
     shared: Shared,
-    default_user: Option<UserName>,
+    pub(crate) default_user: Option<UserName>,
     default_virtual_host: VirtualHostName,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
     connections: Mutex<HashMap<ConnectionId, Arc<dyn Closable>>>,
@@ -121,11 +124,44 @@ impl Inner {
     }
 
     pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
-        let host = self
-            .virtual_hosts
-            .entry(name.clone())
-            .or_insert_with(|| VirtualHost::new(name, self.shared.clone()));
+        let host = self.virtual_hosts.entry(name.clone()).or_insert_with(|| {
+            if let Some(store) = &self.shared.persistence {
+                store.put_virtual_host(name.as_str());
+            }
+            VirtualHost::new(name, self.shared.clone())
+        });
         Arc::clone(&host)
+    }
+
+    /// The store, if there is one.
+    pub fn persistence(&self) -> Option<&Arc<Persistence>> {
+        self.shared.persistence.as_ref()
+    }
+
+    /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
+    pub fn alarm(&self) -> Option<&'static str> {
+        let disk = self.persistence().is_some_and(|store| store.is_alarmed());
+        match (self.memory().is_alarmed(), disk) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
+    }
+
+    /// Whether publishers are to wait, without being told: the disk does not keep up.
+    pub fn is_behind(&self) -> bool {
+        self.persistence().is_some_and(|store| store.is_behind())
+    }
+
+    /// Wakes `sleeper` when [`Inner::alarm`] or [`Inner::is_behind`] may say something else.
+    pub fn wake_when_calmer(&self, sleeper: &Arc<dyn Wake>) {
+        if self.memory().is_alarmed() {
+            self.memory().wake_when_over(sleeper);
+        }
+        if let Some(store) = self.persistence().filter(|s| s.is_behind() || s.is_alarmed()) {
+            store.wake_when_changed(sleeper);
+        }
     }
 
     pub fn is_closed(&self) -> bool {
@@ -174,6 +210,10 @@ fn too_many_connections(limit: usize) -> Error {
 /// ```
 pub struct Broker {
     inner: Arc<Inner>,
+    recovery: Recovery,
+    /// Keeps the data directory locked.
+    #[cfg(feature = "durable")]
+    directory: Option<Arc<leveret_storage::DataDirectory>>,
     #[cfg(feature = "gateway")]
     gateway: Mutex<Option<crate::gateway::Gateway>>,
     #[cfg(feature = "gateway")]
@@ -308,9 +348,49 @@ impl Broker {
         #[cfg(not(feature = "gateway"))]
         let _ = (closing, patience); // embedded connections end at once
         self.inner.shared.timers.stop();
-        for host in &self.inner.virtual_hosts {
-            host.close();
+        let hosts: Vec<_> = self.inner.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect();
+        if let Some(store) = self.inner.persistence() {
+            hosts.iter().for_each(|host| host.remember_histories());
+            store.close();
         }
+        hosts.iter().for_each(|host| host.close());
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// What was found in the data directory when the broker was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    pub(crate) fn set_recovery(&mut self, recovery: Recovery) {
+        self.recovery = recovery;
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn hold(&mut self, directory: Arc<leveret_storage::DataDirectory>) {
+        self.directory = Some(directory);
+    }
+
+    /// What a confirm of a persistent message in a durable queue promises:
+    /// [`Durability::Memory`] unless the broker was opened on a data directory.
+    pub fn durability(&self) -> Durability {
+        self.inner.persistence().map_or(Durability::Memory, |store| store.durability())
+    }
+
+    /// Raises or clears the disk alarm by hand: while it is raised AMQP connections that publish
+    /// are blocked `[rabbitmq disk-alarms]`. Without a data directory this does nothing.
+    pub fn set_disk_alarm(&self, on: bool) {
+        if let Some(store) = self.inner.persistence() {
+            store.force_alarm(on);
+        }
+    }
+
+    /// How much the store holds on disk; none without a data directory.
+    pub fn storage_usage(&self) -> Option<LogUsage> {
+        self.inner.persistence().map(|store| store.usage())
     }
 }
 
@@ -345,6 +425,8 @@ pub struct BrokerBuilder {
     virtual_host: String,
     loopback_users: Vec<String>,
     threads: usize,
+    pub(crate) durability: Durability,
+    pub(crate) segment_bytes: u64,
 }
 
 impl Default for BrokerBuilder {
@@ -357,6 +439,8 @@ impl Default for BrokerBuilder {
             virtual_host: "/".into(),
             loopback_users: vec!["guest".into()],
             threads: 2,
+            durability: Durability::Fsync,
+            segment_bytes: 64 << 20,
         }
     }
 }
@@ -420,8 +504,30 @@ impl BrokerBuilder {
         self
     }
 
-    /// Makes the broker. It starts no thread before it needs one.
+    /// What a confirm promises when the broker is opened on a data directory. Default:
+    /// [`Durability::Fsync`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Size of the files that messages are kept in when the broker is opened on a data directory,
+    /// 4 KiB to 16 GiB: a file is made in this size, and given back when nothing in it is needed
+    /// any more. Default 64 MiB.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
+        self.build_with(None)
+    }
+
+    pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>) -> Broker {
+        let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
         let timers = Timers::new(self.clock.clone());
         let memory = Memory::new(self.limits.memory_high_watermark_bytes);
         let default_virtual_host = VirtualHostName::from(self.virtual_host);
@@ -443,7 +549,13 @@ impl BrokerBuilder {
         let inner = Arc::new(Inner {
             limits: self.limits,
             access: Arc::new(access),
-            shared: Shared { clock: self.clock, timers, memory },
+            shared: Shared {
+                clock: self.clock,
+                timers,
+                memory,
+                persistence,
+                queue_memory_bytes_max,
+            },
             default_user,
             default_virtual_host: default_virtual_host.clone(),
             virtual_hosts: DashMap::with_shard_amount(4),
@@ -454,6 +566,9 @@ impl BrokerBuilder {
         inner.add_virtual_host(default_virtual_host);
         Broker {
             inner,
+            recovery: Recovery { clean: true, ..Recovery::default() },
+            #[cfg(feature = "durable")]
+            directory: None,
             #[cfg(feature = "gateway")]
             gateway: Mutex::default(),
             #[cfg(feature = "gateway")]

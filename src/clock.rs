@@ -31,6 +31,16 @@ impl Timestamp {
         self.0 / MS
     }
 
+    /// The time `us` microseconds after the UNIX epoch.
+    pub const fn from_micros(us: u64) -> Self {
+        Self(us)
+    }
+
+    /// Microseconds since the UNIX epoch.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
     /// Seconds since the UNIX epoch, rounded down, as AMQP's timestamps count.
     pub const fn as_seconds(self) -> u64 {
         self.0 / (1000 * MS)

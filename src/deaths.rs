@@ -5,6 +5,7 @@ use std::sync::Arc;
 use leveret_protocol::table::{TableWriter, entries};
 
 use crate::clock::Timestamp;
+use crate::codec::{Reader, Writer};
 use crate::names::QueueName;
 
 /// Why a message was dead-lettered `[rabbitmq dlx]`.
@@ -21,6 +22,12 @@ pub enum DeathReason {
 }
 
 impl DeathReason {
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Rejected, Self::Expired, Self::MaxLen, Self::DeliveryLimit]
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+    }
+
     /// The word in the header `x-death`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,6 +119,54 @@ impl Deaths {
             }
         }
         table.finish()
+    }
+}
+
+/// In the store.
+impl Deaths {
+    /// Appends them.
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        writer.u32(u32::try_from(self.deaths.len()).unwrap_or(u32::MAX));
+        for death in &self.deaths {
+            writer
+                .octets(death.queue.as_str().as_bytes())
+                .octets(death.reason.as_str().as_bytes())
+                .u64(death.count.cast_unsigned())
+                .u64(death.first_at.as_micros())
+                .octets(&death.exchange)
+                .u64(death.original_expiration_ms.unwrap_or(u64::MAX))
+                .keys(&death.routing_keys);
+        }
+        writer.u8(self.first.is_some().into());
+        if let Some((queue, reason, exchange)) = &self.first {
+            writer.octets(queue.as_str().as_bytes()).octets(reason.as_str().as_bytes());
+            writer.octets(exchange);
+        }
+        writer.keys(&self.routing_keys);
+    }
+
+    /// Takes them again; `None` if they are damaged.
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let deaths = reader.list(|reader| {
+            Some(Death {
+                queue: reader.text()?.into(),
+                reason: DeathReason::from_word(reader.text()?)?,
+                count: reader.u64()?.cast_signed(),
+                first_at: Timestamp::from_micros(reader.u64()?),
+                exchange: reader.octets()?.into(),
+                original_expiration_ms: Some(reader.u64()?).filter(|&ms| ms != u64::MAX),
+                routing_keys: reader.keys()?.into(),
+            })
+        })?;
+        let first = match reader.u8()? {
+            0 => None,
+            _ => {
+                let queue = reader.text()?.into();
+                let reason = DeathReason::from_word(reader.text()?)?;
+                Some((queue, reason, reader.octets()?.into()))
+            }
+        };
+        Some(Self { deaths, first, routing_keys: reader.keys()?.into() })
     }
 }
 

@@ -121,6 +121,9 @@ pub enum Error {
     /// 320: the broker or an operator closes the connection.
     #[error("{0}")]
     ConnectionForced(String),
+    /// 541: the disk fails.
+    #[error("cannot be stored: {0}")]
+    Storage(String),
     /// 504: the channel or its connection is closed.
     #[error("channel is closed")]
     ChannelClosed,
@@ -172,6 +175,7 @@ impl Error {
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
             ConnectionForced(_) => (code::CONNECTION_FORCED, Scope::Connection),
+            Storage(_) => (code::INTERNAL_ERROR, Scope::Connection),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }
     }

@@ -79,8 +79,10 @@ pub mod access;
 mod broker;
 mod channel;
 pub mod clock;
+mod codec;
 #[cfg(feature = "server")]
 pub mod config;
+mod data_directory;
 mod deaths;
 pub mod definitions;
 pub mod duplicate_key;
@@ -95,17 +97,20 @@ pub mod load;
 mod memory;
 pub mod message;
 pub mod names;
+mod persist;
 pub mod queue;
 mod ring;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+mod sleepers;
 mod timers;
 pub mod vhost;
 
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::clock::{ManualClock, Timestamp};
+pub use self::data_directory::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::embedded::{
     Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage,
 };

@@ -14,6 +14,25 @@ pub const PUBLISH_BATCH_MAX: usize = 256;
 /// Delayed messages that are released before what follows from them is worked off.
 pub const RELEASE_BATCH_MAX: usize = 256;
 
+/// What part of the octets that a queue may have in memory stays there when the others are paged
+/// out: those at its head.
+pub const PAGE_OUT_KEPT_PART: usize = 8;
+
+/// Messages that are looked at for paging out at a time.
+pub const PAGE_OUT_MESSAGES: usize = 16 * 1024;
+
+/// Messages in memory below which those that are paged out come back.
+pub const PAGE_IN_AT: usize = 64;
+
+/// What part of the octets that a queue may have in memory is enough all the same.
+pub const PAGE_IN_AT_PART: usize = 32;
+
+/// Messages that come back at a time, at most.
+pub const PAGE_IN_MESSAGES: usize = 1024;
+
+/// Octets that come back at a time, about.
+pub const PAGE_IN_BYTES: usize = 1024 * 1024;
+
 /// Octets waiting to be written to a connection above which its consumers get no more deliveries.
 pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 
@@ -74,6 +93,9 @@ pub struct Limits {
     pub heartbeat_s: u16,
     /// Largest body of a message in octets; larger ones are refused with 406. Default 16 MiB.
     pub message_size_max: u64,
+    /// Octets of memory that the messages of one queue may take before those at its end are kept
+    /// in the store alone; less when memory is scarce. Only with a data directory. Default 32 MiB.
+    pub queue_memory_bytes_max: usize,
     /// Octets of memory that messages may take before publishers on AMQP connections are blocked.
     /// Default: no limit.
     pub memory_high_watermark_bytes: usize,
@@ -90,6 +112,7 @@ impl Default for Limits {
             frame_max: 131_072,
             heartbeat_s: 60,
             message_size_max: 16 * 1024 * 1024,
+            queue_memory_bytes_max: 32 * 1024 * 1024,
             memory_high_watermark_bytes: isize::MAX as usize,
         }
     }

@@ -1,13 +1,12 @@
 //! How much memory the messages of a broker take, and the alarm above the high watermark
 //! `[rabbitmq memory]`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
-use std::sync::{Arc, Weak};
-
-use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
 
 use crate::queue::effects::Wake;
+use crate::sleepers::Sleepers;
+use crossbeam::utils::CachePadded;
 
 /// Octets held by all queues, and who is to be told when they are too many.
 pub struct Memory {
@@ -17,7 +16,7 @@ pub struct Memory {
     /// Raised by an operator, whatever is used.
     forced: AtomicBool,
     alarmed: AtomicBool,
-    blocked: Mutex<Vec<Weak<dyn Wake>>>,
+    blocked: Sleepers,
 }
 
 impl Memory {
@@ -28,7 +27,7 @@ impl Memory {
             high_watermark,
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
-            blocked: Mutex::default(),
+            blocked: Sleepers::default(),
         })
     }
 
@@ -58,17 +57,9 @@ impl Memory {
 
     /// Wakes `sleeper` when the alarm is over; at once if it is.
     pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
-        let mut blocked = self.blocked.lock();
-        if blocked.len() == blocked.capacity() {
-            // Those who left in the meantime make room, so that an alarm may last.
-            blocked.retain(|sleeper| sleeper.strong_count() > 0);
-            let waiting = blocked.len();
-            blocked.reserve(waiting + 1);
-        }
-        blocked.push(Arc::downgrade(sleeper));
-        drop(blocked);
+        self.blocked.add(sleeper);
         if !self.is_alarmed() {
-            self.release();
+            self.blocked.wake_all();
         }
     }
 
@@ -95,15 +86,8 @@ impl Memory {
                 );
             } else {
                 tracing::info!("memory alarm cleared: publishers go on");
-                self.release();
+                self.blocked.wake_all();
             }
-        }
-    }
-
-    fn release(&self) {
-        let blocked = std::mem::take(&mut *self.blocked.lock());
-        for sleeper in blocked.iter().filter_map(Weak::upgrade) {
-            sleeper.wake();
         }
     }
 }
@@ -147,7 +131,7 @@ mod tests {
             let impatient: Arc<dyn Wake> = Arc::new(Sleeper::default());
             memory.wake_when_over(&impatient);
         }
-        assert!(memory.blocked.lock().len() < 20);
+        assert!(memory.blocked.len() < 20);
         memory.force_alarm(false);
         assert_eq!(sleeper.0.load(Ordering::SeqCst), 1);
     }

@@ -119,6 +119,11 @@ impl Message {
         self.0.slice.get(from..from + len).unwrap_or_default()
     }
 
+    /// The octets of exchange, routing key, properties and, unless it is shared, the body.
+    pub(crate) fn as_octets(&self) -> &[u8] {
+        &self.0.slice
+    }
+
     /// Exchange that the message was published to; empty for the default exchange.
     pub fn exchange(&self) -> &[u8] {
         self.octets(0, usize::from(self.head().exchange_len))

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{error, info, warn};
 
 use crate::access::{AccessControl, PasswordHash, PasswordHashError};
 use crate::broker::Broker;
 use crate::config::ServerConfig;
+use crate::data_directory::{Damage, Durability, OpenError, Recovery};
 use crate::definitions::{
     DEFINITIONS_BYTES_MAX, Definitions, DefinitionsError, ImportError, VirtualHostDefinition,
     apply_users,
@@ -36,6 +37,9 @@ pub enum ServerError {
         /// What is wrong in it.
         reason: DefinitionsError,
     },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The default user's password cannot be hashed.
     #[error("cannot create the default user: {0}")]
     DefaultUser(#[from] PasswordHashError),
@@ -63,8 +67,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the definitions cannot be loaded or the server cannot start.
 pub fn run(config: ServerConfig) -> Result<(), ServerError> {
-    let (access, definitions) = load(&config)?;
-    let broker = build(&config, access, &definitions)?;
+    let broker = start(&config)?;
     let signals = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -77,7 +80,7 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
             bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
         }
         let bound: Vec<_> = bound.iter().map(ToString::to_string).collect();
-        announce(&bound.join(", "));
+        announce(&broker, &config, &bound.join(", "));
         stop.received().await;
         info!("stopping");
         Ok::<_, ServerError>(())
@@ -88,19 +91,78 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
 
 /// The line that tells that clients can connect. Whoever started the server may have closed its
 /// end of the output, which is no reason not to serve.
-fn announce(addresses: &str) {
+fn announce(broker: &Broker, config: &ServerConfig, addresses: &str) {
     use std::io::Write;
     let version = env!("CARGO_PKG_VERSION");
-    let line = format!("leveret {version}: Server startup complete; AMQP on {addresses}");
+    let durability = match (&config.data_dir, broker.durability()) {
+        (Some(path), Durability::Fsync) => {
+            format!("durability fsync in {}: confirmed is synced to disk", path.display())
+        }
+        (Some(path), _) => format!(
+            "durability buffered in {}: confirmed survives the server, not a power cut",
+            path.display()
+        ),
+        (None, _) => "durability memory: nothing survives a restart".to_owned(),
+    };
+    let line =
+        format!("leveret {version}: Server startup complete; {durability}; AMQP on {addresses}");
     let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
 }
 
-fn build(
+/// Opens the broker, with what is in the data directory, and imports the definitions. The default
+/// user is created only where there are no users yet.
+fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
+    let (access, definitions) = load(config)?;
+    let broker = build(config, access)?;
+    report(broker.recovery());
+    add_default_user(config, broker.access(), &definitions)?;
+    broker.import(&definitions).map_err(ServerError::Import)?;
+    Ok(broker)
+}
+
+/// Adds the default user if there is no other.
+fn add_default_user(
     config: &ServerConfig,
-    access: AccessControl,
+    access: &AccessControl,
     definitions: &Definitions,
-) -> Result<Broker, ServerError> {
+) -> Result<(), ServerError> {
+    if !access.users.list().is_empty() {
+        return Ok(());
+    }
+    let salt = PasswordHash::random_salt()?;
+    let hash = PasswordHash::new(config.default_pass.reveal(), salt);
+    for vhost in &definitions.vhosts {
+        let vhost = vhost.name.as_str().into();
+        access.add_administrator(config.default_user.clone(), hash.clone(), vhost);
+    }
+    Ok(())
+}
+
+/// Tells what was found in the data directory.
+fn report(recovery: &Recovery) {
+    if recovery.messages > 0 {
+        info!("{} messages are there from before", recovery.messages);
+    }
+    if !recovery.clean {
+        warn!(
+            "the server was not stopped in order: all messages that it had are flagged redelivered"
+        );
+    }
+    for torn in &recovery.torn {
+        let Damage { file, offset, octets } = torn;
+        info!("{file}: {octets} octets at {offset} were never completed, and are cut off");
+    }
+    for damage in &recovery.damage {
+        let Damage { file, offset, octets } = damage;
+        error!("{file}: {octets} octets at {offset} are damaged; messages in them are lost");
+    }
+    for what in &recovery.left_out {
+        error!("left out: {what}");
+    }
+}
+
+fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerError> {
     let limits = Limits {
         connections_max: config.max_connections,
         unfinished_handshakes_max: config.max_unfinished_handshakes,
@@ -112,17 +174,21 @@ fn build(
         message_size_max: config.max_message_size,
         memory_high_watermark_bytes: usize::try_from(config.memory_high_watermark_bytes)
             .unwrap_or(usize::MAX),
+        queue_memory_bytes_max: usize::try_from(config.queue_memory_bytes_max)
+            .unwrap_or(usize::MAX),
         ..Limits::default()
     };
     let default_user = config.default_user.as_str();
-    let broker = Broker::builder()
+    let builder = Broker::builder()
         .limits(limits)
         .threads(config.threads)
         .default_virtual_host(config.default_vhost.as_str())
         .access(access, default_user)
-        .build();
-    broker.import(definitions).map_err(ServerError::Import)?;
-    Ok(broker)
+        .durability(config.durability);
+    match &config.data_dir {
+        Some(path) => Ok(builder.open(path)?),
+        None => Ok(builder.build()),
+    }
 }
 
 /// SIGINT and, where the system has it, SIGTERM.
@@ -187,14 +253,6 @@ pub fn load(config: &ServerConfig) -> Result<(AccessControl, Definitions), Serve
             ..VirtualHostDefinition::default()
         });
     }
-    if definitions.users.is_empty() {
-        let salt = PasswordHash::random_salt()?;
-        let hash = PasswordHash::new(config.default_pass.reveal(), salt);
-        for vhost in &definitions.vhosts {
-            let vhost = vhost.name.as_str().into();
-            access.add_administrator(config.default_user.clone(), hash.clone(), vhost);
-        }
-    }
     Ok((access, definitions))
 }
 
@@ -211,6 +269,12 @@ fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
 mod tests {
     use super::*;
 
+    fn load_all(config: &ServerConfig) -> Result<(AccessControl, Definitions), ServerError> {
+        let (access, definitions) = load(config)?;
+        add_default_user(config, &access, &definitions)?;
+        Ok((access, definitions))
+    }
+
     fn with_definitions(
         name: &str,
         json: &str,
@@ -218,14 +282,14 @@ mod tests {
         let path = std::env::temp_dir().join(format!("leveret-{}-{name}", std::process::id()));
         std::fs::write(&path, json).unwrap();
         let config = ServerConfig { definitions: Some(path.clone()), ..ServerConfig::default() };
-        let loaded = load(&config);
+        let loaded = load_all(&config);
         std::fs::remove_file(path).unwrap();
         loaded
     }
 
     #[test]
     fn without_definitions_there_is_the_default_user() {
-        let (access, definitions) = load(&ServerConfig::default()).unwrap();
+        let (access, definitions) = load_all(&ServerConfig::default()).unwrap();
         assert!(access.users.authenticate("guest", "guest", true).is_ok());
         assert!(access.users.authenticate("guest", "guest", false).is_err());
         assert!(access.permissions.has_vhost_access("guest", "/"));
@@ -241,7 +305,7 @@ mod tests {
             loopback_users: Vec::new(),
             ..ServerConfig::default()
         };
-        let (access, definitions) = load(&config).unwrap();
+        let (access, definitions) = load_all(&config).unwrap();
         assert!(access.users.authenticate("shop", "secret", false).is_ok());
         assert!(access.users.get("guest").is_none());
         assert!(access.permissions.has_vhost_access("shop", "orders"));

@@ -41,12 +41,11 @@ fn bad_flags_end_with_status_2() {
 
 #[test]
 fn bad_configuration_is_one_sentence_and_status_2() {
-    let output = leveret(&["--data-dir", "data"]).unwrap();
+    let output = leveret(&["--default-vhost", ""]).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         standard_error(&output),
-        "leveret: persistent storage is not available in this version; start with --ephemeral \
-         or leave --data-dir out\n"
+        "leveret: default_user and default_vhost must not be empty\n"
     );
 }
 

@@ -1,6 +1,8 @@
 //! Field tables: a check without recursion that goes before every recursive parse.
 
+use amq_protocol::frame::WriteContext;
 use amq_protocol::types::FieldTable;
+use amq_protocol::types::generation::gen_field_table;
 use amq_protocol::types::parsing::parse_field_table;
 
 use crate::constants::{SHORT_STRING_MAX, TABLE_DEPTH_MAX};
@@ -78,6 +80,15 @@ pub fn parse_table(input: &[u8]) -> Result<FieldTable, TableError> {
         return Err(TableError::Malformed);
     }
     parse_field_table(input).map(|(_, table)| table).map_err(|_| TableError::Malformed)
+}
+
+/// A table as octets, with its length in front.
+pub fn encode_table(table: &FieldTable) -> Vec<u8> {
+    /// A table without entries.
+    const EMPTY: [u8; 4] = [0; 4];
+    // Writing to memory cannot fail, and no value is longer than its length field can say.
+    gen_field_table(table)(WriteContext::from(Vec::new()))
+        .map_or_else(|_| EMPTY.to_vec(), |written| written.into_inner().0)
 }
 
 /// The entries of a table as octets: names, and names with their values.

@@ -1,5 +1,6 @@
 //! Users and what they may do `[rabbitmq access-control]`.
 
+mod edits;
 pub mod password;
 pub mod pattern;
 pub mod permissions;
@@ -14,6 +15,9 @@ pub use refusal::{AccessRefusal, ResourceKind};
 pub use topic_permissions::{TopicPermissionTable, TopicPermissions};
 pub use users::{LoginRefusal, User, UserTable, UserTag};
 
+use std::sync::Arc;
+
+use self::edits::Edits;
 use crate::names::{UserName, VirtualHostName};
 
 /// The name of the default exchange in permissions and error texts.
@@ -31,16 +35,24 @@ pub struct AccessControl {
     pub permissions: PermissionTable,
     /// Which keys they may use on topic exchanges.
     pub topic_permissions: TopicPermissionTable,
+    edits: Arc<Edits>,
 }
 
 impl AccessControl {
     /// No users yet. The `loopback_users` may connect only from this host.
     pub fn new(loopback_users: impl IntoIterator<Item = UserName>) -> Self {
+        let edits: Arc<Edits> = Arc::default();
         Self {
-            users: UserTable::new(loopback_users),
-            permissions: PermissionTable::default(),
-            topic_permissions: TopicPermissionTable::default(),
+            users: UserTable::sharing(loopback_users, edits.clone()),
+            permissions: PermissionTable::sharing(edits.clone()),
+            topic_permissions: TopicPermissionTable::sharing(edits.clone()),
+            edits,
         }
+    }
+
+    /// Calls `watcher` after every edit from now on, while a table may still be locked.
+    pub(crate) fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) {
+        self.edits.watch(watcher);
     }
 
     /// Adds a user with the tag `administrator` and full permissions in the virtual host, as
@@ -71,10 +83,7 @@ impl AccessControl {
 
     /// A number that changes with every edit of users, permissions or topic permissions.
     pub fn generation(&self) -> u64 {
-        // Each of the three only grows, so their sum changes with every edit.
-        self.users.generation()
-            + self.permissions.generation()
-            + self.topic_permissions.generation()
+        self.edits.count()
     }
 
     /// Checks that the user may open the virtual host.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use crate::names::{UserName, VirtualHostName};
 
@@ -79,15 +79,19 @@ type ByVirtualHost = HashMap<VirtualHostName, Arc<Permissions>>;
 #[derive(Debug, Default)]
 pub struct PermissionTable {
     permissions: RwLock<HashMap<UserName, ByVirtualHost>>,
-    generation: AtomicU64,
+    edits: Arc<Edits>,
 }
 
 impl PermissionTable {
+    pub(super) fn sharing(edits: Arc<Edits>) -> Self {
+        Self { edits, ..Self::default() }
+    }
+
     /// Sets the user's permissions in the virtual host.
     pub fn set(&self, user: UserName, vhost: VirtualHostName, permissions: Permissions) {
         let mut table = self.permissions.write();
         table.entry(user).or_default().insert(vhost, Arc::new(permissions));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// The user's permissions in the virtual host; `None` when it has no access there.
@@ -109,7 +113,7 @@ impl PermissionTable {
     pub fn remove(&self, user: &str, vhost: &str) -> Option<Arc<Permissions>> {
         let mut table = self.permissions.write();
         let removed = table.get_mut(user).and_then(|vhosts| vhosts.remove(vhost));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
         removed
     }
 
@@ -117,7 +121,7 @@ impl PermissionTable {
     pub fn remove_user(&self, user: &str) {
         let mut table = self.permissions.write();
         table.remove(user);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// Takes all permissions in the virtual host away.
@@ -126,7 +130,7 @@ impl PermissionTable {
         table.values_mut().for_each(|vhosts| {
             vhosts.remove(vhost);
         });
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// All permissions, by user and virtual host.
@@ -142,9 +146,10 @@ impl PermissionTable {
         list
     }
 
-    /// A number that changes with every edit.
+    /// A number that changes with every edit, of this table or another of the same
+    /// [`AccessControl`](super::AccessControl).
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.edits.count()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use super::permissions::Access;
 use crate::names::{ExchangeName, UserName, VirtualHostName};
@@ -41,10 +41,14 @@ pub type TopicPermissionEntry = (UserName, VirtualHostName, ExchangeName, Arc<To
 #[derive(Debug, Default)]
 pub struct TopicPermissionTable {
     permissions: RwLock<HashMap<UserName, HashMap<VirtualHostName, ByExchange>>>,
-    generation: AtomicU64,
+    edits: Arc<Edits>,
 }
 
 impl TopicPermissionTable {
+    pub(super) fn sharing(edits: Arc<Edits>) -> Self {
+        Self { edits, ..Self::default() }
+    }
+
     /// Sets the user's patterns on the exchange. `{username}` and `{vhost}` in them stand for the
     /// given names.
     ///
@@ -88,7 +92,7 @@ impl TopicPermissionTable {
         let mut table = self.permissions.write();
         let exchanges = table.entry(user).or_default().entry(vhost).or_default();
         exchanges.insert(exchange, Arc::new(permissions));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// The user's patterns on the exchange; `None` when its keys are not restricted.
@@ -113,7 +117,7 @@ impl TopicPermissionTable {
         let mut table = self.permissions.write();
         let exchanges = table.get_mut(user).and_then(|vhosts| vhosts.get_mut(vhost));
         let removed = exchanges.and_then(|exchanges| exchanges.remove(exchange));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
         removed
     }
 
@@ -121,7 +125,7 @@ impl TopicPermissionTable {
     pub fn remove_user(&self, user: &str) {
         let mut table = self.permissions.write();
         table.remove(user);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// Forgets everything about the virtual host.
@@ -130,7 +134,7 @@ impl TopicPermissionTable {
         table.values_mut().for_each(|vhosts| {
             vhosts.remove(vhost);
         });
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// All topic permissions, by user, virtual host and exchange.
@@ -147,9 +151,10 @@ impl TopicPermissionTable {
         list
     }
 
-    /// A number that changes with every edit.
+    /// A number that changes with every edit, of this table or another of the same
+    /// [`AccessControl`](super::AccessControl).
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.edits.count()
     }
 }
 

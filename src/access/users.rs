@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::edits::Edits;
 use super::password::PasswordHash;
 use crate::names::UserName;
 
@@ -124,18 +124,25 @@ pub struct UserTable {
     loopback_users: HashSet<UserName>,
     /// Hashed against when the user is unknown, so that the answer takes as long.
     decoy: PasswordHash,
-    generation: AtomicU64,
+    edits: Arc<Edits>,
 }
 
 impl UserTable {
     /// An empty table. The `loopback_users` may connect only from this host
     /// (RabbitMQ's default is `guest`) `[rabbitmq loopback_users]`.
     pub fn new(loopback_users: impl IntoIterator<Item = UserName>) -> Self {
+        Self::sharing(loopback_users, Arc::default())
+    }
+
+    pub(super) fn sharing(
+        loopback_users: impl IntoIterator<Item = UserName>,
+        edits: Arc<Edits>,
+    ) -> Self {
         Self {
             users: RwLock::default(),
             loopback_users: loopback_users.into_iter().collect(),
             decoy: PasswordHash::new("", [0; 4]),
-            generation: AtomicU64::new(0),
+            edits,
         }
     }
 
@@ -143,14 +150,14 @@ impl UserTable {
     pub fn put(&self, user: User) {
         let mut users = self.users.write();
         users.insert(user.name.clone(), Arc::new(user));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
     }
 
     /// Removes the user and gives it back.
     pub fn remove(&self, name: &str) -> Option<Arc<User>> {
         let mut users = self.users.write();
         let removed = users.remove(name);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.edits.note();
         removed
     }
 
@@ -196,9 +203,10 @@ impl UserTable {
         }
     }
 
-    /// A number that changes with every edit.
+    /// A number that changes with every edit, of this table or another of the same
+    /// [`AccessControl`](super::AccessControl).
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.edits.count()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::names::ConsumerTag;
 use crate::queue::arguments::{ArgumentError, as_integer, get, type_name};
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
-use crate::queue::{Queue, QueueType};
+use crate::queue::{Got, Queue, QueueType};
 use crate::vhost::REPLY_TO;
 use crate::vhost::declare::random_name;
 use crate::vhost::reply_to::ReplyOutlet;
@@ -156,8 +156,12 @@ impl Channel {
         self.session.check(Access::Read, ResourceKind::Queue, &name)?;
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id)?;
-        let Some((id, entry, message_count)) = queue.get(no_ack, self.now(), effects)? else {
-            return Ok(None);
+        let (id, entry, message_count) = loop {
+            match queue.get(no_ack, self.now(), effects)? {
+                Got::Message(id, entry, left) => break (id, entry, left),
+                Got::PagedOut if self.virtual_host().page_in(&queue, effects) => {}
+                Got::PagedOut | Got::Nothing => return Ok(None),
+            }
         };
         Ok(Some(GetOk {
             delivery_tag: self.deliveries.add_get(&queue, id),

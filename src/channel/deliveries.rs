@@ -92,6 +92,11 @@ impl Deliveries {
         &*self.output
     }
 
+    /// The same, to keep.
+    pub fn shared_output(&self) -> Arc<dyn ChannelOutput> {
+        Arc::clone(&self.output)
+    }
+
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
     pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
         self.state.lock().add_source(Source::new(queue, tag, true))
@@ -353,7 +358,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::queue::arguments::QueueArguments;
-    use crate::queue::{Queue, QueueAttributes};
+    use crate::queue::{Queue, QueueAttributes, QueueStorage};
 
     struct Nobody;
 
@@ -382,7 +387,9 @@ mod tests {
             table: FieldTable::default(),
             arguments: QueueArguments::default(),
         };
-        Arc::new(Queue::new(name.into(), "/".into(), attributes, Timestamp::from_millis(0)))
+        let storage = QueueStorage::default();
+        let now = Timestamp::from_millis(0);
+        Arc::new(Queue::new(name.into(), "/".into(), attributes, storage, now))
     }
 
     #[test]

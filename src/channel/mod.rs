@@ -85,6 +85,9 @@ impl Channel {
     /// Closes the channel: its consumers are cancelled, what was not acknowledged goes back.
     pub fn close(&mut self, effects: &mut Effects) {
         self.flush(effects);
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.close();
+        }
         let now = self.now();
         for consumer in std::mem::take(&mut self.consumers).into_values() {
             consumer.queue.remove_consumer(consumer.id, now, effects);

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
+use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
 use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route};
@@ -124,6 +125,11 @@ impl Channel {
             let number = self.number_publish();
             if !route.taken {
                 self.publish_elsewhere(&message, mandatory, effects);
+            } else if let (Mode::Confirm(confirms), Some(persistence)) =
+                (&mut self.mode, host.persistence())
+            {
+                let (ticket, line) = confirms.ticket();
+                persistence.after_stored(move || line.stored(ticket));
             }
             self.accept_publish(number);
         } else {
@@ -199,7 +205,7 @@ impl Channel {
     pub fn flush(&mut self, effects: &mut Effects) {
         self.enqueue_pending(effects);
         if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.tell(self.deliveries.output(), &mut effects.wakeups);
+            confirms.tell(&mut effects.wakeups);
         }
     }
 
@@ -207,38 +213,30 @@ impl Channel {
         if self.publisher.pending.is_empty() {
             return;
         }
-        let now = self.now();
+        let host = Arc::clone(self.virtual_host());
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };
-        let count = pending.len();
+        let (first, count) = (*first_pending, pending.len());
         refused.clear();
-        if let [queue] = last.route.queues.as_slice() {
-            let mut place = 0;
-            queue.enqueue(pending.drain(..), now, effects, |outcome| {
-                if outcome == Enqueued::Rejected {
-                    refused.push(place);
-                }
-                place += 1;
-            });
-        } else {
-            for queue in &last.route.queues {
-                let mut place = 0;
-                queue.enqueue(pending.iter().cloned(), now, effects, |outcome| {
-                    if outcome == Enqueued::Rejected {
-                        refused.push(place);
-                    }
-                    place += 1;
-                });
+        let mode = &mut self.mode;
+        let stored = || match mode {
+            Mode::Confirm(confirms) => {
+                let (ticket, line) = confirms.ticket();
+                persist::then(move || line.stored(ticket))
             }
-            pending.clear();
-        }
-        let first = *first_pending;
-        self.settle_publishes(first, count, effects);
-        self.virtual_host().run_without_waking(effects);
+            _ => persist::nothing(),
+        };
+        host.enqueue(&last.route.queues, pending, effects, stored, |_, place, outcome| {
+            if outcome == Enqueued::Rejected {
+                refused.push(place);
+            }
+        });
+        self.settle_publishes(first, count);
+        host.run_without_waking(effects);
     }
 
     /// Confirms or refuses the publishes from number `first` on: one refusal by any queue refuses.
-    fn settle_publishes(&mut self, first: u64, count: usize, effects: &mut Effects) {
+    fn settle_publishes(&mut self, first: u64, count: usize) {
         let Mode::Confirm(confirms) = &mut self.mode else { return };
         let refused = &mut self.publisher.refused;
         refused.sort_unstable();
@@ -248,7 +246,7 @@ impl Channel {
             if place > 0 {
                 confirms.accept(number - 1);
             }
-            confirms.refuse(number, self.deliveries.output(), &mut effects.wakeups);
+            confirms.refuse(number);
         }
         let last = first + count as u64 - 1;
         if refused.last().is_none_or(|&place| place + 1 < count) {
@@ -265,7 +263,7 @@ impl Channel {
             }
             Mode::Confirm(_) => Ok(()),
             Mode::Plain => {
-                self.mode = Mode::Confirm(super::Confirms::default());
+                self.mode = Mode::Confirm(super::Confirms::new(self.deliveries.shared_output()));
                 Ok(())
             }
         }

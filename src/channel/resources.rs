@@ -67,7 +67,7 @@ impl Channel {
             routing_key: &key,
             arguments,
         };
-        self.virtual_host().unbind(&self.session, &bind)
+        self.virtual_host().unbind(&self.session, &bind, effects)
     }
 
     fn queue_and_key(&self, queue: &str, routing_key: &[u8]) -> Result<(String, Vec<u8>)> {
@@ -110,7 +110,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
-        self.virtual_host().exchange_declare(&self.session, declare)
+        self.virtual_host().exchange_declare(&self.session, declare, effects)
     }
 
     /// Deletes an exchange. Errors: 403, 406.
@@ -121,7 +121,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
-        self.virtual_host().exchange_delete(&self.session, exchange, if_unused)
+        self.virtual_host().exchange_delete(&self.session, exchange, if_unused, effects)
     }
 
     /// Binds an exchange to another. Errors: 403, 404.
@@ -151,7 +151,7 @@ impl Channel {
         self.flush(effects);
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
-        self.virtual_host().unbind(&self.session, &bind)
+        self.virtual_host().unbind(&self.session, &bind, effects)
     }
 
     /// channel.flow: the broker does not pause deliveries on request. Errors: 540.

@@ -1,10 +1,13 @@
 //! Transactions of a channel: publishes and acknowledgements wait for the commit
 //! `[amqp 0-9-1 tx]` `[rabbitmq semantics#tx]`.
 
+use std::sync::Arc;
+
 use crate::channel::deliveries::Unacked;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::persist;
 use crate::queue::effects::Effects;
 use crate::queue::{Enqueued, Settlement};
 use crate::vhost::{Deferred, Pass, Route};
@@ -66,7 +69,6 @@ impl Channel {
     pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
         let Transaction { publishes, settled, footprint } = self.take_transaction()?;
         effects.footprint -= footprint as isize;
-        let now = self.now();
         let mut refused = false;
         for (message, route, mandatory) in publishes {
             let route = match route.deferred {
@@ -76,16 +78,20 @@ impl Channel {
             if route.queues.is_empty() && !route.taken {
                 self.publish_elsewhere(&message, mandatory, effects);
             }
-            for queue in &route.queues {
-                queue.enqueue([message.clone()], now, effects, |outcome| {
-                    refused |= outcome == Enqueued::Rejected;
-                });
-            }
+            let host = Arc::clone(self.virtual_host());
+            host.enqueue(
+                &route.queues,
+                &mut vec![message],
+                effects,
+                persist::nothing,
+                |_, _, outcome| refused |= outcome == Enqueued::Rejected,
+            );
         }
         for (taken, settlement) in settled {
             self.settle(&taken, settlement, effects);
         }
         self.virtual_host().run_without_waking(effects);
+        effects.must_sync |= self.virtual_host().persistence().is_some();
         if refused {
             return Err(Error::Precondition("partial tx completion".into()));
         }

@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::memory::default_high_watermark_bytes;
 use super::settings::Settings;
 use super::values::{LogLevel, Password};
+use crate::data_directory::Durability;
 use crate::names::{UserName, VirtualHostName};
 
 /// Largest `max_message_size`: 512 MiB `[rabbitmq max_message_size]`.
@@ -28,6 +29,14 @@ pub struct ServerConfig {
     /// Addresses to listen on for AMQP 0-9-1; port 0 lets the system choose. Default
     /// 127.0.0.1:5672: a server that nobody configured is not open to the network.
     pub amqp: Vec<SocketAddr>,
+    /// Directory for what survives a restart. Default none: everything is kept in memory.
+    pub data_dir: Option<PathBuf>,
+    /// What a confirm of a persistent message promises when there is a data directory. Default
+    /// [`Durability::Fsync`].
+    pub durability: Durability,
+    /// Octets of memory that the messages of one queue may take before those at its end are kept
+    /// in the data directory alone; at least 64 KiB. Default 32 MiB.
+    pub queue_memory_bytes_max: u64,
     /// Definitions file to load at the start. Default none.
     pub definitions: Option<PathBuf>,
     /// How much is logged. Default info.
@@ -77,6 +86,9 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             amqp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            data_dir: None,
+            durability: Durability::Fsync,
+            queue_memory_bytes_max: 32 << 20,
             definitions: None,
             log_level: LogLevel::Info,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
@@ -107,6 +119,11 @@ impl ServerConfig {
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
         Ok(Self {
             amqp: amqp.unwrap_or(default.amqp),
+            data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
+            durability: settings.durability.map_or(default.durability, |mode| mode.0),
+            queue_memory_bytes_max: settings
+                .queue_memory_bytes_max
+                .map_or(default.queue_memory_bytes_max, |size| size.0),
             definitions: settings.definitions,
             log_level: settings.log_level.unwrap_or(default.log_level),
             threads: settings.threads.unwrap_or(default.threads),
@@ -135,14 +152,8 @@ impl ServerConfig {
 }
 
 fn check(settings: &Settings) -> Result<(), ConfigError> {
-    if settings.data_dir.is_some() && settings.ephemeral == Some(true) {
-        return Err(ConfigError::Refused("data_dir and ephemeral exclude each other"));
-    }
-    if settings.data_dir.is_some() {
-        return Err(ConfigError::Refused(
-            "persistent storage is not available in this version; \
-             start with --ephemeral or leave --data-dir out",
-        ));
+    if settings.data_dir.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err(ConfigError::Refused("data_dir must not be empty"));
     }
     if settings.amqp.as_ref().is_some_and(Vec::is_empty) {
         return Err(ConfigError::Refused("amqp must name at least one address to listen on"));
@@ -168,6 +179,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             1,
             u64::from(u32::MAX),
         ),
+        ("queue_memory_bytes_max", bytes(settings.queue_memory_bytes_max), 64 << 10, u64::MAX),
         ("max_message_size", bytes(settings.max_message_size), 1, MESSAGE_SIZE_MAX),
         (
             "memory_high_watermark_bytes",

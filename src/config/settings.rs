@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::values::{ByteSize, ListenAddress, LogLevel, Password};
+use super::values::{ByteSize, DurabilityMode, ListenAddress, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -21,11 +21,24 @@ pub(super) struct Settings {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub amqp: Option<Vec<ListenAddress>>,
 
-    /// Directory for durable queues and persistent messages; not available in this version.
+    /// Directory for what survives a restart: users, virtual hosts, policies, durable exchanges
+    /// and queues, persistent messages. It is made if it is not there [default: none, everything
+    /// is kept in memory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Keep everything in memory, which this version always does.
+    /// What a confirm of a persistent message promises: `fsync`, that it survives a power cut, or
+    /// `buffered`, that it survives the end of the server but not that of the machine. Only with a
+    /// data directory [default: fsync].
+    #[arg(long, value_name = "MODE")]
+    pub durability: Option<DurabilityMode>,
+
+    /// Memory that the messages of one queue may take before those at its end are kept in the data
+    /// directory alone, at least 64KiB [default: 32MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub queue_memory_bytes_max: Option<ByteSize>,
+
+    /// Keep everything in memory, even if the environment or the file names a data directory.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub ephemeral: Option<bool>,
@@ -111,6 +124,8 @@ impl Settings {
             config,
             amqp,
             data_dir,
+            durability,
+            queue_memory_bytes_max,
             ephemeral,
             definitions,
             log_level,

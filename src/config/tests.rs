@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::data_directory::Durability;
 
 /// A configuration file that goes with the test.
 struct TestFile(PathBuf);
@@ -74,13 +75,40 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
     assert_eq!(parsed(&["--config", two.path()], &env).unwrap().threads, 2);
 }
 
+/// Every setting, as flags and variables give it.
+const GIVEN: [(&str, &str); 20] = [
+    ("amqp", "0.0.0.0:1,[::1]:0"),
+    ("data_dir", "data"),
+    ("durability", "buffered"),
+    ("queue_memory_bytes_max", "1MiB"),
+    ("ephemeral", "false"),
+    ("definitions", "d.json"),
+    ("log_level", "debug"),
+    ("threads", "3"),
+    ("default_user", "u"),
+    ("default_pass", "p"),
+    ("default_vhost", "v"),
+    ("loopback_users", "a,b"),
+    ("max_connections", "10"),
+    ("channel_max", "11"),
+    ("frame_max", "8192"),
+    ("heartbeat_s", "12"),
+    ("handshake_timeout_ms", "13"),
+    ("max_unfinished_handshakes", "14"),
+    ("max_message_size", "1MiB"),
+    ("memory_high_watermark_bytes", "1GiB"),
+];
+
 #[test]
 fn every_setting_can_be_given_in_each_layer() {
     let file = TestFile::new(
         "all.toml",
         r#"
         amqp = ["0.0.0.0:1", "[::1]:0"]
-        ephemeral = true
+        data_dir = "data"
+        durability = "buffered"
+        queue_memory_bytes_max = "1MiB"
+        ephemeral = false
         definitions = "d.json"
         log_level = "debug"
         threads = 3
@@ -100,6 +128,9 @@ fn every_setting_can_be_given_in_each_layer() {
     );
     let expected = ServerConfig {
         amqp: vec!["0.0.0.0:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
+        data_dir: Some("data".into()),
+        durability: Durability::Buffered,
+        queue_memory_bytes_max: 1 << 20,
         definitions: Some("d.json".into()),
         log_level: LogLevel::Debug,
         threads: 3,
@@ -117,29 +148,10 @@ fn every_setting_can_be_given_in_each_layer() {
         memory_high_watermark_bytes: 1 << 30,
     };
     assert_eq!(parsed(&["--config", file.path()], &[]).unwrap(), expected);
-    let given = [
-        ("amqp", "0.0.0.0:1,[::1]:0"),
-        ("ephemeral", "true"),
-        ("definitions", "d.json"),
-        ("log_level", "debug"),
-        ("threads", "3"),
-        ("default_user", "u"),
-        ("default_pass", "p"),
-        ("default_vhost", "v"),
-        ("loopback_users", "a,b"),
-        ("max_connections", "10"),
-        ("channel_max", "11"),
-        ("frame_max", "8192"),
-        ("heartbeat_s", "12"),
-        ("handshake_timeout_ms", "13"),
-        ("max_unfinished_handshakes", "14"),
-        ("max_message_size", "1MiB"),
-        ("memory_high_watermark_bytes", "1GiB"),
-    ];
-    let names = given.map(|(name, _)| format!("LEVERET_{}", name.to_uppercase()));
-    let env: Vec<_> = names.iter().map(String::as_str).zip(given.map(|(_, value)| value)).collect();
+    let names = GIVEN.map(|(name, _)| format!("LEVERET_{}", name.to_uppercase()));
+    let env: Vec<_> = names.iter().map(String::as_str).zip(GIVEN.map(|(_, value)| value)).collect();
     assert_eq!(parsed(&[], &env).unwrap(), expected);
-    let flags = given.map(|(name, value)| format!("--{}={value}", name.replace('_', "-")));
+    let flags = GIVEN.map(|(name, value)| format!("--{}={value}", name.replace('_', "-")));
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     assert_eq!(parsed(&flags, &[]).unwrap(), expected);
 }
@@ -242,6 +254,7 @@ fn numbers_outside_their_range_are_refused() {
         ["--max-message-size", "0"],
         ["--handshake-timeout-ms", "0"],
         ["--max-unfinished-handshakes", "0"],
+        ["--queue-memory-bytes-max", "10"],
         ["--memory-high-watermark-bytes", "10"],
         ["--frame-max", "8GiB"],
     ] {
@@ -250,14 +263,16 @@ fn numbers_outside_their_range_are_refused() {
 }
 
 #[test]
-fn persistent_storage_is_refused() {
-    assert_eq!(
-        refused(&["--data-dir", "/data"], &[]),
-        "persistent storage is not available in this version; start with --ephemeral or leave \
-         --data-dir out"
-    );
-    assert!(refused(&["--data-dir", "/data", "--ephemeral"], &[]).contains("exclude each other"));
-    assert!(parsed(&["--ephemeral"], &[]).is_ok());
+fn a_data_directory_can_be_given_and_overruled() {
+    let config = parsed(&["--data-dir", "/data", "--durability", "buffered"], &[]).unwrap();
+    assert_eq!(config.data_dir, Some("/data".into()));
+    assert_eq!(config.durability, Durability::Buffered);
+    let env = [("LEVERET_DATA_DIR", "/data")];
+    assert_eq!(parsed(&[], &env).unwrap().data_dir, Some("/data".into()));
+    assert_eq!(parsed(&["--ephemeral"], &env).unwrap().data_dir, None);
+    assert_eq!(parsed(&[], &[]).unwrap().data_dir, None);
+    assert!(refused(&["--data-dir", ""], &[]).contains("data-dir"));
+    assert!(refused(&["--durability", "none"], &[]).contains("write fsync or buffered"));
 }
 
 #[test]

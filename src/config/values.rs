@@ -9,6 +9,8 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 
+use crate::data_directory::Durability;
+
 /// A number of bytes, written with or without a suffix: `16777216`, `16MiB`, `64kB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
@@ -85,6 +87,31 @@ impl FromStr for ListenAddress {
 }
 
 impl TryFrom<String> for ListenAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What a confirm of a persistent message promises, of the modes that a data directory has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DurabilityMode(pub Durability);
+
+impl FromStr for DurabilityMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fsync" => Ok(Self(Durability::Fsync)),
+            "buffered" => Ok(Self(Durability::Buffered)),
+            _ => Err(format!("'{text}' is not a durability, write fsync or buffered")),
+        }
+    }
+}
+
+impl TryFrom<String> for DurabilityMode {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

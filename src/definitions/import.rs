@@ -159,7 +159,10 @@ impl Importer<'_> {
                 internal: exchange.internal,
                 arguments,
             };
-            let declared = session.virtual_host.exchange_declare(&session, &declare);
+            let mut effects = Effects::new();
+            let host = &session.virtual_host;
+            let declared = host.exchange_declare(&session, &declare, &mut effects);
+            host.run(&mut effects);
             declared.map_err(|reason| ImportError::Refused { object, reason })?;
         }
         Ok(())

@@ -99,7 +99,11 @@ impl ChannelInner {
         let result = method(&mut core, &mut effects);
         core.flush(&mut effects);
         drop(core);
-        self.connection.session.virtual_host.run(&mut effects);
+        let host = &self.connection.session.virtual_host;
+        host.run(&mut effects);
+        if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
+            store.wait_until_durable()?;
+        }
         result
     }
 
@@ -275,6 +279,9 @@ impl Channel {
             properties: &properties,
             body: Body::Shared(publish.body.clone()),
         };
+        if let Some(store) = self.0.connection.session.virtual_host.persistence() {
+            store.wait_for_room();
+        }
         self.0.apply(|core, effects| core.basic_publish(message, publish.mandatory, false, effects))
     }
 

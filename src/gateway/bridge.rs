@@ -228,7 +228,26 @@ impl Bridge {
     #[inline]
     pub fn finish_batch(&mut self) {
         self.flush();
-        self.effects.wakeups.wake_all();
+        match &self.session {
+            Some(session) => session.virtual_host.run(&mut self.effects),
+            None => self.effects.wakeups.wake_all(),
+        }
+    }
+
+    /// Whether what was asked for last has to be durable before the client hears of it: then the
+    /// connection waits.
+    #[inline]
+    pub fn wait_for_store(&mut self) -> bool {
+        if !self.effects.must_sync {
+            return false;
+        }
+        self.effects.must_sync = false;
+        let Some(store) = self.broker.persistence().cloned() else { return false };
+        self.finish_batch();
+        self.outbox.wait_for_store();
+        let outbox = Arc::clone(&self.outbox);
+        store.sync(move |is_durable| outbox.note_stored(is_durable));
+        true
     }
 
     fn flush(&mut self) {
@@ -259,7 +278,7 @@ impl Bridge {
                 session.virtual_host.run_without_waking(&mut self.effects);
             }
         }
-        self.effects.wakeups.wake_all();
+        session.virtual_host.run(&mut self.effects);
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Answer {

@@ -18,8 +18,9 @@ use tokio::time::{Instant, Sleep};
 
 use crate::broker::Inner;
 use crate::clock::Clock;
+use crate::error::Error;
 use crate::gateway::bridge::{Answer, Bridge, Failure};
-use crate::gateway::outbox::Outbox;
+use crate::gateway::outbox::{Outbox, Stored};
 use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::queue::effects::Wake;
 
@@ -60,8 +61,10 @@ pub struct ConnectionTask<T> {
     unfinished: Option<OwnedSemaphorePermit>,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
-    /// The memory alarm holds this publisher back.
+    /// An alarm holds this publisher back, and it was told.
     blocked: bool,
+    /// The disk holds this publisher back, for a moment.
+    slowed: bool,
     _alive: Arc<()>,
 }
 
@@ -84,6 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             unfinished: Some(unfinished),
             held_back: Vec::new(),
             blocked: false,
+            slowed: false,
             _alive: alive,
         }
     }
@@ -91,6 +95,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     /// Works until nothing more can be done; tells whether the connection is over.
     fn work(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         loop {
+            match self.outbox.take_stored() {
+                Stored::Waiting => return Ok(false),
+                Stored::Nothing => {}
+                Stored::Done => continue,
+                Stored::Failed => self.fail_to_store(),
+            }
             self.write(cx)?;
             if self.protocol.is_finished() {
                 // What could not be written by now never will be.
@@ -116,10 +126,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         }
     }
 
-    /// Whether the client is not read: the memory alarm is on, or it does not read what it asked
-    /// for itself.
+    /// Whether the client is not read: an alarm is on, the disk does not keep up, or the client
+    /// does not read what it asked for itself.
     fn is_holding_back(&self) -> bool {
-        self.blocked || self.outbox.waiting() > OUTBOX_FULL_BYTES
+        self.blocked || self.slowed || self.outbox.waiting() > OUTBOX_FULL_BYTES
     }
 
     /// Writes as much of what waits as goes.
@@ -174,7 +184,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 Err(failure) => failure.report(&mut self.protocol, &mut self.bridge),
             }
             self.take_replies();
-            if self.outbox.waiting() > OUTBOX_FULL_BYTES {
+            let must_wait = self.bridge.wait_for_store();
+            if must_wait || self.outbox.waiting() > OUTBOX_FULL_BYTES {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;
             }
@@ -206,14 +217,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         let unfinished = self.protocol.unfinished_octets();
         self.bridge.note_unfinished(unfinished);
         let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
-        let memory = self.broker.memory();
-        if publishes && memory.is_alarmed() && !self.blocked && self.protocol.is_running() {
-            self.blocked = true;
-            self.protocol.blocked("low on memory");
-            let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
-            memory.wake_when_over(&outbox);
-            self.take_replies();
+        if !publishes || self.blocked || !self.protocol.is_running() {
+            return;
         }
+        if let Some(reason) = self.broker.alarm() {
+            self.blocked = true;
+            self.protocol.blocked(reason);
+            self.take_replies();
+        } else {
+            self.slowed = self.broker.is_behind();
+        }
+        if self.blocked || self.slowed {
+            self.wake_when_calmer();
+        }
+    }
+
+    fn wake_when_calmer(&self) {
+        let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
+        self.broker.wake_when_calmer(&outbox);
+    }
+
+    /// What the client asked for was done and is not durable: it is not told that it is.
+    fn fail_to_store(&mut self) {
+        let error = Error::Storage("the disk fails".into());
+        let failure = Failure { channel: 0, error, method: (0, 0) };
+        failure.report(&mut self.protocol, &mut self.bridge);
+        self.take_replies();
     }
 
     /// Does what others asked for while the task slept.
@@ -231,10 +260,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             self.blocked = false;
             self.take_replies();
         }
-        if self.blocked && !self.broker.memory().is_alarmed() {
+        self.slowed &= self.broker.is_behind();
+        if self.blocked && self.broker.alarm().is_none() {
             self.blocked = false;
             self.protocol.unblocked();
             self.take_replies();
+        }
+        if self.blocked || self.slowed {
+            self.wake_when_calmer();
         }
     }
 

@@ -2,7 +2,7 @@
 //! task writes it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use leveret_protocol::{BodyRef, Output, reply_code};
@@ -15,6 +15,20 @@ use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTE
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::{Wake, Wakeups};
+
+/// Whether the connection waits for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stored {
+    /// It does not.
+    Nothing = 0,
+    /// It neither writes nor reads before the store is done.
+    Waiting = 1,
+    /// The store is done.
+    Done = 2,
+    /// The store fails.
+    Failed = 3,
+}
 
 /// Outgoing octets of one connection.
 pub struct Outbox {
@@ -31,6 +45,8 @@ pub struct Outbox {
     /// Channels that have to close, and why.
     failures: Mutex<Vec<(u16, Error)>>,
     cancel_notify: AtomicBool,
+    /// A [`Stored`].
+    stored: AtomicU8,
 }
 
 impl Outbox {
@@ -46,7 +62,31 @@ impl Outbox {
             close_reason: Mutex::default(),
             failures: Mutex::default(),
             cancel_notify: AtomicBool::new(false),
+            stored: AtomicU8::new(Stored::Nothing as u8),
         })
+    }
+
+    /// The connection waits for the store from now on.
+    pub fn wait_for_store(&self) {
+        self.stored.store(Stored::Waiting as u8, Ordering::SeqCst);
+    }
+
+    /// The store is done, or fails.
+    pub fn note_stored(&self, is_durable: bool) {
+        let stored = if is_durable { Stored::Done } else { Stored::Failed };
+        self.stored.store(stored as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// How things are with the store. That it is done, or fails, is told once.
+    pub fn take_stored(&self) -> Stored {
+        let all = [Stored::Nothing, Stored::Waiting, Stored::Done, Stored::Failed];
+        let stored = usize::from(self.stored.load(Ordering::SeqCst));
+        let stored = all.get(stored).copied().unwrap_or(Stored::Nothing);
+        if stored != Stored::Waiting && stored != Stored::Nothing {
+            self.stored.store(Stored::Nothing as u8, Ordering::SeqCst);
+        }
+        stored
     }
 
     /// What was agreed on in the handshake: the largest frame that the client takes, in octets,

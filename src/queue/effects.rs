@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::ready::Entry;
 
 /// Somebody who sleeps until there is something to write or to read.
 pub trait Wake: Send + Sync {
@@ -33,6 +34,31 @@ impl Wakeups {
     }
 }
 
+/// Identifies a queue, or an exchange that keeps messages, in the store.
+pub type StoreId = u64;
+
+/// Messages of a queue that the store need not keep any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The queue.
+    pub queue: StoreId,
+    /// The first sequence.
+    pub first: u64,
+    /// The last sequence.
+    pub last: u64,
+}
+
+/// A stored message of a queue that counts how often each was returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// The queue.
+    pub queue: StoreId,
+    /// The message.
+    pub sequence: u64,
+    /// How often it was returned by now; 0 if it is gone.
+    pub delivery_count: u32,
+}
+
 /// A message that left its queue the hard way and goes to the queue's dead-letter exchange.
 #[derive(Debug)]
 pub struct DeadLetter {
@@ -42,12 +68,15 @@ pub struct DeadLetter {
     pub reason: DeathReason,
     /// Queues that have it already: it is tried again for the others alone.
     pub delivered_to: Vec<QueueName>,
+    /// Its number in the store, where it stays until it has arrived.
+    pub stored: Option<u64>,
 }
 
 impl DeadLetter {
     /// A message that has just died.
-    pub fn new(message: Message, reason: DeathReason) -> Self {
-        Self { message, reason, delivered_to: Vec::new() }
+    pub fn new(entry: Entry, reason: DeathReason) -> Self {
+        let stored = entry.stored.then_some(entry.sequence);
+        Self { message: entry.message, reason, delivered_to: Vec::new(), stored }
     }
 }
 
@@ -63,6 +92,16 @@ pub struct Effects {
     pub timeouts: Vec<(Arc<dyn Outlet>, u64)>,
     /// Queues to wake at a time.
     pub timers: Vec<(Timestamp, Arc<Queue>)>,
+    /// Messages that the store need not keep any more.
+    pub gone: Vec<Gone>,
+    /// Stored messages that were returned to their queues.
+    pub returned: Vec<Returned>,
+    /// Queues with too much in memory.
+    pub page_outs: Vec<Arc<Queue>>,
+    /// Queues that are short of messages which are in the store alone.
+    pub page_ins: Vec<Arc<Queue>>,
+    /// Something was done that has to be durable before the client hears of it.
+    pub must_sync: bool,
     /// Octets that queues hold more (or, negative, less) than before.
     pub footprint: isize,
     /// Sleepers to wake.
@@ -86,5 +125,18 @@ impl Effects {
             || !self.deletions.is_empty()
             || !self.timers.is_empty()
             || !self.timeouts.is_empty()
+            || !self.page_outs.is_empty()
+            || !self.page_ins.is_empty()
+    }
+
+    /// The store need not keep a message any more.
+    #[inline]
+    pub fn note_gone(&mut self, queue: StoreId, sequence: u64) {
+        match self.gone.last_mut() {
+            Some(range) if range.queue == queue && range.last + 1 == sequence => {
+                range.last = sequence;
+            }
+            _ => self.gone.push(Gone { queue, first: sequence, last: sequence }),
+        }
     }
 }

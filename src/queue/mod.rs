@@ -9,9 +9,12 @@ pub mod delivery_limit;
 pub mod duplicates;
 pub mod effects;
 pub mod expires;
+mod level;
 #[cfg(test)]
 mod model;
 pub mod overflow;
+mod paged;
+pub mod paging;
 pub mod priority;
 pub mod ready;
 pub mod settings;
@@ -19,14 +22,15 @@ mod state;
 pub mod ttl;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
+pub use self::paged::History;
 pub use self::settings::Settings;
-pub use self::state::{Counts, Enqueued, Settlement, State};
+pub use self::state::{Arrival, Counts, Enqueued, Settlement, State};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Resource, Result};
@@ -34,7 +38,8 @@ use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{DeadLetter, Effects, Wakeups};
+use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
+use crate::queue::paging::{Found, PagedIn, Wanted};
 use crate::queue::ready::Entry;
 
 /// Identifies a connection within its broker.
@@ -55,6 +60,17 @@ pub struct QueueAttributes {
     pub arguments: QueueArguments,
 }
 
+/// The reply to basic.get.
+#[derive(Debug)]
+pub enum Got {
+    /// The delivery's number (0 if it needs no acknowledgement), the message, and how many remain.
+    Message(u64, Entry, usize),
+    /// There is no message.
+    Nothing,
+    /// The next message has to be paged in first.
+    PagedOut,
+}
+
 /// Where the dead letters of a queue go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterTarget {
@@ -64,6 +80,20 @@ pub struct DeadLetterTarget {
     pub routing_key: Option<String>,
 }
 
+/// What a queue has to do with the store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QueueStorage {
+    /// What it is called there; 0 if there is no store.
+    pub id: StoreId,
+    /// Octets of messages in memory above which some are paged out.
+    pub memory_bytes_max: usize,
+    /// The first sequence that was never used.
+    pub next_sequence: u64,
+}
+
+/// No time to live.
+const NO_TTL: u64 = u64::MAX;
+
 /// A queue of a virtual host.
 pub struct Queue {
     name: QueueName,
@@ -71,6 +101,12 @@ pub struct Queue {
     attributes: QueueAttributes,
     dead_letter_target: RwLock<Option<DeadLetterTarget>>,
     deleted: AtomicBool,
+    storage: QueueStorage,
+    /// Sequences are given out before the queue's lock is taken, because what is stored is stored
+    /// first. Who is overtaken on the way in finds his place by his number.
+    next_sequence: AtomicU64,
+    /// The time to live that applies, in milliseconds, for who stores a message.
+    message_ttl_ms: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -80,12 +116,16 @@ impl Queue {
         name: QueueName,
         virtual_host: VirtualHostName,
         attributes: QueueAttributes,
+        storage: QueueStorage,
         now: Timestamp,
     ) -> Self {
         let arguments = &attributes.arguments;
         let dead_letter_target = dead_letter_target(arguments, &[]);
         Self {
-            state: Mutex::new(State::new(arguments, now)),
+            state: Mutex::new(State::new(arguments, storage, now)),
+            storage,
+            next_sequence: AtomicU64::new(storage.next_sequence),
+            message_ttl_ms: AtomicU64::new(arguments.message_ttl_ms.unwrap_or(NO_TTL)),
             dead_letter_target: RwLock::new(dead_letter_target),
             deleted: AtomicBool::new(false),
             name,
@@ -119,6 +159,7 @@ impl Queue {
         let arguments = &self.attributes.arguments;
         *self.dead_letter_target.write() = dead_letter_target(arguments, policies);
         let settings = Settings::new(arguments, policies);
+        self.message_ttl_ms.store(settings.message_ttl_ms.unwrap_or(NO_TTL), Ordering::Relaxed);
         self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
     }
 
@@ -171,6 +212,9 @@ impl Queue {
         }
         let grown = state.counts().footprint as isize - footprint as isize;
         let deadline = state.new_deadline();
+        if self.storage.id != 0 {
+            self.note_paging(&state, effects);
+        }
         drop(state);
         effects.footprint += grown;
         if let Some(deadline) = deadline {
@@ -182,33 +226,87 @@ impl Queue {
         reply
     }
 
+    fn note_paging(self: &Arc<Self>, state: &State, effects: &mut Effects) {
+        if state.wants_page_out() {
+            effects.page_outs.push(Arc::clone(self));
+        }
+        if state.is_short() {
+            effects.page_ins.push(Arc::clone(self));
+        }
+    }
+
     /// Dead messages go on to the dead-letter exchange, if there is one.
     fn bury(self: &Arc<Self>, effects: &mut Effects) {
-        let deaths = effects.deaths.drain(..);
+        let mut deaths = std::mem::take(&mut effects.deaths);
         if self.dead_letter_target.read().is_some() {
-            effects.dead_letters.extend(deaths.map(|death| (Arc::clone(self), death)));
+            effects.dead_letters.extend(deaths.drain(..).map(|death| (Arc::clone(self), death)));
+        } else {
+            for death in deaths.drain(..) {
+                self.note_buried(&death, effects);
+            }
         }
+        effects.deaths = deaths;
+    }
+
+    /// A dead letter of this queue has arrived elsewhere, or is dropped.
+    pub fn note_buried(&self, letter: &DeadLetter, effects: &mut Effects) {
+        if let Some(sequence) = letter.stored {
+            effects.note_gone(self.storage.id, sequence);
+        }
+    }
+
+    /// What it has to do with the store.
+    pub fn storage(&self) -> QueueStorage {
+        self.storage
+    }
+
+    /// Whether it is there again after a restart.
+    pub fn is_recorded(&self) -> bool {
+        self.storage.id != 0 && self.attributes.durable
+    }
+
+    /// Whether a message has to be in the store before it is confirmed: quorum queues keep every
+    /// message `[rabbitmq quorum-queues]`, durable classic queues those that are persistent.
+    pub fn must_store(&self, message: &Message) -> bool {
+        self.is_recorded()
+            && (message.is_persistent()
+                || self.attributes.arguments.queue_type == QueueType::Quorum)
+    }
+
+    /// When a message that is published now expires here.
+    pub fn expiry_of(&self, message: &Message, now: Timestamp) -> Timestamp {
+        let queue_ttl_ms = self.message_ttl_ms.load(Ordering::Relaxed);
+        let queue_ttl_ms = Some(queue_ttl_ms).filter(|&ms| ms != NO_TTL);
+        ttl::expires_at(now, queue_ttl_ms, message.expiration_ms())
+    }
+
+    /// Reserves numbers for so many messages that are about to come; returns the first.
+    pub fn reserve(&self, count: usize) -> u64 {
+        self.next_sequence.fetch_add(count as u64, Ordering::Relaxed)
     }
 
     /// Messages arrive, in order. `outcome` is called for each of them in turn. A queue that was
     /// deleted since they were routed accepts and drops them `[rabbitmq confirms]`.
     pub fn enqueue(
         self: &Arc<Self>,
-        messages: impl IntoIterator<Item = Message>,
+        arrivals: impl IntoIterator<Item = Arrival>,
         now: Timestamp,
         effects: &mut Effects,
         mut outcome: impl FnMut(Enqueued),
     ) {
         self.apply(now, effects, |state, effects| {
             let deleted = self.is_deleted();
-            for message in messages {
+            for arrival in arrivals {
                 if deleted {
+                    if arrival.stored {
+                        effects.note_gone(self.storage.id, arrival.sequence);
+                    }
                     outcome(Enqueued::Accepted);
                     continue;
                 }
                 // Large ones at once, so that a channel that is full is noticed.
-                let is_large = message.shared_body().is_some();
-                outcome(state.enqueue(message, now, effects));
+                let is_large = arrival.message.shared_body().is_some();
+                outcome(state.enqueue(arrival, now, effects));
                 if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     pass_on(state, effects);
                 }
@@ -222,13 +320,17 @@ impl Queue {
         no_ack: bool,
         now: Timestamp,
         effects: &mut Effects,
-    ) -> Result<Option<(u64, Entry, usize)>> {
+    ) -> Result<Got> {
         self.apply(now, effects, |state, effects| {
             if state.consumers().is_single_active() {
                 let kind = self.attributes.arguments.queue_type.as_str();
                 return Err(Error::SingleActiveConsumer(self.resource(), kind));
             }
-            Ok(state.get(no_ack, now, effects))
+            Ok(match state.get(no_ack, now, effects) {
+                Some((id, entry, left)) => Got::Message(id, entry, left),
+                None if state.head_is_paged() => Got::PagedOut,
+                None => Got::Nothing,
+            })
         })
     }
 
@@ -297,11 +399,72 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        self.apply(now, effects, |state, _| {
+        self.apply(now, effects, |state, effects| {
             if state.keeps_dead_letters() && !self.is_deleted() {
                 state.keep_discard(letter, now);
+            } else {
+                self.note_buried(&letter, effects);
             }
         });
+    }
+
+    /// Messages that have to be stored before they can be paged out, with their sequences.
+    pub fn to_store(&self) -> Vec<(u64, Message, Timestamp)> {
+        self.state.lock().to_store()
+    }
+
+    /// These messages are in the store from now on.
+    pub fn note_stored(&self, sequences: Vec<u64>, effects: &mut Effects) {
+        self.state.lock().note_stored(sequences, effects);
+    }
+
+    /// Where messages begin that may be paged out.
+    pub fn first_to_page_out(&self) -> Option<u64> {
+        self.state.lock().first_to_page_out()
+    }
+
+    /// Pages out as many messages as are among those `written`.
+    pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
+        let mut state = self.state.lock();
+        let before = state.counts().footprint as isize;
+        state.page_out(written);
+        effects.footprint += state.counts().footprint as isize - before;
+    }
+
+    /// The messages that are wanted back, if any.
+    pub fn wanted(&self) -> Option<Wanted> {
+        self.state.lock().wanted()
+    }
+
+    /// Messages come back from the store.
+    pub fn page_in(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        messages: Vec<Option<PagedIn>>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        self.apply(now, effects, |state, effects| state.page_in(wanted, messages, now, effects));
+    }
+
+    /// Takes up the messages of an earlier life. See [`State::recover`].
+    pub fn recover(
+        &self,
+        found: &[Found],
+        returned: impl Fn(u64) -> Option<History>,
+        redelivered_below: u64,
+    ) {
+        self.state.lock().recover(found, returned, redelivered_below);
+    }
+
+    /// Whether it holds the keys of its messages, for which they all have to be in memory.
+    pub fn keeps_keys(&self) -> bool {
+        self.attributes.arguments.message_deduplication
+    }
+
+    /// What is to be remembered of stored messages that were delivered before.
+    pub fn histories(&self) -> Vec<(u64, History)> {
+        self.state.lock().histories()
     }
 
     /// The timer has gone off for this queue.
@@ -335,7 +498,11 @@ impl Queue {
         self.deleted.store(true, Ordering::Release);
         let ready = state.counts().ready;
         effects.footprint -= state.counts().footprint as isize;
-        *state = State::new(&QueueArguments::default(), now);
+        let has_stored = self.is_recorded() || state.has_spilled();
+        *state = State::new(&QueueArguments::default(), self.storage, now);
+        if has_stored {
+            effects.gone.push(Gone { queue: self.storage.id, first: 0, last: u64::MAX });
+        }
         Ok(Some(ready))
     }
 }

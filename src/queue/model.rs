@@ -18,17 +18,37 @@ use crate::queue::overflow::Overflow;
 
 type Checked = Result<(), TestCaseError>;
 
+/// So little memory that nearly everything can be paged out.
+const STORAGE: QueueStorage = QueueStorage { id: 7, memory_bytes_max: 900, next_sequence: 0 };
+
 #[derive(Clone, Debug)]
 enum Command {
-    Enqueue { ttl_ms: Option<u64>, priority: u8, padding: u8 },
-    Get { no_ack: bool },
-    AddConsumer { no_ack: bool, prefetch_count: u32, priority: i64 },
+    Enqueue {
+        ttl_ms: Option<u64>,
+        priority: u8,
+        padding: u8,
+        stored: bool,
+    },
+    Get {
+        no_ack: bool,
+    },
+    AddConsumer {
+        no_ack: bool,
+        prefetch_count: u32,
+        priority: i64,
+    },
     RemoveConsumer(Index),
     SetRoom(Index, bool),
-    Settle { which: Index, multiple: bool, settlement: Settlement },
+    Settle {
+        which: Index,
+        multiple: bool,
+        settlement: Settlement,
+    },
     Purge,
     Advance(u64),
     SetMaxLength(Option<u64>),
+    /// Stores what could be paged out, and pages out what was written: so many at most.
+    PageOut(usize),
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -36,8 +56,11 @@ fn command() -> impl Strategy<Value = Command> {
         prop_oneof![Just(Settlement::Ack), Just(Settlement::Requeue), Just(Settlement::Reject)];
     let ttl_ms = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
     prop_oneof![
-        12 => (ttl_ms, 0u8..6, 0u8..40)
-            .prop_map(|(ttl_ms, priority, padding)| Command::Enqueue { ttl_ms, priority, padding }),
+        12 => (ttl_ms, 0u8..6, 0u8..40, any::<bool>())
+            .prop_map(|(ttl_ms, priority, padding, stored)| {
+                Command::Enqueue { ttl_ms, priority, padding, stored }
+            }),
+        3 => (0usize..20).prop_map(Command::PageOut),
         4 => any::<bool>().prop_map(|no_ack| Command::Get { no_ack }),
         3 => (any::<bool>(), 0u32..4, -1i64..2).prop_map(|(no_ack, prefetch_count, priority)| {
             Command::AddConsumer { no_ack, prefetch_count, priority }
@@ -108,6 +131,9 @@ struct Item {
     footprint: usize,
     returns: u32,
     place: Place,
+    message: Message,
+    /// The store has it.
+    stored: bool,
 }
 
 /// A channel that takes deliveries or does not.
@@ -159,7 +185,7 @@ impl World {
     fn new(arguments: &QueueArguments) -> Self {
         let now = Timestamp::from_millis(1_000_000);
         Self {
-            state: State::new(arguments, now),
+            state: State::new(arguments, STORAGE, now),
             effects: Effects::new(),
             settings: Settings::new(arguments, &[]),
             top_level: arguments.max_priority.unwrap_or(0),
@@ -177,9 +203,10 @@ impl World {
 
     fn run(&mut self, command: &Command) -> Checked {
         match *command {
-            Command::Enqueue { ttl_ms, priority, padding } => {
-                self.enqueue(ttl_ms, priority, padding)?;
+            Command::Enqueue { ttl_ms, priority, padding, stored } => {
+                self.enqueue(ttl_ms, priority, padding, stored)?;
             }
+            Command::PageOut(max) => self.page_out(max)?,
             Command::Get { no_ack } if !self.single_active => self.get(no_ack)?,
             Command::Get { .. } => {}
             Command::AddConsumer { no_ack, prefetch_count, priority } => {
@@ -217,17 +244,74 @@ impl World {
                 self.absorb(None)?;
             }
         }
-        while self.state.dispatch(1, self.now, &mut self.effects) {
+        loop {
+            while self.state.dispatch(1, self.now, &mut self.effects) {
+                self.absorb(None)?;
+            }
             self.absorb(None)?;
+            if !self.page_in()? {
+                break;
+            }
         }
-        self.absorb(None)?;
+        self.forget_gone()?;
         if let Some(deadline) = self.state.new_deadline() {
             self.wake_at = deadline;
         }
         self.check()
     }
 
-    fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8) -> Checked {
+    fn page_out(&mut self, max: usize) -> Checked {
+        let unstored: Vec<u64> = self.state.to_store().iter().map(|found| found.0).collect();
+        for sequence in &unstored {
+            let item = self.items.get_mut(sequence);
+            item.expect("it was published").stored = true;
+        }
+        self.state.note_stored(unstored, &mut self.effects);
+        let from = self.state.first_to_page_out().unwrap_or(u64::MAX);
+        let written = self.items.range(from..).filter(|(_, item)| item.stored);
+        let written: Vec<u64> = written.map(|(number, _)| *number).take(max).collect();
+        self.state.page_out(&written);
+        Ok(())
+    }
+
+    /// Brings messages back; tells whether there were any.
+    fn page_in(&mut self) -> Result<bool, TestCaseError> {
+        let Some(wanted) = self.state.wanted() else {
+            prop_assert!(!self.state.head_is_paged(), "what is next is wanted");
+            return Ok(false);
+        };
+        // Sometimes less is read than is wanted.
+        let max = 1 + self.items.len() % 5;
+        let messages = wanted.sequences.iter().take(max).map(|sequence| {
+            let item = self.items.get(sequence)?;
+            assert!(item.stored && item.place == Place::Ready, "{sequence} is in the store");
+            Some(paging::PagedIn { message: item.message.clone(), expires_at: item.expires_at })
+        });
+        let messages = messages.collect();
+        self.state.page_in(&wanted, messages, self.now, &mut self.effects);
+        self.absorb(None)?;
+        Ok(true)
+    }
+
+    /// What the store need not keep any more has left, and is told once.
+    fn forget_gone(&mut self) -> Checked {
+        for gone in std::mem::take(&mut self.effects.gone) {
+            prop_assert_eq!(gone.queue, STORAGE.id);
+            for number in gone.first..=gone.last {
+                let item = self.items.get_mut(&number).expect("it was published");
+                prop_assert!(item.stored, "{number} is gone from the store, once");
+                item.stored = false;
+                let left = matches!(item.place, Place::Gone(_));
+                prop_assert!(left, "{number} is gone from the store and not from the queue");
+            }
+        }
+        let kept = self.items.iter().filter(|(_, item)| item.stored);
+        let mut left = kept.filter(|(_, item)| matches!(item.place, Place::Gone(_)));
+        prop_assert_eq!(left.next().map(|(number, _)| number), None, "what has left is gone");
+        Ok(())
+    }
+
+    fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Checked {
         // The turns that the two classes of a quorum queue take are tested with `Order`.
         let priority = if self.one_class { 0 } else { priority };
         let number = self.items.len() as u64;
@@ -250,6 +334,8 @@ impl World {
             footprint: message.footprint(),
             returns: 0,
             place: Place::Ready,
+            message: message.clone(),
+            stored,
         };
         let length = &self.settings.length;
         let room = length.max_length.is_none_or(|max| (self.ready().len() as u64) < max)
@@ -259,9 +345,11 @@ impl World {
         let refuses = length.overflow != Overflow::DropHead && !room;
         let buries = length.overflow == Overflow::RejectPublishDlx;
         self.items.insert(number, item);
-        let outcome = self.state.enqueue(message, self.now, &mut self.effects);
+        let arrival = Arrival { message, sequence: number, stored };
+        let outcome = self.state.enqueue(arrival, self.now, &mut self.effects);
         prop_assert_eq!(outcome == Enqueued::Rejected, refuses, "full queues refuse");
         if refuses {
+            self.bury();
             let died: Vec<_> = self.effects.deaths.drain(..).map(|d| d.reason).collect();
             let expected = if buries { vec![DeathReason::MaxLen] } else { Vec::new() };
             prop_assert_eq!(died, expected, "refused messages die only if they are to");
@@ -270,8 +358,18 @@ impl World {
         self.absorb(Some(number))
     }
 
+    /// The store need not keep what has died: in the broker that is so once it is dead-lettered.
+    fn bury(&mut self) {
+        for death in &mut self.effects.deaths {
+            if let Some(sequence) = death.stored.take() {
+                self.effects.gone.push(Gone { queue: STORAGE.id, first: sequence, last: sequence });
+            }
+        }
+    }
+
     fn get(&mut self, no_ack: bool) -> Checked {
         let got = self.state.get(no_ack, self.now, &mut self.effects);
+        self.bury();
         let deaths = std::mem::take(&mut self.effects.deaths);
         let order = self.ready();
         let expired = deaths.iter().map(|d| number_of(&d.message)).collect::<Vec<_>>();
@@ -289,6 +387,10 @@ impl World {
         }
         match got {
             Some((_, _, remaining)) => prop_assert_eq!(remaining, self.ready().len()),
+            None if self.state.head_is_paged() => {
+                prop_assert!(self.page_in()?, "what is next can be paged in");
+                return self.get(no_ack);
+            }
             None => prop_assert!(self.ready().is_empty(), "a ready message can be got"),
         }
         Ok(())
@@ -360,6 +462,7 @@ impl World {
         let stale = self.settled.iter().rev().skip(chosen.len()).take(3).copied();
         let ids = stale.chain(chosen.iter().map(|&(delivery, _)| delivery));
         self.state.settle(ids, settlement, self.now, &mut self.effects);
+        self.bury();
         let reason = match settlement {
             Settlement::Reject => DeathReason::Rejected,
             _ => DeathReason::DeliveryLimit,
@@ -391,6 +494,7 @@ impl World {
     /// Takes the effects of one step: what left the ready messages, and where it went. `fresh` is
     /// the message that this step brought.
     fn absorb(&mut self, fresh: Option<u64>) -> Checked {
+        self.bury();
         let deaths = std::mem::take(&mut self.effects.deaths);
         let deliveries = std::mem::take(&mut self.effects.deliveries);
         let order = self.ready();
@@ -478,7 +582,10 @@ impl World {
         prop_assert_eq!(counts.ready, ready.len(), "nothing ready is lost");
         prop_assert_eq!(counts.unacked, unacked, "nothing unacknowledged is lost");
         prop_assert_eq!(self.items.values().filter(held).count(), counts.ready + counts.unacked);
-        let footprint: usize = self.items.values().filter(held).map(|item| item.footprint).sum();
+        let paged: Vec<u64> = self.state.ready.sequences_paged_below(u64::MAX).collect();
+        let in_memory = self.items.iter().filter(|(number, _)| !paged.contains(number));
+        let in_memory = in_memory.map(|(_, item)| item).filter(held);
+        let footprint: usize = in_memory.map(|item| item.footprint).sum();
         prop_assert_eq!(counts.footprint, footprint, "the footprint is that of what is held");
         let consumers = self.consumers.iter().filter(|consumer| !consumer.gone).count();
         prop_assert_eq!(counts.consumers, consumers);
@@ -581,7 +688,7 @@ proptest! {
     }
 }
 
-const ENQUEUE: Command = Command::Enqueue { ttl_ms: None, priority: 0, padding: 0 };
+const ENQUEUE: Command = Command::Enqueue { ttl_ms: None, priority: 0, padding: 0, stored: false };
 
 #[test]
 fn messages_that_exceed_the_delivery_limit_together_die_in_their_order() {

@@ -40,6 +40,14 @@ impl Order {
         }
     }
 
+    /// Number of levels that arrivals are put to: the first ones.
+    pub fn levels_of_arrivals(self) -> usize {
+        match self {
+            Self::Strict { .. } => self.levels(),
+            Self::Quorum { .. } => RETURNED,
+        }
+    }
+
     /// The level of a message that arrives.
     pub fn level(self, priority: u8) -> usize {
         match self {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
+use crate::queue::QueueStorage;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
 use crate::queue::duplicates::Duplicates;
-use crate::queue::effects::{DeadLetter, DeathReason, Effects};
+use crate::queue::effects::{DeadLetter, DeathReason, Effects, Returned};
 use crate::queue::expires::Lease;
 use crate::queue::overflow::Overflow;
 use crate::queue::priority::Order;
@@ -47,6 +48,17 @@ pub enum Settlement {
     Requeue,
     /// Dropped, or dead-lettered.
     Reject,
+}
+
+/// A message that comes to a queue.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The message.
+    pub message: Message,
+    /// Its number, see [`Entry::sequence`].
+    pub sequence: u64,
+    /// Whether the store has it, or will have.
+    pub stored: bool,
 }
 
 /// What became of a publish.
@@ -84,15 +96,22 @@ fn order(arguments: &QueueArguments) -> Order {
 /// One queue.
 pub struct State {
     settings: Settings,
-    ready: Ready,
+    pub(super) ready: Ready,
     unacked: Ring<Unacked>,
     consumers: Consumers,
     lease: Lease,
     /// Keys of the messages held, if no two may have the same.
-    duplicates: Option<Duplicates>,
-    next_sequence: u64,
+    pub(super) duplicates: Option<Duplicates>,
+    /// What it has to do with the store.
+    pub(super) storage: QueueStorage,
+    /// Whether it matters how often a message was returned, even after a restart.
+    counts_deliveries: bool,
+    /// Messages with lower sequences may have been delivered in an earlier life of the queue.
+    pub(super) redelivered_below: u64,
+    /// Footprint above which messages are paged out next.
+    pub(super) page_out_above: usize,
     next_delivery: u64,
-    footprint: usize,
+    pub(super) footprint: usize,
     paused: bool,
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
@@ -107,16 +126,19 @@ pub struct State {
 
 impl State {
     /// An empty queue.
-    pub fn new(arguments: &QueueArguments, now: Timestamp) -> Self {
+    pub fn new(arguments: &QueueArguments, storage: QueueStorage, now: Timestamp) -> Self {
         let settings = Settings::new(arguments, &[]);
         Self {
-            ready: Ready::new(order(arguments)),
+            ready: Ready::new(order(arguments), storage.memory_bytes_max),
             unacked: Ring::default(),
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
             settings,
             duplicates: arguments.message_deduplication.then(Duplicates::default),
-            next_sequence: 0,
+            storage,
+            counts_deliveries: arguments.queue_type == QueueType::Quorum,
+            redelivered_below: 0,
+            page_out_above: 0,
             next_delivery: 1,
             footprint: 0,
             paused: false,
@@ -145,30 +167,33 @@ impl State {
 
     /// A publish arrives.
     #[inline]
-    pub fn enqueue(&mut self, message: Message, now: Timestamp, effects: &mut Effects) -> Enqueued {
+    pub fn enqueue(&mut self, arrival: Arrival, now: Timestamp, effects: &mut Effects) -> Enqueued {
+        let Arrival { message, sequence, stored } = arrival;
+        let own_ttl_ms = message.expiration_ms();
+        let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
+        let (delivery_count, redelivered) = (0, false);
+        let entry = Entry { message, sequence, expires_at, delivery_count, redelivered, stored };
         let length = &self.settings.length;
         if length.overflow != Overflow::DropHead
             && length.refuses(
                 (self.ready.len() + self.discards.len()) as u64,
                 self.ready.body_bytes(),
-                message.body().len() as u64,
+                entry.body_bytes(),
             )
         {
             if length.overflow == Overflow::RejectPublishDlx {
-                effects.deaths.push(DeadLetter::new(message, DeathReason::MaxLen));
+                effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));
+            } else {
+                self.note_gone(&entry, effects);
             }
             return Enqueued::Rejected;
         }
         if let Some(duplicates) = &mut self.duplicates
-            && !duplicates.admit(&message)
+            && !duplicates.admit(&entry.message)
         {
+            self.note_gone(&entry, effects);
             return Enqueued::Accepted;
         }
-        let expires_at =
-            ttl::expires_at(now, self.settings.message_ttl_ms, message.expiration_ms());
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        let entry = Entry { message, sequence, expires_at, delivery_count: 0, redelivered: false };
         if self.ready.is_empty()
             && let Some(claim) = self.claim()
         {
@@ -180,6 +205,25 @@ impl State {
         self.expire(now, effects);
         self.drop_overflow(effects);
         Enqueued::Accepted
+    }
+
+    /// A message has left the queue: the store need not keep it.
+    #[inline]
+    fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
+        if entry.stored {
+            effects.note_gone(self.storage.id, entry.sequence);
+            if entry.delivery_count > 0 {
+                self.note_returned(entry, 0, effects);
+            }
+        }
+    }
+
+    /// The store is to remember how often a message was returned, if that has consequences.
+    fn note_returned(&self, entry: &Entry, delivery_count: u32, effects: &mut Effects) {
+        if entry.stored && self.counts_deliveries {
+            let (queue, sequence) = (self.storage.id, entry.sequence);
+            effects.returned.push(Returned { queue, sequence, delivery_count });
+        }
     }
 
     /// The consumer of the next message, if there is one that takes it.
@@ -202,6 +246,7 @@ impl State {
         let &Claim { consumer, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
         if no_ack {
+            self.note_gone(&entry, effects);
             self.forget_key(&entry.message);
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
@@ -226,7 +271,7 @@ impl State {
     pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
         self.expire(now, effects);
         for _ in 0..max {
-            if self.ready.is_empty() || self.consumers.none_waiting() {
+            if self.ready.head().is_none() || self.consumers.none_waiting() {
                 self.ready.shrink();
                 return false;
             }
@@ -282,6 +327,7 @@ impl State {
         self.expire(now, effects);
         self.ready.shrink();
         let id = if no_ack {
+            self.note_gone(&entry, effects);
             self.forget_key(&entry.message);
             0
         } else {
@@ -310,12 +356,9 @@ impl State {
                 self.forget_key(&entry.message);
             }
             match settlement {
-                Settlement::Ack => {}
+                Settlement::Ack => self.note_gone(&entry, effects),
                 Settlement::Requeue => returned.push(entry),
-                Settlement::Reject => {
-                    let message = entry.message;
-                    effects.deaths.push(DeadLetter::new(message, DeathReason::Rejected));
-                }
+                Settlement::Reject => self.note_death(entry, DeathReason::Rejected, effects),
             }
         }
         self.take_back(returned, now, effects);
@@ -340,9 +383,10 @@ impl State {
             entry.redelivered = true;
             entry.delivery_count = entry.delivery_count.saturating_add(1);
             let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
-            if !stays {
-                let message = entry.message.clone();
-                effects.deaths.push(DeadLetter::new(message, DeathReason::DeliveryLimit));
+            if stays {
+                self.note_returned(entry, entry.delivery_count, effects);
+            } else {
+                self.note_death(entry.clone(), DeathReason::DeliveryLimit, effects);
             }
             stays
         });
@@ -356,23 +400,34 @@ impl State {
 
     /// Expired messages leave, but only from the head `[rabbitmq ttl]`.
     #[inline]
-    fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
+    pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
         while self.ready.head().is_some_and(|head| head.expires_at <= now) {
             self.kill_head(DeathReason::Expired, effects);
         }
     }
 
-    fn drop_overflow(&mut self, effects: &mut Effects) {
-        while self.settings.length.must_drop(self.ready.len() as u64, self.ready.body_bytes()) {
+    /// What is too much leaves, or will leave once it is paged in.
+    pub(super) fn drop_overflow(&mut self, effects: &mut Effects) {
+        while self.settings.length.must_drop(self.ready.len() as u64, self.ready.body_bytes())
+            && self.ready.head().is_some()
+        {
             self.kill_head(DeathReason::MaxLen, effects);
         }
     }
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
-        if let Some(Entry { message, .. }) = self.pop_ready() {
-            self.forget_key(&message);
-            effects.deaths.push(DeadLetter::new(message, reason));
+        if let Some(entry) = self.pop_ready() {
+            self.forget_key(&entry.message);
+            self.note_death(entry, reason, effects);
         }
+    }
+
+    /// A message dies. It stays in the store until it has been dead-lettered.
+    fn note_death(&self, entry: Entry, reason: DeathReason, effects: &mut Effects) {
+        if entry.delivery_count > 0 {
+            self.note_returned(&entry, 0, effects);
+        }
+        effects.deaths.push(DeadLetter::new(entry, reason));
     }
 
     /// A message has left for good: its duplicates may come.
@@ -416,6 +471,7 @@ impl State {
         if let Some(duplicates) = &mut self.duplicates {
             self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
         }
+        effects.gone.extend(self.ready.stored(self.storage.id));
         let (dropped, footprint) = self.ready.clear();
         self.footprint -= footprint;
         dropped

@@ -48,6 +48,7 @@ impl VirtualHost {
             .map_err(|error| Error::Precondition(error.to_string()))?;
         drop(router);
         if added {
+            self.record_binding(&exchange, &target, bind, effects)?;
             let recent = history.as_ref().and_then(|history| history.as_ref());
             let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
             drop(history);
@@ -60,7 +61,12 @@ impl VirtualHost {
     }
 
     /// Unbinds. A binding that does not exist counts as removed. Errors: 403, 405.
-    pub fn unbind(self: &Arc<Self>, session: &Session, bind: &Bind<'_>) -> Result<()> {
+    pub fn unbind(
+        self: &Arc<Self>,
+        session: &Session,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<()> {
         let (source, destination) = self.check_bind(session, bind)?;
         let mut topology = self.topology.lock();
         let Ok(exchange) = self.exchange(&source) else { return Ok(()) };
@@ -71,7 +77,8 @@ impl VirtualHost {
         let removed = exchange.router.write().unbind(&target, bind.routing_key, bind.arguments);
         if removed {
             topology.forget(&target, exchange.name(), 1);
-            self.delete_if_unbound(&mut topology, &exchange);
+            self.forget_binding(&exchange, &target, bind, effects);
+            self.delete_if_unbound(&mut topology, &exchange, effects);
             self.changed();
         }
         Ok(())
@@ -116,7 +123,7 @@ impl VirtualHost {
 }
 
 impl Topology {
-    fn remember(&mut self, destination: &Destination, source: &ExchangeName) {
+    pub(super) fn remember(&mut self, destination: &Destination, source: &ExchangeName) {
         let sources = self.sources.entry(destination.clone()).or_default();
         *sources.entry(source.clone()).or_default() += 1;
     }

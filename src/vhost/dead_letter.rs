@@ -7,6 +7,7 @@ use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::deaths::{Death, DeathReason, Deaths};
 use crate::message::{Body, Message, Parts};
+use crate::persist;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::{DeadLetterTarget, Enqueued, Queue};
 use crate::vhost::VirtualHost;
@@ -25,11 +26,16 @@ impl VirtualHost {
         mut letter: DeadLetter,
         effects: &mut Effects,
     ) {
-        let Some(target) = queue.dead_letter_target() else { return };
+        let Some(target) = queue.dead_letter_target() else {
+            queue.note_buried(&letter, effects);
+            return;
+        };
         let is_delivered = self
             .find_exchange(target.exchange.as_str())
             .is_some_and(|exchange| self.bury(queue, &mut letter, &target, &exchange, effects));
-        if !is_delivered {
+        if is_delivered {
+            queue.note_buried(&letter, effects);
+        } else {
             queue.keep_discard(letter, self.now(), effects);
         }
     }
@@ -49,26 +55,32 @@ impl VirtualHost {
         let Some(deaths) = message.deaths() else { return true };
         let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
-        let now = self.now();
         let route = self.route(exchange, &subject, Pass::Publish);
         let mut is_delivered = route.taken || !route.queues.is_empty();
-        for target in route.queues {
+        let targets = route.queues.into_iter().filter(|target| {
             if letter.delivered_to.contains(target.name()) {
-                continue;
+                return false;
             }
-            if reason != DeathReason::Rejected && deaths.is_cycle(target.name()) {
+            let is_cycle = reason != DeathReason::Rejected && deaths.is_cycle(target.name());
+            if is_cycle {
                 tracing::warn!(
                     "message dropped: dead-lettered from {} it would come to {} again and again",
                     queue.resource(),
                     target.resource()
                 );
-                continue;
             }
-            target.enqueue([message.clone()], now, effects, |outcome| match outcome {
-                Enqueued::Accepted => letter.delivered_to.push(target.name().clone()),
-                Enqueued::Rejected => is_delivered = false,
-            });
-        }
+            !is_cycle
+        });
+        let targets: Vec<_> = targets.collect();
+        let mut message = vec![message];
+        self.enqueue(&targets, &mut message, effects, persist::nothing, |at, _, outcome| {
+            match (outcome, targets.get(at)) {
+                (Enqueued::Accepted, Some(target)) => {
+                    letter.delivered_to.push(target.name().clone());
+                }
+                _ => is_delivered = false,
+            }
+        });
         is_delivered
     }
 

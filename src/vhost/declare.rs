@@ -11,7 +11,7 @@ use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router}
 use crate::names::{ExchangeName, QueueName};
 use crate::queue::arguments::{ArgumentError, get, string, type_name};
 use crate::queue::effects::Effects;
-use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueType};
+use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
 use crate::session::Session;
 use crate::vhost::exchange::ExchangeAttributes;
 use crate::vhost::extension::Extension;
@@ -123,7 +123,59 @@ impl VirtualHost {
         declare: &QueueDeclare,
         effects: &mut Effects,
     ) -> Result<Arc<Queue>> {
-        let resource = Resource::queue(&name, &self.name).to_string();
+        let arguments = self.queue_arguments(session, &name, generated, declare)?;
+        let attributes = QueueAttributes {
+            durable: declare.is_durable(),
+            auto_delete: declare.auto_delete,
+            owner: declare.exclusive.then_some(session.id),
+            table: declare.arguments.clone(),
+            arguments,
+        };
+        let storage = QueueStorage {
+            id: self.new_store_id()?,
+            memory_bytes_max: self.shared.queue_memory_bytes_max,
+            next_sequence: 0,
+        };
+        let (host, now) = (self.name.clone(), self.now());
+        let queue = Arc::new(Queue::new(name.clone(), host, attributes, storage, now));
+        // Its record is made in the order in which queues of this name come and go.
+        let topology = queue.is_recorded().then(|| self.topology.lock());
+        match self.queues.entry(name.clone()) {
+            // Somebody else was faster.
+            Entry::Occupied(existing) => {
+                let queue = Arc::clone(existing.get());
+                drop(existing);
+                let owner = declare.exclusive.then_some(session.id);
+                equivalence::check_queue(&queue, declare, owner)?;
+                return Ok(queue);
+            }
+            // Somebody may delete it at once: it was declared all the same.
+            Entry::Vacant(place) => {
+                self.record_queue(&queue, effects)?;
+                drop(place.insert(Arc::clone(&queue)));
+            }
+        }
+        drop(topology);
+        self.apply_policies_to_new_queue(&queue, effects);
+        self.changed();
+        if declare.exclusive {
+            session.own(name.clone());
+            if session.is_closed() {
+                self.delete_owned(session, effects);
+            }
+        }
+        Ok(queue)
+    }
+
+    /// The arguments of a queue to be declared, if the user may have such a queue.
+    fn queue_arguments(
+        &self,
+        session: &Session,
+        name: &QueueName,
+        generated: bool,
+        declare: &QueueDeclare,
+    ) -> Result<QueueArguments> {
+        let resource = Resource::queue(name, &self.name).to_string();
         if let Some(value) = get(&declare.arguments, "x-dead-letter-exchange") {
             let Some(exchange) = string(value) else {
                 let (argument, received) = ("x-dead-letter-exchange", type_name(value));
@@ -144,35 +196,7 @@ impl VirtualHost {
         if arguments.queue_type == QueueType::Quorum {
             check_quorum(declare, generated, &resource)?;
         }
-        let attributes = QueueAttributes {
-            durable: declare.is_durable(),
-            auto_delete: declare.auto_delete,
-            owner: declare.exclusive.then_some(session.id),
-            table: declare.arguments.clone(),
-            arguments,
-        };
-        let queue = Arc::new(Queue::new(name.clone(), self.name.clone(), attributes, self.now()));
-        match self.queues.entry(name.clone()) {
-            // Somebody else was faster.
-            Entry::Occupied(existing) => {
-                let queue = Arc::clone(existing.get());
-                drop(existing);
-                let owner = declare.exclusive.then_some(session.id);
-                equivalence::check_queue(&queue, declare, owner)?;
-                return Ok(queue);
-            }
-            // Somebody may delete it at once: it was declared all the same.
-            Entry::Vacant(place) => drop(place.insert(Arc::clone(&queue))),
-        }
-        self.apply_policies_to_new_queue(&queue, effects);
-        self.changed();
-        if declare.exclusive {
-            session.own(name.clone());
-            if session.is_closed() {
-                self.delete_owned(session, effects);
-            }
-        }
-        Ok(queue)
+        Ok(arguments)
     }
 
     /// Declares an exchange. Errors: 403, 404 (passive), 406.
@@ -180,6 +204,7 @@ impl VirtualHost {
         self: &Arc<Self>,
         session: &Session,
         declare: &ExchangeDeclare,
+        effects: &mut Effects,
     ) -> Result<()> {
         let name = without_line_ends(&declare.exchange);
         if declare.passive {
@@ -221,7 +246,10 @@ impl VirtualHost {
             table: declare.arguments.clone(),
             alternate,
         };
-        self.insert_exchange(name.into(), attributes, router, extension);
+        let keeps = extension.as_ref().is_some_and(|extension| extension.delays().is_some());
+        let store_id = if keeps && declare.durable { self.new_store_id()? } else { 0 };
+        self.record_exchange(&name, &attributes, store_id, effects)?;
+        self.insert_exchange(name.into(), attributes, router, extension, store_id);
         Ok(())
     }
 

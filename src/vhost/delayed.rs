@@ -7,7 +7,8 @@ use amq_protocol::types::FieldTable;
 
 use crate::limits::RELEASE_BATCH_MAX;
 use crate::message::Message;
-use crate::queue::effects::Effects;
+use crate::persist;
+use crate::queue::effects::{Effects, Gone};
 use crate::timers::Sleeper;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::{Destination, Exchange};
@@ -33,11 +34,19 @@ impl VirtualHost {
         ms: u64,
     ) {
         let message = after_delay(subject.message, headers);
-        let kept = Kept::new(message, subject.routing_keys);
+        let mut kept = Kept::new(message, subject.routing_keys);
         let footprint = kept.footprint() as isize;
-        let (is_kept, deadline) = delays.push(self.now().after_ms(ms), kept);
+        let due = self.now().after_ms(ms);
+        let number = (exchange.store_id != 0).then(|| delays.next_number());
+        if let Some(number) = number {
+            self.store_delayed(exchange, number, kept.message(), due, kept.other_keys());
+            kept.set_stored(number);
+        }
+        let (is_kept, deadline) = delays.push(due, kept);
         if is_kept {
             self.shared.memory.add(footprint);
+        } else if let (Some(store), Some(number)) = (self.persistence(), number) {
+            store.settle(&mut vec![Gone { queue: exchange.store_id, first: number, last: number }]);
         }
         if let Some(deadline) = deadline {
             self.shared.timers.schedule(deadline, self, exchange);
@@ -57,7 +66,10 @@ impl VirtualHost {
             }
             let footprint: usize = due.iter().map(Kept::footprint).sum();
             effects.footprint -= footprint as isize;
+            let numbers: Vec<u64> = due.iter().filter_map(Kept::stored_number).collect();
             self.send(exchange, due, Pass::Due, effects);
+            // Their queues have them by now.
+            numbers.iter().for_each(|number| effects.note_gone(exchange.store_id, *number));
             self.run_without_waking(effects);
         }
         if let Some(deadline) = delays.new_deadline() {
@@ -91,11 +103,8 @@ impl VirtualHost {
     }
 
     fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
-        let now = self.now();
-        for queue in &run.route.queues {
-            queue.enqueue(run.messages.iter().cloned(), now, effects, |_| {});
-        }
-        run.messages.clear();
+        let Run { route, messages } = run;
+        self.enqueue(&route.queues, messages, effects, persist::nothing, |_, _, _| {});
     }
 
     /// The way of a kept message from an exchange on.
@@ -124,8 +133,9 @@ impl VirtualHost {
         }
         match destination {
             Destination::Queue(queue) => {
-                let messages = recent.into_iter().map(Kept::into_message);
-                queue.enqueue(messages, self.now(), effects, |_| {});
+                let mut messages = recent.into_iter().map(Kept::into_message).collect();
+                let queues = [Arc::clone(queue)];
+                self.enqueue(&queues, &mut messages, effects, persist::nothing, |_, _, _| {});
             }
             Destination::Exchange(exchange) => {
                 recent.reverse();

@@ -59,7 +59,8 @@ impl VirtualHost {
         let mut topology = self.topology.lock();
         let Some(ready) = queue.delete(condition, self.now(), effects)? else { return Ok(0) };
         self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
-        self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)));
+        self.forget_queue(queue, effects);
+        self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
         self.shared.timers.cancel(queue);
         self.changed();
         Ok(ready)
@@ -86,6 +87,7 @@ impl VirtualHost {
         session.check(Access::Read, ResourceKind::Queue, name)?;
         let queue = self.queue(name)?;
         queue.check_owner(session.id)?;
+        effects.must_sync |= queue.is_recorded();
         Ok(queue.purge(self.now(), effects))
     }
 
@@ -95,6 +97,7 @@ impl VirtualHost {
         session: &Session,
         name: &str,
         if_unused: bool,
+        effects: &mut Effects,
     ) -> Result<()> {
         let name = without_line_ends(name);
         if name.is_empty() {
@@ -110,19 +113,25 @@ impl VirtualHost {
         if if_unused && exchange.binding_count() > 0 {
             return Err(Error::InUse(exchange.resource()));
         }
-        self.remove_exchange(&mut topology, &exchange);
+        self.remove_exchange(&mut topology, &exchange, effects);
         self.changed();
         Ok(())
     }
 
-    fn remove_exchange(&self, topology: &mut MutexGuard<'_, Topology>, exchange: &Arc<Exchange>) {
+    fn remove_exchange(
+        &self,
+        topology: &mut MutexGuard<'_, Topology>,
+        exchange: &Arc<Exchange>,
+        effects: &mut Effects,
+    ) {
+        self.forget_exchange(exchange, effects);
         self.exchanges.remove(exchange.name());
         let destinations: Vec<_> =
             exchange.router.read().bindings().map(|binding| binding.destination.clone()).collect();
         for destination in destinations {
             topology.forget(&destination, exchange.name(), 1);
         }
-        self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)));
+        self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)), effects);
         exchange.drop_bindings();
         self.shared.timers.cancel(exchange);
         self.shared.memory.add(-(exchange.drop_messages() as isize));
@@ -130,12 +139,17 @@ impl VirtualHost {
 
     /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding
     /// go as well, and so on.
-    fn unbind_all(&self, topology: &mut MutexGuard<'_, Topology>, destination: &Destination) {
+    fn unbind_all(
+        &self,
+        topology: &mut MutexGuard<'_, Topology>,
+        destination: &Destination,
+        effects: &mut Effects,
+    ) {
         let Some(sources) = topology.sources.remove(destination) else { return };
         for name in sources.into_keys() {
             let Some(source) = self.find_exchange(name.as_str()) else { continue };
             source.router.write().unbind_destination(destination);
-            self.delete_if_unbound(topology, &source);
+            self.delete_if_unbound(topology, &source, effects);
         }
     }
 
@@ -144,9 +158,10 @@ impl VirtualHost {
         &self,
         topology: &mut MutexGuard<'_, Topology>,
         exchange: &Arc<Exchange>,
+        effects: &mut Effects,
     ) {
         if exchange.attributes().auto_delete && exchange.binding_count() == 0 {
-            self.remove_exchange(topology, exchange);
+            self.remove_exchange(topology, exchange, effects);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
 use crate::names::{ExchangeName, VirtualHostName};
 use crate::queue::Queue;
+use crate::queue::effects::StoreId;
 use crate::vhost::extension::{Delays, Extension};
 
 /// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
@@ -39,6 +40,8 @@ pub struct Exchange {
     pub(super) policy_alternate: RwLock<Option<ExchangeName>>,
     /// Only for the types that keep something; `None` costs the others nothing.
     pub(super) extension: Option<Box<Extension>>,
+    /// What it is called in the store, if it keeps messages there; else 0.
+    pub(super) store_id: StoreId,
 }
 
 impl Exchange {

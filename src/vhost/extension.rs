@@ -1,5 +1,7 @@
 //! What exchanges of the extensions' types hold besides bindings.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -16,6 +18,8 @@ pub(super) struct Delays {
     line: Mutex<Option<DelayLine<Kept>>>,
     /// Held while messages are released, so that two threads do not mix up their order.
     pub(super) turn: Mutex<()>,
+    /// The number that the next message gets in the store.
+    next_number: AtomicU64,
 }
 
 /// The past of an exchange whose type looks back.
@@ -52,8 +56,11 @@ impl Extension {
             }
             _ => Past::Ignored,
         };
-        let delays = (kind == ExchangeType::DelayedMessage)
-            .then(|| Delays { line: Mutex::new(Some(DelayLine::default())), turn: Mutex::new(()) });
+        let delays = (kind == ExchangeType::DelayedMessage).then(|| Delays {
+            line: Mutex::new(Some(DelayLine::default())),
+            turn: Mutex::new(()),
+            next_number: AtomicU64::new(1),
+        });
         let has_any = delays.is_some() || !matches!(past, Past::Ignored);
         Ok(has_any.then(|| Box::new(Self { delays, past })))
     }
@@ -125,6 +132,16 @@ impl Delays {
     /// Messages that wait.
     pub fn len(&self) -> usize {
         self.line.lock().as_ref().map_or(0, DelayLine::len)
+    }
+
+    /// A number for a message in the store.
+    pub fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Numbers below this one are in use.
+    pub fn continue_from(&self, number: u64) {
+        self.next_number.fetch_max(number, Ordering::Relaxed);
     }
 
     /// Whether the exchange is deleted.

@@ -1,5 +1,7 @@
 //! A message that an exchange keeps, with all that is needed to route it later.
 
+use std::num::NonZeroU64;
+
 use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::{Change, Changes, RawProperties};
 
@@ -15,6 +17,8 @@ pub struct Kept {
     message: Message,
     /// Only if there are others than the message's own: those in `BCC` are no longer in it.
     keys: Option<Box<Keys>>,
+    /// Its number in the store, if it is there.
+    stored: Option<NonZeroU64>,
 }
 
 #[derive(Clone)]
@@ -25,7 +29,28 @@ impl Kept {
     pub fn new(message: Message, routing_keys: &[&[u8]]) -> Self {
         let own = matches!(routing_keys, [key] if *key == message.routing_key());
         let keys = || Box::new(Keys(routing_keys.iter().map(|key| key.to_vec()).collect()));
-        Self { keys: (!own).then(keys), message }
+        Self { keys: (!own).then(keys), message, stored: None }
+    }
+
+    /// A message that comes from the store, where it has this number.
+    pub fn stored(message: Message, keys: Option<Vec<Vec<u8>>>, number: u64) -> Self {
+        let keys = keys.map(|keys| Box::new(Keys(keys)));
+        Self { message, keys, stored: NonZeroU64::new(number) }
+    }
+
+    /// Gives it a number in the store; they begin with 1.
+    pub fn set_stored(&mut self, number: u64) {
+        self.stored = NonZeroU64::new(number);
+    }
+
+    /// Its number in the store, if it is there.
+    pub fn stored_number(&self) -> Option<u64> {
+        self.stored.map(NonZeroU64::get)
+    }
+
+    /// The keys that route it, if there are others than its own.
+    pub fn other_keys(&self) -> Option<&[Vec<u8>]> {
+        self.keys.as_ref().map(|keys| keys.0.as_slice())
     }
 
     /// The message.

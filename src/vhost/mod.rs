@@ -8,13 +8,17 @@ pub mod dead_letter;
 pub(crate) mod declare;
 mod delayed;
 mod delete;
+mod enqueue;
 mod equivalence;
 mod exchange;
 mod extension;
 mod kept;
+mod paging;
 mod policy;
 pub mod publish;
+mod records;
 pub mod reply_to;
+mod restore;
 mod route;
 
 use std::collections::HashMap;
@@ -41,8 +45,9 @@ use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::memory::Memory;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::persist::Persistence;
 use crate::queue::Queue;
-use crate::queue::effects::Effects;
+use crate::queue::effects::{Effects, StoreId};
 use crate::timers::Timers;
 use crate::vhost::extension::Extension;
 
@@ -66,6 +71,10 @@ pub struct Shared {
     pub timers: Arc<Timers>,
     /// Octets held by all queues and exchanges.
     pub memory: Arc<Memory>,
+    /// What survives a restart is kept there.
+    pub persistence: Option<Arc<Persistence>>,
+    /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
+    pub queue_memory_bytes_max: usize,
 }
 
 /// Which exchanges lead to a destination, and by how many bindings: what has to be visited when
@@ -113,7 +122,7 @@ impl VirtualHost {
                 alternate: None,
             };
             if let Ok(router) = Router::new(kind, &attributes.table) {
-                host.insert_exchange(exchange.into(), attributes, router, None);
+                host.insert_exchange(exchange.into(), attributes, router, None, 0);
             }
         }
         Arc::new(host)
@@ -125,6 +134,7 @@ impl VirtualHost {
         attributes: ExchangeAttributes,
         router: Router<Destination>,
         extension: Option<Box<Extension>>,
+        store_id: StoreId,
     ) {
         let exchange = Exchange {
             name: name.clone(),
@@ -133,6 +143,7 @@ impl VirtualHost {
             router: RwLock::new(router),
             policy_alternate: RwLock::default(),
             extension,
+            store_id,
         };
         self.apply_policies_to_exchange(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
@@ -206,7 +217,21 @@ impl VirtualHost {
         if effects.has_work() {
             self.work_off(effects);
         }
+        self.hand_to_store(effects);
         effects.wakeups.wake_all();
+    }
+
+    /// Tells the store what queues need not keep any more. Everything that was to be stored has
+    /// been handed in by now.
+    #[inline]
+    fn hand_to_store(&self, effects: &mut Effects) {
+        let Some(store) = self.persistence() else { return };
+        if !effects.gone.is_empty() {
+            store.settle(&mut effects.gone);
+        }
+        if !effects.returned.is_empty() {
+            store.count_returns(&mut effects.returned);
+        }
     }
 
     /// As [`VirtualHost::run`], but leaves waking for later.
@@ -231,6 +256,8 @@ impl VirtualHost {
                 for (queue, letter) in std::mem::take(&mut effects.dead_letters) {
                     self.dead_letter(&queue, letter, effects);
                 }
+            } else if !effects.page_outs.is_empty() || !effects.page_ins.is_empty() {
+                self.page(effects);
             } else if effects.timers.is_empty() {
                 break;
             }

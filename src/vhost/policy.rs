@@ -65,6 +65,18 @@ impl ApplyTo {
         })
     }
 
+    /// What RabbitMQ's API calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Queues => "queues",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+            Self::Exchanges => "exchanges",
+        }
+    }
+
     fn covers_queues(self, queue_type: QueueType) -> bool {
         match self {
             Self::All | Self::Queues => true,
@@ -238,8 +250,8 @@ impl VirtualHost {
     /// # Errors
     /// If the pattern, a key or a value cannot be used; nothing changes then.
     pub fn set_policy(self: &Arc<Self>, name: &str, policy: Policy) -> Result<(), PolicyError> {
-        let parsed = policy.parse()?;
-        self.policies.write().user.insert(name.into(), parsed);
+        self.insert_policy(false, name, &policy)?;
+        self.record_policy(false, name, Some(&policy));
         self.apply_policies();
         Ok(())
     }
@@ -247,6 +259,7 @@ impl VirtualHost {
     /// Removes a policy; tells whether there was one.
     pub fn remove_policy(self: &Arc<Self>, name: &str) -> bool {
         let removed = self.policies.write().user.remove(name).is_some();
+        self.record_policy(false, name, None);
         self.apply_policies();
         removed
     }
@@ -269,8 +282,8 @@ impl VirtualHost {
         if !refused.is_empty() {
             return Err(PolicyError::UnknownKeys(refused.join(",")));
         }
-        let parsed = policy.parse()?;
-        self.policies.write().operator.insert(name.into(), parsed);
+        self.insert_policy(true, name, &policy)?;
+        self.record_policy(true, name, Some(&policy));
         self.apply_policies();
         Ok(())
     }
@@ -278,8 +291,23 @@ impl VirtualHost {
     /// Removes an operator policy; tells whether there was one.
     pub fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
         let removed = self.policies.write().operator.remove(name).is_some();
+        self.record_policy(true, name, None);
         self.apply_policies();
         removed
+    }
+
+    /// Sets a policy without applying it yet.
+    pub(super) fn insert_policy(
+        &self,
+        is_operator: bool,
+        name: &str,
+        policy: &Policy,
+    ) -> Result<(), PolicyError> {
+        let parsed = policy.parse()?;
+        let mut policies = self.policies.write();
+        let kind = if is_operator { &mut policies.operator } else { &mut policies.user };
+        kind.insert(name.into(), parsed);
+        Ok(())
     }
 
     fn apply_policies(self: &Arc<Self>) {

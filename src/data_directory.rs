@@ -1,0 +1,168 @@
+//! Brokers that survive a restart: opening what is in a data directory, or in another store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use leveret_storage::{LogOptions, MessageStore, Recovered, Store, Target};
+
+pub use leveret_storage::{Damage, Durability, LogUsage};
+
+use crate::broker::{Broker, BrokerBuilder};
+use crate::definitions::{Definitions, DefinitionsError, apply_users};
+use crate::names::VirtualHostName;
+use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
+use crate::persist::{Health, Persistence};
+
+/// Why a broker cannot be opened on its data.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be used, or the store in it fails.
+    #[error("cannot open the data directory {}: {reason}", .path.display())]
+    Store {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: leveret_storage::Error,
+    },
+    /// The users in it are damaged.
+    #[error("the data directory {}: {reason}", .path.display())]
+    Users {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: DefinitionsError,
+    },
+}
+
+/// What was found when a broker was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether the broker before had stopped in order, or there was none.
+    pub clean: bool,
+    /// Messages in queues, and kept by exchanges.
+    pub messages: usize,
+    /// What a crash had left half written. Nothing of it was ever confirmed.
+    pub torn: Vec<Damage>,
+    /// What was confirmed and is lost, since the files are damaged.
+    pub damage: Vec<Damage>,
+    /// Definitions that are damaged, or that this version does not take: what, and why.
+    pub left_out: Vec<String>,
+}
+
+/// Stores for a broker.
+pub(crate) struct Stores {
+    pub records: Arc<dyn Store>,
+    /// Opens the log, and calls back for every live message.
+    #[allow(clippy::type_complexity, reason = "it is called once")]
+    pub open_log: Box<
+        dyn FnOnce(
+            LogOptions,
+            &mut dyn FnMut(Target, u32, &[u8]),
+        ) -> leveret_storage::Result<(Arc<dyn MessageStore>, Recovered)>,
+    >,
+}
+
+impl BrokerBuilder {
+    /// Makes a broker whose durable exchanges and queues, with their persistent messages, are kept
+    /// in a directory, and takes up what is there from before. The directory is made if it is not
+    /// there. No other process can have it open.
+    ///
+    /// # Errors
+    /// If the directory is in use, belongs to a newer version, or cannot be read or written.
+    /// Damage to single files is no error: see [`Broker::recovery`].
+    #[cfg(feature = "durable")]
+    pub fn open(self, path: impl Into<PathBuf>) -> Result<Broker, OpenError> {
+        let path = path.into();
+        let failed = |reason| OpenError::Store { path: path.clone(), reason };
+        let directory =
+            Arc::new(leveret_storage::DataDirectory::open(path.clone()).map_err(failed)?);
+        let records: Arc<dyn Store> = Arc::new(directory.records().map_err(failed)?);
+        let open_log = Box::new({
+            let directory = directory.clone();
+            move |options: LogOptions, found: &mut dyn FnMut(Target, u32, &[u8])| {
+                let (log, recovered) = directory.log(options, found)?;
+                Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
+            }
+        });
+        let stores = Stores { records, open_log };
+        let mut broker = self.open_stores(stores, &path)?;
+        broker.hold(directory);
+        Ok(broker)
+    }
+
+    pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
+        let failed = |reason| OpenError::Store { path: path.to_owned(), reason };
+        let Stores { records: store, open_log } = stores;
+        let mut records = Records::read(&*store).map_err(failed)?;
+        let health = Arc::new(Health::default());
+        let watcher = {
+            let health = health.clone();
+            Arc::new(move || health.changed())
+        };
+        let options = LogOptions::default()
+            .durability(self.durability)
+            .segment_octets(self.segment_bytes)
+            .watcher(watcher);
+        let mut finder = Finder::new(&records);
+        let (log, recovered) =
+            open_log(options, &mut |target, _, meta| finder.found(target, meta)).map_err(failed)?;
+        let contents = finder.finish(&mut records, &*log, &recovered);
+        tidy_states(&store, &contents, &recovered).map_err(failed)?;
+        let ids_from = recovered.queue_max + 1;
+        let persistence = Persistence::new(store, log, health, ids_from).map_err(failed)?;
+        let mut broker = self.build_with(Some(Arc::new(persistence)));
+        for users in &records.users {
+            let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
+            let definitions = Definitions::from_json(users).map_err(bad)?;
+            apply_users(&definitions, broker.access()).map_err(bad)?;
+        }
+        if let Some(store) = broker.inner().persistence() {
+            store.record_users(&broker.inner().access);
+        }
+        let messages = contents.values().map(|contents| contents.found.len()).sum();
+        let left_out = restore(&broker, records, &contents);
+        let Recovered { clean, torn, damage, .. } = recovered;
+        broker.set_recovery(Recovery { clean, messages, torn, damage, left_out });
+        Ok(broker)
+    }
+}
+
+type Contents = std::collections::HashMap<crate::queue::effects::StoreId, QueueContents>;
+
+/// Puts everything back; tells what had to be left out.
+fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String> {
+    let mut left_out = records.damaged;
+    let none = QueueContents::default();
+    for (name, records) in records.hosts {
+        let host = broker.inner().add_virtual_host(VirtualHostName::from(name.as_str()));
+        let mut note = |what: String, result: Result<(), String>| {
+            if let Err(reason) = result {
+                left_out.push(format!("{what} in vhost '{name}': {reason}"));
+            }
+        };
+        for (is_operator, policy, record) in records.policies {
+            let restored = host.restore_policy(is_operator, &policy, record);
+            note(format!("policy '{policy}'"), restored);
+        }
+        let mut delaying = Vec::new();
+        for (exchange, record) in records.exchanges {
+            if record.id != 0 {
+                delaying.push((exchange.clone(), record.id));
+            }
+            note(format!("exchange '{exchange}'"), host.restore_exchange(&exchange, record));
+        }
+        for (queue, record) in records.queues {
+            let contents = contents.get(&record.id).unwrap_or(&none);
+            note(format!("queue '{queue}'"), host.restore_queue(&queue, record, contents));
+        }
+        for binding in records.bindings {
+            let what = format!("binding of '{}' to '{}'", binding.destination, binding.source);
+            note(what, host.restore_binding(&binding));
+        }
+        for (exchange, id) in delaying {
+            let contents = contents.get(&id).unwrap_or(&none);
+            note(format!("exchange '{exchange}'"), host.restore_delayed(&exchange, contents));
+        }
+    }
+    left_out
+}

@@ -1,0 +1,447 @@
+//! What has to survive a restart: virtual hosts, exchanges, queues, bindings, policies and users as
+//! [`records`], messages in a log ([`messages`]). [`recovery`] finds them again.
+//!
+//! A message is handed to the store before it enters its queues, so that whatever becomes of it
+//! there is handed in later. Nobody waits for the store under a lock: it calls back.
+
+pub mod messages;
+mod queue_ids;
+pub mod records;
+pub mod recovery;
+mod syncer;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use leveret_storage::{
+    Batch, DefinitionKind, Done, Durability, Key, LogBatch, LogUsage, MessageStore, Prefix, Range,
+    Store, StoredMessage, Target, scan,
+};
+use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
+
+use self::messages::Beside;
+use self::queue_ids::QueueIds;
+use self::syncer::Syncer;
+use crate::access::AccessControl;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::queue::effects::{Gone, Returned, StoreId, Wake};
+use crate::queue::{History, Queue};
+use crate::sleepers::Sleepers;
+
+/// Messages of one publish that go to one queue are told apart by their place in this list.
+pub type Places = SmallVec<[u64; 4]>;
+
+/// Where runs of redelivered messages begin among the items of a queue's state: sequences, which
+/// are the other items, never get there.
+const REDELIVERED: u64 = 1 << 63;
+
+/// The item of a queue's state that says that the queue was deleted: its messages are not wanted,
+/// should the log still have them.
+const DELETED: u64 = u64::MAX;
+
+/// Runs in one record.
+const RUNS_MAX: usize = 256;
+
+/// The store of a broker.
+pub struct Persistence {
+    /// `None` once the broker is closed: another may open it, though somebody still holds a
+    /// channel of this one.
+    records: RwLock<Option<Arc<dyn Store>>>,
+    log: Arc<dyn MessageStore>,
+    syncer: Syncer,
+    ids: QueueIds,
+    health: Arc<Health>,
+}
+
+/// How the store is.
+#[derive(Default)]
+pub struct Health {
+    /// Records could not be made durable. Only a restart helps.
+    records_failed: AtomicBool,
+    /// Raised by an operator, whatever is the case.
+    forced: AtomicBool,
+    /// Connections that wait for room, or for the alarm to be over.
+    waiting: Sleepers,
+}
+
+impl Health {
+    /// Something has changed: whoever waits looks again.
+    pub fn changed(&self) {
+        self.waiting.wake_all();
+    }
+}
+
+/// Calls back when something is stored; if it never will be, nothing happens.
+pub fn then(stored: impl FnOnce() + Send + 'static) -> Done {
+    Box::new(move |result| {
+        if result.is_ok() {
+            stored();
+        }
+    })
+}
+
+/// Nobody waits.
+pub fn nothing() -> Done {
+    Box::new(|_| {})
+}
+
+impl Persistence {
+    /// Over these stores. `health` is told by the log when its own changes.
+    ///
+    /// # Errors
+    /// If the record store fails.
+    pub fn new(
+        records: Arc<dyn Store>,
+        log: Arc<dyn MessageStore>,
+        health: Arc<Health>,
+        ids_from: StoreId,
+    ) -> leveret_storage::Result<Self> {
+        let ids = QueueIds::open(&*records, ids_from)?;
+        let syncer = Syncer::new(records.clone(), health.clone());
+        let records = RwLock::new(Some(records));
+        Ok(Self { records, log, syncer, ids, health })
+    }
+
+    /// A number that no queue or exchange ever had in this store. Errors: 541.
+    pub fn new_id(&self) -> Result<StoreId> {
+        let records = self.records()?;
+        self.ids.next(&*records).map_err(|error| self.records_failed(&error))
+    }
+
+    fn records(&self) -> Result<Arc<dyn Store>> {
+        self.records.read().clone().ok_or(Error::ChannelClosed)
+    }
+
+    fn records_failed(&self, error: &leveret_storage::Error) -> Error {
+        tracing::error!("definitions cannot be stored: {error}");
+        Error::Storage(error.to_string())
+    }
+
+    /// Makes changes of records, all or none. They are durable after [`Persistence::sync`].
+    /// Errors: 541.
+    pub fn commit(&self, batch: Batch) -> Result<()> {
+        let receipt = self.records()?.commit(batch).map_err(|error| self.records_failed(&error))?;
+        self.syncer.committed(receipt);
+        Ok(())
+    }
+
+    /// Records users and permissions, now and after each change.
+    pub fn record_users(&self, access: &Arc<AccessControl>) {
+        self.syncer.record_users(access);
+    }
+
+    /// Records a virtual host. The error, if there is one, is in the log.
+    pub fn put_virtual_host(&self, name: &str) {
+        let mut batch = Batch::new();
+        batch.put(Key::definition(DefinitionKind::VirtualHost, [name]), Vec::new());
+        let _ = self.commit(batch);
+        self.sync_soon();
+    }
+
+    /// Notes that a queue, or an exchange that keeps messages, is deleted.
+    pub fn note_deleted(&self, id: StoreId, batch: &mut Batch) {
+        let states = Prefix::queue_states_of(id);
+        self.keys(states).into_iter().flatten().for_each(|key| batch.delete(key));
+        batch.put(Key::queue_state(id, DELETED), Vec::new());
+    }
+
+    /// What was committed becomes durable in a while, though nobody waits for it.
+    pub fn sync_soon(&self) {
+        self.syncer.sync_soon();
+    }
+
+    /// Keys of all records with a prefix. Errors: 541.
+    pub fn keys(&self, prefix: Prefix) -> Result<Vec<Key>> {
+        let records = self.records()?;
+        let entries: leveret_storage::Result<Vec<_>> = scan(&*records, prefix).collect();
+        let entries = entries.map_err(|error| self.records_failed(&error))?;
+        Ok(entries.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Calls back once all that was stored or committed before is durable.
+    pub fn sync(&self, done: impl FnOnce(bool) + Send + 'static) {
+        let done = Arc::new(Mutex::new(Some(done)));
+        let left = Arc::new(AtomicUsize::new(2));
+        let failed = Arc::new(AtomicBool::new(false));
+        let part = || -> Done {
+            let (done, left, failed) = (done.clone(), left.clone(), failed.clone());
+            Box::new(move |result| {
+                failed.fetch_or(result.is_err(), Ordering::AcqRel);
+                if left.fetch_sub(1, Ordering::AcqRel) == 1
+                    && let Some(done) = done.lock().take()
+                {
+                    done(!failed.load(Ordering::Acquire));
+                }
+            })
+        };
+        self.syncer.sync(part());
+        self.barrier(part());
+    }
+
+    /// Waits until all that was stored or committed before is durable. Errors: 541.
+    pub fn wait_until_durable(&self) -> Result<()> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.sync(move |is_durable| {
+            // The receiver is there for as long as its thread waits.
+            let _ = sender.send(is_durable);
+        });
+        match receiver.recv() {
+            Ok(true) => Ok(()),
+            _ => Err(Error::Storage("the disk fails".into())),
+        }
+    }
+
+    /// Waits while the disk does not keep up.
+    pub fn wait_for_room(&self) {
+        struct Parked(std::thread::Thread);
+
+        impl Wake for Parked {
+            fn wake(&self) {
+                self.0.unpark();
+            }
+        }
+
+        while self.is_behind() {
+            let parked: Arc<dyn Wake> = Arc::new(Parked(std::thread::current()));
+            self.wake_when_changed(&parked);
+            std::thread::park();
+        }
+    }
+
+    /// Calls back once all messages that were stored before are durable.
+    pub fn after_stored(&self, done: impl FnOnce() + Send + 'static) {
+        self.barrier(then(done));
+    }
+
+    fn barrier(&self, done: Done) {
+        self.submit(LogBatch::new(), done);
+    }
+
+    fn submit(&self, batch: LogBatch, done: Done) {
+        if let Err(error) = self.log.submit(batch, done) {
+            // Only a broker that is being closed gets here: its clients hear no more of it.
+            tracing::debug!("not stored: {error}");
+        }
+    }
+
+    /// Stores messages that go to these queues, where their numbers begin at `firsts`, as far as
+    /// they have to be. Tells whether there is one; only then `done` is asked for and called back.
+    pub fn store(
+        &self,
+        queues: &[Arc<Queue>],
+        firsts: &Places,
+        messages: &[Message],
+        now: Timestamp,
+        done: impl FnOnce() -> Done,
+    ) -> bool {
+        let mut batch = LogBatch::new();
+        let mut targets: SmallVec<[Target; 4]> = SmallVec::new();
+        let mut deadlines: SmallVec<[(StoreId, Timestamp); 4]> = SmallVec::new();
+        for (place, message) in (0..).zip(messages) {
+            targets.clear();
+            deadlines.clear();
+            for (queue, first) in queues.iter().zip(firsts) {
+                if !queue.must_store(message) {
+                    continue;
+                }
+                let id = queue.storage().id;
+                targets.push(Target { queue: id, sequence: first + place });
+                let expires_at = queue.expiry_of(message, now);
+                if expires_at < Timestamp::NEVER {
+                    deadlines.push((id, expires_at));
+                }
+            }
+            if targets.is_empty() {
+                continue;
+            }
+            if batch.is_empty() {
+                batch = LogBatch::with_capacity(messages.len() * (message.footprint() + 64));
+            }
+            let beside = Beside { deadlines: &deadlines, ..Beside::default() };
+            self.encode(&mut batch, &targets, message, &beside);
+        }
+        let any = !batch.is_empty();
+        if any {
+            self.submit(batch, done());
+        }
+        any
+    }
+
+    fn encode(
+        &self,
+        batch: &mut LogBatch,
+        targets: &[Target],
+        message: &Message,
+        beside: &Beside<'_>,
+    ) {
+        if let Err(error) = messages::encode(batch, targets, message, beside) {
+            tracing::error!("a message cannot be stored: {error}");
+        }
+    }
+
+    /// Stores a message that an exchange keeps until it is due.
+    pub fn store_delayed(
+        &self,
+        target: Target,
+        message: &Message,
+        due: Timestamp,
+        routing_keys: Option<&[Vec<u8>]>,
+    ) {
+        let mut batch = LogBatch::new();
+        let deadlines = [(target.queue, due)];
+        let beside = Beside { transient: false, deadlines: &deadlines, routing_keys };
+        self.encode(&mut batch, &[target], message, &beside);
+        self.submit(batch, nothing());
+    }
+
+    /// Stores messages of a queue that are there only for lack of memory.
+    pub fn spill(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)]) {
+        let mut batch = LogBatch::new();
+        for (sequence, message, expires_at) in messages {
+            let deadline = [(queue, *expires_at)];
+            let deadlines = if *expires_at < Timestamp::NEVER { &deadline[..] } else { &[] };
+            let beside = Beside { transient: true, deadlines, routing_keys: None };
+            self.encode(&mut batch, &[Target { queue, sequence: *sequence }], message, &beside);
+        }
+        self.submit(batch, nothing());
+    }
+
+    /// Messages are gone.
+    pub fn settle(&self, gone: &mut Vec<Gone>) {
+        let mut batch = LogBatch::new();
+        let ranges: Vec<Range> = gone
+            .drain(..)
+            .map(|Gone { queue, first, last }| Range { queue, first, last })
+            .collect();
+        batch.settled(&ranges);
+        self.submit(batch, nothing());
+    }
+
+    /// Remembers how often messages were returned. That becomes durable with the next records.
+    pub fn count_returns(&self, returned: &mut Vec<Returned>) {
+        let mut batch = Batch::new();
+        for Returned { queue, sequence, delivery_count } in returned.drain(..) {
+            let key = Key::queue_state(queue, sequence);
+            match delivery_count {
+                0 => batch.delete(key),
+                count => batch.put(key, count.to_le_bytes().to_vec()),
+            }
+        }
+        // The error is in the log; a count that is too low after a restart harms nobody.
+        let _ = self.commit(batch);
+        self.syncer.sync_soon();
+    }
+
+    /// Messages that were paged out, as many as were read; one that is lost is `None`. `None` if
+    /// the store fails.
+    pub fn read(
+        &self,
+        queue: StoreId,
+        sequences: &[u64],
+        octets_max: usize,
+    ) -> Option<Vec<Option<StoredMessage>>> {
+        let mut messages = Vec::with_capacity(sequences.len());
+        for (read, sequence) in
+            self.log.read_many(queue, sequences, octets_max).into_iter().zip(sequences)
+        {
+            match read {
+                Ok(Some(message)) => messages.push(Some(message)),
+                Err(error @ leveret_storage::Error::Io(_)) if messages.is_empty() => {
+                    tracing::error!("a message cannot be read: {error}");
+                    return None;
+                }
+                Err(leveret_storage::Error::Io(_)) => break,
+                Ok(None) => {
+                    tracing::error!("message {sequence} of queue {queue} is not in the store");
+                    messages.push(None);
+                }
+                Err(error) => {
+                    tracing::error!("message {sequence} of queue {queue} is lost: {error}");
+                    messages.push(None);
+                }
+            }
+        }
+        Some(messages)
+    }
+
+    /// Messages of a queue that can be read, from this one on.
+    pub fn written(&self, queue: StoreId, from: u64, max: usize) -> Vec<u64> {
+        self.log.sequences(queue, from, max)
+    }
+
+    /// What the completion of a publish promises.
+    pub fn durability(&self) -> Durability {
+        self.log.durability()
+    }
+
+    /// How much the log holds.
+    pub fn usage(&self) -> LogUsage {
+        self.log.usage()
+    }
+
+    /// Whether publishers are to wait: the disk does not keep up.
+    pub fn is_behind(&self) -> bool {
+        self.log.is_behind()
+    }
+
+    /// Whether publishers are blocked, because nothing can be stored at present.
+    pub fn is_alarmed(&self) -> bool {
+        self.health.forced.load(Ordering::SeqCst)
+            || self.health.records_failed.load(Ordering::SeqCst)
+            || self.log.failure().is_some()
+    }
+
+    /// Raises the alarm by hand, or takes it back.
+    pub fn force_alarm(&self, on: bool) {
+        self.health.forced.store(on, Ordering::SeqCst);
+        self.health.changed();
+    }
+
+    /// Wakes `sleeper` when it may go on: looks again after every change.
+    pub fn wake_when_changed(&self, sleeper: &Arc<dyn Wake>) {
+        self.health.waiting.add(sleeper);
+        if !self.is_behind() && !self.is_alarmed() {
+            self.health.changed();
+        }
+    }
+
+    /// Remembers over a stop in order which messages of a queue were delivered before.
+    ///
+    /// # Errors
+    /// If the record store fails.
+    pub fn put_histories(&self, queue: StoreId, histories: &[(u64, History)]) -> Result<()> {
+        let mut batch = Batch::new();
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for &(sequence, history) in histories {
+            if history.delivery_count > 0 {
+                let count = history.delivery_count.to_le_bytes().to_vec();
+                batch.put(Key::queue_state(queue, sequence), count);
+            }
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == sequence => *last = sequence,
+                _ => runs.push((sequence, sequence)),
+            }
+        }
+        for (item, runs) in (REDELIVERED..).zip(runs.chunks(RUNS_MAX)) {
+            let octets = runs.iter().flat_map(|(first, last)| [*first, *last]);
+            let octets: Vec<u8> = octets.flat_map(u64::to_le_bytes).collect();
+            batch.put(Key::queue_state(queue, item), octets);
+        }
+        self.commit(batch)
+    }
+
+    /// Makes everything durable and ends.
+    pub fn close(&self) {
+        self.syncer.close();
+        if let Some(Err(error)) = self.records.write().take().map(|records| records.flush()) {
+            tracing::error!("definitions may be lost: {error}");
+        }
+        if let Err(error) = self.log.close() {
+            tracing::error!("the message store did not stop in order: {error}");
+        }
+    }
+}

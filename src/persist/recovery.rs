@@ -1,0 +1,260 @@
+//! What is in the store when a broker starts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use leveret_storage::{
+    Batch, DefinitionKind, Key, LogBatch, MessageStore, Prefix, Range, Recovered, Store, Target,
+    scan,
+};
+
+use crate::persist::messages::Meta;
+use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
+use crate::persist::{DELETED, REDELIVERED, nothing};
+use crate::queue::History;
+use crate::queue::effects::StoreId;
+use crate::queue::paging::Found;
+
+/// Records of one virtual host.
+#[derive(Debug, Default)]
+pub struct HostRecords {
+    /// Policies: whether it is an operator policy, and its name.
+    pub policies: Vec<(bool, String, PolicyRecord)>,
+    /// Exchanges by name.
+    pub exchanges: Vec<(String, ExchangeRecord)>,
+    /// Queues by name.
+    pub queues: Vec<(String, QueueRecord)>,
+    /// Bindings.
+    pub bindings: Vec<BindingRecord>,
+}
+
+/// All records.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// By virtual host.
+    pub hosts: BTreeMap<String, HostRecords>,
+    /// Users and their permissions, as a JSON document each.
+    pub users: Vec<Vec<u8>>,
+    /// Records that cannot be read: what they are.
+    pub damaged: Vec<String>,
+    /// What is known of messages that were delivered before.
+    states: HashMap<StoreId, States>,
+    /// Queues and exchanges that were deleted.
+    deleted: HashSet<StoreId>,
+}
+
+/// What is known of the messages of one queue.
+#[derive(Debug, Default)]
+struct States {
+    delivery_counts: HashMap<u64, u32>,
+    /// Ascending.
+    redelivered: Vec<(u64, u64)>,
+}
+
+impl Records {
+    /// Reads all records.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn read(store: &dyn Store) -> leveret_storage::Result<Self> {
+        let mut records = Self::default();
+        for entry in scan(store, Prefix::everything()) {
+            let (key, record) = entry?;
+            if records.add(&key, &record).is_none() {
+                records.damaged.push(format!("{key:?}"));
+            }
+        }
+        records.states.values_mut().for_each(|states| states.redelivered.sort_unstable());
+        Ok(records)
+    }
+
+    fn add(&mut self, key: &Key, record: &[u8]) -> Option<()> {
+        let (kind, parts) = match key {
+            Key::QueueState { queue, item } => return self.add_state(*queue, *item, record),
+            Key::Definition(kind, parts) => (*kind, parts),
+        };
+        let part = |at: usize| Some(std::str::from_utf8(parts.get(at)?).ok()?.to_owned());
+        match kind {
+            DefinitionKind::User => self.users.push(record.to_vec()),
+            DefinitionKind::Permission | DefinitionKind::Parameter => {}
+            _ => {
+                let host = self.hosts.entry(part(0)?).or_default();
+                match kind {
+                    DefinitionKind::Exchange => {
+                        host.exchanges.push((part(1)?, ExchangeRecord::decode(record)?));
+                    }
+                    DefinitionKind::Queue => {
+                        host.queues.push((part(1)?, QueueRecord::decode(record)?));
+                    }
+                    DefinitionKind::Binding => host.bindings.push(BindingRecord::decode(parts)?),
+                    DefinitionKind::Policy => {
+                        let is_operator = part(1)? == "operator";
+                        let policy = PolicyRecord::decode(record)?;
+                        host.policies.push((is_operator, part(2)?, policy));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn add_state(&mut self, queue: StoreId, item: u64, record: &[u8]) -> Option<()> {
+        if item == DELETED {
+            self.deleted.insert(queue);
+            return Some(());
+        }
+        let states = self.states.entry(queue).or_default();
+        if item < REDELIVERED {
+            let count = u32::from_le_bytes(record.try_into().ok()?);
+            states.delivery_counts.insert(item, count);
+            return Some(());
+        }
+        for run in record.chunks_exact(16) {
+            let (first, last) = run.split_at(8);
+            let first = u64::from_le_bytes(first.try_into().ok()?);
+            states.redelivered.push((first, u64::from_le_bytes(last.try_into().ok()?)));
+        }
+        Some(())
+    }
+
+    /// Everything that has messages.
+    fn owners(&self) -> HashSet<StoreId> {
+        let hosts = || self.hosts.values();
+        let queues = hosts().flat_map(|host| host.queues.iter().map(|(_, queue)| queue.id));
+        let exchanges = hosts().flat_map(|host| host.exchanges.iter().map(|(_, x)| x.id));
+        queues.chain(exchanges).filter(|id| *id != 0).collect()
+    }
+}
+
+/// Messages of a queue, or of an exchange that keeps some.
+#[derive(Debug, Default)]
+pub struct QueueContents {
+    /// The first sequence that was never used.
+    pub next_sequence: u64,
+    /// The messages, sorted by sequence.
+    pub found: Vec<Found>,
+    states: States,
+    /// The broker did not stop in order: nobody knows what was delivered.
+    unclean: bool,
+}
+
+impl QueueContents {
+    /// Messages with lower sequences may have been delivered, for all one knows.
+    pub fn redelivered_below(&self) -> u64 {
+        if self.unclean { self.next_sequence } else { 0 }
+    }
+
+    /// What is known of a message that was delivered before.
+    pub fn history(&self, sequence: u64) -> Option<History> {
+        let runs = &self.states.redelivered;
+        let at = runs.partition_point(|(first, _)| *first <= sequence);
+        let run = at.checked_sub(1).and_then(|at| runs.get(at));
+        let redelivered = !self.unclean && run.is_some_and(|(_, last)| sequence <= *last);
+        let count = self.states.delivery_counts.get(&sequence).copied();
+        let delivery_count = count.unwrap_or(0);
+        (redelivered || count.is_some()).then_some(History { delivery_count, redelivered })
+    }
+}
+
+/// Collects messages while the log is opened.
+pub struct Finder {
+    owners: HashSet<StoreId>,
+    /// Messages whose queue has no record although it was not deleted: that is damaged.
+    lost: HashMap<StoreId, usize>,
+    found: HashMap<StoreId, Vec<Found>>,
+    /// Messages that are not to survive: their queue is gone, or they were there only for lack of
+    /// memory.
+    left_over: Vec<Target>,
+}
+
+impl Finder {
+    /// For the queues and exchanges of these records.
+    pub fn new(records: &Records) -> Self {
+        let (owners, lost, found) = (records.owners(), HashMap::new(), HashMap::new());
+        Self { owners, lost, found, left_over: Vec::new() }
+    }
+
+    /// A live message.
+    pub fn found(&mut self, target: Target, meta: &[u8]) {
+        let Target { queue, sequence } = target;
+        match Meta::decode(meta) {
+            Some(meta) if !meta.is_transient() => {
+                if !self.owners.contains(&queue) {
+                    *self.lost.entry(queue).or_default() += 1;
+                    return;
+                }
+                let (body_bytes, priority) = (meta.body_bytes, meta.priority);
+                let found = Found { sequence, body_bytes, priority };
+                self.found.entry(queue).or_default().push(found);
+            }
+            _ => self.left_over.push(target),
+        }
+    }
+
+    /// What was found, by queue. What is to go is taken out of the log.
+    pub fn finish(
+        mut self,
+        records: &mut Records,
+        log: &dyn MessageStore,
+        recovered: &Recovered,
+    ) -> HashMap<StoreId, QueueContents> {
+        let mut gone: Vec<Range> = Vec::new();
+        let deleted = recovered.queues.keys().filter(|id| records.deleted.contains(id));
+        gone.extend(deleted.map(|&queue| Range { queue, first: 0, last: u64::MAX }));
+        for (id, count) in self.lost.drain().filter(|(id, _)| !records.deleted.contains(id)) {
+            let what = format!("{count} messages of queue number {id}, whose definition is lost");
+            records.damaged.push(what);
+        }
+        let left_over = std::mem::take(&mut self.left_over);
+        gone.extend(left_over.into_iter().map(|Target { queue, sequence }| Range {
+            queue,
+            first: sequence,
+            last: sequence,
+        }));
+        if !gone.is_empty() {
+            let mut batch = LogBatch::new();
+            batch.settled(&gone);
+            // If it fails now it is done at the next start.
+            let _ = log.submit(batch, nothing());
+        }
+        let owners = std::mem::take(&mut self.owners);
+        let contents = owners.into_iter().map(|id| {
+            let mut found = self.found.remove(&id).unwrap_or_default();
+            if !found.is_sorted_by(|a, b| a.sequence < b.sequence) {
+                found.sort_unstable_by_key(|message| message.sequence);
+                found.dedup_by_key(|message| message.sequence);
+            }
+            let next_sequence = recovered.queues.get(&id).copied().unwrap_or(0);
+            let states = records.states.remove(&id).unwrap_or_default();
+            let unclean = !recovered.clean;
+            (id, QueueContents { next_sequence, found, states, unclean })
+        });
+        contents.collect()
+    }
+}
+
+/// Removes what records say of messages that are gone, and what counts for one stop only.
+///
+/// # Errors
+/// If the store fails.
+pub fn tidy_states(
+    store: &Arc<dyn Store>,
+    contents: &HashMap<StoreId, QueueContents>,
+    recovered: &Recovered,
+) -> leveret_storage::Result<()> {
+    let mut batch = Batch::new();
+    for entry in scan(&**store, Prefix::queue_states()) {
+        let (key, _) = entry?;
+        let Key::QueueState { queue, item } = &key else { continue };
+        let is_deleted = *item == DELETED && recovered.queues.contains_key(queue);
+        let is_there = is_deleted
+            || contents.get(queue).is_some_and(|contents| {
+                contents.found.binary_search_by_key(item, |found| found.sequence).is_ok()
+            });
+        if !is_there {
+            batch.delete(key);
+        }
+    }
+    store.commit(batch).map(drop)
+}

@@ -1,0 +1,175 @@
+//! Makes records durable, for many at once: whoever comes while one sync is under way shares the
+//! next. The thread starts when it is first needed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use leveret_storage::{Done, Error, Receipt, Store};
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::access::AccessControl;
+use crate::persist::{Health, users};
+
+/// How long what nobody waits for may wait.
+const SOON: Duration = Duration::from_millis(200);
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Done>,
+    /// Something was committed that nobody waits for.
+    soon: bool,
+    /// Users have changed, and are to be recorded.
+    users: bool,
+    closed: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    /// `None` once it is closed.
+    records: RwLock<Option<Arc<dyn Store>>>,
+    health: Arc<Health>,
+    /// Number of the last commit.
+    committed: AtomicU64,
+    state: Mutex<State>,
+    work: Condvar,
+    access: OnceLock<Arc<AccessControl>>,
+}
+
+/// Syncs the record store.
+pub struct Syncer(Arc<Shared>);
+
+impl Syncer {
+    /// For this store.
+    pub fn new(records: Arc<dyn Store>, health: Arc<Health>) -> Self {
+        Self(Arc::new(Shared {
+            records: RwLock::new(Some(records)),
+            health,
+            committed: AtomicU64::new(0),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            access: OnceLock::new(),
+        }))
+    }
+
+    /// Notes a commit.
+    pub fn committed(&self, receipt: Receipt) {
+        self.0.committed.fetch_max(receipt.number(), Ordering::SeqCst);
+    }
+
+    /// Calls back once everything that was committed before is durable; at once if it is.
+    pub fn sync(&self, done: Done) {
+        if self.0.is_durable() {
+            return done(Ok(()));
+        }
+        let mut state = self.0.state.lock();
+        if state.closed {
+            drop(state);
+            return done(Err(Error::Closed));
+        }
+        state.waiting.push(done);
+        self.start(&mut state);
+        drop(state);
+        self.0.work.notify_one();
+    }
+
+    /// Records users and permissions now, and in a while after each change.
+    pub fn record_users(&self, access: &Arc<AccessControl>) {
+        if self.0.access.set(Arc::clone(access)).is_ok() {
+            let shared = Arc::downgrade(&self.0);
+            access.watch(move || {
+                if let Some(shared) = shared.upgrade() {
+                    Self(shared).soon(true);
+                }
+            });
+            self.soon(true);
+        }
+    }
+
+    /// What was committed becomes durable in a while.
+    pub fn sync_soon(&self) {
+        self.soon(false);
+    }
+
+    fn soon(&self, users: bool) {
+        let mut state = self.0.state.lock();
+        state.users |= users;
+        if !state.soon && !state.closed {
+            state.soon = true;
+            self.start(&mut state);
+            drop(state);
+            self.0.work.notify_one();
+        }
+    }
+
+    fn start(&self, state: &mut State) {
+        if state.thread.is_none() {
+            let shared = Arc::clone(&self.0);
+            let thread = std::thread::Builder::new().name("leveret-records".into());
+            state.thread = thread.spawn(move || shared.run()).ok();
+        }
+    }
+
+    /// Ends the thread, after what waits for it.
+    pub fn close(&self) {
+        let mut state = self.0.state.lock();
+        state.closed = true;
+        let thread = state.thread.take();
+        drop(state);
+        self.0.work.notify_one();
+        if let Some(thread) = thread {
+            // It only fails if the thread panicked, which was reported then.
+            let _ = thread.join();
+        }
+        self.0.records.write().take();
+    }
+}
+
+impl Shared {
+    fn is_durable(&self) -> bool {
+        let records = self.records.read();
+        let durable = records.as_ref().map(|records| records.durable().number());
+        durable.is_some_and(|durable| durable >= self.committed.load(Ordering::SeqCst))
+    }
+
+    /// Writes what there is to write, and makes it durable.
+    fn flush(&self, users: bool) -> leveret_storage::Result<()> {
+        let records = self.records.read().clone().ok_or(Error::Closed)?;
+        let access = self.access.get().filter(|_| users);
+        let written = access.map_or(Ok(()), |access| users::write(&*records, access));
+        if let Err(error) = written {
+            tracing::error!("users cannot be stored: {error}");
+        }
+        records.flush().map(drop)
+    }
+
+    fn run(&self) {
+        loop {
+            let mut state = self.state.lock();
+            while state.waiting.is_empty() && !state.closed {
+                if !state.soon {
+                    self.work.wait(&mut state);
+                } else if self.work.wait_for(&mut state, SOON).timed_out() {
+                    break;
+                }
+            }
+            if state.closed && state.waiting.is_empty() && !state.users {
+                return;
+            }
+            let waiting = std::mem::take(&mut state.waiting);
+            state.soon = false;
+            let users = std::mem::take(&mut state.users);
+            drop(state);
+            let flushed = self.flush(users);
+            if let Err(error) = &flushed {
+                tracing::error!("definitions cannot be made durable, restart the broker: {error}");
+                self.health.records_failed.store(true, Ordering::SeqCst);
+                self.health.changed();
+            }
+            for done in waiting {
+                done(if flushed.is_ok() { Ok(()) } else { Err(Error::Failed) });
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Messages enter queues: what has to survive is stored first, then each queue takes its part.
+
+use std::sync::Arc;
+
+use leveret_storage::Done;
+
+use crate::message::Message;
+use crate::persist::{Persistence, Places};
+use crate::queue::effects::Effects;
+use crate::queue::{Arrival, Enqueued, Queue};
+use crate::vhost::VirtualHost;
+
+impl VirtualHost {
+    /// The store, if there is one.
+    pub fn persistence(&self) -> Option<&Arc<Persistence>> {
+        self.shared.persistence.as_ref()
+    }
+
+    /// Puts messages into each of these queues, in order. `outcome` is called for each queue and
+    /// message, with their places in the lists.
+    ///
+    /// Tells whether something had to be stored: only then `stored` is asked for what is to be
+    /// called back.
+    pub(crate) fn enqueue(
+        &self,
+        queues: &[Arc<Queue>],
+        messages: &mut Vec<Message>,
+        effects: &mut Effects,
+        stored: impl FnOnce() -> Done,
+        mut outcome: impl FnMut(usize, usize, Enqueued),
+    ) -> bool {
+        let now = self.now();
+        let firsts: Places = queues.iter().map(|queue| queue.reserve(messages.len())).collect();
+        let is_stored = self
+            .persistence()
+            .is_some_and(|store| store.store(queues, &firsts, messages, now, stored));
+        for (at, (queue, first)) in queues.iter().zip(firsts).enumerate() {
+            let arrival = |(sequence, message)| Arrival {
+                sequence,
+                stored: is_stored && queue.must_store(&message),
+                message,
+            };
+            let mut place = 0;
+            let outcome = |enqueued| {
+                outcome(at, place, enqueued);
+                place += 1;
+            };
+            if at + 1 == queues.len() {
+                let arrivals = (first..).zip(messages.drain(..)).map(arrival);
+                queue.enqueue(arrivals, now, effects, outcome);
+            } else {
+                let arrivals = (first..).zip(messages.iter().cloned()).map(arrival);
+                queue.enqueue(arrivals, now, effects, outcome);
+            }
+        }
+        messages.clear();
+        is_stored
+    }
+}

@@ -1,0 +1,117 @@
+//! Virtual hosts, exchanges, queues, bindings, policies and users over a restart.
+
+use leveret::access::{PasswordHash, Permissions};
+use leveret::vhost::Policy;
+use leveret::{AMQPValue, Binding, ExchangeDeclare, OpenError, Publish};
+
+use crate::support::*;
+
+fn durable_exchange(exchange: &str, kind: &str) -> ExchangeDeclare {
+    ExchangeDeclare {
+        exchange: exchange.into(),
+        kind: kind.into(),
+        durable: true,
+        ..ExchangeDeclare::default()
+    }
+}
+
+#[test]
+fn what_is_durable_is_there_again_and_nothing_else() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.exchange_declare_with(&durable_exchange("topic", "topic")).unwrap();
+    one.exchange_declare_with(&durable_exchange("headers", "headers")).unwrap();
+    one.exchange_declare("transient", "fanout").unwrap();
+    one.queue_declare_with(&durable_with("q", table([("x-max-length", 7.into())]))).unwrap();
+    one.queue_declare("other").unwrap();
+    one.queue_bind("q", "topic", "a.#").unwrap();
+    one.queue_bind("q", "topic", "gone").unwrap();
+    one.queue_unbind("q", &Binding::new("topic", "gone")).unwrap();
+    one.queue_bind("q", "transient", "").unwrap();
+    one.queue_bind("other", "topic", "a.#").unwrap();
+    let header = Binding::new("headers", "").with_arguments(table([("kind", "x".into())]));
+    one.queue_bind_with("q", &header).unwrap();
+    one.exchange_bind("headers", &Binding::new("topic", "h")).unwrap();
+
+    let crashed = directory.crash();
+    let broker = crashed.open();
+    assert_eq!(broker.recovery().left_out, [""; 0]);
+    let two = channel(&broker);
+    let host = broker.virtual_host("/").unwrap();
+    let mut queues: Vec<_> = host.queues().iter().map(|q| q.name().to_string()).collect();
+    queues.sort();
+    assert_eq!(queues, ["q"]);
+    assert!(host.exchange("transient").is_err());
+    assert_eq!(host.exchange("topic").unwrap().binding_count(), 2);
+    let again = durable_with("q", table([("x-max-length", 8.into())]));
+    let refused = two.queue_declare_with(&again).unwrap_err().to_string();
+    assert!(refused.contains("received '8' but current is '7'"), "{refused}");
+    let kind = AMQPValue::LongString("x".into());
+    confirm(&two, Publish::to_exchange("topic", "a.b").body("by key"));
+    confirm(&two, Publish::to_exchange("topic", "gone").body("unbound"));
+    confirm(&two, Publish::to_exchange("topic", "h").body("by header").header("kind", kind));
+    assert_eq!(bodies(&two, "q"), ["by key", "by header"]);
+
+    two.exchange_delete("topic", false).unwrap();
+    two.queue_delete("q").unwrap();
+    two.queue_declare_with(&durable("q")).unwrap();
+    drop((two, broker));
+    let broker = crashed.open();
+    let host = broker.virtual_host("/").unwrap();
+    assert!(host.exchange("topic").is_err());
+    assert_eq!(host.exchange("headers").unwrap().binding_count(), 0);
+    assert_eq!(broker.recovery().left_out, [""; 0]);
+}
+
+#[test]
+fn policies_apply_again() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let host = broker.virtual_host("/").unwrap();
+    let policy = |max| Policy::new("^q").with("max-length", AMQPValue::LongInt(max));
+    host.set_policy("short", policy(5)).unwrap();
+    host.set_policy("removed", policy(1)).unwrap();
+    host.set_operator_policy("shorter", policy(3)).unwrap();
+    host.remove_policy("removed");
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    confirm(&one, persistent("q", "0"));
+    drop((one, host, broker));
+
+    let broker = directory.open();
+    let two = channel(&broker);
+    for number in 1..10 {
+        confirm(&two, persistent("q", &number.to_string()));
+    }
+    assert_eq!(bodies(&two, "q"), ["7", "8", "9"]);
+}
+
+#[test]
+fn users_and_virtual_hosts_are_kept() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    broker.add_virtual_host("orders");
+    let access = broker.access();
+    access.add_administrator("ops".into(), PasswordHash::new("secret", [7; 4]), "orders".into());
+    access.permissions.set("ops".into(), "/".into(), Permissions::new("", "^a", "").unwrap());
+    drop(broker);
+
+    let broker = directory.open();
+    assert!(broker.access().users.authenticate("ops", "secret", false).is_ok());
+    assert!(broker.connect_as("ops", "orders").is_ok());
+    broker.access().remove_user("ops");
+    drop(broker);
+    assert!(directory.open().access().users.get("ops").is_none());
+}
+
+#[test]
+fn a_directory_is_for_one_broker_at_a_time() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let error = builder(START).open(directory.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Store { .. }));
+    assert!(error.to_string().contains("is in use by another process"), "{error}");
+    drop(broker);
+    directory.open();
+}

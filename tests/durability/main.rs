@@ -1,0 +1,9 @@
+//! What a broker promises over a restart: opened on a directory, stopped in order or copied in the
+//! middle of its work, which is what the end of the process leaves.
+#![cfg(feature = "durable")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod backlog;
+mod definitions;
+mod messages;
+mod support;
