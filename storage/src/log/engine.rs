@@ -11,7 +11,6 @@ use crate::log::frame::Kind;
 use crate::log::index::IndexBuilder;
 use crate::log::live::Location;
 use crate::log::options::{Durability, LogOptions};
-use crate::log::segment::{Segment, log_name};
 use crate::log::state::SharedState;
 
 /// Batches shorter than this are gathered in one write.
@@ -19,12 +18,20 @@ const GATHERED: usize = 64 << 10;
 
 /// The segment that is being written.
 #[derive(Debug)]
-struct Active {
-    number: u64,
-    file: Arc<dyn DiskFile>,
-    used: u64,
-    capacity: u64,
-    index: IndexBuilder,
+pub(crate) struct Active {
+    pub(crate) number: u64,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) used: u64,
+    pub(crate) capacity: u64,
+    pub(crate) index: IndexBuilder,
+    /// It is there for batches that only settle messages.
+    pub(crate) is_reserve: bool,
+}
+
+impl Active {
+    fn has_room(&self, octets: u64) -> bool {
+        self.capacity - self.used >= octets
+    }
 }
 
 /// The writing side of a log. All calls come from one thread.
@@ -33,7 +40,7 @@ pub(crate) struct Engine {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: LogOptions,
     pub(crate) state: SharedState,
-    active: Option<Active>,
+    pub(crate) active: Option<Active>,
     pub(crate) next_segment: u64,
     /// What the next sync makes durable.
     group: u64,
@@ -41,6 +48,8 @@ pub(crate) struct Engine {
     unsynced: bool,
     /// Names of emptied files.
     pub(crate) spares: Vec<String>,
+    /// The file that is kept for a full disk is there.
+    pub(crate) has_reserve: bool,
     pub(crate) compaction: Option<Compaction>,
     /// Something may have become free since the last look.
     pub(crate) look_for_space: bool,
@@ -65,6 +74,7 @@ impl Engine {
             group,
             unsynced: false,
             spares,
+            has_reserve: false,
             compaction: None,
             look_for_space: true,
             gathered: Vec::new(),
@@ -88,10 +98,30 @@ impl Engine {
         }
         let Some(first) = batches.first() else { return Ok(0) };
         let needed = first.octets() as u64;
-        if self.active.as_ref().is_none_or(|active| active.capacity - active.used < needed) {
-            self.seal()?;
+        let active = self.active.as_ref();
+        if !active.is_some_and(|active| active.has_room(needed) && !active.is_reserve) {
             self.begin_segment(needed)?;
         }
+        self.append(batches)
+    }
+
+    /// The same for batches that only settle messages, which get the last room there is: none is
+    /// written if that does not do.
+    ///
+    /// # Errors
+    /// Those of [`Engine::commit`].
+    pub(crate) fn commit_settlements(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
+        let Some(first) = batches.first() else { return Ok(0) };
+        let needed = first.octets() as u64;
+        let has_room = self.active.as_ref().is_some_and(|active| active.has_room(needed));
+        if !has_room && !self.begin_reserve(needed)? {
+            return Ok(0);
+        }
+        self.append(batches)
+    }
+
+    /// Writes those that fit in the segment.
+    fn append(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
         let Some(active) = &mut self.active else { return Ok(0) };
         let mut end = active.used;
         let fitting = batches.iter().take_while(|batch| {
@@ -185,7 +215,7 @@ impl Engine {
     }
 
     /// Ends the segment that is being written.
-    fn seal(&mut self) -> Result<()> {
+    pub(crate) fn seal(&mut self) -> Result<()> {
         if let Err(error) = self.sync() {
             // Only a buffered log gets here: what it wrote is still where it can be read, and was
             // promised no more.
@@ -199,29 +229,6 @@ impl Engine {
             let _ = index.write(&*self.disk, active.number);
             self.look_for_space = true;
         }
-        Ok(())
-    }
-
-    fn begin_segment(&mut self, needed: u64) -> Result<()> {
-        let number = self.next_segment;
-        let name = log_name(number);
-        let capacity = self.options.segment_octets.max(needed);
-        // Its number is used up even if this fails: the file may be there after a crash.
-        self.next_segment += 1;
-        let spare = if needed <= self.options.segment_octets { self.spares.pop() } else { None };
-        if let Some(spare) = spare {
-            self.disk.rename(&spare, &name)?;
-        }
-        let file = self.disk.open(&name, true)?;
-        if let Err(error) = file.allocate(capacity).and_then(|()| self.disk.sync_directory()) {
-            // A segment without a record is removed at the next start if it cannot be now.
-            let _ = self.disk.remove(&name);
-            return Err(error.into());
-        }
-        let segment = Segment::new(file.clone(), capacity);
-        self.state.lock().segments.insert(number, segment);
-        let index = IndexBuilder::new();
-        self.active = Some(Active { number, file, used: 0, capacity, index });
         Ok(())
     }
 
