@@ -103,16 +103,36 @@ impl LogBatch {
     }
 
     /// Makes it ready to be written to this place. Can be done anew for another place.
-    pub(crate) fn stamp(&mut self, segment: u64, offset: u64, group: u64) -> &[u8] {
+    pub(crate) fn stamp(&mut self, segment: u64, offset: u64, group: u64) {
+        self.stamp_each(segment, offset, group, |_, _, _, _| ());
+    }
+
+    /// The same, and calls `each` with the kind, the offset, the span and the head of each record.
+    pub(crate) fn stamp_each(
+        &mut self,
+        segment: u64,
+        offset: u64,
+        group: u64,
+        mut each: impl FnMut(Kind, u64, usize, &[u8]),
+    ) {
         if let Some(last) = self.octets.get_mut(self.last_at..) {
             frame::mark_last(last);
         }
         let mut at = 0;
         while let Some(record) = self.octets.get_mut(at..).filter(|rest| rest.len() >= HEADER) {
             let Some((head, span)) = lengths(record) else { break };
-            frame::stamp(record, head, segment, offset + at as u64, group);
+            let offset = offset + at as u64;
+            frame::stamp(record, head, segment, offset, group);
+            let kind = record.get(24).and_then(|kind| Kind::from_number(*kind));
+            if let (Some(kind), Some(head)) = (kind, record.get(HEADER..HEADER + head)) {
+                each(kind, offset, span, head);
+            }
             at += span;
         }
+    }
+
+    /// What is written.
+    pub(crate) fn as_octets(&self) -> &[u8] {
         &self.octets
     }
 

@@ -6,7 +6,6 @@
 
 use crate::error::Result;
 use crate::log::engine::{Active, Engine};
-use crate::log::index::IndexBuilder;
 use crate::log::segment::{Segment, log_name};
 
 /// The name of the reserve.
@@ -33,8 +32,7 @@ impl Engine {
             let _ = self.disk.remove(&name);
             return Err(error.into());
         }
-        let index = IndexBuilder::new();
-        self.switch(Active { number, file, used: 0, capacity, index, is_reserve: false })
+        self.switch(Active::new(number, file, capacity))
     }
 
     /// The same with the reserve; tells whether that has room.
@@ -49,8 +47,7 @@ impl Engine {
         self.disk.rename(RESERVE, &name)?;
         self.disk.sync_directory()?;
         let file = self.disk.open(&name, false)?;
-        let index = IndexBuilder::new();
-        self.switch(Active { number, file, used: 0, capacity, index, is_reserve: true })?;
+        self.switch(Active { is_reserve: true, ..Active::new(number, file, capacity) })?;
         Ok(true)
     }
 
