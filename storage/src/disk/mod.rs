@@ -3,7 +3,7 @@
 mod real;
 
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 pub use self::real::RealDisk;
@@ -67,6 +67,15 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// `StorageFull`, and whatever else the medium reports.
     fn write_at(&self, octets: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes parts one behind the other, or fails with some of it written. The parts are used up.
+    ///
+    /// # Errors
+    /// Those of [`DiskFile::write_at`].
+    fn write_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
+        self.write_at(&parts.concat(), offset)
+    }
 
     /// Makes the file at least this long and reserves the space, so that writing within it does
     /// not run out of space where the file system can promise that.

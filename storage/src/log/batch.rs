@@ -12,6 +12,8 @@ pub struct LogBatch {
     octets: Vec<u8>,
     records: u32,
     last_at: usize,
+    has_message: bool,
+    may_overtake: bool,
 }
 
 impl LogBatch {
@@ -37,6 +39,7 @@ impl LogBatch {
         }
         let head = |octets: &mut Vec<u8>| content::encode_message(octets, targets, meta);
         self.append(Kind::Message, head, payload);
+        self.has_message = true;
         Ok(())
     }
 
@@ -56,6 +59,20 @@ impl LogBatch {
     /// Adds that a queue is gone with all its messages. Its number must not be used again.
     pub fn deleted(&mut self, queue: QueueId) {
         self.purged(queue, u64::MAX);
+    }
+
+    /// Allows the batch to be written before batches that were submitted earlier, if it only
+    /// settles messages and while the disk is too full for those, so that space can come back.
+    /// A crash may then leave it there without them: do not allow it for what must not be settled
+    /// before other messages are there. No message of an earlier batch is settled before it is
+    /// written, and batches are completed in order all the same.
+    pub fn may_overtake(&mut self) {
+        self.may_overtake = true;
+    }
+
+    /// Whether it may overtake.
+    pub(crate) fn overtakes(&self) -> bool {
+        self.may_overtake && !self.has_message
     }
 
     pub(crate) fn clean_stop() -> Self {
@@ -86,17 +103,49 @@ impl LogBatch {
     }
 
     /// Makes it ready to be written to this place. Can be done anew for another place.
-    pub(crate) fn stamp(&mut self, segment: u64, offset: u64, group: u64) -> &[u8] {
+    pub(crate) fn stamp(&mut self, segment: u64, offset: u64, group: u64) {
+        self.stamp_each(segment, offset, group, |_, _, _, _| ());
+    }
+
+    /// The same, and calls `each` with the kind, the offset, the span and the head of each record.
+    pub(crate) fn stamp_each(
+        &mut self,
+        segment: u64,
+        offset: u64,
+        group: u64,
+        mut each: impl FnMut(Kind, u64, usize, &[u8]),
+    ) {
         if let Some(last) = self.octets.get_mut(self.last_at..) {
             frame::mark_last(last);
         }
         let mut at = 0;
         while let Some(record) = self.octets.get_mut(at..).filter(|rest| rest.len() >= HEADER) {
             let Some((head, span)) = lengths(record) else { break };
-            frame::stamp(record, head, segment, offset + at as u64, group);
+            let offset = offset + at as u64;
+            frame::stamp(record, head, segment, offset, group);
+            let kind = record.get(24).and_then(|kind| Kind::from_number(*kind));
+            if let (Some(kind), Some(head)) = (kind, record.get(HEADER..HEADER + head)) {
+                each(kind, offset, span, head);
+            }
             at += span;
         }
+    }
+
+    /// What is written.
+    pub(crate) fn as_octets(&self) -> &[u8] {
         &self.octets
+    }
+
+    /// The kinds and heads of its records, stamped or not.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (Kind, &[u8])> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let octets = self.octets.get(at..)?;
+            let (head, span) = lengths(octets)?;
+            at += span;
+            let kind = Kind::from_number(*octets.get(24)?)?;
+            Some((kind, octets.get(HEADER..HEADER + head)?))
+        })
     }
 
     /// The payload of a record that begins here.

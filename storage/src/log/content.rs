@@ -19,6 +19,13 @@ pub struct Target {
     pub sequence: u64,
 }
 
+impl Target {
+    /// This message alone.
+    pub(crate) fn range(self) -> Range {
+        Range { queue: self.queue, first: self.sequence, last: self.sequence }
+    }
+}
+
 /// Messages of a queue that are gone: acknowledged, expired, dropped, purged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {

@@ -1,5 +1,6 @@
 //! Writes groups of batches to segments: the part of the log that knows no threads.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
@@ -8,23 +9,38 @@ use crate::log::batch::LogBatch;
 use crate::log::compaction::Compaction;
 use crate::log::content;
 use crate::log::frame::Kind;
-use crate::log::index::IndexBuilder;
+use crate::log::index::{EntryContent, IndexBuilder, Position};
 use crate::log::live::Location;
 use crate::log::options::{Durability, LogOptions};
-use crate::log::segment::{Segment, log_name};
 use crate::log::state::SharedState;
 
-/// Batches shorter than this are gathered in one write.
-const GATHERED: usize = 64 << 10;
+/// Octets and batches that are written with one call, unless one batch has more.
+const WRITE_OCTETS: usize = 1 << 20;
+const WRITE_BATCHES: usize = 512;
 
 /// The segment that is being written.
 #[derive(Debug)]
-struct Active {
-    number: u64,
-    file: Arc<dyn DiskFile>,
-    used: u64,
-    capacity: u64,
-    index: IndexBuilder,
+pub(crate) struct Active {
+    pub(crate) number: u64,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) used: u64,
+    pub(crate) capacity: u64,
+    /// What was written, and how much of that is noted in the state.
+    pub(crate) index: IndexBuilder,
+    pub(crate) noted: Position,
+    /// It is there for batches that only settle messages.
+    pub(crate) is_reserve: bool,
+}
+
+impl Active {
+    pub(crate) fn new(number: u64, file: Arc<dyn DiskFile>, capacity: u64) -> Self {
+        let (index, noted) = (IndexBuilder::new(), Position::default());
+        Self { number, file, used: 0, capacity, index, noted, is_reserve: false }
+    }
+
+    fn has_room(&self, octets: u64) -> bool {
+        self.capacity - self.used >= octets
+    }
 }
 
 /// The writing side of a log. All calls come from one thread.
@@ -33,7 +49,7 @@ pub(crate) struct Engine {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: LogOptions,
     pub(crate) state: SharedState,
-    active: Option<Active>,
+    pub(crate) active: Option<Active>,
     pub(crate) next_segment: u64,
     /// What the next sync makes durable.
     group: u64,
@@ -41,10 +57,11 @@ pub(crate) struct Engine {
     unsynced: bool,
     /// Names of emptied files.
     pub(crate) spares: Vec<String>,
+    /// The file that is kept for a full disk is there.
+    pub(crate) has_reserve: bool,
     pub(crate) compaction: Option<Compaction>,
     /// Something may have become free since the last look.
     pub(crate) look_for_space: bool,
-    gathered: Vec<u8>,
 }
 
 impl Engine {
@@ -65,9 +82,9 @@ impl Engine {
             group,
             unsynced: false,
             spares,
+            has_reserve: false,
             compaction: None,
             look_for_space: true,
-            gathered: Vec::new(),
         }
     }
 
@@ -88,10 +105,30 @@ impl Engine {
         }
         let Some(first) = batches.first() else { return Ok(0) };
         let needed = first.octets() as u64;
-        if self.active.as_ref().is_none_or(|active| active.capacity - active.used < needed) {
-            self.seal()?;
+        let active = self.active.as_ref();
+        if !active.is_some_and(|active| active.has_room(needed) && !active.is_reserve) {
             self.begin_segment(needed)?;
         }
+        self.append(batches)
+    }
+
+    /// The same for batches that only settle messages, which get the last room there is: none is
+    /// written if that does not do.
+    ///
+    /// # Errors
+    /// Those of [`Engine::commit`].
+    pub(crate) fn commit_settlements(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
+        let Some(first) = batches.first() else { return Ok(0) };
+        let needed = first.octets() as u64;
+        let has_room = self.active.as_ref().is_some_and(|active| active.has_room(needed));
+        if !has_room && !self.begin_reserve(needed)? {
+            return Ok(0);
+        }
+        self.append(batches)
+    }
+
+    /// Writes those that fit in the segment.
+    fn append(&mut self, batches: &mut [LogBatch]) -> Result<usize> {
         let Some(active) = &mut self.active else { return Ok(0) };
         let mut end = active.used;
         let fitting = batches.iter().take_while(|batch| {
@@ -100,7 +137,7 @@ impl Engine {
         });
         let count = fitting.count();
         let batches = batches.get_mut(..count).unwrap_or_default();
-        if let Err(error) = write(active, batches, self.group, &mut self.gathered) {
+        if let Err(error) = write(active, batches, self.group) {
             self.give_up_segment(batches);
             return Err(error);
         }
@@ -111,7 +148,7 @@ impl Engine {
             self.give_up_segment(batches);
             return Err(error);
         }
-        self.note(batches);
+        self.note(batches.iter().map(|batch| batch.octets() as u64).sum());
         Ok(count)
     }
 
@@ -151,32 +188,21 @@ impl Engine {
         self.look_for_space = true;
     }
 
-    /// Notes where messages are now and which are gone.
-    fn note(&mut self, batches: &[LogBatch]) {
+    /// Notes where the messages of these octets are now and which are gone.
+    fn note(&mut self, octets: u64) {
         let Some(active) = &mut self.active else { return };
+        active.used += octets;
         let mut state = self.state.lock();
-        for batch in batches {
-            let begin = active.used;
-            active.used += batch.octets() as u64;
-            for (at, header, head) in batch.records(active.number) {
-                let (offset, span) = (begin + at as u64, header.span());
-                match header.kind {
-                    Kind::Message => {
-                        let Some((targets, meta)) = content::targets_and_meta(head) else {
-                            continue;
-                        };
-                        active.index.message(offset, span as u64, targets.clone(), meta);
-                        let segment = active.number;
-                        let location = Location { segment, offset, span: span as u32 };
-                        state.message(location, targets);
-                    }
-                    Kind::Settled => {
-                        let Some(ranges) = content::ranges(head) else { continue };
-                        active.index.settled(offset, span as u64, ranges.clone());
-                        ranges.for_each(|range| state.settled(active.number, range));
-                    }
-                    Kind::CleanStop => {}
+        while let Some(entry) = active.index.next(&mut active.noted) {
+            match entry.content {
+                EntryContent::Message { targets, .. } => {
+                    let (segment, offset, span) = (active.number, entry.offset, entry.span);
+                    state.message(Location { segment, offset, span }, targets);
                 }
+                EntryContent::Settled(ranges) => {
+                    ranges.for_each(|range| state.settled(active.number, range));
+                }
+                EntryContent::CleanStop => {}
             }
         }
         if let Some(segment) = state.segments.get_mut(&active.number) {
@@ -185,7 +211,7 @@ impl Engine {
     }
 
     /// Ends the segment that is being written.
-    fn seal(&mut self) -> Result<()> {
+    pub(crate) fn seal(&mut self) -> Result<()> {
         if let Err(error) = self.sync() {
             // Only a buffered log gets here: what it wrote is still where it can be read, and was
             // promised no more.
@@ -202,29 +228,6 @@ impl Engine {
         Ok(())
     }
 
-    fn begin_segment(&mut self, needed: u64) -> Result<()> {
-        let number = self.next_segment;
-        let name = log_name(number);
-        let capacity = self.options.segment_octets.max(needed);
-        // Its number is used up even if this fails: the file may be there after a crash.
-        self.next_segment += 1;
-        let spare = if needed <= self.options.segment_octets { self.spares.pop() } else { None };
-        if let Some(spare) = spare {
-            self.disk.rename(&spare, &name)?;
-        }
-        let file = self.disk.open(&name, true)?;
-        if let Err(error) = file.allocate(capacity).and_then(|()| self.disk.sync_directory()) {
-            // A segment without a record is removed at the next start if it cannot be now.
-            let _ = self.disk.remove(&name);
-            return Err(error.into());
-        }
-        let segment = Segment::new(file.clone(), capacity);
-        self.state.lock().segments.insert(number, segment);
-        let index = IndexBuilder::new();
-        self.active = Some(Active { number, file, used: 0, capacity, index });
-        Ok(())
-    }
-
     /// Marks the log as stopped in order.
     ///
     /// # Errors
@@ -238,35 +241,28 @@ impl Engine {
     }
 }
 
-fn write(
-    active: &Active,
-    batches: &mut [LogBatch],
-    group: u64,
-    gathered: &mut Vec<u8>,
-) -> Result<()> {
-    gathered.clear();
+fn write(active: &mut Active, batches: &mut [LogBatch], group: u64) -> Result<()> {
     let mut offset = active.used;
-    for batch in batches {
-        let octets = batch.stamp(active.number, offset, group);
-        if octets.len() >= GATHERED {
-            flush(active, gathered, offset)?;
-            active.file.write_at(octets, offset)?;
-        } else {
-            gathered.extend_from_slice(octets);
+    let mut rest = batches;
+    while !rest.is_empty() {
+        let mut octets = 0;
+        let more = |batch: &&LogBatch| {
+            octets += batch.octets();
+            octets <= WRITE_OCTETS
+        };
+        let count = rest.iter().take(WRITE_BATCHES).take_while(more).count().max(1);
+        let (part, later) = rest.split_at_mut(count.min(rest.len()));
+        let begin = offset;
+        for batch in part.iter_mut() {
+            let index = &mut active.index;
+            batch.stamp_each(active.number, offset, group, |kind, offset, span, head| {
+                index.head(kind, offset, span, head);
+            });
+            offset += batch.octets() as u64;
         }
-        offset += octets.len() as u64;
-        if gathered.len() >= 4 * GATHERED {
-            flush(active, gathered, offset)?;
-        }
-    }
-    flush(active, gathered, offset)
-}
-
-/// Writes what was gathered and ends at `end`.
-fn flush(active: &Active, gathered: &mut Vec<u8>, end: u64) -> Result<()> {
-    if !gathered.is_empty() {
-        active.file.write_at(gathered, end - gathered.len() as u64)?;
-        gathered.clear();
+        let mut parts: Vec<_> = part.iter().map(|batch| IoSlice::new(batch.as_octets())).collect();
+        active.file.write_parts_at(&mut parts, begin)?;
+        rest = later;
     }
     Ok(())
 }

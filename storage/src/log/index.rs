@@ -13,7 +13,7 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Result;
-use crate::log::content::{Content, Range, Target};
+use crate::log::content::{self, Content, Range, Target};
 use crate::log::frame::{ALIGN, Kind};
 use crate::log::scan::Record;
 use crate::log::segment::index_name;
@@ -82,8 +82,31 @@ impl IndexBuilder {
             Content::Settled(ranges) => {
                 self.settled(record.offset, span, ranges.iter().copied());
             }
-            // Recovery takes the mark away, so that it stands for one stop.
             Content::CleanStop => {}
+        }
+    }
+
+    /// The next record, and moves the position behind it.
+    pub(crate) fn next(&self, position: &mut Position) -> Option<Entry<'_>> {
+        position.next(self.octets.get(PREFIX..)?)
+    }
+
+    /// Adds a record by its head.
+    pub(crate) fn head(&mut self, kind: Kind, offset: u64, span: usize, head: &[u8]) {
+        let span = span as u64;
+        match kind {
+            Kind::Message => {
+                if let Some((targets, meta)) = content::targets_and_meta(head) {
+                    self.message(offset, span, targets, meta);
+                }
+            }
+            Kind::Settled => {
+                if let Some(ranges) = content::ranges(head) {
+                    self.settled(offset, span, ranges);
+                }
+            }
+            // Recovery takes the mark away, so that it stands for one stop.
+            Kind::CleanStop => {}
         }
     }
 
@@ -159,6 +182,15 @@ pub(crate) struct Position {
     end: u64,
 }
 
+impl Position {
+    fn next<'a>(&mut self, records: &'a [u8]) -> Option<Entry<'a>> {
+        let mut rest = records.get(self.at..)?;
+        let entry = decode_entry(&mut rest, self.end)?;
+        *self = Self { at: records.len() - rest.len(), end: entry.end() };
+        Some(entry)
+    }
+}
+
 impl Index {
     /// Writes it. It is not synced.
     ///
@@ -172,10 +204,7 @@ impl Index {
     /// The next record, and moves the position behind it.
     pub(crate) fn next(&self, position: &mut Position) -> Option<Entry<'_>> {
         let records = self.octets.get(PREFIX..self.octets.len().saturating_sub(CHECKSUM))?;
-        let mut rest = records.get(position.at..)?;
-        let entry = decode_entry(&mut rest, position.end)?;
-        *position = Position { at: records.len() - rest.len(), end: entry.end() };
-        Some(entry)
+        position.next(records)
     }
 
     /// All records, in order.

@@ -2,7 +2,7 @@
 //!
 //! Read from the top: [`store`] says what a log does, [`writer`] forms groups of batches,
 //! [`engine`] writes them, [`reading`] reads them, [`recovery`] opens what is there, [`compaction`]
-//! keeps it bounded.
+//! keeps it bounded, [`space`] and [`overtaking`] see to full disks.
 //! [`frame`], [`content`] and [`index`] are the octets; [`live`], [`segment`] and [`state`] what is
 //! kept in memory.
 
@@ -16,11 +16,13 @@ mod judgement;
 mod live;
 mod memory;
 mod options;
+mod overtaking;
 mod reading;
 mod recovery;
 mod scan;
 mod segment;
 mod settled;
+mod space;
 mod state;
 mod store;
 mod verify;

@@ -61,8 +61,8 @@ impl Segment {
     /// Notes that the file holds, or may hold, a message of these targets.
     pub(crate) fn note_message(&mut self, targets: impl Iterator<Item = Target>, span: u64) {
         self.message_octets += span;
-        for Target { queue, sequence } in targets {
-            widen(&mut self.present, Range { queue, first: sequence, last: sequence });
+        for target in targets {
+            widen(&mut self.present, target.range());
             self.places += 1;
         }
     }
@@ -79,7 +79,7 @@ impl Segment {
     }
 }
 
-fn widen(hulls: &mut HashMap<QueueId, Hull>, range: Range) {
+pub(crate) fn widen(hulls: &mut HashMap<QueueId, Hull>, range: Range) {
     let Range { queue, first, last } = range;
     let hull = hulls.entry(queue).or_insert(Hull { first, last });
     hull.first = hull.first.min(first);

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, Result};
 use crate::log::batch::LogBatch;
 use crate::log::engine::Engine;
+use crate::log::overtaking;
 
 /// Called once the fate of a batch is known, with no lock of the store held, by the store's thread
 /// or by one that submits. It may take locks of its own that are never held while the store is
@@ -136,6 +137,9 @@ fn run(mut engine: Engine, shared: &Shared) -> Result<()> {
                     release(&engine, shared, octets);
                 }
                 Err(error) => {
+                    if error.is_full() && overtake(&mut engine, shared, rest) {
+                        continue;
+                    }
                     if !wait_for_disk(&engine, shared, &error) {
                         return give_up(shared, done, error);
                     }
@@ -168,14 +172,45 @@ fn gather(
     !(backlog.closed && group.is_empty())
 }
 
-/// Some batches are completed.
-fn release(engine: &Engine, shared: &Shared, octets: usize) {
-    let limit = engine.options.backlog_octets;
+/// Writes settlements that may overtake what the disk is too full for; tells whether there were
+/// any. What was written is a barrier from then on: it is completed in its turn.
+fn overtake(engine: &mut Engine, shared: &Shared, group: &mut [LogBatch]) -> bool {
+    let backlog = shared.backlog.lock();
+    let waiting = backlog.waiting.iter().map(|(batch, _)| batch);
+    let mut overtaking = overtaking::choose(group.iter().chain(waiting));
+    drop(backlog);
+    // The failure that brought us here is reported; if this one is another it comes again.
+    let _ = engine.overtake(&mut overtaking);
+    let mut octets = 0;
+    // Nobody else takes batches out, so that the places are still right.
     let mut backlog = shared.backlog.lock();
+    for place in &overtaking.places {
+        let batch = match place.checked_sub(group.len()) {
+            None => group.get_mut(*place),
+            Some(place) => backlog.waiting.get_mut(place).map(|(batch, _)| batch),
+        };
+        octets += batch.map_or(0, |batch| std::mem::take(batch).octets());
+    }
+    if reduce(engine, shared, &mut backlog, octets) {
+        drop(backlog);
+        watch(engine);
+    }
+    !overtaking.places.is_empty()
+}
+
+/// Some octets do not wait any more; tells whether the log has just ceased to be behind.
+fn reduce(engine: &Engine, shared: &Shared, backlog: &mut Backlog, octets: usize) -> bool {
+    let limit = engine.options.backlog_octets;
     let was_behind = backlog.octets > limit;
     backlog.octets = backlog.octets.saturating_sub(octets);
     shared.octets.store(backlog.octets, Ordering::Release);
-    let changed = was_behind && backlog.octets <= limit || backlog.failure.is_some();
+    was_behind && backlog.octets <= limit
+}
+
+/// Some batches are completed.
+fn release(engine: &Engine, shared: &Shared, octets: usize) {
+    let mut backlog = shared.backlog.lock();
+    let changed = reduce(engine, shared, &mut backlog, octets) || backlog.failure.is_some();
     (backlog.failure, backlog.retry) = (None, false);
     drop(backlog);
     if changed {

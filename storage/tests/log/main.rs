@@ -5,4 +5,5 @@ mod contract;
 mod crashes;
 mod damage;
 mod failures;
+mod full;
 mod support;
