@@ -6,11 +6,12 @@
 # A target is NAME=URI=PID; without =PID there is no CPU time. The repetitions are interleaved
 # between the targets, so that what else the machine does meets all of them alike.
 # A run that fails is left out, shows in the last column and makes the script end with status 1.
+# ONLY: loads whose name contains this, such as persistent.
 # BENCH: the load command (default: target/release/leveret bench). SECONDS_PER_RUN: 5. RUNS: 3.
 set -euo pipefail
 
 if [ $# -eq 0 ]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 read -r -a bench <<<"${BENCH:-target/release/leveret bench}"
@@ -23,7 +24,11 @@ workloads=(
     "1 KiB, auto-ack|--size 1024"
     "16 B, confirms 1000, acks|--size 16 --confirm 1000 --ack --prefetch 1000"
     "1 KiB, confirms 1000, acks|--size 1024 --confirm 1000 --ack --prefetch 1000"
+    "1 KiB, persistent, confirms 1000, acks|--size 1024 --confirm 1000 --ack --prefetch 1000 --persistent --durable"
+    "1 KiB, persistent, a confirm for each|--size 1024 --confirm 1 --consumers 0 --persistent --durable"
 )
+# Only loads whose name contains this.
+only=${ONLY:-}
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -43,6 +48,7 @@ median() {
 }
 
 for index in "${!workloads[@]}"; do
+    [[ ${workloads[$index]%%|*} == *"$only"* ]] || continue
     read -r -a options <<<"${workloads[$index]#*|}"
     for ((run = 1; run <= runs; run++)); do
         for target in "$@"; do
@@ -62,11 +68,12 @@ done
 echo "| Load | Server | Messages/s | CPU us/message | p50 us | p99 us | Generator CPU us/message | Runs |"
 echo "|---|---|---:|---:|---:|---:|---:|---:|"
 for index in "${!workloads[@]}"; do
+    [[ ${workloads[$index]%%|*} == *"$only"* ]] || continue
     for target in "$@"; do
         name=${target%%=*}
         file=$results/$index.$name
         echo "| ${workloads[$index]%%|*} | $name" \
-            "| $(median "$file" consumed_per_s %.0f)" \
+            "| $(median "$file" published_per_s %.0f)" \
             "| $(median "$file" server_cpu_us_per_message %.2f)" \
             "| $(median "$file" p50_us %.0f)" \
             "| $(median "$file" p99_us %.0f)" \
