@@ -7,8 +7,10 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
+use fs4::fs_std::FileExt as _;
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, Change};
@@ -26,6 +28,27 @@ pub struct SledStore {
     database: sled::Db,
     path: PathBuf,
     progress: Mutex<Progress>,
+    /// Dropped after the database.
+    _release: Release,
+}
+
+/// Waits, when it is dropped, until sled has let go of its file: threads of its own hold it for a
+/// moment longer, and the directory could not be opened again meanwhile.
+#[derive(Debug)]
+struct Release(PathBuf);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        const TRIES_MAX: usize = 1_000;
+        for _ in 0..TRIES_MAX {
+            let Ok(file) = File::open(self.0.join("db")) else { return };
+            // What fails otherwise than by being locked does not get better by waiting.
+            if !matches!(file.try_lock_exclusive(), Ok(false)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +76,8 @@ impl SledStore {
             }
             error => convert(error),
         })?;
-        let store = Self { database, path, progress: Mutex::default() };
+        let _release = Release(path.clone());
+        let store = Self { database, path, progress: Mutex::default(), _release };
         // What was found may never have reached the disk.
         store.sync()?;
         Ok(store)
