@@ -45,6 +45,23 @@
 //! # Ok::<(), leveret::Error>(())
 //! ```
 //!
+//! # Over a restart
+//!
+//! A broker that is opened on a directory ([`BrokerBuilder::open`], feature `durable`) keeps there
+//! what is durable. A confirm then means that the message is synced to disk.
+//!
+//! ```no_run
+//! use leveret::{Broker, Publish, QueueDeclare};
+//!
+//! let broker = Broker::builder().open("data")?;
+//! let channel = broker.connect()?.open_channel()?;
+//! let durable = QueueDeclare { queue: "jobs".into(), durable: true, ..QueueDeclare::default() };
+//! channel.queue_declare_with(&durable)?;
+//! let job = Publish::to_queue("jobs").body("7").persistent();
+//! assert!(channel.publish_and_confirm(job)?.is_ack());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where things are
 //!
 //! - [`Broker`], [`BrokerBuilder`], [`Limits`]: the broker and its settings.
@@ -59,18 +76,20 @@
 //! # Threads
 //!
 //! Everything may be used from any thread. A broker that nobody listens to has no thread of its
-//! own until a queue or a message has a time to live; then it has one.
+//! own until a queue or a message has a time to live; then it has one. On a data directory it has
+//! two more, for messages and for definitions.
 //!
 //! # Features
 //!
 //! - `server` (default): all that the `leveret` binary needs; contains `gateway`.
 //! - `gateway`: AMQP 0-9-1 over TCP, on tokio: `Broker::listen`.
+//! - `durable`: data directories: `BrokerBuilder::open`.
 //!
 //! Without features the crate is the broker alone, without tokio.
 //!
 //! # Not in this version
 //!
-//! Persistence (durable queues and messages end with the broker), streams, TLS, the HTTP API.
+//! Streams, TLS, the HTTP API.
 
 // What only the gateway calls.
 #![cfg_attr(not(feature = "gateway"), allow(dead_code))]

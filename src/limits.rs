@@ -94,7 +94,8 @@ pub struct Limits {
     /// Largest body of a message in octets; larger ones are refused with 406. Default 16 MiB.
     pub message_size_max: u64,
     /// Octets of memory that the messages of one queue may take before those at its end are kept
-    /// in the store alone; less when memory is scarce. Only with a data directory. Default 32 MiB.
+    /// in the store alone. Above half of `memory_high_watermark_bytes` all queues keep only their
+    /// first messages in memory. Only with a data directory. Default 32 MiB.
     pub queue_memory_bytes_max: usize,
     /// Octets of memory that messages may take before publishers on AMQP connections are blocked.
     /// Default: no limit.

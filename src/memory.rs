@@ -2,17 +2,22 @@
 //! `[rabbitmq memory]`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 
 use crate::queue::effects::Wake;
 use crate::sleepers::Sleepers;
 use crossbeam::utils::CachePadded;
+
+/// Memory is scarce above this part of the watermark.
+const SCARCE_PART: usize = 2;
 
 /// Octets held by all queues, and who is to be told when they are too many.
 pub struct Memory {
     /// In a cache line of its own: every thread that moves messages writes to it.
     used: CachePadded<AtomicIsize>,
     high_watermark: usize,
+    /// Octets in use above which queues are asked next to page out.
+    relieve_above: AtomicUsize,
     /// Raised by an operator, whatever is used.
     forced: AtomicBool,
     alarmed: AtomicBool,
@@ -25,6 +30,7 @@ impl Memory {
         Arc::new(Self {
             used: CachePadded::new(AtomicIsize::new(0)),
             high_watermark,
+            relieve_above: AtomicUsize::new(high_watermark / SCARCE_PART),
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
             blocked: Sleepers::default(),
@@ -42,6 +48,25 @@ impl Memory {
             self.used.fetch_add(octets, Ordering::SeqCst);
             self.evaluate();
         }
+    }
+
+    /// Whether memory is scarce, and queues have not been asked to page out for it yet: not since
+    /// it has become much scarcer. Takes the note.
+    pub fn take_scarce(&self) -> bool {
+        let (used, above) = (self.used(), self.relieve_above.load(Ordering::Relaxed));
+        let next = (self.high_watermark / SCARCE_PART).max(used.saturating_add(self.step()));
+        let is_scarce = used > above;
+        // After relief it becomes scarce at the old mark again.
+        if is_scarce || next < above {
+            self.relieve_above.store(next, Ordering::Relaxed);
+        }
+        is_scarce
+    }
+
+    fn step(&self) -> usize {
+        /// How much scarcer it has to become: this part of the watermark.
+        const STEP_PART: usize = 32;
+        self.high_watermark / STEP_PART
     }
 
     /// Raises the alarm by hand, or takes it back.
@@ -118,6 +143,23 @@ mod tests {
         assert!(memory.is_alarmed());
         memory.add(-1);
         assert!(!memory.is_alarmed());
+    }
+
+    #[test]
+    fn scarce_memory_is_noted_in_steps() {
+        let memory = Memory::new(3200);
+        memory.add(1600);
+        assert!(!memory.take_scarce());
+        memory.add(1);
+        assert!(memory.take_scarce() && !memory.take_scarce());
+        memory.add(100);
+        assert!(!memory.take_scarce());
+        memory.add(1);
+        assert!(memory.take_scarce());
+        memory.add(-1000);
+        assert!(!memory.take_scarce());
+        memory.add(901);
+        assert!(memory.take_scarce());
     }
 
     #[test]

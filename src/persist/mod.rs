@@ -310,14 +310,18 @@ impl Persistence {
         self.submit(batch, nothing());
     }
 
-    /// Messages are gone.
-    pub fn settle(&self, gone: &mut Vec<Gone>) {
+    /// Messages are gone; `are_moved` if they were stored elsewhere before. Nobody waits for it.
+    pub fn settle(&self, gone: &mut Vec<Gone>, are_moved: bool) {
         let mut batch = LogBatch::new();
         let ranges: Vec<Range> = gone
             .drain(..)
             .map(|Gone { queue, first, last }| Range { queue, first, last })
             .collect();
         batch.settled(&ranges);
+        batch.may_wait();
+        if !are_moved {
+            batch.may_overtake();
+        }
         self.submit(batch, nothing());
     }
 

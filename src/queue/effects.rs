@@ -94,6 +94,8 @@ pub struct Effects {
     pub timers: Vec<(Timestamp, Arc<Queue>)>,
     /// Messages that the store need not keep any more.
     pub gone: Vec<Gone>,
+    /// The same of messages that are elsewhere by now: not before they are in the store there.
+    pub moved: Vec<Gone>,
     /// Stored messages that were returned to their queues.
     pub returned: Vec<Returned>,
     /// Queues with too much in memory.
@@ -132,11 +134,21 @@ impl Effects {
     /// The store need not keep a message any more.
     #[inline]
     pub fn note_gone(&mut self, queue: StoreId, sequence: u64) {
-        match self.gone.last_mut() {
-            Some(range) if range.queue == queue && range.last + 1 == sequence => {
-                range.last = sequence;
-            }
-            _ => self.gone.push(Gone { queue, first: sequence, last: sequence }),
+        note(&mut self.gone, queue, sequence);
+    }
+
+    /// The store need not keep a message where it was, once it is where it went.
+    pub fn note_moved(&mut self, queue: StoreId, sequence: u64) {
+        note(&mut self.moved, queue, sequence);
+    }
+}
+
+#[inline]
+fn note(ranges: &mut Vec<Gone>, queue: StoreId, sequence: u64) {
+    match ranges.last_mut() {
+        Some(range) if range.queue == queue && range.last + 1 == sequence => {
+            range.last = sequence;
         }
+        _ => ranges.push(Gone { queue, first: sequence, last: sequence }),
     }
 }

@@ -251,7 +251,7 @@ impl Queue {
     /// A dead letter of this queue has arrived elsewhere, or is dropped.
     pub fn note_buried(&self, letter: &DeadLetter, effects: &mut Effects) {
         if let Some(sequence) = letter.stored {
-            effects.note_gone(self.storage.id, sequence);
+            effects.note_moved(self.storage.id, sequence);
         }
     }
 

@@ -41,9 +41,13 @@ impl State {
     /// Whether too many octets of messages are in memory, and looking for some to page out is worth
     /// it: it is not right after the last look.
     pub fn wants_page_out(&self) -> bool {
-        self.storage.id != 0
+        self.may_page_out()
             && self.footprint > self.storage.memory_bytes_max.max(self.page_out_above)
-            && self.duplicates.is_none()
+    }
+
+    /// Keys of messages that may not come twice are taken from messages in memory.
+    fn may_page_out(&self) -> bool {
+        self.storage.id != 0 && self.duplicates.is_none()
     }
 
     /// Whether anything was ever paged out.
@@ -53,7 +57,7 @@ impl State {
 
     /// Messages that have to be stored before they can be paged out, with their sequences.
     pub fn to_store(&self) -> Vec<(u64, Message, Timestamp)> {
-        self.ready.unstored(PAGE_OUT_MESSAGES)
+        if self.may_page_out() { self.ready.unstored(PAGE_OUT_MESSAGES) } else { Vec::new() }
     }
 
     /// These messages are in the store from now on: those that are still here. Of the others the
@@ -72,7 +76,7 @@ impl State {
 
     /// Where messages begin that may be paged out.
     pub fn first_to_page_out(&self) -> Option<u64> {
-        self.ready.first_to_page_out()
+        self.ready.first_to_page_out().filter(|_| self.may_page_out())
     }
 
     /// Pages out as many messages as are among those `written`, which are in ascending order.

@@ -46,7 +46,8 @@ impl VirtualHost {
         if is_kept {
             self.shared.memory.add(footprint);
         } else if let (Some(store), Some(number)) = (self.persistence(), number) {
-            store.settle(&mut vec![Gone { queue: exchange.store_id, first: number, last: number }]);
+            let gone = Gone { queue: exchange.store_id, first: number, last: number };
+            store.settle(&mut vec![gone], false);
         }
         if let Some(deadline) = deadline {
             self.shared.timers.schedule(deadline, self, exchange);
@@ -69,7 +70,7 @@ impl VirtualHost {
             let numbers: Vec<u64> = due.iter().filter_map(Kept::stored_number).collect();
             self.send(exchange, due, Pass::Due, effects);
             // Their queues have them by now.
-            numbers.iter().for_each(|number| effects.note_gone(exchange.store_id, *number));
+            numbers.iter().for_each(|number| effects.note_moved(exchange.store_id, *number));
             self.run_without_waking(effects);
         }
         if let Some(deadline) = delays.new_deadline() {

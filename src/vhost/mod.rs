@@ -227,7 +227,10 @@ impl VirtualHost {
     fn hand_to_store(&self, effects: &mut Effects) {
         let Some(store) = self.persistence() else { return };
         if !effects.gone.is_empty() {
-            store.settle(&mut effects.gone);
+            store.settle(&mut effects.gone, false);
+        }
+        if !effects.moved.is_empty() {
+            store.settle(&mut effects.moved, true);
         }
         if !effects.returned.is_empty() {
             store.count_returns(&mut effects.returned);
@@ -263,6 +266,10 @@ impl VirtualHost {
             }
         }
         self.shared.memory.add(std::mem::take(&mut effects.footprint));
+        if self.shared.persistence.is_some() && self.shared.memory.take_scarce() {
+            self.page_out_all(effects);
+            self.shared.memory.add(std::mem::take(&mut effects.footprint));
+        }
     }
 
     /// Lets go of everything, so that exchanges bound in a circle do not keep each other alive.

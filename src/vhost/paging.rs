@@ -20,6 +20,18 @@ impl VirtualHost {
         }
     }
 
+    /// Memory is scarce: all queues keep no more than their first messages there.
+    pub(super) fn page_out_all(&self, effects: &mut Effects) {
+        for queue in self.queues() {
+            // As long as it helps.
+            while {
+                let before = effects.footprint;
+                self.page_out(&queue, effects);
+                effects.footprint < before
+            } {}
+        }
+    }
+
     /// Takes messages out of memory that can be read from the store. Those that are not there yet
     /// are handed in, to go another time.
     fn page_out(&self, queue: &Arc<Queue>, effects: &mut Effects) {

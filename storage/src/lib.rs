@@ -9,7 +9,7 @@
 //!   completed once it is durable. [`Log`] keeps them on disk, in segments that are only appended
 //!   to; [`MemoryLog`] does not.
 //!
-//! A [`DataDirectory`] holds both, under one lock. The broker does not use this crate yet.
+//! A [`DataDirectory`] holds both, under one lock.
 //!
 //! The feature `sled`, on by default, is for [`SledStore`] and [`DataDirectory`].
 //!

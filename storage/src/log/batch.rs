@@ -14,6 +14,7 @@ pub struct LogBatch {
     last_at: usize,
     has_message: bool,
     may_overtake: bool,
+    may_wait: bool,
 }
 
 impl LogBatch {
@@ -68,6 +69,24 @@ impl LogBatch {
     /// written, and batches are completed in order all the same.
     pub fn may_overtake(&mut self) {
         self.may_overtake = true;
+    }
+
+    /// Nobody waits for it: it is written with the next batch that somebody waits for, or after
+    /// [`LogOptions::wait_at_most`](crate::LogOptions::wait_at_most). Batches after it are not
+    /// written before it.
+    pub fn may_wait(&mut self) {
+        self.may_wait = true;
+    }
+
+    /// Whether it may wait.
+    pub(crate) fn waits(&self) -> bool {
+        self.may_wait
+    }
+
+    /// Takes the records out, which are written already; tells how many octets they took.
+    pub(crate) fn empty(&mut self) -> usize {
+        let may_wait = self.may_wait;
+        std::mem::replace(self, Self { may_wait, ..Self::default() }).octets()
     }
 
     /// Whether it may overtake.

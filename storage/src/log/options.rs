@@ -42,6 +42,8 @@ pub struct LogOptions {
     /// Octets that compaction copies between two groups, at most; 1 MiB by default. One record
     /// more is always copied, however large.
     pub compaction_octets: usize,
+    /// How long a batch waits at most that [may](crate::LogBatch::may_wait); 20 ms by default.
+    pub wait_at_most: Duration,
     /// How long after a failure of the disk writing is tried again; 1 s by default.
     pub retry_after: Duration,
     /// Called after a failure of the disk began, after it ended, and after the log, having been
@@ -59,6 +61,7 @@ impl fmt::Debug for LogOptions {
             .field("backlog_octets", &self.backlog_octets)
             .field("group_octets", &self.group_octets)
             .field("compaction_octets", &self.compaction_octets)
+            .field("wait_at_most", &self.wait_at_most)
             .field("retry_after", &self.retry_after)
             .field("watcher", &self.watcher.is_some())
             .finish()
@@ -74,6 +77,7 @@ impl Default for LogOptions {
             backlog_octets: 64 << 20,
             group_octets: 8 << 20,
             compaction_octets: 1 << 20,
+            wait_at_most: Duration::from_millis(20),
             retry_after: Duration::from_secs(1),
             watcher: None,
         }

@@ -1,7 +1,7 @@
 //! The thread that writes, and the batches that wait for it.
 //!
 //! Groups form by themselves: while one is being synced, what is submitted gathers for the next.
-//! A lone batch is written and synced at once; no timer is involved.
+//! A lone batch is written and synced at once; no timer is involved, unless nobody waits for it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
 #[derive(Default)]
 struct Backlog {
     waiting: VecDeque<(LogBatch, Done)>,
+    /// How many of them somebody waits for.
+    urgent: usize,
     /// Octets of all batches that are not completed.
     octets: usize,
     closed: bool,
@@ -44,6 +46,7 @@ struct Shared {
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     limit: usize,
+    group_octets: usize,
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
@@ -56,13 +59,13 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     pub(crate) fn start(engine: Engine) -> Result<Self> {
         let shared = Arc::new(Shared::default());
-        let limit = engine.options.backlog_octets;
+        let (limit, group_octets) = (engine.options.backlog_octets, engine.options.group_octets);
         let run = {
             let shared = shared.clone();
             move || run(engine, &shared)
         };
         let thread = std::thread::Builder::new().name("leveret-log".into()).spawn(run)?;
-        Ok(Self { shared, limit, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, limit, group_octets, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn submit(&self, batch: LogBatch, done: Done) -> Result<()> {
@@ -72,9 +75,14 @@ impl Writer {
         }
         backlog.octets += batch.octets();
         self.shared.octets.store(backlog.octets, Ordering::Release);
-        backlog.waiting.push_back((batch, done));
         // The writer looks for itself if it is not waiting, and then nobody needs to be woken.
-        let first = backlog.waiting.len() == 1;
+        let first = if batch.waits() {
+            backlog.waiting.is_empty() || backlog.octets >= self.group_octets
+        } else {
+            backlog.urgent += 1;
+            backlog.urgent == 1
+        };
+        backlog.waiting.push_back((batch, done));
         drop(backlog);
         if first {
             self.shared.work.notify_one();
@@ -159,13 +167,20 @@ fn gather(
     done: &mut VecDeque<Done>,
 ) -> bool {
     let mut backlog = shared.backlog.lock();
-    while backlog.waiting.is_empty() && !more && !backlog.closed {
-        shared.work.wait(&mut backlog);
+    while backlog.urgent == 0 && !more && !backlog.closed {
+        if backlog.waiting.is_empty() {
+            shared.work.wait(&mut backlog);
+        } else if backlog.octets >= engine.options.group_octets
+            || shared.work.wait_for(&mut backlog, engine.options.wait_at_most).timed_out()
+        {
+            break;
+        }
     }
     let mut octets = 0;
     while octets < engine.options.group_octets {
         let Some((batch, callback)) = backlog.waiting.pop_front() else { break };
         octets += batch.octets();
+        backlog.urgent -= usize::from(!batch.waits());
         group.push(batch);
         done.push_back(callback);
     }
@@ -189,7 +204,7 @@ fn overtake(engine: &mut Engine, shared: &Shared, group: &mut [LogBatch]) -> boo
             None => group.get_mut(*place),
             Some(place) => backlog.waiting.get_mut(place).map(|(batch, _)| batch),
         };
-        octets += batch.map_or(0, |batch| std::mem::take(batch).octets());
+        octets += batch.map_or(0, LogBatch::empty);
     }
     if reduce(engine, shared, &mut backlog, octets) {
         drop(backlog);

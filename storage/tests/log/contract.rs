@@ -186,3 +186,27 @@ fn what_is_too_large_is_refused() {
     assert!(matches!(batch.message(&targets, b"", &[]), Err(Error::TooLarge)));
     assert!(batch.is_empty());
 }
+
+#[test]
+fn what_may_wait_is_written_with_what_may_not_or_in_a_while() {
+    every_store(|store| {
+        let mut batch = LogBatch::new();
+        batch.message(&[target(1, 0), target(1, 1)], b"", &[b"x"]).unwrap();
+        commit(&*store, batch).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let settle = |sequence| {
+            let mut batch = LogBatch::new();
+            batch.settled(&[Range { queue: 1, first: sequence, last: sequence }]);
+            batch.may_wait();
+            let sender = sender.clone();
+            let done = move |result: Result<(), Error>| sender.send((sequence, result.is_ok()));
+            store.submit(batch, Box::new(move |result| done(result).unwrap())).unwrap();
+        };
+        settle(0);
+        commit(&*store, LogBatch::new()).unwrap();
+        assert_eq!(receiver.try_recv(), Ok((0, true)), "it is written before what comes after it");
+        settle(1);
+        assert_eq!(receiver.recv(), Ok((1, true)), "it is written though nothing comes after it");
+        assert!(store.sequences(1, 0, 9).is_empty());
+    });
+}
