@@ -355,6 +355,22 @@ impl Broker {
         self.in_memory.connect(None)
     }
 
+    #[cfg(feature = "lapin")]
+    pub(crate) fn clock(&self) -> &Clock {
+        self.inner.clock()
+    }
+
+    #[cfg(feature = "lapin")]
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
+        self.inner.timers()
+    }
+
+    /// What opens in-memory streams for as long as the broker lives.
+    #[cfg(feature = "lapin")]
+    pub(crate) fn in_memory(&self) -> &Arc<crate::gateway::InMemory> {
+        &self.in_memory
+    }
+
     /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
     /// clients to agree, then stops serving. Dropping the broker does the same without patience.
     pub fn close(&self, reason: &str, patience: Duration) {

@@ -68,6 +68,7 @@
 //! - `server` (default): all that the `leveret` binary needs; contains `gateway`.
 //! - `gateway`: AMQP 0-9-1 over TCP and over in-memory streams, on tokio: `Broker::listen`,
 //!   `Broker::connect_amqp`.
+//! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
 //! Without features the crate is the broker alone, without tokio.
 //!
@@ -92,6 +93,8 @@ mod error;
 pub mod exchange;
 #[cfg(feature = "gateway")]
 mod gateway;
+#[cfg(feature = "lapin")]
+pub mod lapin;
 pub mod limits;
 #[cfg(feature = "server")]
 pub mod load;

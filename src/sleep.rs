@@ -29,6 +29,12 @@ impl Sleep {
         self.deadline
     }
 
+    /// Whether it ended because the broker was closed, or would.
+    #[cfg(feature = "lapin")]
+    pub(crate) fn is_over_for_good(&self) -> bool {
+        self.timers.is_stopped()
+    }
+
     /// Waits for another time from the next poll on.
     pub(crate) fn reset(&mut self, deadline: Timestamp) {
         self.deadline = deadline;

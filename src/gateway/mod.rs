@@ -27,6 +27,8 @@ use crate::clock::Clock;
 
 pub(crate) use self::in_memory::InMemory;
 pub use self::memory_stream::MemoryStream;
+#[cfg(feature = "lapin")]
+pub(crate) use self::shared::runtime as shared_runtime;
 
 /// Time for connections to write their connection.close, even if nobody waits for the answer.
 const FAREWELL: Duration = Duration::from_millis(100);
