@@ -57,7 +57,7 @@ fn quantiles(what: &str, count: u64, mut work: impl FnMut()) {
     times.sort_unstable();
     for (name, at) in [("median", times.len() / 2), ("99 %", times.len() * 99 / 100)] {
         let microseconds = times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e6);
-        print(format_args!("{what}, {name}"), microseconds, "us");
+        print(format!("{what}, {name}"), microseconds, "us");
     }
 }
 
@@ -69,14 +69,14 @@ fn many<T>(what: &str, count: u64, used: impl Fn(&Broker) -> T) -> Vec<(Broker, 
         let kept = used(&broker);
         (broker, kept)
     };
-    let brokers = time(format_args!("start of many, {what}"), "broker", count, || {
+    let brokers = time(format!("start of many, {what}"), "broker", count, || {
         (0..count).map(|_| start()).collect()
     });
     if let (Some(before), Some(after)) = (before, resident()) {
-        print(format_args!("memory, {what}"), (after - before) / count as f64, "octets/broker");
+        print(format!("memory, {what}"), (after - before) / count as f64, "octets/broker");
     }
     if let Some(threads) = threads() {
-        print(format_args!("threads of the process, {what}"), threads, "");
+        print(format!("threads of the process, {what}"), threads, "");
     }
     brokers
 }
