@@ -22,6 +22,7 @@ use crate::persist::Persistence;
 use crate::queue::ConnectionId;
 use crate::queue::effects::Wake;
 use crate::session::Session;
+use crate::sleep::Sleep;
 use crate::timers::Timers;
 use crate::vhost::{Shared, VirtualHost};
 
@@ -98,6 +99,14 @@ impl Inner {
 
     pub fn memory(&self) -> &Arc<Memory> {
         &self.shared.memory
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.shared.timers
     }
 
     /// The user that connections without credentials act as.
@@ -217,7 +226,11 @@ pub struct Broker {
     #[cfg(feature = "gateway")]
     gateway: Mutex<Option<crate::gateway::Gateway>>,
     #[cfg(feature = "gateway")]
+    in_memory: Arc<crate::gateway::InMemory>,
+    #[cfg(feature = "gateway")]
     threads: usize,
+    #[cfg(feature = "gateway")]
+    manual_clock_on_sockets: bool,
 }
 
 impl Broker {
@@ -295,17 +308,39 @@ impl Broker {
     }
 
     /// Moves a [`ManualClock`] on, stopping at every deadline on the way: messages and queues
-    /// expire, and what follows from it has happened when this returns. On the system's clock
-    /// this does nothing.
+    /// expire, heartbeats of connections on this clock are sent or missed, and what follows from
+    /// it has happened when this returns. What clients on in-memory streams had written before is
+    /// taken first. On the system's clock this does nothing.
     pub fn advance(&self, duration: Duration) {
-        let Clock::Manual(clock) = &self.inner.shared.clock else { return };
-        let end = clock.now() + duration;
-        let timers = &self.inner.shared.timers;
-        while let Some(deadline) = timers.next_deadline().filter(|&deadline| deadline <= end) {
-            clock.advance_to(deadline);
-            timers.run_due();
+        if let Clock::Manual(clock) = &self.inner.shared.clock {
+            self.inner.shared.timers.advance_to(clock, clock.now() + duration);
         }
-        clock.advance_to(end);
+    }
+
+    /// Moves a [`ManualClock`] to the next deadline, as [`Broker::advance`] does; returns the time
+    /// that it shows then. `None`, and the clock stands still, if nobody waits for anything, or
+    /// the broker runs on the system's clock.
+    pub fn advance_to_next_event(&self) -> Option<Timestamp> {
+        let Clock::Manual(clock) = &self.inner.shared.clock else { return None };
+        let deadline = self.next_deadline()?;
+        self.inner.shared.timers.advance_to(clock, deadline);
+        Some(clock.now())
+    }
+
+    /// When something will be due by itself: a message or queue that expires, a delayed message, a
+    /// heartbeat of a connection on the broker's clock, a [`Sleep`]. It may be a time at which it
+    /// turns out that nothing has to be done, such as that of a message that was consumed before.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        // What clients on in-memory streams have sent may bring a deadline with it.
+        self.advance(Duration::ZERO);
+        self.inner.shared.timers.next_deadline()
+    }
+
+    /// Waits until the broker's clock has moved on by `duration`, whatever clock that is; also
+    /// ends when the broker is closed. A program under test that takes its timers from here needs
+    /// no waiting in its tests.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::until(&self.inner.shared.timers, self.now() + duration)
     }
 
     /// Raises or clears the memory alarm by hand: while it is raised AMQP connections that
@@ -332,9 +367,48 @@ impl Broker {
         let mut gateway = self.gateway.lock();
         let gateway = match &mut *gateway {
             Some(gateway) => gateway,
-            none => none.insert(crate::gateway::Gateway::start(self.threads)?),
+            none => {
+                let broker = &self.inner.shared.clock;
+                let clock =
+                    if self.manual_clock_on_sockets { broker.clone() } else { Clock::system() };
+                none.insert(crate::gateway::Gateway::start(self.threads, clock)?)
+            }
         };
         gateway.listen(&self.inner, address)
+    }
+
+    /// Opens a connection as [`Broker::listen`] serves them, but in memory and without a port:
+    /// the stream is what a client would have after it connected its socket, and the next thing
+    /// that the broker expects on it is the protocol header. The client counts as one on this
+    /// machine.
+    ///
+    /// Unlike those of sockets, heartbeats and timeouts of this connection go by the broker's
+    /// clock: on a [`ManualClock`] they are due when [`Broker::advance`] says so.
+    ///
+    /// All brokers of a process serve such streams from the same few threads, which start with
+    /// the first stream. The caller may be in a runtime of its own, or in none.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when the broker is closed; others if the threads cannot be started.
+    #[cfg(feature = "gateway")]
+    pub fn connect_amqp(&self) -> std::io::Result<crate::gateway::MemoryStream> {
+        self.in_memory.connect(None)
+    }
+
+    #[cfg(feature = "lapin")]
+    pub(crate) fn clock(&self) -> &Clock {
+        self.inner.clock()
+    }
+
+    #[cfg(feature = "lapin")]
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
+        self.inner.timers()
+    }
+
+    /// What opens in-memory streams for as long as the broker lives.
+    #[cfg(feature = "lapin")]
+    pub(crate) fn in_memory(&self) -> &Arc<crate::gateway::InMemory> {
+        &self.in_memory
     }
 
     /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
@@ -342,8 +416,15 @@ impl Broker {
     pub fn close(&self, reason: &str, patience: Duration) {
         let closing = self.inner.close_connections(reason);
         #[cfg(feature = "gateway")]
-        if let Some(gateway) = self.gateway.lock().take() {
-            gateway.stop(&self.inner, &closing, patience);
+        {
+            let gateway = self.gateway.lock().take();
+            if gateway.is_some() || self.in_memory.is_serving() {
+                crate::gateway::see_off(&self.inner, &closing, patience);
+            }
+            if let Some(gateway) = gateway {
+                gateway.stop();
+            }
+            self.in_memory.stop();
         }
         #[cfg(not(feature = "gateway"))]
         let _ = (closing, patience); // embedded connections end at once
@@ -427,6 +508,7 @@ pub struct BrokerBuilder {
     threads: usize,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: u64,
+    manual_clock_on_sockets: bool,
 }
 
 impl Default for BrokerBuilder {
@@ -441,6 +523,7 @@ impl Default for BrokerBuilder {
             threads: 2,
             durability: Durability::Fsync,
             segment_bytes: 64 << 20,
+            manual_clock_on_sockets: false,
         }
     }
 }
@@ -457,6 +540,15 @@ impl BrokerBuilder {
     #[must_use]
     pub fn manual_clock(mut self, clock: ManualClock) -> Self {
         self.clock = Clock::Manual(clock);
+        self
+    }
+
+    /// Lets heartbeats and timeouts of connections on sockets go by the broker's clock, too.
+    /// Default: they are on real time, as those of the clients at the other end. Changes nothing
+    /// without [`BrokerBuilder::manual_clock`].
+    #[must_use]
+    pub fn manual_clock_on_sockets(mut self) -> Self {
+        self.manual_clock_on_sockets = true;
         self
     }
 
@@ -497,7 +589,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// Threads that serve AMQP connections. Default: 2.
+    /// Threads that serve AMQP connections on sockets. Default: 2.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
@@ -565,6 +657,8 @@ impl BrokerBuilder {
         });
         inner.add_virtual_host(default_virtual_host);
         Broker {
+            #[cfg(feature = "gateway")]
+            in_memory: crate::gateway::InMemory::new(&inner),
             inner,
             recovery: Recovery { clean: true, ..Recovery::default() },
             #[cfg(feature = "durable")]
@@ -573,6 +667,8 @@ impl BrokerBuilder {
             gateway: Mutex::default(),
             #[cfg(feature = "gateway")]
             threads: self.threads,
+            #[cfg(feature = "gateway")]
+            manual_clock_on_sockets: self.manual_clock_on_sockets,
         }
     }
 }

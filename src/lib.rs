@@ -1,9 +1,9 @@
 //! leveret: a message broker inside your process that speaks AMQP 0-9-1.
 //!
 //! A [`Broker`] is a value. The program that holds it connects without a socket
-//! ([`Broker::connect`]); others connect over TCP with any RabbitMQ client
-//! (`Broker::listen`). Both meet in the same exchanges and queues, which behave as those of
-//! RabbitMQ 4.0.
+//! ([`Broker::connect`]); others connect with any RabbitMQ client, over TCP (`Broker::listen`) or
+//! in memory (`Broker::connect_amqp`). All meet in the same exchanges and queues, which behave as
+//! those of RabbitMQ 4.0.
 //!
 //! ```
 //! use leveret::{Broker, Confirmed, Publish};
@@ -76,14 +76,17 @@
 //! # Threads
 //!
 //! Everything may be used from any thread. A broker that nobody listens to has no thread of its
-//! own until a queue or a message has a time to live; then it has one. On a data directory it has
-//! two more, for messages and for definitions.
+//! own until a queue or a message has a time to live; then it has one, or none on a manual clock.
+//! In-memory streams of all brokers are served by the same few threads, which start with the first
+//! stream. On a data directory a broker has two threads more, for messages and for definitions.
 //!
 //! # Features
 //!
 //! - `server` (default): all that the `leveret` binary needs; contains `gateway`.
-//! - `gateway`: AMQP 0-9-1 over TCP, on tokio: `Broker::listen`.
+//! - `gateway`: AMQP 0-9-1 over TCP and over in-memory streams, on tokio: `Broker::listen`,
+//!   `Broker::connect_amqp`.
 //! - `durable`: data directories: `BrokerBuilder::open`.
+//! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
 //! Without features the crate is the broker alone, without tokio.
 //!
@@ -110,6 +113,8 @@ mod error;
 pub mod exchange;
 #[cfg(feature = "gateway")]
 mod gateway;
+#[cfg(feature = "lapin")]
+pub mod lapin;
 pub mod limits;
 #[cfg(feature = "server")]
 pub mod load;
@@ -122,6 +127,8 @@ mod ring;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+mod settle;
+mod sleep;
 mod sleepers;
 mod timers;
 pub mod vhost;
@@ -134,7 +141,10 @@ pub use self::embedded::{
     Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
+#[cfg(feature = "gateway")]
+pub use self::gateway::MemoryStream;
 pub use self::limits::Limits;
+pub use self::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 /// Properties of a message: `content_type`, `headers`, `delivery_mode` and so on.

@@ -1,5 +1,7 @@
 //! Bounds that nobody needs to tune. What an operator may tune is in [`Limits`].
 
+use std::time::Duration;
+
 /// Bodies up to this size live inside their message; larger ones are shared with the buffer that
 /// they arrived in. Below it a copy is cheaper than keeping a read buffer alive.
 pub const INLINE_BODY_MAX_BYTES: usize = 16 * 1024;
@@ -49,6 +51,20 @@ pub const OUTBOX_REPLIES_MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Octets that an in-memory stream holds in each direction before its writer has to wait: what is
+/// read at a time.
+pub const STREAM_BUFFER_BYTES: usize = READ_CHUNK_BYTES;
+
+/// Octets of buffer that an in-memory stream keeps while it is empty.
+pub const STREAM_KEPT_BYTES: usize = 1024;
+
+/// Threads that serve the in-memory streams of all brokers of a process, at most.
+pub const SHARED_THREADS_MAX: usize = 4;
+
+/// How long moving a manual clock waits, in real time, for a connection that does not come to
+/// rest.
+pub const SETTLE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connections that the operating system holds while they wait to be accepted.
 pub const ACCEPT_BACKLOG: i32 = 1024;

@@ -1,15 +1,19 @@
-//! Deadlines of queues and exchanges: one timer per broker, no task or thread for each, nothing
-//! while idle.
+//! Deadlines of queues and exchanges, and of whoever waits on the broker's clock: one timer per
+//! broker, no task or thread for each, nothing while idle.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::clock::{Clock, Timestamp, until};
+use crate::clock::{Clock, ManualClock, Timestamp, until};
+use crate::limits::SETTLE_PATIENCE;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
+use crate::settle::Settling;
 use crate::vhost::VirtualHost;
 
 /// Part of a virtual host that can be woken at a time.
@@ -33,14 +37,27 @@ impl Sleeper for Queue {
     }
 }
 
-/// A queue or an exchange that wants to be woken.
-struct Alarm {
-    virtual_host: Weak<VirtualHost>,
-    sleeper: Weak<dyn Sleeper>,
+/// Who wants to be woken.
+enum Alarm {
+    /// A queue or an exchange.
+    Sleeper { virtual_host: Weak<VirtualHost>, sleeper: Weak<dyn Sleeper> },
+    /// A task.
+    Task(Waker),
 }
 
-/// The address of a sleeper. It is not used again while an alarm holds on to the sleeper.
-type Key = usize;
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    /// The address of a sleeper. It is not used again while an alarm holds on to the sleeper.
+    Sleeper(usize),
+    /// The number of a [`crate::Sleep`].
+    Task(u64),
+}
+
+impl Key {
+    fn of<S: Sleeper>(sleeper: &Arc<S>) -> Self {
+        Self::Sleeper(Arc::as_ptr(sleeper) as usize)
+    }
+}
 
 /// Who is to be woken when: one alarm for each sleeper.
 #[derive(Default)]
@@ -80,8 +97,8 @@ impl State {
     }
 }
 
-/// The deadlines of all queues and exchanges of a broker. Each has one at most, the earliest that
-/// it asked for; when it is woken it asks again.
+/// The deadlines of all queues and exchanges of a broker, and of the tasks that wait for it. Each
+/// has one at most, the earliest that it asked for; when it is woken it asks again.
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
@@ -89,12 +106,26 @@ pub struct Timers {
     clock: Clock,
     state: Mutex<State>,
     changed: Condvar,
+    next_waker: AtomicU64,
+    /// The tasks of connections that run on a manual clock.
+    pub settling: Arc<Settling>,
 }
 
 impl Timers {
     /// No deadlines.
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self {
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            next_waker: AtomicU64::new(0),
+            settling: Arc::default(),
+        })
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Wakes the sleeper at the deadline.
@@ -104,15 +135,54 @@ impl Timers {
         virtual_host: &Arc<VirtualHost>,
         sleeper: &Arc<S>,
     ) {
-        let key = Arc::as_ptr(sleeper) as Key;
         let weak: Weak<S> = Arc::downgrade(sleeper);
         let mut state = self.state.lock();
         if state.stopped || sleeper.is_gone() {
             return;
         }
         let first = state.next_deadline().is_none_or(|next| deadline < next);
-        let alarm = Alarm { virtual_host: Arc::downgrade(virtual_host), sleeper: weak };
-        state.set(deadline, key, alarm);
+        let virtual_host = Arc::downgrade(virtual_host);
+        state.set(deadline, Key::of(sleeper), Alarm::Sleeper { virtual_host, sleeper: weak });
+        self.see_to_thread(&mut state, first);
+    }
+
+    /// A number for a task that waits.
+    pub fn next_waker_id(&self) -> u64 {
+        self.next_waker.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Wakes the task at the deadline, and not at another that was set for this number before.
+    /// Returns false if there is nothing to wait for because the timers are stopped.
+    pub fn set_waker(self: &Arc<Self>, id: u64, deadline: Timestamp, waker: &Waker) -> bool {
+        let key = Key::Task(id);
+        let mut state = self.state.lock();
+        if state.stopped {
+            return false;
+        }
+        if let Some(Alarm::Task(known)) = state.alarms.get(&(deadline, key))
+            && known.will_wake(waker)
+        {
+            return true;
+        }
+        state.unset(key);
+        let first = state.next_deadline().is_none_or(|next| deadline < next);
+        state.set(deadline, key, Alarm::Task(waker.clone()));
+        self.see_to_thread(&mut state, first);
+        true
+    }
+
+    /// The task is not woken any more.
+    pub fn unset_waker(&self, id: u64) {
+        self.state.lock().unset(Key::Task(id));
+    }
+
+    /// Whether nobody is woken any more.
+    pub fn is_stopped(&self) -> bool {
+        self.state.lock().stopped
+    }
+
+    /// On the system's clock, lets the thread know of a new first deadline.
+    fn see_to_thread(self: &Arc<Self>, state: &mut State, first: bool) {
         if let Clock::System(_) = self.clock {
             if state.thread.is_none() {
                 let timers = Arc::downgrade(self);
@@ -126,7 +196,7 @@ impl Timers {
 
     /// A queue or an exchange that was deleted is not woken any more.
     pub fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
-        self.state.lock().unset(Arc::as_ptr(sleeper) as Key);
+        self.state.lock().unset(Key::of(sleeper));
     }
 
     /// The next deadline.
@@ -138,10 +208,39 @@ impl Timers {
     pub fn run_due(&self) {
         let mut effects = Effects::new();
         while let Some(alarm) = self.take_due() {
-            let (host, sleeper) = (alarm.virtual_host.upgrade(), alarm.sleeper.upgrade());
-            if let (Some(host), Some(sleeper)) = (host, sleeper) {
-                sleeper.wake(&host, &mut effects);
-                host.run(&mut effects);
+            match alarm {
+                Alarm::Task(waker) => waker.wake(),
+                Alarm::Sleeper { virtual_host, sleeper } => {
+                    if let (Some(host), Some(sleeper)) = (virtual_host.upgrade(), sleeper.upgrade())
+                    {
+                        sleeper.wake(&host, &mut effects);
+                        host.run(&mut effects);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves the clock to `end`, stopping at every deadline on the way. Connections on this clock
+    /// act on one deadline before the clock moves to the next, and have taken what was sent to
+    /// them before it moved at all.
+    pub fn advance_to(&self, clock: &ManualClock, end: Timestamp) {
+        let mut patient = true;
+        let mut settle = || {
+            // Who is kept busy all the time is not waited for at every deadline.
+            patient = patient && self.settling.settle(SETTLE_PATIENCE);
+        };
+        settle();
+        loop {
+            while let Some(deadline) = self.next_deadline().filter(|&deadline| deadline <= end) {
+                clock.advance_to(deadline);
+                self.run_due();
+                settle();
+            }
+            clock.advance_to(end);
+            // A deadline that was set while the clock moved may have been overtaken.
+            if self.next_deadline().is_none_or(|deadline| deadline > end) {
+                return;
             }
         }
     }
@@ -155,10 +254,15 @@ impl Timers {
     pub fn stop(&self) {
         let mut state = self.state.lock();
         state.stopped = true;
-        state.alarms.clear();
+        let alarms = std::mem::take(&mut state.alarms);
         state.deadlines.clear();
         let thread = state.thread.take();
         drop(state);
+        for alarm in alarms.into_values() {
+            if let Alarm::Task(waker) = alarm {
+                waker.wake();
+            }
+        }
         self.changed.notify_all();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
@@ -201,7 +305,7 @@ mod tests {
     use super::*;
 
     fn alarm() -> Alarm {
-        Alarm { virtual_host: Weak::new(), sleeper: Weak::<Queue>::new() }
+        Alarm::Sleeper { virtual_host: Weak::new(), sleeper: Weak::<Queue>::new() }
     }
 
     #[test]
@@ -209,14 +313,14 @@ mod tests {
         let mut state = State::default();
         let at = Timestamp::from_millis;
         for (ms, key) in [(50, 1), (80, 1), (20, 1), (30, 2)] {
-            state.set(at(ms), key, alarm());
+            state.set(at(ms), Key::Sleeper(key), alarm());
         }
         assert_eq!((state.alarms.len(), state.next_deadline()), (2, Some(at(20))));
         assert!(state.take_due(at(19)).is_none());
         assert!(state.take_due(at(20)).is_some() && state.take_due(at(29)).is_none());
-        state.set(at(90), 1, alarm());
+        state.set(at(90), Key::Sleeper(1), alarm());
         assert!(state.take_due(at(100)).is_some());
-        state.unset(1);
+        state.unset(Key::Sleeper(1));
         assert!(state.take_due(at(100)).is_none());
         assert!(state.alarms.is_empty() && state.deadlines.is_empty());
     }

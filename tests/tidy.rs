@@ -30,14 +30,22 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Where tokio may be named.
-const TOKIO: &[&str] =
-    &["src/gateway/", "src/server", "src/main.rs", "src/load", "tests/", "benches/", "examples/"];
+const TOKIO: &[&str] = &[
+    "src/gateway/",
+    "src/lapin/",
+    "src/server",
+    "src/main.rs",
+    "src/load",
+    "tests/",
+    "benches/",
+    "examples/",
+];
 
 /// Where the clock may be read.
 const CLOCK: &[&str] = &["src/clock.rs", "src/load", "benches/", "protocol/benches/"];
 
 /// tokio's timers take nothing but tokio's own time.
-const TOKIO_TIMER: &str = "src/gateway/connection_task.rs";
+const TOKIO_TIMER: &str = "src/gateway/alarm.rs";
 
 /// Loose ends, in code.
 const LOOSE_ENDS: &[&str] = &["todo!", "unimplemented!", "dbg!", "#[ignore"];
@@ -309,7 +317,9 @@ fn check_loose_ends(file: &File, report: &mut Vec<String>) {
         for end in LOOSE_ENDS.iter().filter(|end| file.is_rust() && line.contains(**end)) {
             report.push(format!("{}:{number}: `{end}`", file.path));
         }
-        if is_test && (line.contains("sleep(") || line.contains("park_timeout(")) {
+        // Waiting on a broker's clock is a method; on the machine's, a function.
+        let sleeps = line.replace(".sleep(", "").contains("sleep(");
+        if is_test && (sleeps || line.contains("park_timeout(")) {
             report.push(format!("{}:{number}: a test does not sleep", file.path));
         }
     }

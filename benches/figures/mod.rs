@@ -1,4 +1,5 @@
 //! What the plain benchmarks share: sizes for a quick run, stopwatch, one line for each figure.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};

@@ -9,16 +9,15 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use leveret_protocol::{Connection as Protocol, ConnectionConfig, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Sleep};
 
 use crate::broker::Inner;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::gateway::alarm::Alarm;
 use crate::gateway::bridge::{Answer, Bridge, Failure};
 use crate::gateway::outbox::{Outbox, Stored};
 use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
@@ -36,7 +35,7 @@ const SLICES: usize = 64;
 pub struct Start {
     pub broker: Arc<Inner>,
     pub config: Arc<ConnectionConfig>,
-    /// Real time: heartbeats are between machines, whatever clock the broker runs on.
+    /// What heartbeats and timeouts go by: the broker's clock, or real time.
     pub clock: Clock,
     pub peer: String,
     pub peer_is_loopback: bool,
@@ -56,8 +55,9 @@ pub struct ConnectionTask<T> {
     clock: Clock,
     /// Taken from the outbox, partly written.
     writing: Output,
-    sleep: Pin<Box<Sleep>>,
-    wake_at: u64,
+    alarm: Alarm,
+    /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
+    now_ms: u64,
     unfinished: Option<OwnedSemaphorePermit>,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
@@ -73,7 +73,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     pub fn new(socket: T, start: Start) -> Self {
         let Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive } = start;
         let outbox = Outbox::new();
-        let protocol = Protocol::new(config, clock.now().as_millis());
+        let now_ms = clock.now().as_millis();
+        let protocol = Protocol::new(config, now_ms);
+        let alarm = Alarm::new(&clock, broker.timers());
         Self {
             socket,
             protocol,
@@ -82,8 +84,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             broker,
             clock,
             writing: Output::new(),
-            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            wake_at: 0,
+            alarm,
+            now_ms,
             unfinished: Some(unfinished),
             held_back: Vec::new(),
             blocked: false,
@@ -154,7 +156,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.writing.advance(written);
-            self.protocol.output_sent(self.clock.now().as_millis());
+            self.protocol.output_sent(self.now_ms);
         }
     }
 
@@ -166,7 +168,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 return Ok(Poll::Pending);
             }
             let input = buffer.filled();
-            self.protocol.input_arrived(self.clock.now().as_millis());
+            self.protocol.input_arrived(self.now_ms);
             self.take_input(input);
             Ok(Poll::Ready(input.len()))
         })
@@ -273,45 +275,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
 
     /// Does what is due, and sleeps until something else will be.
     fn keep_time(&mut self, cx: &mut Context<'_>) {
-        loop {
-            let now = self.clock.now().as_millis();
-            if self.is_holding_back() {
-                // Nobody can be told to be silent who is not listened to.
-                self.protocol.input_arrived(now);
-            }
-            if !self.writing.is_empty() {
-                // More is on its way than a heartbeat would say.
-                self.protocol.output_sent(now);
-            }
-            let Some(deadline) = self.protocol.poll_timeout() else { return };
-            if deadline <= now {
-                self.protocol.handle_timeout(now);
-                self.take_replies();
-                if self.protocol.is_finished() || self.outbox.waiting() > 0 {
-                    cx.waker().wake_by_ref();
-                    return;
-                }
-                continue;
-            }
-            // The deadline moves on with all traffic: the sleep only follows when it ends.
-            if self.wake_at > now && self.wake_at <= deadline {
-                let _ = self.sleep.as_mut().poll(cx);
-                return;
-            }
-            self.wake_at = deadline;
-            let wake_in = Duration::from_millis(deadline - now);
-            self.sleep.as_mut().reset(from_now(wake_in));
-            if self.sleep.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.wake_at = 0;
+        let now = self.now_ms;
+        if self.is_holding_back() {
+            // Nobody can be told to be silent who is not listened to.
+            self.protocol.input_arrived(now);
         }
+        if !self.writing.is_empty() {
+            // More is on its way than a heartbeat would say.
+            self.protocol.output_sent(now);
+        }
+        while let Some(deadline) = self.protocol.poll_timeout() {
+            if deadline > now {
+                if self.alarm.poll(cx, now, deadline).is_ready() {
+                    // Meanwhile it is due; but first what has come by then is read.
+                    cx.waker().wake_by_ref();
+                }
+                return;
+            }
+            self.protocol.handle_timeout(now);
+            self.take_replies();
+            if self.protocol.is_finished() || self.outbox.waiting() > 0 {
+                cx.waker().wake_by_ref();
+                return;
+            }
+        }
+        self.alarm.cancel();
     }
-}
-
-#[allow(clippy::disallowed_methods)] // the runtime's own timer, which only takes its own time
-fn from_now(duration: Duration) -> Instant {
-    Instant::now() + duration
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
@@ -319,6 +308,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        task.now_ms = task.clock.now().as_millis();
         task.outbox.begin_work(cx.waker());
         task.take_requests();
         match task.work(cx) {

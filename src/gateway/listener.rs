@@ -16,6 +16,7 @@ use crate::broker::Inner;
 use crate::clock::Clock;
 use crate::gateway::connection_task::{ConnectionTask, Start};
 use crate::limits::{ACCEPT_BACKLOG, Limits};
+use crate::settle::Watched;
 
 /// Waiting time after accepting failed, as when no file descriptors are left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -73,7 +74,11 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Inner>, cl
             unfinished: permit,
             alive: Arc::clone(&alive),
         };
-        tokio::spawn(ConnectionTask::new(socket, start));
+        let task = ConnectionTask::new(socket, start);
+        match &clock {
+            Clock::System(_) => tokio::spawn(task),
+            Clock::Manual(_) => tokio::spawn(Watched::new(task, &broker.timers().settling)),
+        };
     }
 }
 
@@ -83,7 +88,8 @@ fn prepare(socket: &TcpStream) {
     }
 }
 
-fn connection_config(limits: &Limits) -> ConnectionConfig {
+/// What connections of a broker with these limits offer.
+pub fn connection_config(limits: &Limits) -> ConnectionConfig {
     let text = |text: &str| AMQPValue::LongString(LongString::from(text));
     let properties = [
         // Kombu and others change their behaviour for any other name.

@@ -1,13 +1,19 @@
-//! AMQP 0-9-1 over sockets, for clients outside this process.
+//! AMQP 0-9-1 over sockets, for clients outside this process, and over in-memory streams, for
+//! those inside.
 //!
 //! The only part of the broker that knows tokio. A connection is one task ([`connection_task`])
 //! that drives the protocol machine and calls the same channels as the embedded API ([`bridge`]).
 
+mod alarm;
 mod bridge;
 mod connection_task;
+mod in_memory;
 mod listener;
+mod memory_stream;
 mod methods;
 mod outbox;
+mod pipe;
+mod shared;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -18,6 +24,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::broker::{Closable, Inner};
 use crate::clock::Clock;
+
+pub(crate) use self::in_memory::InMemory;
+pub use self::memory_stream::MemoryStream;
+#[cfg(feature = "lapin")]
+pub(crate) use self::shared::runtime as shared_runtime;
 
 /// Time for connections to write their connection.close, even if nobody waits for the answer.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -34,14 +45,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts `threads` threads.
-    pub fn start(threads: usize) -> io::Result<Self> {
+    /// Starts `threads` threads. Heartbeats and timeouts go by `clock`.
+    pub fn start(threads: usize, clock: Clock) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("leveret-amqp")
             .enable_all()
             .build()?;
-        Ok(Self { runtime, clock: Clock::system(), alive: Arc::default() })
+        Ok(Self { runtime, clock, alive: Arc::default() })
     }
 
     /// Listens on an address; returns the one that was bound.
@@ -59,26 +70,30 @@ impl Gateway {
         Ok(bound)
     }
 
-    /// Waits up to `patience` until the connections that are `closing` have ended, then stops.
-    /// When this returns every listener and connection is closed.
-    pub fn stop(self, broker: &Inner, closing: &[Weak<dyn Closable>], patience: Duration) {
-        // A connection is no longer counted once it is about to write its connection.close.
-        wait_for(patience.max(FAREWELL), || broker.connection_count() == 0);
-        wait_for(patience, || closing.iter().all(|connection| connection.strong_count() == 0));
+    /// Stops. When this returns every listener and connection is closed.
+    pub fn stop(self) {
         // Waiting for the threads themselves is not allowed inside of another runtime.
         self.runtime.shutdown_background();
         wait_for(STOP, || Arc::strong_count(&self.alive) == 1);
     }
 }
 
-/// Waits up to `patience` for a condition that other threads bring about.
+/// Waits up to `patience` until the connections that are `closing` have ended.
+pub(crate) fn see_off(broker: &Inner, closing: &[Weak<dyn Closable>], patience: Duration) {
+    // A connection is no longer counted once it is about to write its connection.close.
+    wait_for(patience.max(FAREWELL), || broker.connection_count() == 0);
+    wait_for(patience, || closing.iter().all(|connection| connection.strong_count() == 0));
+}
+
+/// Waits up to `patience` for a condition that other threads bring about, which they mostly do at
+/// once.
 fn wait_for(patience: Duration, condition: impl Fn() -> bool) {
-    /// How often it looks.
-    const LOOK: Duration = Duration::from_millis(1);
-    for _ in 0..patience.as_millis() {
-        if condition() {
-            return;
-        }
-        std::thread::sleep(LOOK);
+    /// How soon it looks again, at first and at last.
+    const LOOK: (Duration, Duration) = (Duration::from_micros(10), Duration::from_millis(1));
+    let (mut look, mut left) = (LOOK.0, patience);
+    while !left.is_zero() && !condition() {
+        std::thread::sleep(look);
+        left = left.saturating_sub(look);
+        look = (look * 2).min(LOOK.1);
     }
 }

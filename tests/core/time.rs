@@ -1,6 +1,11 @@
 //! Time to live of messages and queues, to the millisecond.
 
-use leveret::{Consume, Publish};
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use leveret::{Broker, Channel, Consume, Publish, Sleep};
 
 use crate::support::{World, declare_with, int, waiting};
 
@@ -167,4 +172,69 @@ fn a_queue_with_many_deadlines_wakes_at_each() {
     }
     world.advance_ms(100);
     assert!(world.queue("q").is_none());
+}
+
+/// Polls once; tells whether the sleep is over.
+fn is_over(sleep: &mut Sleep) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    Pin::new(sleep).poll(&mut cx).is_ready()
+}
+
+#[test]
+fn sleeping_goes_by_the_clock_of_the_broker() {
+    let world = World::new();
+    let minute = Duration::from_secs(60);
+    let mut short = world.broker.sleep(minute);
+    let mut long = world.broker.sleep(2 * minute);
+    let mut dropped = world.broker.sleep(minute / 2);
+    assert!(!is_over(&mut short) && !is_over(&mut long) && !is_over(&mut dropped));
+    drop(dropped);
+    assert_eq!(world.broker.next_deadline(), Some(short.deadline()));
+    world.advance_ms(59_999);
+    assert!(!is_over(&mut short));
+    assert_eq!(world.broker.advance_to_next_event(), Some(short.deadline()));
+    assert!(is_over(&mut short) && !is_over(&mut long));
+    drop(world);
+    assert!(is_over(&mut long), "nobody will move the clock any more");
+}
+
+#[test]
+fn a_sleeper_is_woken_between_the_events_before_and_after() {
+    struct Noted(Channel);
+    impl Wake for Noted {
+        fn wake(self: Arc<Self>) {
+            self.0.basic_publish(Publish::to_queue("log").body("woken")).unwrap();
+        }
+    }
+    let world = World::new();
+    world.declare("log");
+    world.declare_with("q", [("x-message-ttl", int(2000))]);
+    world.publish("q", ["a"]);
+    let waker = Waker::from(Arc::new(Noted(world.open_channel())));
+    let mut sleep = world.broker.sleep(Duration::from_millis(1000));
+    assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(world.broker.advance_to_next_event(), Some(sleep.deadline()));
+    assert_eq!((world.ready("q"), world.drain("log")), (1, vec!["woken".to_owned()]));
+    world.advance_ms(1000);
+    assert_eq!(world.ready("q"), 0);
+}
+
+#[test]
+fn on_the_systems_clock_sleeping_takes_its_time() {
+    let (sender, receiver) = mpsc::channel();
+    struct Sent(mpsc::Sender<()>);
+    impl Wake for Sent {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+    let broker = Broker::new();
+    let end = broker.now() + Duration::from_millis(20);
+    let mut sleep = broker.sleep(Duration::from_millis(20));
+    let waker = Waker::from(Arc::new(Sent(sender)));
+    while Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending() {
+        receiver.recv().unwrap();
+    }
+    assert!(broker.now() >= end);
+    assert_eq!(broker.advance_to_next_event(), None);
 }

@@ -1,4 +1,4 @@
-//! A client that does exactly what it is told, over a blocking socket.
+//! A client that does exactly what it is told, over a blocking socket or an in-memory stream.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -37,8 +37,8 @@ impl Content {
     }
 }
 
-pub struct Client {
-    pub socket: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub socket: S,
     input: Vec<u8>,
     used: usize,
 }
@@ -53,7 +53,7 @@ impl Client {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { socket, input: Vec::new(), used: 0 }
+        Self::over(socket)
     }
 
     /// As [`Client::new`], with little room for what the broker sends.
@@ -75,46 +75,6 @@ impl Client {
         Self::open(address).channel(1)
     }
 
-    /// Goes through the handshake.
-    pub fn opened(mut self, capabilities: &[&str], heartbeat: u16) -> Self {
-        self.logged_in(capabilities, heartbeat);
-        self.send(&frames::open("/"));
-        match self.method() {
-            (0, AMQPClass::Connection(connection::AMQPMethod::OpenOk(_))) => self,
-            other => panic!("no open-ok: {other:?}"),
-        }
-    }
-
-    /// Goes through the handshake up to tune-ok.
-    pub fn logged_in(&mut self, capabilities: &[&str], heartbeat: u16) {
-        self.send(frames::HEADER);
-        let (_, start) = self.method();
-        assert!(is_connection(&start, 10), "no start: {start:?}");
-        self.send(&frames::start_ok("PLAIN", b"\0guest\0guest", capabilities));
-        match self.method() {
-            (0, AMQPClass::Connection(connection::AMQPMethod::Tune(tune))) => {
-                self.send(&frames::tune_ok(tune.channel_max, tune.frame_max, heartbeat));
-            }
-            other => panic!("no tune: {other:?}"),
-        }
-    }
-
-    /// Opens a channel.
-    pub fn channel(mut self, number: u16) -> Self {
-        self.open_channel(number);
-        self
-    }
-
-    pub fn open_channel(&mut self, number: u16) {
-        let reply = self.ask(&frames::channel_open(number));
-        let open_ok = matches!(&reply, AMQPClass::Channel(channel::AMQPMethod::OpenOk(_)));
-        assert!(open_ok, "no open-ok: {reply:?}");
-    }
-
-    pub fn send(&mut self, octets: &[u8]) {
-        self.socket.write_all(octets).unwrap();
-    }
-
     /// Sends `octets` over and over until the broker takes no more; tells how many went, or `None`
     /// if `limit` octets went and still were taken.
     pub fn flood(&mut self, octets: &[u8], limit: usize) -> Option<usize> {
@@ -134,6 +94,68 @@ impl Client {
             }
         }
         None
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Nothing is said yet. Reading fails with `TimedOut` when nothing comes in time.
+    pub fn over(socket: S) -> Self {
+        Self { socket, input: Vec::new(), used: 0 }
+    }
+
+    /// Goes through the handshake.
+    pub fn opened(mut self, capabilities: &[&str], heartbeat: u16) -> Self {
+        self.logged_in(capabilities, heartbeat);
+        self.open_virtual_host();
+        self
+    }
+
+    fn open_virtual_host(&mut self) {
+        self.send(&frames::open("/"));
+        match self.method() {
+            (0, AMQPClass::Connection(connection::AMQPMethod::OpenOk(_))) => {}
+            other => panic!("no open-ok: {other:?}"),
+        }
+    }
+
+    /// Goes through the handshake up to tune-ok.
+    pub fn logged_in(&mut self, capabilities: &[&str], heartbeat: u16) {
+        self.send(frames::HEADER);
+        let (_, start) = self.method();
+        assert!(is_connection(&start, 10), "no start: {start:?}");
+        self.answer_start(capabilities, heartbeat);
+    }
+
+    fn answer_start(&mut self, capabilities: &[&str], heartbeat: u16) {
+        self.send(&frames::start_ok("PLAIN", b"\0guest\0guest", capabilities));
+        match self.method() {
+            (0, AMQPClass::Connection(connection::AMQPMethod::Tune(tune))) => {
+                self.send(&frames::tune_ok(tune.channel_max, tune.frame_max, heartbeat));
+            }
+            other => panic!("no tune: {other:?}"),
+        }
+    }
+
+    /// Goes through what is left of the handshake after connection.start, without heartbeats.
+    pub fn finish_handshake(&mut self) {
+        self.answer_start(frames::CAPABILITIES, 0);
+        self.open_virtual_host();
+    }
+
+    /// Opens a channel.
+    pub fn channel(mut self, number: u16) -> Self {
+        self.open_channel(number);
+        self
+    }
+
+    pub fn open_channel(&mut self, number: u16) {
+        let reply = self.ask(&frames::channel_open(number));
+        let open_ok = matches!(&reply, AMQPClass::Channel(channel::AMQPMethod::OpenOk(_)));
+        assert!(open_ok, "no open-ok: {reply:?}");
+    }
+
+    pub fn send(&mut self, octets: &[u8]) {
+        self.socket.write_all(octets).unwrap();
     }
 
     /// Fills the input with what comes; false at the end of the stream.

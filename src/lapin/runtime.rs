@@ -1,0 +1,206 @@
+//! What lapin runs on: tasks on tokio, time from the broker's clock, connections to the broker.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd as AsHandle, AsRawFd as AsRawHandle};
+#[cfg(windows)]
+use std::os::windows::io::{AsRawSocket as AsRawHandle, AsSocket as AsHandle};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_rs::traits::{Executor, Reactor, RuntimeKit};
+use async_rs::util::{Task, TaskImpl, simple_block_on};
+use futures_core::Stream;
+use futures_io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::clock::{Timestamp, instant, until};
+use crate::gateway::{InMemory, MemoryStream, shared_runtime};
+use crate::sleep::Sleep;
+use crate::timers::Timers;
+
+/// A runtime for lapin whose clock is the broker's and whose network has nothing but the broker.
+#[derive(Clone)]
+pub struct BrokerRuntime {
+    broker: Weak<InMemory>,
+    timers: Arc<Timers>,
+    heartbeat_s: Option<u16>,
+    /// None until it is to run.
+    threads: Option<Handle>,
+}
+
+impl BrokerRuntime {
+    pub(super) fn new(
+        broker: &Arc<InMemory>,
+        timers: &Arc<Timers>,
+        heartbeat_s: Option<u16>,
+    ) -> Self {
+        let (broker, timers) = (Arc::downgrade(broker), Arc::clone(timers));
+        Self { broker, timers, heartbeat_s, threads: None }
+    }
+
+    pub(super) fn with_heartbeat_s(self, heartbeat_s: u16) -> Self {
+        Self { heartbeat_s: Some(heartbeat_s), ..self }
+    }
+
+    /// Runs tasks in the runtime of the caller, or else on the threads for in-memory streams.
+    pub(super) fn on_threads(self) -> io::Result<Self> {
+        let threads = Handle::try_current().or_else(|_| shared_runtime())?;
+        Ok(Self { threads: Some(threads), ..self })
+    }
+
+    fn spawned<T>(&self, spawn: impl FnOnce(&Handle) -> JoinHandle<T>) -> Task<Spawned<T>>
+    where
+        T: Send + 'static,
+    {
+        Spawned(self.threads.as_ref().map(spawn)).into()
+    }
+
+    fn connect(&self) -> io::Result<MemoryStream> {
+        let broker = self.broker.upgrade();
+        let broker = broker.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::ConnectionRefused, "broker was dropped")
+        })?;
+        broker.connect(self.heartbeat_s)
+    }
+}
+
+impl fmt::Debug for BrokerRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerRuntime")
+            .field("heartbeat_s", &self.heartbeat_s)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RuntimeKit for BrokerRuntime {}
+
+impl Executor for BrokerRuntime {
+    type Task<T: Send + 'static> = Spawned<T>;
+
+    fn block_on<T, F: Future<Output = T>>(&self, future: F) -> T {
+        simple_block_on(future)
+    }
+
+    fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        future: F,
+    ) -> Task<Self::Task<T>> {
+        self.spawned(|threads| threads.spawn(future))
+    }
+
+    fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
+        &self,
+        work: F,
+    ) -> Task<Self::Task<T>> {
+        self.spawned(|threads| threads.spawn_blocking(work))
+    }
+}
+
+impl Reactor for BrokerRuntime {
+    type TcpStream = MemoryStream;
+    type Sleep = Sleep;
+
+    fn register<H: Read + Write + AsHandle + AsRawHandle + Send + 'static>(
+        &self,
+        _socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        let text = "there are no sockets in this runtime";
+        Err::<MemoryStream, _>(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::until(&self.timers, self.timers.now() + duration)
+    }
+
+    fn interval(&self, duration: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        let start = self.timers.now();
+        let sleep = Sleep::until(&self.timers, start);
+        Interval { sleep, duration, start, started: instant() }
+    }
+
+    fn tcp_connect_addr(
+        &self,
+        _address: SocketAddr,
+    ) -> impl Future<Output = io::Result<MemoryStream>> + Send + 'static {
+        std::future::ready(self.connect())
+    }
+}
+
+/// A task that lapin started.
+pub struct Spawned<T>(Option<JoinHandle<T>>);
+
+impl<T> fmt::Debug for Spawned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Spawned").finish()
+    }
+}
+
+impl<T: Send + 'static> Future for Spawned<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(task) = &mut self.0 else { return Poll::Pending };
+        match Pin::new(task).poll(cx) {
+            Poll::Ready(Ok(result)) => Poll::Ready(result),
+            Poll::Ready(Err(error)) => {
+                self.0 = None;
+                match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is gone, and so will be who waits here.
+                    Err(_) => Poll::Pending,
+                }
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// What `async_trait` makes of the one method that can be overridden.
+type Cancelled<'a, T> = Pin<Box<dyn Future<Output = Option<T>> + Send + 'a>>;
+
+impl<T: Send + 'static> TaskImpl for Spawned<T> {
+    fn cancel<'life, 'future>(&'life mut self) -> Cancelled<'future, T>
+    where
+        'life: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let task = self.0.take()?;
+            task.abort();
+            task.await.ok()
+        })
+    }
+}
+
+/// Due at once, and then each time `duration` has passed; ends with the broker.
+struct Interval {
+    sleep: Sleep,
+    duration: Duration,
+    /// The start by the broker's clock, and by the operating system's.
+    start: Timestamp,
+    started: Instant,
+}
+
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        if Pin::new(&mut self.sleep).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.sleep.is_over_for_good() {
+            return Poll::Ready(None);
+        }
+        let due = self.sleep.deadline();
+        let next = due + self.duration;
+        self.sleep.reset(next);
+        Poll::Ready(Some(self.started + until(due, self.start)))
+    }
+}
