@@ -5,7 +5,6 @@
 
 use leveret::{AMQPValue, Broker, Channel, ManualClock, Publish, QueueDeclare};
 
-#[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod figures;
 
 use figures::{nanoseconds, print, scaled, timed};

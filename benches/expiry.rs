@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use leveret::{AMQPValue, Broker, Channel, ManualClock, Publish, QueueDeclare};
 
-#[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod figures;
 
 use figures::{Random, scaled, time};

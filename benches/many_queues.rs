@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use leveret::{AMQPValue, Broker, Channel, ManualClock, QueueDeclare};
 
-#[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod figures;
 
 use figures::{is_quick, print, scaled, time};

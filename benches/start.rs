@@ -10,7 +10,6 @@ use leveret::{Broker, ManualClock, MemoryStream, Publish};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
-#[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod figures;
 
 use figures::{print, scaled, time, timed};

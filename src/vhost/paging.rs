@@ -23,12 +23,7 @@ impl VirtualHost {
     /// Memory is scarce: all queues keep no more than their first messages there.
     pub(super) fn page_out_all(&self, effects: &mut Effects) {
         for queue in self.queues() {
-            // As long as it helps.
-            while {
-                let before = effects.footprint;
-                self.page_out(&queue, effects);
-                effects.footprint < before
-            } {}
+            self.page_out(&queue, effects);
         }
     }
 
@@ -43,8 +38,15 @@ impl VirtualHost {
             let sequences: Vec<u64> = unstored.iter().map(|(sequence, ..)| *sequence).collect();
             queue.note_stored(sequences, effects);
         }
-        let Some(from) = queue.first_to_page_out() else { return };
-        queue.page_out(&store.written(id, from, PAGE_OUT_MESSAGES), effects);
+        // As long as it helps.
+        loop {
+            let Some(from) = queue.first_to_page_out() else { return };
+            let before = effects.footprint;
+            queue.page_out(&store.written(id, from, PAGE_OUT_MESSAGES), effects);
+            if effects.footprint >= before {
+                return;
+            }
+        }
     }
 
     /// Brings messages back that are due soon. Tells whether any came; if not, the store fails or
