@@ -292,6 +292,16 @@ impl Broker {
         self.inner.virtual_host(name)
     }
 
+    /// All virtual hosts, in no order.
+    pub fn virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
+        self.inner.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect()
+    }
+
+    /// Whether time is moved by [`Broker::advance`] alone.
+    pub fn has_manual_clock(&self) -> bool {
+        matches!(self.inner.shared.clock, Clock::Manual(_))
+    }
+
     /// Users and permissions.
     pub fn access(&self) -> &AccessControl {
         &self.inner.access

@@ -130,6 +130,8 @@ mod session;
 mod settle;
 mod sleep;
 mod sleepers;
+#[cfg(feature = "server")]
+pub mod test_server;
 mod timers;
 pub mod vhost;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use leveret::config::{self, ConfigError, Invocation, LogLevel};
 use leveret::load::{self, BenchArgs};
-use leveret::server;
+use leveret::{server, test_server};
 use tracing::level_filters::LevelFilter;
 
 #[global_allocator]
@@ -31,6 +31,10 @@ fn main() -> ExitCode {
             }
         }
         Invocation::Bench(args) => bench(*args),
+        Invocation::Test(args) => match test_server::run(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
     }
 }
 

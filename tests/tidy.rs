@@ -36,6 +36,7 @@ const TOKIO: &[&str] = &[
     "src/server",
     "src/main.rs",
     "src/load",
+    "src/test_server/",
     "tests/",
     "benches/",
     "examples/",
