@@ -10,11 +10,13 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use crate::access::{AccessControl, PasswordHash, Permissions, User};
+use crate::changes::Changes;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::data_directory::{Durability, LogUsage, Recovery};
 use crate::definitions::{Definitions, ImportError, import};
 use crate::embedded::Connection;
 use crate::error::{Error, Result};
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::names::{UserName, VirtualHostName};
@@ -107,6 +109,14 @@ impl Inner {
 
     pub fn timers(&self) -> &Arc<Timers> {
         &self.shared.timers
+    }
+
+    pub fn changes(&self) -> &Changes {
+        &self.shared.changes
+    }
+
+    pub fn all_virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
+        self.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect()
     }
 
     /// The user that connections without credentials act as.
@@ -219,6 +229,7 @@ fn too_many_connections(limit: usize) -> Error {
 /// ```
 pub struct Broker {
     inner: Arc<Inner>,
+    journal: Arc<Journal>,
     recovery: Recovery,
     /// Keeps the data directory locked.
     #[cfg(feature = "durable")]
@@ -305,6 +316,11 @@ impl Broker {
     /// Users and permissions.
     pub fn access(&self) -> &AccessControl {
         &self.inner.access
+    }
+
+    /// What has happened in the broker; nothing unless [`BrokerBuilder::journal`] asked for it.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Number of open connections, embedded ones included.
@@ -439,7 +455,7 @@ impl Broker {
         #[cfg(not(feature = "gateway"))]
         let _ = (closing, patience); // embedded connections end at once
         self.inner.shared.timers.stop();
-        let hosts: Vec<_> = self.inner.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect();
+        let hosts = self.inner.all_virtual_hosts();
         if let Some(store) = self.inner.persistence() {
             hosts.iter().for_each(|host| host.remember_histories());
             store.close();
@@ -519,6 +535,7 @@ pub struct BrokerBuilder {
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: u64,
     manual_clock_on_sockets: bool,
+    journal_capacity: usize,
 }
 
 impl Default for BrokerBuilder {
@@ -534,6 +551,7 @@ impl Default for BrokerBuilder {
             durability: Durability::Fsync,
             segment_bytes: 64 << 20,
             manual_clock_on_sockets: false,
+            journal_capacity: 0,
         }
     }
 }
@@ -623,6 +641,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Keeps the last `capacity` events for tests to ask about: see [`Broker::journal`]. Messages
+    /// that they are about stay in memory for as long. Default: 0, nothing is kept.
+    #[must_use]
+    pub fn journal(mut self, capacity: usize) -> Self {
+        self.journal_capacity = capacity;
+        self
+    }
+
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
         self.build_with(None)
@@ -648,6 +674,9 @@ impl BrokerBuilder {
                 (access, user)
             }
         };
+        let changes = Arc::<Changes>::default();
+        let journal = Journal::new(self.journal_capacity, self.clock.now(), Arc::clone(&changes));
+        let journal = Arc::new(journal);
         let inner = Arc::new(Inner {
             limits: self.limits,
             access: Arc::new(access),
@@ -656,6 +685,8 @@ impl BrokerBuilder {
                 timers,
                 memory,
                 persistence,
+                journal: journal.is_on().then(|| Arc::clone(&journal)),
+                changes,
                 queue_memory_bytes_max,
             },
             default_user,
@@ -670,6 +701,7 @@ impl BrokerBuilder {
             #[cfg(feature = "gateway")]
             in_memory: crate::gateway::InMemory::new(&inner),
             inner,
+            journal,
             recovery: Recovery { clean: true, ..Recovery::default() },
             #[cfg(feature = "durable")]
             directory: None,

@@ -99,6 +99,7 @@
 
 pub mod access;
 mod broker;
+mod changes;
 mod channel;
 pub mod clock;
 mod codec;
@@ -113,6 +114,7 @@ mod error;
 pub mod exchange;
 #[cfg(feature = "gateway")]
 mod gateway;
+pub mod journal;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 pub mod limits;
@@ -134,6 +136,7 @@ mod sleepers;
 pub mod test_server;
 mod timers;
 pub mod vhost;
+mod waiting;
 
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
@@ -145,9 +148,11 @@ pub use self::embedded::{
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
+pub use self::journal::Journal;
 pub use self::limits::Limits;
 pub use self::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+pub use self::waiting::TimedOut;
 
 /// Properties of a message: `content_type`, `headers`, `delivery_mode` and so on.
 pub use amq_protocol::protocol::BasicProperties;

@@ -88,6 +88,12 @@ pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 
+/// How long, in real time, somebody who waits for a change may miss it: see `src/changes.rs`.
+pub const CHANGES_MISSED_AFTER: Duration = Duration::from_millis(5);
+
+/// Bindings of one exchange up to which the journal says which of them led a message on.
+pub const JOURNAL_BINDINGS_MAX: usize = 4096;
+
 /// What one broker takes from its clients, at most. [`Limits::default`] suits a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -179,6 +179,11 @@ impl Message {
         self.head().deaths.as_deref()
     }
 
+    /// Tells it from all other messages for as long as somebody holds it.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.head()).addr()
+    }
+
     /// Octets that the message occupies, about: what memory limits count.
     pub fn footprint(&self) -> usize {
         let shared = self.head().shared_body.as_ref().map_or(0, |body| body.len());

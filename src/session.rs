@@ -9,6 +9,7 @@ use crate::access::{
     Access, AccessControl, AccessRefusal, PasswordHash, ResourceKind, User, UserTag,
 };
 use crate::error::{Error, Result};
+use crate::journal::EventKind;
 use crate::names::QueueName;
 use crate::queue::ConnectionId;
 use crate::vhost::VirtualHost;
@@ -39,6 +40,8 @@ impl Session {
         access: Arc<AccessControl>,
         consumer_cancel_notify: bool,
     ) -> Arc<Self> {
+        virtual_host
+            .note(None, || EventKind::ConnectionOpened { connection: id, user: user.name.clone() });
         Arc::new(Self {
             id,
             user,
@@ -126,7 +129,11 @@ impl Session {
 
     /// Marks the connection as closed; tells whether it was open.
     pub fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+        let was_open = !self.closed.swap(true, Ordering::AcqRel);
+        if was_open {
+            self.virtual_host.note(None, || EventKind::ConnectionClosed { connection: self.id });
+        }
+        was_open
     }
 }
 

@@ -20,6 +20,7 @@ const COLUMNS_MAX: usize = 100;
 const LAYERS: &[(&str, &[&str])] = &[
     ("src/queue/", &["vhost", "channel", "gateway", "exchange", "tokio", "leveret_storage"]),
     ("src/exchange/", &["vhost", "channel", "gateway", "queue", "tokio", "leveret_storage"]),
+    ("src/journal/", &["vhost", "channel", "gateway", "queue", "tokio"]),
     ("src/message.rs", &["vhost", "channel", "gateway", "queue", "exchange", "tokio"]),
     ("src/deaths.rs", &["vhost", "channel", "gateway", "queue", "exchange", "tokio"]),
     ("src/vhost/", &["channel", "gateway", "embedded", "tokio"]),

@@ -95,8 +95,9 @@ impl Channel {
             exclusive: consume.exclusive,
             timeout_ms,
         };
-        let id =
-            queue.add_consumer(spec).inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
+        let id = queue
+            .add_consumer(spec, self.now())
+            .inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
         self.consumers.insert(tag.clone(), Consumer { queue, id, source });

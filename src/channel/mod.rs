@@ -5,6 +5,7 @@ mod ack;
 mod confirms;
 mod consume;
 mod deliveries;
+mod noting;
 pub mod output;
 mod publish;
 mod resources;

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use crate::access::{Access, ResourceKind};
+use crate::channel::noting::note_published;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
+use crate::journal::EventKind;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
 use crate::persist;
@@ -17,24 +19,26 @@ use crate::queue::effects::Effects;
 use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route};
 
 /// Where the last publish went.
-struct LastRoute {
+pub(super) struct LastRoute {
     exchange: Vec<u8>,
     routing_key: Vec<u8>,
     /// The virtual host's and the permissions' generations at that time.
     generations: (u64, u64),
-    route: Route,
+    pub(super) route: Route,
 }
 
 /// The publishing side of a channel.
 #[derive(Default)]
 pub(super) struct Publisher {
-    last: Option<LastRoute>,
+    pub(super) last: Option<LastRoute>,
     /// Messages that go along `last`, not enqueued yet.
-    pending: Vec<Message>,
+    pub(super) pending: Vec<Message>,
+    /// How many of the first of them the journal knows.
+    pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
     first_pending: u64,
     /// Places in `pending` that a queue refused.
-    refused: Vec<usize>,
+    pub(super) refused: Vec<usize>,
     scratch: Vec<u8>,
 }
 
@@ -109,12 +113,17 @@ impl Channel {
             Mode::Transaction(_) => Pass::Transaction,
             _ => Pass::Publish,
         };
+        let session = &self.session;
         let (message, route) = publish.into_routed(
             &host,
             &exchange,
             reply_to.as_deref(),
             pass,
             &mut self.publisher.scratch,
+            |message| match pass {
+                Pass::Transaction => {} // it is not published before the commit
+                _ => note_published(session, message),
+            },
         )?;
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.publish(message, route, mandatory, effects);
@@ -132,11 +141,13 @@ impl Channel {
                 persistence.after_stored(move || line.stored(ticket));
             }
             self.accept_publish(number);
+            self.note_outcome(number, &message, true);
         } else {
             let repeatable = plain && route.repeatable;
             let (exchange, routing_key) = key;
             self.publisher.last = Some(LastRoute { exchange, routing_key, generations, route });
             self.gather(message, effects);
+            self.publisher.noted = 1;
             if !repeatable {
                 self.enqueue_pending(effects);
                 self.publisher.last = None;
@@ -182,6 +193,10 @@ impl Channel {
             .reply_target(message.routing_key())
             .filter(|_| message.exchange().is_empty());
         let replied = target.is_some_and(|target| target.reply(message, &mut effects.wakeups));
+        self.virtual_host().note(Some(message), || match replied {
+            true => EventKind::Replied,
+            false => EventKind::Unroutable { returned: mandatory },
+        });
         if !replied && mandatory {
             self.deliveries.output().basic_return(message, &mut effects.wakeups);
         }
@@ -214,6 +229,7 @@ impl Channel {
             return;
         }
         let host = Arc::clone(self.virtual_host());
+        let noted = self.note_pending();
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };
         let (first, count) = (*first_pending, pending.len());
@@ -232,6 +248,7 @@ impl Channel {
             }
         });
         self.settle_publishes(first, count);
+        self.note_outcomes(first, &noted);
         host.run_without_waking(effects);
     }
 

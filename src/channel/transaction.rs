@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::channel::deliveries::Unacked;
+use crate::channel::noting::note_published;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -71,6 +72,7 @@ impl Channel {
         effects.footprint -= footprint as isize;
         let mut refused = false;
         for (message, route, mandatory) in publishes {
+            note_published(&self.session, &message);
             let route = match route.deferred {
                 Some(deferred) => self.route_deferred(&deferred),
                 None => route,
@@ -79,6 +81,7 @@ impl Channel {
                 self.publish_elsewhere(&message, mandatory, effects);
             }
             let host = Arc::clone(self.virtual_host());
+            host.note_routed(&message, &route);
             host.enqueue(
                 &route.queues,
                 &mut vec![message],

@@ -24,6 +24,7 @@ mod header_match;
 mod header_value;
 mod headers;
 mod history;
+pub(crate) mod matching;
 mod modulus_hash;
 mod random;
 mod router;

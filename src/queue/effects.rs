@@ -68,6 +68,8 @@ pub struct DeadLetter {
     pub reason: DeathReason,
     /// Queues that have it already: it is tried again for the others alone.
     pub delivered_to: Vec<QueueName>,
+    /// Whether it could not be delivered before.
+    pub is_retried: bool,
     /// Its number in the store, where it stays until it has arrived.
     pub stored: Option<u64>,
 }
@@ -76,7 +78,8 @@ impl DeadLetter {
     /// A message that has just died.
     pub fn new(entry: Entry, reason: DeathReason) -> Self {
         let stored = entry.stored.then_some(entry.sequence);
-        Self { message: entry.message, reason, delivered_to: Vec::new(), stored }
+        let (delivered_to, is_retried) = (Vec::new(), false);
+        Self { message: entry.message, reason, delivered_to, is_retried, stored }
     }
 }
 

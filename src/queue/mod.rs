@@ -12,6 +12,7 @@ pub mod expires;
 mod level;
 #[cfg(test)]
 mod model;
+mod noting;
 pub mod overflow;
 mod paged;
 pub mod paging;
@@ -34,6 +35,7 @@ pub use self::state::{Arrival, Counts, Enqueued, Settlement, State};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Resource, Result};
+use crate::journal::{DropReason, Journal};
 use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
@@ -107,6 +109,7 @@ pub struct Queue {
     next_sequence: AtomicU64,
     /// The time to live that applies, in milliseconds, for who stores a message.
     message_ttl_ms: AtomicU64,
+    journal: Option<Arc<Journal>>,
     state: Mutex<State>,
 }
 
@@ -128,6 +131,7 @@ impl Queue {
             message_ttl_ms: AtomicU64::new(arguments.message_ttl_ms.unwrap_or(NO_TTL)),
             dead_letter_target: RwLock::new(dead_letter_target),
             deleted: AtomicBool::new(false),
+            journal: None,
             name,
             virtual_host,
             attributes,
@@ -169,6 +173,11 @@ impl Queue {
         self.apply(now, effects, |state, _| state.set_paused(paused));
     }
 
+    /// Whether it is held.
+    pub fn is_paused(&self) -> bool {
+        self.state.lock().is_paused()
+    }
+
     /// Where its dead letters go, if they go anywhere.
     pub fn dead_letter_target(&self) -> Option<DeadLetterTarget> {
         self.dead_letter_target.read().clone()
@@ -205,7 +214,7 @@ impl Queue {
         let reply = command(&mut state, effects);
         loop {
             let more = state.dispatch(DELIVERY_BATCH_MAX, now, effects);
-            pass_on(&state, effects);
+            self.pass_on(&state, now, effects);
             if !more {
                 break;
             }
@@ -221,7 +230,7 @@ impl Queue {
             effects.timers.push((deadline, Arc::clone(self)));
         }
         if !effects.deaths.is_empty() {
-            self.bury(effects);
+            self.bury(now, effects);
         }
         reply
     }
@@ -236,9 +245,11 @@ impl Queue {
     }
 
     /// Dead messages go on to the dead-letter exchange, if there is one.
-    fn bury(self: &Arc<Self>, effects: &mut Effects) {
+    fn bury(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
         let mut deaths = std::mem::take(&mut effects.deaths);
-        if self.dead_letter_target.read().is_some() {
+        let has_target = self.dead_letter_target.read().is_some();
+        self.note_deaths(&deaths, has_target, now);
+        if has_target {
             effects.dead_letters.extend(deaths.drain(..).map(|death| (Arc::clone(self), death)));
         } else {
             for death in deaths.drain(..) {
@@ -246,6 +257,12 @@ impl Queue {
             }
         }
         effects.deaths = deaths;
+    }
+
+    /// Passes the deliveries of the command at hand to their channels.
+    fn pass_on(&self, state: &State, now: Timestamp, effects: &mut Effects) {
+        self.note_deliveries(state, now, effects);
+        pass_on(state, effects);
     }
 
     /// A dead letter of this queue has arrived elsewhere, or is dropped.
@@ -292,6 +309,19 @@ impl Queue {
         arrivals: impl IntoIterator<Item = Arrival>,
         now: Timestamp,
         effects: &mut Effects,
+        outcome: impl FnMut(Enqueued),
+    ) {
+        match &self.journal {
+            None => self.take(arrivals, now, effects, outcome),
+            Some(journal) => self.enqueue_noting(journal, arrivals, now, effects, outcome),
+        }
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        arrivals: impl IntoIterator<Item = Arrival>,
+        now: Timestamp,
+        effects: &mut Effects,
         mut outcome: impl FnMut(Enqueued),
     ) {
         self.apply(now, effects, |state, effects| {
@@ -308,7 +338,7 @@ impl Queue {
                 let is_large = arrival.message.shared_body().is_some();
                 outcome(state.enqueue(arrival, now, effects));
                 if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
-                    pass_on(state, effects);
+                    self.pass_on(state, now, effects);
                 }
             }
         });
@@ -326,11 +356,13 @@ impl Queue {
                 let kind = self.attributes.arguments.queue_type.as_str();
                 return Err(Error::SingleActiveConsumer(self.resource(), kind));
             }
-            Ok(match state.get(no_ack, now, effects) {
+            let got = match state.get(no_ack, now, effects) {
                 Some((id, entry, left)) => Got::Message(id, entry, left),
                 None if state.head_is_paged() => Got::PagedOut,
                 None => Got::Nothing,
-            })
+            };
+            self.note_got(&got, now);
+            Ok(got)
         })
     }
 
@@ -342,11 +374,19 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        self.apply(now, effects, |state, effects| state.settle(ids, settlement, now, effects));
+        let Some(journal) = &self.journal else {
+            self.apply(now, effects, |state, effects| state.settle(ids, settlement, now, effects));
+            return;
+        };
+        let ids: Vec<u64> = ids.into_iter().collect();
+        self.apply(now, effects, |state, effects| {
+            self.note_settled(journal, state, &ids, settlement, now);
+            state.settle(ids, settlement, now, effects);
+        });
     }
 
     /// Registers a consumer. It gets its first message when it is resumed.
-    pub fn add_consumer(&self, spec: ConsumerSpec) -> Result<ConsumerId> {
+    pub fn add_consumer(&self, spec: ConsumerSpec, now: Timestamp) -> Result<ConsumerId> {
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Err(Error::NotFound(self.resource()));
@@ -357,7 +397,9 @@ impl Queue {
         if refused {
             return Err(Error::ExclusiveUse(self.resource()));
         }
-        Ok(state.add_consumer(spec))
+        let id = state.add_consumer(spec);
+        self.note_consumer(&state, id, true, now);
+        Ok(id)
     }
 
     /// Removes a consumer; after this it gets nothing more.
@@ -367,7 +409,10 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let last = self.apply(now, effects, |state, _| state.remove_consumer(id, now));
+        let last = self.apply(now, effects, |state, _| {
+            self.note_consumer(state, id, false, now);
+            state.remove_consumer(id, now)
+        });
         if last && self.attributes.auto_delete && !self.is_deleted() {
             effects.deletions.push(Arc::clone(self));
         }
@@ -388,7 +433,10 @@ impl Queue {
 
     /// Drops all ready messages; tells how many.
     pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> usize {
-        self.apply(now, effects, |state, effects| state.purge(now, effects))
+        self.apply(now, effects, |state, effects| {
+            self.note_purge(state, now);
+            state.purge(now, effects)
+        })
     }
 
     /// A dead letter of this queue could not be delivered. It is kept and tried again if the
@@ -403,6 +451,7 @@ impl Queue {
             if state.keeps_dead_letters() && !self.is_deleted() {
                 state.keep_discard(letter, now);
             } else {
+                self.note_dropped(&letter.message, DropReason::Undeliverable(letter.reason), now);
                 self.note_buried(&letter, effects);
             }
         });
@@ -496,6 +545,7 @@ impl Queue {
         }
         // Now that the channels know: one that sees this gives the consumer tag to another.
         self.deleted.store(true, Ordering::Release);
+        self.note_end(&state, now);
         let ready = state.counts().ready;
         effects.footprint -= state.counts().footprint as isize;
         let has_stored = self.is_recorded() || state.has_spilled();

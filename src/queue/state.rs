@@ -64,10 +64,12 @@ pub struct Arrival {
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// The queue has it, or had it, or has another with its key.
+    /// The queue has it, or had it.
     Accepted,
     /// The queue is full and refuses it.
     Rejected,
+    /// The queue has another message with its key, and drops this one.
+    Duplicate,
 }
 
 /// Counts of a queue.
@@ -160,6 +162,17 @@ impl State {
         }
     }
 
+    /// The message of an unacknowledged delivery.
+    pub fn unacked_message(&self, id: u64) -> Option<&Message> {
+        self.unacked.get(id).map(|unacked| &unacked.entry.message)
+    }
+
+    /// Every message in memory, ready or unacknowledged.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        let unacked = self.unacked.iter().map(|(_, unacked)| &unacked.entry);
+        self.ready.iter().chain(unacked).map(|entry| &entry.message)
+    }
+
     /// The consumers.
     pub fn consumers(&self) -> &Consumers {
         &self.consumers
@@ -192,7 +205,7 @@ impl State {
             && !duplicates.admit(&entry.message)
         {
             self.note_gone(&entry, effects);
-            return Enqueued::Accepted;
+            return Enqueued::Duplicate;
         }
         if self.ready.is_empty()
             && let Some(claim) = self.claim()
@@ -294,6 +307,7 @@ impl State {
 
     /// A dead letter could not be delivered; it is tried again later.
     pub fn keep_discard(&mut self, letter: DeadLetter, now: Timestamp) {
+        let letter = DeadLetter { is_retried: true, ..letter };
         self.footprint += letter.message.footprint();
         self.discards.push(letter);
         self.retry_at = self.retry_at.min(now.after_ms(DEAD_LETTER_RETRY_MS));
@@ -302,6 +316,11 @@ impl State {
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// Whether it is held.
+    pub fn is_paused(&self) -> bool {
+        self.paused
     }
 
     fn pop_ready(&mut self) -> Option<Entry> {

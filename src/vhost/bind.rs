@@ -7,6 +7,7 @@ use amq_protocol::types::FieldTable;
 use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
+use crate::journal::{EventKind, UsedBinding};
 use crate::names::ExchangeName;
 use crate::queue::effects::Effects;
 use crate::session::Session;
@@ -49,6 +50,13 @@ impl VirtualHost {
         drop(router);
         if added {
             self.record_binding(&exchange, &target, bind, effects)?;
+            self.note(None, || {
+                EventKind::Bound(UsedBinding {
+                    source: exchange.name().clone(),
+                    destination: destination.clone(),
+                    binding_key: bind.routing_key.to_vec(),
+                })
+            });
             let recent = history.as_ref().and_then(|history| history.as_ref());
             let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
             drop(history);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leveret_protocol::properties::{Change, Changes, RawProperties};
 
 use crate::deaths::{Death, DeathReason, Deaths};
+use crate::journal::{DropReason, EventKind};
 use crate::message::{Body, Message, Parts};
 use crate::persist;
 use crate::queue::effects::{DeadLetter, Effects};
@@ -68,14 +69,23 @@ impl VirtualHost {
                     queue.resource(),
                     target.resource()
                 );
+                queue.note_dropped(&letter.message, DropReason::Cycle(reason), self.now());
             }
             !is_cycle
         });
         let targets: Vec<_> = targets.collect();
+        if !targets.is_empty() || route.taken {
+            self.note_derived(&message, &letter.message, || EventKind::DeadLettered {
+                queue: queue.name().clone(),
+                reason,
+                exchange: target.exchange.clone(),
+                to: targets.iter().map(|target| target.name().clone()).collect(),
+            });
+        }
         let mut message = vec![message];
         self.enqueue(&targets, &mut message, effects, persist::nothing, |at, _, outcome| {
             match (outcome, targets.get(at)) {
-                (Enqueued::Accepted, Some(target)) => {
+                (Enqueued::Accepted | Enqueued::Duplicate, Some(target)) => {
                     letter.delivered_to.push(target.name().clone());
                 }
                 _ => is_delivered = false,

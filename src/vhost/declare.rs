@@ -8,6 +8,7 @@ use dashmap::Entry;
 use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
+use crate::journal::EventKind;
 use crate::names::{ExchangeName, QueueName};
 use crate::queue::arguments::{ArgumentError, get, string, type_name};
 use crate::queue::effects::Effects;
@@ -137,7 +138,8 @@ impl VirtualHost {
             next_sequence: 0,
         };
         let (host, now) = (self.name.clone(), self.now());
-        let queue = Arc::new(Queue::new(name.clone(), host, attributes, storage, now));
+        let queue = Queue::new(name.clone(), host, attributes, storage, now);
+        let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
         // Its record is made in the order in which queues of this name come and go.
         let topology = queue.is_recorded().then(|| self.topology.lock());
         match self.queues.entry(name.clone()) {
@@ -152,6 +154,7 @@ impl VirtualHost {
             // Somebody may delete it at once: it was declared all the same.
             Entry::Vacant(place) => {
                 self.record_queue(&queue, effects)?;
+                self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
                 drop(place.insert(Arc::clone(&queue)));
             }
         }
@@ -249,7 +252,9 @@ impl VirtualHost {
         let keeps = extension.as_ref().is_some_and(|extension| extension.delays().is_some());
         let store_id = if keeps && declare.durable { self.new_store_id()? } else { 0 };
         self.record_exchange(&name, &attributes, store_id, effects)?;
-        self.insert_exchange(name.into(), attributes, router, extension, store_id);
+        let name = ExchangeName::from(name);
+        self.insert_exchange(name.clone(), attributes, router, extension, store_id);
+        self.note(None, || EventKind::ExchangeDeclared { exchange: name });
         Ok(())
     }
 

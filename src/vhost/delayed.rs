@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
+use crate::journal::EventKind;
 use crate::limits::RELEASE_BATCH_MAX;
 use crate::message::Message;
 use crate::persist;
@@ -34,6 +35,10 @@ impl VirtualHost {
         ms: u64,
     ) {
         let message = after_delay(subject.message, headers);
+        self.note_derived(&message, subject.message, || EventKind::Delayed {
+            exchange: exchange.name().clone(),
+            ms,
+        });
         let mut kept = Kept::new(message, subject.routing_keys);
         let footprint = kept.footprint() as isize;
         let due = self.now().after_ms(ms);
@@ -105,6 +110,7 @@ impl VirtualHost {
 
     fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
         let Run { route, messages } = run;
+        messages.iter().for_each(|message| self.note_sent(message, route));
         self.enqueue(&route.queues, messages, effects, persist::nothing, |_, _, _| {});
     }
 

@@ -6,6 +6,7 @@ use parking_lot::MutexGuard;
 
 use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Resource, Result};
+use crate::journal::EventKind;
 use crate::names::ExchangeName;
 use crate::queue::effects::Effects;
 use crate::queue::{Counts, Queue};
@@ -62,6 +63,7 @@ impl VirtualHost {
         self.forget_queue(queue, effects);
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
         self.shared.timers.cancel(queue);
+        self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
         self.changed();
         Ok(ready)
     }
@@ -134,6 +136,7 @@ impl VirtualHost {
         self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)), effects);
         exchange.drop_bindings();
         self.shared.timers.cancel(exchange);
+        self.note(None, || EventKind::ExchangeDeleted { exchange: exchange.name().clone() });
         self.shared.memory.add(-(exchange.drop_messages() as isize));
     }
 

@@ -110,6 +110,14 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// Name of the queue or exchange.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(queue) => queue.name().as_str(),
+            Self::Exchange(exchange) => exchange.name.as_str(),
+        }
+    }
+
     /// Queues and exchanges are themselves and not what happens to bear their name later.
     fn identity(&self) -> usize {
         match self {

@@ -13,6 +13,7 @@ mod equivalence;
 mod exchange;
 mod extension;
 mod kept;
+mod noting;
 mod paging;
 mod policy;
 pub mod publish;
@@ -40,9 +41,11 @@ pub use self::route::Route;
 pub(crate) use self::route::{Deferred, Pass};
 
 use self::policy::Policies;
+use crate::changes::Changes;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
+use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
@@ -73,6 +76,10 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What survives a restart is kept there.
     pub persistence: Option<Arc<Persistence>>,
+    /// What has happened, if that is to be kept.
+    pub journal: Option<Arc<Journal>>,
+    /// Told of everything that is done.
+    pub changes: Arc<Changes>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
     pub queue_memory_bytes_max: usize,
 }
@@ -219,6 +226,7 @@ impl VirtualHost {
         }
         self.hand_to_store(effects);
         effects.wakeups.wake_all();
+        self.shared.changes.note();
     }
 
     /// Tells the store what queues need not keep any more. Everything that was to be stored has

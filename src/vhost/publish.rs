@@ -68,7 +68,8 @@ impl Publish<'_> {
         Message::new(parts, scratch)
     }
 
-    /// Makes a message and finds its queues. `reply_to` replaces that property. Errors: 406.
+    /// Makes a message, which `made` gets to see, and finds its queues. `reply_to` replaces that
+    /// property. Errors: 406.
     pub(crate) fn into_routed(
         self,
         host: &Arc<VirtualHost>,
@@ -76,6 +77,7 @@ impl Publish<'_> {
         reply_to: Option<&str>,
         pass: Pass,
         scratch: &mut Vec<u8>,
+        made: impl FnOnce(&Message),
     ) -> Result<(Message, Route)> {
         let properties = RawProperties(self.properties);
         let headers = properties
@@ -99,6 +101,7 @@ impl Publish<'_> {
             body: self.body,
         };
         let message = Message::new(parts, scratch);
+        made(&message);
         let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), message: &message };
         let route = host.route(exchange, &subject, pass);
         Ok((message, route))

@@ -90,7 +90,7 @@ impl VirtualHost {
             next_sequence: contents.next_sequence,
         };
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());
-        let queue = Arc::new(queue);
+        let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
         queue.recover(
             &contents.found,
             |sequence| contents.history(sequence),

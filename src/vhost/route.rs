@@ -6,12 +6,14 @@ use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::RawProperties;
 
 use crate::exchange::{Routing, delay_ms};
+use crate::journal::{DropReason, EventKind};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::{Destination, Exchange};
 use crate::vhost::extension::remember;
 use crate::vhost::kept::Kept;
+use crate::vhost::noting::used_bindings;
 
 /// The queues that get a message, each once.
 #[derive(Clone, Default)]
@@ -26,6 +28,8 @@ pub struct Route {
     pub taken: bool,
     /// Of a transaction: where the message will be routed, when it is committed.
     pub(crate) deferred: Option<Box<Deferred>>,
+    /// What the journal is told of each message that goes along, if there is one.
+    pub(crate) noted: Option<EventKind>,
 }
 
 /// A message that is routed later.
@@ -62,7 +66,10 @@ impl Subject<'_> {
     }
 
     /// The headers; `parsed` remembers them.
-    fn headers<'a>(&'a self, parsed: &'a mut Option<FieldTable>) -> Option<&'a FieldTable> {
+    pub(super) fn headers<'a>(
+        &'a self,
+        parsed: &'a mut Option<FieldTable>,
+    ) -> Option<&'a FieldTable> {
         if self.headers.is_none() && parsed.is_none() {
             *parsed = self.properties().headers().and_then(Result::ok);
         }
@@ -83,6 +90,7 @@ impl VirtualHost {
         let mut parsed = None;
         let mut seen = vec![Arc::clone(exchange)];
         let mut visited = 0;
+        let mut used = Vec::new();
         while let Some(exchange) = seen.get(visited).cloned() {
             visited += 1;
             let mut destinations = Vec::new();
@@ -110,6 +118,9 @@ impl VirtualHost {
             } else {
                 let repeatable = match_bindings(&exchange, subject, &mut parsed, &mut destinations);
                 route.repeatable &= repeatable;
+                if self.journal().is_some() {
+                    used_bindings(&exchange, subject, &destinations, &mut used);
+                }
             }
             drop(history);
             if destinations.is_empty() {
@@ -127,6 +138,7 @@ impl VirtualHost {
                 }
             }
         }
+        self.note_route(&mut route, used);
         route
     }
 
@@ -149,6 +161,12 @@ impl VirtualHost {
         }
         let (is_duplicate, grown) = extension.is_duplicate(headers, self.now());
         self.shared.memory.add(grown);
+        if is_duplicate {
+            self.note(Some(subject.message), || EventKind::Dropped {
+                from: exchange.name().to_string(),
+                because: DropReason::Duplicate,
+            });
+        }
         !is_duplicate
     }
 

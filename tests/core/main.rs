@@ -19,6 +19,7 @@ mod dead_letters;
 mod exchanges;
 mod extensions;
 mod flow;
+mod journal;
 mod lengths;
 mod policies;
 mod priorities;

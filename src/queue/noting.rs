@@ -1,0 +1,161 @@
+//! What happens in a queue, told to the journal if there is one. The queue's lock is held, so that
+//! the order is right.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::deaths::DeathReason;
+use crate::journal::{DropReason, EventKind, Journal};
+use crate::message::Message;
+use crate::queue::consumers::ConsumerId;
+use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::state::{Arrival, Enqueued, Settlement, State};
+use crate::queue::{Got, Queue};
+
+impl Queue {
+    /// Tells the journal what happens here from now on.
+    pub(crate) fn with_journal(mut self, journal: Option<Arc<Journal>>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    fn note(&self, journal: &Journal, now: Timestamp, message: &Message, kind: EventKind) {
+        journal.note(now, &self.virtual_host, Some(message), kind);
+    }
+
+    /// As [`Queue::enqueue`], with a journal.
+    pub(super) fn enqueue_noting(
+        self: &Arc<Self>,
+        journal: &Journal,
+        arrivals: impl IntoIterator<Item = Arrival>,
+        now: Timestamp,
+        effects: &mut Effects,
+        mut outcome: impl FnMut(Enqueued),
+    ) {
+        let coming = Cell::new(None);
+        let arrivals = arrivals.into_iter().inspect(|arrival| {
+            coming.set(Some(arrival.message.clone()));
+        });
+        self.take(arrivals, now, effects, |enqueued| {
+            if let Some(message) = coming.take() {
+                let queue = self.name.clone();
+                let dropped = |because| EventKind::Dropped { from: self.name.to_string(), because };
+                let kind = match enqueued {
+                    Enqueued::Accepted if self.is_deleted() => dropped(DropReason::QueueDeleted),
+                    Enqueued::Accepted => EventKind::Enqueued { queue },
+                    Enqueued::Rejected => EventKind::Refused { queue },
+                    Enqueued::Duplicate => dropped(DropReason::Duplicate),
+                };
+                self.note(journal, now, &message, kind);
+            }
+            outcome(enqueued);
+        });
+    }
+
+    /// The deliveries that are about to be passed on.
+    pub(super) fn note_deliveries(&self, state: &State, now: Timestamp, effects: &Effects) {
+        let Some(journal) = &self.journal else { return };
+        for delivery in &effects.deliveries {
+            let Some(consumer) = state.consumers().at(delivery.slot) else { continue };
+            let kind = EventKind::Delivered {
+                queue: self.name.clone(),
+                consumer_tag: consumer.spec.tag.clone(),
+                redelivered: delivery.entry.redelivered,
+            };
+            self.note(journal, now, &delivery.entry.message, kind);
+        }
+    }
+
+    pub(super) fn note_got(&self, got: &Got, now: Timestamp) {
+        if let (Some(journal), Got::Message(_, entry, _)) = (&self.journal, got) {
+            let (queue, redelivered) = (self.name.clone(), entry.redelivered);
+            self.note(journal, now, &entry.message, EventKind::Got { queue, redelivered });
+        }
+    }
+
+    /// Deliveries that are about to be settled.
+    pub(super) fn note_settled(
+        &self,
+        journal: &Journal,
+        state: &State,
+        ids: &[u64],
+        settlement: Settlement,
+        now: Timestamp,
+    ) {
+        for message in ids.iter().filter_map(|id| state.unacked_message(*id)) {
+            let queue = self.name.clone();
+            let kind = match settlement {
+                Settlement::Ack => EventKind::Acked { queue },
+                Settlement::Requeue => EventKind::Requeued { queue },
+                Settlement::Reject => EventKind::Rejected { queue },
+            };
+            self.note(journal, now, message, kind);
+        }
+    }
+
+    /// Messages that have died, before they go on.
+    pub(super) fn note_deaths(&self, deaths: &[DeadLetter], has_target: bool, now: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        for death in deaths.iter().filter(|death| !death.is_retried) {
+            if death.reason == DeathReason::Expired {
+                let queue = self.name.clone();
+                self.note(journal, now, &death.message, EventKind::Expired { queue });
+            }
+            if !has_target {
+                self.note_dropped(&death.message, DropReason::Died(death.reason), now);
+            }
+        }
+    }
+
+    /// A message of this queue is lost.
+    pub(crate) fn note_dropped(&self, message: &Message, because: DropReason, now: Timestamp) {
+        if let Some(journal) = &self.journal {
+            let kind = EventKind::Dropped { from: self.name.to_string(), because };
+            self.note(journal, now, message, kind);
+        }
+    }
+
+    /// The ready messages are about to be purged. Those that have expired die first.
+    pub(super) fn note_purge(&self, state: &State, now: Timestamp) {
+        if self.journal.is_some() {
+            for entry in state.ready.iter().filter(|entry| entry.expires_at > now) {
+                self.note_dropped(&entry.message, DropReason::Purged, now);
+            }
+        }
+    }
+
+    /// The queue is about to lose everything.
+    pub(super) fn note_end(&self, state: &State, now: Timestamp) {
+        if self.journal.is_none() {
+            return;
+        }
+        for consumer in state.consumers().iter() {
+            self.note_consumer(state, consumer.id, false, now);
+        }
+        for message in state.messages() {
+            self.note_dropped(message, DropReason::QueueDeleted, now);
+        }
+    }
+
+    /// A consumer has started, or is about to end.
+    pub(super) fn note_consumer(
+        &self,
+        state: &State,
+        id: ConsumerId,
+        started: bool,
+        now: Timestamp,
+    ) {
+        let Some(journal) = &self.journal else { return };
+        let Some(consumer) = state.consumers().at(id.slot).filter(|known| known.id == id) else {
+            return;
+        };
+        let (queue, consumer_tag) = (self.name.clone(), consumer.spec.tag.clone());
+        let kind = if started {
+            EventKind::ConsumerStarted { queue, consumer_tag }
+        } else {
+            EventKind::ConsumerCancelled { queue, consumer_tag }
+        };
+        journal.note(now, &self.virtual_host, None, kind);
+    }
+}
