@@ -16,6 +16,7 @@ use crate::data_directory::{Durability, LogUsage, Recovery};
 use crate::definitions::{Definitions, ImportError, import};
 use crate::embedded::Connection;
 use crate::error::{Error, Result};
+use crate::faults::{Faults, Registry};
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::memory::Memory;
@@ -25,6 +26,7 @@ use crate::queue::ConnectionId;
 use crate::queue::effects::Wake;
 use crate::session::Session;
 use crate::sleep::Sleep;
+use crate::sleepers::Sleepers;
 use crate::timers::Timers;
 use crate::vhost::{Shared, VirtualHost};
 
@@ -32,6 +34,9 @@ use crate::vhost::{Shared, VirtualHost};
 pub(crate) trait Closable: Send + Sync {
     /// Asks the connection to end with 320 and this reason.
     fn force_close(&self, reason: &str);
+
+    /// Ends the connection for this error.
+    fn end(&self, error: Error);
 }
 
 /// What everything that belongs to a broker holds on to.
@@ -45,6 +50,14 @@ pub(crate) struct Inner {
     connections: Mutex<HashMap<ConnectionId, Arc<dyn Closable>>>,
     next_connection: AtomicU64,
     closed: AtomicBool,
+    disk_alarm: DiskAlarm,
+}
+
+/// The disk alarm of a broker, raised by hand whether it has a disk or not.
+#[derive(Default)]
+struct DiskAlarm {
+    forced: AtomicBool,
+    blocked: Sleepers,
 }
 
 impl Inner {
@@ -107,6 +120,14 @@ impl Inner {
         &self.shared.clock
     }
 
+    pub fn faults(&self) -> &Arc<Registry> {
+        &self.shared.faults
+    }
+
+    pub fn open_connections(&self) -> Vec<Arc<dyn Closable>> {
+        self.connections.lock().values().cloned().collect()
+    }
+
     pub fn timers(&self) -> &Arc<Timers> {
         &self.shared.timers
     }
@@ -159,7 +180,8 @@ impl Inner {
 
     /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
     pub fn alarm(&self) -> Option<&'static str> {
-        let disk = self.persistence().is_some_and(|store| store.is_alarmed());
+        let disk = self.disk_alarm.forced.load(Ordering::SeqCst)
+            || self.persistence().is_some_and(|store| store.is_alarmed());
         match (self.memory().is_alarmed(), disk) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
@@ -177,6 +199,12 @@ impl Inner {
     pub fn wake_when_calmer(&self, sleeper: &Arc<dyn Wake>) {
         if self.memory().is_alarmed() {
             self.memory().wake_when_over(sleeper);
+        }
+        if self.disk_alarm.forced.load(Ordering::SeqCst) {
+            self.disk_alarm.blocked.add(sleeper);
+            if !self.disk_alarm.forced.load(Ordering::SeqCst) {
+                sleeper.wake(); // it was cleared before it knew of the sleeper
+            }
         }
         if let Some(store) = self.persistence().filter(|s| s.is_behind() || s.is_alarmed()) {
             store.wake_when_changed(sleeper);
@@ -321,6 +349,11 @@ impl Broker {
     /// What has happened in the broker; nothing unless [`BrokerBuilder::journal`] asked for it.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What is to go wrong: faults that a test declares. There are none unless it does.
+    pub fn faults(&self) -> Faults {
+        Faults::new(&self.inner)
     }
 
     /// Number of open connections, embedded ones included.
@@ -488,10 +521,12 @@ impl Broker {
     }
 
     /// Raises or clears the disk alarm by hand: while it is raised AMQP connections that publish
-    /// are blocked `[rabbitmq disk-alarms]`. Without a data directory this does nothing.
+    /// are blocked `[rabbitmq disk-alarms]`. A broker in memory has no other disk alarm than this.
     pub fn set_disk_alarm(&self, on: bool) {
-        if let Some(store) = self.inner.persistence() {
-            store.force_alarm(on);
+        let alarm = &self.inner.disk_alarm;
+        alarm.forced.store(on, Ordering::SeqCst);
+        if !on {
+            alarm.blocked.wake_all();
         }
     }
 
@@ -684,6 +719,7 @@ impl BrokerBuilder {
                 clock: self.clock,
                 timers,
                 memory,
+                faults: Arc::default(),
                 persistence,
                 journal: journal.is_on().then(|| Arc::clone(&journal)),
                 changes,
@@ -695,6 +731,7 @@ impl BrokerBuilder {
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
             closed: AtomicBool::new(false),
+            disk_alarm: DiskAlarm::default(),
         });
         inner.add_virtual_host(default_virtual_host);
         Broker {

@@ -124,6 +124,20 @@ pub enum Error {
     /// 541: the disk fails.
     #[error("cannot be stored: {0}")]
     Storage(String),
+    /// A fault that a test declared, see [`crate::faults`]: any code, and what it closes.
+    #[error("{text}")]
+    Fault {
+        /// Reply code.
+        code: u16,
+        /// The text, without the name of the code.
+        text: String,
+        /// What it closes.
+        scope: Scope,
+    },
+    /// 320: the connection is lost, because a test wants it to be, see [`crate::faults`]. Only an
+    /// embedding program ever hears of it.
+    #[error("connection was lost")]
+    ConnectionLost,
     /// 504: the channel or its connection is closed.
     #[error("channel is closed")]
     ChannelClosed,
@@ -174,7 +188,8 @@ impl Error {
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
-            ConnectionForced(_) => (code::CONNECTION_FORCED, Scope::Connection),
+            Fault { code, scope, .. } => (*code, *scope),
+            ConnectionForced(_) | ConnectionLost => (code::CONNECTION_FORCED, Scope::Connection),
             Storage(_) => (code::INTERNAL_ERROR, Scope::Connection),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }

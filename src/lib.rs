@@ -70,6 +70,7 @@
 //! - [`Error`]: why an operation was refused, with AMQP's reply code and RabbitMQ's text. On the
 //!   wire an error closes the channel or connection; here it is returned, and nothing closes.
 //! - [`access`]: users and permissions.
+//! - [`faults`]: what goes wrong, declared by a test: [`Broker::faults`].
 //! - [`vhost`], [`exchange`], [`queue`], [`message`]: the parts of the broker, for whoever wants to
 //!   look inside, or to use the routing or the queue machine by itself.
 //!
@@ -112,6 +113,7 @@ pub mod duplicate_key;
 mod embedded;
 mod error;
 pub mod exchange;
+pub mod faults;
 #[cfg(feature = "gateway")]
 mod gateway;
 pub mod journal;

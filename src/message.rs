@@ -49,7 +49,7 @@ impl Body<'_> {
         self.len() == 0
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Body::Borrowed(octets) => octets,
             Body::Shared(octets) => octets,

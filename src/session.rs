@@ -1,7 +1,7 @@
 //! Who is at the other end: the user and virtual host of a connection, and what they may do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -26,6 +26,7 @@ pub struct Session {
     pub consumer_cancel_notify: bool,
     access: Arc<AccessControl>,
     exclusive_queues: Mutex<Vec<QueueName>>,
+    name: OnceLock<String>,
     closed: AtomicBool,
     /// The broker itself: nothing is refused.
     trusted: bool,
@@ -49,6 +50,7 @@ impl Session {
             consumer_cancel_notify,
             access,
             exclusive_queues: Mutex::default(),
+            name: OnceLock::new(),
             closed: AtomicBool::new(false),
             trusted: false,
         })
@@ -64,9 +66,21 @@ impl Session {
             consumer_cancel_notify: false,
             access,
             exclusive_queues: Mutex::default(),
+            name: OnceLock::new(),
             closed: AtomicBool::new(false),
             trusted: true,
         }
+    }
+
+    /// What the client calls the connection; empty if it does not say.
+    pub fn name(&self) -> &str {
+        self.name.get().map_or("", String::as_str)
+    }
+
+    /// The client calls the connection by this name. Only the first one counts.
+    pub fn set_name(&self, name: String) {
+        // Fails if it has one.
+        let _ = self.name.set(name);
     }
 
     /// Fails with 403 unless the user has the permission.

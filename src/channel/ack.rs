@@ -4,6 +4,7 @@
 use crate::channel::deliveries::Unacked;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
+use crate::faults::{Method, Subject, Trigger};
 use crate::queue::Settlement;
 use crate::queue::effects::Effects;
 
@@ -16,6 +17,7 @@ impl Channel {
         multiple: bool,
         effects: &mut Effects,
     ) -> Result<()> {
+        self.meet(Method::BasicAck, Subject::default(), effects)?;
         self.settle_tags(delivery_tag, multiple, Settlement::Ack, effects)
     }
 
@@ -27,8 +29,8 @@ impl Channel {
         requeue: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        let settlement = if requeue { Settlement::Requeue } else { Settlement::Reject };
-        self.settle_tags(delivery_tag, multiple, settlement, effects)
+        self.meet(Method::BasicNack, Subject::default(), effects)?;
+        self.settle_tags(delivery_tag, multiple, Settlement::refusal(requeue), effects)
     }
 
     /// As [`Channel::basic_nack`], for one delivery. Errors: 406.
@@ -38,12 +40,14 @@ impl Channel {
         requeue: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        self.basic_nack(delivery_tag, false, requeue, effects)
+        self.meet(Method::BasicReject, Subject::default(), effects)?;
+        self.settle_tags(delivery_tag, false, Settlement::refusal(requeue), effects)
     }
 
     /// Gives back everything that is not acknowledged. Errors: 540 without `requeue`.
     pub fn basic_recover(&mut self, requeue: bool, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::BasicRecover, Subject::default(), effects)?;
         if !requeue {
             return Err(Error::NotImplemented("requeue=false".into()));
         }
@@ -78,7 +82,14 @@ impl Channel {
         effects: &mut Effects,
     ) {
         let now = self.now();
+        let watch = &self.watch;
+        let watched = settlement == Settlement::Requeue && watch.watches(Trigger::REQUEUES);
         self.deliveries.by_queue(taken, |queue, group| {
+            let mut settlement = settlement;
+            let subject = Subject::queue(queue.name().as_str());
+            if watched && watch.meet(Trigger::Requeue, subject).is_some() {
+                settlement = Settlement::RequeueLast { first: queue.reserve(group.len()) };
+            }
             queue.settle(group.iter().map(|(_, unacked)| unacked.id()), settlement, now, effects);
         });
         if self.deliveries.take_starved() {

@@ -1,11 +1,12 @@
 //! Publisher confirms of a channel `[rabbitmq confirms]`.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::channel::output::ChannelOutput;
+use crate::faults::{Action, Hit, RuleState};
 use crate::queue::effects::Wakeups;
 
 /// Numbers publishes and groups their confirms, so that a run of them takes one frame.
@@ -18,6 +19,30 @@ pub struct Confirms {
     /// The last ticket.
     ticket: u64,
     line: Arc<ConfirmLine>,
+    /// What a fault makes of the publish at hand.
+    fate: Option<Fate>,
+}
+
+/// What a fault makes of a confirm.
+pub enum Fate {
+    /// A refusal.
+    Nack,
+    /// Nothing, ever.
+    Lost,
+    /// A confirm, once the rule lets it go.
+    Held(Arc<RuleState>),
+}
+
+impl Fate {
+    /// What the rule wants.
+    pub fn of(hit: &Hit) -> Option<Self> {
+        match hit.action() {
+            Action::Nack => Some(Self::Nack),
+            Action::Lose => Some(Self::Lost),
+            Action::Hold => Some(Self::Held(Arc::clone(&hit.rule))),
+            _ => None,
+        }
+    }
 }
 
 /// The part of it that the store reaches, from its own thread.
@@ -26,7 +51,7 @@ pub struct ConfirmLine {
     output: Arc<dyn ChannelOutput>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Line {
     /// Publishes up to this one were confirmed to the client.
     told: u64,
@@ -34,22 +59,36 @@ struct Line {
     /// The store has everything up to this ticket.
     stored: u64,
     closed: bool,
+    /// Some confirm did not come in its turn: the others come one by one, and never mean it.
+    one_by_one: bool,
 }
 
 /// What became of the publishes up to a number, since the step before.
-#[derive(Debug)]
 struct Step {
     last: u64,
-    ack: bool,
+    outcome: Outcome,
     /// The store has to have this first.
     ticket: u64,
+}
+
+enum Outcome {
+    Ack,
+    Nack,
+    Lost,
+    Held(Arc<RuleState>, Weak<ConfirmLine>),
+}
+
+impl Outcome {
+    fn is_ack(&self) -> bool {
+        matches!(self, Self::Ack)
+    }
 }
 
 impl Confirms {
     /// Nothing published yet.
     pub fn new(output: Arc<dyn ChannelOutput>) -> Self {
         let line = Arc::new(ConfirmLine { state: Mutex::default(), output });
-        Self { last: 0, ticket: 0, line }
+        Self { last: 0, ticket: 0, line, fate: None }
     }
 
     /// Numbers a publish.
@@ -67,12 +106,23 @@ impl Confirms {
 
     /// The publishes up to this one, and after those that were settled before, are accepted.
     pub fn accept(&mut self, number: u64) {
-        self.line.push(Step { last: number, ack: true, ticket: self.ticket });
+        let outcome = match self.fate.take() {
+            None => Outcome::Ack,
+            Some(Fate::Nack) => Outcome::Nack,
+            Some(Fate::Lost) => Outcome::Lost,
+            Some(Fate::Held(rule)) => Outcome::Held(rule, Arc::downgrade(&self.line)),
+        };
+        self.line.push(Step { last: number, outcome, ticket: self.ticket });
+    }
+
+    /// What becomes of the confirm of the publish that comes next.
+    pub fn set_fate(&mut self, fate: Option<Fate>) {
+        self.fate = fate;
     }
 
     /// The publish with this number is refused.
     pub fn refuse(&mut self, number: u64) {
-        self.line.push(Step { last: number, ack: false, ticket: self.ticket });
+        self.line.push(Step { last: number, outcome: Outcome::Nack, ticket: self.ticket });
     }
 
     /// Tells the client what has become known since the last time.
@@ -92,11 +142,24 @@ impl ConfirmLine {
     fn push(&self, step: Step) {
         let mut line = self.state.lock();
         match line.steps.back_mut() {
-            Some(back) if back.ack && step.ack && back.ticket == step.ticket => {
+            Some(back)
+                if back.outcome.is_ack() && step.outcome.is_ack() && back.ticket == step.ticket =>
+            {
                 back.last = step.last;
             }
             _ => line.steps.push_back(step),
         }
+    }
+
+    /// A confirm that was held back goes out.
+    fn confirm_held(&self, number: u64) {
+        let mut wakeups = Wakeups::default();
+        let line = self.state.lock();
+        if !line.closed {
+            self.output.confirm(number, false, true, &mut wakeups);
+        }
+        drop(line);
+        wakeups.wake_all();
     }
 
     /// The store has everything up to a ticket.
@@ -118,19 +181,45 @@ impl Line {
         let mut accepted = self.told;
         while self.steps.front().is_some_and(|step| step.ticket <= self.stored) {
             let Some(step) = self.steps.pop_front() else { break };
-            if step.ack {
+            if step.outcome.is_ack() {
                 accepted = step.last;
                 continue;
             }
             self.accept(accepted, output, wakeups);
-            output.confirm(step.last, false, false, wakeups);
-            (self.told, accepted) = (step.last, step.last);
+            let last = step.last;
+            self.settle_apart(step, output, wakeups);
+            (self.told, accepted) = (last, last);
         }
         self.accept(accepted, output, wakeups);
     }
 
+    /// A publish that is not simply accepted.
+    fn settle_apart(&mut self, step: Step, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
+        let number = step.last;
+        match step.outcome {
+            Outcome::Ack | Outcome::Nack => {
+                output.confirm(number, false, step.outcome.is_ack(), wakeups);
+            }
+            Outcome::Lost => self.one_by_one = true,
+            Outcome::Held(rule, line) => {
+                self.one_by_one = true;
+                let go_on = move || {
+                    if let Some(line) = line.upgrade() {
+                        line.confirm_held(number);
+                    }
+                };
+                if rule.hold(Box::new(go_on)).is_err() {
+                    output.confirm(number, false, true, wakeups);
+                }
+            }
+        }
+    }
+
     fn accept(&mut self, number: u64, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
-        if number > self.told {
+        if self.one_by_one {
+            (self.told + 1..=number).for_each(|n| output.confirm(n, false, true, wakeups));
+            self.told = self.told.max(number);
+        } else if number > self.told {
             output.confirm(number, number - self.told > 1, true, wakeups);
             self.told = number;
         }

@@ -7,6 +7,7 @@ use amq_protocol::types::FieldTable;
 use crate::access::{Access, ResourceKind};
 use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
+use crate::faults::{Method, Subject};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::arguments::{ArgumentError, as_integer, get, type_name};
@@ -57,6 +58,7 @@ impl Channel {
         started: impl FnOnce(&ConsumerTag),
     ) -> Result<ConsumerTag> {
         self.flush(effects);
+        self.meet(Method::BasicConsume, Subject::queue(&consume.queue), effects)?;
         self.forget_cancelled();
         let tag = match consume.consumer_tag.as_str() {
             "" => ConsumerTag::from(random_name("amq.ctag")),
@@ -134,8 +136,10 @@ impl Channel {
     }
 
     /// Ends a consumer; after this nothing is delivered to it. An unknown tag counts as ended.
-    pub fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) {
+    /// Errors: none, but what a fault has it.
+    pub fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::BasicCancel, Subject::default(), effects)?;
         if self.reply_consumer.as_ref().is_some_and(|(tag, _)| tag.as_str() == consumer_tag) {
             self.drop_reply_consumer();
         }
@@ -143,6 +147,7 @@ impl Channel {
             consumer.queue.remove_consumer(consumer.id, self.now(), effects);
             self.deliveries.end_consumer(consumer.source, &tag);
         }
+        Ok(())
     }
 
     /// Takes one message. Errors: 403, 404, 405.
@@ -153,6 +158,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<Option<GetOk>> {
         self.flush(effects);
+        self.meet(Method::BasicGet, Subject::queue(queue), effects)?;
         let name = self.queue_name(queue)?;
         self.session.check(Access::Read, ResourceKind::Queue, &name)?;
         let queue = self.virtual_host().queue(&name)?;
@@ -185,6 +191,7 @@ impl Channel {
         accepted: impl FnOnce(),
     ) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::BasicQos, Subject::default(), effects)?;
         if prefetch_size != 0 {
             return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
         }

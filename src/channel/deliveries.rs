@@ -1,13 +1,17 @@
 //! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
+mod faults;
+
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::channel::Watch;
 use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::names::ConsumerTag;
@@ -59,6 +63,10 @@ struct State {
     /// By number; a number is used again when its source is finished.
     sources: Vec<Option<Source>>,
     reply_consumer: Option<ConsumerTag>,
+    /// Deliveries that a fault delays, by the time at which they are due.
+    held: Vec<(Timestamp, Delivery)>,
+    /// A fault is about to end the channel: its client gets no more deliveries.
+    is_silent: bool,
 }
 
 /// The part of a channel that queues reach, from any thread.
@@ -66,6 +74,9 @@ pub struct Deliveries {
     state: Mutex<State>,
     output: Arc<dyn ChannelOutput>,
     cancel_notify: bool,
+    /// Faults that tests declare.
+    watch: Option<Watch>,
+    me: Weak<Self>,
     /// Prefetch shared by all consumers (`global=true`); 0 for none.
     limit: AtomicU32,
     /// Deliveries to consumers that count against it.
@@ -76,11 +87,17 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Nothing delivered yet. `cancel_notify`: the client wants to hear of cancelled consumers.
-    pub fn new(output: Arc<dyn ChannelOutput>, cancel_notify: bool) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(
+        output: Arc<dyn ChannelOutput>,
+        cancel_notify: bool,
+        watch: Option<Watch>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             state: Mutex::default(),
             output,
             cancel_notify,
+            watch,
+            me: Weak::clone(me),
             limit: AtomicU32::new(0),
             outstanding: AtomicU32::new(0),
             starved: AtomicBool::new(false),
@@ -289,6 +306,9 @@ impl Outlet for Deliveries {
     }
 
     fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
+        if self.is_watched() {
+            return self.deliver_watched(deliveries, wakeups);
+        }
         let mut state = self.state.lock();
         let State { last_tag, unacked, sources, .. } = &mut *state;
         let mut outgoing = deliveries.iter().filter_map(|delivery| {
@@ -376,6 +396,7 @@ mod tests {
         }
         fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
         fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
+        fn fail(&self, _: Error, _: &mut Wakeups) {}
         fn cancel(&self, _: &ConsumerTag, _: &mut Wakeups) {}
     }
 
@@ -394,7 +415,7 @@ mod tests {
 
     #[test]
     fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
         for turn in 0..1000 {
             let queue = queue(&turn.to_string());
             let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
@@ -418,7 +439,7 @@ mod tests {
         const QUEUES: usize = 4;
         let barrier = std::sync::Barrier::new(QUEUES);
         for _ in 0..2000 {
-            let deliveries = Deliveries::new(Arc::new(Nobody), false);
+            let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
             deliveries.set_limit(2);
             let reserve = || {
                 barrier.wait();
@@ -434,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), false);
+        let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
         let (first, second) = (queue("first"), queue("second"));
         let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
         deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });

@@ -5,11 +5,13 @@ mod ack;
 mod confirms;
 mod consume;
 mod deliveries;
+mod faults;
 mod noting;
 pub mod output;
 mod publish;
 mod resources;
 mod transaction;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +31,9 @@ use crate::session::Session;
 use crate::vhost::VirtualHost;
 
 pub use self::consume::{Consume, GetOk};
+#[cfg(feature = "gateway")]
+pub use self::faults::stop_reading;
+pub use self::watch::Watch;
 
 /// What publishes and acknowledgements of a channel are subject to.
 enum Mode {
@@ -64,15 +69,22 @@ pub struct Channel {
     publisher: Publisher,
     /// Consumer of direct replies, and the routing key that leads to it.
     reply_consumer: Option<(ConsumerTag, String)>,
+    /// Faults that tests declare.
+    watch: Watch,
+    /// What a fault ends the channel with after the method at hand.
+    afterwards: Option<Error>,
 }
 
 impl Channel {
     /// Opens a channel.
     pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Self {
         let cancel_notify = session.consumer_cancel_notify;
+        let number = output.number();
+        let watch = || Watch::new(&session, number);
         Self {
+            deliveries: Deliveries::new(output, cancel_notify, Some(watch())),
+            watch: watch(),
             session,
-            deliveries: Deliveries::new(output, cancel_notify),
             consumers: HashMap::new(),
             turn: 0,
             last_queue: None,
@@ -80,6 +92,7 @@ impl Channel {
             mode: Mode::Plain,
             publisher: Publisher::default(),
             reply_consumer: None,
+            afterwards: None,
         }
     }
 
@@ -98,6 +111,7 @@ impl Channel {
         if let Mode::Transaction(transaction) = &mut self.mode {
             taken = std::mem::take(transaction).roll_back(effects);
         }
+        self.deliveries.give_up_delays();
         // Tag 0 with multiple is never unknown.
         let _ = self.deliveries.take(0, true, &mut taken);
         taken.sort_unstable_by_key(|(tag, _)| *tag);

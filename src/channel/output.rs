@@ -1,6 +1,8 @@
 //! What a channel tells its client by itself, whoever that is: the gateway writes frames, an
 //! embedding program finds messages in a mailbox.
 
+use crate::error::Error;
+use crate::faults::Held;
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::effects::Wakeups;
@@ -41,6 +43,23 @@ pub trait ChannelOutput: Send + Sync {
     /// A delivery was not acknowledged in time: the channel has to close with 406
     /// `[rabbitmq consumers#acknowledgement-timeout]`.
     fn acknowledgement_timed_out(&self, timeout_ms: u64);
+
+    /// The channel's number; 0 if it has none.
+    fn number(&self) -> u16 {
+        0
+    }
+
+    /// The connection is about to be lost: what is written from now on gets nowhere.
+    fn seal(&self) {}
+
+    /// What the error closes has to close: the channel or its connection.
+    fn fail(&self, error: Error, wakeups: &mut Wakeups);
+
+    /// The client is not read any more, until what is returned is called. `None` if nothing is
+    /// ever read from it.
+    fn stop_reading(&self) -> Option<Held> {
+        None
+    }
 
     /// The queue of a consumer is gone `[rabbitmq consumer-cancel]`.
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups);

@@ -10,6 +10,7 @@ use crate::channel::noting::note_published;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
+use crate::faults::{Method, Subject, Trigger};
 use crate::journal::EventKind;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
@@ -40,6 +41,8 @@ pub(super) struct Publisher {
     /// Places in `pending` that a queue refused.
     pub(super) refused: Vec<usize>,
     scratch: Vec<u8>,
+    /// A fault keeps the publish at hand from its queues.
+    goes_nowhere: bool,
 }
 
 impl Channel {
@@ -48,6 +51,20 @@ impl Channel {
     /// It may stay with the channel until [`Channel::flush`] or any other method.
     #[inline]
     pub fn basic_publish(
+        &mut self,
+        publish: Publish<'_>,
+        mandatory: bool,
+        immediate: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS) {
+            return self.publish_watched(publish, mandatory, immediate, effects);
+        }
+        self.publish_as_usual(publish, mandatory, immediate, effects)
+    }
+
+    #[inline]
+    pub(super) fn publish_as_usual(
         &mut self,
         publish: Publish<'_>,
         mandatory: bool,
@@ -114,7 +131,7 @@ impl Channel {
             _ => Pass::Publish,
         };
         let session = &self.session;
-        let (message, route) = publish.into_routed(
+        let (message, mut route) = publish.into_routed(
             &host,
             &exchange,
             reply_to.as_deref(),
@@ -125,6 +142,9 @@ impl Channel {
                 _ => note_published(session, message),
             },
         )?;
+        if self.publisher.goes_nowhere {
+            route = Route::default();
+        }
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.publish(message, route, mandatory, effects);
             self.virtual_host().run_without_waking(effects);
@@ -154,6 +174,20 @@ impl Channel {
             }
         }
         Ok(())
+    }
+
+    /// Publishes a message that finds no queue, as a fault has it. Errors: as otherwise.
+    pub(super) fn publish_nowhere(
+        &mut self,
+        publish: Publish<'_>,
+        mandatory: bool,
+        immediate: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.publisher.goes_nowhere = true;
+        let result = self.publish_anew(publish, mandatory, immediate, effects);
+        self.publisher.goes_nowhere = false;
+        result
     }
 
     /// The exchange to publish to, if the user may.
@@ -224,7 +258,7 @@ impl Channel {
         }
     }
 
-    fn enqueue_pending(&mut self, effects: &mut Effects) {
+    pub(super) fn enqueue_pending(&mut self, effects: &mut Effects) {
         if self.publisher.pending.is_empty() {
             return;
         }
@@ -274,6 +308,7 @@ impl Channel {
     /// confirm.select: from now on publishes are confirmed. Errors: 406.
     pub fn confirm_select(&mut self, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::ConfirmSelect, Subject::default(), effects)?;
         match self.mode {
             Mode::Transaction(_) => {
                 Err(Error::Precondition("cannot switch from tx to confirm mode".into()))

@@ -5,6 +5,7 @@ use amq_protocol::types::FieldTable;
 use crate::access::ResourceKind;
 use crate::channel::Channel;
 use crate::error::{Error, Result};
+use crate::faults::{Method, Subject};
 use crate::queue::effects::Effects;
 use crate::vhost::{Bind, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
@@ -16,6 +17,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<QueueDeclareOk> {
         self.flush(effects);
+        self.meet(Method::QueueDeclare, Subject::queue(&declare.queue), effects)?;
         let last;
         let mut declare = declare;
         if declare.passive && declare.queue.is_empty() {
@@ -38,6 +40,8 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        let subject = Subject { queue: Some(queue), ..Subject::binding(exchange, routing_key) };
+        self.meet(Method::QueueBind, subject, effects)?;
         let (queue, key) = self.queue_and_key(queue, routing_key)?;
         let bind = Bind {
             kind: ResourceKind::Queue,
@@ -59,6 +63,8 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        let subject = Subject { queue: Some(queue), ..Subject::binding(exchange, routing_key) };
+        self.meet(Method::QueueUnbind, subject, effects)?;
         let (queue, key) = self.queue_and_key(queue, routing_key)?;
         let bind = Bind {
             kind: ResourceKind::Queue,
@@ -83,6 +89,7 @@ impl Channel {
     /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
     pub fn queue_purge(&mut self, queue: &str, effects: &mut Effects) -> Result<usize> {
         self.flush(effects);
+        self.meet(Method::QueuePurge, Subject::queue(queue), effects)?;
         let queue = self.queue_name(queue)?;
         self.virtual_host().queue_purge(&self.session, &queue, effects)
     }
@@ -96,6 +103,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<usize> {
         self.flush(effects);
+        self.meet(Method::QueueDelete, Subject::queue(queue), effects)?;
         let queue = self.queue_name(queue)?;
         let host = self.virtual_host();
         let count = host.queue_delete(&self.session, &queue, if_unused, if_empty, effects)?;
@@ -110,6 +118,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::ExchangeDeclare, Subject::exchange(&declare.exchange), effects)?;
         self.virtual_host().exchange_declare(&self.session, declare, effects)
     }
 
@@ -121,6 +130,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::ExchangeDelete, Subject::exchange(exchange), effects)?;
         self.virtual_host().exchange_delete(&self.session, exchange, if_unused, effects)
     }
 
@@ -134,6 +144,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::ExchangeBind, Subject::binding(source, routing_key), effects)?;
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
         self.virtual_host().bind(&self.session, &bind, effects)
@@ -149,6 +160,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::ExchangeUnbind, Subject::binding(source, routing_key), effects)?;
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
         self.virtual_host().unbind(&self.session, &bind, effects)

@@ -7,6 +7,7 @@ use crate::channel::deliveries::Unacked;
 use crate::channel::noting::note_published;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
+use crate::faults::{Method, Subject};
 use crate::message::Message;
 use crate::persist;
 use crate::queue::effects::Effects;
@@ -53,6 +54,7 @@ impl Channel {
     /// tx.select: publishes and acknowledgements wait for a commit from now on. Errors: 406.
     pub fn tx_select(&mut self, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
+        self.meet(Method::TxSelect, Subject::default(), effects)?;
         match self.mode {
             Mode::Confirm(_) => {
                 Err(Error::Precondition("cannot switch from confirm to tx mode".into()))
@@ -68,6 +70,7 @@ impl Channel {
     /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a
     /// message; then the others have it all the same.
     pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
+        self.meet(Method::TxCommit, Subject::default(), effects)?;
         let Transaction { publishes, settled, footprint } = self.take_transaction()?;
         effects.footprint -= footprint as isize;
         let mut refused = false;
@@ -109,6 +112,7 @@ impl Channel {
     /// tx.rollback: publishes are forgotten, acknowledgements too: their messages are
     /// unacknowledged as before. Errors: 406.
     pub fn tx_rollback(&mut self, effects: &mut Effects) -> Result<()> {
+        self.meet(Method::TxRollback, Subject::default(), effects)?;
         let transaction = self.take_transaction()?;
         self.deliveries.put_back(transaction.roll_back(effects));
         Ok(())

@@ -14,7 +14,7 @@ use crate::embedded::consumer::Consumer;
 use crate::embedded::inbox::{Inbox, Mailbox};
 use crate::embedded::message::{Delivery, ReturnedMessage};
 use crate::embedded::publish::Publish;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Scope};
 use crate::limits::MAILBOX_LOW;
 use crate::message::Body;
 use crate::names::{ConsumerTag, QueueName};
@@ -97,12 +97,17 @@ impl ChannelInner {
         }
         let mut effects = Effects::new();
         let result = method(&mut core, &mut effects);
+        let result = core.take_afterwards().and(result);
         core.flush(&mut effects);
         drop(core);
         let host = &self.connection.session.virtual_host;
         host.run(&mut effects);
         if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
             store.wait_until_durable()?;
+        }
+        if let Err(Error::ConnectionLost | Error::Fault { scope: Scope::Connection, .. }) = &result
+        {
+            self.connection.close();
         }
         result
     }
@@ -140,10 +145,7 @@ impl ChannelInner {
     pub(super) fn cancel(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>, no_ack: bool) {
         if self.mailbox.is_open(tag, inbox) {
             // As above.
-            let _ = self.apply(|core, effects| {
-                core.basic_cancel(tag.as_str(), effects);
-                Ok(())
-            });
+            let _ = self.apply(|core, effects| core.basic_cancel(tag.as_str(), effects));
             self.mailbox.close(tag);
         }
         while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
@@ -159,6 +161,14 @@ impl ChannelInner {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Ends what an error ends.
+    pub(super) fn end(&self, error: &Error) {
+        match error.scope() {
+            Scope::Channel => self.close(),
+            Scope::Connection => self.connection.close(),
+        }
     }
 }
 

@@ -33,6 +33,10 @@ impl Closable for Handle {
             connection.close();
         }
     }
+
+    fn end(&self, error: Error) {
+        self.force_close(&error.to_string());
+    }
 }
 
 impl Connection {
@@ -74,7 +78,7 @@ impl Connection {
 }
 
 impl ConnectionInner {
-    fn close(&self) {
+    pub(super) fn close(&self) {
         if !self.session.close() {
             return;
         }

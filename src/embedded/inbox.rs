@@ -197,6 +197,20 @@ impl Mailbox {
     }
 }
 
+/// The end of a channel or its connection, when no lock is held.
+struct Ending {
+    channel: Weak<ChannelInner>,
+    error: Error,
+}
+
+impl Wake for Ending {
+    fn wake(&self) {
+        if let Some(channel) = self.channel.upgrade() {
+            channel.end(&self.error);
+        }
+    }
+}
+
 impl ChannelOutput for Mailbox {
     fn has_room(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_HIGH
@@ -242,6 +256,12 @@ impl ChannelOutput for Mailbox {
         let Some(channel) = self.channel.get().and_then(Weak::upgrade) else { return };
         tracing::warn!("{}", Error::acknowledgement_timeout(1, timeout_ms));
         channel.close();
+    }
+
+    fn fail(&self, error: Error, wakeups: &mut Wakeups) {
+        if let Some(channel) = self.channel.get().map(Weak::clone) {
+            wakeups.add(Arc::new(Ending { channel, error }));
+        }
     }
 
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {

@@ -10,6 +10,8 @@ use crate::access::User;
 use crate::broker::Inner;
 use crate::channel::Channel;
 use crate::error::{Error, Scope};
+use crate::faults::Method;
+use crate::gateway::faults;
 use crate::gateway::methods;
 use crate::gateway::outbox::{ChannelWriter, Outbox};
 use crate::message::Body;
@@ -40,13 +42,13 @@ struct Slot {
 
 /// The broker's side of one connection.
 pub struct Bridge {
-    broker: Arc<Inner>,
-    outbox: Arc<Outbox>,
+    pub(super) broker: Arc<Inner>,
+    pub(super) outbox: Arc<Outbox>,
     id: ConnectionId,
     peer_is_loopback: bool,
     peer: String,
     user: Option<Arc<User>>,
-    session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
     /// By number.
     channels: Vec<Slot>,
     /// Which of the channels is the first to be resumed next time.
@@ -58,6 +60,10 @@ pub struct Bridge {
     effects: Effects,
     /// The client has published: it may be blocked.
     pub has_published: bool,
+    /// A fault has cut the connection: there is nobody to talk to any more.
+    pub is_lost: bool,
+    /// What the client calls the connection.
+    name: String,
     /// Octets of bodies that have come in part, as the memory was told.
     unfinished_octets: usize,
 }
@@ -85,6 +91,8 @@ impl Bridge {
             unflushed: None,
             effects: Effects::new(),
             has_published: false,
+            is_lost: false,
+            name: String::new(),
             unfinished_octets: 0,
         }
     }
@@ -112,13 +120,16 @@ impl Bridge {
 
     fn handle_rare(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
         match event {
-            Event::Login { mechanism, response, .. }
-            | Event::LoginResponse { mechanism, response } => {
+            Event::Login { mechanism, response, client_properties } => {
+                self.name = faults::connection_name(client_properties);
+                return Ok(self.log_in(mechanism, response));
+            }
+            Event::LoginResponse { mechanism, response } => {
                 return Ok(self.log_in(mechanism, response));
             }
             Event::Open { virtual_host } => return self.open(virtual_host),
             Event::UpdateSecret { new_secret, .. } => return self.update_secret(new_secret),
-            Event::ChannelOpened { channel } => self.open_channel(channel),
+            Event::ChannelOpened { channel } => self.open_channel(channel)?,
             Event::ChannelClosed { channel } => self.close_channel(channel),
             Event::Method { channel, method } => self.method(channel, method)?,
             Event::Qos { channel, prefetch_size, prefetch_count, global } => {
@@ -192,6 +203,7 @@ impl Bridge {
             return Ok(());
         };
         let result = apply(&mut slot.channel, &self.outbox, &mut self.effects);
+        let result = slot.channel.take_afterwards().and(result);
         session.virtual_host.run_without_waking(&mut self.effects);
         result.map_err(|error| Failure { channel: number, error, method })
     }
@@ -204,13 +216,14 @@ impl Bridge {
         Some(self.last)
     }
 
-    fn open_channel(&mut self, number: u16) {
-        let Some(session) = &self.session else { return };
+    fn open_channel(&mut self, number: u16) -> Result<(), Failure> {
+        let Some(session) = &self.session else { return Ok(()) };
         let output = ChannelWriter::new(&self.outbox, number);
         let channel = Channel::open(Arc::clone(session), output);
         if let Err(at) = self.channels.binary_search_by_key(&number, |slot| slot.number) {
             self.channels.insert(at, Slot { number, channel });
         }
+        self.meet(Method::ChannelOpen, number)
     }
 
     /// Closes a channel: before the client hears of it, all its effects have taken place.
@@ -322,6 +335,7 @@ impl Bridge {
         // Whether the client wants cancel notifications is known by now.
         let notify = self.outbox.wants_cancel_notify();
         let session = self.broker.open(self.id, user, virtual_host, notify).map_err(fail)?;
+        session.set_name(std::mem::take(&mut self.name));
         self.broker.register_client(self.id, Arc::clone(&self.outbox) as _).map_err(fail)?;
         tracing::info!(
             peer = self.peer,
@@ -330,6 +344,7 @@ impl Bridge {
             "connection opened"
         );
         self.session = Some(session);
+        self.meet(Method::ConnectionOpen, 0)?;
         Ok(Answer::AcceptOpen)
     }
 
@@ -398,7 +413,9 @@ impl Failure {
         let Self { channel, error, method: (class_id, method_id) } = self;
         let (code, text) = (error.reply_code(), error.reply_text());
         tracing::info!(peer = bridge.peer, channel, "{text}");
-        if error.scope() == Scope::Channel && channel != 0 {
+        if error == Error::ConnectionLost {
+            bridge.lose();
+        } else if error.scope() == Scope::Channel && channel != 0 {
             bridge.close_channel(channel);
             protocol.close_channel(channel, code, &text, class_id, method_id);
         } else {

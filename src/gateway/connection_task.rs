@@ -104,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 Stored::Failed => self.fail_to_store(),
             }
             self.write(cx)?;
-            if self.protocol.is_finished() {
+            if self.protocol.is_finished() || self.bridge.is_lost {
                 // What could not be written by now never will be.
                 return Ok(true);
             }
@@ -128,10 +128,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         }
     }
 
-    /// Whether the client is not read: an alarm is on, the disk does not keep up, or the client
-    /// does not read what it asked for itself.
+    /// Whether the client is not read: an alarm is on, the disk does not keep up, the client does
+    /// not read what it asked for itself, or a test wants it so.
     fn is_holding_back(&self) -> bool {
-        self.blocked || self.slowed || self.outbox.waiting() > OUTBOX_FULL_BYTES
+        self.blocked
+            || self.slowed
+            || self.outbox.is_stopped()
+            || self.outbox.waiting() > OUTBOX_FULL_BYTES
     }
 
     /// Writes as much of what waits as goes.
@@ -143,6 +146,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                     return Ok(());
                 }
                 self.writing = self.outbox.take(std::mem::take(&mut self.writing));
+                self.bridge.spoil(&mut self.writing);
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.writing.io_slices(&mut slices);
@@ -186,7 +190,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 Err(failure) => failure.report(&mut self.protocol, &mut self.bridge),
             }
             self.take_replies();
-            let must_wait = self.bridge.wait_for_store();
+            if self.bridge.is_lost {
+                return;
+            }
+            let must_wait = self.bridge.wait_for_store() || self.outbox.is_stopped();
             if must_wait || self.outbox.waiting() > OUTBOX_FULL_BYTES {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;

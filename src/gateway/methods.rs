@@ -95,7 +95,7 @@ fn apply_basic(
     match method {
         M::Consume(consume) => return apply_consume(channel, consume, reply, effects),
         M::Cancel(cancel) => {
-            channel.basic_cancel(cancel.consumer_tag.as_str(), effects);
+            channel.basic_cancel(cancel.consumer_tag.as_str(), effects)?;
             let ok = M::CancelOk(basic::CancelOk { consumer_tag: cancel.consumer_tag });
             reply.unless(cancel.nowait, AMQPClass::Basic(ok));
         }

@@ -7,6 +7,7 @@
 mod alarm;
 mod bridge;
 mod connection_task;
+mod faults;
 mod in_memory;
 mod listener;
 mod memory_stream;

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
+use crate::faults::Held;
 use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
@@ -30,9 +31,24 @@ pub enum Stored {
     Failed = 3,
 }
 
+/// What waits to be written.
+#[derive(Default)]
+struct Waiting {
+    output: Output,
+    /// The connection is about to be lost: this still goes out, and nothing else.
+    sealed: Option<Output>,
+}
+
+impl Waiting {
+    /// What is to be written next.
+    fn next(&mut self) -> &mut Output {
+        self.sealed.as_mut().unwrap_or(&mut self.output)
+    }
+}
+
 /// Outgoing octets of one connection.
 pub struct Outbox {
-    output: Mutex<Output>,
+    output: Mutex<Waiting>,
     /// Octets in `output`, to be read without its lock.
     waiting: AtomicUsize,
     frame_max: AtomicU32,
@@ -47,6 +63,8 @@ pub struct Outbox {
     cancel_notify: AtomicBool,
     /// A [`Stored`].
     stored: AtomicU8,
+    /// A test does not want the client to be read.
+    stopped: AtomicBool,
 }
 
 impl Outbox {
@@ -63,6 +81,7 @@ impl Outbox {
             failures: Mutex::default(),
             cancel_notify: AtomicBool::new(false),
             stored: AtomicU8::new(Stored::Nothing as u8),
+            stopped: AtomicBool::new(false),
         })
     }
 
@@ -112,9 +131,25 @@ impl Outbox {
 
     /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
     pub fn write(&self, write: impl FnOnce(&mut Output, u32)) {
-        let mut output = self.output.lock();
-        write(&mut output, self.frame_max.load(Ordering::Relaxed));
-        self.waiting.store(output.len(), Ordering::SeqCst);
+        let mut waiting = self.output.lock();
+        write(&mut waiting.output, self.frame_max.load(Ordering::Relaxed));
+        if waiting.sealed.is_some() {
+            waiting.output.clear();
+        }
+        self.waiting.store(waiting.next().len(), Ordering::SeqCst);
+    }
+
+    /// The connection is about to be lost: what is written from now on gets nowhere.
+    pub fn seal(&self) {
+        let mut waiting = self.output.lock();
+        if waiting.sealed.is_none() {
+            waiting.sealed = Some(std::mem::take(&mut waiting.output));
+        }
+    }
+
+    /// Whether the client is not to be read, because a test wants it so.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// Octets that wait.
@@ -131,8 +166,8 @@ impl Outbox {
 
     /// Takes everything, leaving the empty `spare` in its place.
     pub fn take(&self, spare: Output) -> Output {
-        let mut output = self.output.lock();
-        let taken = std::mem::replace(&mut *output, spare);
+        let mut waiting = self.output.lock();
+        let taken = std::mem::replace(waiting.next(), spare);
         self.waiting.store(0, Ordering::SeqCst);
         taken
     }
@@ -172,6 +207,11 @@ impl Wake for Outbox {
 impl Closable for Outbox {
     fn force_close(&self, reason: &str) {
         *self.close_reason.lock() = Some(reason.into());
+        self.wake();
+    }
+
+    fn end(&self, error: Error) {
+        self.failures.lock().push((0, error));
         self.wake();
     }
 }
@@ -238,6 +278,30 @@ impl ChannelOutput for ChannelWriter {
         let error = Error::acknowledgement_timeout(self.channel, timeout_ms);
         self.outbox.failures.lock().push((self.channel, error));
         self.outbox.wake();
+    }
+
+    fn number(&self) -> u16 {
+        self.channel
+    }
+
+    fn seal(&self) {
+        self.outbox.seal();
+    }
+
+    fn fail(&self, error: Error, wakeups: &mut Wakeups) {
+        self.outbox.failures.lock().push((self.channel, error));
+        wakeups.add(Arc::clone(&self.outbox) as Arc<dyn Wake>);
+    }
+
+    fn stop_reading(&self) -> Option<Held> {
+        self.outbox.stopped.store(true, Ordering::SeqCst);
+        let outbox = Arc::downgrade(&self.outbox);
+        Some(Box::new(move || {
+            if let Some(outbox) = outbox.upgrade() {
+                outbox.stopped.store(false, Ordering::SeqCst);
+                outbox.wake();
+            }
+        }))
     }
 
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {

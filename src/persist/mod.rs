@@ -62,8 +62,6 @@ pub struct Persistence {
 pub struct Health {
     /// Records could not be made durable. Only a restart helps.
     records_failed: AtomicBool,
-    /// Raised by an operator, whatever is the case.
-    forced: AtomicBool,
     /// Connections that wait for room, or for the alarm to be over.
     waiting: Sleepers,
 }
@@ -394,15 +392,7 @@ impl Persistence {
 
     /// Whether publishers are blocked, because nothing can be stored at present.
     pub fn is_alarmed(&self) -> bool {
-        self.health.forced.load(Ordering::SeqCst)
-            || self.health.records_failed.load(Ordering::SeqCst)
-            || self.log.failure().is_some()
-    }
-
-    /// Raises the alarm by hand, or takes it back.
-    pub fn force_alarm(&self, on: bool) {
-        self.health.forced.store(on, Ordering::SeqCst);
-        self.health.changed();
+        self.health.records_failed.load(Ordering::SeqCst) || self.log.failure().is_some()
     }
 
     /// Wakes `sleeper` when it may go on: looks again after every change.

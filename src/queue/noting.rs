@@ -87,7 +87,9 @@ impl Queue {
             let queue = self.name.clone();
             let kind = match settlement {
                 Settlement::Ack => EventKind::Acked { queue },
-                Settlement::Requeue => EventKind::Requeued { queue },
+                Settlement::Requeue | Settlement::RequeueLast { .. } => {
+                    EventKind::Requeued { queue }
+                }
                 Settlement::Reject => EventKind::Rejected { queue },
             };
             self.note(journal, now, message, kind);

@@ -46,8 +46,25 @@ pub enum Settlement {
     Ack,
     /// Back to their original position `[amqp 0-9-1 basic.reject]`.
     Requeue,
+    /// Back to the end, with numbers from `first` on; what is stored keeps its number, and with it
+    /// its position.
+    RequeueLast {
+        /// The first of so many numbers.
+        first: u64,
+    },
     /// Dropped, or dead-lettered.
     Reject,
+}
+
+impl Settlement {
+    /// What basic.reject and basic.nack mean.
+    pub fn refusal(requeue: bool) -> Self {
+        if requeue { Self::Requeue } else { Self::Reject }
+    }
+
+    fn returns(self) -> bool {
+        matches!(self, Self::Requeue | Self::RequeueLast { .. })
+    }
 }
 
 /// A message that comes to a queue.
@@ -366,17 +383,25 @@ impl State {
     ) {
         let mut returned = Vec::new();
         for id in ids {
-            let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) else { continue };
+            let Some(Unacked { mut entry, consumer, .. }) = self.unacked.remove(id) else {
+                continue;
+            };
             self.footprint -= entry.message.footprint();
             if let Some(consumer) = consumer {
                 self.release_credit(consumer);
             }
-            if settlement != Settlement::Requeue {
+            if !settlement.returns() {
                 self.forget_key(&entry.message);
             }
             match settlement {
                 Settlement::Ack => self.note_gone(&entry, effects),
                 Settlement::Requeue => returned.push(entry),
+                Settlement::RequeueLast { first } => {
+                    if !entry.stored {
+                        entry.sequence = first + returned.len() as u64;
+                    }
+                    returned.push(entry);
+                }
                 Settlement::Reject => self.note_death(entry, DeathReason::Rejected, effects),
             }
         }

@@ -45,13 +45,14 @@ use crate::changes::Changes;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
+use crate::faults::Registry;
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
 use crate::queue::Queue;
 use crate::queue::effects::{Effects, StoreId};
-use crate::timers::Timers;
+use crate::timers::{Sleeper, Timers};
 use crate::vhost::extension::Extension;
 
 /// Exchanges that every virtual host has from the start.
@@ -74,6 +75,8 @@ pub struct Shared {
     pub timers: Arc<Timers>,
     /// Octets held by all queues and exchanges.
     pub memory: Arc<Memory>,
+    /// Faults that tests declare.
+    pub(crate) faults: Arc<Registry>,
     /// What survives a restart is kept there.
     pub persistence: Option<Arc<Persistence>>,
     /// What has happened, if that is to be kept.
@@ -165,6 +168,20 @@ impl VirtualHost {
     /// The present time.
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// Faults that tests declare.
+    pub(crate) fn faults(&self) -> &Arc<Registry> {
+        &self.shared.faults
+    }
+
+    /// Wakes a part of the host at this time.
+    pub(crate) fn wake_at<S: Sleeper + 'static>(
+        self: &Arc<Self>,
+        deadline: Timestamp,
+        sleeper: &Arc<S>,
+    ) {
+        self.shared.timers.schedule(deadline, self, sleeper);
     }
 
     /// A number that changes whenever an exchange, a queue or a binding does: whoever remembers a

@@ -1,0 +1,167 @@
+//! Deliveries while there are rules about them: one at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
+use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::faults::{Action, Phase, Subject, Trigger};
+use crate::queue::Settlement;
+use crate::queue::consumers::Delivery;
+use crate::queue::effects::{Effects, Wakeups};
+use crate::timers::Sleeper;
+use crate::vhost::VirtualHost;
+
+impl Deliveries {
+    /// Whether a rule may want to have a say.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.watches(Trigger::DELIVERIES))
+    }
+
+    pub(super) fn deliver_watched(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
+        let mut state = self.state.lock();
+        for delivery in deliveries.drain(..) {
+            self.deliver_one(&mut state, delivery, wakeups);
+        }
+    }
+
+    fn deliver_one(&self, state: &mut State, mut delivery: Delivery, wakeups: &mut Wakeups) {
+        let output = &*self.output;
+        let Some(source) = state.source(delivery.source) else { return };
+        let queue = Arc::clone(&source.queue);
+        let about = Subject::message((&delivery.entry.message).into());
+        let subject = Subject { queue: Some(queue.name().as_str()), ..about };
+        let hit = self.watch.as_ref().and_then(|watch| watch.meet(Trigger::Delivery, subject));
+        let Some(hit) = hit else { return state.pass_on(&delivery, output, wakeups) };
+        match (hit.action(), hit.action().error()) {
+            (_, Some(error)) => {
+                if hit.phase() == Phase::After {
+                    state.pass_on(&delivery, output, wakeups);
+                }
+                if error == Error::ConnectionLost {
+                    output.seal();
+                }
+                // What comes now is noted, so that it goes back when the channel closes.
+                state.is_silent = true;
+                if hit.phase() == Phase::Before {
+                    state.pass_on(&delivery, output, wakeups);
+                }
+                output.fail(error, wakeups);
+            }
+            (Action::Twice, None) => {
+                state.pass_on(&delivery, output, wakeups);
+                delivery.entry.redelivered = true;
+                if delivery.id != 0 {
+                    self.outstanding.fetch_add(1, Ordering::SeqCst);
+                }
+                state.pass_on(&delivery, output, wakeups);
+            }
+            (Action::Delay(by), None) => {
+                if let Some(host) = self.watch.as_ref().and_then(|watch| watch.virtual_host()) {
+                    let due = host.now() + *by;
+                    state.hold(due, delivery);
+                    self.wake_at(due, &host);
+                }
+            }
+            _ => state.pass_on(&delivery, output, wakeups),
+        }
+    }
+
+    fn wake_at(&self, due: Timestamp, host: &Arc<VirtualHost>) {
+        if let Some(deliveries) = self.me.upgrade() {
+            host.wake_at(due, &deliveries);
+        }
+    }
+
+    /// What is held back counts as delivered: the channel is about to close.
+    pub fn give_up_delays(&self) {
+        let mut state = self.state.lock();
+        for (_, delivery) in std::mem::take(&mut state.held) {
+            if delivery.id != 0 {
+                state.last_tag += 1;
+                let unacked = Unacked { source: delivery.source, id: delivery.id };
+                let tag = state.last_tag;
+                state.unacked.push(tag, unacked);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Gives a delivery its tag, notes it, and hands it to the client, unless that is beyond
+    /// reach.
+    fn pass_on(&mut self, delivery: &Delivery, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
+        let Delivery { source, id, entry, .. } = delivery;
+        let Some(consumer) = self.sources.get(*source as usize).and_then(Option::as_ref) else {
+            return;
+        };
+        self.last_tag += 1;
+        if *id != 0 {
+            consumer.count_delivery();
+            self.unacked.push(self.last_tag, Unacked { source: *source, id: *id });
+        }
+        if self.is_silent {
+            return;
+        }
+        let outgoing = Outgoing {
+            consumer_tag: &consumer.tag,
+            delivery_tag: self.last_tag,
+            redelivered: entry.redelivered,
+            delivery_count: delivery_count(&consumer.queue, entry),
+            message: &entry.message,
+        };
+        output.deliver(&mut std::iter::once(outgoing), wakeups);
+    }
+
+    /// Holds a delivery back. Its source is not forgotten meanwhile.
+    fn hold(&mut self, due: Timestamp, delivery: Delivery) {
+        if let Some(source) = self.source(delivery.source) {
+            source.count_delivery();
+            let at = self.held.partition_point(|(other, _)| *other <= due);
+            self.held.insert(at, (due, delivery));
+        }
+    }
+
+    /// Hands over what is due; returns what belongs to consumers that are gone.
+    fn release(
+        &mut self,
+        now: Timestamp,
+        output: &dyn ChannelOutput,
+        wakeups: &mut Wakeups,
+    ) -> Vec<(u64, Unacked)> {
+        let due = self.held.partition_point(|(due, _)| *due <= now);
+        let mut orphans = Vec::new();
+        let due: Vec<_> = self.held.drain(..due).collect();
+        for (_, delivery) in due {
+            let Some(source) = self.source(delivery.source) else { continue };
+            if source.ended && delivery.id != 0 {
+                orphans.push((0, Unacked { source: delivery.source, id: delivery.id }));
+                continue;
+            }
+            source.unacked.set(source.unacked.get().saturating_sub(1));
+            self.pass_on(&delivery, output, wakeups);
+        }
+        orphans
+    }
+}
+
+/// Deliveries that were delayed are due.
+impl Sleeper for Deliveries {
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
+        let now = host.now();
+        let mut state = self.state.lock();
+        let orphans = state.release(now, &*self.output, &mut effects.wakeups);
+        let next = state.held.first().map(|(due, _)| *due);
+        drop(state);
+        self.by_queue(&orphans, |queue, group| {
+            let ids = group.iter().map(|(_, unacked)| unacked.id());
+            queue.settle(ids, Settlement::Requeue, now, effects);
+        });
+        if let Some(next) = next {
+            self.wake_at(next, host);
+        }
+    }
+}

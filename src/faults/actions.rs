@@ -1,0 +1,81 @@
+//! What a rule does.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Error, Scope};
+
+/// Whether a rule acts instead of what it is about, or after that has taken effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    #[default]
+    Before,
+    After,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// The connection is lost.
+    Drop,
+    /// The channel or connection is closed.
+    Close { code: u16, text: String, scope: Scope },
+    /// The client is not read any more.
+    StopReading,
+    /// The publish finds no queue.
+    Unroutable,
+    /// The publish is refused.
+    Nack,
+    /// The publish is confirmed when the rule is released.
+    Hold,
+    /// The publish is never confirmed.
+    Lose,
+    /// The message is delivered once more.
+    Twice,
+    /// The message is delivered later.
+    Delay(Duration),
+    /// The message goes to the end of its queue.
+    ToTheEnd,
+    /// The frame does not end as it should.
+    Corrupt,
+    /// Half of the frame is sent, and then nothing.
+    Truncate,
+}
+
+impl Action {
+    /// The error that ends what is to end.
+    pub fn error(&self) -> Option<Error> {
+        match self {
+            Self::Drop => Some(Error::ConnectionLost),
+            Self::Close { code, text, scope } => {
+                Some(Error::Fault { code: *code, text: text.clone(), scope: *scope })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Drop => "drop the connection",
+            Self::Close { code, text, scope: Scope::Channel } => {
+                return write!(f, "close the channel with {code} ({text})");
+            }
+            Self::Close { code, text, scope: Scope::Connection } => {
+                return write!(f, "close the connection with {code} ({text})");
+            }
+            Self::StopReading => "stop reading",
+            Self::Unroutable => "find no queue",
+            Self::Nack => "nack",
+            Self::Hold => "hold back",
+            Self::Lose => "lose",
+            Self::Twice => "deliver twice",
+            Self::Delay(by) => return write!(f, "delay by {by:?}"),
+            Self::ToTheEnd => "put at the end of the queue",
+            Self::Corrupt => "corrupt",
+            Self::Truncate => "truncate, and drop the connection",
+        };
+        f.write_str(text)
+    }
+}

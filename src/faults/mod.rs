@@ -1,0 +1,168 @@
+//! Faults, declared as rules: what goes wrong rarely in production goes wrong in a test when the
+//! test says so.
+//!
+//! A rule says on what occasion it acts, which of these occasions it means, and what then happens.
+//! It is in force from the moment at which it has an action until it is [removed](Rule::remove).
+//!
+//! ```
+//! use leveret::faults::Method;
+//! use leveret::{Broker, Publish};
+//!
+//! let broker = Broker::new();
+//! let faults = broker.faults();
+//! let nacked = faults.confirms().for_exchange("orders").times(2).nack();
+//! let refused = faults.on(Method::QueueDeclare).for_queue("jobs").nth(1).refuse(406, "not so");
+//!
+//! let channel = broker.connect()?.open_channel()?;
+//! assert_eq!(channel.queue_declare("jobs").unwrap_err().reply_code(), 406);
+//! channel.exchange_declare("orders", "fanout")?;
+//! for _ in 0..3 {
+//!     let _ = channel.publish_and_confirm(Publish::to_exchange("orders", ""))?;
+//! }
+//! assert_eq!((nacked.fired(), refused.fired()), (2, 1));
+//! faults.assert_all_fired();
+//! # Ok::<(), leveret::Error>(())
+//! ```
+//!
+//! # Which occasions a rule means
+//!
+//! All of them, unless it is told otherwise by its filters (`for_…`, `on_…`, `matching`), which all
+//! have to hold, and by its count: [`nth`](When::nth), [`times`](When::times),
+//! [`after`](When::after). What its filters let pass, it counts. A filter for something that an
+//! occasion does not have, such as the queue of a publish, holds for none.
+//!
+//! Every rule counts for itself. If several would act on one occasion, the one that was declared
+//! first does.
+//!
+//! # Embedded channels
+//!
+//! An embedded channel meets the same faults: what closes a channel is an error there, as always,
+//! and what ends a connection closes it. Nobody reads an embedded connection, and it has no
+//! frames, no name and no channel numbers: all its channels are number 0.
+
+mod actions;
+mod confirms;
+mod deliveries;
+mod frames;
+mod methods;
+mod registry;
+mod requeues;
+mod rule;
+mod subject;
+mod when;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::broker::Inner;
+use crate::error::{Error, Scope};
+
+pub(crate) use self::actions::{Action, Phase};
+pub use self::confirms::Confirms;
+pub use self::deliveries::Deliveries;
+pub use self::frames::Frames;
+#[cfg(feature = "gateway")]
+pub(crate) use self::frames::spoil;
+pub use self::methods::{Method, Methods, Publishes};
+pub(crate) use self::registry::{Hit, Registry, Trigger};
+pub use self::requeues::Requeues;
+pub use self::rule::Rule;
+pub(crate) use self::rule::{Held, RuleState};
+pub use self::subject::Message;
+pub(crate) use self::subject::Subject;
+pub use self::when::When;
+
+/// The faults of a broker: [`Broker::faults`](crate::Broker::faults).
+#[derive(Clone)]
+pub struct Faults {
+    registry: Arc<Registry>,
+    broker: Weak<Inner>,
+}
+
+impl Faults {
+    pub(crate) fn new(broker: &Arc<Inner>) -> Self {
+        Self { registry: Arc::clone(broker.faults()), broker: Arc::downgrade(broker) }
+    }
+
+    /// A rule for a method that a client calls.
+    pub fn on(&self, method: Method) -> When<Methods> {
+        When::new(&self.registry, Trigger::Method(method), format!("on {method}"))
+    }
+
+    /// A rule for publishes: as `on(Method::BasicPublish)`, with more that can happen.
+    pub fn publishes(&self) -> When<Publishes> {
+        let trigger = Trigger::Method(Method::BasicPublish);
+        When::new(&self.registry, trigger, "publishes".into())
+    }
+
+    /// A rule for what publishers are told of their publishes `[rabbitmq confirms]`.
+    pub fn confirms(&self) -> When<Confirms> {
+        When::new(&self.registry, Trigger::Confirm, "confirms".into())
+    }
+
+    /// A rule for deliveries to consumers.
+    pub fn deliveries(&self) -> When<Deliveries> {
+        When::new(&self.registry, Trigger::Delivery, "deliveries".into())
+    }
+
+    /// A rule for messages that go back to their queue: rejected, or because their channel ended.
+    pub fn requeues(&self) -> When<Requeues> {
+        When::new(&self.registry, Trigger::Requeue, "requeues".into())
+    }
+
+    /// A rule for frames that the broker sends to a client whose connection is open.
+    pub fn frames(&self) -> When<Frames> {
+        When::new(&self.registry, Trigger::Frame, "frames".into())
+    }
+
+    /// Every connection is lost now: sockets and in-memory streams are closed without a word.
+    /// Tells how many. The broker has taken it in when
+    /// [`Broker::connection_count`](crate::Broker::connection_count) says so; on a manual clock
+    /// with in-memory streams, after the next [`Broker::advance`](crate::Broker::advance).
+    pub fn drop_connections(&self) -> usize {
+        self.end_connections(&Error::ConnectionLost)
+    }
+
+    /// Every connection is closed now with this reply code, such as 320, and text. Tells how many.
+    pub fn close_connections(&self, code: u16, text: &str) -> usize {
+        let scope = Scope::Connection;
+        self.end_connections(&Error::Fault { code, text: text.into(), scope })
+    }
+
+    fn end_connections(&self, error: &Error) -> usize {
+        let connections = self.broker.upgrade().map(|broker| broker.open_connections());
+        let connections = connections.unwrap_or_default();
+        connections.iter().for_each(|connection| connection.end(error.clone()));
+        connections.len()
+    }
+
+    /// All rules that are in force, in the order in which they were declared.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.registry.rules().into_iter().map(|rule| Rule::new(rule, &self.registry)).collect()
+    }
+
+    /// Removes all rules; what they hold back goes on.
+    pub fn clear(&self) {
+        self.rules().iter().for_each(Rule::remove);
+    }
+
+    /// Fails the test if there is a rule that never acted.
+    ///
+    /// # Panics
+    /// With the rules in force that never acted.
+    #[track_caller]
+    #[allow(clippy::panic, reason = "an assertion of a test fails by panicking")]
+    pub fn assert_all_fired(&self) {
+        let idle: Vec<_> = self.rules().into_iter().filter(|rule| rule.fired() == 0).collect();
+        if !idle.is_empty() {
+            let idle: Vec<_> = idle.iter().map(|rule| format!("\n  {rule}")).collect();
+            panic!("{} of the faults never happened:{}", idle.len(), idle.concat());
+        }
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.rules()).finish()
+    }
+}

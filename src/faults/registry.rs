@@ -1,0 +1,115 @@
+//! The rules in force, and a word that says what they are about: without rules that word is all
+//! that is looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::faults::{Action, Method, Phase, RuleState, Subject};
+
+/// On what occasion a rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    Method(Method),
+    Confirm,
+    Delivery,
+    Requeue,
+    Frame,
+}
+
+impl Trigger {
+    /// Publishes are apart: they come by the million.
+    pub const PUBLISHES: u32 = 1;
+    pub const METHODS: u32 = 2;
+    pub const CONFIRMS: u32 = 4;
+    pub const DELIVERIES: u32 = 8;
+    pub const REQUEUES: u32 = 16;
+    pub const FRAMES: u32 = 32;
+
+    fn bits(self) -> u32 {
+        match self {
+            Self::Method(Method::BasicPublish) => Self::PUBLISHES,
+            Self::Method(Method::Any) => Self::PUBLISHES | Self::METHODS,
+            Self::Method(_) => Self::METHODS,
+            Self::Confirm => Self::CONFIRMS,
+            Self::Delivery => Self::DELIVERIES,
+            Self::Requeue => Self::REQUEUES,
+            Self::Frame => Self::FRAMES,
+        }
+    }
+
+    /// Whether a rule for this is one for `other`.
+    fn includes(self, other: Self) -> bool {
+        self == other || matches!((self, other), (Self::Method(Method::Any), Self::Method(_)))
+    }
+}
+
+/// A rule that acts.
+pub(crate) struct Hit {
+    pub rule: Arc<RuleState>,
+}
+
+impl Hit {
+    pub fn action(&self) -> &Action {
+        &self.rule.action
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.rule.phase
+    }
+}
+
+/// The rules of a broker.
+#[derive(Default)]
+pub(crate) struct Registry {
+    watched: AtomicU32,
+    rules: Mutex<Vec<Arc<RuleState>>>,
+}
+
+impl Registry {
+    /// Whether there are rules about any of these. Who declares one and then sends something has
+    /// been seen to declare it by the time that arrives.
+    #[inline]
+    pub fn watches(&self, bits: u32) -> bool {
+        self.watched.load(Ordering::Relaxed) & bits != 0
+    }
+
+    pub fn add(&self, rule: Arc<RuleState>) {
+        let mut rules = self.rules.lock();
+        rules.push(rule);
+        self.note_watched(&rules);
+    }
+
+    pub fn remove(&self, rule: &Arc<RuleState>) {
+        let mut rules = self.rules.lock();
+        rules.retain(|known| !Arc::ptr_eq(known, rule));
+        self.note_watched(&rules);
+    }
+
+    fn note_watched(&self, rules: &[Arc<RuleState>]) {
+        let watched = rules.iter().fold(0, |bits, rule| bits | rule.trigger.bits());
+        self.watched.store(watched, Ordering::SeqCst);
+    }
+
+    pub fn rules(&self) -> Vec<Arc<RuleState>> {
+        self.rules.lock().clone()
+    }
+
+    /// Something happens. Every rule for it counts it; the first that is to act is returned.
+    pub fn meet(&self, trigger: Trigger, subject: &Subject<'_>) -> Option<Hit> {
+        let mut hit = None;
+        // Filters are the test's own code, and are not called under a lock.
+        for rule in self.rules() {
+            if rule.trigger.includes(trigger)
+                && rule.filter.holds(subject)
+                && rule.count()
+                && hit.is_none()
+            {
+                rule.note_fired();
+                hit = Some(Hit { rule });
+            }
+        }
+        hit
+    }
+}

@@ -1,0 +1,147 @@
+//! One rule: when it acts, how often it did, and what it holds back.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::faults::subject::Filter;
+use crate::faults::{Action, Phase, Registry, Trigger};
+
+/// What goes on when a rule lets go of it.
+pub(crate) type Held = Box<dyn FnOnce() + Send>;
+
+/// Which of the occasions that pass the filter are meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    /// So many are let pass first.
+    pub after: usize,
+    /// Then it acts on so many.
+    pub times: Option<usize>,
+}
+
+impl Window {
+    fn includes(self, number: usize) -> bool {
+        number >= self.after && self.times.is_none_or(|times| number - self.after < times)
+    }
+}
+
+/// What a rule holds back; `None` once it was removed, and holds nothing any more.
+type Holding = Mutex<Option<Vec<Held>>>;
+
+pub(crate) struct RuleState {
+    pub trigger: Trigger,
+    pub filter: Filter,
+    pub phase: Phase,
+    pub action: Action,
+    pub window: Window,
+    pub text: String,
+    seen: AtomicUsize,
+    fired: AtomicUsize,
+    holding: Holding,
+}
+
+impl RuleState {
+    pub fn new(
+        trigger: Trigger,
+        filter: Filter,
+        (window, phase): (Window, Phase),
+        action: Action,
+        text: String,
+    ) -> Self {
+        Self {
+            trigger,
+            filter,
+            phase,
+            action,
+            window,
+            text,
+            seen: AtomicUsize::new(0),
+            fired: AtomicUsize::new(0),
+            holding: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Counts an occasion; tells whether it is one to act on.
+    pub fn count(&self) -> bool {
+        self.window.includes(self.seen.fetch_add(1, Ordering::SeqCst))
+    }
+
+    pub fn note_fired(&self) {
+        self.fired.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Holds something back until the rule lets go. Gives it back if the rule was removed.
+    pub fn hold(&self, held: Held) -> Result<(), Held> {
+        match &mut *self.holding.lock() {
+            Some(holding) => {
+                holding.push(held);
+                Ok(())
+            }
+            None => Err(held),
+        }
+    }
+
+    /// Lets go of what is held; what goes on may lead back here.
+    fn release(&self, for_good: bool) -> usize {
+        let mut holding = self.holding.lock();
+        let held = match &mut *holding {
+            Some(held) if !for_good => std::mem::take(held),
+            holding => holding.take().unwrap_or_default(),
+        };
+        drop(holding);
+        let count = held.len();
+        held.into_iter().for_each(|go_on| go_on());
+        count
+    }
+}
+
+/// A fault that was declared. Clones are the same rule; dropping it changes nothing.
+#[derive(Clone)]
+pub struct Rule {
+    state: Arc<RuleState>,
+    registry: Weak<Registry>,
+}
+
+impl Rule {
+    pub(crate) fn new(state: Arc<RuleState>, registry: &Arc<Registry>) -> Self {
+        Self { state, registry: Arc::downgrade(registry) }
+    }
+
+    /// How often it acted.
+    pub fn fired(&self) -> usize {
+        self.state.fired.load(Ordering::SeqCst)
+    }
+
+    /// How many occasions passed its filters, whether it acted on them or not.
+    pub fn seen(&self) -> usize {
+        self.state.seen.load(Ordering::SeqCst)
+    }
+
+    /// What it holds back goes on: confirms are sent, clients are read again. Tells how many. The
+    /// rule stays in force.
+    pub fn release(&self) -> usize {
+        self.state.release(false)
+    }
+
+    /// Takes the rule back: it does not act any more, and what it holds back goes on.
+    pub fn remove(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.remove(&self.state);
+        }
+        self.state.release(true);
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.state.text)
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (seen {} times, acted {} times)", self.state.text, self.seen(), self.fired())
+    }
+}

@@ -1,0 +1,81 @@
+//! Confirms that say no, are late, or never come.
+
+use super::*;
+
+fn orders(broker: &Broker) {
+    behind(broker).exchange_declare("orders", "fanout").unwrap();
+    behind(broker).queue_bind("q", "orders", "").unwrap();
+}
+
+#[tokio::test]
+async fn two_publishes_to_an_exchange_are_nacked() {
+    let broker = broker();
+    orders(&broker);
+    let rule = broker.faults().confirms().for_exchange("orders").times(2).nack();
+    let channel = confirming(&connect(&broker).await).await;
+    assert!(publish(&channel, "another exchange").await.unwrap().is_ack());
+    let mut nacked = Vec::new();
+    for body in ["1", "2", "3"] {
+        let confirm = send(&channel, ("orders", ""), body).await.unwrap();
+        nacked.push(within("a confirm", confirm).await.unwrap().is_nack());
+    }
+    assert_eq!(nacked, [true, true, false]);
+    assert_eq!(rule.fired(), 2);
+    assert_eq!(drain(&broker).len(), 4, "the queue has them all the same");
+}
+
+#[tokio::test]
+async fn a_confirm_is_held_back_while_others_come() {
+    let broker = broker();
+    let connection = connect(&broker).await;
+    let channel = confirming(&connection).await;
+    let rule = broker.faults().confirms().matching(|m| m.body() == b"2").hold();
+    assert!(publish(&channel, "1").await.unwrap().is_ack());
+    let mut held = Box::pin(send(&channel, ("", "q"), "2").await.unwrap());
+    let rest = [send(&channel, ("", "q"), "3").await, send(&channel, ("", "q"), "4").await];
+    for confirm in rest {
+        assert!(within("a confirm", confirm.unwrap()).await.unwrap().is_ack());
+    }
+    let pending =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(held.as_mut().poll(cx).is_pending()));
+    assert!(pending.await);
+    assert_eq!(rule.release(), 1);
+    assert!(within("the confirm", held).await.unwrap().is_ack());
+
+    let held = send(&channel, ("", "q"), "2").await.unwrap();
+    until("the publish", || rule.fired() == 2).await;
+    rule.remove();
+    assert!(within("the confirm", held).await.unwrap().is_ack());
+    assert!(publish(&channel, "2").await.unwrap().is_ack());
+    assert_eq!((rule.fired(), rule.release()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_confirm_that_was_held_back_is_gone_with_its_channel() {
+    let broker = broker();
+    let rule = broker.faults().confirms().hold();
+    let connection = connect(&broker).await;
+    let channel = confirming(&connection).await;
+    let held = send(&channel, ("", "q"), "1").await.unwrap();
+    until("the publish", || rule.fired() == 1).await;
+    channel.close(200, "done".into()).await.unwrap();
+    assert!(within("the end", held).await.is_err());
+    rule.release();
+    // A confirm on a channel that is closed would be an error of the connection.
+    assert!(declare(&connection.create_channel().await.unwrap(), "other").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_confirm_is_lost() {
+    let broker = broker();
+    let rule = broker.faults().confirms().for_routing_key("q").nth(2).lose();
+    let channel = confirming(&connect(&broker).await).await;
+    assert!(publish(&channel, "1").await.unwrap().is_ack());
+    let mut lost = Box::pin(send(&channel, ("", "q"), "2").await.unwrap());
+    assert!(publish(&channel, "3").await.unwrap().is_ack());
+    let pending =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(lost.as_mut().poll(cx).is_pending()));
+    assert!(pending.await);
+    assert_eq!(rule.fired(), 1);
+    assert_eq!(drain(&broker).len(), 3);
+}

@@ -1,0 +1,73 @@
+//! Embedded channels meet the same faults.
+
+use leveret::faults::Method;
+use leveret::{Confirmed, Error};
+
+use super::*;
+
+#[test]
+fn a_refusal_is_an_error_and_the_channel_stays() {
+    let broker = broker();
+    broker.faults().on(Method::QueuePurge).refuse(405, "not now");
+    let channel = behind(&broker);
+    let error = channel.queue_purge("q").unwrap_err();
+    assert_eq!(error.reply_text(), "RESOURCE_LOCKED - not now");
+    assert!(channel.queue_declare("q").is_ok());
+}
+
+#[test]
+fn a_lost_connection_closes_all_its_channels() {
+    let broker = broker();
+    broker.faults().on(Method::BasicAck).nth(1).drop_connection();
+    put(&broker, "x");
+    let connection = broker.connect().unwrap();
+    let (channel, other) = (connection.open_channel().unwrap(), connection.open_channel().unwrap());
+    let delivery = channel.basic_get("q").unwrap().unwrap();
+    assert_eq!(delivery.ack().unwrap_err(), Error::ConnectionLost);
+    assert_eq!(other.queue_declare("q").unwrap_err(), Error::ChannelClosed);
+    assert_eq!(drain(&broker), [("x".to_owned(), true)]);
+}
+
+#[test]
+fn confirms_and_returns_are_as_on_the_wire() {
+    let broker = broker();
+    let faults = broker.faults();
+    faults.confirms().nth(1).nack();
+    let held = faults.confirms().nth(2).hold();
+    faults.publishes().nth(3).unroutable();
+    let channel = behind(&broker);
+    let publish = || Publish::to_queue("q").body("x").mandatory();
+    assert!(matches!(channel.publish_and_confirm(publish()).unwrap(), Confirmed::Nack));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| channel.publish_and_confirm(publish()).unwrap());
+        while held.release() == 0 {
+            std::thread::yield_now();
+        }
+        assert!(waiting.join().unwrap().is_ack());
+    });
+    assert!(matches!(channel.publish_and_confirm(publish()).unwrap(), Confirmed::Returned(_)));
+    faults.assert_all_fired();
+}
+
+#[test]
+fn deliveries_come_twice_or_late_or_end_the_channel() {
+    let broker = broker();
+    let faults = broker.faults();
+    faults.deliveries().nth(1).twice();
+    faults.deliveries().nth(2).delay(Duration::from_secs(1));
+    faults.deliveries().nth(3).close_channel(406, "enough");
+    let channel = behind(&broker);
+    let mut consumer = channel.basic_consume("q").unwrap();
+    put(&broker, "1");
+    let both = [consumer.next().unwrap(), consumer.next().unwrap()];
+    assert!(!both[0].redelivered() && both[1].redelivered());
+    both.iter().for_each(|delivery| delivery.ack().unwrap());
+    put(&broker, "2");
+    assert!(consumer.try_recv().is_none());
+    broker.advance(Duration::from_secs(1));
+    consumer.next().unwrap().ack().unwrap();
+    put(&broker, "3");
+    assert!(consumer.next().is_none());
+    assert_eq!(drain(&broker), [("3".to_owned(), true)]);
+    faults.assert_all_fired();
+}
