@@ -118,6 +118,9 @@ pub use self::error::{Error, Resource, Result, Scope};
 pub use self::limits::Limits;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
+/// What keeps messages and definitions on disk, for programs that test or look into it.
+pub use leveret_storage as storage;
+
 /// Properties of a message: `content_type`, `headers`, `delivery_mode` and so on.
 pub use amq_protocol::protocol::BasicProperties;
 /// Values and tables as AMQP has them.
