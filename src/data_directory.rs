@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use leveret_storage::{LogOptions, MessageStore, Recovered, Store, Target};
+use leveret_storage::{Disk, Log, LogOptions, MessageStore, Recovered, Store, Target};
 
 pub use leveret_storage::{Damage, Durability, LogUsage};
 
@@ -11,7 +11,8 @@ use crate::broker::{Broker, BrokerBuilder};
 use crate::definitions::{Definitions, DefinitionsError, apply_users};
 use crate::names::VirtualHostName;
 use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
-use crate::persist::{Health, Persistence};
+use crate::persist::{Health, Persistence, QueueIds};
+use crate::queue::effects::Effects;
 
 /// Why a broker cannot be opened on its data.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,23 @@ impl BrokerBuilder {
         Ok(broker)
     }
 
+    /// For tests of durability: a broker on a record store and on a disk for messages that lose
+    /// power or fail when a test says so, such as those of [`leveret_storage::testing`].
+    ///
+    /// # Errors
+    /// As [`BrokerBuilder::open`].
+    pub fn open_on(
+        self,
+        records: Arc<dyn Store>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Broker, OpenError> {
+        let open_log = Box::new(|options, found: &mut dyn FnMut(Target, u32, &[u8])| {
+            let (log, recovered) = Log::open(disk, options, found)?;
+            Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
+        });
+        self.open_stores(Stores { records, open_log }, Path::new("(simulated)"))
+    }
+
     pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
         let failed = |reason| OpenError::Store { path: path.to_owned(), reason };
         let Stores { records: store, open_log } = stores;
@@ -109,7 +127,9 @@ impl BrokerBuilder {
         let contents = finder.finish(&mut records, &*log, &recovered);
         tidy_states(&store, &contents, &recovered).map_err(failed)?;
         let ids_from = recovered.queue_max + 1;
-        let persistence = Persistence::new(store, log, health, ids_from).map_err(failed)?;
+        let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
+        records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
+        let persistence = Persistence::new(store, log, health, ids);
         let mut broker = self.build_with(Some(Arc::new(persistence)));
         for users in &records.users {
             let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
@@ -145,6 +165,7 @@ fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String
             note(format!("policy '{policy}'"), restored);
         }
         let mut delaying = Vec::new();
+        let mut effects = Effects::new();
         for (exchange, record) in records.exchanges {
             if record.id != 0 {
                 delaying.push((exchange.clone(), record.id));
@@ -153,12 +174,15 @@ fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String
         }
         for (queue, record) in records.queues {
             let contents = contents.get(&record.id).unwrap_or(&none);
-            note(format!("queue '{queue}'"), host.restore_queue(&queue, record, contents));
+            let restored = host.restore_queue(&queue, record, contents, &mut effects);
+            note(format!("queue '{queue}'"), restored);
         }
         for binding in records.bindings {
             let what = format!("binding of '{}' to '{}'", binding.destination, binding.source);
             note(what, host.restore_binding(&binding));
         }
+        // Only now do those that expired meanwhile find their way to where dead letters go.
+        host.run(&mut effects);
         for (exchange, id) in delaying {
             let contents = contents.get(&id).unwrap_or(&none);
             note(format!("exchange '{exchange}'"), host.restore_delayed(&exchange, contents));

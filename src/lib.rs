@@ -156,6 +156,9 @@ pub use self::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::waiting::TimedOut;
 
+/// What keeps messages and definitions on disk, for programs that test or look into it.
+pub use leveret_storage as storage;
+
 /// Properties of a message: `content_type`, `headers`, `delivery_mode` and so on.
 pub use amq_protocol::protocol::BasicProperties;
 /// Values and tables as AMQP has them.

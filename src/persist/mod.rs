@@ -22,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 
 use self::messages::Beside;
-use self::queue_ids::QueueIds;
+pub use self::queue_ids::QueueIds;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
 use crate::clock::Timestamp;
@@ -67,6 +67,12 @@ pub struct Health {
 }
 
 impl Health {
+    /// Records cannot be made durable any more.
+    pub fn records_have_failed(&self) {
+        self.records_failed.store(true, Ordering::SeqCst);
+        self.changed();
+    }
+
     /// Something has changed: whoever waits looks again.
     pub fn changed(&self) {
         self.waiting.wake_all();
@@ -89,19 +95,15 @@ pub fn nothing() -> Done {
 
 impl Persistence {
     /// Over these stores. `health` is told by the log when its own changes.
-    ///
-    /// # Errors
-    /// If the record store fails.
     pub fn new(
         records: Arc<dyn Store>,
         log: Arc<dyn MessageStore>,
         health: Arc<Health>,
-        ids_from: StoreId,
-    ) -> leveret_storage::Result<Self> {
-        let ids = QueueIds::open(&*records, ids_from)?;
+        ids: QueueIds,
+    ) -> Self {
         let syncer = Syncer::new(records.clone(), health.clone());
         let records = RwLock::new(Some(records));
-        Ok(Self { records, log, syncer, ids, health })
+        Self { records, log, syncer, ids, health }
     }
 
     /// A number that no queue or exchange ever had in this store. Errors: 541.
@@ -122,7 +124,15 @@ impl Persistence {
     /// Makes changes of records, all or none. They are durable after [`Persistence::sync`].
     /// Errors: 541.
     pub fn commit(&self, batch: Batch) -> Result<()> {
-        let receipt = self.records()?.commit(batch).map_err(|error| self.records_failed(&error))?;
+        let records = self.records()?;
+        let receipt = records.commit(batch).map_err(|error| {
+            if !matches!(error, leveret_storage::Error::TooLarge) {
+                // Who does not hear of it now, because what he deleted is gone all the same,
+                // hears of it when he waits for that to be durable.
+                self.health.records_have_failed();
+            }
+            self.records_failed(&error)
+        })?;
         self.syncer.committed(receipt);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What is in the store when a broker starts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use leveret_storage::{
@@ -116,6 +116,40 @@ impl Records {
             states.redelivered.push((first, u64::from_le_bytes(last.try_into().ok()?)));
         }
         Some(())
+    }
+
+    /// Gives new numbers to what is there although the log has it deleted, because the deletion
+    /// did not get as far as the records: the log would not keep what comes in under the old
+    /// number.
+    ///
+    /// # Errors
+    /// If there are no numbers, or they cannot be recorded.
+    pub fn renumber(
+        &mut self,
+        deleted: &BTreeSet<StoreId>,
+        store: &dyn Store,
+        mut new_id: impl FnMut() -> leveret_storage::Result<StoreId>,
+    ) -> leveret_storage::Result<()> {
+        let mut batch = Batch::new();
+        for (host, records) in &mut self.hosts {
+            for (name, queue) in &mut records.queues {
+                if deleted.contains(&queue.id) {
+                    queue.id = new_id()?;
+                    batch.put(QueueRecord::key(host, name), queue.encode());
+                }
+            }
+            for (name, exchange) in &mut records.exchanges {
+                if deleted.contains(&exchange.id) {
+                    exchange.id = new_id()?;
+                    batch.put(ExchangeRecord::key(host, name), exchange.encode());
+                }
+            }
+        }
+        if !batch.is_empty() {
+            store.commit(batch)?;
+            store.flush()?;
+        }
+        Ok(())
     }
 
     /// Everything that has messages.

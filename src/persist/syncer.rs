@@ -58,8 +58,12 @@ impl Syncer {
         self.0.committed.fetch_max(receipt.number(), Ordering::SeqCst);
     }
 
-    /// Calls back once everything that was committed before is durable; at once if it is.
+    /// Calls back once everything that was committed before is durable; at once if it is, or
+    /// never will be.
     pub fn sync(&self, done: Done) {
+        if self.0.health.records_failed.load(Ordering::SeqCst) {
+            return done(Err(Error::Failed));
+        }
         if self.0.is_durable() {
             return done(Ok(()));
         }
@@ -164,8 +168,7 @@ impl Shared {
             let flushed = self.flush(users);
             if let Err(error) = &flushed {
                 tracing::error!("definitions cannot be made durable, restart the broker: {error}");
-                self.health.records_failed.store(true, Ordering::SeqCst);
-                self.health.changed();
+                self.health.records_have_failed();
             }
             for done in waiting {
                 done(if flushed.is_ok() { Ok(()) } else { Err(Error::Failed) });

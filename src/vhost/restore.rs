@@ -64,7 +64,8 @@ impl VirtualHost {
     }
 
     /// A queue of an earlier life, with its messages: the first ones are in memory when this
-    /// returns, and what has expired meanwhile is gone.
+    /// returns. What has expired meanwhile is left in `effects`, until there is everything that it
+    /// may go to.
     ///
     /// # Errors
     /// Why this version does not take it.
@@ -73,6 +74,7 @@ impl VirtualHost {
         name: &str,
         record: QueueRecord,
         contents: &QueueContents,
+        effects: &mut Effects,
     ) -> Result<(), String> {
         let name = QueueName::from(name);
         let arguments =
@@ -97,14 +99,13 @@ impl VirtualHost {
             contents.redelivered_below(),
         );
         self.queues.insert(name, Arc::clone(&queue));
-        let mut effects = Effects::new();
-        self.page_in(&queue, &mut effects);
+        // First of all, since they may say where dead letters go.
+        self.apply_policies_to_new_queue(&queue, effects);
+        self.page_in(&queue, effects);
         if queue.keeps_keys() {
             // Whether a message is a duplicate is told by those that are there.
-            while self.page_in(&queue, &mut effects) {}
+            while self.page_in(&queue, effects) {}
         }
-        self.apply_policies_to_new_queue(&queue, &mut effects);
-        self.run(&mut effects);
         Ok(())
     }
 

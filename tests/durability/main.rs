@@ -5,5 +5,11 @@
 
 mod backlog;
 mod definitions;
+mod failures;
 mod messages;
+mod model;
+mod power;
+mod random;
+mod simulation;
 mod support;
+mod worker;

@@ -236,3 +236,30 @@ fn a_committed_transaction_is_durable() {
     let broker = directory.crash().open();
     assert_eq!(bodies(&channel(&broker), "q"), ["committed"]);
 }
+
+#[test]
+fn what_expires_while_the_broker_is_down_reaches_the_dead_letter_queue() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    // It comes before the queue of its dead letters in every order.
+    let arguments =
+        [("x-message-ttl", Argument::from(60_000)), ("x-dead-letter-exchange", "dlx".into())];
+    one.queue_declare_with(&durable_with("a", table(arguments))).unwrap();
+    one.exchange_declare_with(&ExchangeDeclare {
+        exchange: "dlx".into(),
+        kind: "fanout".into(),
+        durable: true,
+        ..ExchangeDeclare::default()
+    })
+    .unwrap();
+    one.queue_declare_with(&durable("z")).unwrap();
+    one.queue_bind("z", "dlx", "").unwrap();
+    confirm(&one, persistent("a", "late"));
+    let crashed = directory.crash();
+
+    let broker = builder(START + 60_000).open(crashed.path()).unwrap();
+    let two = channel(&broker);
+    assert_eq!(bodies(&two, "a"), [""; 0]);
+    assert_eq!(bodies(&two, "z"), ["late"]);
+}

@@ -92,6 +92,12 @@ impl From<&str> for Argument {
     }
 }
 
+impl From<Argument> for leveret::AMQPValue {
+    fn from(argument: Argument) -> Self {
+        argument.0
+    }
+}
+
 impl From<i64> for Argument {
     fn from(number: i64) -> Self {
         Self(leveret::AMQPValue::LongLongInt(number))

@@ -2,7 +2,10 @@
 //!
 //! A group is written after the one before it was synced. So whatever is missing in a group that
 //! is not the last one of the log was damaged later, and its other records count. In the last
-//! group a batch counts if all of it is there: what is missing was not completed.
+//! group a batch counts if all of it is there, and all that is before it in the group: what is
+//! missing was not completed. A disk may have written the end of a group and not its beginning, but
+//! what was submitted later may rely on what was submitted before, as the settlement of a message
+//! does on its copy in another queue.
 
 use std::mem;
 
@@ -90,10 +93,20 @@ pub(crate) fn judge(scanned: Scanned, last_group: u64, is_last: bool) -> Judged 
         }
     }
     judged.take_part(batch, last_group);
+    judged.end_at_first_hole(last_group);
     judged
 }
 
 impl Judged {
+    /// What comes behind a hole in the last group does not count.
+    fn end_at_first_hole(&mut self, last_group: u64) {
+        let Some(end) = self.torn.iter().map(|hole| hole.from).min() else { return };
+        let counts = |record: &Record| record.group < last_group || record.offset < end;
+        let (records, behind) = mem::take(&mut self.records).into_iter().partition(counts);
+        self.records = records;
+        self.take_part(behind, last_group);
+    }
+
     /// Takes what there is of a batch.
     fn take_part(&mut self, records: Vec<Record>, last_group: u64) {
         for record in records {
@@ -105,5 +118,29 @@ impl Judged {
                 self.cut.push(hole);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: u64, group: u64) -> Record {
+        let content = Content::Settled(Vec::new());
+        Record { offset, span: 40, group, ordinal: 0, last: true, content }
+    }
+
+    #[test]
+    fn the_last_group_ends_at_its_first_hole() {
+        let scanned = Scanned {
+            records: vec![record(0, 1), record(80, 1), record(120, 2), record(200, 2)],
+            holes: vec![Hole { from: 40, to: 80 }, Hole { from: 160, to: 200 }],
+        };
+        let judged = judge(scanned, 2, true);
+        let offsets: Vec<u64> = judged.records.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [0, 80, 120]);
+        assert_eq!(judged.damage, [Hole { from: 40, to: 80 }]);
+        let rest = [Hole { from: 160, to: 200 }, Hole { from: 200, to: 240 }];
+        assert_eq!((judged.torn, judged.cut), (rest.to_vec(), rest.to_vec()));
     }
 }

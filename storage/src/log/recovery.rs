@@ -45,6 +45,9 @@ pub struct Recovered {
     /// For every queue that has left a trace and was not deleted, the lowest sequence that may be
     /// used for its next message.
     pub queues: BTreeMap<QueueId, u64>,
+    /// Queues that were deleted and have left a trace of that. Whatever is stored for such a number
+    /// from now on is gone at the next start.
+    pub deleted: BTreeSet<QueueId>,
     /// The highest number of a queue that has left a trace, deleted or not; 0 if none has.
     pub queue_max: QueueId,
 }
@@ -262,6 +265,8 @@ impl<'a> Recovery<'a> {
             }
         }
         self.recovered.queue_max = queues.last_key_value().map_or(0, |(queue, _)| *queue);
+        let deleted = queues.iter().filter(|(_, next)| **next == u64::MAX);
+        self.recovered.deleted = deleted.map(|(queue, _)| *queue).collect();
         queues.retain(|_, next| *next < u64::MAX);
     }
 

@@ -52,8 +52,9 @@ struct State {
 }
 
 /// A disk in memory. What is written is there for those who read, but survives a power cut in
-/// whole only if it was synced: what was not is there, torn at a multiple of 512 octets, or gone,
-/// each write for itself. Of the changes of names that were not synced a first part survives.
+/// whole only if it was synced: what was not is there, there up to a multiple of 512 octets or in
+/// some sectors of as many, or gone, each write for itself. Of the changes of names that were not
+/// synced a first part survives.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
@@ -166,19 +167,37 @@ impl State {
             let Some(inode) = self.inodes.get(inode).cloned() else { continue };
             let mut octets = inode.durable;
             for write in inode.pending {
-                let chance = self.random();
-                let sectors = write.octets.len() / SECTOR + 1;
-                let part = match chance % 4 {
-                    0 => 0,
-                    1 => (self.random() as usize % sectors) * SECTOR,
-                    _ => write.octets.len(),
-                };
-                let part = write.octets.get(..part).unwrap_or(&write.octets);
-                put(&mut octets, write.offset, part);
+                self.write_in_part(&mut octets, &write);
             }
             image.insert(name, octets);
         }
         image
+    }
+
+    /// What of a write a power cut leaves: all, nothing, a first part, or some of the sectors,
+    /// since a disk writes them in the order that it likes.
+    fn write_in_part(&mut self, octets: &mut Vec<u8>, write: &Write) {
+        let length = write.octets.len();
+        match self.random() % 6 {
+            0 => {}
+            1 => {
+                let part = (self.random() as usize % (length / SECTOR + 1)) * SECTOR;
+                put(octets, write.offset, write.octets.get(..part).unwrap_or(&write.octets));
+            }
+            2 => {
+                let mut from = 0;
+                while from < length {
+                    let to =
+                        length.min((write.offset + from) / SECTOR * SECTOR + SECTOR - write.offset);
+                    let sector = write.octets.get(from..to).unwrap_or_default();
+                    if self.random().is_multiple_of(2) {
+                        put(octets, write.offset + from, sector);
+                    }
+                    from = to;
+                }
+            }
+            _ => put(octets, write.offset, &write.octets),
+        }
     }
 
     fn write(&mut self, inode: usize, octets: &[u8], offset: usize) {

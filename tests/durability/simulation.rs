@@ -1,0 +1,195 @@
+//! Brokers on a machine whose power is cut at a random write or sync, or that are stopped in
+//! order, several times in a row. After each time a broker that finds what is left has to keep
+//! what was promised: see [`crate::model`].
+//!
+//! A failing seed is printed. The message log has a thread of its own, so that a seed gives the
+//! same work but not always the same moment of the cut. `LEVERET_CRASH_SEEDS=3000` tries more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use leveret::{Broker, Limits, ManualClock, OpenError, Publish, Timestamp};
+
+use crate::model::Found;
+use crate::power::{Machine, Remains};
+use crate::random::Random;
+use crate::support::{START, channel};
+use crate::worker::{Worker, identify};
+
+const SEEDS: u64 = 200;
+
+fn open(machine: &Machine, now_ms: u64) -> Result<Broker, OpenError> {
+    let limits = Limits { queue_memory_bytes_max: 3000, ..Limits::default() };
+    Broker::builder()
+        .limits(limits)
+        .segment_bytes(8 << 10)
+        .manual_clock(ManualClock::new(Timestamp::from_millis(now_ms)))
+        .open_on(machine.records(), machine.disk())
+}
+
+/// How an earlier broker has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Before it had begun to work.
+    NotOpened,
+    PowerCut,
+    /// While it stopped, so that it may be just as well stopped in order.
+    CutStop,
+    Exit,
+    Stop,
+}
+
+/// What a broker has that finds these remains, for each worker, and whether it knows what had been
+/// delivered before.
+fn look(remains: &Remains, workers: &[Worker], end: End) -> (Vec<Vec<Option<Found>>>, bool) {
+    let machine = Machine::new(remains, u64::MAX, &mut Random::new(1));
+    let broker = open(&machine, workers[0].now_ms()).unwrap();
+    let recovery = broker.recovery();
+    assert_eq!(recovery.left_out, [""; 0]);
+    if !remains.has_failed() {
+        assert_eq!(recovery.damage, []);
+    }
+    match end {
+        End::Stop => assert!(recovery.clean || remains.has_failed()),
+        // An empty log is as good as one that was stopped in order.
+        End::PowerCut | End::Exit => assert!(!recovery.clean || recovery.messages == 0),
+        End::NotOpened | End::CutStop => {}
+    }
+    let found = workers.iter().map(|worker| look_at(&broker, worker)).collect();
+    (found, recovery.clean)
+}
+
+/// The queues of one worker.
+fn look_at(broker: &Broker, worker: &Worker) -> Vec<Option<Found>> {
+    let taker = channel(broker);
+    let drain = |queue: &str| {
+        let mut taken = Vec::new();
+        while let Some(delivery) = taker.basic_get_no_ack(queue).unwrap() {
+            taken.push((identify(&delivery), delivery.redelivered()));
+        }
+        taken
+    };
+    let host = broker.virtual_host("/").unwrap();
+    let there = worker.model.queues.iter().map(|queue| {
+        host.queue(&queue.name).is_ok().then(|| (queue.name.clone(), drain(&queue.name)))
+    });
+    let there: Vec<_> = there.collect();
+    // The exchange is not there if the very first declaration was cut off.
+    let _ = taker.basic_publish(Publish::to_exchange(worker.exchange(), "").body("probe"));
+    let found = there.into_iter().map(|there| {
+        let (name, messages) = there?;
+        let probes = drain(&name);
+        let bodies: Vec<_> = probes.iter().map(|(id, _)| id.body.as_str()).collect();
+        assert!(["probe"].starts_with(&bodies), "{name} gives out {bodies:?} after {messages:?}");
+        Some(Found { bound: !probes.is_empty(), messages })
+    });
+    found.collect()
+}
+
+/// One broker's life; tells what is left, and how it ended.
+fn live(
+    broker: Broker,
+    machine: &Machine,
+    workers: &mut [Worker],
+    random: &mut Random,
+) -> (Remains, End) {
+    let operations = 10 + random.below(120);
+    let alone = workers.len() == 1;
+    machine.begin_work(workers.len());
+    std::thread::scope(|scope| {
+        for worker in &mut *workers {
+            let broker = &broker;
+            scope.spawn(move || {
+                let worked = catch_unwind(AssertUnwindSafe(|| {
+                    worker.work(broker, machine, operations, alone);
+                }));
+                machine.end_work();
+                worked.unwrap();
+            });
+        }
+        machine.wait();
+        if machine.is_off() {
+            // Whoever waits for an answer does not get one.
+            broker.close("there is no power", Duration::ZERO);
+        }
+    });
+    let end = match random.below(3) {
+        _ if machine.is_off() => End::PowerCut,
+        0 => End::PowerCut,
+        1 => End::Exit,
+        _ => End::Stop,
+    };
+    match end {
+        End::NotOpened | End::CutStop | End::PowerCut => (machine.cut(random), end),
+        End::Exit => (machine.after_exit(), end),
+        End::Stop => {
+            drop(broker);
+            if machine.is_off() {
+                return (machine.cut(random), End::CutStop);
+            }
+            (machine.cut(random), end)
+        }
+    }
+}
+
+/// Several lives of a broker; panics if a promise is broken.
+fn simulate(seed: u64) {
+    let mut random = Random::new(seed);
+    let count = 1 + random.below(2) * random.below(3);
+    let mut workers: Vec<Worker> = (0..count)
+        .map(|n| Worker::new(&format!("w{n}"), Random::new(random.next()), START))
+        .collect();
+    let mut remains = Remains::nothing();
+    for life in 0..3 {
+        let operations = 10 + random.next() % 300;
+        let machine = Machine::new(&remains, operations, &mut random);
+        let now_ms = workers[0].now_ms();
+        let end;
+        (remains, end) = match open(&machine, now_ms) {
+            Ok(broker) => live(broker, &machine, &mut workers, &mut random),
+            Err(error) => {
+                assert!(machine.is_off(), "it cannot be opened though there is power: {error}");
+                (machine.cut(&mut random), End::NotOpened)
+            }
+        };
+        let (found, known) = look(&remains, &workers, end);
+        let clean = matches!(end, End::Stop | End::CutStop) && known;
+        for (worker, found) in workers.iter_mut().zip(found) {
+            let now_ms = worker.now_ms();
+            let wrong = worker.model.check(&found, clean, known, now_ms);
+            assert!(wrong.is_empty(), "seed {seed}, life {life}, {end:?}:\n{wrong}");
+            worker.model.adopt(found, now_ms);
+        }
+    }
+}
+
+fn simulate_all(seeds: std::ops::Range<u64>) {
+    let next = AtomicU64::new(seeds.start);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if !seeds.contains(&seed) {
+                        break;
+                    }
+                    if catch_unwind(|| simulate(seed)).is_err() {
+                        failed.lock().push(seed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(*failed.lock(), [0; 0], "these seeds fail");
+}
+
+#[test]
+fn what_was_promised_is_kept_whenever_the_power_is_cut() {
+    let seeds = std::env::var("LEVERET_CRASH_SEEDS").ok();
+    let seeds = seeds.map_or(SEEDS, |seeds| seeds.parse().unwrap());
+    simulate_all(0..seeds);
+}
