@@ -112,6 +112,9 @@ pub mod duplicate_key;
 mod embedded;
 mod error;
 pub mod exchange;
+pub mod explain;
+#[cfg(feature = "server")]
+pub mod explain_command;
 #[cfg(feature = "gateway")]
 mod gateway;
 pub mod journal;

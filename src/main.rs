@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use leveret::config::{self, ConfigError, Invocation, LogLevel};
+use leveret::explain_command::{self, ExplainArgs};
 use leveret::load::{self, BenchArgs};
 use leveret::server;
 use tracing::level_filters::LevelFilter;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             }
         }
         Invocation::Bench(args) => bench(*args),
+        Invocation::Explain(args) => explain(&args),
     }
 }
 
@@ -52,6 +54,16 @@ fn bench(args: BenchArgs) -> ExitCode {
                 Ok(line) if json => println!("{line}"),
                 _ => print!("{report}"),
             }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+fn explain(args: &ExplainArgs) -> ExitCode {
+    match explain_command::run(args) {
+        Ok(explanation) => {
+            print!("{explanation}");
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),

@@ -21,6 +21,7 @@ pub use values::{ByteSize, ListenAddress, LogLevel, Password};
 
 use settings::Settings;
 
+use crate::explain_command::ExplainArgs;
 use crate::load::BenchArgs;
 
 /// A message broker that speaks AMQP 0-9-1, so RabbitMQ clients connect unchanged.
@@ -48,6 +49,8 @@ enum CliCommand {
     Serve(Box<Settings>),
     /// Measures a broker: rates, latencies and, given its process id, CPU time per message.
     Bench(Box<BenchArgs>),
+    /// Tells where a message would go and why, by a definitions file.
+    Explain(Box<ExplainArgs>),
 }
 
 /// What the command line asks for.
@@ -57,6 +60,8 @@ pub enum Invocation {
     Serve(Box<ServerConfig>),
     /// Run the load command.
     Bench(Box<BenchArgs>),
+    /// Explain where a message would go.
+    Explain(Box<ExplainArgs>),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file
@@ -73,6 +78,7 @@ pub fn parse(
     let flags = match cli.command {
         Some(CliCommand::Serve(flags)) => *flags,
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
+        Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
         None => cli.serve,
     };
     let settings = layers::layered(flags, env)?;

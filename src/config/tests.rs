@@ -33,7 +33,7 @@ fn parsed(flags: &[&str], env: &[(&str, &str)]) -> Result<ServerConfig, ConfigEr
     let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| OsString::from(v));
     parse(arguments, &env).map(|invocation| match invocation {
         Invocation::Serve(config) => *config,
-        Invocation::Bench(_) => panic!("not a load command"),
+        other => panic!("not to serve: {other:?}"),
     })
 }
 
