@@ -530,6 +530,12 @@ impl Broker {
         }
     }
 
+    /// Why nothing can be stored at present, if that is so: what the disk says. Nothing is confirmed
+    /// meanwhile; what was published is tried again every second.
+    pub fn storage_failure(&self) -> Option<String> {
+        self.inner.persistence().and_then(|store| store.failure())
+    }
+
     /// How much the store holds on disk; none without a data directory.
     pub fn storage_usage(&self) -> Option<LogUsage> {
         self.inner.persistence().map(|store| store.usage())

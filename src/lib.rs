@@ -113,6 +113,9 @@ pub mod duplicate_key;
 mod embedded;
 mod error;
 pub mod exchange;
+pub mod explain;
+#[cfg(feature = "server")]
+pub mod explain_command;
 pub mod faults;
 #[cfg(feature = "gateway")]
 mod gateway;

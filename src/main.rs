@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use leveret::config::{self, ConfigError, Invocation, LogLevel};
+use leveret::explain_command::{self, ExplainArgs};
 use leveret::load::{self, BenchArgs};
 use leveret::{server, test_server};
 use tracing::level_filters::LevelFilter;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
+        Invocation::Explain(args) => explain(&args),
     }
 }
 
@@ -56,6 +58,16 @@ fn bench(args: BenchArgs) -> ExitCode {
                 Ok(line) if json => println!("{line}"),
                 _ => print!("{report}"),
             }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+fn explain(args: &ExplainArgs) -> ExitCode {
+    match explain_command::run(args) {
+        Ok(explanation) => {
+            print!("{explanation}");
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),

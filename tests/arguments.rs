@@ -56,3 +56,24 @@ fn definitions_that_cannot_be_read_end_the_start() {
     let error = standard_error(&output);
     assert!(error.starts_with("leveret: cannot read the definitions file /nonexistent.json: "));
 }
+
+#[test]
+fn explain_answers_by_a_definitions_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("definitions.json");
+    let definitions = r#"{
+        "queues": [{"name": "billing", "durable": true, "auto_delete": false, "arguments": {}}],
+        "bindings": [{"source": "amq.topic", "destination": "billing", "destination_type": "queue",
+            "routing_key": "order.*", "arguments": {}}]
+    }"#;
+    std::fs::write(&path, definitions).unwrap();
+    let path = path.to_str().unwrap();
+    let ask = |more: &[&str]| leveret(&[&["explain", "--definitions", path], more].concat());
+    let output = ask(&["--exchange", "amq.topic", "--key", "order.new"]).unwrap();
+    assert!(output.status.success(), "{}", standard_error(&output));
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(answer.contains("It goes to 'billing'."), "{answer}");
+    let output = ask(&["--exchange", "none", "--header", "a=1"]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(standard_error(&output).contains("no exchange 'none' in vhost '/'"));
+}

@@ -21,6 +21,7 @@ pub use values::{ByteSize, ListenAddress, LogLevel, Password};
 
 use settings::Settings;
 
+use crate::explain_command::ExplainArgs;
 use crate::load::BenchArgs;
 use crate::test_server::TestArgs;
 
@@ -52,6 +53,8 @@ enum CliCommand {
     /// Serves for a test, in memory and on free ports: prints where, as one line of JSON, and ends
     /// when its standard input does.
     Test(Box<TestArgs>),
+    /// Tells where a message would go and why, by a definitions file.
+    Explain(Box<ExplainArgs>),
 }
 
 /// What the command line asks for.
@@ -63,6 +66,8 @@ pub enum Invocation {
     Bench(Box<BenchArgs>),
     /// Run a broker for tests.
     Test(Box<TestArgs>),
+    /// Explain where a message would go.
+    Explain(Box<ExplainArgs>),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file
@@ -80,6 +85,7 @@ pub fn parse(
         Some(CliCommand::Serve(flags)) => *flags,
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
+        Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
         None => cli.serve,
     };
     let settings = layers::layered(flags, env)?;

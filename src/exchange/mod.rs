@@ -26,6 +26,7 @@ mod headers;
 mod history;
 pub(crate) mod matching;
 mod modulus_hash;
+pub(crate) mod near;
 mod random;
 mod router;
 mod stable_hash;

@@ -395,6 +395,11 @@ impl Persistence {
         self.log.usage()
     }
 
+    /// What the disk says while it fails.
+    pub fn failure(&self) -> Option<String> {
+        self.log.failure()
+    }
+
     /// Whether publishers are to wait: the disk does not keep up.
     pub fn is_behind(&self) -> bool {
         self.log.is_behind()

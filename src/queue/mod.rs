@@ -173,6 +173,11 @@ impl Queue {
         self.apply(now, effects, |state, _| state.set_paused(paused));
     }
 
+    /// The settings that it works by: its arguments and the policies that apply.
+    pub fn settings(&self) -> Settings {
+        self.state.lock().settings().clone()
+    }
+
     /// Whether it is held.
     pub fn is_paused(&self) -> bool {
         self.state.lock().is_paused()

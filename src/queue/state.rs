@@ -179,6 +179,11 @@ impl State {
         }
     }
 
+    /// The settings that it works by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The message of an unacknowledged delivery.
     pub fn unacked_message(&self, id: u64) -> Option<&Message> {
         self.unacked.get(id).map(|unacked| &unacked.entry.message)

@@ -11,6 +11,7 @@ mod delete;
 mod enqueue;
 mod equivalence;
 mod exchange;
+mod explain;
 mod extension;
 mod kept;
 mod noting;

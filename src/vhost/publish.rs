@@ -86,8 +86,7 @@ impl Publish<'_> {
             .map_err(|error| Error::Syntax(format!("invalid headers: {error}")))?;
         let mut selected = Vec::new();
         if let Some(headers) = headers.as_ref().filter(|_| may_select(properties)) {
-            selected = sender_selected_keys(headers)?;
-            selected.extend(keys_in(headers, "BCC")?);
+            selected = selected_keys(headers)?;
         }
         let mut keys = vec![self.routing_key];
         keys.extend(selected.iter().map(Vec::as_slice));
@@ -157,6 +156,13 @@ fn may_select(properties: RawProperties<'_>) -> bool {
 /// The routing keys in the header `CC`. Errors: 406.
 pub(super) fn sender_selected_keys(headers: &FieldTable) -> Result<Vec<Vec<u8>>> {
     keys_in(headers, "CC")
+}
+
+/// The routing keys in the headers `CC` and `BCC`. Errors: 406.
+pub(super) fn selected_keys(headers: &FieldTable) -> Result<Vec<Vec<u8>>> {
+    let mut selected = sender_selected_keys(headers)?;
+    selected.extend(keys_in(headers, "BCC")?);
+    Ok(selected)
 }
 
 fn keys_in(headers: &FieldTable, header: &str) -> Result<Vec<Vec<u8>>> {

@@ -6,6 +6,7 @@
 mod backlog;
 mod definitions;
 mod failures;
+mod full_disk;
 mod messages;
 mod model;
 mod power;

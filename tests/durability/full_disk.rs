@@ -1,0 +1,79 @@
+//! A disk that has no space, or fails, for a while.
+
+use std::sync::Arc;
+use std::thread;
+
+use leveret::Broker;
+use leveret::storage::MemoryStore;
+use leveret::storage::testing::SimulatedDisk;
+
+use crate::support::*;
+
+fn open(disk: &SimulatedDisk) -> Broker {
+    let records = Arc::new(MemoryStore::new());
+    builder(START).segment_bytes(16 << 10).open_on(records, Arc::new(disk.clone())).unwrap()
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+/// Publishes until the disk has no more space; returns the messages that were confirmed, and the
+/// thread that waits for the confirm of the last one.
+fn fill(broker: &Broker, disk: &SimulatedDisk) -> (usize, thread::JoinHandle<bool>) {
+    let one = channel(broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    confirm(&one, persistent("q", &"x".repeat(1000)));
+    // No space for another segment.
+    let used: usize = disk.after_exit().values().map(Vec::len).sum();
+    disk.limit_space(Some(used + (8 << 10)));
+    let confirmed = Arc::new(std::sync::atomic::AtomicUsize::new(1));
+    let counter = confirmed.clone();
+    let publisher = thread::spawn(move || {
+        for _ in 0..40 {
+            let publish = persistent("q", &"x".repeat(1000));
+            if !one.publish_and_confirm(publish).is_ok_and(|confirmed| confirmed.is_ack()) {
+                return false;
+            }
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        true
+    });
+    wait_until(|| broker.storage_failure().is_some());
+    let before = confirmed.load(std::sync::atomic::Ordering::SeqCst);
+    (before, publisher)
+}
+
+#[test]
+fn nothing_is_confirmed_until_there_is_space_again() {
+    let disk = SimulatedDisk::new(1);
+    let broker = open(&disk);
+    let (confirmed, publisher) = fill(&broker, &disk);
+    assert!(confirmed < 40, "the disk is full");
+    assert!(broker.storage_failure().unwrap().to_lowercase().contains("space"));
+    assert!(!publisher.is_finished());
+    disk.limit_space(None);
+    assert!(publisher.join().unwrap(), "what was waiting is confirmed now");
+    assert_eq!(broker.storage_failure(), None);
+    drop(broker);
+}
+
+#[test]
+fn consumers_go_on_and_their_acknowledgements_bring_space_back() {
+    let disk = SimulatedDisk::new(2);
+    let broker = open(&disk);
+    let (_, publisher) = fill(&broker, &disk);
+    let two = channel(&broker);
+    two.basic_qos(10).unwrap();
+    let mut taken = 0;
+    for delivery in two.basic_consume("q").unwrap().take(41) {
+        assert_eq!(delivery.body().len(), 1000);
+        delivery.ack().unwrap();
+        taken += 1;
+    }
+    assert_eq!(taken, 41, "those too that could not be stored for a while");
+    assert!(publisher.join().unwrap());
+    assert_eq!(broker.storage_failure(), None, "without any help from outside");
+}
