@@ -84,7 +84,9 @@ impl Faults {
         Self { registry: Arc::clone(broker.faults()), broker: Arc::downgrade(broker) }
     }
 
-    /// A rule for a method that a client calls.
+    /// A rule for a method that a client calls. What happens on connection.open and channel.open
+    /// happens before they are answered, `afterwards` or not; only a code with which channel.open
+    /// closes something comes behind its answer.
     pub fn on(&self, method: Method) -> When<Methods> {
         When::new(&self.registry, Trigger::Method(method), format!("on {method}"))
     }
@@ -110,7 +112,8 @@ impl Faults {
         When::new(&self.registry, Trigger::Requeue, "requeues".into())
     }
 
-    /// A rule for frames that the broker sends to a client whose connection is open.
+    /// A rule for frames that the broker sends to a client whose connection is open: those that it
+    /// has not written by then, connection.open-ok included.
     pub fn frames(&self) -> When<Frames> {
         When::new(&self.registry, Trigger::Frame, "frames".into())
     }
