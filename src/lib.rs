@@ -121,6 +121,7 @@ pub mod journal;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 pub mod limits;
+pub mod lint;
 #[cfg(feature = "server")]
 pub mod load;
 mod memory;
@@ -151,6 +152,7 @@ pub use self::error::{Error, Resource, Result, Scope};
 pub use self::gateway::MemoryStream;
 pub use self::journal::Journal;
 pub use self::limits::Limits;
+pub use self::lint::LintLevel;
 pub use self::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::waiting::TimedOut;

@@ -125,6 +125,7 @@ impl Channel {
                 _ => note_published(session, message),
             },
         )?;
+        host.lint_publish(&exchange, &message, &route)?;
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.publish(message, route, mandatory, effects);
             self.virtual_host().run_without_waking(effects);
@@ -143,7 +144,8 @@ impl Channel {
             self.accept_publish(number);
             self.note_outcome(number, &message, true);
         } else {
-            let repeatable = plain && route.repeatable;
+            // Each message is looked at if anything is looked for.
+            let repeatable = plain && route.repeatable && host.lints().is_none();
             let (exchange, routing_key) = key;
             self.publisher.last = Some(LastRoute { exchange, routing_key, generations, route });
             self.gather(message, effects);

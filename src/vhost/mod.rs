@@ -14,6 +14,7 @@ mod exchange;
 mod explain;
 mod extension;
 mod kept;
+mod lint;
 mod noting;
 mod paging;
 mod policy;
@@ -47,6 +48,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::journal::Journal;
+use crate::lint::Lints;
 use crate::memory::Memory;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
@@ -79,6 +81,8 @@ pub struct Shared {
     pub persistence: Option<Arc<Persistence>>,
     /// What has happened, if that is to be kept.
     pub journal: Option<Arc<Journal>>,
+    /// What is seldom meant, if that is looked for.
+    pub lints: Option<Arc<Lints>>,
     /// Told of everything that is done.
     pub changes: Arc<Changes>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].

@@ -22,6 +22,7 @@ mod extensions;
 mod flow;
 mod journal;
 mod lengths;
+mod lint;
 mod policies;
 mod priorities;
 mod queues;
