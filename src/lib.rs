@@ -117,6 +117,7 @@ pub mod explain;
 pub mod explain_command;
 #[cfg(feature = "gateway")]
 mod gateway;
+mod inspection;
 pub mod journal;
 #[cfg(feature = "lapin")]
 pub mod lapin;
@@ -145,11 +146,13 @@ pub use self::channel::Consume;
 pub use self::clock::{ManualClock, Timestamp};
 pub use self::data_directory::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::embedded::{
-    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage,
+    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, QueuedMessage,
+    ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
+pub use self::inspection::UnackedMessage;
 pub use self::journal::Journal;
 pub use self::limits::Limits;
 pub use self::lint::LintLevel;

@@ -21,6 +21,7 @@ mod policy;
 pub mod publish;
 mod records;
 pub mod reply_to;
+mod reset;
 mod restore;
 mod route;
 
@@ -218,6 +219,16 @@ impl VirtualHost {
     pub fn set_paused(self: &Arc<Self>, queue: &str, paused: bool) -> Result<()> {
         let mut effects = Effects::new();
         self.queue(queue)?.set_paused(paused, self.now(), &mut effects);
+        self.run(&mut effects);
+        Ok(())
+    }
+
+    /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
+    /// somebody takes them; after them it is held again. Adds to what was let go before; without
+    /// effect on a queue that is not held. Errors: 404.
+    pub fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
+        let mut effects = Effects::new();
+        self.queue(queue)?.release(count, self.now(), &mut effects);
         self.run(&mut effects);
         Ok(())
     }

@@ -20,6 +20,7 @@ mod exchanges;
 mod explain;
 mod extensions;
 mod flow;
+mod inspection;
 mod journal;
 mod lengths;
 mod lint;
