@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::faults::{Faults, Registry};
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::lint::{Lint, LintLevel, Lints};
 use crate::memory::Memory;
 use crate::names::{UserName, VirtualHostName};
 use crate::persist::Persistence;
@@ -258,6 +259,7 @@ fn too_many_connections(limit: usize) -> Error {
 pub struct Broker {
     inner: Arc<Inner>,
     journal: Arc<Journal>,
+    lints: Arc<Lints>,
     recovery: Recovery,
     /// Keeps the data directory locked.
     #[cfg(feature = "durable")]
@@ -354,6 +356,13 @@ impl Broker {
     /// What is to go wrong: faults that a test declares. There are none unless it does.
     pub fn faults(&self) -> Faults {
         Faults::new(&self.inner)
+    }
+
+    /// What was found that is allowed but seldom meant, each once for what it is about; nothing
+    /// unless [`BrokerBuilder::lint`] asked for it. At most
+    /// [`LINTS_MAX`](crate::limits::LINTS_MAX).
+    pub fn lints(&self) -> Vec<Lint> {
+        self.lints.found()
     }
 
     /// Number of open connections, embedded ones included.
@@ -577,6 +586,7 @@ pub struct BrokerBuilder {
     pub(crate) segment_bytes: u64,
     manual_clock_on_sockets: bool,
     journal_capacity: usize,
+    lint_level: LintLevel,
 }
 
 impl Default for BrokerBuilder {
@@ -593,6 +603,7 @@ impl Default for BrokerBuilder {
             segment_bytes: 64 << 20,
             manual_clock_on_sockets: false,
             journal_capacity: 0,
+            lint_level: LintLevel::Off,
         }
     }
 }
@@ -690,6 +701,15 @@ impl BrokerBuilder {
         self
     }
 
+    /// Looks for what is allowed but seldom meant, such as arguments that are misspelt or messages
+    /// that no queue gets: see [`LintKind`](crate::lint::LintKind) and [`Broker::lints`]. Default:
+    /// [`LintLevel::Off`].
+    #[must_use]
+    pub fn lint(mut self, level: LintLevel) -> Self {
+        self.lint_level = level;
+        self
+    }
+
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
         self.build_with(None)
@@ -718,6 +738,7 @@ impl BrokerBuilder {
         let changes = Arc::<Changes>::default();
         let journal = Journal::new(self.journal_capacity, self.clock.now(), Arc::clone(&changes));
         let journal = Arc::new(journal);
+        let lints = Arc::new(Lints::new(self.lint_level));
         let inner = Arc::new(Inner {
             limits: self.limits,
             access: Arc::new(access),
@@ -728,6 +749,7 @@ impl BrokerBuilder {
                 faults: Arc::default(),
                 persistence,
                 journal: journal.is_on().then(|| Arc::clone(&journal)),
+                lints: lints.is_on().then(|| Arc::clone(&lints)),
                 changes,
                 queue_memory_bytes_max,
             },
@@ -745,6 +767,7 @@ impl BrokerBuilder {
             in_memory: crate::gateway::InMemory::new(&inner),
             inner,
             journal,
+            lints,
             recovery: Recovery { clean: true, ..Recovery::default() },
             #[cfg(feature = "durable")]
             directory: None,

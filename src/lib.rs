@@ -119,10 +119,12 @@ pub mod explain_command;
 pub mod faults;
 #[cfg(feature = "gateway")]
 mod gateway;
+mod inspection;
 pub mod journal;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 pub mod limits;
+pub mod lint;
 #[cfg(feature = "server")]
 pub mod load;
 mod memory;
@@ -148,13 +150,16 @@ pub use self::channel::Consume;
 pub use self::clock::{ManualClock, Timestamp};
 pub use self::data_directory::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::embedded::{
-    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, ReturnedMessage,
+    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, QueuedMessage,
+    ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
+pub use self::inspection::UnackedMessage;
 pub use self::journal::Journal;
 pub use self::limits::Limits;
+pub use self::lint::LintLevel;
 pub use self::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::waiting::TimedOut;

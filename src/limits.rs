@@ -91,6 +91,9 @@ pub const PRIORITY_MAX: u64 = 255;
 /// How long, in real time, somebody who waits for a change may miss it: see `src/changes.rs`.
 pub const CHANGES_MISSED_AFTER: Duration = Duration::from_millis(5);
 
+/// Lints that a broker keeps.
+pub const LINTS_MAX: usize = 1000;
+
 /// Bindings of one exchange up to which the journal says which of them led a message on.
 pub const JOURNAL_BINDINGS_MAX: usize = 4096;
 

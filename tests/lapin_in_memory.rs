@@ -233,3 +233,27 @@ async fn what_lapin_waits_for_goes_by_the_brokers_clock() {
     let mut endless = runtime.spawn(std::future::pending::<()>());
     assert_eq!(within("cancelling", endless.cancel()).await, None);
 }
+
+#[tokio::test]
+async fn the_journal_tells_what_a_client_did() {
+    let clock = ManualClock::default();
+    let broker = Broker::builder().manual_clock(clock).journal(100).build();
+    let connection = connect(&broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    declare(&channel, "q", FieldTable::default()).await;
+    for body in [b"a", b"b"] {
+        publish(&channel, "q", body).await;
+    }
+    connection.close(200, "done".into()).await.unwrap();
+    let journal = broker.journal();
+    let limit = Duration::from_secs(10);
+    // The connection, the queue, and the end of the connection.
+    broker.eventually(|broker| broker.journal().topology().count() == 3, limit);
+    journal.published().by_user("guest").to("").assert_texts(["a", "b"]);
+    journal.confirmed().assert_texts(["a", "b"]);
+    journal
+        .enqueued()
+        .in_queue("q")
+        .assert_before(&journal.topology().after(&journal.confirmed().last().unwrap()));
+}

@@ -86,6 +86,7 @@ impl Channel {
         let timeout_ms = integer_argument(&consume.arguments, "x-consumer-timeout", &queue)?
             .and_then(|ms| u64::try_from(ms).ok());
         refuse_stream_arguments(&consume.arguments, &queue)?;
+        self.virtual_host().lint_consumer(&queue, consume.no_ack)?;
         let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),

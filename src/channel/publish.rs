@@ -142,6 +142,7 @@ impl Channel {
                 _ => note_published(session, message),
             },
         )?;
+        host.lint_publish(&exchange, &message, &route)?;
         if self.publisher.goes_nowhere {
             route = Route::default();
         }
@@ -163,7 +164,8 @@ impl Channel {
             self.accept_publish(number);
             self.note_outcome(number, &message, true);
         } else {
-            let repeatable = plain && route.repeatable;
+            // Each message is looked at if anything is looked for.
+            let repeatable = plain && route.repeatable && host.lints().is_none();
             let (exchange, routing_key) = key;
             self.publisher.last = Some(LastRoute { exchange, routing_key, generations, route });
             self.gather(message, effects);

@@ -7,9 +7,11 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
 use leveret_protocol::RawProperties;
 
+use crate::clock::Timestamp;
 use crate::embedded::channel::ChannelInner;
 use crate::error::Result;
 use crate::message::Message;
+use crate::queue::ready::Entry;
 
 /// A delivered message. It stays unacknowledged until it is settled, unless its consumer or
 /// basic.get works without acknowledgements; dropping it settles nothing.
@@ -83,6 +85,61 @@ impl fmt::Debug for Delivery {
             .field("delivery_tag", &self.delivery_tag)
             .field("redelivered", &self.redelivered)
             .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message as it lies in a queue: see [`Broker::peek`](crate::Broker::peek).
+#[derive(Clone)]
+pub struct QueuedMessage(pub(crate) Entry);
+
+impl QueuedMessage {
+    /// Exchange that it was published to; empty for the default exchange.
+    pub fn exchange(&self) -> String {
+        String::from_utf8_lossy(self.0.message.exchange()).into_owned()
+    }
+
+    /// Routing key that it was published with.
+    pub fn routing_key(&self) -> String {
+        String::from_utf8_lossy(self.0.message.routing_key()).into_owned()
+    }
+
+    /// Body.
+    pub fn body(&self) -> &[u8] {
+        self.0.message.body()
+    }
+
+    /// All properties, parsed at each call.
+    pub fn properties(&self) -> BasicProperties {
+        properties(&self.0.message)
+    }
+
+    /// Headers; empty if there are none.
+    pub fn headers(&self) -> FieldTable {
+        headers(&self.0.message)
+    }
+
+    /// Whether it may have been delivered before.
+    pub fn redelivered(&self) -> bool {
+        self.0.redelivered
+    }
+
+    /// How often it was returned to the queue.
+    pub fn delivery_count(&self) -> u32 {
+        self.0.delivery_count
+    }
+
+    /// When it expires; `None` if it does not.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.0.expires_at).filter(|&at| at != Timestamp::NEVER)
+    }
+}
+
+impl fmt::Debug for QueuedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedMessage")
+            .field("message", &self.0.message)
+            .field("redelivered", &self.0.redelivered)
             .finish_non_exhaustive()
     }
 }

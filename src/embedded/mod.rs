@@ -13,5 +13,5 @@ mod publish;
 pub use self::channel::{Binding, Channel, Confirmed};
 pub use self::connection::Connection;
 pub use self::consumer::Consumer;
-pub use self::message::{Delivery, ReturnedMessage};
+pub use self::message::{Delivery, QueuedMessage, ReturnedMessage};
 pub use self::publish::Publish;

@@ -76,8 +76,13 @@ fn by_word(kind: ExchangeType, binding_key: &[u8], routing_key: &[u8]) -> Option
     None
 }
 
-/// Whether the words differ in no more than two octets: replaced, left out or added.
+/// Whether the words differ in no more than two octets.
 fn is_typing_error(a: &[u8], b: &[u8]) -> bool {
+    distance(a, b) <= 2
+}
+
+/// In how many octets two words differ: replaced, left out or added.
+pub(crate) fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (at, x) in a.iter().enumerate() {
         let mut next = vec![at + 1];
@@ -88,7 +93,7 @@ fn is_typing_error(a: &[u8], b: &[u8]) -> bool {
         }
         row = next;
     }
-    row.last().is_some_and(|distance| *distance <= 2)
+    row.last().copied().unwrap_or_default()
 }
 
 fn by_header(asked: &HeaderMatch, headers: Option<&FieldTable>) -> Option<String> {

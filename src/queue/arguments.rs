@@ -153,6 +153,8 @@ const KNOWN: &[(&str, &[QueueType])] = &[
     ("x-delivery-limit", QUORUM),
     ("x-consumer-timeout", BOTH),
 ];
+/// Known to an extension, and only looked at there.
+const DEDUPLICATION: &str = "x-message-deduplication";
 /// What is decided at declare, once and for all.
 const NOT_IN_POLICIES: &[&str] = &[
     "x-max-priority",
@@ -183,7 +185,7 @@ impl QueueArguments {
         }
         // As with RabbitMQ's plugin: not checked, and not compared when declared again.
         parsed.message_deduplication = queue_type == QueueType::Classic
-            && get(table, "x-message-deduplication") == Some(&AMQPValue::Boolean(true));
+            && get(table, DEDUPLICATION) == Some(&AMQPValue::Boolean(true));
         Ok(parsed)
     }
 
@@ -290,6 +292,16 @@ impl QueueArguments {
 /// The argument's value, if it is set.
 pub fn get<'a>(table: &'a FieldTable, argument: &str) -> Option<&'a AMQPValue> {
     table.inner().get(argument)
+}
+
+/// The names of all arguments that have an effect on some type of queue.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|&(name, _)| name).chain([DEDUPLICATION])
+}
+
+/// Whether an argument has an effect on some type of queue.
+pub fn is_known(name: &str) -> bool {
+    known().any(|known| known == name)
 }
 
 /// The names of the arguments that are compared when a queue is declared again.

@@ -38,7 +38,7 @@ use crate::error::{Error, Resource, Result};
 use crate::journal::{DropReason, Journal};
 use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
-use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
 use crate::queue::paging::{Found, PagedIn, Wanted};
@@ -171,6 +171,21 @@ impl Queue {
     /// out.
     pub fn set_paused(self: &Arc<Self>, paused: bool, now: Timestamp, effects: &mut Effects) {
         self.apply(now, effects, |state, _| state.set_paused(paused));
+    }
+
+    /// Lets the next `count` messages go out although the queue is held.
+    pub fn release(self: &Arc<Self>, count: usize, now: Timestamp, effects: &mut Effects) {
+        self.apply(now, effects, |state, _| state.release(count));
+    }
+
+    /// The first ready messages in memory, in order.
+    pub fn peek(&self, max: usize) -> Vec<Entry> {
+        self.state.lock().ready.iter().take(max).cloned().collect()
+    }
+
+    /// The deliveries that are not settled, oldest first: the message, who has it, since when.
+    pub fn unacked(&self) -> Vec<(Entry, Option<ConsumerTag>, Timestamp)> {
+        self.state.lock().unacked()
     }
 
     /// The settings that it works by: its arguments and the policies that apply.

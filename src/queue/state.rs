@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
+use crate::names::ConsumerTag;
 use crate::queue::QueueStorage;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
@@ -132,6 +133,8 @@ pub struct State {
     next_delivery: u64,
     pub(super) footprint: usize,
     paused: bool,
+    /// Messages that may go out although it is held.
+    released: usize,
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
@@ -161,6 +164,7 @@ impl State {
             next_delivery: 1,
             footprint: 0,
             paused: false,
+            released: 0,
             overdue_at: Timestamp::NEVER,
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
@@ -177,6 +181,18 @@ impl State {
             discarded: self.discards.len(),
             footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
+    }
+
+    /// The deliveries that are not settled: the message, who has it, since when.
+    pub fn unacked(&self) -> Vec<(Entry, Option<ConsumerTag>, Timestamp)> {
+        let tag = |id: ConsumerId| {
+            let consumer = self.consumers.at(id.slot).filter(|consumer| consumer.id == id);
+            consumer.map(|consumer| consumer.spec.tag.clone())
+        };
+        let unacked = self.unacked.iter().map(|(_, unacked)| {
+            (unacked.entry.clone(), unacked.consumer.and_then(tag), unacked.delivered_at)
+        });
+        unacked.collect()
     }
 
     /// The settings that it works by.
@@ -264,10 +280,11 @@ impl State {
     /// The consumer of the next message, if there is one that takes it.
     #[inline]
     fn claim(&mut self) -> Option<Claim> {
-        if self.paused {
+        if self.is_stopped() {
             return None;
         }
         let consumer = self.consumers.next()?;
+        self.released = self.released.saturating_sub(1);
         if !consumer.spec.no_ack {
             consumer.unacked += 1;
         }
@@ -338,11 +355,24 @@ impl State {
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+        self.released = 0;
     }
 
     /// Whether it is held.
     pub fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// Lets the next messages go out although the queue is held.
+    pub fn release(&mut self, count: usize) {
+        if self.paused {
+            self.released = self.released.saturating_add(count);
+        }
+    }
+
+    #[inline]
+    fn is_stopped(&self) -> bool {
+        self.paused && self.released == 0
     }
 
     fn pop_ready(&mut self) -> Option<Entry> {
@@ -361,10 +391,11 @@ impl State {
     ) -> Option<(u64, Entry, usize)> {
         self.lease.renew(now);
         self.expire(now, effects);
-        if self.paused {
+        if self.is_stopped() {
             return None;
         }
         let entry = self.pop_ready()?;
+        self.released = self.released.saturating_sub(1);
         self.expire(now, effects);
         self.ready.shrink();
         let id = if no_ack {

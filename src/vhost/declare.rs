@@ -125,6 +125,7 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> Result<Arc<Queue>> {
         let arguments = self.queue_arguments(session, &name, generated, declare)?;
+        self.lint_queue(&name, &declare.arguments, &arguments)?;
         let attributes = QueueAttributes {
             durable: declare.is_durable(),
             auto_delete: declare.auto_delete,
@@ -234,13 +235,17 @@ impl VirtualHost {
         let refused = |error: ExchangeArgumentError| Error::Precondition(error.to_string());
         let router = Router::new(kind, &declare.arguments).map_err(refused)?;
         let extension = Extension::new(kind, router.kind(), &declare.arguments).map_err(refused)?;
-        if kind != ExchangeType::DelayedMessage && get(&declare.arguments, DELAYED_TYPE).is_some() {
+        if self.lints().is_none()
+            && kind != ExchangeType::DelayedMessage
+            && get(&declare.arguments, DELAYED_TYPE).is_some()
+        {
             tracing::warn!(
                 "argument {DELAYED_TYPE} has no effect on exchange type '{kind}'; did you mean \
                  {}?",
                 ExchangeType::DelayedMessage
             );
         }
+        self.lint_exchange(&name, kind, &declare.arguments)?;
         let attributes = ExchangeAttributes {
             kind,
             durable: declare.durable,

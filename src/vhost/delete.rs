@@ -51,7 +51,7 @@ impl VirtualHost {
         }
     }
 
-    fn delete_queue(
+    pub(super) fn delete_queue(
         self: &Arc<Self>,
         queue: &Arc<Queue>,
         condition: impl FnOnce(Counts) -> Result<()>,
@@ -120,7 +120,7 @@ impl VirtualHost {
         Ok(())
     }
 
-    fn remove_exchange(
+    pub(super) fn remove_exchange(
         &self,
         topology: &mut MutexGuard<'_, Topology>,
         exchange: &Arc<Exchange>,

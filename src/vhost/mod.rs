@@ -14,12 +14,14 @@ mod exchange;
 mod explain;
 mod extension;
 mod kept;
+mod lint;
 mod noting;
 mod paging;
 mod policy;
 pub mod publish;
 mod records;
 pub mod reply_to;
+mod reset;
 mod restore;
 mod route;
 
@@ -48,6 +50,7 @@ use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::journal::Journal;
+use crate::lint::Lints;
 use crate::memory::Memory;
 use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
@@ -82,6 +85,8 @@ pub struct Shared {
     pub persistence: Option<Arc<Persistence>>,
     /// What has happened, if that is to be kept.
     pub journal: Option<Arc<Journal>>,
+    /// What is seldom meant, if that is looked for.
+    pub lints: Option<Arc<Lints>>,
     /// Told of everything that is done.
     pub changes: Arc<Changes>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
@@ -231,6 +236,16 @@ impl VirtualHost {
     pub fn set_paused(self: &Arc<Self>, queue: &str, paused: bool) -> Result<()> {
         let mut effects = Effects::new();
         self.queue(queue)?.set_paused(paused, self.now(), &mut effects);
+        self.run(&mut effects);
+        Ok(())
+    }
+
+    /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
+    /// somebody takes them; after them it is held again. Adds to what was let go before; without
+    /// effect on a queue that is not held. Errors: 404.
+    pub fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
+        let mut effects = Effects::new();
+        self.queue(queue)?.release(count, self.now(), &mut effects);
         self.run(&mut effects);
         Ok(())
     }

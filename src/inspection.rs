@@ -1,0 +1,75 @@
+//! Looking into queues without taking anything, and putting a broker into a state: for tests.
+
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::clock::Timestamp;
+use crate::embedded::{Confirmed, Publish, QueuedMessage};
+use crate::error::{Error, Result};
+use crate::names::ConsumerTag;
+use crate::queue::effects::Effects;
+use crate::vhost::VirtualHost;
+
+/// A delivery that was not acknowledged yet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UnackedMessage {
+    /// The message.
+    pub message: QueuedMessage,
+    /// The consumer that has it; `None` if it was taken by basic.get, or its consumer was
+    /// cancelled since.
+    pub consumer_tag: Option<ConsumerTag>,
+    /// Since when, by the broker's clock.
+    pub delivered_at: Timestamp,
+}
+
+impl Broker {
+    fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
+        let host = self.virtual_host(name);
+        host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
+    }
+
+    /// The first `max` ready messages of a queue, in the order in which they will be delivered,
+    /// priorities of quorum queues aside. They stay where they are. Of a long backlog in a data
+    /// directory only those that are in memory are seen. Errors: 404, 530.
+    pub fn peek(&self, virtual_host: &str, queue: &str, max: usize) -> Result<Vec<QueuedMessage>> {
+        let entries = self.host(virtual_host)?.queue(queue)?.peek(max);
+        Ok(entries.into_iter().map(QueuedMessage).collect())
+    }
+
+    /// The deliveries of a queue that were not acknowledged yet, oldest first, and who has them.
+    /// Errors: 404, 530.
+    pub fn unacked(&self, virtual_host: &str, queue: &str) -> Result<Vec<UnackedMessage>> {
+        let unacked = self.host(virtual_host)?.queue(queue)?.unacked();
+        let unacked = unacked.into_iter().map(|(entry, consumer_tag, delivered_at)| {
+            UnackedMessage { message: QueuedMessage(entry), consumer_tag, delivered_at }
+        });
+        Ok(unacked.collect())
+    }
+
+    /// Publishes a message to the default virtual host as the default user, on a connection of its
+    /// own, and waits for the confirm: for filling queues before a test. Errors: as
+    /// [`Broker::connect`] and [`Channel::publish_and_confirm`](crate::Channel).
+    pub fn publish(&self, publish: Publish) -> Result<Confirmed> {
+        let connection = self.connect()?;
+        let channel = connection.open_channel()?;
+        channel.publish_and_confirm(publish)
+    }
+
+    /// Deletes all queues with their messages, all exchanges that clients declared, and all
+    /// bindings, and clears the journal. Consumers are cancelled. Users, permissions, virtual
+    /// hosts, policies, connections and the time stay. Errors: 541 if the disk fails.
+    pub fn reset(&self) -> Result<()> {
+        let mut must_sync = false;
+        for host in self.inner().all_virtual_hosts() {
+            let mut effects = Effects::new();
+            host.reset(&mut effects);
+            must_sync |= effects.must_sync;
+        }
+        if let Some(store) = self.inner().persistence().filter(|_| must_sync) {
+            store.wait_until_durable()?;
+        }
+        self.journal().clear();
+        Ok(())
+    }
+}

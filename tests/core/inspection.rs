@@ -1,0 +1,93 @@
+//! Looking into queues, and putting a broker into a state.
+
+use leveret::{Binding, Broker, Error, Publish};
+
+use crate::support::{World, int, refusal, string, waiting};
+
+fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
+    let messages = broker.peek("/", queue, 10).unwrap();
+    messages.iter().map(|message| message.body().to_vec()).collect()
+}
+
+#[test]
+fn looking_takes_nothing() {
+    let world = World::new();
+    world.declare_with("q", [("x-message-ttl", int(1000)), ("x-max-priority", int(3))]);
+    world.publish("q", ["a", "b"]);
+    assert!(
+        world.broker.publish(Publish::to_queue("q").body("first").priority(2)).unwrap().is_ack()
+    );
+    assert_eq!(bodies(&world.broker, "q"), [&b"first"[..], b"a", b"b"]);
+    assert_eq!(world.broker.peek("/", "q", 1).unwrap().len(), 1);
+    let first = world.broker.peek("/", "q", 1).unwrap().remove(0);
+    assert_eq!(first.expires_at(), Some(world.broker.now().after_ms(1000)));
+    assert_eq!(*first.properties().priority(), Some(2));
+    assert!(!first.redelivered());
+    assert_eq!(world.drain("q"), ["first", "a", "b"]);
+    assert_eq!(refusal(world.broker.peek("/", "none", 1)).0, 404);
+    assert_eq!(refusal(world.broker.peek("none", "q", 1)).0, 530);
+}
+
+#[test]
+fn who_has_what_is_not_acknowledged() {
+    let world = World::new();
+    world.declare("q");
+    world.publish("q", ["a", "b"]);
+    let got = world.get("q");
+    world.advance_ms(5);
+    let consumer = world.channel.basic_consume("q").unwrap();
+    let delivery = consumer.recv().unwrap();
+    let unacked = world.broker.unacked("/", "q").unwrap();
+    let [by_get, by_consumer] = &unacked[..] else { panic!("{unacked:?}") };
+    assert_eq!((by_get.message.body(), &by_get.consumer_tag), (&b"a"[..], &None));
+    let tag = by_consumer.consumer_tag.as_ref().unwrap();
+    assert_eq!((by_consumer.message.body(), tag.as_str()), (&b"b"[..], consumer.tag()));
+    let waited = by_consumer.delivered_at.as_millis() - by_get.delivered_at.as_millis();
+    assert_eq!(waited, 5);
+    got.ack().unwrap();
+    delivery.ack().unwrap();
+    assert!(world.broker.unacked("/", "q").unwrap().is_empty());
+}
+
+#[test]
+fn a_held_queue_lets_go_as_many_as_it_is_told() {
+    let world = World::new();
+    world.declare("q");
+    let host = world.broker.virtual_host("/").unwrap();
+    host.set_paused("q", true).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.publish("q", ["a", "b", "c", "d"]);
+    assert!(waiting(&consumer).is_empty());
+    host.release_next("q", 2).unwrap();
+    assert_eq!(waiting(&consumer), ["a", "b"]);
+    drop(consumer);
+    host.release_next("q", 1).unwrap();
+    assert!(world.take("q").is_some() && world.take("q").is_none());
+    host.set_paused("q", false).unwrap();
+    assert!(world.take("q").is_some());
+}
+
+#[test]
+fn after_a_reset_the_broker_is_as_at_first() {
+    let world = World::new();
+    world.channel.exchange_declare("x", "topic").unwrap();
+    world.declare_with("q", [("x-dead-letter-exchange", string("x"))]);
+    world.channel.queue_bind("q", "amq.topic", "#").unwrap();
+    world.channel.exchange_bind("amq.fanout", &Binding::new("amq.topic", "#")).unwrap();
+    world.channel.exchange_bind("x", &Binding::new("amq.topic", "#")).unwrap();
+    world.publish("q", ["a", "b"]);
+    let held = world.get("q");
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.broker.reset().unwrap();
+    assert_eq!(consumer.count(), 1); // what it had before; then it has ended
+    let host = world.broker.virtual_host("/").unwrap();
+    assert!(host.queues().is_empty());
+    assert_eq!(host.exchanges().len(), 7);
+    assert!(host.exchanges().iter().all(|exchange| exchange.binding_count() == 0));
+    assert_eq!(world.broker.memory_used(), 0);
+    held.ack().unwrap(); // of a queue that is gone
+    assert!(matches!(world.channel.basic_get("q"), Err(Error::NotFound(_))));
+    world.declare("q");
+    world.publish("q", ["again"]);
+    assert_eq!(world.drain("q"), ["again"]);
+}
