@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
-use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route};
+use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route, VirtualHost};
 
 /// Where the last publish went.
 pub(super) struct LastRoute {
@@ -153,13 +153,10 @@ impl Channel {
         }
         if route.queues.is_empty() {
             let number = self.number_publish();
-            if !route.taken {
+            if route.taken {
+                self.wait_for_store(&host);
+            } else {
                 self.publish_elsewhere(&message, mandatory, effects);
-            } else if let (Mode::Confirm(confirms), Some(persistence)) =
-                (&mut self.mode, host.persistence())
-            {
-                let (ticket, line) = confirms.ticket();
-                persistence.after_stored(move || line.stored(ticket));
             }
             self.accept_publish(number);
             self.note_outcome(number, &message, true);
@@ -176,6 +173,14 @@ impl Channel {
             }
         }
         Ok(())
+    }
+
+    /// What is published now may be stored, as an exchange keeps it: its confirm waits for that.
+    fn wait_for_store(&mut self, host: &VirtualHost) {
+        if let (Mode::Confirm(confirms), Some(store)) = (&mut self.mode, host.persistence()) {
+            let (ticket, line) = confirms.ticket();
+            store.after_stored(move || line.stored(ticket));
+        }
     }
 
     /// Publishes a message that finds no queue, as a fault has it. Errors: as otherwise.

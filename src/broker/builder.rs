@@ -1,0 +1,230 @@
+//! Settings for a broker, and its making.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+
+use super::{Broker, DiskAlarm, Inner};
+use crate::access::{AccessControl, PasswordHash};
+use crate::changes::Changes;
+use crate::clock::{Clock, ManualClock};
+use crate::data_directory::{Durability, Recovery};
+use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::lint::{LintLevel, Lints};
+use crate::memory::Memory;
+use crate::names::{UserName, VirtualHostName};
+use crate::persist::Persistence;
+use crate::timers::Timers;
+use crate::vhost::Shared;
+
+/// Settings for a [`Broker`].
+#[derive(Debug)]
+pub struct BrokerBuilder {
+    limits: Limits,
+    clock: Clock,
+    user: Option<(String, String)>,
+    access: Option<(AccessControl, UserName)>,
+    virtual_host: String,
+    loopback_users: Vec<String>,
+    threads: usize,
+    pub(crate) durability: Durability,
+    pub(crate) segment_bytes: u64,
+    manual_clock_on_sockets: bool,
+    journal_capacity: usize,
+    lint_level: LintLevel,
+}
+
+impl Default for BrokerBuilder {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            clock: Clock::system(),
+            user: Some(("guest".into(), "guest".into())),
+            access: None,
+            virtual_host: "/".into(),
+            loopback_users: vec!["guest".into()],
+            threads: 2,
+            durability: Durability::Fsync,
+            segment_bytes: 64 << 20,
+            manual_clock_on_sockets: false,
+            journal_capacity: 0,
+            lint_level: LintLevel::Off,
+        }
+    }
+}
+
+impl BrokerBuilder {
+    /// What the broker takes from its clients at most.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Runs the broker on a clock that moves only by [`Broker::advance`].
+    #[must_use]
+    pub fn manual_clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Clock::Manual(clock);
+        self
+    }
+
+    /// Lets heartbeats and timeouts of connections on sockets go by the broker's clock, too.
+    /// Default: they are on real time, as those of the clients at the other end. Changes nothing
+    /// without [`BrokerBuilder::manual_clock`].
+    #[must_use]
+    pub fn manual_clock_on_sockets(mut self) -> Self {
+        self.manual_clock_on_sockets = true;
+        self
+    }
+
+    /// The default user, an administrator with all permissions in the default virtual host.
+    /// Default: `guest` with password `guest`.
+    #[must_use]
+    pub fn default_user(mut self, name: &str, password: &str) -> Self {
+        self.user = Some((name.into(), password.into()));
+        self
+    }
+
+    /// No default user: users come from elsewhere, such as a definitions file.
+    #[must_use]
+    pub fn no_default_user(mut self) -> Self {
+        self.user = None;
+        self
+    }
+
+    /// Users and permissions that were prepared before, and which of the users is the default
+    /// one, if it exists.
+    #[must_use]
+    pub fn access(mut self, access: AccessControl, default_user: &str) -> Self {
+        self.access = Some((access, UserName::from(default_user)));
+        self
+    }
+
+    /// The default virtual host. Default: `/`.
+    #[must_use]
+    pub fn default_virtual_host(mut self, name: &str) -> Self {
+        self.virtual_host = name.into();
+        self
+    }
+
+    /// Users that may only connect from this machine. Default: `guest`.
+    #[must_use]
+    pub fn loopback_users(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.loopback_users = names.into_iter().collect();
+        self
+    }
+
+    /// Threads that serve AMQP connections on sockets. Default: 2.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// What a confirm promises when the broker is opened on a data directory. Default:
+    /// [`Durability::Fsync`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Size of the files that messages are kept in when the broker is opened on a data directory,
+    /// 4 KiB to 16 GiB: a file is made in this size, and given back when nothing in it is needed
+    /// any more. Default 64 MiB.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// Keeps the last `capacity` events for tests to ask about: see [`Broker::journal`]. Messages
+    /// that they are about stay in memory for as long. Default: 0, nothing is kept.
+    #[must_use]
+    pub fn journal(mut self, capacity: usize) -> Self {
+        self.journal_capacity = capacity;
+        self
+    }
+
+    /// Looks for what is allowed but seldom meant, such as arguments that are misspelt or messages
+    /// that no queue gets: see [`LintKind`](crate::lint::LintKind) and [`Broker::lints`]. Default:
+    /// [`LintLevel::Off`].
+    #[must_use]
+    pub fn lint(mut self, level: LintLevel) -> Self {
+        self.lint_level = level;
+        self
+    }
+
+    /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
+    pub fn build(self) -> Broker {
+        self.build_with(None)
+    }
+
+    pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>) -> Broker {
+        let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
+        let timers = Timers::new(self.clock.clone());
+        let memory = Memory::new(self.limits.memory_high_watermark_bytes);
+        let default_virtual_host = VirtualHostName::from(self.virtual_host);
+        let (access, default_user) = match self.access {
+            Some((access, user)) => (access, Some(user)),
+            None => {
+                let access = AccessControl::new(self.loopback_users.into_iter().map(Into::into));
+                let user = self.user.map(|(name, password)| {
+                    let name = UserName::from(name);
+                    // Without the system's randomness a fixed salt still lets the user log in.
+                    let salt = PasswordHash::random_salt().unwrap_or_default();
+                    let hash = PasswordHash::new(password, salt);
+                    access.add_administrator(name.clone(), hash, default_virtual_host.clone());
+                    name
+                });
+                (access, user)
+            }
+        };
+        let changes = Arc::<Changes>::default();
+        let journal = Journal::new(self.journal_capacity, self.clock.now(), Arc::clone(&changes));
+        let journal = Arc::new(journal);
+        let lints = Arc::new(Lints::new(self.lint_level));
+        let inner = Arc::new(Inner {
+            limits: self.limits,
+            access: Arc::new(access),
+            shared: Shared {
+                clock: self.clock,
+                timers,
+                memory,
+                faults: Arc::default(),
+                persistence,
+                journal: journal.is_on().then(|| Arc::clone(&journal)),
+                lints: lints.is_on().then(|| Arc::clone(&lints)),
+                changes,
+                queue_memory_bytes_max,
+            },
+            default_user,
+            default_virtual_host: default_virtual_host.clone(),
+            virtual_hosts: DashMap::with_shard_amount(4),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            disk_alarm: DiskAlarm::default(),
+        });
+        inner.add_virtual_host(default_virtual_host);
+        Broker {
+            #[cfg(feature = "gateway")]
+            in_memory: crate::gateway::InMemory::new(&inner),
+            inner,
+            journal,
+            lints,
+            recovery: Recovery { clean: true, ..Recovery::default() },
+            #[cfg(feature = "durable")]
+            directory: None,
+            #[cfg(feature = "gateway")]
+            gateway: Mutex::default(),
+            #[cfg(feature = "gateway")]
+            threads: self.threads,
+            #[cfg(feature = "gateway")]
+            manual_clock_on_sockets: self.manual_clock_on_sockets,
+        }
+    }
+}
