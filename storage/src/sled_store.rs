@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -19,6 +20,13 @@ use crate::store::{Entry, Receipt, Store};
 
 /// The longest record, in octets.
 pub const RECORD_MAX: usize = 8 << 10;
+
+/// How often a store that is locked is tried: threads of sled may keep one that this process has
+/// closed for a moment longer.
+const LOCK_ATTEMPTS: u32 = 100;
+
+/// Time between the attempts.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A record store on disk.
 #[derive(Debug)]
@@ -47,12 +55,19 @@ impl SledStore {
             .cache_capacity(8 << 20)
             // Flushes are asked for; no thread does it now and then.
             .flush_every_ms(None);
-        let database = config.open().map_err(|error| match error {
-            sled::Error::Io(error) if error.to_string().contains("lock") => {
-                Error::Locked(path.clone())
+        let mut attempts = 0;
+        let database = loop {
+            match config.open() {
+                Err(sled::Error::Io(error)) if error.to_string().contains("lock") => {
+                    attempts += 1;
+                    if attempts == LOCK_ATTEMPTS {
+                        return Err(Error::Locked(path));
+                    }
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                opened => break opened.map_err(convert)?,
             }
-            error => convert(error),
-        })?;
+        };
         let store = Self { database, path, progress: Mutex::default() };
         // What was found may never have reached the disk.
         store.sync()?;

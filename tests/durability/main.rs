@@ -6,10 +6,14 @@
 mod backlog;
 mod definitions;
 mod failures;
+#[cfg(feature = "server")]
+mod kill;
 mod messages;
 mod model;
 mod power;
 mod random;
+#[cfg(feature = "server")]
+mod server;
 mod simulation;
 mod support;
 mod worker;
