@@ -21,6 +21,7 @@ pub use values::{ByteSize, ListenAddress, LogLevel, Password};
 
 use settings::Settings;
 
+use crate::data_tool::DataCommand;
 use crate::load::BenchArgs;
 
 /// A message broker that speaks AMQP 0-9-1, so RabbitMQ clients connect unchanged.
@@ -48,6 +49,9 @@ enum CliCommand {
     Serve(Box<Settings>),
     /// Measures a broker: rates, latencies and, given its process id, CPU time per message.
     Bench(Box<BenchArgs>),
+    /// Looks into a data directory that no server has open, and changes nothing.
+    #[command(subcommand)]
+    Data(DataCommand),
 }
 
 /// What the command line asks for.
@@ -57,6 +61,8 @@ pub enum Invocation {
     Serve(Box<ServerConfig>),
     /// Run the load command.
     Bench(Box<BenchArgs>),
+    /// Run the data command.
+    Data(DataCommand),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file
@@ -73,6 +79,7 @@ pub fn parse(
     let flags = match cli.command {
         Some(CliCommand::Serve(flags)) => *flags,
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
+        Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };
     let settings = layers::layered(flags, env)?;

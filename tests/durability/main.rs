@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod backlog;
+mod damage;
+#[cfg(feature = "server")]
+mod data_tool;
 mod definitions;
 mod failures;
 #[cfg(feature = "server")]

@@ -216,7 +216,8 @@ impl Worker {
         let entry = if classic { queue.ready().next() } else { queue.ready().find(|e| e.id == id) };
         let expected = entry.as_ref().map(|entry| entry.id.clone());
         let Some(entry) = entry.filter(|entry| entry.id == id) else {
-            panic!("{} gives out {id:?} instead of {expected:?}", queue.name)
+            let again = delivery.redelivered();
+            panic!("{} gives out {id:?} ({again}) instead of {expected:?}: {queue:?}", queue.name)
         };
         entry.held = true;
         Ok(Some((entry.serial, delivery)))
