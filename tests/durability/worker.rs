@@ -211,6 +211,10 @@ impl Worker {
             assert!(left.is_empty(), "{} does not give out {left:?}", queue.name);
             return Ok(None);
         };
+        if session.machine.is_off() {
+            // The broker is being closed, which gives back what other channels hold.
+            return Err(NoAnswer);
+        }
         let id = identify(&delivery);
         let classic = !queue.quorum;
         let entry = if classic { queue.ready().next() } else { queue.ready().find(|e| e.id == id) };
