@@ -16,6 +16,8 @@ mod model;
 mod power;
 mod random;
 #[cfg(feature = "server")]
+mod restart;
+#[cfg(feature = "server")]
 mod server;
 mod simulation;
 mod support;
