@@ -107,6 +107,8 @@ mod codec;
 #[cfg(feature = "server")]
 pub mod config;
 mod data_directory;
+#[cfg(feature = "server")]
+pub mod data_tool;
 mod deaths;
 pub mod definitions;
 pub mod duplicate_key;

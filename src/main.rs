@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use leveret::config::{self, ConfigError, Invocation, LogLevel};
+use leveret::data_tool::{self, DataCommand, Outcome};
 use leveret::explain_command::{self, ExplainArgs};
 use leveret::load::{self, BenchArgs};
 use leveret::{server, test_server};
@@ -15,6 +16,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Status for a command line or configuration that cannot be used, as other programs have it.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// Status for a data directory in which something is damaged, and for one that cannot be read.
+const DAMAGED: u8 = 1;
+const UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
     keep_pages_small();
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Invocation::Explain(args) => explain(&args),
+        Invocation::Data(command) => look_into(&command),
     }
 }
 
@@ -71,6 +77,16 @@ fn explain(args: &ExplainArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+fn look_into(command: &DataCommand) -> ExitCode {
+    match data_tool::run(command) {
+        Ok(Outcome { text, is_damaged }) => {
+            print!("{text}");
+            if is_damaged { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS }
+        }
+        Err(error) => fail(&error, ExitCode::from(UNREADABLE)),
     }
 }
 

@@ -21,6 +21,7 @@ pub use values::{ByteSize, ListenAddress, LogLevel, Password};
 
 use settings::Settings;
 
+use crate::data_tool::DataCommand;
 use crate::explain_command::ExplainArgs;
 use crate::load::BenchArgs;
 use crate::test_server::TestArgs;
@@ -55,6 +56,9 @@ enum CliCommand {
     Test(Box<TestArgs>),
     /// Tells where a message would go and why, by a definitions file.
     Explain(Box<ExplainArgs>),
+    /// Looks into a data directory that no server has open, and changes nothing.
+    #[command(subcommand)]
+    Data(DataCommand),
 }
 
 /// What the command line asks for.
@@ -68,6 +72,8 @@ pub enum Invocation {
     Test(Box<TestArgs>),
     /// Explain where a message would go.
     Explain(Box<ExplainArgs>),
+    /// Run the data command.
+    Data(DataCommand),
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file
@@ -86,6 +92,7 @@ pub fn parse(
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
+        Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };
     let settings = layers::layered(flags, env)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::data_directory::Durability;
+use crate::data_tool::DataCommand;
 
 /// A configuration file that goes with the test.
 struct TestFile(PathBuf);
@@ -296,4 +297,18 @@ fn unknown_flags_and_commands_end_with_status_2() {
     };
     assert_eq!(help.exit_code(), 0);
     assert!(help.to_string().contains("--max-message-size <SIZE>"));
+}
+
+#[test]
+fn the_data_command_takes_a_directory() {
+    let parse = |arguments: &[&str]| {
+        parse(["leveret", "data"].iter().chain(arguments).map(OsString::from), &|_| None)
+    };
+    let Ok(Invocation::Data(DataCommand::Inspect { directory, json })) =
+        parse(&["inspect", "/data", "--json"])
+    else {
+        panic!("it is the data command")
+    };
+    assert_eq!((directory, json), ("/data".into(), true));
+    assert!(parse(&["verify"]).is_err());
 }

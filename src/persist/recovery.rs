@@ -152,6 +152,11 @@ impl Records {
         Ok(())
     }
 
+    /// Whether a queue or an exchange with this number was deleted.
+    pub fn is_deleted(&self, id: StoreId) -> bool {
+        self.deleted.contains(&id)
+    }
+
     /// Everything that has messages.
     fn owners(&self) -> HashSet<StoreId> {
         let hosts = || self.hosts.values();

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Runs the client programs against one broker.
 #
-#   run.sh [--uri URI | --server PATH] [--patterns] [--no-skip] [NAME ...]
+#   run.sh [--uri URI | --server PATH] [--durable] [--patterns] [--restart] [--no-skip] [NAME ...]
 #
 # --uri URI      the broker to test; default $AMQP_URL, else amqp://guest:guest@127.0.0.1:5672/
 # --server PATH  starts `PATH serve --amqp 127.0.0.1:0 --ephemeral`, tests it, and expects it to
 #                end with status 0 after SIGTERM
+# --durable      with --server: on a temporary data directory, not --ephemeral
+# --restart      with --server: after the others the programs in restart/, which have a server on a
+#                data directory killed and started again
 # --patterns     the programs in patterns/ after the client programs
 # --no-skip      a skipped program counts as failed (for machines that have every toolchain)
 # NAME           a client (pika, java, ...), a pattern (patterns/saga), or all of `patterns`
@@ -20,7 +23,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 uri=${AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 server='' server_pid='' running='' no_skip=no
-passed=0 failed=0 skipped=0
+readonly restart_clients=(restart/pika restart/java)
+passed=0 failed=0 skipped=0 restart=no storage=(--ephemeral)
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 
@@ -142,6 +146,8 @@ prepare() {
     case $1 in
         pika | aio_pika | celery) python_program "$1" "$1/client.py" ;;
         php) php_program php/client.php ;;
+        restart/pika) python_program pika restart/client_pika.py ;;
+        restart/java) prepare_java && command=(java -cp "$cache/java/*" "$here/restart/Restart.java") ;;
         patterns/symfony*) php_program "$1.php" ;;
         patterns/celery*) python_program celery "$1.py" ;;
         patterns/*) python_program aio_pika "$1.py" ;;
@@ -201,7 +207,7 @@ bound_address() {
 # Starts the server and sets `uri` to where it listens.
 start_server() {
     local tick address
-    (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 --ephemeral) \
+    (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 "${storage[@]}") \
         >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     for ((tick = 0; tick < server_limit_s * 20; tick++)); do
@@ -234,7 +240,45 @@ stop_server() {
     esac
 }
 
+# Writes the script that kills the server, if there is one, and starts it on its directory again.
+# The server is its child and not ours: its id is in a file.
+write_restart() {
+    cat >"$work/restart" <<END
+#!/usr/bin/env bash
+pid=\$(cat "$work/restart.pid" 2>/dev/null)
+[[ -n \$pid ]] && kill -KILL "\$pid"
+while [[ -n \$pid ]] && kill -0 "\$pid" 2>/dev/null; do sleep 0.05; done
+cd "$work" || exit
+: >"$work/server.log"
+"$server" serve --amqp "\$(cat "$work/restart.address" 2>/dev/null || echo 127.0.0.1:0)" \\
+    --data-dir "$work/restart.data" >"$work/server.log" 2>&1 </dev/null &
+echo \$! >"$work/restart.pid"
+for ((tick = 0; tick < $server_limit_s * 20; tick++)); do
+    grep -q 'Server startup complete' "$work/server.log" && exit
+    sleep 0.05
+done
+exit 1
+END
+    chmod +x "$work/restart"
+}
+
+# Runs the programs that have the server restarted.
+run_restarts() {
+    local name address
+    write_restart
+    if ! "$work/restart" || ! address=$(bound_address); then
+        server_failed 'it did not start on a data directory'
+        return
+    fi
+    echo "$address" >"$work/restart.address"
+    uri=amqp://guest:guest@$address/
+    export LEVERET_RESTART=$work/restart
+    for name in "${restart_clients[@]}"; do run_client "$name"; done
+    kill -TERM "$(<"$work/restart.pid")"
+}
+
 clean_up() {
+    [[ -f $work/restart.pid ]] && kill -KILL "$(<"$work/restart.pid")" 2>/dev/null
     [[ -n $running ]] && kill -TERM "$running" 2>/dev/null && wait "$running"
     [[ -n $server_pid ]] && kill -KILL "$server_pid" 2>/dev/null
     rm -rf "$work"
@@ -247,6 +291,8 @@ while (($#)); do
     case $1 in
         --uri) uri=${2:?--uri needs a value}; shift ;;
         --server) server=$(realpath -e "${2:?--server needs a path}") || exit 2; shift ;;
+        --durable) storage=(--data-dir data) ;;
+        --restart) restart=yes ;;
         --patterns) patterns=yes ;;
         --no-skip) no_skip=yes ;;
         -h | --help) usage; exit ;;
@@ -274,6 +320,7 @@ if [[ -z $server ]] || start_server; then
     for name in "${names[@]}"; do run_client "$name"; done
     [[ -n $server ]] && stop_server
 fi
+[[ -n $server && $restart == yes ]] && run_restarts
 if [[ $no_skip == yes ]]; then
     failed=$((failed + skipped)) skipped=0
 fi

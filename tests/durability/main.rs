@@ -4,13 +4,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod backlog;
+mod damage;
+#[cfg(feature = "server")]
+mod data_tool;
 mod definitions;
 mod failures;
 mod full_disk;
+#[cfg(feature = "server")]
+mod kill;
 mod messages;
 mod model;
 mod power;
 mod random;
+#[cfg(feature = "server")]
+mod restart;
+#[cfg(feature = "server")]
+mod server;
 mod simulation;
 mod support;
 mod worker;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use leveret::{Broker, Limits, ManualClock, OpenError, Publish, Timestamp};
 
-use crate::model::Found;
+use crate::model::{Found, Queue};
 use crate::power::{Machine, Remains};
 use crate::random::Random;
 use crate::support::{START, channel};
@@ -58,12 +58,14 @@ fn look(remains: &Remains, workers: &[Worker], end: End) -> (Vec<Vec<Option<Foun
         End::PowerCut | End::Exit => assert!(!recovery.clean || recovery.messages == 0),
         End::NotOpened | End::CutStop => {}
     }
-    let found = workers.iter().map(|worker| look_at(&broker, worker)).collect();
+    let found =
+        workers.iter().map(|worker| look_at(&broker, &worker.model.queues, &worker.exchange()));
+    let found = found.collect();
     (found, recovery.clean)
 }
 
-/// The queues of one worker.
-fn look_at(broker: &Broker, worker: &Worker) -> Vec<Option<Found>> {
+/// What is in these queues, and whether they are bound to an exchange.
+pub fn look_at(broker: &Broker, queues: &[Queue], exchange: &str) -> Vec<Option<Found>> {
     let taker = channel(broker);
     let drain = |queue: &str| {
         let mut taken = Vec::new();
@@ -73,12 +75,12 @@ fn look_at(broker: &Broker, worker: &Worker) -> Vec<Option<Found>> {
         taken
     };
     let host = broker.virtual_host("/").unwrap();
-    let there = worker.model.queues.iter().map(|queue| {
+    let there = queues.iter().map(|queue| {
         host.queue(&queue.name).is_ok().then(|| (queue.name.clone(), drain(&queue.name)))
     });
     let there: Vec<_> = there.collect();
     // The exchange is not there if the very first declaration was cut off.
-    let _ = taker.basic_publish(Publish::to_exchange(worker.exchange(), "").body("probe"));
+    let _ = taker.basic_publish(Publish::to_exchange(exchange, "").body("probe"));
     let found = there.into_iter().map(|there| {
         let (name, messages) = there?;
         let probes = drain(&name);

@@ -37,27 +37,7 @@ struct Session<'a> {
 impl Worker {
     /// With queues whose names begin with its own, so that it is alone with them.
     pub fn new(name: &str, random: Random, now_ms: u64) -> Self {
-        let dead = format!("{name}.m");
-        let queue = |suffix: &str, quorum: bool, ttl_ms, dies: bool| Queue {
-            name: format!("{name}.{suffix}"),
-            quorum,
-            ttl_ms,
-            dead_letters_to: dies.then(|| dead.clone()),
-            present: false,
-            bound: false,
-            uncertain: false,
-            binding_uncertain: false,
-            entries: Vec::new(),
-        };
-        let queues = vec![
-            queue("a", false, Some(1000), true),
-            queue("b", false, None, false),
-            queue("c", false, None, true),
-            queue("m", name.ends_with('1'), None, false),
-            queue("q", true, None, false),
-            queue("z", true, None, true),
-        ];
-        let model = Model { queues, serial: 0 };
+        let model = Model { queues: queues(name), serial: 0 };
         Self { model, random, name: name.into(), now_ms, published: 0 }
     }
 
@@ -231,12 +211,17 @@ impl Worker {
             assert!(left.is_empty(), "{} does not give out {left:?}", queue.name);
             return Ok(None);
         };
+        if session.machine.is_off() {
+            // The broker is being closed, which gives back what other channels hold.
+            return Err(NoAnswer);
+        }
         let id = identify(&delivery);
         let classic = !queue.quorum;
         let entry = if classic { queue.ready().next() } else { queue.ready().find(|e| e.id == id) };
         let expected = entry.as_ref().map(|entry| entry.id.clone());
         let Some(entry) = entry.filter(|entry| entry.id == id) else {
-            panic!("{} gives out {id:?} instead of {expected:?}", queue.name)
+            let again = delivery.redelivered();
+            panic!("{} gives out {id:?} ({again}) instead of {expected:?}: {queue:?}", queue.name)
         };
         entry.held = true;
         Ok(Some((entry.serial, delivery)))
@@ -354,6 +339,30 @@ impl Worker {
         (queue.binding_uncertain, queue.bound) = (false, false);
         Ok(())
     }
+}
+
+/// The queues of one client, classic and quorum, all but two with a dead-letter queue.
+pub fn queues(name: &str) -> Vec<Queue> {
+    let dead = format!("{name}.m");
+    let queue = |suffix: &str, quorum: bool, ttl_ms, dies: bool| Queue {
+        name: format!("{name}.{suffix}"),
+        quorum,
+        ttl_ms,
+        dead_letters_to: dies.then(|| dead.clone()),
+        present: false,
+        bound: false,
+        uncertain: false,
+        binding_uncertain: false,
+        entries: Vec::new(),
+    };
+    vec![
+        queue("a", false, Some(1000), true),
+        queue("b", false, None, false),
+        queue("c", false, None, true),
+        queue("m", name.ends_with('1'), None, false),
+        queue("q", true, None, false),
+        queue("z", true, None, true),
+    ]
 }
 
 pub fn declaration(queue: &Queue) -> QueueDeclare {

@@ -1,0 +1,124 @@
+//! Damage anywhere in a small data directory: opening it never panics, and costs no more than the
+//! records that the damage covers.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use leveret::Broker;
+
+use crate::random::Random;
+use crate::support::*;
+
+const MESSAGES: usize = 40;
+const CASES: usize = 60;
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+fn open(directory: &Directory) -> Option<Broker> {
+    let opened = catch_unwind(AssertUnwindSafe(|| small().open(directory.path())));
+    match opened.expect("opening a damaged directory panics") {
+        Ok(broker) => Some(broker),
+        Err(error) => {
+            assert!(error.to_string().starts_with("cannot open the data directory"), "{error}");
+            None
+        }
+    }
+}
+
+fn small() -> leveret::BrokerBuilder {
+    builder(START).segment_bytes(8 << 10)
+}
+
+/// A directory with numbered messages of 300 octets.
+fn directory(stopped: bool) -> Directory {
+    let directory = Directory::new();
+    let broker = small().open(directory.path()).unwrap();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    for number in 0..MESSAGES {
+        confirm(&one, persistent("q", &format!("{number:0300}")));
+    }
+    if stopped {
+        drop((one, broker));
+        return directory;
+    }
+    directory.crash()
+}
+
+/// Changes an octet of a file, or cuts its end off.
+fn damage(path: &Path, random: &mut Random) -> String {
+    let mut octets = fs::read(path).unwrap();
+    if octets.is_empty() {
+        return "nothing".into();
+    }
+    let at = random.below(octets.len());
+    if random.one_in(4) {
+        octets.truncate(at);
+    } else {
+        octets[at] ^= 1 << random.below(8);
+    }
+    fs::write(path, &octets).unwrap();
+    format!("{} at {at}, {} octets left", path.display(), octets.len())
+}
+
+/// The numbers of the messages that are there.
+fn numbers(broker: &Broker) -> Vec<usize> {
+    if broker.virtual_host("/").is_none_or(|host| host.queue("q").is_err()) {
+        return Vec::new();
+    }
+    bodies(&channel(broker), "q").iter().map(|body| body.parse().unwrap()).collect()
+}
+
+#[test]
+fn damage_in_the_log_costs_what_it_covers() {
+    let mut random = Random::new(11);
+    for stopped in [true, false] {
+        let whole = directory(stopped);
+        let logs = files(&whole.path().join("log")).len();
+        for _ in 0..CASES {
+            let copy = whole.crash();
+            let paths = files(&copy.path().join("log"));
+            assert_eq!(paths.len(), logs);
+            let path = &paths[random.below(paths.len())];
+            let length = fs::metadata(path).unwrap().len();
+            let what = damage(path, &mut random);
+            let lost_octets = length - fs::metadata(path).unwrap().len();
+            // Records of some 400 octets each; a changed octet costs one.
+            let most = 1 + usize::try_from(lost_octets).unwrap() / 300;
+            let broker = open(&copy).unwrap_or_else(|| panic!("not opened after {what}"));
+            let found = numbers(&broker);
+            assert!(found.is_sorted(), "{what}: {found:?}");
+            assert!(found.len() + most >= MESSAGES, "{what}: only {found:?}");
+        }
+    }
+}
+
+#[test]
+fn damage_in_the_records_is_an_error_or_is_reported() {
+    let mut random = Random::new(12);
+    for stopped in [true, false] {
+        let whole = directory(stopped);
+        for _ in 0..CASES {
+            let copy = whole.crash();
+            let paths = files(&copy.path().join("records"));
+            let what = damage(&paths[random.below(paths.len())], &mut random);
+            let Some(broker) = open(&copy) else { continue };
+            let found = numbers(&broker);
+            let told = &broker.recovery().left_out;
+            assert!(
+                found.len() == MESSAGES || !told.is_empty(),
+                "{what}: {} messages and no word of it",
+                found.len()
+            );
+        }
+    }
+}

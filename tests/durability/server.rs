@@ -1,0 +1,41 @@
+//! The `leveret` program, serving from a directory until it is killed.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub struct Server {
+    process: Child,
+    pub uri: String,
+}
+
+impl Server {
+    pub fn start(directory: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))
+            .args(["serve", "--amqp", "127.0.0.1:0", "--log-level", "error"])
+            .args(["--queue-memory-bytes-max", "64KiB", "--data-dir"])
+            .arg(directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit(' ').next().unwrap();
+        assert!(address.starts_with("127.0.0.1:"), "it is not ready: {line:?}");
+        Self { process, uri: format!("amqp://guest:guest@{address}/%2f") }
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already unless the test fails.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
