@@ -379,8 +379,8 @@ impl Broker {
         self.inner.shared.clock.now()
     }
 
-    /// Moves a [`ManualClock`](crate::ManualClock) on, stopping at every deadline on the way: messages
-    /// and queues
+    /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way: messages and
+    /// queues
     /// expire, heartbeats of connections on this clock are sent or missed, and what follows from
     /// it has happened when this returns. What clients on in-memory streams had written before is
     /// taken first. On the system's clock this does nothing.
@@ -390,8 +390,8 @@ impl Broker {
         }
     }
 
-    /// Moves a [`ManualClock`](crate::ManualClock) to the next deadline, as [`Broker::advance`] does;
-    /// returns the time
+    /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`] does; returns
+    /// the time
     /// that it shows then. `None`, and the clock stands still, if nobody waits for anything, or
     /// the broker runs on the system's clock.
     pub fn advance_to_next_event(&self) -> Option<Timestamp> {
@@ -457,7 +457,7 @@ impl Broker {
     /// machine.
     ///
     /// Unlike those of sockets, heartbeats and timeouts of this connection go by the broker's
-    /// clock: on a [`ManualClock`](crate::ManualClock) they are due when [`Broker::advance`] says
+    /// clock: on a [manual clock](crate::ManualClock) they are due when [`Broker::advance`] says
     /// so.
     ///
     /// All brokers of a process serve such streams from the same few threads, which start with
