@@ -379,9 +379,8 @@ impl Broker {
         self.inner.shared.clock.now()
     }
 
-    /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way: messages and
-    /// queues
-    /// expire, heartbeats of connections on this clock are sent or missed, and what follows from
+    /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way:
+    /// messages and queues expire, heartbeats of connections on this clock are sent or missed, and what follows from
     /// it has happened when this returns. What clients on in-memory streams had written before is
     /// taken first. On the system's clock this does nothing.
     pub fn advance(&self, duration: Duration) {
@@ -390,9 +389,8 @@ impl Broker {
         }
     }
 
-    /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`] does; returns
-    /// the time
-    /// that it shows then. `None`, and the clock stands still, if nobody waits for anything, or
+    /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`]
+    /// does; returns the time that it shows then. `None`, and the clock stands still, if nobody waits for anything, or
     /// the broker runs on the system's clock.
     pub fn advance_to_next_event(&self) -> Option<Timestamp> {
         let Clock::Manual(clock) = &self.inner.shared.clock else { return None };
