@@ -380,9 +380,9 @@ impl Broker {
     }
 
     /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way:
-    /// messages and queues expire, heartbeats of connections on this clock are sent or missed, and what follows from
-    /// it has happened when this returns. What clients on in-memory streams had written before is
-    /// taken first. On the system's clock this does nothing.
+    /// messages and queues expire, heartbeats of connections on this clock are sent or missed, and
+    /// what follows from it has happened when this returns. What clients on in-memory streams had
+    /// written before is taken first. On the system's clock this does nothing.
     pub fn advance(&self, duration: Duration) {
         if let Clock::Manual(clock) = &self.inner.shared.clock {
             self.inner.shared.timers.advance_to(clock, clock.now() + duration);
@@ -390,8 +390,8 @@ impl Broker {
     }
 
     /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`]
-    /// does; returns the time that it shows then. `None`, and the clock stands still, if nobody waits for anything, or
-    /// the broker runs on the system's clock.
+    /// does; returns the time that it shows then. `None`, and the clock stands still, if nobody
+    /// waits for anything, or the broker runs on the system's clock.
     pub fn advance_to_next_event(&self) -> Option<Timestamp> {
         let Clock::Manual(clock) = &self.inner.shared.clock else { return None };
         let deadline = self.next_deadline()?;
