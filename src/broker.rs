@@ -5,7 +5,7 @@ mod builder;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -24,6 +24,7 @@ use crate::faults::{Faults, Registry};
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::lint::{Lint, Lints};
+use crate::machine::Power;
 use crate::memory::Memory;
 use crate::names::{UserName, VirtualHostName};
 use crate::persist::Persistence;
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     next_connection: AtomicU64,
     closed: AtomicBool,
     disk_alarm: DiskAlarm,
+    power: OnceLock<Power>,
 }
 
 /// The disk alarm of a broker, raised by hand whether it has a disk or not.
@@ -220,13 +222,27 @@ impl Inner {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// The machine in memory that the broker is on, if it is on one.
+    pub fn power(&self) -> Option<&Power> {
+        self.power.get()
+    }
+
+    /// Says what machine the broker is on.
+    pub fn set_power(&self, power: Power) {
+        // Nobody else says so.
+        let _ = self.power.set(power);
+    }
+
+    /// Lets nobody in any more; returns those who are in.
+    pub fn close_to_all(&self) -> Vec<Arc<dyn Closable>> {
+        let connections = self.connections.lock();
+        self.closed.store(true, Ordering::Release);
+        connections.values().cloned().collect()
+    }
+
     /// Asks every connection to end; returns them, to see when they are gone.
     pub fn close_connections(&self, reason: &str) -> Vec<Weak<dyn Closable>> {
-        let connections: Vec<_> = {
-            let connections = self.connections.lock();
-            self.closed.store(true, Ordering::Release);
-            connections.values().cloned().collect()
-        };
+        let connections = self.close_to_all();
         let mut closing = Vec::with_capacity(connections.len());
         for connection in connections {
             connection.force_close(reason);
@@ -506,6 +522,9 @@ impl Broker {
         if let Some(store) = self.inner.persistence() {
             hosts.iter().for_each(|host| host.remember_histories());
             store.close();
+        }
+        if let Some(power) = self.inner.power() {
+            power.leave();
         }
         hosts.iter().for_each(|host| host.close());
     }

@@ -138,6 +138,10 @@ pub enum Error {
     /// embedding program ever hears of it.
     #[error("connection was lost")]
     ConnectionLost,
+    /// 320: the broker has crashed, because a test wants it to, see
+    /// [`Broker::crash`](crate::Broker::crash). Only an embedding program ever hears of it.
+    #[error("broker has crashed")]
+    Crashed,
     /// 504: the channel or its connection is closed.
     #[error("channel is closed")]
     ChannelClosed,
@@ -151,6 +155,11 @@ impl Error {
              {timeout_ms} ms. This timeout value can be configured, see consumers doc guide to \
              learn more"
         ))
+    }
+
+    /// Whether the connection ends without a word.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::Crashed)
     }
 
     /// AMQP's reply code.
@@ -189,7 +198,9 @@ impl Error {
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
             Fault { code, scope, .. } => (*code, *scope),
-            ConnectionForced(_) | ConnectionLost => (code::CONNECTION_FORCED, Scope::Connection),
+            ConnectionForced(_) | ConnectionLost | Crashed => {
+                (code::CONNECTION_FORCED, Scope::Connection)
+            }
             Storage(_) => (code::INTERNAL_ERROR, Scope::Connection),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }

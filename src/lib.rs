@@ -129,6 +129,7 @@ pub mod limits;
 pub mod lint;
 #[cfg(feature = "server")]
 pub mod load;
+mod machine;
 mod memory;
 pub mod message;
 pub mod names;
@@ -163,6 +164,7 @@ pub use self::inspection::UnackedMessage;
 pub use self::journal::Journal;
 pub use self::limits::Limits;
 pub use self::lint::LintLevel;
+pub use self::machine::Machine;
 pub use self::sleep::Sleep;
 pub use self::snapshot::Snapshot;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};

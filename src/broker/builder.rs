@@ -1,7 +1,7 @@
 //! Settings for a broker, and its making.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -208,6 +208,7 @@ impl BrokerBuilder {
             next_connection: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             disk_alarm: DiskAlarm::default(),
+            power: OnceLock::new(),
         });
         inner.add_virtual_host(default_virtual_host);
         Broker {

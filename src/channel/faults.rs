@@ -53,7 +53,7 @@ impl Channel {
     /// of everything before, and of nothing else.
     fn prepare(&mut self, error: &Error, effects: &mut Effects) {
         self.flush(effects);
-        if *error == Error::ConnectionLost {
+        if error.is_loss() {
             self.deliveries.output().seal();
         }
     }

@@ -105,9 +105,8 @@ impl ChannelInner {
         if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
             store.wait_until_durable()?;
         }
-        if let Err(Error::ConnectionLost | Error::Fault { scope: Scope::Connection, .. }) = &result
-        {
-            self.connection.close();
+        if let Err(error) = &result {
+            self.connection.meet(error);
         }
         result
     }
@@ -167,7 +166,10 @@ impl ChannelInner {
     pub(super) fn end(&self, error: &Error) {
         match error.scope() {
             Scope::Channel => self.close(),
-            Scope::Connection => self.connection.close(),
+            Scope::Connection => {
+                self.connection.meet(error);
+                self.connection.close();
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::access::User;
 use crate::broker::{Closable, Inner};
 use crate::embedded::channel::{Channel, ChannelInner};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Scope};
 use crate::queue::effects::Effects;
 use crate::session::Session;
 
@@ -78,6 +78,16 @@ impl Connection {
 }
 
 impl ConnectionInner {
+    /// Ends what an error ends that a fault has brought.
+    pub(super) fn meet(&self, error: &Error) {
+        if *error == Error::Crashed {
+            self.broker.crash();
+        }
+        if error.is_loss() || matches!(error, Error::Fault { scope: Scope::Connection, .. }) {
+            self.close();
+        }
+    }
+
     pub(super) fn close(&self) {
         if !self.session.close() {
             return;

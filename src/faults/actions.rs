@@ -18,6 +18,8 @@ pub(crate) enum Phase {
 pub(crate) enum Action {
     /// The connection is lost.
     Drop,
+    /// The broker crashes.
+    Crash,
     /// The channel or connection is closed.
     Close { code: u16, text: String, scope: Scope },
     /// The client is not read any more.
@@ -47,6 +49,7 @@ impl Action {
     pub fn error(&self) -> Option<Error> {
         match self {
             Self::Drop => Some(Error::ConnectionLost),
+            Self::Crash => Some(Error::Crashed),
             Self::Close { code, text, scope } => {
                 Some(Error::Fault { code: *code, text: text.clone(), scope: *scope })
             }
@@ -59,6 +62,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Drop => "drop the connection",
+            Self::Crash => "crash",
             Self::Close { code, text, scope: Scope::Channel } => {
                 return write!(f, "close the channel with {code} ({text})");
             }

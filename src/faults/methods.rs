@@ -81,6 +81,13 @@ macro_rules! ends {
                 self.then(Action::Drop)
             }
 
+            /// The broker crashes before this has any effect: see
+            /// [`Broker::crash`](crate::Broker::crash). With `afterwards` it has an effect, of
+            /// which nothing was synced for certain.
+            pub fn crash(self) -> Rule {
+                self.then(Action::Crash)
+            }
+
             /// The broker closes the channel with this reply code and text, before which the name
             /// of the code is put: `NOT_FOUND - text`.
             pub fn close_channel(self, code: u16, text: impl Into<String>) -> Rule {

@@ -413,7 +413,10 @@ impl Failure {
         let Self { channel, error, method: (class_id, method_id) } = self;
         let (code, text) = (error.reply_code(), error.reply_text());
         tracing::info!(peer = bridge.peer, channel, "{text}");
-        if error == Error::ConnectionLost {
+        if error.is_loss() {
+            if error == Error::Crashed {
+                bridge.broker.crash();
+            }
             bridge.lose();
         } else if error.scope() == Scope::Channel && channel != 0 {
             bridge.close_channel(channel);

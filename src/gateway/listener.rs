@@ -64,6 +64,9 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Inner>, cl
                 continue;
             }
         };
+        if broker.is_closed() {
+            return; // while it waited
+        }
         prepare(&socket);
         let start = Start {
             broker: Arc::clone(&broker),

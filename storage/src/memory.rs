@@ -29,6 +29,11 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Another store with the same records.
+    pub(crate) fn copy(&self) -> Self {
+        Self(RwLock::new(self.0.read().clone()))
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.0.read().records.len()

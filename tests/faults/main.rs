@@ -11,6 +11,7 @@
 mod alarms;
 mod confirms;
 mod connections;
+mod crashes;
 mod deliveries;
 mod embedded;
 mod frames;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::clock::Timestamp;
-use crate::error::Error;
 use crate::faults::{Action, Phase, Subject, Trigger};
 use crate::queue::Settlement;
 use crate::queue::consumers::Delivery;
@@ -41,7 +40,7 @@ impl Deliveries {
                 if hit.phase() == Phase::After {
                     state.pass_on(&delivery, output, wakeups);
                 }
-                if error == Error::ConnectionLost {
+                if error.is_loss() {
                     output.seal();
                 }
                 // What comes now is noted, so that it goes back when the channel closes.

@@ -1,6 +1,6 @@
 //! A disk in memory that fails on command and can lose power.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ struct Inode {
     current: Vec<u8>,
     /// Since the last sync.
     pending: Vec<Write>,
+    /// Who has the file open.
+    open: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +72,7 @@ impl SimulatedDisk {
         for (name, octets) in image {
             state.names.insert(name, state.inodes.len());
             let durable = octets.clone();
-            state.inodes.push(Inode { durable, current: octets, pending: Vec::new() });
+            state.inodes.push(Inode { durable, current: octets, ..Inode::default() });
         }
         state.durable_names = state.names.clone();
         Self(Arc::new(Mutex::new(state)))
@@ -229,6 +231,17 @@ impl State {
         Ok(())
     }
 
+    /// Lets go of what no name leads to any more, and nobody has open.
+    fn forget_unreachable(&mut self) {
+        let names = self.names.values().chain(self.durable_names.values());
+        let reachable: HashSet<usize> = names.copied().collect();
+        for (at, inode) in self.inodes.iter_mut().enumerate() {
+            if inode.open == 0 && !reachable.contains(&at) && !inode.current.is_empty() {
+                *inode = Inode::default();
+            }
+        }
+    }
+
     fn change_name(&mut self, change: NameChange) -> io::Result<()> {
         self.operate(|state| state.pending_names.push(change.clone()))?;
         apply(&mut self.names, change.clone());
@@ -275,6 +288,9 @@ impl Disk for SimulatedDisk {
             }
             None => return Err(io::ErrorKind::NotFound.into()),
         };
+        if let Some(inode) = state.inodes.get_mut(inode) {
+            inode.open += 1;
+        }
         drop(state);
         Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
     }
@@ -304,6 +320,7 @@ impl Disk for SimulatedDisk {
         state.operate(|_| ())?;
         state.durable_names = state.names.clone();
         state.pending_names.clear();
+        state.forget_unreachable();
         Ok(())
     }
 }
@@ -312,6 +329,14 @@ impl Disk for SimulatedDisk {
 struct SimulatedFile {
     disk: SimulatedDisk,
     inode: usize,
+}
+
+impl Drop for SimulatedFile {
+    fn drop(&mut self) {
+        if let Some(inode) = self.disk.0.lock().inodes.get_mut(self.inode) {
+            inode.open -= 1;
+        }
+    }
 }
 
 impl DiskFile for SimulatedFile {

@@ -46,8 +46,10 @@ pub struct FaultyStore {
 
 #[derive(Debug, Default)]
 struct State {
+    /// What a crash is sure to leave.
+    durable: MemoryStore,
+    /// Commits since the last flush.
     commits: Vec<Batch>,
-    durable: usize,
     planned: Vec<(Operation, usize)>,
     failed: bool,
 }
@@ -95,8 +97,8 @@ impl FaultyStore {
     /// None: commits to memory succeed.
     pub fn after_crash(&self, kept: usize) -> Result<MemoryStore> {
         let state = self.state.lock();
-        let store = MemoryStore::new();
-        for batch in state.commits.iter().take(state.durable.saturating_add(kept)) {
+        let store = state.durable.copy();
+        for batch in state.commits.iter().take(kept) {
             store.commit(batch.clone())?;
         }
         store.flush()?;
@@ -115,7 +117,9 @@ impl Store for FaultyStore {
     fn flush(&self) -> Result<Receipt> {
         let mut state = self.state.lock();
         state.check(Operation::Flush)?;
-        state.durable = state.commits.len();
+        for batch in std::mem::take(&mut state.commits) {
+            state.durable.commit(batch)?;
+        }
         self.current.flush()
     }
 
