@@ -119,6 +119,7 @@ pub mod explain;
 #[cfg(feature = "server")]
 pub mod explain_command;
 pub mod faults;
+mod field_value;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod inspection;

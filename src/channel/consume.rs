@@ -8,9 +8,10 @@ use crate::access::{Access, ResourceKind};
 use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
 use crate::faults::{Method, Subject};
+use crate::field_value::{get, integer, type_name};
 use crate::message::Message;
 use crate::names::ConsumerTag;
-use crate::queue::arguments::{ArgumentError, as_integer, get, type_name};
+use crate::queue::arguments::ArgumentError;
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, QueueType};
@@ -214,7 +215,7 @@ impl Channel {
 /// `x-consumer-timeout`. Errors: 406.
 fn integer_argument(arguments: &FieldTable, argument: &str, queue: &Queue) -> Result<Option<i64>> {
     let Some(value) = get(arguments, argument) else { return Ok(None) };
-    as_integer(value).map(Some).ok_or_else(|| {
+    integer(value).map(Some).ok_or_else(|| {
         Error::Precondition(format!(
             "invalid arg '{argument}' for {}: \"expected integer, got {}\"",
             queue.resource(),

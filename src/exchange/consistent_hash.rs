@@ -11,6 +11,7 @@ use super::destinations::Collector;
 use super::header_value::{Side, hash_for_match};
 use super::stable_hash::{StableHasher, mix, stable_hash};
 use super::{BindError, ExchangeArgumentError, Routing, erlang_term};
+use crate::field_value::type_name;
 
 /// The largest weight of a binding. [rabbitmq consistent hash exchange]
 const WEIGHT_MAX: u16 = 10_000;
@@ -144,7 +145,7 @@ fn string_argument(
         Some(AMQPValue::LongString(text)) => Ok(Some(text.to_string())),
         Some(AMQPValue::ShortString(text)) => Ok(Some(text.to_string())),
         Some(other) => {
-            let type_name = erlang_term::type_name(other);
+            let type_name = type_name(other);
             Err(ExchangeArgumentError::NotAString { argument, type_name })
         }
     }

@@ -4,8 +4,8 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::table::{TableWriter, entries};
 
-use super::arguments::{get, integer, text};
 use super::{ExchangeArgumentError, ExchangeType};
+use crate::field_value::{get, integer, text};
 
 /// Argument of the exchange: the type that routes what is due.
 pub const DELAYED_TYPE: &str = "x-delayed-type";

@@ -3,6 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::{BindError, erlang_term, header_value};
+use crate::field_value::type_name;
 
 /// The parsed arguments of a binding. [rabbitmq headers exchange]
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ fn parse_x_match(x_match: Option<&AMQPValue>) -> Result<(Mode, bool), BindError>
         Some(AMQPValue::ShortString(text)) => text.as_str().as_bytes(),
         Some(other) => {
             return Err(BindError::XMatchType {
-                type_name: erlang_term::type_name(other),
+                type_name: type_name(other),
                 value: erlang_term::value(other),
             });
         }

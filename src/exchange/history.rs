@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::ExchangeArgumentError;
-use super::arguments::{get, integer};
 use super::erlang_term;
+use crate::field_value::{get, integer};
 
 /// Messages that an exchange without `x-recent-history-length` remembers.
 const DEFAULT_LENGTH: usize = 20;

@@ -9,7 +9,6 @@
 //!
 //! One file per exchange type; everything that can be parsed is parsed at bind.
 
-mod arguments;
 mod binding;
 mod consistent_hash;
 mod delay;

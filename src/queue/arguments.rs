@@ -3,6 +3,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::field_value::{get, integer, string, type_name};
 use crate::limits::{PRIORITY_MAX, TIME_MAX_MS};
 use crate::queue::overflow::Overflow;
 
@@ -271,7 +272,7 @@ impl QueueArguments {
                 };
                 self.single_active_consumer = *flag;
             }
-            "x-delivery-limit" => self.delivery_limit = Some(integer(argument, value)?),
+            "x-delivery-limit" => self.delivery_limit = Some(required_integer(argument, value)?),
             "x-consumer-timeout" => self.consumer_timeout_ms = Some(duration(argument, value)?),
             "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
                 return Err(invalid(argument, "{value_zero,0}"));
@@ -287,11 +288,6 @@ impl QueueArguments {
         }
         Ok(())
     }
-}
-
-/// The argument's value, if it is set.
-pub fn get<'a>(table: &'a FieldTable, argument: &str) -> Option<&'a AMQPValue> {
-    table.inner().get(argument)
 }
 
 /// The names of all arguments that have an effect on some type of queue.
@@ -330,13 +326,13 @@ fn unacceptable_type(argument: &'static str, value: &AMQPValue) -> ArgumentError
     invalid(argument, format!("{{unacceptable_type,{}}}", type_name(value)))
 }
 
-fn integer(argument: &'static str, value: &AMQPValue) -> Result<i64, ArgumentError> {
-    as_integer(value)
+fn required_integer(argument: &'static str, value: &AMQPValue) -> Result<i64, ArgumentError> {
+    integer(value)
         .ok_or_else(|| invalid(argument, format!("\"expected integer, got {}\"", type_name(value))))
 }
 
 fn non_negative(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
-    let number = integer(argument, value)?;
+    let number = required_integer(argument, value)?;
     u64::try_from(number).map_err(|_| invalid(argument, format!("{{value_negative,{number}}}")))
 }
 
@@ -380,7 +376,7 @@ fn overflow(
 
 fn queue_version(argument: &'static str, value: &AMQPValue) -> Result<(), ArgumentError> {
     // Version 1 is gone from RabbitMQ 4.0, which reads it as 2.
-    match integer(argument, value)? {
+    match required_integer(argument, value)? {
         1 | 2 => Ok(()),
         other => Err(invalid(argument, format!("\"unsupported queue version '{other}'\""))),
     }
@@ -404,49 +400,4 @@ fn required_string<'a>(
     value: &'a AMQPValue,
 ) -> Result<&'a str, ArgumentError> {
     string(value).ok_or_else(|| unacceptable_type(argument, value))
-}
-
-/// The text of a long string, if it is one and is UTF-8.
-pub fn string(value: &AMQPValue) -> Option<&str> {
-    match value {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-        _ => None,
-    }
-}
-
-/// The value of an integer of any width.
-pub fn as_integer(value: &AMQPValue) -> Option<i64> {
-    match *value {
-        AMQPValue::ShortShortInt(n) => Some(n.into()),
-        AMQPValue::ShortShortUInt(n) => Some(n.into()),
-        AMQPValue::ShortInt(n) => Some(n.into()),
-        AMQPValue::ShortUInt(n) => Some(n.into()),
-        AMQPValue::LongInt(n) => Some(n.into()),
-        AMQPValue::LongUInt(n) => Some(n.into()),
-        AMQPValue::LongLongInt(n) => Some(n),
-        _ => None,
-    }
-}
-
-/// RabbitMQ's name for the type of a value, as its error texts print it.
-pub fn type_name(value: &AMQPValue) -> &'static str {
-    match value {
-        AMQPValue::Boolean(_) => "bool",
-        AMQPValue::ShortShortInt(_) => "byte",
-        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
-        AMQPValue::ShortInt(_) => "short",
-        AMQPValue::ShortUInt(_) => "unsignedshort",
-        AMQPValue::LongInt(_) => "signedint",
-        AMQPValue::LongUInt(_) => "unsignedint",
-        AMQPValue::LongLongInt(_) => "long",
-        AMQPValue::Float(_) => "float",
-        AMQPValue::Double(_) => "double",
-        AMQPValue::DecimalValue(_) => "decimal",
-        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
-        AMQPValue::FieldArray(_) => "array",
-        AMQPValue::Timestamp(_) => "timestamp",
-        AMQPValue::FieldTable(_) => "table",
-        AMQPValue::ByteArray(_) => "binary",
-        AMQPValue::Void => "void",
-    }
 }

@@ -6,7 +6,8 @@ use amq_protocol::types::AMQPValue;
 
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
-use crate::queue::arguments::{QueueType, as_integer, compared, get, type_name};
+use crate::field_value::{get, integer, type_name};
+use crate::queue::arguments::{QueueType, compared};
 use crate::queue::{ConnectionId, Queue};
 use crate::vhost::declare::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::exchange::Exchange;
@@ -94,7 +95,7 @@ fn same_argument(
 }
 
 fn equal(one: &AMQPValue, other: &AMQPValue) -> bool {
-    match (as_integer(one), as_integer(other)) {
+    match (integer(one), integer(other)) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
     }
@@ -124,7 +125,7 @@ fn describe(value: Option<&AMQPValue>) -> String {
 
 /// A value as RabbitMQ's error texts print it.
 pub fn print(value: &AMQPValue) -> String {
-    if let Some(number) = as_integer(value) {
+    if let Some(number) = integer(value) {
         return number.to_string();
     }
     match value {

@@ -7,10 +7,11 @@ use leveret_protocol::properties::RawProperties;
 
 use crate::error::{Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType};
+use crate::field_value::get;
 use crate::lint::{LintKind, Lints, did_you_mean};
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName};
-use crate::queue::arguments::{get, is_known, known};
+use crate::queue::arguments::{is_known, known};
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;

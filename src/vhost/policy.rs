@@ -7,8 +7,9 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::{Pattern, PatternError};
+use crate::field_value::{get, string};
 use crate::names::ExchangeName;
-use crate::queue::arguments::{ArgumentError, get, string};
+use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;

@@ -8,9 +8,9 @@ use leveret_protocol::properties::{Change, Changes, RawProperties};
 use leveret_protocol::table::{TableWriter, entries};
 
 use crate::error::{Error, Result};
+use crate::field_value::type_name;
 use crate::limits::TIME_MAX_MS;
 use crate::message::{Body, Message, Parts};
-use crate::queue::arguments::type_name;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;
 use crate::vhost::route::{Pass, Route, Subject};

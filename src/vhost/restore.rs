@@ -5,11 +5,11 @@ use std::sync::Arc;
 use leveret_storage::Target;
 
 use crate::exchange::{ExchangeType, Router};
+use crate::field_value::{get, string};
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::persist::recovery::QueueContents;
-use crate::queue::arguments::{get, string};
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage};
 use crate::vhost::VirtualHost;
