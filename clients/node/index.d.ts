@@ -134,11 +134,11 @@ export class Broker {
   peek(queue: string, options?: InVirtualHost & { max?: number }): Promise<Message[]>;
   /** The deliveries that were not acknowledged yet, oldest first, and who has them. */
   unacked(queue: string, options?: InVirtualHost): Promise<Unacked[]>;
-  /** The queue takes publishes and gives nothing out, before it is released. */
+  /** The queue takes publishes and gives nothing out but what `release` lets go. */
   hold(queue: string, options?: InVirtualHost): Promise<void>;
-  release(queue: string, options?: InVirtualHost): Promise<void>;
   /** Lets the next messages of a queue that is held go out. Default: 1. */
-  releaseNext(queue: string, options?: InVirtualHost & { count?: number }): Promise<void>;
+  release(queue: string, options?: InVirtualHost & { count?: number }): Promise<void>;
+  endHold(queue: string, options?: InVirtualHost): Promise<void>;
   /** Publishes a message and waits for the confirm. */
   publish(
     body: string | Uint8Array,

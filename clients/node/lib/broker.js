@@ -65,19 +65,19 @@ export class Broker {
     return (await this.call("GET", `${path(queue, vhost)}/unacked`)).map(withBody);
   }
 
-  /** The queue takes publishes and gives nothing out, before it is released. */
+  /** The queue takes publishes and gives nothing out but what `release` lets go. */
   async hold(queue, { vhost } = {}) {
     await this.call("PUT", `${path(queue, vhost)}/held`, { held: true });
   }
 
-  /** The queue is not held any more. */
-  async release(queue, { vhost } = {}) {
-    await this.call("PUT", `${path(queue, vhost)}/held`, { held: false });
+  /** Lets the next messages of a queue that is held go out; after them it is held again. */
+  async release(queue, { count = 1, vhost } = {}) {
+    await this.call("POST", `${path(queue, vhost)}/release`, { count });
   }
 
-  /** Lets the next messages of a queue that is held go out; after them it is held again. */
-  async releaseNext(queue, { count = 1, vhost } = {}) {
-    await this.call("POST", `${path(queue, vhost)}/release`, { count });
+  /** The queue is not held any more. */
+  async endHold(queue, { vhost } = {}) {
+    await this.call("PUT", `${path(queue, vhost)}/held`, { held: false });
   }
 
   /** Publishes a message and waits for the confirm: `ack`, `nack` or `returned`. */

@@ -26,9 +26,9 @@ test("a queue gives out one message at a time", async (t) => {
   await broker.hold("q");
   for (const text of ["1", "2"]) await publish(channel, text);
   assert.equal(await get(), "nothing");
-  await broker.releaseNext("q");
-  assert.deepEqual([await get(), await get()], ["1", "nothing"]);
   await broker.release("q");
+  assert.deepEqual([await get(), await get()], ["1", "nothing"]);
+  await broker.endHold("q");
   assert.equal(await get(), "2");
   await connection.close();
 });

@@ -30,10 +30,10 @@ def test_a_queue_gives_out_one_message_at_a_time(leveret, channel):
     for text in ["1", "2"]:
         leveret.publish(text, routing_key="q")
     assert channel.basic_get("q") == (None, None, None)
-    leveret.release_next("q")
+    leveret.release("q")
     assert channel.basic_get("q", auto_ack=True)[2] == b"1"
     assert channel.basic_get("q", auto_ack=True)[2] is None
-    leveret.release("q")
+    leveret.end_hold("q")
     assert channel.basic_get("q", auto_ack=True)[2] == b"2"
 
 

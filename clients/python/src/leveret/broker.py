@@ -75,16 +75,16 @@ class Broker:
         return [Message.of(f) for f in self.call("GET", f"{_path(vhost, queue)}/unacked")]
 
     def hold(self, queue: str, vhost: str = "/") -> None:
-        """The queue takes publishes and gives nothing out, before it is released."""
+        """The queue takes publishes and gives nothing out but what :meth:`release` lets go."""
         self.call("PUT", f"{_path(vhost, queue)}/held", {"held": True})
 
-    def release(self, queue: str, vhost: str = "/") -> None:
-        """The queue is not held any more."""
-        self.call("PUT", f"{_path(vhost, queue)}/held", {"held": False})
-
-    def release_next(self, queue: str, count: int = 1, vhost: str = "/") -> None:
+    def release(self, queue: str, count: int = 1, vhost: str = "/") -> None:
         """Lets the next messages of a queue that is held go out; after them it is held again."""
         self.call("POST", f"{_path(vhost, queue)}/release", {"count": count})
+
+    def end_hold(self, queue: str, vhost: str = "/") -> None:
+        """The queue is not held any more."""
+        self.call("PUT", f"{_path(vhost, queue)}/held", {"held": False})
 
     def publish(
         self,
