@@ -46,6 +46,14 @@ impl Timestamp {
         self.0 / (1000 * MS)
     }
 
+    /// As long after `to` as it is after `from`; at `to` if it is before.
+    pub(crate) const fn moved(self, from: Self, to: Self) -> Self {
+        match self {
+            Self::NEVER => self,
+            _ => Self(to.0.saturating_add(self.0.saturating_sub(from.0))),
+        }
+    }
+
     /// The time `ms` milliseconds later; [`Timestamp::NEVER`] on overflow.
     pub const fn after_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms.saturating_mul(MS)))

@@ -1,4 +1,4 @@
-//! Looking into queues without taking anything, and putting a broker into a state: for tests.
+//! Looking into queues without taking anything, and filling them: for tests.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use crate::clock::Timestamp;
 use crate::embedded::{Confirmed, Publish, QueuedMessage};
 use crate::error::{Error, Result};
 use crate::names::ConsumerTag;
-use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
 
 /// A delivery that was not acknowledged yet.
@@ -54,22 +53,5 @@ impl Broker {
         let connection = self.connect()?;
         let channel = connection.open_channel()?;
         channel.publish_and_confirm(publish)
-    }
-
-    /// Deletes all queues with their messages, all exchanges that clients declared, and all
-    /// bindings, and clears the journal. Consumers are cancelled. Users, permissions, virtual
-    /// hosts, policies, connections and the time stay. Errors: 541 if the disk fails.
-    pub fn reset(&self) -> Result<()> {
-        let mut must_sync = false;
-        for host in self.inner().all_virtual_hosts() {
-            let mut effects = Effects::new();
-            host.reset(&mut effects);
-            must_sync |= effects.must_sync;
-        }
-        if let Some(store) = self.inner().persistence().filter(|_| must_sync) {
-            store.wait_until_durable()?;
-        }
-        self.journal().clear();
-        Ok(())
     }
 }

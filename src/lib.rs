@@ -141,6 +141,7 @@ mod session;
 mod settle;
 mod sleep;
 mod sleepers;
+mod snapshot;
 #[cfg(feature = "server")]
 pub mod test_server;
 mod timers;
@@ -163,6 +164,7 @@ pub use self::journal::Journal;
 pub use self::limits::Limits;
 pub use self::lint::LintLevel;
 pub use self::sleep::Sleep;
+pub use self::snapshot::Snapshot;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::waiting::TimedOut;
 

@@ -19,6 +19,7 @@ pub use objects::{
     ParameterDefinition, PermissionDefinition, PolicyDefinition, QueueDefinition,
     TopicPermissionDefinition, UserDefinition, VirtualHostDefinition,
 };
+pub(crate) use users::replace_users;
 pub use users::{apply_users, export_users};
 
 use json::null_as_default;

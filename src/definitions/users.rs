@@ -52,6 +52,39 @@ pub fn apply_users(
     Ok(())
 }
 
+/// Makes the tables say what the definitions say, and no more.
+///
+/// # Errors
+/// As [`apply_users`]. Nothing is changed then.
+pub(crate) fn replace_users(
+    definitions: &Definitions,
+    access: &AccessControl,
+) -> Result<(), DefinitionsError> {
+    apply_users(definitions, access)?;
+    let users: HashSet<&str> = definitions.users.iter().map(|user| user.name.as_str()).collect();
+    for user in access.users.list().iter().filter(|user| !users.contains(user.name.as_str())) {
+        access.remove_user(user.name.as_str());
+    }
+    let granted: HashSet<_> =
+        definitions.permissions.iter().map(|p| (p.user.as_str(), p.vhost.as_str())).collect();
+    for (user, vhost, _) in access.permissions.list() {
+        if !granted.contains(&(user.as_str(), vhost.as_str())) {
+            access.permissions.remove(user.as_str(), vhost.as_str());
+        }
+    }
+    let granted: HashSet<_> = definitions
+        .topic_permissions
+        .iter()
+        .map(|p| (p.user.as_str(), p.vhost.as_str(), p.exchange.as_str()))
+        .collect();
+    for (user, vhost, exchange, _) in access.topic_permissions.list() {
+        if !granted.contains(&(user.as_str(), vhost.as_str(), exchange.as_str())) {
+            access.topic_permissions.remove(user.as_str(), vhost.as_str(), exchange.as_str());
+        }
+    }
+    Ok(())
+}
+
 /// Turns every object of a section, or tells which one is bad.
 fn collect<D, T>(
     section: &[D],

@@ -109,6 +109,18 @@ impl<T> DelayLine<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.heap.iter().map(|Reverse(waiting)| &waiting.thing)
     }
+
+    /// Everything that waits, and when it is due, in the order in which it will leave.
+    pub fn in_order(&self) -> Vec<(Timestamp, &T)> {
+        let mut waiting: Vec<_> = self.heap.iter().map(|Reverse(waiting)| waiting).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|waiting| (waiting.due, &waiting.thing)).collect()
+    }
+
+    /// Takes everything, in no particular order.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.heap.drain().map(|Reverse(waiting)| waiting.thing)
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +159,10 @@ mod tests {
                         line.woken();
                         alarm = Timestamp::NEVER;
                         let present = Timestamp::from_millis(now);
+                        let next: Vec<_> = line.in_order().iter().map(|(_, n)| **n).collect();
+                        let mut sorted = model.clone();
+                        sorted.sort_unstable();
+                        prop_assert!(next.iter().eq(sorted.iter().map(|(_, number)| number)));
                         let left: Vec<_> =
                             std::iter::from_fn(|| line.take_due(present)).collect();
                         model.sort_unstable();

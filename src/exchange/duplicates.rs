@@ -77,19 +77,38 @@ impl DuplicateCache {
             self.forget_first();
         }
         let expires_at = ttl_ms.or(self.ttl_ms).map_or(Timestamp::NEVER, |ms| now.after_ms(ms));
+        self.remember(key, expires_at);
+        true
+    }
+
+    fn remember(&mut self, key: DuplicateKey, expires_at: Timestamp) {
         let place = (expires_at, self.next_sequence);
         self.next_sequence += 1;
         self.footprint += key.footprint();
         let key = Arc::new(key);
         self.places.insert(Arc::clone(&key), place);
         self.order.insert(place, key);
-        true
     }
 
     fn forget_first(&mut self) {
         if let Some((_, key)) = self.order.pop_first() {
             self.places.remove(&key);
             self.footprint -= key.footprint();
+        }
+    }
+
+    /// The keys, and until when each is remembered, in the order in which they are forgotten.
+    pub fn entries(&self) -> impl Iterator<Item = (&DuplicateKey, Timestamp)> {
+        self.order.iter().map(|((expires_at, _), key)| (&**key, *expires_at))
+    }
+
+    /// Remembers these keys and no others.
+    pub fn replace(&mut self, entries: impl IntoIterator<Item = (DuplicateKey, Timestamp)>) {
+        while !self.order.is_empty() {
+            self.forget_first();
+        }
+        for (key, expires_at) in entries {
+            self.remember(key, expires_at);
         }
     }
 

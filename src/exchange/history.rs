@@ -50,6 +50,11 @@ impl<T> History<T> {
         forgotten
     }
 
+    /// Forgets everything; what it was, oldest first.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.recent.drain(..)
+    }
+
     /// What is remembered, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.recent.iter()

@@ -308,11 +308,17 @@ impl Persistence {
 
     /// Stores messages of a queue that are there only for lack of memory.
     pub fn spill(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)]) {
+        self.put(queue, messages, true);
+    }
+
+    /// Stores messages of a queue, with their sequences and when they expire. What is `transient`
+    /// is not to survive a restart.
+    pub fn put(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)], transient: bool) {
         let mut batch = LogBatch::new();
         for (sequence, message, expires_at) in messages {
             let deadline = [(queue, *expires_at)];
             let deadlines = if *expires_at < Timestamp::NEVER { &deadline[..] } else { &[] };
-            let beside = Beside { transient: true, deadlines, routing_keys: None };
+            let beside = Beside { transient, deadlines, routing_keys: None };
             self.encode(&mut batch, &[Target { queue, sequence: *sequence }], message, &beside);
         }
         self.submit(batch, nothing());

@@ -194,6 +194,16 @@ impl Consumers {
         }
     }
 
+    /// What was delivered is not waited for any more: everybody has credit again.
+    pub fn forget_deliveries(&mut self) {
+        for slot in 0..self.slots.len() {
+            let consumer = self.slots.get_mut(slot).and_then(Option::as_mut);
+            if consumer.is_some_and(|consumer| std::mem::take(&mut consumer.unacked) > 0) {
+                self.stand_in_line(slot);
+            }
+        }
+    }
+
     fn stand_in_line(&mut self, slot: usize) {
         if self.single_active && self.active != Some(slot) {
             return;

@@ -60,7 +60,7 @@ pub struct Returned {
 }
 
 /// A message that left its queue the hard way and goes to the queue's dead-letter exchange.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DeadLetter {
     /// The message.
     pub message: Message,

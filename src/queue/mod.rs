@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod consumers;
+mod contents;
 pub mod delivery_limit;
 pub mod duplicates;
 pub mod effects;
@@ -29,6 +30,7 @@ use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
+pub use self::contents::Contents;
 pub use self::paged::History;
 pub use self::settings::Settings;
 pub use self::state::{Arrival, Counts, Enqueued, Settlement, State};

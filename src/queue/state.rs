@@ -25,8 +25,8 @@ use crate::ring::Ring;
 
 /// A delivery that waits for its acknowledgement.
 #[derive(Debug)]
-struct Unacked {
-    entry: Entry,
+pub(super) struct Unacked {
+    pub(super) entry: Entry,
     /// Who has it; `None` after basic.get.
     consumer: Option<ConsumerId>,
     delivered_at: Timestamp,
@@ -117,8 +117,8 @@ fn order(arguments: &QueueArguments) -> Order {
 pub struct State {
     settings: Settings,
     pub(super) ready: Ready,
-    unacked: Ring<Unacked>,
-    consumers: Consumers,
+    pub(super) unacked: Ring<Unacked>,
+    pub(super) consumers: Consumers,
     lease: Lease,
     /// Keys of the messages held, if no two may have the same.
     pub(super) duplicates: Option<Duplicates>,
@@ -139,7 +139,7 @@ pub struct State {
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
-    discards: Vec<DeadLetter>,
+    pub(super) discards: Vec<DeadLetter>,
     /// When they are tried again.
     retry_at: Timestamp,
     /// The deadline that the timer was asked for last.
@@ -260,7 +260,7 @@ impl State {
 
     /// A message has left the queue: the store need not keep it.
     #[inline]
-    fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
+    pub(super) fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
         if entry.stored {
             effects.note_gone(self.storage.id, entry.sequence);
             if entry.delivery_count > 0 {
@@ -270,7 +270,7 @@ impl State {
     }
 
     /// The store is to remember how often a message was returned, if that has consequences.
-    fn note_returned(&self, entry: &Entry, delivery_count: u32, effects: &mut Effects) {
+    pub(super) fn note_returned(&self, entry: &Entry, delivery_count: u32, effects: &mut Effects) {
         if entry.stored && self.counts_deliveries {
             let (queue, sequence) = (self.storage.id, entry.sequence);
             effects.returned.push(Returned { queue, sequence, delivery_count });

@@ -116,7 +116,7 @@ impl VirtualHost {
         }
     }
 
-    fn create_queue(
+    pub(super) fn create_queue(
         self: &Arc<Self>,
         session: &Session,
         name: QueueName,

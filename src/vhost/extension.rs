@@ -36,6 +36,17 @@ pub(super) struct Extension {
     past: Past,
 }
 
+/// What an exchange keeps besides bindings, at one moment.
+#[derive(Clone, Default)]
+pub(super) struct KeptThings {
+    /// Delayed messages, and when they are due, in that order.
+    pub delayed: Vec<(Timestamp, Kept)>,
+    /// The last messages, oldest first.
+    pub history: Vec<Kept>,
+    /// Keys of messages that were here, and until when they are remembered.
+    pub duplicates: Vec<(DuplicateKey, Timestamp)>,
+}
+
 /// The history of an exchange, locked: bindings and messages that come now have to wait, so that
 /// a new binding gets every message once.
 pub(super) type HistoryGuard<'a> = MutexGuard<'a, Option<History<Kept>>>;
@@ -95,6 +106,56 @@ impl Extension {
         }
     }
 
+    /// What it holds.
+    pub fn kept(&self) -> KeptThings {
+        let mut things = KeptThings::default();
+        if let Some(delays) = &self.delays {
+            things.delayed = delays.waiting();
+        }
+        match &self.past {
+            Past::Ignored => {}
+            Past::History(history) => {
+                let history = history.lock();
+                things.history = history.iter().flat_map(History::iter).cloned().collect();
+            }
+            Past::Duplicates(cache) => {
+                let cache = cache.lock();
+                let entries = cache.iter().flat_map(DuplicateCache::entries);
+                things.duplicates = entries.map(|(key, until)| (key.clone(), until)).collect();
+            }
+        }
+        things
+    }
+
+    /// Holds these things from now on, in place of those that it has; an exchange that is deleted
+    /// takes nothing. Tells by how many octets it grew, and the numbers in the store of messages
+    /// that are gone.
+    pub fn replace(&self, things: KeptThings) -> (isize, Vec<u64>) {
+        let delays = self.delays.as_ref();
+        let (mut grown, gone) =
+            delays.map(|delays| delays.replace(things.delayed)).unwrap_or_default();
+        match &self.past {
+            Past::Ignored => {}
+            Past::History(history) => {
+                if let Some(history) = history.lock().as_mut() {
+                    grown -= octets(&history.drain().collect::<Vec<_>>());
+                    grown += octets(&things.history);
+                    for kept in things.history {
+                        history.push(kept);
+                    }
+                }
+            }
+            Past::Duplicates(cache) => {
+                if let Some(cache) = cache.lock().as_mut() {
+                    grown -= cache.footprint() as isize;
+                    cache.replace(things.duplicates);
+                    grown += cache.footprint() as isize;
+                }
+            }
+        }
+        (grown, gone)
+    }
+
     /// Drops everything; tells how many octets it occupied.
     pub fn clear(&self) -> usize {
         let delayed = self.delays.as_ref().and_then(|delays| delays.line.lock().take());
@@ -111,6 +172,10 @@ impl Extension {
         }
         octets
     }
+}
+
+fn octets(kept: &[Kept]) -> isize {
+    kept.iter().map(Kept::footprint).sum::<usize>() as isize
 }
 
 /// Adds a message to a history unless its headers forbid it; tells by how many octets it grew.
@@ -156,6 +221,27 @@ impl Delays {
         let Some(line) = line.as_mut() else { return (false, None) };
         line.push(due, kept);
         (true, line.new_deadline())
+    }
+
+    /// What waits and when it is due, in that order, as if it was not in the store.
+    fn waiting(&self) -> Vec<(Timestamp, Kept)> {
+        let line = self.line.lock();
+        let waiting = line.iter().flat_map(DelayLine::in_order);
+        waiting.map(|(due, kept)| (due, kept.unstored())).collect()
+    }
+
+    /// Keeps these messages in place of those that it has, unless the exchange is deleted. Tells
+    /// by how many octets they are larger, and the numbers in the store of those that are gone.
+    fn replace(&self, waiting: Vec<(Timestamp, Kept)>) -> (isize, Vec<u64>) {
+        let mut line = self.line.lock();
+        let Some(line) = line.as_mut() else { return (0, Vec::new()) };
+        let old: Vec<Kept> = line.drain().collect();
+        let mut grown = -octets(&old);
+        for (due, kept) in waiting {
+            grown += kept.footprint() as isize;
+            line.push(due, kept);
+        }
+        (grown, old.iter().filter_map(Kept::stored_number).collect())
     }
 
     /// The timer has gone off.

@@ -38,6 +38,11 @@ impl Kept {
         Self { message, keys, stored: NonZeroU64::new(number) }
     }
 
+    /// The same, not in the store.
+    pub fn unstored(&self) -> Self {
+        Self { stored: None, ..self.clone() }
+    }
+
     /// Gives it a number in the store; they begin with 1.
     pub fn set_stored(&mut self, number: u64) {
         self.stored = NonZeroU64::new(number);

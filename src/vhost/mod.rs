@@ -21,9 +21,9 @@ mod policy;
 pub mod publish;
 mod records;
 pub mod reply_to;
-mod reset;
 mod restore;
 mod route;
+mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::route::Route;
 pub(crate) use self::route::{Deferred, Pass};
+pub(crate) use self::snapshot::HostSnapshot;
 
 use self::policy::Policies;
 use crate::changes::Changes;

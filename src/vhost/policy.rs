@@ -103,7 +103,7 @@ impl ApplyTo {
 /// host.set_policy("caches", policy)?;
 /// # Ok::<(), leveret::vhost::PolicyError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// Regular expression that names have to match somewhere.
     pub pattern: String,
@@ -148,9 +148,8 @@ pub enum PolicyError {
 
 /// A policy that is in force.
 struct Parsed {
+    policy: Policy,
     pattern: Pattern,
-    apply_to: ApplyTo,
-    priority: i64,
     classic: QueueArguments,
     quorum: QueueArguments,
     alternate: Option<ExchangeName>,
@@ -165,10 +164,20 @@ pub(super) struct Policies {
 }
 
 fn best(policies: &BTreeMap<String, Parsed>, covers: impl Fn(&Parsed) -> bool) -> Option<&Parsed> {
-    policies.values().filter(|policy| covers(policy)).max_by_key(|policy| policy.priority)
+    policies.values().filter(|policy| covers(policy)).max_by_key(|parsed| parsed.policy.priority)
 }
 
 impl Policies {
+    /// All of them: whether it is an operator policy, its name, and what it was set to.
+    pub(super) fn list(&self) -> Vec<(bool, String, Policy)> {
+        let of = |kind: &BTreeMap<String, Parsed>, is_operator| {
+            let policies = kind.iter();
+            let named = policies.map(|(name, parsed)| (is_operator, name.clone(), &parsed.policy));
+            named.map(|(is, name, policy)| (is, name, policy.clone())).collect::<Vec<_>>()
+        };
+        [of(&self.user, false), of(&self.operator, true)].concat()
+    }
+
     fn is_empty(&self) -> bool {
         self.user.is_empty() && self.operator.is_empty()
     }
@@ -177,7 +186,7 @@ impl Policies {
     fn for_queue(&self, queue: &Queue) -> Vec<&QueueArguments> {
         let queue_type = queue.attributes().arguments.queue_type;
         let covers = |policy: &Parsed| {
-            policy.apply_to.covers_queues(queue_type)
+            policy.policy.apply_to.covers_queues(queue_type)
                 && policy.pattern.matches(queue.name().as_str())
         };
         [best(&self.user, covers), best(&self.operator, covers)]
@@ -192,7 +201,8 @@ impl Policies {
 
     fn alternate_for(&self, exchange: &Exchange) -> Option<ExchangeName> {
         let covers = |policy: &Parsed| {
-            policy.apply_to.covers_exchanges() && policy.pattern.matches(exchange.name().as_str())
+            policy.policy.apply_to.covers_exchanges()
+                && policy.pattern.matches(exchange.name().as_str())
         };
         best(&self.user, covers)?.alternate.clone()
     }
@@ -234,8 +244,7 @@ impl Policy {
                 "" => Pattern::anything(),
                 pattern => Pattern::new(pattern)?,
             },
-            apply_to: self.apply_to,
-            priority: self.priority,
+            policy: self.clone(),
             classic: parse(QueueType::Classic)?,
             quorum: parse(QueueType::Quorum)?,
             alternate,

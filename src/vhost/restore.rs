@@ -5,10 +5,8 @@ use std::sync::Arc;
 use leveret_storage::Target;
 
 use crate::exchange::{ExchangeType, Router};
-use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES};
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName};
-use crate::persist::messages;
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::persist::recovery::QueueContents;
 use crate::queue::arguments::{get, string};
@@ -144,29 +142,19 @@ impl VirtualHost {
         contents: &QueueContents,
     ) -> Result<(), String> {
         let exchange = self.exchange(name).map_err(|error| error.to_string())?;
-        let store = self.persistence().ok_or("there is no store")?;
         let delays = exchange.delays().ok_or("it keeps no messages")?;
         delays.continue_from(contents.next_sequence);
         let sequences: Vec<u64> = contents.found.iter().map(|found| found.sequence).collect();
-        let mut rest = sequences.as_slice();
-        let mut scratch = Vec::new();
-        while !rest.is_empty() {
-            let chunk = rest.get(..PAGE_IN_MESSAGES.min(rest.len())).unwrap_or_default();
-            let read = store.read(exchange.store_id, chunk, PAGE_IN_BYTES);
-            let read = read.ok_or("the store cannot be read")?;
-            let (done, left) = rest.split_at(read.len().clamp(1, rest.len()));
-            rest = left;
-            for (stored, sequence) in read.iter().zip(done) {
-                let stored = stored.as_ref();
-                let decoded = stored
-                    .and_then(|stored| messages::decode(stored, exchange.store_id, &mut scratch));
-                let Some(decoded) = decoded else { continue };
-                let kept = Kept::stored(decoded.message, decoded.routing_keys, *sequence);
-                self.shared.memory.add(kept.footprint() as isize);
-                if let (_, Some(deadline)) = delays.push(decoded.deadline, kept) {
-                    self.shared.timers.schedule(deadline, self, &exchange);
-                }
+        let is_read = self.read_stored(exchange.store_id, &sequences, |sequence, stored| {
+            let Some(stored) = stored else { return };
+            let kept = Kept::stored(stored.message, stored.routing_keys, sequence);
+            self.shared.memory.add(kept.footprint() as isize);
+            if let (_, Some(deadline)) = delays.push(stored.deadline, kept) {
+                self.shared.timers.schedule(deadline, self, &exchange);
             }
+        });
+        if !is_read {
+            return Err("the store cannot be read".to_owned());
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ mod queues;
 mod races;
 mod reply_to;
 mod simulation;
+mod snapshots;
 mod support;
 mod time;
 mod transactions;

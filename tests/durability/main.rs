@@ -21,5 +21,6 @@ mod restart;
 #[cfg(feature = "server")]
 mod server;
 mod simulation;
+mod snapshots;
 mod support;
 mod worker;

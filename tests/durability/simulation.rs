@@ -125,14 +125,14 @@ fn live(
         _ => End::Stop,
     };
     match end {
-        End::NotOpened | End::CutStop | End::PowerCut => (machine.cut(random), end),
+        End::NotOpened | End::CutStop | End::PowerCut => (machine.cut(), end),
         End::Exit => (machine.after_exit(), end),
         End::Stop => {
             drop(broker);
             if machine.is_off() {
-                return (machine.cut(random), End::CutStop);
+                return (machine.cut(), End::CutStop);
             }
-            (machine.cut(random), end)
+            (machine.cut(), end)
         }
     }
 }
@@ -154,7 +154,7 @@ fn simulate(seed: u64) {
             Ok(broker) => live(broker, &machine, &mut workers, &mut random),
             Err(error) => {
                 assert!(machine.is_off(), "it cannot be opened though there is power: {error}");
-                (machine.cut(&mut random), End::NotOpened)
+                (machine.cut(), End::NotOpened)
             }
         };
         let (found, known) = look(&remains, &workers, end);

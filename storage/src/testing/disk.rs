@@ -82,6 +82,14 @@ impl SimulatedDisk {
         self.0.lock().until_cut = Some(operations);
     }
 
+    /// Cuts the power now, if it is not cut yet.
+    pub fn cut(&self) {
+        let mut state = self.0.lock();
+        if state.image.is_none() {
+            state.image = Some(state.crash());
+        }
+    }
+
     /// Whether the power was cut.
     pub fn is_cut(&self) -> bool {
         self.0.lock().image.is_some()

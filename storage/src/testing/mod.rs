@@ -2,6 +2,8 @@
 
 mod disk;
 mod faulty;
+mod machine;
 
 pub use self::disk::{Image, SimulatedDisk};
 pub use self::faulty::{FaultyStore, Operation};
+pub use self::machine::{Machine, Remains};

@@ -1,0 +1,120 @@
+//! The whole broker at one moment, and making it so again: for tests that begin where others
+//! have been before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::clock::Timestamp;
+use crate::definitions::{Definitions, export_users, replace_users};
+use crate::error::{Error, Result};
+use crate::names::VirtualHostName;
+use crate::queue::effects::Effects;
+use crate::session::Session;
+use crate::vhost::{HostSnapshot, VirtualHost};
+
+/// A broker at one moment: see [`Broker::snapshot`]. Messages are shared with the broker, not
+/// copied.
+#[derive(Clone)]
+pub struct Snapshot {
+    taken_at: Timestamp,
+    users: Definitions,
+    hosts: BTreeMap<VirtualHostName, HostSnapshot>,
+}
+
+impl Snapshot {
+    /// When it was taken, by the broker's clock.
+    pub fn taken_at(&self) -> Timestamp {
+        self.taken_at
+    }
+
+    /// Queues, of all virtual hosts.
+    pub fn queue_count(&self) -> usize {
+        self.hosts.values().map(HostSnapshot::queue_count).sum()
+    }
+
+    /// Messages in queues, and kept by exchanges until they are due.
+    pub fn message_count(&self) -> usize {
+        self.hosts.values().map(HostSnapshot::message_count).sum()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("taken_at", &self.taken_at)
+            .field("queues", &self.queue_count())
+            .field("messages", &self.message_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// The broker as it is: users and permissions, virtual hosts, policies, exchanges with what
+    /// they keep (delays, history, keys of duplicates), bindings, and queues with their messages
+    /// in order: how long each has still to live, how often it was returned, where it died before.
+    ///
+    /// Connections are not part of it. A message that waits for an acknowledgement is in the
+    /// snapshot as if it had been given back: in its place, redelivered. A message on its way
+    /// from one queue to another may be in both or in none: take it when the broker is
+    /// [idle](Broker::wait_until_idle).
+    pub fn snapshot(&self) -> Snapshot {
+        let mut users = Definitions::default();
+        export_users(self.access(), &mut users);
+        let hosts = self.inner().all_virtual_hosts();
+        let hosts = hosts.into_iter().map(|host| (host.name().clone(), host.snapshot()));
+        Snapshot { taken_at: self.now(), users, hosts: hosts.collect() }
+    }
+
+    /// Makes the broker what it was when the snapshot was taken, of this broker or of another.
+    ///
+    /// Connections stay. So do queues and exchanges that are declared as they were, with their
+    /// consumers, who get what is in the queues once everything is in its place. What was delivered
+    /// to them before belongs to nobody any more: its acknowledgement does nothing. Other
+    /// queues are deleted, their consumers cancelled. Exclusive queues are filled again if they
+    /// are still there, and else left out, because their connection alone could use them.
+    ///
+    /// The time stays: what had 30 s to live then has 30 s from now. Virtual hosts that came since
+    /// are emptied. The journal is cleared; faults, alarms and found lints stay.
+    ///
+    /// Errors: 541 if the disk fails; 406 for what
+    /// [`LintLevel::Deny`](crate::lint::LintLevel::Deny) refuses in a snapshot of another broker.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
+        replace_users(&snapshot.users, self.access())
+            .map_err(|error| Error::Precondition(error.to_string()))?;
+        for name in snapshot.hosts.keys() {
+            self.inner().add_virtual_host(name.clone());
+        }
+        let nothing = HostSnapshot::default();
+        self.restore_hosts(snapshot.taken_at, |host| {
+            snapshot.hosts.get(host.name()).unwrap_or(&nothing).clone()
+        })
+    }
+
+    /// Deletes all queues with their messages, all exchanges that clients declared, and all
+    /// bindings, and clears the journal. Consumers are cancelled. Users, permissions, virtual
+    /// hosts, policies, connections and the time stay. Errors: 541 if the disk fails.
+    pub fn reset(&self) -> Result<()> {
+        self.restore_hosts(self.now(), HostSnapshot::policies_of)
+    }
+
+    fn restore_hosts(
+        &self,
+        taken_at: Timestamp,
+        wanted: impl Fn(&VirtualHost) -> HostSnapshot,
+    ) -> Result<()> {
+        for host in self.inner().all_virtual_hosts() {
+            let wanted = wanted(&host);
+            let session = Session::trusted(Arc::clone(&host), Arc::clone(&self.inner().access));
+            let mut effects = Effects::new();
+            host.restore_definitions(&session, &wanted, &mut effects)?;
+            host.restore_contents(&wanted, taken_at, &mut effects);
+        }
+        if let Some(store) = self.inner().persistence() {
+            store.wait_until_durable()?;
+        }
+        self.journal().clear();
+        Ok(())
+    }
+}

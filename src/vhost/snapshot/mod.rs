@@ -1,0 +1,179 @@
+//! A virtual host at one moment; [`restore`] makes it so again.
+
+mod restore;
+
+use std::collections::{BTreeMap, HashMap};
+
+use leveret_storage::Key;
+
+use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES};
+use crate::names::{ExchangeName, QueueName};
+use crate::persist::messages::{self, Decoded};
+use crate::persist::records::BindingRecord;
+use crate::queue::effects::StoreId;
+use crate::queue::ready::Entry;
+use crate::queue::{Contents, Queue, QueueAttributes};
+use crate::vhost::VirtualHost;
+use crate::vhost::exchange::{Destination, Exchange, ExchangeAttributes};
+use crate::vhost::extension::KeptThings;
+use crate::vhost::policy::Policy;
+
+/// A virtual host at one moment.
+#[derive(Clone, Default)]
+pub(crate) struct HostSnapshot {
+    /// Policies: whether it is an operator policy, and its name.
+    policies: Vec<(bool, String, Policy)>,
+    exchanges: BTreeMap<ExchangeName, ExchangeSnapshot>,
+    queues: BTreeMap<QueueName, QueueSnapshot>,
+    bindings: Bindings,
+}
+
+/// Bindings by what makes them different.
+type Bindings = HashMap<Key, BindingRecord>;
+
+#[derive(Clone)]
+struct ExchangeSnapshot {
+    attributes: ExchangeAttributes,
+    kept: Option<KeptThings>,
+}
+
+#[derive(Clone)]
+struct QueueSnapshot {
+    attributes: QueueAttributes,
+    is_paused: bool,
+    contents: Contents,
+}
+
+impl HostSnapshot {
+    /// Messages in queues, and kept by exchanges until they are due.
+    pub fn message_count(&self) -> usize {
+        let delayed = |exchange: &ExchangeSnapshot| {
+            exchange.kept.as_ref().map_or(0, |kept| kept.delayed.len())
+        };
+        self.queues.values().map(|queue| queue.contents.messages.len()).sum::<usize>()
+            + self.exchanges.values().map(delayed).sum::<usize>()
+    }
+
+    /// Queues.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// The same without exchanges, queues, bindings: nothing but policies.
+    pub fn policies_of(host: &VirtualHost) -> Self {
+        Self { policies: host.policies.read().list(), ..Self::default() }
+    }
+
+    /// Whether the queue is declared as it was.
+    fn has_queue(&self, queue: &Queue) -> bool {
+        self.queues.get(queue.name()).is_some_and(|wanted| {
+            let (one, other) = (&wanted.attributes, queue.attributes());
+            (one.durable, one.auto_delete, one.owner)
+                == (other.durable, other.auto_delete, other.owner)
+                && one.table == other.table
+        })
+    }
+
+    /// Whether the exchange is declared as it was.
+    fn has_exchange(&self, exchange: &Exchange) -> bool {
+        self.exchanges.get(exchange.name()).is_some_and(|wanted| {
+            let (one, other) = (&wanted.attributes, exchange.attributes());
+            (one.kind, one.durable, one.auto_delete, one.internal)
+                == (other.kind, other.durable, other.auto_delete, other.internal)
+                && one.table == other.table
+        })
+    }
+}
+
+impl VirtualHost {
+    /// The virtual host as it is. Each queue is taken at a moment of its own.
+    pub(crate) fn snapshot(&self) -> HostSnapshot {
+        let topology = self.topology.lock();
+        let exchanges = self.exchanges().into_iter().map(|exchange| {
+            let kept = exchange.extension.as_ref().map(|extension| extension.kept());
+            let attributes = exchange.attributes().clone();
+            (exchange.name().clone(), ExchangeSnapshot { attributes, kept })
+        });
+        let queues = self.queues().into_iter().map(|queue| {
+            let snapshot = QueueSnapshot {
+                attributes: queue.attributes().clone(),
+                is_paused: queue.is_paused(),
+                contents: queue.contents(),
+            };
+            (queue.name().clone(), snapshot)
+        });
+        let mut snapshot = HostSnapshot {
+            policies: self.policies.read().list(),
+            exchanges: exchanges.collect(),
+            queues: queues.collect(),
+            bindings: self.all_bindings(),
+        };
+        drop(topology);
+        for (name, queue) in &mut snapshot.queues {
+            self.read_paged(name, &mut queue.contents);
+        }
+        snapshot
+    }
+
+    /// Adds what is in the store alone to the messages of a queue.
+    fn read_paged(&self, queue: &QueueName, contents: &mut Contents) {
+        let Some(queue) = self.find_queue(queue.as_str()) else { return };
+        let paged = std::mem::take(&mut contents.paged);
+        let sequences: Vec<u64> = paged.iter().map(|(sequence, _)| *sequence).collect();
+        let mut histories = paged.into_iter();
+        let messages = &mut contents.messages;
+        self.read_stored(queue.storage().id, &sequences, |sequence, stored| {
+            let history = histories.next().map(|(_, history)| history).unwrap_or_default();
+            messages.extend(stored.map(|stored| Entry {
+                message: stored.message,
+                sequence,
+                expires_at: stored.deadline,
+                delivery_count: history.delivery_count,
+                redelivered: history.redelivered,
+                stored: true,
+            }));
+        });
+        messages.sort_by_key(|entry| entry.sequence);
+    }
+
+    /// Reads messages of a queue or an exchange from the store, in order; one that is not there
+    /// is `None`. Tells whether the store could be read.
+    pub(super) fn read_stored(
+        &self,
+        id: StoreId,
+        sequences: &[u64],
+        mut each: impl FnMut(u64, Option<Decoded>),
+    ) -> bool {
+        let mut rest = sequences;
+        let mut scratch = Vec::new();
+        while !rest.is_empty() {
+            let chunk = rest.get(..PAGE_IN_MESSAGES.min(rest.len())).unwrap_or_default();
+            let read = self.persistence().and_then(|store| store.read(id, chunk, PAGE_IN_BYTES));
+            let Some(read) = read else { return false };
+            let (done, left) = rest.split_at(read.len().clamp(1, rest.len()));
+            rest = left;
+            for (stored, sequence) in read.iter().zip(done) {
+                let stored = stored.as_ref();
+                each(*sequence, stored.and_then(|s| messages::decode(s, id, &mut scratch)));
+            }
+        }
+        true
+    }
+
+    fn all_bindings(&self) -> Bindings {
+        let mut bindings = Bindings::new();
+        for exchange in self.exchanges() {
+            for binding in exchange.router.read().bindings() {
+                let record = BindingRecord {
+                    to_queue: matches!(binding.destination, Destination::Queue(_)),
+                    destination: binding.destination.name().to_owned(),
+                    source: exchange.name().to_string(),
+                    binding_key: binding.binding_key.to_vec(),
+                    arguments: binding.arguments.cloned().unwrap_or_default(),
+                };
+                bindings.insert(record.key(self.name.as_str()), record);
+            }
+        }
+        bindings
+    }
+}

@@ -1,0 +1,383 @@
+//! A broker is made what it was.
+
+use leveret::access::{PasswordHash, Permissions, User};
+use leveret::vhost::Policy;
+use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, Publish, QueueDeclare};
+use proptest::prelude::*;
+
+use crate::support::{World, broker, int, quorum_queue, string, table, waiting};
+
+fn bodies(broker: &Broker, queue: &str) -> Vec<String> {
+    let messages = broker.peek("/", queue, 100).unwrap();
+    messages.iter().map(|message| String::from_utf8_lossy(message.body()).into()).collect()
+}
+
+fn names(broker: &Broker) -> (Vec<String>, Vec<String>) {
+    let host = broker.virtual_host("/").unwrap();
+    let mut queues: Vec<_> = host.queues().iter().map(|q| q.name().to_string()).collect();
+    let mut exchanges: Vec<_> = host
+        .exchanges()
+        .iter()
+        .map(|x| format!("{} ({})", x.name(), x.binding_count()))
+        .filter(|x| !x.starts_with("amq.") && x != " (0)")
+        .collect();
+    queues.sort();
+    exchanges.sort();
+    (queues, exchanges)
+}
+
+#[test]
+fn definitions_and_messages_are_what_they_were() {
+    let world = World::new();
+    world.channel.exchange_declare("orders", "topic").unwrap();
+    world.channel.exchange_declare("all", "fanout").unwrap();
+    world.channel.exchange_bind("all", &Binding::new("orders", "#")).unwrap();
+    world.declare_with("mail", [("x-max-priority", int(5))]);
+    world.channel.queue_bind("mail", "orders", "order.*").unwrap();
+    world.publish("mail", ["b", "c"]);
+    world.channel.basic_publish(Publish::to_queue("mail").body("a").priority(3)).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("orders", "order.new").body("d")).unwrap();
+    let before = names(&world.broker);
+    let used = world.broker.memory_used();
+    let snapshot = world.broker.snapshot();
+    assert_eq!((snapshot.queue_count(), snapshot.message_count()), (1, 4));
+
+    world.channel.queue_unbind("mail", &Binding::new("orders", "order.*")).unwrap();
+    world.channel.queue_bind("mail", "orders", "else").unwrap();
+    world.channel.exchange_delete("all", false).unwrap();
+    world.channel.exchange_declare("new", "direct").unwrap();
+    world.declare("other");
+    assert_eq!(world.drain("mail"), ["a", "b", "c", "d"]);
+    world.publish("mail", ["x"]);
+    world.broker.restore(&snapshot).unwrap();
+
+    assert_eq!(names(&world.broker), before);
+    assert_eq!(world.broker.memory_used(), used);
+    world.channel.basic_publish(Publish::to_exchange("orders", "order.e").body("e")).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("orders", "else").body("no")).unwrap();
+    assert_eq!(world.drain("mail"), ["a", "b", "c", "d", "e"]);
+
+    // As often as one likes, and also where the queue is another or there is none.
+    world.channel.queue_delete("mail").unwrap();
+    world.declare("mail");
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(bodies(&world.broker, "mail"), ["a", "b", "c", "d"]);
+    let other = broker();
+    other.restore(&snapshot).unwrap();
+    assert_eq!(names(&other), before);
+    assert_eq!(bodies(&other, "mail"), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn consumers_of_queues_that_stay_go_on() {
+    let world = World::new();
+    world.declare("jobs");
+    world.channel.basic_qos(1).unwrap();
+    let consumer = world.channel.basic_consume("jobs").unwrap();
+    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    world.channel.queue_declare_with(&own).unwrap();
+    let host = world.broker.virtual_host("/").unwrap();
+    host.set_paused("jobs", true).unwrap();
+    world.publish("jobs", ["a", "b"]);
+    world.publish("own", ["mine"]);
+    let snapshot = world.broker.snapshot();
+
+    host.set_paused("jobs", false).unwrap();
+    let first = consumer.recv().unwrap();
+    world.channel.queue_purge("own").unwrap();
+    world.declare("later");
+    let later = world.channel.basic_consume("later").unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(later.count(), 0); // its queue is gone, and it has ended
+    assert_eq!(world.drain("own"), ["mine"]);
+    // The queue is held, as it was.
+    assert!(waiting(&consumer).is_empty());
+    assert_eq!(bodies(&world.broker, "jobs"), ["a", "b"]);
+    host.set_paused("jobs", false).unwrap();
+    let again = consumer.try_recv().unwrap();
+    assert_eq!((again.body(), again.redelivered()), (&b"a"[..], false));
+    first.ack().unwrap(); // of what was before
+    assert!(consumer.try_recv().is_none(), "one message at a time");
+    again.ack().unwrap();
+    assert_eq!(waiting(&consumer), ["b"]);
+
+    let (connection, mut declared) = (world.broker.connect().unwrap(), own);
+    declared.queue = "theirs".into();
+    connection.open_channel().unwrap().queue_declare_with(&declared).unwrap();
+    let snapshot = world.broker.snapshot();
+    drop(connection);
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(names(&world.broker).0, ["jobs", "own"]);
+}
+
+#[test]
+fn what_was_delivered_is_there_as_if_given_back() {
+    let world = World::new();
+    world.channel.queue_declare_with(&quorum_queue("q", [("x-delivery-limit", int(5))])).unwrap();
+    world.publish("q", ["a", "b"]);
+    let held = world.get("q");
+    let snapshot = world.broker.snapshot();
+    held.ack().unwrap();
+    assert_eq!(world.drain("q"), ["b"]);
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(world.broker.peek("/", "q", 1).unwrap()[0].delivery_count(), 1);
+    let again = world.get("q");
+    assert_eq!((again.body(), again.redelivered()), (&b"a"[..], true));
+    let fresh = world.get("q");
+    assert_eq!((fresh.body(), fresh.redelivered()), (&b"b"[..], false));
+}
+
+#[test]
+fn time_goes_on_from_where_it_was() {
+    let world = World::new();
+    world.declare("dead");
+    world.declare_with(
+        "q",
+        [
+            ("x-message-ttl", int(30_000)),
+            ("x-dead-letter-exchange", string("")),
+            ("x-dead-letter-routing-key", string("dead")),
+        ],
+    );
+    let delays = ExchangeDeclare {
+        exchange: "delays".into(),
+        kind: "x-delayed-message".into(),
+        arguments: table([("x-delayed-type", string("direct"))]),
+        ..ExchangeDeclare::default()
+    };
+    world.channel.exchange_declare_with(&delays).unwrap();
+    world.channel.queue_bind("dead", "delays", "k").unwrap();
+    let delayed = |body: &'static str, ms| {
+        let publish = Publish::to_exchange("delays", "k").body(body).header("x-delay", int(ms));
+        world.channel.basic_publish(publish).unwrap();
+    };
+    world.publish("q", ["short"]);
+    delayed("second", 40_000);
+    delayed("first", 20_000);
+    world.advance_ms(10_000);
+    let snapshot = world.broker.snapshot();
+    assert_eq!(snapshot.message_count(), 3);
+
+    world.advance_ms(3_600_000);
+    assert_eq!(world.drain("dead"), ["first", "short", "second"]);
+    world.broker.restore(&snapshot).unwrap();
+    let deadline = world.broker.next_deadline().unwrap();
+    assert_eq!(deadline.as_millis() - world.broker.now().as_millis(), 10_000);
+    world.advance_ms(10_000);
+    assert_eq!(world.drain("dead"), ["first"]);
+    world.advance_ms(9_999);
+    assert_eq!(world.drain("dead"), [""; 0]);
+    world.advance_ms(1);
+    assert_eq!(world.drain("dead"), ["short"]);
+    world.broker.restore(&snapshot).unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    world.advance_ms(30_000);
+    assert_eq!(world.drain("dead"), ["first", "short", "second"]);
+    assert_eq!(world.broker.memory_used(), 0);
+}
+
+#[test]
+fn exchanges_remember_what_they_remembered() {
+    let world = World::new();
+    let declare = |exchange: &str, kind: &str, arguments| {
+        let declare = ExchangeDeclare {
+            exchange: exchange.into(),
+            kind: kind.into(),
+            arguments,
+            ..ExchangeDeclare::default()
+        };
+        world.channel.exchange_declare_with(&declare).unwrap();
+    };
+    declare("recent", "x-recent-history", table([("x-recent-history-length", int(2))]));
+    declare("once", "x-message-deduplication", table([("x-cache-size", int(10))]));
+    world.declare("q");
+    world.channel.queue_bind("q", "once", "").unwrap();
+    let once = |key: &str| {
+        let key = AMQPValue::LongString(key.into());
+        let publish = Publish::to_exchange("once", "").header("x-deduplication-header", key);
+        world.channel.basic_publish(publish.body("once")).unwrap();
+    };
+    let recent = |body: &str| {
+        let publish = Publish::to_exchange("recent", "").body(body.to_owned());
+        world.channel.basic_publish(publish).unwrap();
+    };
+    once("a");
+    ["1", "2", "3"].iter().for_each(|body| recent(body));
+    let snapshot = world.broker.snapshot();
+    once("b");
+    recent("4");
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(world.drain("q"), ["once"]);
+    once("a");
+    assert_eq!(world.drain("q"), [""; 0]);
+    once("b");
+    assert_eq!(world.drain("q"), ["once"]);
+    world.channel.queue_bind("q", "recent", "").unwrap();
+    assert_eq!(world.drain("q"), ["2", "3"]);
+}
+
+#[test]
+fn users_policies_and_virtual_hosts() {
+    let world = World::new();
+    let (broker, host) = (&world.broker, world.broker.virtual_host("/").unwrap());
+    broker.add_virtual_host("other");
+    let access = broker.access();
+    let user = |name: &str| User::new(name, PasswordHash::new("secret", [1; 4]));
+    access.users.put(user("known"));
+    access.permissions.set("known".into(), "/".into(), Permissions::full());
+    host.set_policy("p", Policy::new("^q").with("max-length", int(2))).unwrap();
+    let snapshot = broker.snapshot();
+
+    access.users.put(user("new"));
+    access.permissions.set("known".into(), "other".into(), Permissions::full());
+    access.permissions.set("known".into(), "/".into(), Permissions::new("", "", "").unwrap());
+    host.set_policy("p", Policy::new("^q").with("max-length", int(3))).unwrap();
+    host.set_policy("r", Policy::new("^r").with("max-length", int(0))).unwrap();
+    host.set_operator_policy("o", Policy::new("^q").with("max-length", int(1))).unwrap();
+    broker.add_virtual_host("third");
+    let third = broker.connect_to("third").unwrap().open_channel().unwrap();
+    third.queue_declare("q").unwrap();
+    broker.restore(&snapshot).unwrap();
+
+    assert!(access.users.get("new").is_none());
+    assert!(access.permissions.get("known", "other").is_none());
+    assert_eq!(access.permissions.get("known", "/").unwrap().read.as_str(), ".*");
+    assert!(broker.virtual_host("third").unwrap().queues().is_empty());
+    ["q", "r"].iter().for_each(|queue| world.declare(queue));
+    world.publish("q", ["a", "b", "c"]);
+    world.publish("r", ["a"]);
+    assert_eq!((world.ready("q"), world.ready("r")), (2, 1));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Publish(usize, u8),
+    Get(usize),
+    Requeue,
+    Ack,
+    Bind(usize),
+    Unbind(usize),
+    Delete(usize),
+    Advance(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3_usize, 0..4_u8).prop_map(|(queue, priority)| Step::Publish(queue, priority)),
+        2 => (0..3_usize).prop_map(Step::Get),
+        1 => Just(Step::Requeue),
+        1 => Just(Step::Ack),
+        1 => (0..3_usize).prop_map(Step::Bind),
+        1 => (0..3_usize).prop_map(Step::Unbind),
+        1 => (0..3_usize).prop_map(Step::Delete),
+        1 => (0..800_u64).prop_map(Step::Advance),
+    ]
+}
+
+const QUEUES: [&str; 3] = ["plain", "prioritised", "quorum"];
+
+/// A broker that random steps are done with.
+struct Play {
+    world: World,
+    held: Vec<leveret::Delivery>,
+    published: usize,
+}
+
+impl Play {
+    fn new() -> Self {
+        let world = World::new();
+        world.channel.exchange_declare("x", "fanout").unwrap();
+        let play = Self { world, held: Vec::new(), published: 0 };
+        (0..3).for_each(|queue| play.declare(queue));
+        play
+    }
+
+    fn declare(&self, queue: usize) {
+        match QUEUES[queue] {
+            name @ "prioritised" => self
+                .world
+                .declare_with(name, [("x-max-priority", int(2)), ("x-message-ttl", int(2_000))]),
+            name @ "quorum" => {
+                let declare = quorum_queue(name, [("x-message-ttl", int(1_500))]);
+                self.world.channel.queue_declare_with(&declare).unwrap();
+            }
+            name => self.world.declare_with(name, [("x-max-length", int(6))]),
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let channel = &self.world.channel;
+        match *step {
+            Step::Publish(queue, priority) => {
+                self.published += 1;
+                let body = format!("{}", self.published);
+                let publish = Publish::to_queue(QUEUES[queue]).body(body.clone());
+                channel.basic_publish(publish.priority(priority)).unwrap();
+                channel.basic_publish(Publish::to_exchange("x", "").body(body)).unwrap();
+            }
+            Step::Get(queue) => {
+                self.held.extend(channel.basic_get(QUEUES[queue]).unwrap());
+            }
+            Step::Requeue => self.held.pop().map_or((), |held| held.reject(true).unwrap()),
+            Step::Ack => self.held.pop().map_or((), |held| held.ack().unwrap()),
+            Step::Bind(queue) => channel.queue_bind(QUEUES[queue], "x", "k").unwrap(),
+            Step::Unbind(queue) => {
+                channel.queue_unbind(QUEUES[queue], &Binding::new("x", "k")).unwrap();
+            }
+            Step::Delete(queue) => {
+                channel.queue_delete(QUEUES[queue]).unwrap();
+                self.declare(queue);
+            }
+            Step::Advance(ms) => self.world.advance_ms(ms),
+        }
+    }
+
+    /// All that can be seen of the queues and exchanges, times as they are from now on. What is
+    /// held is seen as given back.
+    fn state(&mut self) -> Vec<String> {
+        self.held.drain(..).rev().for_each(|held| held.reject(true).unwrap());
+        self.seen()
+    }
+
+    fn seen(&self) -> Vec<String> {
+        let (broker, now) = (&self.world.broker, self.world.broker.now());
+        let queues = QUEUES.iter().flat_map(|queue| {
+            broker.peek("/", queue, 1000).unwrap().into_iter().map(move |message| {
+                // What has expired behind others that have not is there still.
+                let left =
+                    message.expires_at().map(|at| at.as_millis().saturating_sub(now.as_millis()));
+                let body = String::from_utf8_lossy(message.body()).into_owned();
+                let seen = (body, message.redelivered(), message.delivery_count(), left);
+                format!("{queue}: {seen:?}")
+            })
+        });
+        let mut state: Vec<String> = queues.collect();
+        state.extend(names(broker).1);
+        state.push(format!("{} octets", broker.memory_used()));
+        state
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever was done before and after, a restored broker is what it was, as is another that
+    /// is made the same.
+    #[test]
+    fn a_snapshot_brings_everything_back(
+        before in prop::collection::vec(step(), 0..60),
+        after in prop::collection::vec(step(), 0..60),
+    ) {
+        let mut play = Play::new();
+        before.iter().for_each(|step| play.take(step));
+        let snapshot = play.world.broker.snapshot();
+        let state = play.state();
+        after.iter().for_each(|step| play.take(step));
+        play.world.broker.restore(&snapshot).unwrap();
+        prop_assert_eq!(&play.seen(), &state);
+        prop_assert_eq!(&play.state(), &state); // acknowledgements from before do nothing
+        let other = Play::new();
+        other.world.broker.restore(&snapshot).unwrap();
+        prop_assert_eq!(&other.seen(), &state);
+    }
+}
