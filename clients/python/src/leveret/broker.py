@@ -109,7 +109,7 @@ class Broker:
             "vhost": vhost,
             "limit_ms": milliseconds(seconds=seconds),
         }
-        return self.call("POST", "/publish", message, patience_s=seconds)["confirmed"]
+        return str(self.call("POST", "/publish", message, patience_s=seconds)["confirmed"])
 
     def explain(
         self,

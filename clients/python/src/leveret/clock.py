@@ -14,7 +14,7 @@ class Clock:
     @property
     def now_ms(self) -> int:
         """Milliseconds since 1970, as the broker sees them."""
-        return self._control.call("GET", "/clock")["now_ms"]
+        return int(self._control.call("GET", "/clock")["now_ms"])
 
     def advance(
         self, *, hours: float = 0, minutes: float = 0, seconds: float = 0, ms: float = 0

@@ -82,6 +82,6 @@ def body_of(fields: dict[str, Any]) -> Optional[bytes]:
 def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
-        return json.loads(text)["error"]
+        return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
         return f"{error.code} {error.reason}: {text}"

@@ -32,16 +32,16 @@ class Rule:
     @property
     def fired(self) -> int:
         """How often it acted."""
-        return self._look()["fired"]
+        return int(self._look()["fired"])
 
     @property
     def seen(self) -> int:
         """How many occasions passed its filters, whether it acted on them or not."""
-        return self._look()["seen"]
+        return int(self._look()["seen"])
 
     def release(self) -> int:
         """What it holds back goes on: confirms, clients that are not read. Tells how many."""
-        return self._control.call("POST", f"{self._path}/release")["released"]
+        return int(self._control.call("POST", f"{self._path}/release")["released"])
 
     def remove(self) -> None:
         """Takes it back: it does not act any more, and what it holds back goes on."""
@@ -50,7 +50,7 @@ class Rule:
             self._removed = True
 
     def __str__(self) -> str:
-        return self._known["text"]
+        return str(self._known["text"])
 
     def __repr__(self) -> str:
         return f"<Rule {self}>"
@@ -244,12 +244,12 @@ class Faults:
 
     def drop_connections(self) -> int:
         """Every connection is lost now. Tells how many."""
-        return self._control.call("POST", "/connections/drop")["connections"]
+        return int(self._control.call("POST", "/connections/drop")["connections"])
 
     def close_connections(self, code: int, text: str) -> int:
         """Every connection is closed now. Tells how many."""
         closed = self._control.call("POST", "/connections/close", {"code": code, "text": text})
-        return closed["connections"]
+        return int(closed["connections"])
 
     def rules(self) -> list[Rule]:
         """All rules in force."""

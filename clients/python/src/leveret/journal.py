@@ -45,10 +45,10 @@ class Event:
         return (self.body or b"").decode(errors="replace")
 
     def __str__(self) -> str:
-        return self.fields["line"]
+        return str(self.fields["line"])
 
     def __repr__(self) -> str:
-        return f"<Event {self.fields['line'].strip()}>"
+        return f"<Event {str(self).strip()}>"
 
 
 class Events:

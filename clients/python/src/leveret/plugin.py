@@ -1,6 +1,7 @@
 """The pytest plugin: the fixture ``leveret``, and what happened in it if its test fails."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,9 @@ def leveret(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, Any, None]:
     """Adds the last events to the report of a test that failed."""
     report = (yield).get_result()
     broker = getattr(item, "funcargs", {}).get("leveret")
