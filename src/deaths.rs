@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use leveret_protocol::table::{TableWriter, entries};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::codec::{Reader, Writer};
 use crate::names::QueueName;
 
 /// Why a message was dead-lettered `[rabbitmq dlx]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeathReason {
     /// Rejected or nacked without requeue.
     Rejected,
     /// Its time to live ran out.
     Expired,
     /// A length limit was exceeded.
+    #[serde(rename = "maxlen")]
     MaxLen,
     /// It was returned more often than the queue's delivery limit allows.
     DeliveryLimit,

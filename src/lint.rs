@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use parking_lot::Mutex;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::limits::LINTS_MAX;
@@ -21,7 +22,8 @@ pub enum LintLevel {
 }
 
 /// What is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LintKind {
     /// An argument that starts with `x-` and has no effect on what is declared.
@@ -42,7 +44,7 @@ pub enum LintKind {
 }
 
 /// Something that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Lint {
     /// What it is.

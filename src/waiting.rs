@@ -45,13 +45,22 @@ impl Broker {
     pub fn wait_until(
         &self,
         limit: Duration,
+        condition: impl FnMut(&Self) -> bool,
+    ) -> Result<(), TimedOut> {
+        self.wait_for(limit, condition, || "the condition did not hold".into())
+    }
+
+    /// As [`Broker::wait_until`]; `complaint` says what was not reached.
+    pub(crate) fn wait_for(
+        &self,
+        limit: Duration,
         mut condition: impl FnMut(&Self) -> bool,
+        complaint: impl FnOnce() -> String,
     ) -> Result<(), TimedOut> {
         if self.inner().changes().wait_until(limit, || condition(self)) {
             return Ok(());
         }
-        let awaited = "the condition did not hold".into();
-        Err(TimedOut { awaited, limit, instead: self.journal().tail() })
+        Err(TimedOut { awaited: complaint(), limit, instead: self.journal().tail() })
     }
 
     /// As [`Broker::wait_until`], for a test.
@@ -73,11 +82,8 @@ impl Broker {
     /// # Errors
     /// If there is something left by then; the text says in which queues.
     pub fn wait_until_idle(&self, limit: Duration) -> Result<(), TimedOut> {
-        if self.inner().changes().wait_until(limit, || self.busy_queues().is_empty()) {
-            return Ok(());
-        }
-        let awaited = format!("there was no rest in {}", self.busy_queues().join(", "));
-        Err(TimedOut { awaited, limit, instead: self.journal().tail() })
+        let busy = || format!("there was no rest in {}", self.busy_queues().join(", "));
+        self.wait_for(limit, |_| self.busy_queues().is_empty(), busy)
     }
 
     /// Queues in which something is left to do.

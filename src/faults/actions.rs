@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use leveret_protocol::reply_code;
+
 use crate::error::{Error, Scope};
 
 /// Whether a rule acts instead of what it is about, or after that has taken effect.
@@ -45,6 +47,12 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    /// Closes what the reply code closes.
+    pub fn refuse(code: u16, text: String) -> Self {
+        let scope = if reply_code::is_soft(code) { Scope::Channel } else { Scope::Connection };
+        Self::Close { code, text, scope }
+    }
+
     /// The error that ends what is to end.
     pub fn error(&self) -> Option<Error> {
         match self {

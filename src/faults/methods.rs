@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use leveret_protocol::reply_code;
-
 use crate::error::Scope;
 use crate::faults::{Action, Phase, Rule, When};
 
@@ -17,6 +15,19 @@ macro_rules! methods {
             /// Any of the others.
             Any,
             $(#[doc = concat!("`", $text, "`.")] $name,)*
+        }
+
+        impl Method {
+            /// The names of all methods, `queue.declare` and so on; [`Method::Any`] has none.
+            pub const NAMES: &[&str] = &[$($text),*];
+
+            /// The method of that name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($text => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
         }
 
         impl fmt::Display for Method {
@@ -113,9 +124,7 @@ macro_rules! requests {
             /// The broker refuses this with a reply code and text: it has no effect, and closes
             /// what the code closes, the channel (403, 404, 405, 406) or the connection.
             pub fn refuse(self, code: u16, text: impl Into<String>) -> Rule {
-                let scope =
-                    if reply_code::is_soft(code) { Scope::Channel } else { Scope::Connection };
-                self.then(Action::Close { code, text: text.into(), scope })
+                self.then(Action::refuse(code, text.into()))
             }
 
             /// The broker reads nothing more from this connection, so that the client finds its

@@ -18,10 +18,7 @@ impl Events {
     /// If there are more or fewer, with a list of what did happen.
     #[track_caller]
     pub fn assert_count(&self, expected: usize) {
-        let count = self.count();
-        if count != expected {
-            panic!("{}", self.complaint(&format!("{expected} of them, not {count}")));
-        }
+        self.check_count(expected).unwrap_or_else(|complaint| panic!("{complaint}"));
     }
 
     /// Asserts that there is none.
@@ -39,8 +36,7 @@ impl Events {
     /// If there is none, with a list of what did happen.
     #[track_caller]
     pub fn assert_some(&self) -> Arc<Event> {
-        let first = self.first();
-        first.unwrap_or_else(|| panic!("{}", self.complaint("at least one of them, not none")))
+        self.check_some().unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
     /// Asserts that there is exactly one; returns it.
@@ -59,11 +55,7 @@ impl Events {
     /// If they are not, with a list of what did happen.
     #[track_caller]
     pub fn assert_texts<'a>(&self, expected: impl IntoIterator<Item = &'a str>) {
-        let expected: Vec<&str> = expected.into_iter().collect();
-        let texts = self.texts();
-        if texts != expected {
-            panic!("{}", self.complaint(&format!("the bodies {expected:?}, not {texts:?}")));
-        }
+        self.check_texts(expected).unwrap_or_else(|complaint| panic!("{complaint}"));
     }
 
     /// Asserts that all of these happened before the first of those `later`, and that there is at
@@ -73,17 +65,47 @@ impl Events {
     /// If not, with a list of what did happen.
     #[track_caller]
     pub fn assert_before(&self, later: &Events) {
-        let end = later.assert_some();
-        self.assert_some();
-        let late = self.iter().find(|event| event.number > end.number);
-        if let Some(late) = late {
-            panic!(
+        self.check_before(later).unwrap_or_else(|complaint| panic!("{complaint}"));
+    }
+}
+
+/// The assertions as answers, for those who do not panic.
+impl Events {
+    pub(crate) fn check_count(&self, expected: usize) -> Result<(), String> {
+        match self.count() {
+            count if count == expected => Ok(()),
+            count => Err(self.complaint(&format!("{expected} of them, not {count}"))),
+        }
+    }
+
+    pub(crate) fn check_some(&self) -> Result<Arc<Event>, String> {
+        self.first().ok_or_else(|| self.complaint("at least one of them, not none"))
+    }
+
+    pub(crate) fn check_texts<'a>(
+        &self,
+        expected: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), String> {
+        let expected: Vec<&str> = expected.into_iter().collect();
+        let texts = self.texts();
+        if texts == expected {
+            return Ok(());
+        }
+        Err(self.complaint(&format!("the bodies {expected:?}, not {texts:?}")))
+    }
+
+    pub(crate) fn check_before(&self, later: &Events) -> Result<(), String> {
+        let end = later.check_some()?;
+        self.check_some()?;
+        match self.iter().find(|event| event.number > end.number) {
+            None => Ok(()),
+            Some(late) => Err(format!(
                 "expected all events that are {} before those that are {}, but\n{}\nwas before\n{}",
                 self.describe(),
                 later.describe(),
                 self.line(&end),
                 self.line(late)
-            );
+            )),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::RawProperties;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::deaths::DeathReason;
@@ -31,8 +32,10 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What happened. As JSON it is an object with the name of the variant, such as `dead_lettered`, as
+/// its `kind`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// A client published the message.
@@ -191,13 +194,14 @@ pub enum EventKind {
 }
 
 /// A binding that a message went along.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UsedBinding {
     /// Exchange that it starts from.
     pub source: ExchangeName,
     /// Name of the queue or exchange that it leads to.
     pub destination: String,
     /// Binding key.
+    #[serde(serialize_with = "as_text")]
     pub binding_key: Vec<u8>,
 }
 
@@ -220,12 +224,30 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// The reason in one word, whatever the death.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Died(_) => "died",
+            Self::Undeliverable(_) => "undeliverable",
+            Self::Cycle(_) => "cycle",
+            Self::Purged => "purged",
+            Self::QueueDeleted => "queue_deleted",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
     /// The death that it follows from, if it does.
     pub fn death(self) -> Option<DeathReason> {
         match self {
             Self::Died(reason) | Self::Undeliverable(reason) | Self::Cycle(reason) => Some(reason),
             Self::Purged | Self::QueueDeleted | Self::Duplicate => None,
         }
+    }
+}
+
+impl Serialize for DropReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -295,6 +317,10 @@ impl Event {
             _ => None,
         }
     }
+}
+
+fn as_text<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&lossy(octets))
 }
 
 pub(super) fn lossy(octets: &[u8]) -> String {

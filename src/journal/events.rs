@@ -309,7 +309,7 @@ impl Events {
     }
 
     /// The conditions as part of a sentence.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let conditions: Vec<_> = self.conditions.iter().map(|c| c.text.as_str()).collect();
         if conditions.is_empty() { "any".into() } else { conditions.join(" ") }
     }
@@ -328,7 +328,7 @@ impl Events {
     }
 
     /// One line for an event, with its time since the broker was made.
-    pub(super) fn line(&self, event: &Event) -> String {
+    pub(crate) fn line(&self, event: &Event) -> String {
         let us = event.at.as_micros().saturating_sub(self.started_at.as_micros());
         format!("{:>4}  +{}.{:03} s  {event}", event.number, us / 1_000_000, us / 1000 % 1000)
     }

@@ -2,8 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::lint::LintLevel;
+
 /// Where a free port is taken.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// More than a test looks at.
+const EVENTS_KEPT: usize = 100_000;
 
 /// What the broker for tests is asked for. The doc comments are the help texts of the flags.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,4 +24,32 @@ pub struct TestArgs {
     /// Time stands still until the control API advances it; connections stay on real time.
     #[arg(long)]
     pub manual_clock: bool,
+
+    /// Events that the journal keeps for the control API, with their messages. 0 keeps none.
+    #[arg(long, value_name = "N", default_value_t = EVENTS_KEPT)]
+    pub journal: usize,
+
+    /// Looks for what is allowed but seldom meant, such as misspelt arguments: `warn` keeps it for
+    /// the control API, `deny` also refuses it.
+    #[arg(long, value_name = "LEVEL")]
+    pub lint: Option<Lint>,
+}
+
+/// How much what is seldom meant matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Lint {
+    /// It is kept.
+    Warn,
+    /// It is kept and refused.
+    Deny,
+}
+
+impl From<Option<Lint>> for LintLevel {
+    fn from(lint: Option<Lint>) -> Self {
+        match lint {
+            None => Self::Off,
+            Some(Lint::Warn) => Self::Warn,
+            Some(Lint::Deny) => Self::Deny,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::args::TestArgs;
+pub use self::args::{Lint, TestArgs};
 use crate::broker::Broker;
 use crate::clock::ManualClock;
 
@@ -47,14 +47,14 @@ struct Ready {
 /// # Errors
 /// If it cannot start.
 pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
-    let builder = Broker::builder();
+    let builder = Broker::builder().journal(args.journal).lint(args.lint.into());
     let builder =
         if args.manual_clock { builder.manual_clock(ManualClock::default()) } else { builder };
     let broker = Arc::new(builder.build());
     let listen = |address, reason| TestServerError::Listen { address, reason };
     let amqp = broker.listen(args.amqp).map_err(|reason| listen(args.amqp, reason))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.control).await;
         let listener = listener.map_err(|reason| listen(args.control, reason))?;
         announce(amqp, listener.local_addr()?)?;
@@ -62,13 +62,17 @@ pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
         thread::Builder::new()
             .name("leveret-parent".into())
             .spawn(move || wait_for_parent(sender))?;
-        let served = axum::serve(listener, control::router(Arc::clone(&broker)));
+        let served =
+            axum::serve(listener, control::router(Arc::clone(&broker), args.lint.is_some()));
         tokio::select! {
             served = async { served.await } => served?,
             _ = ended => {}
         }
         Ok(())
-    })
+    });
+    // Nobody is left to hear of what is still waited for.
+    runtime.shutdown_background();
+    served
 }
 
 fn announce(amqp: SocketAddr, control: SocketAddr) -> io::Result<()> {

@@ -3,13 +3,9 @@ import { test } from "node:test";
 
 import amqp from "amqplib";
 
-import { ControlError, startBroker } from "../index.js";
+import { ControlError, startBroker } from "leveret";
 
-async function start(t, options) {
-  const broker = await startBroker(options);
-  t.after(() => broker.close());
-  return broker;
-}
+import { start } from "./support.js";
 
 test("an hour passes at once", async (t) => {
   const broker = await start(t);

@@ -1,5 +1,24 @@
 """A broker that behaves as RabbitMQ does, for tests."""
 
-from .broker import Broker, Clock, ControlError, Queue
+from .broker import Broker
+from .clock import Clock
+from .control import ControlError, TimedOut
+from .faults import Faults, Rule
+from .journal import Event, Events, Journal
+from .messages import Explanation, Lint, Message, Queue
 
-__all__ = ["Broker", "Clock", "ControlError", "Queue"]
+__all__ = [
+    "Broker",
+    "Clock",
+    "ControlError",
+    "Event",
+    "Events",
+    "Explanation",
+    "Faults",
+    "Journal",
+    "Lint",
+    "Message",
+    "Queue",
+    "Rule",
+    "TimedOut",
+]

@@ -7,42 +7,37 @@ import os
 import shutil
 import subprocess
 import sysconfig
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
+from urllib.parse import quote
 
-#: Seconds that the broker has to start, and to answer.
-PATIENCE_S = 30
-
-
-class ControlError(Exception):
-    """The broker refuses what it was asked for."""
-
-
-@dataclass(frozen=True)
-class Queue:
-    """What is in a queue."""
-
-    vhost: str
-    name: str
-    #: Messages that wait for a consumer.
-    ready: int
-    #: Messages that wait for an acknowledgement.
-    unacked: int
-    consumers: int
+from .clock import Clock
+from .control import LIMIT_S, PATIENCE_S, Control, body_fields, milliseconds, without_none
+from .faults import Faults
+from .journal import Journal
+from .messages import Explanation, Lint, Message, Queue
 
 
 class Broker:
     """A broker that keeps everything in memory, on free ports. Use it in a ``with`` statement.
 
-    With ``manual_clock``, the default, its time stands still until it is advanced.
+    With ``manual_clock``, the default, its time stands still until it is advanced. ``journal`` is
+    how many events it keeps. ``lint`` is ``"warn"`` or ``"deny"``, to look for what is allowed but
+    seldom meant: see :meth:`lints`.
     """
 
-    def __init__(self, manual_clock: bool = True) -> None:
+    def __init__(
+        self,
+        manual_clock: bool = True,
+        journal: Optional[int] = None,
+        lint: Optional[str] = None,
+    ) -> None:
         command = [_binary(), "test"]
         if manual_clock:
             command.append("--manual-clock")
+        if journal is not None:
+            command += ["--journal", str(journal)]
+        if lint is not None:
+            command += ["--lint", lint]
         # It ends when its standard input does: with this process, however that ends.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -54,9 +49,13 @@ class Broker:
         ready = json.loads(line)
         #: URL for any AMQP 0-9-1 client.
         self.amqp: str = ready["amqp"]
-        self._control: str = ready["control"]
+        self._control = Control(ready["control"])
         #: The broker's time.
-        self.clock = Clock(self)
+        self.clock = Clock(self._control)
+        #: What is to go wrong.
+        self.faults = Faults(self._control)
+        #: What has happened.
+        self.journal = Journal(self._control)
 
     def queues(self) -> dict[str, Queue]:
         """The queues by name; those of other virtual hosts than ``/`` as ``vhost/name``."""
@@ -66,23 +65,107 @@ class Broker:
             for queue in queues
         }
 
+    def peek(self, queue: str, max: int = 100, vhost: str = "/") -> list[Message]:
+        """The first ``max`` messages that are ready, which stay where they are."""
+        messages = self.call("GET", f"{_path(vhost, queue)}/messages?max={max}")
+        return [Message.of(fields) for fields in messages]
+
+    def unacked(self, queue: str, vhost: str = "/") -> list[Message]:
+        """The deliveries that were not acknowledged yet, oldest first, and who has them."""
+        return [Message.of(f) for f in self.call("GET", f"{_path(vhost, queue)}/unacked")]
+
+    def hold(self, queue: str, vhost: str = "/") -> None:
+        """The queue takes publishes and gives nothing out but what :meth:`release` lets go."""
+        self.call("PUT", f"{_path(vhost, queue)}/held", {"held": True})
+
+    def release(self, queue: str, count: int = 1, vhost: str = "/") -> None:
+        """Lets the next messages of a queue that is held go out; after them it is held again."""
+        self.call("POST", f"{_path(vhost, queue)}/release", {"count": count})
+
+    def end_hold(self, queue: str, vhost: str = "/") -> None:
+        """The queue is not held any more."""
+        self.call("PUT", f"{_path(vhost, queue)}/held", {"held": False})
+
+    def publish(
+        self,
+        body: Union[bytes, str] = b"",
+        *,
+        exchange: str = "",
+        routing_key: str = "",
+        headers: Optional[dict[str, Any]] = None,
+        properties: Optional[dict[str, Any]] = None,
+        mandatory: bool = False,
+        vhost: str = "/",
+        seconds: float = LIMIT_S,
+    ) -> str:
+        """Publishes a message, to a queue over the default exchange unless one is named, and waits
+        for the confirm: ``ack``, ``nack`` or ``returned``."""
+        message = {
+            **body_fields(body),
+            **without_none(headers=headers, properties=properties),
+            "exchange": exchange,
+            "routing_key": routing_key,
+            "mandatory": mandatory,
+            "vhost": vhost,
+            "limit_ms": milliseconds(seconds=seconds),
+        }
+        return str(self.call("POST", "/publish", message, patience_s=seconds)["confirmed"])
+
+    def explain(
+        self,
+        exchange: str = "",
+        routing_key: str = "",
+        headers: Optional[dict[str, Any]] = None,
+        vhost: str = "/",
+    ) -> Explanation:
+        """Where a message would go, and why. Nothing is published."""
+        question = {"exchange": exchange, "routing_key": routing_key, "vhost": vhost}
+        answer = self.call("POST", "/explain", {**question, "headers": headers or {}})
+        queues = [arrival["queue"] for arrival in answer["queues"]]
+        return Explanation(queues, answer["text"], answer["steps"])
+
     def alarms(self, memory: Optional[bool] = None, disk: Optional[bool] = None) -> None:
         """Raises or clears alarms: connections that publish are blocked while one is raised."""
-        alarms = {"memory": memory, "disk": disk}
-        self.call("PUT", "/alarms", {name: on for name, on in alarms.items() if on is not None})
+        self.call("PUT", "/alarms", without_none(memory=memory, disk=disk))
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def lints(self) -> list[Lint]:
+        """What was found that is allowed but seldom meant, if the broker looks for it."""
+        return [Lint(**lint) for lint in self.call("GET", "/lints")]
+
+    def wait_until_idle(self, seconds: float = LIMIT_S) -> None:
+        """Waits until no delivery is unacknowledged, and no queue that has consumers has ready
+        messages. Raises :class:`TimedOut`."""
+        self._control.wait("idle", seconds)
+
+    def wait_for(
+        self,
+        queue: Optional[str] = None,
+        *,
+        ready: Optional[int] = None,
+        unacked: Optional[int] = None,
+        consumers: Optional[int] = None,
+        connections: Optional[int] = None,
+        vhost: str = "/",
+        seconds: float = LIMIT_S,
+    ) -> None:
+        """Waits until a queue has these counts, or so many connections are open. Raises
+        :class:`TimedOut`. For events there is :meth:`Events.wait_for`."""
+        if (queue is None) == (connections is None):
+            raise ValueError("give either queue or connections")
+        counts = without_none(ready=ready, unacked=unacked, consumers=consumers)
+        state: dict[str, Any] = {"connections": connections}
+        if queue is not None:
+            state = {"queue": {"name": queue, "vhost": vhost, **counts}}
+        self._control.wait(state, seconds)
+
+    def reset(self) -> None:
+        """Deletes queues with their messages, exchanges and bindings, events, faults and alarms.
+        Connections and the time stay."""
+        self.call("POST", "/reset")
+
+    def call(self, method: str, path: str, body: Any = None, patience_s: float = 0) -> Any:
         """Calls the control API. Raises :class:`ControlError`."""
-        request = urllib.request.Request(self._control + path, method=method)
-        if body is not None:
-            request.add_header("content-type", "application/json")
-            request.data = json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-                content = answer.read()
-        except urllib.error.HTTPError as error:
-            raise ControlError(_reason(error)) from None
-        return json.loads(content) if content else None
+        return self._control.call(method, path, body, patience_s)
 
     def close(self) -> None:
         """Ends the broker."""
@@ -98,27 +181,8 @@ class Broker:
         self.close()
 
 
-class Clock:
-    """The time of a broker, in the test's hands."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-
-    @property
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, as the broker sees them."""
-        return self._broker.call("GET", "/clock")["now_ms"]
-
-    def advance(
-        self, *, hours: float = 0, minutes: float = 0, seconds: float = 0, ms: float = 0
-    ) -> None:
-        """Moves time on. When this returns, what follows has happened in the broker."""
-        total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms
-        self._broker.call("POST", "/clock/advance", {"ms": round(total)})
-
-    def advance_to_next_event(self) -> None:
-        """Moves time on to the next deadline: a message or a queue that expires, a delay."""
-        self._broker.call("POST", "/clock/advance", {"to_next_event": True})
+def _path(vhost: str, queue: str) -> str:
+    return f"/queues/{quote(vhost, safe='')}/{quote(queue, safe='')}"
 
 
 def _binary() -> str:
@@ -131,11 +195,3 @@ def _binary() -> str:
     if not found:
         raise RuntimeError("the program leveret is not installed; LEVERET_BINARY can name it")
     return found
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    text = error.read().decode(errors="replace")
-    try:
-        return json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return f"{error.code} {error.reason}: {text}"

@@ -1,14 +1,42 @@
-"""The pytest plugin: the fixture ``leveret``."""
+"""The pytest plugin: the fixture ``leveret``, and what happened in it if its test fails."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
 from .broker import Broker
+from .control import ControlError
+
+#: Events that the report of a failed test shows.
+SHOWN = 50
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker known."""
+    text = "leveret(manual_clock, journal, lint): how the broker of the fixture is started"
+    config.addinivalue_line("markers", text)
 
 
 @pytest.fixture
-def leveret() -> Iterator[Broker]:
+def leveret(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A broker for this test alone, whose time stands still until the test advances it."""
-    with Broker() as broker:
+    marker = request.node.get_closest_marker("leveret")
+    with Broker(**(marker.kwargs if marker else {})) as broker:
         yield broker
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, Any, None]:
+    """Adds the last events to the report of a test that failed."""
+    report = (yield).get_result()
+    broker = getattr(item, "funcargs", {}).get("leveret")
+    if call.when != "call" or not report.failed or not isinstance(broker, Broker):
+        return
+    try:
+        lines = [str(event) for event in broker.journal.all(last=SHOWN)]
+    except (ControlError, OSError):
+        return  # the journal is off, or the test has ended the broker
+    report.sections.append(("leveret journal", "\n".join(lines)))

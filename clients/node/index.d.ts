@@ -1,0 +1,404 @@
+/// <reference types="node" />
+
+/** A duration; what is not given counts as 0. */
+export interface Duration {
+  hours?: number;
+  minutes?: number;
+  seconds?: number;
+  ms?: number;
+}
+
+/** How long a state is waited for, in real time. */
+export interface Limit {
+  /** Default: 10. */
+  seconds?: number;
+}
+
+/** A virtual host. */
+export interface InVirtualHost {
+  /** Default: `/`. */
+  vhost?: string;
+}
+
+/** Properties of a message by AMQP's names, without the headers. */
+export interface Properties {
+  content_type?: string;
+  content_encoding?: string;
+  delivery_mode?: number;
+  priority?: number;
+  correlation_id?: string;
+  reply_to?: string;
+  expiration?: string;
+  message_id?: string;
+  timestamp?: number;
+  type?: string;
+  user_id?: string;
+  app_id?: string;
+  cluster_id?: string;
+}
+
+export type Headers = Record<string, unknown>;
+
+/** The broker refuses what it was asked for. */
+export class ControlError extends Error {}
+
+/** A state was not reached in time. The text tells what has happened instead. */
+export class TimedOut extends ControlError {}
+
+export interface StartOptions {
+  /** Time stands still until it is advanced. Default: true. */
+  manualClock?: boolean;
+  /** Events that the journal keeps. Default: 100,000. */
+  journal?: number;
+  /** Looks for what is allowed but seldom meant; `deny` also refuses it. */
+  lint?: "warn" | "deny";
+  /** The program; default: `LEVERET_BINARY`, or `leveret` on the path. */
+  binary?: string;
+}
+
+/** Starts a broker that keeps everything in memory, on free ports. */
+export function startBroker(options?: StartOptions): Promise<Broker>;
+
+export interface Queue {
+  vhost: string;
+  name: string;
+  /** Messages that wait for a consumer. */
+  ready: number;
+  /** Messages that wait for an acknowledgement. */
+  unacked: number;
+  consumers: number;
+}
+
+/** A message in a queue. */
+export interface Message {
+  /** Empty for the default exchange. */
+  exchange: string;
+  routing_key: string;
+  properties: Properties;
+  headers: Headers;
+  body: Buffer;
+  /** Whether it may have been delivered before. */
+  redelivered: boolean;
+  /** How often it was returned to the queue. */
+  delivery_count: number;
+  /** By the broker's clock; null if it does not expire. */
+  expires_at_ms: number | null;
+}
+
+/** A delivery that was not acknowledged yet. */
+export interface Unacked extends Message {
+  /** Null if it was taken by basic.get. */
+  consumer_tag: string | null;
+  delivered_at_ms: number;
+}
+
+export interface PublishOptions extends InVirtualHost, Limit {
+  /** Default: the default exchange, which leads to the queue that the routing key names. */
+  exchange?: string;
+  routingKey?: string;
+  headers?: Headers;
+  properties?: Properties;
+  mandatory?: boolean;
+}
+
+/** Where a message would go, and why. */
+export interface Explanation {
+  exchange: string;
+  routing_key: string;
+  unroutable: boolean;
+  /** Queues that would get it. */
+  queues: string[];
+  /** The exchanges on the way, with the bindings that match and those that nearly do. */
+  steps: object[];
+  /** All of it, to print. */
+  text: string;
+}
+
+export interface Lint {
+  kind: string;
+  subject: string;
+  text: string;
+}
+
+/** A running broker. */
+export class Broker {
+  private constructor();
+  /** URL for any AMQP 0-9-1 client. */
+  readonly amqp: string;
+  readonly clock: Clock;
+  readonly faults: Faults;
+  readonly journal: Journal;
+  /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */
+  queues(): Promise<Map<string, Queue>>;
+  /** The first messages that are ready, which stay where they are. Default: 100. */
+  peek(queue: string, options?: InVirtualHost & { max?: number }): Promise<Message[]>;
+  /** The deliveries that were not acknowledged yet, oldest first, and who has them. */
+  unacked(queue: string, options?: InVirtualHost): Promise<Unacked[]>;
+  /** The queue takes publishes and gives nothing out but what `release` lets go. */
+  hold(queue: string, options?: InVirtualHost): Promise<void>;
+  /** Lets the next messages of a queue that is held go out. Default: 1. */
+  release(queue: string, options?: InVirtualHost & { count?: number }): Promise<void>;
+  endHold(queue: string, options?: InVirtualHost): Promise<void>;
+  /** Publishes a message and waits for the confirm. */
+  publish(
+    body: string | Uint8Array,
+    options?: PublishOptions,
+  ): Promise<"ack" | "nack" | "returned">;
+  /** Where a message would go, and why. Nothing is published. */
+  explain(
+    message?: InVirtualHost & { exchange?: string; routingKey?: string; headers?: Headers },
+  ): Promise<Explanation>;
+  /** Raises or clears alarms: connections that publish are blocked while one is raised. */
+  alarms(alarms: { memory?: boolean; disk?: boolean }): Promise<void>;
+  /** What was found that is allowed but seldom meant, if the broker looks for it. */
+  lints(): Promise<Lint[]>;
+  /** Waits until nothing is left to do. Rejects with `TimedOut`. */
+  waitUntilIdle(limit?: Limit): Promise<void>;
+  /** Waits until a queue has these counts. Rejects with `TimedOut`. */
+  waitForQueue(
+    name: string,
+    counts: InVirtualHost & Partial<Pick<Queue, "ready" | "unacked" | "consumers">>,
+    limit?: Limit,
+  ): Promise<void>;
+  /** Waits until so many connections are open. Rejects with `TimedOut`. */
+  waitForConnections(count: number, limit?: Limit): Promise<void>;
+  /** Deletes queues, exchanges and bindings, events, faults and alarms; connections stay. */
+  reset(): Promise<void>;
+  /** Calls the control API. Rejects with a `ControlError`. */
+  call(method: string, path: string, body?: unknown): Promise<any>;
+  /** Ends the broker. */
+  close(): Promise<void>;
+}
+
+/** The time of a broker. */
+export class Clock {
+  private constructor();
+  /** Milliseconds since 1970, as the broker sees them. */
+  nowMs(): Promise<number>;
+  /** Moves time on. When this resolves, what follows has happened in the broker. */
+  advance(by: Duration): Promise<void>;
+  /** Moves time on to the next deadline: a message or a queue that expires, a delay. */
+  advanceToNextEvent(): Promise<void>;
+}
+
+/** A fault that was declared. It is in force until it is removed. */
+export class Rule {
+  private constructor();
+  /** What it does, in words. */
+  readonly text: string;
+  /** How often it acted. */
+  fired(): Promise<number>;
+  /** How many occasions passed its filters, whether it acted on them or not. */
+  seen(): Promise<number>;
+  /** What it holds back goes on. Tells how many. */
+  release(): Promise<number>;
+  /** Takes it back; what it holds back goes on. */
+  remove(): Promise<void>;
+}
+
+/** A rule that has no action yet. Its last call says what happens, and puts it in force. */
+export interface When {
+  onConnection(name: string): this;
+  onVirtualHost(name: string): this;
+  onChannel(number: number): this;
+  forQueue(name: string): this;
+  forExchange(name: string): this;
+  forRoutingKey(key: string): this;
+  /** About messages with exactly this body. */
+  withBody(body: string | Uint8Array): this;
+  withBodyContaining(part: string): this;
+  withHeader(name: string, value: unknown): this;
+  withProperty<P extends keyof Properties>(name: P, value: Properties[P]): this;
+  /** Only on the nth occasion, counted from 1. */
+  nth(n: number): this;
+  /** At most so often. */
+  times(times: number): this;
+  /** Not before so many occasions have passed. */
+  after(occasions: number): this;
+}
+
+interface Ends extends When {
+  /** What follows happens after this has taken effect, instead of before it. */
+  afterwards(): this;
+  /** The connection is lost: the broker closes its end without a word. */
+  dropConnection(): Promise<Rule>;
+  closeChannel(code: number, text: string): Promise<Rule>;
+  closeConnection(code: number, text: string): Promise<Rule>;
+}
+
+/** A rule for methods that clients call. */
+export interface Methods extends Ends {
+  /** It has no effect, and closes what the code closes: the channel or the connection. */
+  refuse(code: number, text: string): Promise<Rule>;
+  /** The broker reads nothing more from the connection before `Rule.release`. */
+  stopReading(): Promise<Rule>;
+}
+
+/** A rule for publishes. */
+export interface Publishes extends Methods {
+  /** The message finds no queue, though one is bound. */
+  unroutable(): Promise<Rule>;
+}
+
+/** A rule for confirms. It looks at the publish that is to be confirmed. */
+export interface Confirms extends When {
+  nack(): Promise<Rule>;
+  /** The confirm does not go out before `Rule.release`. */
+  hold(): Promise<Rule>;
+  /** The confirm never comes. */
+  lose(): Promise<Rule>;
+}
+
+/** A rule for deliveries to consumers. */
+export interface Deliveries extends Ends {
+  /** The message is delivered, and then once more with the redelivered flag. */
+  twice(): Promise<Rule>;
+  /** The message is delivered so much later by the broker's clock. */
+  delay(by: Duration): Promise<Rule>;
+}
+
+/** A rule for messages that go back to their queue. */
+export interface Requeues extends When {
+  /** They go to the end of the queue instead of where they came from. */
+  toTheEnd(): Promise<Rule>;
+}
+
+/** A rule for frames that the broker sends. */
+export interface Frames extends When {
+  /** The frame does not end as frames do. */
+  corrupt(): Promise<Rule>;
+  /** Half of the frame is sent, and then the connection is lost. */
+  truncate(): Promise<Rule>;
+}
+
+/** The faults of a broker. */
+export class Faults {
+  private constructor();
+  /** A rule for a method that clients call, such as `queue.declare`, or `any method`. */
+  on(method: string): Methods;
+  publishes(): Publishes;
+  confirms(): Confirms;
+  deliveries(): Deliveries;
+  requeues(): Requeues;
+  frames(): Frames;
+  /** Every connection is lost now. Tells how many. */
+  dropConnections(): Promise<number>;
+  /** Every connection is closed now. Tells how many. */
+  closeConnections(code: number, text: string): Promise<number>;
+  /** All rules in force. */
+  rules(): Promise<Rule[]>;
+  /** Removes all rules; what they hold back goes on. */
+  clear(): Promise<void>;
+  /** Fails the test if there is a rule in force that never acted. */
+  assertAllFired(): Promise<void>;
+}
+
+/** Something that happened. What else its kind knows is there by its name. */
+export interface Event {
+  /** Counts the events of a broker from 1. */
+  number: number;
+  at_ms: number;
+  /** `published`, `delivered`, `dead_lettered` and so on. */
+  kind: string;
+  vhost: string;
+  /** The same for all that happens to one message; null if there is none. */
+  message: number | null;
+  exchange?: string;
+  routing_key?: string;
+  properties?: Properties;
+  headers?: Headers;
+  body?: Buffer;
+  queue?: string;
+  consumer_tag?: string;
+  redelivered?: boolean;
+  /** Why the message died. */
+  reason?: DeathReason;
+  /** The event in plain English. */
+  line: string;
+  [field: string]: unknown;
+}
+
+export type DeathReason = "rejected" | "expired" | "maxlen" | "delivery_limit";
+
+export type DropReason =
+  | "died"
+  | "undeliverable"
+  | "cycle"
+  | "purged"
+  | "queue_deleted"
+  | "duplicate";
+
+/** Events that meet all conditions, as they are at the time of the question. */
+export class Events {
+  protected constructor();
+  published(): Events;
+  routed(): Events;
+  unroutable(): Events;
+  returned(): Events;
+  confirmed(): Events;
+  nacked(): Events;
+  enqueued(): Events;
+  delivered(): Events;
+  got(): Events;
+  acked(): Events;
+  requeued(): Events;
+  rejected(): Events;
+  expired(): Events;
+  deadLettered(): Events;
+  dropped(): Events;
+  topology(): Events;
+  /** About messages that were published to this exchange, empty for the default exchange. */
+  to(exchange: string): Events;
+  withKey(routingKey: string): Events;
+  /** About messages with a routing key that this pattern of a topic exchange matches. */
+  withKeyLike(pattern: string): Events;
+  withBody(body: string | Uint8Array): Events;
+  withBodyContaining(part: string): Events;
+  withHeader(name: string, value: unknown): Events;
+  withCorrelationId(id: string): Events;
+  /** That happened in this queue; of dead letters it is the queue that they died in. */
+  inQueue(queue: string): Events;
+  /** That led a message to this queue: routed, or dead-lettered. */
+  toQueue(queue: string): Events;
+  ofConsumer(consumerTag: string): Events;
+  byUser(user: string): Events;
+  inVirtualHost(name: string): Events;
+  because(reason: DeathReason): Events;
+  droppedBecause(reason: DropReason): Events;
+  redelivered(): Events;
+  /** That happened after this event. */
+  after(event: Event): Events;
+  /** All that happened to the message of this event; dead letters are the same message. */
+  ofMessage(event: Event): Events;
+  /** The events, oldest first; of many, the `last` so many. */
+  all(options?: { last?: number }): Promise<Event[]>;
+  count(): Promise<number>;
+  first(): Promise<Event | undefined>;
+  last(): Promise<Event | undefined>;
+  /** The bodies as texts, in order. */
+  texts(): Promise<string[]>;
+  /** What happened, one line for each event. */
+  lines(): Promise<string>;
+  /** Waits until there are so many. Rejects with `TimedOut`. Default: 1. */
+  waitFor(count?: number, limit?: Limit): Promise<void>;
+  assertCount(count: number): Promise<void>;
+  assertNone(): Promise<void>;
+  /** Asserts that there is at least one; resolves to the oldest. */
+  assertSome(): Promise<Event>;
+  /** Asserts that there is exactly one; resolves to it. */
+  assertOne(): Promise<Event>;
+  /** Asserts that the bodies are these texts, in this order. */
+  assertTexts(...texts: string[]): Promise<void>;
+  /** Asserts that all of these happened before the first of those, and that there are both. */
+  assertBefore(later: Events): Promise<void>;
+}
+
+/** All events of a broker. */
+export class Journal extends Events {
+  /** Forgets all events, for a test that begins where another part ended. */
+  clear(): Promise<void>;
+  /** Asserts that a message was published so; resolves to the event of the first one. */
+  assertPublished(exchange: string, routingKey: string): Promise<Event>;
+  /** Asserts that no message was lost: none was unroutable, and none was dropped. */
+  assertNothingLost(): Promise<void>;
+}

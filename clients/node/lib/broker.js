@@ -1,0 +1,151 @@
+// A broker in a process of its own, which ends with this one.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+import { Clock } from "./clock.js";
+import { Control, bodyFields, milliseconds, withBody } from "./control.js";
+import { Faults } from "./faults.js";
+import { Journal } from "./journal.js";
+
+/** Starts a broker that keeps everything in memory, on free ports. */
+export async function startBroker({ manualClock = true, journal, lint, binary } = {}) {
+  const program = binary ?? process.env.LEVERET_BINARY ?? "leveret";
+  const args = ["test"];
+  if (manualClock) args.push("--manual-clock");
+  if (journal !== undefined) args.push("--journal", String(journal));
+  if (lint !== undefined) args.push("--lint", lint);
+  // It ends when its standard input does: with this process, however that ends.
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const failed = once(child, "error").then(([error]) => Promise.reject(error));
+  const ended = once(child, "exit").then(([status]) =>
+    Promise.reject(new Error(`${program} ended with status ${status}`)),
+  );
+  // Either may happen later, when nobody listens any more.
+  failed.catch(() => {});
+  ended.catch(() => {});
+  const line = once(createInterface({ input: child.stdout }), "line");
+  const [text] = await Promise.race([line, failed, ended]);
+  return new Broker(child, JSON.parse(text));
+}
+
+/** A running broker. */
+export class Broker {
+  #child;
+  #control;
+
+  constructor(child, { amqp, control }) {
+    this.#child = child;
+    this.#control = new Control(control);
+    /** URL for any AMQP 0-9-1 client. */
+    this.amqp = amqp;
+    /** The broker's time. */
+    this.clock = new Clock(this.#control);
+    /** What is to go wrong. */
+    this.faults = new Faults(this.#control);
+    /** What has happened. */
+    this.journal = new Journal(this.#control);
+  }
+
+  /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */
+  async queues() {
+    const queues = await this.call("GET", "/queues");
+    const key = ({ vhost, name }) => (vhost === "/" ? name : `${vhost}/${name}`);
+    return new Map(queues.map((queue) => [key(queue), queue]));
+  }
+
+  /** The first messages that are ready, which stay where they are. */
+  async peek(queue, { max = 100, vhost } = {}) {
+    return (await this.call("GET", `${path(queue, vhost)}/messages?max=${max}`)).map(withBody);
+  }
+
+  /** The deliveries that were not acknowledged yet, oldest first, and who has them. */
+  async unacked(queue, { vhost } = {}) {
+    return (await this.call("GET", `${path(queue, vhost)}/unacked`)).map(withBody);
+  }
+
+  /** The queue takes publishes and gives nothing out but what `release` lets go. */
+  async hold(queue, { vhost } = {}) {
+    await this.call("PUT", `${path(queue, vhost)}/held`, { held: true });
+  }
+
+  /** Lets the next messages of a queue that is held go out; after them it is held again. */
+  async release(queue, { count = 1, vhost } = {}) {
+    await this.call("POST", `${path(queue, vhost)}/release`, { count });
+  }
+
+  /** The queue is not held any more. */
+  async endHold(queue, { vhost } = {}) {
+    await this.call("PUT", `${path(queue, vhost)}/held`, { held: false });
+  }
+
+  /** Publishes a message and waits for the confirm: `ack`, `nack` or `returned`. */
+  async publish(body, { exchange, routingKey, seconds = 10, ...rest } = {}) {
+    const route = { exchange, routing_key: routingKey };
+    const limit = { limit_ms: milliseconds({ seconds }) };
+    const message = { ...bodyFields(body), ...route, ...limit, ...rest };
+    return (await this.call("POST", "/publish", message)).confirmed;
+  }
+
+  /** Where a message would go, and why. Nothing is published. */
+  async explain({ exchange, routingKey, headers, vhost } = {}) {
+    const question = { exchange, routing_key: routingKey, headers, vhost };
+    const answer = await this.call("POST", "/explain", question);
+    return { ...answer, queues: answer.queues.map(({ queue }) => queue) };
+  }
+
+  /** Raises or clears alarms: connections that publish are blocked while one is raised. */
+  async alarms(alarms) {
+    await this.call("PUT", "/alarms", alarms);
+  }
+
+  /** What was found that is allowed but seldom meant, if the broker looks for it. */
+  async lints() {
+    return this.call("GET", "/lints");
+  }
+
+  /**
+   * Waits until no delivery is unacknowledged, and no queue that has consumers has ready messages.
+   * Rejects with `TimedOut`.
+   */
+  async waitUntilIdle(limit) {
+    await this.#control.wait("idle", limit);
+  }
+
+  /** Waits until a queue has these counts. Rejects with `TimedOut`. */
+  async waitForQueue(name, counts, limit) {
+    await this.#control.wait({ queue: { name, ...counts } }, limit);
+  }
+
+  /** Waits until so many connections are open. Rejects with `TimedOut`. */
+  async waitForConnections(count, limit) {
+    await this.#control.wait({ connections: count }, limit);
+  }
+
+  /**
+   * Deletes queues with their messages, exchanges and bindings, events, faults and alarms.
+   * Connections and the time stay.
+   */
+  async reset() {
+    await this.call("POST", "/reset");
+  }
+
+  /** Calls the control API. Rejects with a `ControlError`. */
+  async call(method, path, body) {
+    return this.#control.call(method, path, body);
+  }
+
+  /** Ends the broker. */
+  async close() {
+    if (this.#child.exitCode === null) {
+      const ended = once(this.#child, "exit");
+      this.#child.stdin.end();
+      await ended;
+    }
+  }
+}
+
+function path(queue, vhost = "/") {
+  return `/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
+}

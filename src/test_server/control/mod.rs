@@ -1,0 +1,97 @@
+//! The control API of `leveret test`: HTTP with JSON, for the fixtures of other languages. One file
+//! for each noun; `docs/control-api.md` is its reference.
+
+mod alarms;
+mod clock;
+mod connections;
+mod explain;
+mod faults;
+mod filter;
+mod input;
+mod journal;
+mod lints;
+mod message;
+mod messages;
+mod publish;
+mod queues;
+mod reset;
+mod rule;
+mod wait;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri};
+
+use self::faults::Declared;
+use self::input::Refusal;
+use crate::broker::Broker;
+use crate::vhost::VirtualHost;
+
+/// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
+const REQUEST_BYTES_MAX: usize = 32 << 20;
+
+/// What the calls work on.
+pub struct Control {
+    broker: Arc<Broker>,
+    /// Whether [`Lint`](crate::lint::Lint)s are looked for.
+    lints: bool,
+    declared: Declared,
+}
+
+type Shared = State<Arc<Control>>;
+type Routes = Router<Arc<Control>>;
+type Answer<T> = Result<T, Refusal>;
+
+/// The API of a broker, which looks for lints or does not.
+pub fn router(broker: Arc<Broker>, lints: bool) -> Router {
+    let control = Control { broker, lints, declared: Declared::default() };
+    Router::new()
+        .merge(alarms::routes())
+        .merge(clock::routes())
+        .merge(connections::routes())
+        .merge(explain::routes())
+        .merge(faults::routes())
+        .merge(journal::routes())
+        .merge(lints::routes())
+        .merge(messages::routes())
+        .merge(publish::routes())
+        .merge(queues::routes())
+        .merge(reset::routes())
+        .merge(wait::routes())
+        .fallback(no_such_call)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(Arc::new(control))
+}
+
+async fn no_such_call(uri: Uri) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+    let text = format!("{method} is not what {} takes", uri.path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, text)
+}
+
+impl Control {
+    fn host(&self, name: &str) -> Answer<Arc<VirtualHost>> {
+        let host = self.broker.virtual_host(name);
+        host.ok_or_else(|| Refusal::not_found(format!("there is no virtual host '{name}'")))
+    }
+}
+
+/// Does on a thread of its own what may take a while.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| {
+        let text = "the broker failed while it was at it".into();
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    })
+}
+
+/// The virtual host that is meant if none is named.
+fn default_vhost() -> String {
+    "/".into()
+}
