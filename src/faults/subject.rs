@@ -97,8 +97,13 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The test's own condition.
-pub(crate) type Condition = Arc<dyn Fn(&Message<'_>) -> bool + Send + Sync>;
+/// A condition on messages.
+#[derive(Clone)]
+pub(crate) struct Condition {
+    /// How a sentence says it.
+    pub text: String,
+    pub test: Arc<dyn Fn(&Message<'_>) -> bool + Send + Sync>,
+}
 
 /// Conditions that all have to hold.
 #[derive(Clone, Default)]
@@ -123,7 +128,7 @@ impl Filter {
             && is(&self.queue, subject.queue.map(str::as_bytes))
             && is(&self.exchange, subject.exchange)
             && is(&self.routing_key, subject.routing_key)
-            && self.message.iter().all(|holds| subject.message.as_ref().is_some_and(|m| holds(m)))
+            && self.message.iter().all(|c| subject.message.as_ref().is_some_and(|m| (c.test)(m)))
     }
 }
 
@@ -144,6 +149,6 @@ impl fmt::Display for Filter {
         if let Some(channel) = self.channel {
             write!(f, " on channel {channel}")?;
         }
-        if self.message.is_empty() { Ok(()) } else { f.write_str(" matching a condition") }
+        self.message.iter().try_for_each(|condition| write!(f, " {}", condition.text))
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::faults::rule::{RuleState, Window};
-use crate::faults::subject::Filter;
+use crate::faults::subject::{Condition, Filter};
 use crate::faults::{Action, Message, Phase, Registry, Rule, Trigger};
 
 /// A rule that has no action yet, about occasions of the kind `E`. Begun by the methods of
@@ -75,10 +75,19 @@ impl<E> When<E> {
     /// The condition may be called while queues are locked: it looks at the message and leaves the
     /// broker alone. Several conditions all have to hold.
     pub fn matching(
-        mut self,
+        self,
         condition: impl Fn(&Message<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.filter.message.push(Arc::new(condition));
+        self.matching_as("matching a condition", condition)
+    }
+
+    /// As [`When::matching`], with a text that says which condition it is.
+    pub(crate) fn matching_as(
+        mut self,
+        text: impl Into<String>,
+        test: impl Fn(&Message<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.filter.message.push(Condition { text: text.into(), test: Arc::new(test) });
         self
     }
 

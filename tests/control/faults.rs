@@ -88,7 +88,8 @@ async fn confirms_are_nacked_late_or_lost() {
     assert_eq!(released["released"], 1);
 
     let lost = json!({"on": "confirms", "properties": {"message_id": "7"}, "then": "lose"});
-    server.post("/faults", lost);
+    let lost = server.post("/faults", lost);
+    assert_eq!(lost["text"], r#"confirms with properties {"message_id":"7"}: lose"#);
     let publish = json!({"routing_key": "q", "properties": {"message_id": "7"}, "limit_ms": 10});
     let answer = server.refused(408, "POST", "/publish", Some(publish));
     assert_eq!(answer, "the publish was not confirmed within 10ms");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Answer;
 use super::input::Refusal;
@@ -11,6 +12,7 @@ use crate::definitions::JsonObject;
 use crate::error::Scope;
 use crate::exchange::matching::header_matches;
 use crate::faults::{Action, Faults, Method, Phase, Rule, When};
+use crate::journal::describe;
 
 /// The request.
 #[derive(Deserialize)]
@@ -128,7 +130,7 @@ impl Declaration {
             }
             when.phase = Phase::After;
         }
-        let when = self.count(self.narrow(when))?;
+        let when = self.count(self.about(self.narrow(when))?)?;
         Ok(when.then(self.then.action()))
     }
 
@@ -152,16 +154,21 @@ impl Declaration {
         }
     }
 
-    /// Which messages are meant, and how many occasions.
-    fn count<E>(&self, mut when: When<E>) -> Answer<When<E>> {
+    /// Which messages are meant.
+    fn about<E>(&self, mut when: When<E>) -> Answer<When<E>> {
         if let Some(octets) = body(self.body.clone(), self.body_base64.as_deref())? {
-            when = when.matching(move |message| message.body() == octets);
+            let text = format!("with body {}", describe::body(&octets));
+            when = when.matching_as(text, move |message| message.body() == octets);
         }
         if let Some(part) = self.body_contains.clone() {
-            when = when.matching(move |m| String::from_utf8_lossy(m.body()).contains(&part));
+            let text = format!("with {part:?} in the body");
+            when =
+                when.matching_as(text, move |m| String::from_utf8_lossy(m.body()).contains(&part));
         }
-        if let Some(wanted) = self.headers.as_ref().map(headers).transpose()? {
-            when = when.matching(move |message| {
+        if let Some(named) = &self.headers {
+            let text = format!("with headers {}", json!(named));
+            let wanted = headers(named)?;
+            when = when.matching_as(text, move |message| {
                 let properties = message.properties();
                 let has = properties.headers().as_ref();
                 wanted.inner().iter().all(|(name, value)| {
@@ -171,8 +178,15 @@ impl Declaration {
             });
         }
         if let Some(wanted) = self.properties.clone() {
-            when = when.matching(move |m| wanted.are_in(&Properties::from(&m.properties())));
+            let text = format!("with properties {}", json!(wanted));
+            when =
+                when.matching_as(text, move |m| wanted.are_in(&Properties::from(&m.properties())));
         }
+        Ok(when)
+    }
+
+    /// How many occasions are meant.
+    fn count<E>(&self, when: When<E>) -> Answer<When<E>> {
         match (self.nth, self.times, self.after) {
             (Some(nth), None, None) => Ok(when.nth(nth)),
             (None, times, after) => {
