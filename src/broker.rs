@@ -363,6 +363,11 @@ impl Broker {
         matches!(self.inner.shared.clock, Clock::Manual(_))
     }
 
+    /// Whether it was closed, or has crashed: nobody can connect any more.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
     /// Users and permissions.
     pub fn access(&self) -> &AccessControl {
         &self.inner.access

@@ -162,12 +162,37 @@ export class Broker {
   ): Promise<void>;
   /** Waits until so many connections are open. Rejects with `TimedOut`. */
   waitForConnections(count: number, limit?: Limit): Promise<void>;
+  /**
+   * The broker crashes: all connections are lost, and whoever connects is refused. What was not
+   * confirmed, or is not durable, may be lost. `start` brings the rest back.
+   */
+  crash(): Promise<void>;
+  /** The broker is stopped in order: all connections are closed. */
+  stop(): Promise<void>;
+  /** After a crash or a stop: a broker at the same address, with what was durable. */
+  start(): Promise<void>;
+  /** The broker as it is, to be restored later. */
+  snapshot(): Promise<Snapshot>;
   /** Deletes queues, exchanges and bindings, events, faults and alarms; connections stay. */
   reset(): Promise<void>;
   /** Calls the control API. Rejects with a `ControlError`. */
   call(method: string, path: string, body?: unknown): Promise<any>;
   /** Ends the broker. */
   close(): Promise<void>;
+}
+
+/** All of a broker but its connections, at one moment. */
+export class Snapshot {
+  private constructor();
+  readonly queues: number;
+  readonly messages: number;
+  /**
+   * Makes the broker what it was. Connections stay, and so do the consumers of queues that are
+   * declared as they were. The journal is cleared; the time does not go back.
+   */
+  restore(): Promise<void>;
+  /** Frees the memory that it takes. */
+  forget(): Promise<void>;
 }
 
 /** The time of a broker. */
@@ -222,6 +247,8 @@ interface Ends extends When {
   afterwards(): this;
   /** The connection is lost: the broker closes its end without a word. */
   dropConnection(): Promise<Rule>;
+  /** The broker crashes: see `Broker.crash`. */
+  crash(): Promise<Rule>;
   closeChannel(code: number, text: string): Promise<Rule>;
   closeConnection(code: number, text: string): Promise<Rule>;
 }

@@ -4,10 +4,10 @@
 
 mod args;
 mod control;
+mod lives;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::thread;
 
 use serde::Serialize;
@@ -15,8 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use self::args::{Lint, TestArgs};
-use crate::broker::Broker;
-use crate::clock::ManualClock;
+use self::lives::Lives;
 
 /// Why the broker for tests ended.
 #[derive(Debug, thiserror::Error)]
@@ -47,23 +46,18 @@ struct Ready {
 /// # Errors
 /// If it cannot start.
 pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
-    let builder = Broker::builder().journal(args.journal).lint(args.lint.into());
-    let builder =
-        if args.manual_clock { builder.manual_clock(ManualClock::default()) } else { builder };
-    let broker = Arc::new(builder.build());
     let listen = |address, reason| TestServerError::Listen { address, reason };
-    let amqp = broker.listen(args.amqp).map_err(|reason| listen(args.amqp, reason))?;
+    let lives = Lives::begin(args).map_err(|reason| listen(args.amqp, reason))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.control).await;
         let listener = listener.map_err(|reason| listen(args.control, reason))?;
-        announce(amqp, listener.local_addr()?)?;
+        announce(lives.address(), listener.local_addr()?)?;
         let (sender, ended) = oneshot::channel();
         thread::Builder::new()
             .name("leveret-parent".into())
             .spawn(move || wait_for_parent(sender))?;
-        let served =
-            axum::serve(listener, control::router(Arc::clone(&broker), args.lint.is_some()));
+        let served = axum::serve(listener, control::router(lives));
         tokio::select! {
             served = async { served.await } => served?,
             _ = ended => {}

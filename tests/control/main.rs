@@ -5,6 +5,7 @@
 
 mod faults;
 mod journal;
+mod lives;
 mod queues;
 mod waiting;
 

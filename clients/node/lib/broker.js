@@ -8,6 +8,7 @@ import { Clock } from "./clock.js";
 import { Control, bodyFields, milliseconds, withBody } from "./control.js";
 import { Faults } from "./faults.js";
 import { Journal } from "./journal.js";
+import { Snapshot } from "./snapshot.js";
 
 /** Starts a broker that keeps everything in memory, on free ports. */
 export async function startBroker({ manualClock = true, journal, lint, binary } = {}) {
@@ -121,6 +122,29 @@ export class Broker {
   /** Waits until so many connections are open. Rejects with `TimedOut`. */
   async waitForConnections(count, limit) {
     await this.#control.wait({ connections: count }, limit);
+  }
+
+  /**
+   * The broker crashes: all connections are lost, and whoever connects is refused. What was not
+   * confirmed, or is not durable, may be lost. `start` brings the rest back.
+   */
+  async crash() {
+    await this.call("POST", "/broker/crash");
+  }
+
+  /** The broker is stopped in order: all connections are closed. */
+  async stop() {
+    await this.call("POST", "/broker/stop");
+  }
+
+  /** After a crash or a stop: a broker at the same address, with what was durable. */
+  async start() {
+    await this.call("POST", "/broker/start");
+  }
+
+  /** The broker as it is, to be restored later. */
+  async snapshot() {
+    return new Snapshot(this.#control, await this.call("POST", "/snapshots"));
   }
 
   /**

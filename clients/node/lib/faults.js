@@ -89,6 +89,7 @@ export class When {
   afterwards = () => this.#with({ afterwards: true });
 
   dropConnection = () => this.#then("drop_connection");
+  crash = () => this.#then("crash");
   closeChannel = (code, text) => this.#then({ close_channel: { code, text } });
   closeConnection = (code, text) => this.#then({ close_connection: { code, text } });
   refuse = (code, text) => this.#then({ refuse: { code, text } });

@@ -26,10 +26,10 @@ struct Alarms {
 
 async fn alarms(State(control): Shared, Body(alarms): Body<Alarms>) -> StatusCode {
     if let Some(on) = alarms.memory {
-        control.broker.set_memory_alarm(on);
+        control.life().broker.set_memory_alarm(on);
     }
     if let Some(on) = alarms.disk {
-        control.broker.set_disk_alarm(on);
+        control.life().broker.set_disk_alarm(on);
     }
     StatusCode::NO_CONTENT
 }

@@ -5,7 +5,6 @@
 //! POST /clock/advance   {"ms": N} or {"to_next_event": true}; answers as GET /clock
 //! ```
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -28,7 +27,8 @@ struct Clock {
 }
 
 async fn clock(State(control): Shared) -> Json<Clock> {
-    let broker = &control.broker;
+    let life = control.life();
+    let broker = &life.broker;
     Json(Clock {
         now_ms: broker.now().as_millis(),
         next_deadline_ms: broker.next_deadline().map(|deadline| deadline.as_millis()),
@@ -45,18 +45,18 @@ struct Advance {
 }
 
 async fn advance(State(control): Shared, Body(request): Body<Advance>) -> Answer<Json<Clock>> {
-    if !control.broker.has_manual_clock() {
+    if !control.life().broker.has_manual_clock() {
         return Err(Refusal::bad("the clock is the system's: start with --manual-clock"));
     }
     if request.ms.is_some() == request.to_next_event {
         return Err(Refusal::bad("give either ms or to_next_event"));
     }
-    let broker = Arc::clone(&control.broker);
+    let life = control.life();
     // What follows from it has happened when this returns, which may take a moment.
     aside(move || match request.ms {
-        Some(ms) => broker.advance(Duration::from_millis(ms)),
+        Some(ms) => life.broker.advance(Duration::from_millis(ms)),
         None => {
-            broker.advance_to_next_event();
+            life.broker.advance_to_next_event();
         }
     })
     .await?;

@@ -23,7 +23,7 @@ pub fn routes() -> Routes {
 }
 
 async fn drop_all(State(control): Shared) -> Json<Value> {
-    Json(json!({ "connections": control.broker.faults().drop_connections() }))
+    Json(json!({ "connections": control.life().broker.faults().drop_connections() }))
 }
 
 #[derive(Deserialize)]
@@ -34,6 +34,6 @@ struct Close {
 }
 
 async fn close_all(State(control): Shared, Body(close): Body<Close>) -> Json<Value> {
-    let connections = control.broker.faults().close_connections(close.code, &close.text);
+    let connections = control.life().broker.faults().close_connections(close.code, &close.text);
     Json(json!({ "connections": connections }))
 }

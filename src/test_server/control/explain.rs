@@ -61,7 +61,7 @@ async fn asked(State(control): Shared, Body(question): Body<Question>) -> Answer
 
 fn explain(control: &Control, question: &Question) -> Answer<Json<Value>> {
     let Question { vhost, exchange, routing_key, headers: named } = question;
-    let told = control.broker.explain(vhost, exchange, routing_key, &headers(named)?)?;
+    let told = control.life().broker.explain(vhost, exchange, routing_key, &headers(named)?)?;
     let Explanation { exchange, routing_key, steps, queues } = &told;
     Ok(Json(json!({
         "exchange": exchange,

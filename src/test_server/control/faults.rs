@@ -88,34 +88,35 @@ async fn declare(
     State(control): Shared,
     Body(declaration): Body<Declaration>,
 ) -> Answer<(StatusCode, Json<Fault>)> {
-    let rule = declaration.declare(&control.broker.faults())?;
-    let id = control.declared.add(rule.clone());
+    let rule = declaration.declare(&control.life().broker.faults())?;
+    let id = control.life().declared.add(rule.clone());
     Ok((StatusCode::CREATED, Json(describe(id, &rule))))
 }
 
 async fn list(State(control): Shared) -> Json<Vec<Fault>> {
-    let rules = control.declared.0.lock();
+    let life = control.life();
+    let rules = life.declared.0.lock();
     Json(rules.by_number.iter().map(|(&id, rule)| describe(id, rule)).collect())
 }
 
 async fn look(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Fault>> {
-    let (id, rule) = control.declared.get(&id)?;
+    let (id, rule) = control.life().declared.get(&id)?;
     Ok(Json(describe(id, &rule)))
 }
 
 async fn remove(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Fault>> {
-    let (id, rule) = control.declared.get(&id)?;
+    let (id, rule) = control.life().declared.get(&id)?;
     rule.remove();
-    control.declared.forget(id);
+    control.life().declared.forget(id);
     Ok(Json(describe(id, &rule)))
 }
 
 async fn clear(State(control): Shared) -> StatusCode {
-    control.declared.clear();
+    control.life().declared.clear();
     StatusCode::NO_CONTENT
 }
 
 async fn release(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Value>> {
-    let (_, rule) = control.declared.get(&id)?;
+    let (_, rule) = control.life().declared.get(&id)?;
     Ok(Json(json!({ "released": rule.release() })))
 }

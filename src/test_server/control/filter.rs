@@ -194,7 +194,8 @@ fn object_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<JsonObject, D::
 impl super::Control {
     /// The events that are meant. Refused if none are kept.
     pub fn events(&self, filter: &Filter) -> Answer<Events> {
-        let journal = self.broker.journal();
+        let life = self.life();
+        let journal = life.broker.journal();
         if !journal.is_on() {
             return Err(Refusal::bad("the journal is off: start without --journal 0"));
         }

@@ -36,7 +36,7 @@ async fn events(
 }
 
 async fn clear(State(control): Shared) -> StatusCode {
-    control.broker.journal().clear();
+    control.life().broker.journal().clear();
     StatusCode::NO_CONTENT
 }
 

@@ -17,8 +17,8 @@ pub fn routes() -> Routes {
 }
 
 async fn lints(State(control): Shared) -> Answer<Json<Vec<Lint>>> {
-    if !control.lints {
+    if control.lives.args().lint.is_none() {
         return Err(Refusal::bad("lints are off: start with --lint warn or --lint deny"));
     }
-    Ok(Json(control.broker.lints()))
+    Ok(Json(control.life().broker.lints()))
 }

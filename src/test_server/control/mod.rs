@@ -10,12 +10,14 @@ mod filter;
 mod input;
 mod journal;
 mod lints;
+mod lives;
 mod message;
 mod messages;
 mod publish;
 mod queues;
 mod reset;
 mod rule;
+mod snapshots;
 mod wait;
 
 use std::sync::Arc;
@@ -24,9 +26,10 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri};
 
-use self::faults::Declared;
+pub use self::faults::Declared;
 use self::input::Refusal;
-use crate::broker::Broker;
+use self::snapshots::Snapshots;
+use super::lives::{Life, Lives};
 use crate::vhost::VirtualHost;
 
 /// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
@@ -34,19 +37,17 @@ const REQUEST_BYTES_MAX: usize = 32 << 20;
 
 /// What the calls work on.
 pub struct Control {
-    broker: Arc<Broker>,
-    /// Whether [`Lint`](crate::lint::Lint)s are looked for.
-    lints: bool,
-    declared: Declared,
+    lives: Lives,
+    snapshots: Snapshots,
 }
 
 type Shared = State<Arc<Control>>;
 type Routes = Router<Arc<Control>>;
 type Answer<T> = Result<T, Refusal>;
 
-/// The API of a broker, which looks for lints or does not.
-pub fn router(broker: Arc<Broker>, lints: bool) -> Router {
-    let control = Control { broker, lints, declared: Declared::default() };
+/// The API of a broker and those that come after it.
+pub fn router(lives: Lives) -> Router {
+    let control = Control { lives, snapshots: Snapshots::default() };
     Router::new()
         .merge(alarms::routes())
         .merge(clock::routes())
@@ -55,10 +56,12 @@ pub fn router(broker: Arc<Broker>, lints: bool) -> Router {
         .merge(faults::routes())
         .merge(journal::routes())
         .merge(lints::routes())
+        .merge(lives::routes())
         .merge(messages::routes())
         .merge(publish::routes())
         .merge(queues::routes())
         .merge(reset::routes())
+        .merge(snapshots::routes())
         .merge(wait::routes())
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_method)
@@ -76,8 +79,13 @@ async fn no_such_method(method: Method, uri: Uri) -> Refusal {
 }
 
 impl Control {
+    /// The broker of this time.
+    fn life(&self) -> Arc<Life> {
+        self.lives.present()
+    }
+
     fn host(&self, name: &str) -> Answer<Arc<VirtualHost>> {
-        let host = self.broker.virtual_host(name);
+        let host = self.life().broker.virtual_host(name);
         host.ok_or_else(|| Refusal::not_found(format!("there is no virtual host '{name}'")))
     }
 }

@@ -55,7 +55,7 @@ async fn publish(State(control): Shared, Body(request): Body<Request>) -> Answer
     if request.mandatory {
         publish = publish.mandatory();
     }
-    let connection = control.broker.connect_to(&request.vhost)?;
+    let connection = control.life().broker.connect_to(&request.vhost)?;
     let channel = connection.open_channel()?;
     // A fault may keep the confirm for ever. Then the end of the connection ends the wait.
     let confirmed = aside(move || channel.publish_and_confirm(publish));

@@ -33,7 +33,7 @@ struct Queue {
 
 async fn queues(State(control): Shared) -> Json<Vec<Queue>> {
     let mut queues = Vec::new();
-    for host in control.broker.virtual_hosts() {
+    for host in control.life().broker.virtual_hosts() {
         queues.extend(host.queues().iter().map(|queue| {
             let counts = queue.counts();
             Queue {

@@ -9,17 +9,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 
-use super::{Answer, Routes, Shared};
+use super::{Answer, Routes, Shared, aside};
 
 pub fn routes() -> Routes {
     Router::new().route("/reset", post(reset))
 }
 
 async fn reset(State(control): Shared) -> Answer<StatusCode> {
-    control.declared.clear();
-    let broker = &control.broker;
-    broker.set_memory_alarm(false);
-    broker.set_disk_alarm(false);
-    broker.reset()?;
+    let life = control.life();
+    aside(move || {
+        life.declared.clear();
+        life.broker.set_memory_alarm(false);
+        life.broker.set_disk_alarm(false);
+        life.broker.reset()
+    })
+    .await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -44,6 +44,7 @@ pub struct Declaration {
 #[serde(rename_all = "snake_case")]
 enum Fault {
     DropConnection,
+    Crash,
     CloseChannel(Reason),
     CloseConnection(Reason),
     Refuse(Reason),
@@ -78,9 +79,10 @@ const OCCASIONS: &[&str] =
 
 /// What each occasion offers, as the methods of [`When`] for it.
 const METHODS: &[&str] =
-    &["drop_connection", "close_channel", "close_connection", "refuse", "stop_reading"];
+    &["drop_connection", "crash", "close_channel", "close_connection", "refuse", "stop_reading"];
 const PUBLISHES: &[&str] = &[
     "drop_connection",
+    "crash",
     "close_channel",
     "close_connection",
     "refuse",
@@ -89,7 +91,7 @@ const PUBLISHES: &[&str] = &[
 ];
 const CONFIRMS: &[&str] = &["nack", "hold", "lose"];
 const DELIVERIES: &[&str] =
-    &["drop_connection", "close_channel", "close_connection", "twice", "delay"];
+    &["drop_connection", "crash", "close_channel", "close_connection", "twice", "delay"];
 const REQUEUES: &[&str] = &["to_the_end"];
 const FRAMES: &[&str] = &["corrupt", "truncate"];
 
@@ -202,6 +204,7 @@ impl Fault {
     fn name(&self) -> &'static str {
         match self {
             Self::DropConnection => "drop_connection",
+            Self::Crash => "crash",
             Self::CloseChannel(_) => "close_channel",
             Self::CloseConnection(_) => "close_connection",
             Self::Refuse(_) => "refuse",
@@ -222,6 +225,7 @@ impl Fault {
         let close = |Reason { code, text }, scope| Action::Close { code, text, scope };
         match self {
             Self::DropConnection => Action::Drop,
+            Self::Crash => Action::Crash,
             Self::CloseChannel(reason) => close(reason, Scope::Channel),
             Self::CloseConnection(reason) => close(reason, Scope::Connection),
             Self::Refuse(Reason { code, text }) => Action::refuse(code, text),

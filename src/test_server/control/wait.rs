@@ -9,7 +9,6 @@
 //!
 //! The limit is of real time, 10 s if it is not given. Fails with 408 if it passes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -82,17 +81,20 @@ async fn wait(State(control): Shared, Body(wait): Body<Wait>) -> Answer<StatusCo
     if let Awaited::Events(events) = &wait.r#for {
         control.events(&events.r#where).map(drop)?; // what cannot be asked cannot be waited for
     }
-    let broker = Arc::clone(&control.broker);
+    let life = control.life();
     let limit = Duration::from_millis(wait.limit_ms);
-    aside(move || match wait.r#for {
-        Awaited::Idle => broker.wait_until_idle(limit),
-        Awaited::Queue(wanted) => wanted.wait(&broker, limit),
-        Awaited::Events(wanted) => wanted.wait(&broker, limit),
-        Awaited::Connections(wanted) => broker.wait_for(
-            limit,
-            |broker| broker.connection_count() == wanted,
-            || format!("there were {} connections, not {wanted}", broker.connection_count()),
-        ),
+    aside(move || {
+        let broker = &life.broker;
+        match wait.r#for {
+            Awaited::Idle => broker.wait_until_idle(limit),
+            Awaited::Queue(wanted) => wanted.wait(broker, limit),
+            Awaited::Events(wanted) => wanted.wait(broker, limit),
+            Awaited::Connections(wanted) => broker.wait_for(
+                limit,
+                |broker| broker.connection_count() == wanted,
+                || format!("there were {} connections, not {wanted}", broker.connection_count()),
+            ),
+        }
     })
     .await??;
     Ok(StatusCode::NO_CONTENT)

@@ -6,6 +6,7 @@ from .control import ControlError, TimedOut
 from .faults import Faults, Rule
 from .journal import Event, Events, Journal
 from .messages import Explanation, Lint, Message, Queue
+from .snapshot import Snapshot
 
 __all__ = [
     "Broker",
@@ -20,5 +21,6 @@ __all__ = [
     "Message",
     "Queue",
     "Rule",
+    "Snapshot",
     "TimedOut",
 ]

@@ -15,6 +15,7 @@ from .control import LIMIT_S, PATIENCE_S, Control, body_fields, milliseconds, wi
 from .faults import Faults
 from .journal import Journal
 from .messages import Explanation, Lint, Message, Queue
+from .snapshot import Snapshot
 
 
 class Broker:
@@ -157,6 +158,25 @@ class Broker:
         if queue is not None:
             state = {"queue": {"name": queue, "vhost": vhost, **counts}}
         self._control.wait(state, seconds)
+
+    def crash(self) -> None:
+        """The broker crashes: all connections are lost, and whoever connects is refused. What was
+        not confirmed, or is not durable, may be lost. :meth:`start` brings the rest back."""
+        self.call("POST", "/broker/crash")
+
+    def stop(self) -> None:
+        """The broker is stopped in order: all connections are closed."""
+        self.call("POST", "/broker/stop")
+
+    def start(self) -> None:
+        """After a crash or a stop: a broker at the same address, with what was durable. Faults,
+        alarms and the journal begin anew."""
+        self.call("POST", "/broker/start")
+
+    def snapshot(self) -> Snapshot:
+        """The broker as it is, to be restored later. A message that waits for an acknowledgement
+        is in it as if it had been given back."""
+        return Snapshot(self._control, self.call("POST", "/snapshots"))
 
     def reset(self) -> None:
         """Deletes queues with their messages, exchanges and bindings, events, faults and alarms.

@@ -132,6 +132,10 @@ class _Ends(When):
         """The connection is lost: the broker closes its end without a word."""
         return self._then("drop_connection")
 
+    def crash(self) -> Rule:
+        """The broker crashes: see :meth:`Broker.crash`."""
+        return self._then("crash")
+
     def close_channel(self, code: int, text: str) -> Rule:
         """The broker closes the channel."""
         return self._then({"close_channel": {"code": code, "text": text}})

@@ -1,0 +1,109 @@
+//! The brokers of one run: when one has crashed or was stopped another may be started, on the same
+//! address and with what is left of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::TestArgs;
+use super::control::Declared;
+use crate::broker::{Broker, BrokerBuilder};
+use crate::clock::ManualClock;
+use crate::machine::Machine;
+
+/// How long clients have to agree when a broker is stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A broker, and the faults that were declared to it.
+pub struct Life {
+    pub broker: Broker,
+    pub declared: Declared,
+}
+
+/// One broker after the other, on one machine.
+pub struct Lives {
+    args: TestArgs,
+    address: SocketAddr,
+    clock: Option<ManualClock>,
+    machine: Machine,
+    present: RwLock<Arc<Life>>,
+}
+
+/// Why there is no broker.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is one.
+    #[error("the broker is running: crash or stop it first")]
+    IsRunning,
+    /// Its address is taken, or what is left cannot be read.
+    #[error("the broker cannot be started: {0}")]
+    Failed(String),
+}
+
+impl Lives {
+    /// The first broker listens at the address that is asked for, and those after it at the one
+    /// that it got.
+    ///
+    /// # Errors
+    /// If it cannot listen there.
+    pub fn begin(args: &TestArgs) -> io::Result<Self> {
+        let clock = args.manual_clock.then(ManualClock::default);
+        let machine = Machine::new();
+        let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
+        let broker = opened.map_err(io::Error::other)?;
+        let address = broker.listen(args.amqp)?;
+        let present = RwLock::new(Arc::new(Life { broker, declared: Declared::default() }));
+        Ok(Self { args: args.clone(), address, clock, machine, present })
+    }
+
+    /// Where the brokers listen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was asked for.
+    pub fn args(&self) -> &TestArgs {
+        &self.args
+    }
+
+    /// The broker of this time: the last one, if it has ended.
+    pub fn present(&self) -> Arc<Life> {
+        Arc::clone(&self.present.read())
+    }
+
+    /// Stops the broker in order; one that has ended stays as it is.
+    pub fn stop(&self) {
+        self.present().broker.close("broker was stopped", PATIENCE);
+    }
+
+    /// Another broker takes over from the last one.
+    ///
+    /// # Errors
+    /// If that has not ended, or another cannot be started.
+    pub fn start(&self) -> Result<(), StartError> {
+        let mut present = self.present.write();
+        if !present.broker.is_closed() {
+            return Err(StartError::IsRunning);
+        }
+        // Gives its address back, if it has crashed.
+        present.broker.close("broker has crashed", Duration::ZERO);
+        let failed = |error: String| StartError::Failed(error);
+        let builder = builder(&self.args, self.clock.as_ref());
+        let broker = builder.open_on_machine(&self.machine);
+        let broker = broker.map_err(|error| failed(error.to_string()))?;
+        broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
+        *present = Arc::new(Life { broker, declared: Declared::default() });
+        Ok(())
+    }
+}
+
+fn builder(args: &TestArgs, clock: Option<&ManualClock>) -> BrokerBuilder {
+    let builder = Broker::builder().journal(args.journal).lint(args.lint.into());
+    match clock {
+        Some(clock) => builder.manual_clock(clock.clone()),
+        None => builder,
+    }
+}
