@@ -65,13 +65,15 @@ pub enum EventKind {
         /// How long.
         ms: u64,
     },
-    /// The broker takes responsibility for a publish on a confirming channel. With a data
-    /// directory the confirm itself is sent when the message is on disk.
+    /// The publisher was told that the broker takes responsibility for the message. With a data
+    /// directory that is when the message is on disk. A confirm that a fault holds back comes when
+    /// it is released, one that is lost never, and one that could no longer be sent neither.
     Confirmed {
         /// Number of the publish on its channel, from 1: the delivery tag of the confirm.
         delivery_tag: u64,
     },
-    /// A publish on a confirming channel was refused by a full queue.
+    /// The publisher was told that the broker does not take the message: a full queue refused it,
+    /// or a fault says so.
     Nacked {
         /// Number of the publish on its channel, from 1: the delivery tag of the nack.
         delivery_tag: u64,

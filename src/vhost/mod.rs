@@ -37,6 +37,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::bind::Bind;
 pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
+pub(crate) use self::noting::Noter;
 pub use self::policy::{ApplyTo, Policy, PolicyError};
 pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
