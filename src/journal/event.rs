@@ -22,8 +22,9 @@ pub struct Event {
     /// Where.
     pub virtual_host: VirtualHostName,
     /// The same for all that happens to one message, in whatever queues it is, and after it was
-    /// dead-lettered or delayed: the number of the first event about it. `None` if the event is
-    /// not about a message.
+    /// dead-lettered, delayed, or on disk alone for a while: the number of the first event about
+    /// it that the journal remembers. A message that comes from before a restart, or whose events
+    /// were all forgotten, begins anew. `None` if the event is not about a message.
     pub trace: Option<u64>,
     /// The message, if the event is about one. After a dead-lettering that is the dead letter.
     pub message: Option<Message>,

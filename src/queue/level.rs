@@ -103,8 +103,13 @@ impl Level {
     }
 
     /// Pages out what need not stay, up to the first message that is not among those `written`;
-    /// tells how many octets of memory that frees.
-    pub fn page_out(&mut self, written: &[u64], memory_bytes_max: usize) -> usize {
+    /// tells how many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(
+        &mut self,
+        written: &[u64],
+        memory_bytes_max: usize,
+        leaving: &mut impl FnMut(&Entry),
+    ) -> usize {
         if self.paged.is_empty() {
             self.back = self.front.split_off(self.kept(memory_bytes_max).min(self.front.len()));
         }
@@ -114,6 +119,7 @@ impl Level {
                 break;
             }
             let Some(entry) = self.back.pop_front() else { break };
+            leaving(&entry);
             freed += entry.message.footprint();
             self.paged.push(entry.sequence, entry.body_bytes(), entry.history());
         }

@@ -496,7 +496,7 @@ impl Queue {
     pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
         let mut state = self.state.lock();
         let before = state.counts().footprint as isize;
-        state.page_out(written);
+        state.page_out(written, |entry| self.note_paged_out(entry));
         effects.footprint += state.counts().footprint as isize - before;
     }
 
@@ -509,10 +509,11 @@ impl Queue {
     pub fn page_in(
         self: &Arc<Self>,
         wanted: &Wanted,
-        messages: Vec<Option<PagedIn>>,
+        mut messages: Vec<Option<PagedIn>>,
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        self.recognise(wanted, &mut messages);
         self.apply(now, effects, |state, effects| state.page_in(wanted, messages, now, effects));
     }
 

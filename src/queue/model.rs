@@ -270,7 +270,7 @@ impl World {
         let from = self.state.first_to_page_out().unwrap_or(u64::MAX);
         let written = self.items.range(from..).filter(|(_, item)| item.stored);
         let written: Vec<u64> = written.map(|(number, _)| *number).take(max).collect();
-        self.state.page_out(&written);
+        self.state.page_out(&written, |_| {});
         Ok(())
     }
 

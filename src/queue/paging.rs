@@ -80,8 +80,9 @@ impl State {
     }
 
     /// Pages out as many messages as are among those `written`, which are in ascending order.
-    pub fn page_out(&mut self, written: &[u64]) {
-        self.footprint -= self.ready.page_out(written);
+    /// `leaving` gets to see each.
+    pub fn page_out(&mut self, written: &[u64], leaving: impl FnMut(&Entry)) {
+        self.footprint -= self.ready.page_out(written, leaving);
         // What could not go now is looked at when there is more.
         self.page_out_above = self.footprint + self.storage.memory_bytes_max / PAGE_OUT_KEPT_PART;
     }

@@ -184,12 +184,12 @@ impl Ready {
     }
 
     /// Pages out as many as are among those `written`, which are in ascending order; tells how
-    /// many octets of memory that frees.
-    pub fn page_out(&mut self, written: &[u64]) -> usize {
+    /// many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(&mut self, written: &[u64], mut leaving: impl FnMut(&Entry)) -> usize {
         let levels = self.order.levels_of_arrivals();
         let levels = self.levels.iter_mut().take(levels);
         let max = self.memory_bytes_max;
-        let freed = levels.map(|level| level.page_out(written, max)).sum();
+        let freed = levels.map(|level| level.page_out(written, max, &mut leaving)).sum();
         self.count_paged();
         freed
     }

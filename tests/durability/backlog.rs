@@ -134,3 +134,51 @@ fn a_consumer_gets_a_backlog_from_disk() {
         delivery.ack().unwrap();
     }
 }
+
+#[test]
+fn the_journal_knows_a_message_again_that_was_on_disk() {
+    let directory = Directory::new();
+    let broker = directory.open_with(|builder| builder.journal(100_000));
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("dead")).unwrap();
+    let arguments = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "dead".into()),
+    ]);
+    one.queue_declare_with(&durable_with("q", arguments)).unwrap();
+    one.queue_declare_with(&durable("purged")).unwrap();
+    for number in 0..COUNT {
+        one.basic_publish(persistent("q", &body(number))).unwrap();
+        one.basic_publish(persistent("purged", &body(number))).unwrap();
+    }
+    confirm(&one, persistent("q", "last"));
+    assert!(broker.memory_used() < COUNT * 150, "{} octets in memory", broker.memory_used());
+
+    let journal = broker.journal();
+    let published = journal.published().with_key("q").with_body(body(COUNT / 2)).assert_one();
+    while let Some(delivery) = one.basic_get("q").unwrap() {
+        delivery.reject(false).unwrap();
+    }
+    for delivery in one.basic_consume("dead").unwrap().take(COUNT + 1) {
+        delivery.ack().unwrap();
+    }
+    let events = journal.events().of_message(&published);
+    let story: Vec<_> = events.iter().map(|event| event.to_string()).collect();
+    let parts = [
+        "published to the default exchange with key 'q'",
+        "routed to 'q'",
+        "enqueued in 'q'",
+        "taken from 'q' by basic.get",
+        "rejected in 'q'",
+        "dead-lettered from 'q'",
+        "enqueued in 'dead'",
+        "delivered from 'dead'",
+        "acknowledged in 'dead'",
+    ];
+    for part in parts {
+        let found = story.iter().filter(|line| line.contains(part)).count();
+        assert_eq!(found, 1, "{part} in {story:#?}");
+    }
+    assert_eq!(one.queue_purge("purged").unwrap(), COUNT);
+    journal.dropped().in_queue("purged").assert_count(COUNT);
+}
