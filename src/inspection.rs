@@ -29,11 +29,12 @@ impl Broker {
         host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
     }
 
-    /// The first `max` ready messages of a queue, in the order in which they will be delivered,
-    /// priorities of quorum queues aside. They stay where they are. Of a long backlog in a data
-    /// directory only those that are in memory are seen. Errors: 404, 530.
+    /// The first `max` ready messages of a queue, in the order in which they will be delivered if
+    /// no others come. They stay where they are: those of a long backlog in a data directory are
+    /// read from there. Errors: 404, 530, 541 if the disk fails.
     pub fn peek(&self, virtual_host: &str, queue: &str, max: usize) -> Result<Vec<QueuedMessage>> {
-        let entries = self.host(virtual_host)?.queue(queue)?.peek(max);
+        let host = self.host(virtual_host)?;
+        let entries = host.peek(&*host.queue(queue)?, max)?;
         Ok(entries.into_iter().map(QueuedMessage).collect())
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
 use crate::queue::paged::Paged;
-use crate::queue::ready::Entry;
+use crate::queue::ready::{Entry, Peeked};
 
 /// One FIFO.
 #[derive(Debug, Default)]
@@ -158,10 +158,21 @@ impl Level {
         }
     }
 
+    /// All messages, in order, wherever they are.
+    pub fn peek(&self) -> impl Iterator<Item = Peeked> {
+        let paged = self.paged.sequences();
+        let paged = paged.map(|sequence| Peeked::Paged(sequence, self.paged.history(sequence)));
+        in_memory(&self.front).chain(paged).chain(in_memory(&self.back))
+    }
+
     /// Every message in memory, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.front.iter().chain(&self.back)
     }
+}
+
+fn in_memory(part: &VecDeque<Entry>) -> impl Iterator<Item = Peeked> {
+    part.iter().cloned().map(Peeked::InMemory)
 }
 
 fn insert(part: &mut VecDeque<Entry>, entry: Entry) {

@@ -42,7 +42,7 @@ use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
 use crate::queue::paging::{Found, PagedIn, Wanted};
-use crate::queue::ready::Entry;
+use crate::queue::ready::{Entry, Peeked};
 
 /// Identifies a connection within its broker.
 pub type ConnectionId = u64;
@@ -178,9 +178,9 @@ impl Queue {
         self.apply(now, effects, |state, _| state.release(count));
     }
 
-    /// The first ready messages in memory, in order.
-    pub fn peek(&self, max: usize) -> Vec<Entry> {
-        self.state.lock().ready.iter().take(max).cloned().collect()
+    /// The first ready messages, in order.
+    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+        self.state.lock().peek(max)
     }
 
     /// The deliveries that are not settled, oldest first: the message, who has it, since when.

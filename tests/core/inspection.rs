@@ -2,7 +2,7 @@
 
 use leveret::{Binding, Broker, Error, Publish};
 
-use crate::support::{World, int, refusal, string, waiting};
+use crate::support::{World, int, quorum_queue, refusal, string, waiting};
 
 fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
     let messages = broker.peek("/", queue, 10).unwrap();
@@ -26,6 +26,22 @@ fn looking_takes_nothing() {
     assert_eq!(world.drain("q"), ["first", "a", "b"]);
     assert_eq!(refusal(world.broker.peek("/", "none", 1)).0, 404);
     assert_eq!(refusal(world.broker.peek("none", "q", 1)).0, 530);
+}
+
+#[test]
+fn a_quorum_queue_is_seen_in_the_order_in_which_it_delivers() {
+    let world = World::new();
+    world.channel.queue_declare_with(&quorum_queue("q", [])).unwrap();
+    for (number, priority) in [0, 9, 0, 9, 9, 0, 9, 9, 1].into_iter().enumerate() {
+        let publish = Publish::to_queue("q").body(number.to_string()).priority(priority);
+        world.channel.basic_publish(publish).unwrap();
+    }
+    world.get("q").reject(true).unwrap();
+    world.take("q").unwrap();
+    world.take("q").unwrap();
+    let peeked: Vec<_> = bodies(&world.broker, "q");
+    assert_eq!(peeked, world.drain("q").into_iter().map(String::into_bytes).collect::<Vec<_>>());
+    assert_eq!(peeked.len(), 7);
 }
 
 #[test]

@@ -182,3 +182,27 @@ fn the_journal_knows_a_message_again_that_was_on_disk() {
     assert_eq!(one.queue_purge("purged").unwrap(), COUNT);
     journal.dropped().in_queue("purged").assert_count(COUNT);
 }
+
+#[test]
+fn peeking_reads_what_is_on_disk_and_leaves_it_there() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable_with("q", table([("x-max-priority", 3.into())]))).unwrap();
+    for number in 0..COUNT {
+        let publish = persistent("q", &body(number)).priority((number % 4) as u8);
+        one.basic_publish(publish.expiration_ms(60_000)).unwrap();
+    }
+    confirm(&one, persistent("q", "last"));
+    let peek = |max| broker.peek("/", "q", max).unwrap();
+    let before = broker.memory_used();
+    let all = peek(usize::MAX);
+    assert!(broker.memory_used() == before && before < COUNT * 150, "{before} octets in memory");
+    assert_eq!(peek(COUNT / 2).len(), COUNT / 2);
+    let expires_at = Some(broker.now().after_ms(60_000));
+    assert!(all[..COUNT].iter().all(|message| message.expires_at() == expires_at));
+    let peeked: Vec<_> =
+        all.iter().map(|m| String::from_utf8(m.body().to_vec()).unwrap()).collect();
+    assert_eq!(peeked, bodies(&one, "q"));
+    assert!(peek(10).is_empty());
+}
