@@ -19,12 +19,19 @@ pub struct UnackedMessage {
     /// The consumer that has it; `None` if it was taken by basic.get, or its consumer was
     /// cancelled since.
     pub consumer_tag: Option<ConsumerTag>,
+    /// Number of the connection that has it, as in the [journal](crate::journal).
+    pub connection: u64,
+    /// What the client calls the connection, if it gave it a name.
+    pub connection_name: Option<String>,
+    /// Number of the channel that has it, whether a consumer of it got the message or basic.get;
+    /// 0 for a channel of the embedding program, which has none.
+    pub channel: u16,
     /// Since when, by the broker's clock.
     pub delivered_at: Timestamp,
 }
 
 impl Broker {
-    fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
+    pub(crate) fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
         let host = self.virtual_host(name);
         host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
     }
@@ -42,8 +49,13 @@ impl Broker {
     /// Errors: 404, 530.
     pub fn unacked(&self, virtual_host: &str, queue: &str) -> Result<Vec<UnackedMessage>> {
         let unacked = self.host(virtual_host)?.queue(queue)?.unacked();
-        let unacked = unacked.into_iter().map(|(entry, consumer_tag, delivered_at)| {
-            UnackedMessage { message: QueuedMessage(entry), consumer_tag, delivered_at }
+        let unacked = unacked.into_iter().map(|outstanding| UnackedMessage {
+            message: QueuedMessage(outstanding.entry),
+            consumer_tag: outstanding.consumer_tag,
+            connection: outstanding.channel.connection,
+            connection_name: self.inner().connection_name(outstanding.channel.connection),
+            channel: outstanding.channel.number,
+            delivered_at: outstanding.delivered_at,
         });
         Ok(unacked.collect())
     }

@@ -1,7 +1,8 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
 //! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`],
-//! [`duplicates`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single active consumer).
+//! [`duplicates`], [`holding`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single
+//! active consumer).
 
 pub mod arguments;
 pub mod consumers;
@@ -9,6 +10,7 @@ pub mod delivery_limit;
 pub mod duplicates;
 pub mod effects;
 pub mod expires;
+pub mod holding;
 mod level;
 #[cfg(test)]
 mod model;
@@ -31,7 +33,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::arguments::{QueueArguments, QueueType};
 pub use self::paged::History;
 pub use self::settings::Settings;
-pub use self::state::{Arrival, Counts, Enqueued, Settlement, State};
+pub use self::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Resource, Result};
@@ -46,6 +48,15 @@ use crate::queue::ready::{Entry, Peeked};
 
 /// Identifies a connection within its broker.
 pub type ConnectionId = u64;
+
+/// Who a delivery was passed on to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelId {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The channel's number; 0 if it has none, as those of the embedding program.
+    pub number: u16,
+}
 
 /// What a queue was declared with `[amqp 0-9-1 queue.declare]`.
 #[derive(Clone, Debug)]
@@ -173,9 +184,47 @@ impl Queue {
         self.apply(now, effects, |state, _| state.set_paused(paused));
     }
 
-    /// Lets the next `count` messages go out although the queue is held.
-    pub fn release(self: &Arc<Self>, count: usize, now: Timestamp, effects: &mut Effects) {
-        self.apply(now, effects, |state, _| state.release(count));
+    /// Lets the next `count` messages go out although the queue is held. Errors: 406 if it is not.
+    pub fn release(
+        self: &Arc<Self>,
+        count: usize,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.apply(now, effects, |state, _| {
+            let hold = state.hold().ok_or_else(|| self.is_not_held())?;
+            hold.release(count);
+            Ok(())
+        })
+    }
+
+    /// Lets the message after those go out, to the consumer with this tag whose channel is one
+    /// that is `meant`. Errors: 404, 406 if several are, or it is not the single active one, or
+    /// the queue is not held.
+    pub fn release_to(
+        self: &Arc<Self>,
+        consumer_tag: &ConsumerTag,
+        meant: impl Fn(ChannelId) -> bool,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.apply(now, effects, |state, _| {
+            let resource = || Resource::consumer(consumer_tag, &self.virtual_host);
+            let complaint = match state.consumers().called(consumer_tag, meant)[..] {
+                [] => return Err(Error::NotFound(resource())),
+                [id] if state.consumers().may_get(id) => {
+                    state.hold().ok_or_else(|| self.is_not_held())?.release_to(id);
+                    return Ok(());
+                }
+                [_] => "is not the active one of its queue",
+                _ => "is not the only one with its tag: name its connection, and its channel",
+            };
+            Err(Error::Precondition(format!("{} {complaint}", resource())))
+        })
+    }
+
+    fn is_not_held(&self) -> Error {
+        Error::Precondition(format!("{} is not held", self.resource()))
     }
 
     /// The first ready messages, in order.
@@ -183,8 +232,8 @@ impl Queue {
         self.state.lock().peek(max)
     }
 
-    /// The deliveries that are not settled, oldest first: the message, who has it, since when.
-    pub fn unacked(&self) -> Vec<(Entry, Option<ConsumerTag>, Timestamp)> {
+    /// The deliveries that are not settled, oldest first.
+    pub fn unacked(&self) -> Vec<Outstanding> {
         self.state.lock().unacked()
     }
 
@@ -368,6 +417,7 @@ impl Queue {
     pub fn get(
         self: &Arc<Self>,
         no_ack: bool,
+        channel: ChannelId,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Got> {
@@ -376,7 +426,7 @@ impl Queue {
                 let kind = self.attributes.arguments.queue_type.as_str();
                 return Err(Error::SingleActiveConsumer(self.resource(), kind));
             }
-            let got = match state.get(no_ack, now, effects) {
+            let got = match state.get(no_ack, channel, now, effects) {
                 Some((id, entry, left)) => Got::Message(id, entry, left),
                 None if state.head_is_paged() => Got::PagedOut,
                 None => Got::Nothing,

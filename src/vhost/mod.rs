@@ -53,10 +53,10 @@ use crate::faults::Registry;
 use crate::journal::Journal;
 use crate::lint::Lints;
 use crate::memory::Memory;
-use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
-use crate::queue::Queue;
 use crate::queue::effects::{Effects, StoreId};
+use crate::queue::{ChannelId, Queue};
 use crate::timers::{Sleeper, Timers};
 use crate::vhost::extension::Extension;
 
@@ -242,13 +242,27 @@ impl VirtualHost {
     }
 
     /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
-    /// somebody takes them; after them it is held again. Adds to what was let go before; without
-    /// effect on a queue that is not held. Errors: 404.
+    /// somebody takes them; after them it is held again. Adds to what was let go before. Errors:
+    /// 404, 406 if the queue is not held.
     pub fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
         let mut effects = Effects::new();
-        self.queue(queue)?.release(count, self.now(), &mut effects);
+        let result = self.queue(queue)?.release(count, self.now(), &mut effects);
         self.run(&mut effects);
-        Ok(())
+        result
+    }
+
+    /// Lets the message after those go to a consumer. See [`Queue::release_to`].
+    pub(crate) fn release_to(
+        self: &Arc<Self>,
+        queue: &str,
+        consumer_tag: &ConsumerTag,
+        meant: impl Fn(ChannelId) -> bool,
+    ) -> Result<()> {
+        let mut effects = Effects::new();
+        let queue = self.queue(queue)?;
+        let result = queue.release_to(consumer_tag, meant, self.now(), &mut effects);
+        self.run(&mut effects);
+        result
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until

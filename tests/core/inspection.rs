@@ -2,7 +2,7 @@
 
 use leveret::{Binding, Broker, Error, Publish};
 
-use crate::support::{World, int, quorum_queue, refusal, string, waiting};
+use crate::support::{World, int, quorum_queue, refusal, string};
 
 fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
     let messages = broker.peek("/", queue, 10).unwrap();
@@ -58,29 +58,17 @@ fn who_has_what_is_not_acknowledged() {
     assert_eq!((by_get.message.body(), &by_get.consumer_tag), (&b"a"[..], &None));
     let tag = by_consumer.consumer_tag.as_ref().unwrap();
     assert_eq!((by_consumer.message.body(), tag.as_str()), (&b"b"[..], consumer.tag()));
+    assert_eq!((by_get.connection, by_consumer.connection), (1, 1));
+    assert_eq!((&by_get.connection_name, by_get.channel), (&None, 0));
     let waited = by_consumer.delivered_at.as_millis() - by_get.delivered_at.as_millis();
     assert_eq!(waited, 5);
+    // The channel has what its consumer had.
+    drop(consumer);
+    let unacked = world.broker.unacked("/", "q").unwrap();
+    assert_eq!((&unacked[1].consumer_tag, unacked[1].connection), (&None, 1));
     got.ack().unwrap();
     delivery.ack().unwrap();
     assert!(world.broker.unacked("/", "q").unwrap().is_empty());
-}
-
-#[test]
-fn a_held_queue_lets_go_as_many_as_it_is_told() {
-    let world = World::new();
-    world.declare("q");
-    let host = world.broker.virtual_host("/").unwrap();
-    host.set_paused("q", true).unwrap();
-    let consumer = world.channel.basic_consume("q").unwrap();
-    world.publish("q", ["a", "b", "c", "d"]);
-    assert!(waiting(&consumer).is_empty());
-    host.release_next("q", 2).unwrap();
-    assert_eq!(waiting(&consumer), ["a", "b"]);
-    drop(consumer);
-    host.release_next("q", 1).unwrap();
-    assert!(world.take("q").is_some() && world.take("q").is_none());
-    host.set_paused("q", false).unwrap();
-    assert!(world.take("q").is_some());
 }
 
 #[test]

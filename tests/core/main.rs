@@ -20,6 +20,7 @@ mod exchanges;
 mod explain;
 mod extensions;
 mod flow;
+mod holding;
 mod inspection;
 mod journal;
 mod lengths;
