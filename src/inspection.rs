@@ -69,6 +69,25 @@ impl Broker {
         channel.publish_and_confirm(publish)
     }
 
+    /// As [`Broker::publish`], for many messages, with one wait for the confirms of all: tells how
+    /// many are where they should be. Errors: as [`Broker::connect`] and
+    /// [`Channel::publish_all`](crate::Channel::publish_all).
+    ///
+    /// ```
+    /// use leveret::{Broker, Publish};
+    ///
+    /// let broker = Broker::new();
+    /// broker.connect()?.open_channel()?.queue_declare("jobs")?;
+    /// let jobs = (0..1000).map(|n| Publish::to_queue("jobs").body(n.to_string()).mandatory());
+    /// assert_eq!(broker.publish_all(jobs)?, 1000);
+    /// # Ok::<(), leveret::Error>(())
+    /// ```
+    pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
+        let connection = self.connect()?;
+        let channel = connection.open_channel()?;
+        channel.publish_all(publishes)
+    }
+
     /// Deletes all queues with their messages, all exchanges that clients declared, and all
     /// bindings, and clears the journal. Consumers are cancelled. Users, permissions, virtual
     /// hosts, policies, connections and the time stay. Errors: 541 if the disk fails.

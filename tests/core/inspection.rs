@@ -72,6 +72,30 @@ fn who_has_what_is_not_acknowledged() {
 }
 
 #[test]
+fn many_messages_are_published_with_one_wait() {
+    let world = World::new();
+    world.declare("q");
+    let full = [("x-max-length", int(10)), ("x-overflow", string("reject-publish"))];
+    world.declare_with("full", full);
+    let to = |queue: &'static str, count: usize| {
+        (0..count).map(move |n| Publish::to_queue(queue).body(n.to_string()).mandatory())
+    };
+    assert_eq!(world.broker.publish_all(to("q", 1000)).unwrap(), 1000);
+    assert_eq!(world.drain("q"), (0..1000).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(world.broker.publish_all(to("full", 15)).unwrap(), 10);
+    let mixed = to("q", 3).chain(to("nowhere", 2)).chain(to("q", 300));
+    assert_eq!(world.channel.publish_all(mixed).unwrap(), 303);
+    assert_eq!(world.channel.take_returned().unwrap().routing_key(), "nowhere");
+    assert_eq!(world.channel.publish_all(to("q", 2)).unwrap(), 2, "confirms go on counting");
+    assert!(world.channel.publish_and_confirm(Publish::to_queue("q")).unwrap().is_ack());
+    let wrong = Publish::to_exchange("none", "");
+    let result = world.broker.publish_all(to("q", 1).chain([wrong]).chain(to("q", 1)));
+    assert_eq!(refusal(result).0, 404);
+    assert_eq!(world.ready("q"), 303 + 2 + 1 + 1);
+    assert_eq!(world.broker.publish_all([]).unwrap(), 0);
+}
+
+#[test]
 fn after_a_reset_the_broker_is_as_at_first() {
     let world = World::new();
     world.channel.exchange_declare("x", "topic").unwrap();
