@@ -114,6 +114,16 @@ pub enum Error {
     /// 530: the user or the virtual host does not allow this connection.
     #[error("{0}")]
     NotAllowed(String),
+    /// 541: a deprecated feature of this name, which is denied. RabbitMQ's clients see the
+    /// beginning of the text alone: the rest does not fit into a reply.
+    #[error(
+        "Feature `{0}` is deprecated.\nBy default, this feature is not permitted anymore.\nThe \
+         feature will be removed from a future major RabbitMQ version, regardless of the \
+         configuration; actual version to be determined.\nTo continue using this feature when it \
+         is not permitted by default, set the following parameter in your configuration:\n    \
+         \"deprecated_features.permit.{0} = true\""
+    )]
+    Deprecated(&'static str),
     /// 540: RabbitMQ does not implement it either.
     #[error("{0}")]
     NotImplemented(String),
@@ -195,7 +205,7 @@ impl Error {
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
             Fault { code, scope, .. } => (*code, *scope),
             ConnectionForced(_) | ConnectionLost => (code::CONNECTION_FORCED, Scope::Connection),
-            Storage(_) => (code::INTERNAL_ERROR, Scope::Connection),
+            Storage(_) | Deprecated(_) => (code::INTERNAL_ERROR, Scope::Connection),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }
     }

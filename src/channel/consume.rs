@@ -197,6 +197,7 @@ impl Channel {
         if prefetch_size != 0 {
             return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
         }
+        let global = global && self.virtual_host().permits_global_qos()?;
         accepted();
         if global {
             self.deliveries.set_limit(prefetch_count.into());

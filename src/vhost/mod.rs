@@ -8,6 +8,7 @@ pub mod dead_letter;
 pub(crate) mod declare;
 mod delayed;
 mod delete;
+mod deprecated;
 mod enqueue;
 mod equivalence;
 mod exchange;
@@ -88,6 +89,8 @@ pub struct Shared {
     pub journal: Option<Arc<Journal>>,
     /// What is seldom meant, if that is looked for.
     pub lints: Option<Arc<Lints>>,
+    /// What RabbitMQ 4.3 does not permit is refused.
+    pub deny_deprecated: bool,
     /// Told of everything that is done.
     pub changes: Arc<Changes>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].

@@ -16,6 +16,7 @@ mod brokers;
 mod confirms;
 mod consumers;
 mod dead_letters;
+mod deprecated;
 mod exchanges;
 mod explain;
 mod extensions;
