@@ -8,12 +8,13 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leveret::message::{Body, Message, Parts};
 use leveret::queue::effects::Effects;
-use leveret::queue::{Arrival, QueueArguments, QueueStorage, Settlement, State};
+use leveret::queue::{Arrival, ChannelId, QueueArguments, QueueStorage, Settlement, State};
 use leveret::{Broker, Channel, Consume, ManualClock, Publish, Timestamp};
 
 /// Messages in one round.
 const ROUND: u64 = 100;
 const BODY: &[u8] = b"sixteen octets!!";
+const ME: ChannelId = ChannelId { connection: 1, number: 1 };
 
 fn message() -> Message {
     let parts = Parts {
@@ -50,7 +51,7 @@ fn state(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for _ in 0..ROUND {
                     state.enqueue(black_box(arrival(&message)), now, &mut effects);
-                    black_box(state.get(true, now, &mut effects).expect("a ready message"));
+                    black_box(state.get(true, ME, now, &mut effects).expect("a ready message"));
                 }
             });
         });
@@ -58,7 +59,8 @@ fn state(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for _ in 0..ROUND {
                     state.enqueue(black_box(arrival(&message)), now, &mut effects);
-                    let (id, ..) = state.get(false, now, &mut effects).expect("a ready message");
+                    let (id, ..) =
+                        state.get(false, ME, now, &mut effects).expect("a ready message");
                     state.settle([id], Settlement::Ack, now, &mut effects);
                 }
             });
@@ -67,7 +69,8 @@ fn state(criterion: &mut Criterion) {
         group.bench_function(format!("get, requeue/backlog {backlog}"), |bencher| {
             bencher.iter(|| {
                 for _ in 0..ROUND {
-                    let (id, ..) = state.get(false, now, &mut effects).expect("a ready message");
+                    let (id, ..) =
+                        state.get(false, ME, now, &mut effects).expect("a ready message");
                     state.settle([id], Settlement::Requeue, now, &mut effects);
                 }
             });

@@ -45,6 +45,12 @@ pub(crate) trait Closable: Send + Sync {
     fn end(&self, error: Error);
 }
 
+/// A connection that is open.
+struct Open {
+    connection: Arc<dyn Closable>,
+    session: Weak<Session>,
+}
+
 /// What everything that belongs to a broker holds on to.
 pub(crate) struct Inner {
     pub limits: Limits,
@@ -53,7 +59,7 @@ pub(crate) struct Inner {
     pub(crate) default_user: Option<UserName>,
     default_virtual_host: VirtualHostName,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
-    connections: Mutex<HashMap<ConnectionId, Arc<dyn Closable>>>,
+    connections: Mutex<HashMap<ConnectionId, Open>>,
     next_connection: AtomicU64,
     closed: AtomicBool,
     disk_alarm: DiskAlarm,
@@ -74,20 +80,24 @@ impl Inner {
     }
 
     /// Registers an open connection. Errors: 320 when the broker is closed.
-    pub fn register(&self, id: ConnectionId, connection: Arc<dyn Closable>) -> Result<()> {
-        self.register_within(usize::MAX, id, connection)
+    pub fn register(&self, session: &Arc<Session>, connection: Arc<dyn Closable>) -> Result<()> {
+        self.register_within(usize::MAX, session, connection)
     }
 
     /// As [`Inner::register`], for a client from outside. Errors: 320, 530 when there are too
     /// many connections.
-    pub fn register_client(&self, id: ConnectionId, connection: Arc<dyn Closable>) -> Result<()> {
-        self.register_within(self.limits.connections_max, id, connection)
+    pub fn register_client(
+        &self,
+        session: &Arc<Session>,
+        connection: Arc<dyn Closable>,
+    ) -> Result<()> {
+        self.register_within(self.limits.connections_max, session, connection)
     }
 
     fn register_within(
         &self,
         limit: usize,
-        id: ConnectionId,
+        session: &Arc<Session>,
         connection: Arc<dyn Closable>,
     ) -> Result<()> {
         let mut connections = self.connections.lock();
@@ -97,7 +107,7 @@ impl Inner {
         if connections.len() >= limit {
             return Err(too_many_connections(limit));
         }
-        connections.insert(id, connection);
+        connections.insert(session.id, Open { connection, session: Arc::downgrade(session) });
         Ok(())
     }
 
@@ -113,6 +123,19 @@ impl Inner {
 
     pub fn connection_count(&self) -> usize {
         self.connections.lock().len()
+    }
+
+    /// What the client calls an open connection, if it gave it a name.
+    pub fn connection_name(&self, id: ConnectionId) -> Option<String> {
+        let session = self.connections.lock().get(&id)?.session.upgrade()?;
+        Some(session.name().to_owned()).filter(|name| !name.is_empty())
+    }
+
+    /// The open connections that their clients call by this name.
+    pub fn connections_named(&self, name: &str) -> Vec<ConnectionId> {
+        let connections = self.connections.lock();
+        let sessions = connections.values().filter_map(|open| open.session.upgrade());
+        sessions.filter(|session| session.name() == name).map(|session| session.id).collect()
     }
 
     pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
@@ -132,7 +155,7 @@ impl Inner {
     }
 
     pub fn open_connections(&self) -> Vec<Arc<dyn Closable>> {
-        self.connections.lock().values().cloned().collect()
+        self.connections.lock().values().map(|open| Arc::clone(&open.connection)).collect()
     }
 
     pub fn timers(&self) -> &Arc<Timers> {
@@ -237,7 +260,7 @@ impl Inner {
     pub fn close_to_all(&self) -> Vec<Arc<dyn Closable>> {
         let connections = self.connections.lock();
         self.closed.store(true, Ordering::Release);
-        connections.values().cloned().collect()
+        connections.values().map(|open| Arc::clone(&open.connection)).collect()
     }
 
     /// Asks every connection to end; returns them, to see when they are gone.
@@ -548,7 +571,7 @@ impl Broker {
     }
 
     #[cfg(feature = "durable")]
-    pub(crate) fn hold(&mut self, directory: Arc<leveret_storage::DataDirectory>) {
+    pub(crate) fn keep_locked(&mut self, directory: Arc<leveret_storage::DataDirectory>) {
         self.directory = Some(directory);
     }
 

@@ -87,7 +87,7 @@ impl BrokerBuilder {
         });
         let stores = Stores { records, open_log };
         let mut broker = self.open_stores(stores, &path)?;
-        broker.hold(directory);
+        broker.keep_locked(directory);
         Ok(broker)
     }
 

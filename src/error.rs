@@ -4,7 +4,7 @@ use std::fmt;
 
 use leveret_protocol::reply_code as code;
 
-use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 
 /// What an error closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Scope {
     Connection,
 }
 
-/// A queue or an exchange, as reply texts name it: `queue 'q' in vhost '/'`.
+/// A queue, an exchange or a consumer, as reply texts name it: `queue 'q' in vhost '/'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     kind: &'static str,
@@ -33,6 +33,11 @@ impl Resource {
     pub fn exchange(name: &ExchangeName, virtual_host: &VirtualHostName) -> Self {
         Self { kind: "exchange", name: name.to_string(), virtual_host: virtual_host.clone() }
     }
+
+    /// A consumer.
+    pub fn consumer(tag: &ConsumerTag, virtual_host: &VirtualHostName) -> Self {
+        Self { kind: "consumer", name: tag.to_string(), virtual_host: virtual_host.clone() }
+    }
 }
 
 impl fmt::Display for Resource {
@@ -45,7 +50,7 @@ impl fmt::Display for Resource {
 /// reply code that precedes it on the wire: see [`Error::reply_text`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// 404: there is no such queue or exchange.
+    /// 404: there is no such queue, exchange or consumer.
     #[error("no {0}")]
     NotFound(Resource),
     /// 404: an empty queue name, and no queue was declared on this channel before.
@@ -109,6 +114,16 @@ pub enum Error {
     /// 530: the user or the virtual host does not allow this connection.
     #[error("{0}")]
     NotAllowed(String),
+    /// 541: a deprecated feature of this name, which is denied. RabbitMQ's clients see the
+    /// beginning of the text alone: the rest does not fit into a reply.
+    #[error(
+        "Feature `{0}` is deprecated.\nBy default, this feature is not permitted anymore.\nThe \
+         feature will be removed from a future major RabbitMQ version, regardless of the \
+         configuration; actual version to be determined.\nTo continue using this feature when it \
+         is not permitted by default, set the following parameter in your configuration:\n    \
+         \"deprecated_features.permit.{0} = true\""
+    )]
+    Deprecated(&'static str),
     /// 540: RabbitMQ does not implement it either.
     #[error("{0}")]
     NotImplemented(String),
@@ -201,7 +216,7 @@ impl Error {
             ConnectionForced(_) | ConnectionLost | Crashed => {
                 (code::CONNECTION_FORCED, Scope::Connection)
             }
-            Storage(_) => (code::INTERNAL_ERROR, Scope::Connection),
+            Storage(_) | Deprecated(_) => (code::INTERNAL_ERROR, Scope::Connection),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }
     }

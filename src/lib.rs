@@ -122,6 +122,7 @@ pub mod faults;
 mod field_value;
 #[cfg(feature = "gateway")]
 mod gateway;
+mod holding;
 mod inspection;
 pub mod journal;
 #[cfg(feature = "lapin")]
@@ -161,6 +162,7 @@ pub use self::embedded::{
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
+pub use self::holding::Recipient;
 pub use self::inspection::UnackedMessage;
 pub use self::journal::Journal;
 pub use self::limits::Limits;

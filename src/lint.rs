@@ -41,6 +41,11 @@ pub enum LintKind {
     NoAckWithDeadLetterExchange,
     /// A message that is not persistent in a durable queue.
     TransientInDurableQueue,
+    /// basic.qos with `global=true`, which [`BrokerBuilder::deny_deprecated`] takes as
+    /// `global=false`; not looked for otherwise.
+    ///
+    /// [`BrokerBuilder::deny_deprecated`]: crate::BrokerBuilder::deny_deprecated
+    GlobalQos,
 }
 
 /// Something that was found.

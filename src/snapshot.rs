@@ -59,12 +59,14 @@ impl Broker {
     /// snapshot as if it had been given back: in its place, redelivered. A message on its way
     /// from one queue to another may be in both or in none: take it when the broker is
     /// [idle](Broker::wait_until_idle).
-    pub fn snapshot(&self) -> Snapshot {
+    ///
+    /// Errors: 541 if what is on disk cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot> {
         let mut users = Definitions::default();
         export_users(self.access(), &mut users);
         let hosts = self.inner().all_virtual_hosts();
-        let hosts = hosts.into_iter().map(|host| (host.name().clone(), host.snapshot()));
-        Snapshot { taken_at: self.now(), users, hosts: hosts.collect() }
+        let hosts = hosts.into_iter().map(|host| Ok((host.name().clone(), host.snapshot()?)));
+        Ok(Snapshot { taken_at: self.now(), users, hosts: hosts.collect::<Result<_>>()? })
     }
 
     /// Makes the broker what it was when the snapshot was taken, of this broker or of another.

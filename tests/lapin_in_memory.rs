@@ -257,3 +257,40 @@ async fn the_journal_tells_what_a_client_did() {
         .in_queue("q")
         .assert_before(&journal.topology().after(&journal.confirmed().last().unwrap()));
 }
+
+#[tokio::test]
+async fn the_owner_of_a_delivery_is_known_by_its_name_and_gets_what_is_let_go() {
+    let broker = on_manual_clock();
+    let properties = |name: &str| {
+        let name = lapin::types::LongString::from(name);
+        ConnectionProperties::default().with_connection_name(name)
+    };
+    let one = leveret::lapin::connect(&broker, properties("one"));
+    let one = within("the handshake", one).await.unwrap();
+    let two = leveret::lapin::connect(&broker, properties("two"));
+    let two = within("the handshake", two).await.unwrap();
+    let (first, second) =
+        (two.create_channel().await.unwrap(), two.create_channel().await.unwrap());
+    declare(&first, "q", FieldTable::default()).await;
+    let fill = |body: &'static str| broker.publish(Publish::to_queue("q").body(body)).unwrap();
+    assert!(fill("got").is_ack());
+    first.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    let mut consumers = Vec::new();
+    for channel in [&one.create_channel().await.unwrap(), &second] {
+        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+        consumers.push(channel.basic_consume("q".into(), "c".into(), options, none).await.unwrap());
+    }
+    broker.hold("/", "q").unwrap();
+    assert!(fill("a").is_ack() && fill("b").is_ack());
+    let recipient = |name: &str| leveret::Recipient::from("c").on_connection(name);
+    broker.release_to("/", "q", recipient("two").on_channel(second.id())).unwrap();
+    broker.release_to("/", "q", recipient("one")).unwrap();
+    assert_eq!(next(&mut consumers[1]).await.unwrap().data, b"a");
+    assert_eq!(next(&mut consumers[0]).await.unwrap().data, b"b");
+    let unacked = broker.unacked("/", "q").unwrap();
+    let owners = unacked.iter().map(|unacked| {
+        (unacked.connection_name.as_deref().unwrap(), unacked.channel, unacked.message.body())
+    });
+    let expected = [("two", first.id(), &b"got"[..]), ("two", second.id(), b"a"), ("one", 1, b"b")];
+    assert_eq!(owners.collect::<Vec<_>>(), expected);
+}

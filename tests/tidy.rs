@@ -416,3 +416,11 @@ fn loose_ends_are_found() {
     assert_eq!(breaches("tests/a.rs", "thread::sleep(second);"), 1);
     assert_eq!(breaches("src/clock.rs", "let t = Instant::now();"), 0);
 }
+
+#[test]
+fn the_first_test_of_the_docs_is_one_that_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let block = format!("```rust\n{}```\n", read("tests/first_test.rs"));
+    assert!(read("docs/testing.md").contains(&block), "tests/first_test.rs is not in the docs");
+}

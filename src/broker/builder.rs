@@ -35,6 +35,7 @@ pub struct BrokerBuilder {
     manual_clock_on_sockets: bool,
     journal_capacity: usize,
     lint_level: LintLevel,
+    deny_deprecated: bool,
 }
 
 impl Default for BrokerBuilder {
@@ -52,6 +53,7 @@ impl Default for BrokerBuilder {
             manual_clock_on_sockets: false,
             journal_capacity: 0,
             lint_level: LintLevel::Off,
+            deny_deprecated: false,
         }
     }
 }
@@ -158,6 +160,27 @@ impl BrokerBuilder {
         self
     }
 
+    /// Refuses what RabbitMQ 4.0 permits and RabbitMQ 4.3, with its default configuration, does
+    /// not, with the same codes and texts. Default: it is permitted.
+    ///
+    /// - A queue that is neither durable nor exclusive (`transient_nonexcl_queues`): 541.
+    /// - `x-queue-master-locator` on a classic queue (`queue_master_locator`): 541.
+    /// - A policy with `queue-master-locator`, or with `ha-mode` or another setting of mirrored
+    ///   queues (`classic_queue_mirroring`): a [`PolicyError`](crate::vhost::PolicyError).
+    /// - basic.qos with `global=true` (`global_qos`): taken as `global=false`, as RabbitMQ does it;
+    ///   logged, and found by [`BrokerBuilder::lint`].
+    /// - `x-queue-mode` and `x-queue-version` 1, which are gone, and `x-consumer-timeout` on a
+    ///   classic queue, since 4.3.2: 406.
+    ///
+    /// [`Channel::queue_declare`](crate::Channel::queue_declare) declares queues of the first kind:
+    /// use [`Channel::queue_declare_with`](crate::Channel::queue_declare_with). What exists in a
+    /// data directory stays.
+    #[must_use]
+    pub fn deny_deprecated(mut self, deny: bool) -> Self {
+        self.deny_deprecated = deny;
+        self
+    }
+
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
         self.build_with(None)
@@ -198,6 +221,7 @@ impl BrokerBuilder {
                 persistence,
                 journal: journal.is_on().then(|| Arc::clone(&journal)),
                 lints: lints.is_on().then(|| Arc::clone(&lints)),
+                deny_deprecated: self.deny_deprecated,
                 changes,
                 queue_memory_bytes_max,
             },

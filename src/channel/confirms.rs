@@ -1,13 +1,16 @@
 //! Publisher confirms of a channel `[rabbitmq confirms]`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::channel::output::ChannelOutput;
 use crate::faults::{Action, Hit, RuleState};
+use crate::journal::EventKind;
+use crate::message::Message;
 use crate::queue::effects::Wakeups;
+use crate::vhost::Noter;
 
 /// Numbers publishes and groups their confirms, so that a run of them takes one frame.
 ///
@@ -48,7 +51,14 @@ impl Fate {
 /// The part of it that the store reaches, from its own thread.
 pub struct ConfirmLine {
     state: Mutex<Line>,
+    client: Client,
+}
+
+/// Whom it tells.
+struct Client {
     output: Arc<dyn ChannelOutput>,
+    /// Tells the journal, if there is one, what the client was told.
+    noter: Option<Noter>,
 }
 
 #[derive(Default)]
@@ -56,6 +66,8 @@ struct Line {
     /// Publishes up to this one were confirmed to the client.
     told: u64,
     steps: VecDeque<Step>,
+    /// With a journal: the publishes whose client was told nothing yet, by number.
+    untold: BTreeMap<u64, Message>,
     /// The store has everything up to this ticket.
     stored: u64,
     closed: bool,
@@ -86,8 +98,9 @@ impl Outcome {
 
 impl Confirms {
     /// Nothing published yet.
-    pub fn new(output: Arc<dyn ChannelOutput>) -> Self {
-        let line = Arc::new(ConfirmLine { state: Mutex::default(), output });
+    pub fn new(output: Arc<dyn ChannelOutput>, noter: Option<Noter>) -> Self {
+        let client = Client { output, noter };
+        let line = Arc::new(ConfirmLine { state: Mutex::default(), client });
         Self { last: 0, ticket: 0, line, fate: None }
     }
 
@@ -102,6 +115,14 @@ impl Confirms {
     pub fn ticket(&mut self) -> (u64, Arc<ConfirmLine>) {
         self.ticket += 1;
         (self.ticket, Arc::clone(&self.line))
+    }
+
+    /// With a journal, these are the publishes from number `first` on.
+    pub fn remember<'a>(&self, first: u64, messages: impl IntoIterator<Item = &'a Message>) {
+        if self.line.client.noter.is_some() {
+            let mut line = self.line.state.lock();
+            line.untold.extend((first..).zip(messages.into_iter().cloned()));
+        }
     }
 
     /// The publishes up to this one, and after those that were settled before, are accepted.
@@ -127,7 +148,7 @@ impl Confirms {
 
     /// Tells the client what has become known since the last time.
     pub fn tell(&mut self, wakeups: &mut Wakeups) {
-        self.line.state.lock().tell(&*self.line.output, wakeups);
+        self.line.state.lock().tell(&self.line.client, wakeups);
     }
 
     /// The channel closes: its client hears nothing more.
@@ -135,6 +156,7 @@ impl Confirms {
         let mut line = self.line.state.lock();
         line.closed = true;
         line.steps.clear();
+        line.untold.clear();
     }
 }
 
@@ -154,9 +176,9 @@ impl ConfirmLine {
     /// A confirm that was held back goes out.
     fn confirm_held(&self, number: u64) {
         let mut wakeups = Wakeups::default();
-        let line = self.state.lock();
+        let mut line = self.state.lock();
         if !line.closed {
-            self.output.confirm(number, false, true, &mut wakeups);
+            line.confirm_one(number, true, &self.client, &mut wakeups);
         }
         drop(line);
         wakeups.wake_all();
@@ -167,14 +189,14 @@ impl ConfirmLine {
         let mut wakeups = Wakeups::default();
         let mut line = self.state.lock();
         line.stored = ticket;
-        line.tell(&*self.output, &mut wakeups);
+        line.tell(&self.client, &mut wakeups);
         drop(line);
         wakeups.wake_all();
     }
 }
 
 impl Line {
-    fn tell(&mut self, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
+    fn tell(&mut self, client: &Client, wakeups: &mut Wakeups) {
         if self.closed {
             return;
         }
@@ -185,22 +207,25 @@ impl Line {
                 accepted = step.last;
                 continue;
             }
-            self.accept(accepted, output, wakeups);
+            self.accept(accepted, client, wakeups);
             let last = step.last;
-            self.settle_apart(step, output, wakeups);
+            self.settle_apart(step, client, wakeups);
             (self.told, accepted) = (last, last);
         }
-        self.accept(accepted, output, wakeups);
+        self.accept(accepted, client, wakeups);
     }
 
     /// A publish that is not simply accepted.
-    fn settle_apart(&mut self, step: Step, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
+    fn settle_apart(&mut self, step: Step, client: &Client, wakeups: &mut Wakeups) {
         let number = step.last;
         match step.outcome {
             Outcome::Ack | Outcome::Nack => {
-                output.confirm(number, false, step.outcome.is_ack(), wakeups);
+                self.confirm_one(number, step.outcome.is_ack(), client, wakeups);
             }
-            Outcome::Lost => self.one_by_one = true,
+            Outcome::Lost => {
+                self.one_by_one = true;
+                self.untold.remove(&number);
+            }
             Outcome::Held(rule, line) => {
                 self.one_by_one = true;
                 let go_on = move || {
@@ -209,19 +234,44 @@ impl Line {
                     }
                 };
                 if rule.hold(Box::new(go_on)).is_err() {
-                    output.confirm(number, false, true, wakeups);
+                    self.confirm_one(number, true, client, wakeups);
                 }
             }
         }
     }
 
-    fn accept(&mut self, number: u64, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
+    fn accept(&mut self, number: u64, client: &Client, wakeups: &mut Wakeups) {
         if self.one_by_one {
-            (self.told + 1..=number).for_each(|n| output.confirm(n, false, true, wakeups));
+            (self.told + 1..=number).for_each(|n| self.confirm_one(n, true, client, wakeups));
             self.told = self.told.max(number);
         } else if number > self.told {
-            output.confirm(number, number - self.told > 1, true, wakeups);
+            self.note(self.told + 1, number, true, client);
+            client.output.confirm(number, number - self.told > 1, true, wakeups);
             self.told = number;
+        }
+    }
+
+    fn confirm_one(&mut self, number: u64, ack: bool, client: &Client, wakeups: &mut Wakeups) {
+        self.note(number, number, ack, client);
+        client.output.confirm(number, false, ack, wakeups);
+    }
+
+    /// Tells the journal what the client is about to be told of the publishes from `first` to
+    /// `last`, if the client can hear it: whoever has heard it finds it there.
+    fn note(&mut self, first: u64, last: u64, ack: bool, client: &Client) {
+        let Some(noter) = &client.noter else { return };
+        let is_heard = !client.output.is_sealed();
+        for delivery_tag in first..=last {
+            let Some(message) = self.untold.remove(&delivery_tag) else { continue };
+            if is_heard {
+                noter.note(
+                    &message,
+                    match ack {
+                        true => EventKind::Confirmed { delivery_tag },
+                        false => EventKind::Nacked { delivery_tag },
+                    },
+                );
+            }
         }
     }
 }

@@ -91,6 +91,7 @@ impl Channel {
         let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
             tag: tag.clone(),
+            channel: self.id(),
             outlet: Arc::clone(&self.deliveries) as Arc<dyn Outlet>,
             source,
             no_ack: consume.no_ack,
@@ -166,7 +167,7 @@ impl Channel {
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id)?;
         let (id, entry, message_count) = loop {
-            match queue.get(no_ack, self.now(), effects)? {
+            match queue.get(no_ack, self.id(), self.now(), effects)? {
                 Got::Message(id, entry, left) => break (id, entry, left),
                 Got::PagedOut if self.virtual_host().page_in(&queue, effects) => {}
                 Got::PagedOut | Got::Nothing => return Ok(None),
@@ -197,6 +198,7 @@ impl Channel {
         if prefetch_size != 0 {
             return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
         }
+        let global = global && self.virtual_host().permits_global_qos()?;
         accepted();
         if global {
             self.deliveries.set_limit(prefetch_count.into());

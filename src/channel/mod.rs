@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
-use crate::queue::{Queue, Settlement};
+use crate::queue::{ChannelId, Queue, Settlement};
 use crate::session::Session;
 use crate::vhost::VirtualHost;
 
@@ -121,6 +121,10 @@ impl Channel {
 
     fn virtual_host(&self) -> &Arc<VirtualHost> {
         &self.session.virtual_host
+    }
+
+    fn id(&self) -> ChannelId {
+        ChannelId { connection: self.session.id, number: self.deliveries.output().number() }
     }
 
     fn now(&self) -> Timestamp {

@@ -52,6 +52,11 @@ pub trait ChannelOutput: Send + Sync {
     /// The connection is about to be lost: what is written from now on gets nowhere.
     fn seal(&self) {}
 
+    /// Whether that has happened.
+    fn is_sealed(&self) -> bool {
+        false
+    }
+
     /// What the error closes has to close: the channel or its connection.
     fn fail(&self, error: Error, wakeups: &mut Wakeups);
 

@@ -37,9 +37,9 @@ pub(super) struct Publisher {
     /// How many of the first of them the journal knows.
     pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
-    first_pending: u64,
+    pub(super) first_pending: u64,
     /// Places in `pending` that a queue refused.
-    pub(super) refused: Vec<usize>,
+    refused: Vec<usize>,
     scratch: Vec<u8>,
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
@@ -158,8 +158,7 @@ impl Channel {
             } else {
                 self.publish_elsewhere(&message, mandatory, effects);
             }
-            self.accept_publish(number);
-            self.note_outcome(number, &message, true);
+            self.accept_publish(number, &message);
         } else {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
@@ -250,8 +249,9 @@ impl Channel {
         }
     }
 
-    fn accept_publish(&mut self, number: u64) {
+    fn accept_publish(&mut self, number: u64, message: &Message) {
         if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.remember(number, [message]);
             confirms.accept(number);
         }
     }
@@ -270,7 +270,7 @@ impl Channel {
             return;
         }
         let host = Arc::clone(self.virtual_host());
-        let noted = self.note_pending();
+        self.note_pending();
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };
         let (first, count) = (*first_pending, pending.len());
@@ -289,7 +289,6 @@ impl Channel {
             }
         });
         self.settle_publishes(first, count);
-        self.note_outcomes(first, &noted);
         host.run_without_waking(effects);
     }
 
@@ -322,7 +321,9 @@ impl Channel {
             }
             Mode::Confirm(_) => Ok(()),
             Mode::Plain => {
-                self.mode = Mode::Confirm(super::Confirms::new(self.deliveries.shared_output()));
+                let noter = self.virtual_host().noter();
+                let output = self.deliveries.shared_output();
+                self.mode = Mode::Confirm(super::Confirms::new(output, noter));
                 Ok(())
             }
         }

@@ -15,7 +15,7 @@ use crate::embedded::inbox::{Inbox, Mailbox};
 use crate::embedded::message::{Delivery, ReturnedMessage};
 use crate::embedded::publish::Publish;
 use crate::error::{Error, Result, Scope};
-use crate::limits::MAILBOX_LOW;
+use crate::limits::{MAILBOX_LOW, PUBLISH_BATCH_MAX};
 use crate::message::Body;
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::effects::Effects;
@@ -284,28 +284,66 @@ impl Channel {
     }
 
     fn publish(&self, publish: &Publish) -> Result<()> {
-        let properties = encode_properties(&publish.properties);
-        let message = vhost::Publish {
-            exchange: publish.exchange.as_bytes(),
-            routing_key: publish.routing_key.as_bytes(),
-            properties: &properties,
-            body: Body::Shared(publish.body.clone()),
-        };
+        self.wait_for_room();
+        self.0.apply(|core, effects| hand_over(core, publish, effects))
+    }
+
+    fn wait_for_room(&self) {
         if let Some(store) = self.0.connection.session.virtual_host.persistence() {
             store.wait_for_room();
         }
-        self.0.apply(|core, effects| core.basic_publish(message, publish.mandatory, false, effects))
+    }
+
+    /// Confirms count from here, if they did not before.
+    fn confirm_from_here(&self, published: &mut u64) -> Result<()> {
+        if !self.0.confirming.load(Ordering::Acquire) {
+            self.0.apply(Core::confirm_select)?;
+            self.0.confirming.store(true, Ordering::Release);
+            *published = 0;
+        }
+        Ok(())
+    }
+
+    /// Publishes messages in order, and waits once for the confirms of all of them, on a channel
+    /// that from now on confirms publishes. Tells how many are where they should be: as
+    /// [`Confirmed::is_ack`] of each. Errors: as [`Channel::publish_and_confirm`]; those before
+    /// the one that fails are published.
+    pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
+        let mut published = self.0.published.lock();
+        self.confirm_from_here(&mut published)?;
+        let returned_before = self.0.mailbox.returned_total();
+        let before = *published;
+        let mut publishes = publishes.into_iter().fuse();
+        loop {
+            let run: Vec<_> = publishes.by_ref().take(PUBLISH_BATCH_MAX).collect();
+            if run.is_empty() {
+                break;
+            }
+            self.wait_for_room();
+            self.0.apply(|core, effects| {
+                run.iter().try_for_each(|publish| {
+                    hand_over(core, publish, effects)?;
+                    *published += 1;
+                    Ok(())
+                })
+            })?;
+        }
+        let last = *published;
+        let returned = self.0.mailbox.returned_total() - returned_before;
+        drop(published);
+        let mut confirmed = 0;
+        for number in before + 1..=last {
+            let settled = self.0.mailbox.wait_settled(number, || self.0.is_closed());
+            confirmed += usize::from(settled.ok_or(Error::ChannelClosed)?);
+        }
+        Ok(confirmed.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
     }
 
     /// Publishes a message and waits for its confirm, on a channel that from now on confirms
     /// publishes `[rabbitmq confirms]`. Errors: 403, 404, 406 also on a transactional channel.
     pub fn publish_and_confirm(&self, publish: Publish) -> Result<Confirmed> {
         let mut published = self.0.published.lock();
-        if !self.0.confirming.load(Ordering::Acquire) {
-            self.0.apply(Core::confirm_select)?;
-            self.0.confirming.store(true, Ordering::Release);
-            *published = 0; // confirms count from here
-        }
+        self.confirm_from_here(&mut published)?;
         let returned_before = self.0.mailbox.returned_total();
         self.publish(&publish)?;
         *published += 1;
@@ -417,6 +455,17 @@ impl Channel {
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+fn hand_over(core: &mut Core, publish: &Publish, effects: &mut Effects) -> Result<()> {
+    let properties = encode_properties(&publish.properties);
+    let message = vhost::Publish {
+        exchange: publish.exchange.as_bytes(),
+        routing_key: publish.routing_key.as_bytes(),
+        properties: &properties,
+        body: Body::Shared(publish.body.clone()),
+    };
+    core.basic_publish(message, publish.mandatory, false, effects)
 }
 
 impl Binding {

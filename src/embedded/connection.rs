@@ -48,7 +48,7 @@ impl Connection {
             session,
             channels: Mutex::default(),
         });
-        broker.register(id, Arc::new(Handle(Arc::downgrade(&inner))))?;
+        broker.register(&inner.session, Arc::new(Handle(Arc::downgrade(&inner))))?;
         Ok(Self(inner))
     }
 

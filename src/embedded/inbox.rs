@@ -1,7 +1,7 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -130,6 +130,8 @@ pub struct Mailbox {
     outcomes: Mutex<Outcomes>,
     settled: Condvar,
     waiting: AtomicUsize,
+    /// The program is about to lose the connection.
+    sealed: AtomicBool,
 }
 
 impl Mailbox {
@@ -250,6 +252,14 @@ impl ChannelOutput for Mailbox {
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {
         self.outcomes.lock().settle(delivery_tag, multiple, ack);
         self.settled.notify_all();
+    }
+
+    fn seal(&self) {
+        self.sealed.store(true, Ordering::SeqCst);
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::SeqCst)
     }
 
     fn acknowledgement_timed_out(&self, timeout_ms: u64) {

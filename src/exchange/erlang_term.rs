@@ -7,14 +7,14 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use crate::field_value::type_name;
 
 /// A byte string: `<<"text">>`, or its bytes if it is not printable.
-pub(super) fn binary(bytes: &[u8]) -> String {
+pub(crate) fn binary(bytes: &[u8]) -> String {
     let mut out = String::new();
     write_binary(bytes, &mut out);
     out
 }
 
 /// A field value.
-pub(super) fn value(value: &AMQPValue) -> String {
+pub(crate) fn value(value: &AMQPValue) -> String {
     let mut out = String::new();
     write_value(value, &mut out);
     out

@@ -16,7 +16,7 @@ mod delay_line;
 mod destinations;
 mod direct;
 mod duplicates;
-mod erlang_term;
+pub(crate) mod erlang_term;
 mod error;
 mod fanout;
 mod header_match;

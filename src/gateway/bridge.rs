@@ -336,7 +336,7 @@ impl Bridge {
         let notify = self.outbox.wants_cancel_notify();
         let session = self.broker.open(self.id, user, virtual_host, notify).map_err(fail)?;
         session.set_name(std::mem::take(&mut self.name));
-        self.broker.register_client(self.id, Arc::clone(&self.outbox) as _).map_err(fail)?;
+        self.broker.register_client(&session, Arc::clone(&self.outbox) as _).map_err(fail)?;
         tracing::info!(
             peer = self.peer,
             user = user.name.as_str(),

@@ -147,6 +147,11 @@ impl Outbox {
         }
     }
 
+    /// Whether what is written gets nowhere.
+    pub fn is_sealed(&self) -> bool {
+        self.output.lock().sealed.is_some()
+    }
+
     /// Whether the client is not to be read, because a test wants it so.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
@@ -286,6 +291,10 @@ impl ChannelOutput for ChannelWriter {
 
     fn seal(&self) {
         self.outbox.seal();
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.outbox.is_sealed()
     }
 
     fn fail(&self, error: Error, wakeups: &mut Wakeups) {

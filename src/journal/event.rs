@@ -23,8 +23,9 @@ pub struct Event {
     /// Where.
     pub virtual_host: VirtualHostName,
     /// The same for all that happens to one message, in whatever queues it is, and after it was
-    /// dead-lettered or delayed: the number of the first event about it. `None` if the event is
-    /// not about a message.
+    /// dead-lettered, delayed, or on disk alone for a while: the number of the first event about
+    /// it that the journal remembers. A message that comes from before a restart, or whose events
+    /// were all forgotten, begins anew. `None` if the event is not about a message.
     pub trace: Option<u64>,
     /// The message, if the event is about one. After a dead-lettering that is the dead letter.
     pub message: Option<Message>,
@@ -68,13 +69,15 @@ pub enum EventKind {
         /// How long.
         ms: u64,
     },
-    /// The broker takes responsibility for a publish on a confirming channel. With a data
-    /// directory the confirm itself is sent when the message is on disk.
+    /// The publisher was told that the broker takes responsibility for the message. With a data
+    /// directory that is when the message is on disk. A confirm that a fault holds back comes when
+    /// it is released, one that is lost never, and one that could no longer be sent neither.
     Confirmed {
         /// Number of the publish on its channel, from 1: the delivery tag of the confirm.
         delivery_tag: u64,
     },
-    /// A publish on a confirming channel was refused by a full queue.
+    /// The publisher was told that the broker does not take the message: a full queue refused it,
+    /// or a fault says so.
     Nacked {
         /// Number of the publish on its channel, from 1: the delivery tag of the nack.
         delivery_tag: u64,

@@ -69,9 +69,9 @@ kinds! {
     unroutable, "unroutable" => EventKind::Unroutable { .. },
     /// Messages that went back to their publishers.
     returned, "returned" => EventKind::Unroutable { returned: true },
-    /// Publishes that were confirmed.
+    /// Publishes whose publisher was sent a confirm.
     confirmed, "confirmed" => EventKind::Confirmed { .. },
-    /// Publishes that were nacked.
+    /// Publishes whose publisher was sent a nack.
     nacked, "nacked" => EventKind::Nacked { .. },
     /// Messages that came into a queue, once for each queue.
     enqueued, "enqueued" => EventKind::Enqueued { .. },

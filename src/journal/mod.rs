@@ -54,13 +54,21 @@ struct State {
     /// Of the messages that the events are about, by their addresses, which are theirs for as
     /// long as an event holds them.
     traces: HashMap<usize, Trace>,
+    /// Where those of them are that were paged out, and what their addresses were.
+    places: HashMap<Place, usize>,
 }
 
 struct Trace {
     number: u64,
+    message: Message,
     /// Events about the message.
     events: usize,
+    /// Where it was paged out.
+    places: Vec<Place>,
 }
+
+/// A queue's number in the store, and a sequence there.
+type Place = (u64, u64);
 
 impl State {
     fn forget_oldest(&mut self) {
@@ -69,8 +77,12 @@ impl State {
         let Some(message) = &event.message else { return };
         if let Some(trace) = self.traces.get_mut(&message.address()) {
             trace.events -= 1;
-            if trace.events == 0 {
-                self.traces.remove(&message.address());
+            if trace.events == 0
+                && let Some(trace) = self.traces.remove(&message.address())
+            {
+                for place in &trace.places {
+                    self.places.remove(place);
+                }
             }
         }
     }
@@ -79,8 +91,12 @@ impl State {
     fn trace(&mut self, message: &Message, origin: Option<&Message>) -> u64 {
         let known = |message: &Message| self.traces.get(&message.address()).map(|t| t.number);
         let first = origin.and_then(known).unwrap_or(self.total);
-        let trace = self.traces.entry(message.address());
-        let trace = trace.or_insert(Trace { number: first, events: 0 });
+        let trace = self.traces.entry(message.address()).or_insert_with(|| Trace {
+            number: first,
+            message: message.clone(),
+            events: 0,
+            places: Vec::new(),
+        });
         trace.events += 1;
         trace.number
     }
@@ -130,6 +146,26 @@ impl Journal {
         self.changes.note();
     }
 
+    /// A message is about to leave memory for this place in the store.
+    pub(crate) fn note_paged_out(&self, queue: u64, sequence: u64, message: &Message) {
+        let (place, address) = ((queue, sequence), message.address());
+        let mut state = self.state.lock();
+        let State { traces, places, .. } = &mut *state;
+        if let Some(trace) = traces.get_mut(&address)
+            && places.insert(place, address).is_none()
+        {
+            trace.places.push(place);
+        }
+    }
+
+    /// The message that was paged out to this place, if some event is about it: what is read there
+    /// is the same, but would not be known as such.
+    pub(crate) fn find_paged(&self, queue: u64, sequence: u64) -> Option<Message> {
+        let state = self.state.lock();
+        let address = state.places.get(&(queue, sequence))?;
+        state.traces.get(address).map(|trace| trace.message.clone())
+    }
+
     /// Whether anything is kept.
     pub fn is_on(&self) -> bool {
         self.capacity > 0
@@ -146,6 +182,7 @@ impl Journal {
         let mut state = self.state.lock();
         state.events.clear();
         state.traces.clear();
+        state.places.clear();
     }
 
     /// All events that are kept, oldest first, as they are now.

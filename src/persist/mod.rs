@@ -386,6 +386,26 @@ impl Persistence {
         Some(messages)
     }
 
+    /// Messages that somebody looks at, as many as were read; `None` for those that are not there,
+    /// or cannot be read. The error is what the disk says.
+    pub fn look_up(
+        &self,
+        queue: StoreId,
+        sequences: &[u64],
+        octets_max: usize,
+    ) -> Result<Vec<Option<StoredMessage>>, String> {
+        let read = self.log.read_many(queue, sequences, octets_max).into_iter();
+        let found = read.map(|read| match read {
+            Ok(found) => Ok(found),
+            Err(error @ leveret_storage::Error::Io(_)) => Err(error.to_string()),
+            Err(error) => {
+                tracing::error!("a message of queue {queue} is lost: {error}");
+                Ok(None)
+            }
+        });
+        found.collect()
+    }
+
     /// Messages of a queue that can be read, from this one on.
     pub fn written(&self, queue: StoreId, from: u64, max: usize) -> Vec<u64> {
         self.log.sequences(queue, from, max)

@@ -152,7 +152,8 @@ impl Records {
         Ok(())
     }
 
-    /// Whether a queue or an exchange with this number was deleted.
+    /// Whether a queue or an exchange with this number was deleted: for the data command.
+    #[cfg(feature = "server")]
     pub fn is_deleted(&self, id: StoreId) -> bool {
         self.deleted.contains(&id)
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::names::ConsumerTag;
+use crate::queue::ChannelId;
 use crate::queue::effects::Wakeups;
 use crate::queue::ready::Entry;
 
@@ -42,6 +43,8 @@ pub struct Delivery {
 pub struct ConsumerSpec {
     /// Consumer tag, unique on its channel.
     pub tag: ConsumerTag,
+    /// Its channel.
+    pub channel: ChannelId,
     /// Where deliveries go.
     pub outlet: Arc<dyn Outlet>,
     /// Number by which the outlet knows the consumer.
@@ -253,6 +256,34 @@ impl Consumers {
                 consumer.waiting = false;
             }
         }
+    }
+
+    /// Chooses this consumer for the next message if it stands in line and takes it: it goes to
+    /// the end of its line. If it has no credit or room it leaves the line.
+    pub(crate) fn choose(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        let consumer = self.get_mut(id).filter(|consumer| consumer.waiting)?;
+        let takes = consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack);
+        self.leave_line(id.slot);
+        if !takes {
+            return None;
+        }
+        self.stand_in_line(id.slot);
+        self.get_mut(id)
+    }
+
+    /// The consumers with this tag whose channels are among those that are `meant`.
+    pub fn called(&self, tag: &ConsumerTag, meant: impl Fn(ChannelId) -> bool) -> Vec<ConsumerId> {
+        let specs = self.iter().map(|consumer| (consumer.id, &consumer.spec));
+        specs
+            .filter(|(_, spec)| spec.tag == *tag && meant(spec.channel))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// Whether a consumer gets messages at all: of several under a single active one only that
+    /// does.
+    pub fn may_get(&self, id: ConsumerId) -> bool {
+        !self.single_active || self.active == Some(id.slot)
     }
 
     /// Whether nobody stands in line.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
 use crate::queue::paged::Paged;
-use crate::queue::ready::Entry;
+use crate::queue::ready::{Entry, Peeked};
 
 /// One FIFO.
 #[derive(Debug, Default)]
@@ -103,8 +103,13 @@ impl Level {
     }
 
     /// Pages out what need not stay, up to the first message that is not among those `written`;
-    /// tells how many octets of memory that frees.
-    pub fn page_out(&mut self, written: &[u64], memory_bytes_max: usize) -> usize {
+    /// tells how many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(
+        &mut self,
+        written: &[u64],
+        memory_bytes_max: usize,
+        leaving: &mut impl FnMut(&Entry),
+    ) -> usize {
         if self.paged.is_empty() {
             self.back = self.front.split_off(self.kept(memory_bytes_max).min(self.front.len()));
         }
@@ -114,6 +119,7 @@ impl Level {
                 break;
             }
             let Some(entry) = self.back.pop_front() else { break };
+            leaving(&entry);
             freed += entry.message.footprint();
             self.paged.push(entry.sequence, entry.body_bytes(), entry.history());
         }
@@ -152,10 +158,21 @@ impl Level {
         }
     }
 
+    /// All messages, in order, wherever they are.
+    pub fn peek(&self) -> impl Iterator<Item = Peeked> {
+        let paged = self.paged.sequences();
+        let paged = paged.map(|sequence| Peeked::Paged(sequence, self.paged.history(sequence)));
+        in_memory(&self.front).chain(paged).chain(in_memory(&self.back))
+    }
+
     /// Every message in memory, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.front.iter().chain(&self.back)
     }
+}
+
+fn in_memory(part: &VecDeque<Entry>) -> impl Iterator<Item = Peeked> {
+    part.iter().cloned().map(Peeked::InMemory)
 }
 
 fn insert(part: &mut VecDeque<Entry>, entry: Entry) {

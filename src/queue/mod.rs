@@ -1,7 +1,8 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
 //! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`],
-//! [`duplicates`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single active consumer).
+//! [`duplicates`], [`holding`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single
+//! active consumer).
 
 pub mod arguments;
 pub mod consumers;
@@ -10,6 +11,7 @@ pub mod delivery_limit;
 pub mod duplicates;
 pub mod effects;
 pub mod expires;
+pub mod holding;
 mod level;
 #[cfg(test)]
 mod model;
@@ -33,7 +35,7 @@ pub use self::arguments::{QueueArguments, QueueType};
 pub use self::contents::Contents;
 pub use self::paged::History;
 pub use self::settings::Settings;
-pub use self::state::{Arrival, Counts, Enqueued, Settlement, State};
+pub use self::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Resource, Result};
@@ -44,10 +46,19 @@ use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
 use crate::queue::paging::{Found, PagedIn, Wanted};
-use crate::queue::ready::Entry;
+use crate::queue::ready::{Entry, Peeked};
 
 /// Identifies a connection within its broker.
 pub type ConnectionId = u64;
+
+/// Who a delivery was passed on to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelId {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The channel's number; 0 if it has none, as those of the embedding program.
+    pub number: u16,
+}
 
 /// What a queue was declared with `[amqp 0-9-1 queue.declare]`.
 #[derive(Clone, Debug)]
@@ -175,18 +186,56 @@ impl Queue {
         self.apply(now, effects, |state, _| state.set_paused(paused));
     }
 
-    /// Lets the next `count` messages go out although the queue is held.
-    pub fn release(self: &Arc<Self>, count: usize, now: Timestamp, effects: &mut Effects) {
-        self.apply(now, effects, |state, _| state.release(count));
+    /// Lets the next `count` messages go out although the queue is held. Errors: 406 if it is not.
+    pub fn release(
+        self: &Arc<Self>,
+        count: usize,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.apply(now, effects, |state, _| {
+            let hold = state.hold().ok_or_else(|| self.is_not_held())?;
+            hold.release(count);
+            Ok(())
+        })
     }
 
-    /// The first ready messages in memory, in order.
-    pub fn peek(&self, max: usize) -> Vec<Entry> {
-        self.state.lock().ready.iter().take(max).cloned().collect()
+    /// Lets the message after those go out, to the consumer with this tag whose channel is one
+    /// that is `meant`. Errors: 404, 406 if several are, or it is not the single active one, or
+    /// the queue is not held.
+    pub fn release_to(
+        self: &Arc<Self>,
+        consumer_tag: &ConsumerTag,
+        meant: impl Fn(ChannelId) -> bool,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        self.apply(now, effects, |state, _| {
+            let resource = || Resource::consumer(consumer_tag, &self.virtual_host);
+            let complaint = match state.consumers().called(consumer_tag, meant)[..] {
+                [] => return Err(Error::NotFound(resource())),
+                [id] if state.consumers().may_get(id) => {
+                    state.hold().ok_or_else(|| self.is_not_held())?.release_to(id);
+                    return Ok(());
+                }
+                [_] => "is not the active one of its queue",
+                _ => "is not the only one with its tag: name its connection, and its channel",
+            };
+            Err(Error::Precondition(format!("{} {complaint}", resource())))
+        })
     }
 
-    /// The deliveries that are not settled, oldest first: the message, who has it, since when.
-    pub fn unacked(&self) -> Vec<(Entry, Option<ConsumerTag>, Timestamp)> {
+    fn is_not_held(&self) -> Error {
+        Error::Precondition(format!("{} is not held", self.resource()))
+    }
+
+    /// The first ready messages, in order.
+    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+        self.state.lock().peek(max)
+    }
+
+    /// The deliveries that are not settled, oldest first.
+    pub fn unacked(&self) -> Vec<Outstanding> {
         self.state.lock().unacked()
     }
 
@@ -370,6 +419,7 @@ impl Queue {
     pub fn get(
         self: &Arc<Self>,
         no_ack: bool,
+        channel: ChannelId,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Got> {
@@ -378,7 +428,7 @@ impl Queue {
                 let kind = self.attributes.arguments.queue_type.as_str();
                 return Err(Error::SingleActiveConsumer(self.resource(), kind));
             }
-            let got = match state.get(no_ack, now, effects) {
+            let got = match state.get(no_ack, channel, now, effects) {
                 Some((id, entry, left)) => Got::Message(id, entry, left),
                 None if state.head_is_paged() => Got::PagedOut,
                 None => Got::Nothing,
@@ -498,7 +548,7 @@ impl Queue {
     pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
         let mut state = self.state.lock();
         let before = state.counts().footprint as isize;
-        state.page_out(written);
+        state.page_out(written, |entry| self.note_paged_out(entry));
         effects.footprint += state.counts().footprint as isize - before;
     }
 
@@ -511,10 +561,11 @@ impl Queue {
     pub fn page_in(
         self: &Arc<Self>,
         wanted: &Wanted,
-        messages: Vec<Option<PagedIn>>,
+        mut messages: Vec<Option<PagedIn>>,
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        self.recognise(wanted, &mut messages);
         self.apply(now, effects, |state, effects| state.page_in(wanted, messages, now, effects));
     }
 

@@ -270,7 +270,7 @@ impl World {
         let from = self.state.first_to_page_out().unwrap_or(u64::MAX);
         let written = self.items.range(from..).filter(|(_, item)| item.stored);
         let written: Vec<u64> = written.map(|(number, _)| *number).take(max).collect();
-        self.state.page_out(&written);
+        self.state.page_out(&written, |_| {});
         Ok(())
     }
 
@@ -368,7 +368,7 @@ impl World {
     }
 
     fn get(&mut self, no_ack: bool) -> Checked {
-        let got = self.state.get(no_ack, self.now, &mut self.effects);
+        let got = self.state.get(no_ack, ChannelId::default(), self.now, &mut self.effects);
         self.bury();
         let deaths = std::mem::take(&mut self.effects.deaths);
         let order = self.ready();
@@ -401,6 +401,7 @@ impl World {
         let source = self.consumers.len();
         let id = self.state.add_consumer(ConsumerSpec {
             tag: format!("c{source}").into(),
+            channel: ChannelId::default(),
             outlet: Arc::clone(&gate) as _,
             source: u32::try_from(source).unwrap(),
             no_ack,

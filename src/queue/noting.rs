@@ -10,6 +10,8 @@ use crate::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::paging::{PagedIn, Wanted};
+use crate::queue::ready::Entry;
 use crate::queue::state::{Arrival, Enqueued, Settlement, State};
 use crate::queue::{Got, Queue};
 
@@ -118,12 +120,42 @@ impl Queue {
         }
     }
 
+    /// A message leaves memory for the store.
+    pub(super) fn note_paged_out(&self, entry: &Entry) {
+        if let Some(journal) = &self.journal {
+            journal.note_paged_out(self.storage.id, entry.sequence, &entry.message);
+        }
+    }
+
+    /// Messages come back from the store: those that the journal knows are the same as before.
+    pub(super) fn recognise(&self, wanted: &Wanted, messages: &mut [Option<PagedIn>]) {
+        let Some(journal) = &self.journal else { return };
+        for (sequence, message) in wanted.sequences.iter().zip(messages) {
+            if let Some(message) = message
+                && let Some(known) = journal.find_paged(self.storage.id, *sequence)
+            {
+                message.message = known;
+            }
+        }
+    }
+
+    /// Messages that are lost without being read again: the journal tells of those it knows.
+    fn note_paged_dropped(&self, state: &State, because: DropReason, now: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        for sequence in state.ready.sequences_paged_below(u64::MAX) {
+            if let Some(message) = journal.find_paged(self.storage.id, sequence) {
+                self.note_dropped(&message, because, now);
+            }
+        }
+    }
+
     /// The ready messages are about to be purged. Those that have expired die first.
     pub(super) fn note_purge(&self, state: &State, now: Timestamp) {
         if self.journal.is_some() {
             for entry in state.ready.iter().filter(|entry| entry.expires_at > now) {
                 self.note_dropped(&entry.message, DropReason::Purged, now);
             }
+            self.note_paged_dropped(state, DropReason::Purged, now);
         }
     }
 
@@ -138,6 +170,7 @@ impl Queue {
         for message in state.messages() {
             self.note_dropped(message, DropReason::QueueDeleted, now);
         }
+        self.note_paged_dropped(state, DropReason::QueueDeleted, now);
     }
 
     /// A consumer has started, or is about to end.

@@ -69,9 +69,19 @@ impl Paged {
         }
     }
 
+    /// The sequences, in order.
+    pub fn sequences(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().flat_map(|run| run.first..run.first + run.count)
+    }
+
     /// The first sequences, up to `max`.
     pub fn head(&self, max: usize) -> Vec<u64> {
-        self.runs.iter().flat_map(|run| run.first..run.first + run.count).take(max).collect()
+        self.sequences().take(max).collect()
+    }
+
+    /// What is known of a message.
+    pub fn history(&self, sequence: u64) -> History {
+        self.histories.get(&sequence).copied().unwrap_or_default()
     }
 
     /// Takes the message that is first, if it is this one.

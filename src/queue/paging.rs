@@ -6,7 +6,7 @@ use crate::limits::{PAGE_OUT_KEPT_PART, PAGE_OUT_MESSAGES};
 use crate::message::Message;
 use crate::queue::effects::Effects;
 use crate::queue::paged::{History, Paged};
-use crate::queue::ready::Entry;
+use crate::queue::ready::{Entry, Peeked};
 use crate::queue::state::State;
 
 /// Messages that a queue wants back from the store.
@@ -80,8 +80,9 @@ impl State {
     }
 
     /// Pages out as many messages as are among those `written`, which are in ascending order.
-    pub fn page_out(&mut self, written: &[u64]) {
-        self.footprint -= self.ready.page_out(written);
+    /// `leaving` gets to see each.
+    pub fn page_out(&mut self, written: &[u64], leaving: impl FnMut(&Entry)) {
+        self.footprint -= self.ready.page_out(written, leaving);
         // What could not go now is looked at when there is more.
         self.page_out_above = self.footprint + self.storage.memory_bytes_max / PAGE_OUT_KEPT_PART;
     }
@@ -100,6 +101,17 @@ impl State {
     /// Whether the next message is not in memory.
     pub fn head_is_paged(&self) -> bool {
         self.ready.head_is_paged()
+    }
+
+    /// The first `max` ready messages, in order.
+    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+        let mut messages = self.ready.peek(max);
+        for message in &mut messages {
+            if let Peeked::Paged(sequence, history) = message {
+                history.redelivered |= *sequence < self.redelivered_below;
+            }
+        }
+        messages
     }
 
     /// Messages come back, as many as were read. One that could not be read is lost.

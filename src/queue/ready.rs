@@ -36,6 +36,15 @@ impl Entry {
     }
 }
 
+/// A ready message that is looked at.
+#[derive(Clone, Debug)]
+pub enum Peeked {
+    /// It is in memory.
+    InMemory(Entry),
+    /// It is in the store alone: its sequence, and what is known of it.
+    Paged(u64, History),
+}
+
 /// The ready messages of a queue, by level; [`Order`] says which level is served.
 #[derive(Debug)]
 pub struct Ready {
@@ -142,8 +151,23 @@ impl Ready {
 
     /// Messages that are paged out and come before this sequence.
     pub fn sequences_paged_below(&self, below: u64) -> impl Iterator<Item = u64> {
-        let paged = self.levels.iter().flat_map(|level| level.paged().head(usize::MAX));
+        let paged = self.levels.iter().flat_map(|level| level.paged().sequences());
         paged.filter(move |sequence| *sequence < below)
+    }
+
+    /// The first `max` messages, in the order in which they are served if no others come.
+    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+        let (mut order, mut occupied) = (self.order, self.occupied);
+        let mut levels: Vec<_> = self.levels.iter().map(|level| level.peek().peekable()).collect();
+        let next = || {
+            let at = order.next(&occupied)?;
+            let level = levels.get_mut(at)?;
+            let next = level.next();
+            order.taken(at);
+            occupied.set(at, level.peek().is_some());
+            next
+        };
+        std::iter::from_fn(next).take(max).collect()
     }
 
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
@@ -184,12 +208,12 @@ impl Ready {
     }
 
     /// Pages out as many as are among those `written`, which are in ascending order; tells how
-    /// many octets of memory that frees.
-    pub fn page_out(&mut self, written: &[u64]) -> usize {
+    /// many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(&mut self, written: &[u64], mut leaving: impl FnMut(&Entry)) -> usize {
         let levels = self.order.levels_of_arrivals();
         let levels = self.levels.iter_mut().take(levels);
         let max = self.memory_bytes_max;
-        let freed = levels.map(|level| level.page_out(written, max)).sum();
+        let freed = levels.map(|level| level.page_out(written, max, &mut leaving)).sum();
         self.count_paged();
         freed
     }

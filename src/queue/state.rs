@@ -10,31 +10,48 @@ use crate::clock::Timestamp;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::names::ConsumerTag;
-use crate::queue::QueueStorage;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
 use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, DeathReason, Effects, Returned};
 use crate::queue::expires::Lease;
+use crate::queue::holding::Hold;
 use crate::queue::overflow::Overflow;
 use crate::queue::priority::Order;
 use crate::queue::ready::{Entry, Ready};
 use crate::queue::settings::Settings;
 use crate::queue::ttl;
+use crate::queue::{ChannelId, QueueStorage};
 use crate::ring::Ring;
 
 /// A delivery that waits for its acknowledgement.
 #[derive(Debug)]
 pub(super) struct Unacked {
     pub(super) entry: Entry,
-    /// Who has it; `None` after basic.get.
+    /// The consumer that has it; `None` after basic.get.
     consumer: Option<ConsumerId>,
+    /// The channel that has it, for as long as that lives.
+    channel: ChannelId,
     delivered_at: Timestamp,
+}
+
+/// A delivery that was not settled yet, as somebody sees it who looks at the queue.
+#[derive(Clone, Debug)]
+pub struct Outstanding {
+    /// The message.
+    pub entry: Entry,
+    /// The consumer that has it; `None` after basic.get, and if the consumer was cancelled since.
+    pub consumer_tag: Option<ConsumerTag>,
+    /// The channel that has it.
+    pub channel: ChannelId,
+    /// Since when.
+    pub delivered_at: Timestamp,
 }
 
 /// A consumer that takes the next message.
 struct Claim {
     consumer: ConsumerId,
+    channel: ChannelId,
     source: u32,
     no_ack: bool,
     timeout_ms: Option<u64>,
@@ -132,9 +149,8 @@ pub struct State {
     pub(super) page_out_above: usize,
     next_delivery: u64,
     pub(super) footprint: usize,
-    paused: bool,
-    /// Messages that may go out although it is held.
-    released: usize,
+    /// It is held: it gives out only what it was told to.
+    hold: Option<Hold>,
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
@@ -163,8 +179,7 @@ impl State {
             page_out_above: 0,
             next_delivery: 1,
             footprint: 0,
-            paused: false,
-            released: 0,
+            hold: None,
             overdue_at: Timestamp::NEVER,
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
@@ -183,14 +198,17 @@ impl State {
         }
     }
 
-    /// The deliveries that are not settled: the message, who has it, since when.
-    pub fn unacked(&self) -> Vec<(Entry, Option<ConsumerTag>, Timestamp)> {
+    /// The deliveries that are not settled, oldest first.
+    pub fn unacked(&self) -> Vec<Outstanding> {
         let tag = |id: ConsumerId| {
             let consumer = self.consumers.at(id.slot).filter(|consumer| consumer.id == id);
             consumer.map(|consumer| consumer.spec.tag.clone())
         };
-        let unacked = self.unacked.iter().map(|(_, unacked)| {
-            (unacked.entry.clone(), unacked.consumer.and_then(tag), unacked.delivered_at)
+        let unacked = self.unacked.iter().map(|(_, unacked)| Outstanding {
+            entry: unacked.entry.clone(),
+            consumer_tag: unacked.consumer.and_then(tag),
+            channel: unacked.channel,
+            delivered_at: unacked.delivered_at,
         });
         unacked.collect()
     }
@@ -280,22 +298,21 @@ impl State {
     /// The consumer of the next message, if there is one that takes it.
     #[inline]
     fn claim(&mut self) -> Option<Claim> {
-        if self.is_stopped() {
-            return None;
-        }
-        let consumer = self.consumers.next()?;
-        self.released = self.released.saturating_sub(1);
+        let consumer = match &mut self.hold {
+            None => self.consumers.next()?,
+            Some(hold) => hold.choose(&mut self.consumers)?,
+        };
         if !consumer.spec.no_ack {
             consumer.unacked += 1;
         }
-        let ConsumerSpec { source, no_ack, timeout_ms, .. } = consumer.spec;
-        Some(Claim { consumer: consumer.id, source, no_ack, timeout_ms })
+        let ConsumerSpec { channel, source, no_ack, timeout_ms, .. } = consumer.spec;
+        Some(Claim { consumer: consumer.id, channel, source, no_ack, timeout_ms })
     }
 
     /// Gives a message to the consumer that claimed it.
     #[inline]
     fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
-        let &Claim { consumer, source, no_ack, timeout_ms } = claim;
+        let &Claim { consumer, channel, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
         if no_ack {
             self.note_gone(&entry, effects);
@@ -303,18 +320,24 @@ impl State {
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
         }
-        let id = self.keep_unacked(entry.clone(), Some(consumer), now);
+        let id = self.keep_unacked(entry.clone(), Some(consumer), channel, now);
         let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
         self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
         effects.deliveries.push(Delivery { slot, source, id, entry });
     }
 
     /// Keeps a message until its delivery is settled; returns the delivery's number.
-    fn keep_unacked(&mut self, entry: Entry, consumer: Option<ConsumerId>, now: Timestamp) -> u64 {
+    fn keep_unacked(
+        &mut self,
+        entry: Entry,
+        consumer: Option<ConsumerId>,
+        channel: ChannelId,
+        now: Timestamp,
+    ) -> u64 {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.footprint += entry.message.footprint();
-        self.unacked.push(id, Unacked { entry, consumer, delivered_at: now });
+        self.unacked.push(id, Unacked { entry, consumer, channel, delivered_at: now });
         id
     }
 
@@ -354,25 +377,17 @@ impl State {
 
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_paused(&mut self, paused: bool) {
-        self.paused = paused;
-        self.released = 0;
+        self.hold = paused.then(Hold::default);
     }
 
     /// Whether it is held.
     pub fn is_paused(&self) -> bool {
-        self.paused
+        self.hold.is_some()
     }
 
-    /// Lets the next messages go out although the queue is held.
-    pub fn release(&mut self, count: usize) {
-        if self.paused {
-            self.released = self.released.saturating_add(count);
-        }
-    }
-
-    #[inline]
-    fn is_stopped(&self) -> bool {
-        self.paused && self.released == 0
+    /// What may go out although it is held; `None` if it is not.
+    pub fn hold(&mut self) -> Option<&mut Hold> {
+        self.hold.as_mut()
     }
 
     fn pop_ready(&mut self) -> Option<Entry> {
@@ -381,21 +396,22 @@ impl State {
         Some(entry)
     }
 
-    /// basic.get: takes the message that is next. The reply holds the delivery's number (0 with
-    /// `no_ack`) and how many messages remain ready.
+    /// basic.get: `channel` takes the message that is next. The reply holds the delivery's number
+    /// (0 with `no_ack`) and how many messages remain ready.
     pub fn get(
         &mut self,
         no_ack: bool,
+        channel: ChannelId,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Option<(u64, Entry, usize)> {
         self.lease.renew(now);
         self.expire(now, effects);
-        if self.is_stopped() {
+        if self.hold.as_ref().is_some_and(|hold| !hold.lets_anybody()) {
             return None;
         }
         let entry = self.pop_ready()?;
-        self.released = self.released.saturating_sub(1);
+        self.hold.iter_mut().for_each(Hold::note_taken);
         self.expire(now, effects);
         self.ready.shrink();
         let id = if no_ack {
@@ -403,7 +419,7 @@ impl State {
             self.forget_key(&entry.message);
             0
         } else {
-            self.keep_unacked(entry.clone(), None, now)
+            self.keep_unacked(entry.clone(), None, channel, now)
         };
         Some((id, entry, self.ready.len()))
     }
@@ -528,6 +544,7 @@ impl State {
         if self.consumers.remove(id).is_none() {
             return false;
         }
+        self.hold.iter_mut().for_each(|hold| hold.forget(id));
         let last = self.consumers.is_empty();
         if last {
             self.lease.renew(now);

@@ -126,6 +126,7 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> Result<Arc<Queue>> {
         let arguments = self.queue_arguments(session, &name, generated, declare)?;
+        self.check_deprecated(&name, declare, &arguments)?;
         self.lint_queue(&name, &declare.arguments, &arguments)?;
         let attributes = QueueAttributes {
             durable: declare.is_durable(),

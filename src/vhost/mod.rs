@@ -8,6 +8,7 @@ pub mod dead_letter;
 pub(crate) mod declare;
 mod delayed;
 mod delete;
+mod deprecated;
 mod enqueue;
 mod equivalence;
 mod exchange;
@@ -37,6 +38,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::bind::Bind;
 pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
+pub(crate) use self::noting::Noter;
 pub use self::policy::{ApplyTo, Policy, PolicyError};
 pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
@@ -53,10 +55,10 @@ use crate::faults::Registry;
 use crate::journal::Journal;
 use crate::lint::Lints;
 use crate::memory::Memory;
-use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
-use crate::queue::Queue;
 use crate::queue::effects::{Effects, StoreId};
+use crate::queue::{ChannelId, Queue};
 use crate::timers::{Sleeper, Timers};
 use crate::vhost::extension::Extension;
 
@@ -88,6 +90,8 @@ pub struct Shared {
     pub journal: Option<Arc<Journal>>,
     /// What is seldom meant, if that is looked for.
     pub lints: Option<Arc<Lints>>,
+    /// What RabbitMQ 4.3 does not permit is refused.
+    pub deny_deprecated: bool,
     /// Told of everything that is done.
     pub changes: Arc<Changes>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
@@ -242,13 +246,27 @@ impl VirtualHost {
     }
 
     /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
-    /// somebody takes them; after them it is held again. Adds to what was let go before; without
-    /// effect on a queue that is not held. Errors: 404.
+    /// somebody takes them; after them it is held again. Adds to what was let go before. Errors:
+    /// 404, 406 if the queue is not held.
     pub fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
         let mut effects = Effects::new();
-        self.queue(queue)?.release(count, self.now(), &mut effects);
+        let result = self.queue(queue)?.release(count, self.now(), &mut effects);
         self.run(&mut effects);
-        Ok(())
+        result
+    }
+
+    /// Lets the message after those go to a consumer. See [`Queue::release_to`].
+    pub(crate) fn release_to(
+        self: &Arc<Self>,
+        queue: &str,
+        consumer_tag: &ConsumerTag,
+        meant: impl Fn(ChannelId) -> bool,
+    ) -> Result<()> {
+        let mut effects = Effects::new();
+        let queue = self.queue(queue)?;
+        let result = queue.release_to(consumer_tag, meant, self.now(), &mut effects);
+        self.run(&mut effects);
+        result
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until

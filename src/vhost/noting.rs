@@ -2,19 +2,41 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::exchange::matching::binding_matches;
 use crate::journal::{EventKind, Journal, UsedBinding};
 use crate::limits::JOURNAL_BINDINGS_MAX;
 use crate::message::Message;
+use crate::names::VirtualHostName;
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::{Destination, Exchange};
 use crate::vhost::route::{Route, Subject};
+
+/// Tells the journal from any thread, for as long as it likes: it keeps no virtual host alive.
+pub(crate) struct Noter {
+    journal: Arc<Journal>,
+    clock: Clock,
+    virtual_host: VirtualHostName,
+}
+
+impl Noter {
+    /// Something has happened to a message, now.
+    pub fn note(&self, message: &Message, kind: EventKind) {
+        self.journal.note(self.clock.now(), &self.virtual_host, Some(message), kind);
+    }
+}
 
 impl VirtualHost {
     /// The journal, if it is on.
     #[inline]
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
         self.shared.journal.as_ref()
+    }
+
+    /// What tells the journal without the virtual host, if the journal is on.
+    pub(crate) fn noter(&self) -> Option<Noter> {
+        let (clock, virtual_host) = (self.shared.clock.clone(), self.name.clone());
+        self.journal().map(|journal| Noter { journal: Arc::clone(journal), clock, virtual_host })
     }
 
     /// Tells the journal what has happened, perhaps to a message.

@@ -1,12 +1,15 @@
 //! Long backlogs live in the store: reads and writes for the queues that ask for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::limits::{PAGE_IN_BYTES, PAGE_OUT_MESSAGES};
-use crate::persist::messages;
+use crate::error::{Error, Result};
+use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES, PAGE_OUT_MESSAGES};
+use crate::persist::messages::{self, Decoded};
 use crate::queue::Queue;
-use crate::queue::effects::Effects;
+use crate::queue::effects::{Effects, StoreId};
 use crate::queue::paging::PagedIn;
+use crate::queue::ready::{Entry, Peeked};
 use crate::vhost::VirtualHost;
 
 impl VirtualHost {
@@ -66,5 +69,69 @@ impl VirtualHost {
         let any = !messages.is_empty();
         queue.page_in(&wanted, messages, self.now(), effects);
         any
+    }
+
+    /// The first `max` ready messages of a queue, in the order in which they are served if no
+    /// others come. Those that are in the store are read and stay there. Errors: 541.
+    pub(crate) fn peek(&self, queue: &Queue, max: usize) -> Result<Vec<Entry>> {
+        let peeked = queue.peek(max);
+        let mut paged = self.read_paged(queue, &peeked)?;
+        let entries = peeked.into_iter().filter_map(|peeked| match peeked {
+            Peeked::InMemory(entry) => Some(entry),
+            // What is not there was taken meanwhile.
+            Peeked::Paged(sequence, history) => {
+                let PagedIn { message, expires_at } = paged.remove(&sequence)?;
+                Some(Entry {
+                    message,
+                    sequence,
+                    expires_at,
+                    delivery_count: history.delivery_count,
+                    redelivered: history.redelivered,
+                    stored: true,
+                })
+            }
+        });
+        Ok(entries.collect())
+    }
+
+    /// Those of the messages that are in the store alone, by sequence.
+    fn read_paged(&self, queue: &Queue, peeked: &[Peeked]) -> Result<HashMap<u64, PagedIn>> {
+        let sequences = peeked.iter().filter_map(|peeked| match peeked {
+            Peeked::Paged(sequence, _) => Some(*sequence),
+            Peeked::InMemory(_) => None,
+        });
+        let mut sequences: Vec<u64> = sequences.collect();
+        sequences.sort_unstable();
+        let mut found = HashMap::with_capacity(sequences.len());
+        self.read_stored(queue.storage().id, &sequences, |sequence, stored| {
+            found.extend(stored.map(|Decoded { message, deadline, .. }| {
+                (sequence, PagedIn { message, expires_at: deadline })
+            }));
+        })?;
+        Ok(found)
+    }
+
+    /// Reads messages of a queue or an exchange from the store, in order; one that is not there
+    /// is `None`. Errors: 541.
+    pub(super) fn read_stored(
+        &self,
+        id: StoreId,
+        sequences: &[u64],
+        mut each: impl FnMut(u64, Option<Decoded>),
+    ) -> Result<()> {
+        let Some(store) = self.persistence() else { return Ok(()) };
+        let mut scratch = Vec::new();
+        let mut rest = sequences;
+        while !rest.is_empty() {
+            let chunk = rest.get(..PAGE_IN_MESSAGES.min(rest.len())).unwrap_or_default();
+            let stored = store.look_up(id, chunk, PAGE_IN_BYTES).map_err(Error::Storage)?;
+            let (read, left) = rest.split_at(stored.len().clamp(1, rest.len()));
+            rest = left;
+            for (sequence, stored) in read.iter().zip(stored) {
+                let decoded = stored.and_then(|s| messages::decode(&s, id, &mut scratch));
+                each(*sequence, decoded);
+            }
+        }
+        Ok(())
     }
 }

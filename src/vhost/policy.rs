@@ -7,6 +7,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::{Pattern, PatternError};
+use crate::exchange::erlang_term;
 use crate::field_value::{get, string};
 use crate::names::ExchangeName;
 use crate::queue::arguments::ArgumentError;
@@ -15,18 +16,22 @@ use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::Exchange;
 
-/// Keys that RabbitMQ once knew, for mirrored queues. They are taken and do nothing.
-const WITHOUT_EFFECT: &[&str] = &[
+/// Keys that RabbitMQ once knew, for mirrored queues. They are taken and do nothing, unless what is
+/// deprecated is denied.
+const MIRRORING: &[&str] = &[
     "ha-mode",
     "ha-params",
     "ha-sync-mode",
     "ha-sync-batch-size",
     "ha-promote-on-shutdown",
     "ha-promote-on-failure",
-    "federation-upstream",
-    "federation-upstream-set",
-    "queue-master-locator",
 ];
+
+/// The same, of another feature.
+const MASTER_LOCATOR: &str = "queue-master-locator";
+
+/// Keys for what needs several nodes.
+const WITHOUT_EFFECT: &[&str] = &["federation-upstream", "federation-upstream-set", MASTER_LOCATOR];
 
 const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 
@@ -139,7 +144,7 @@ pub enum PolicyError {
     /// There are no settings.
     #[error("Validation failed\n\nno policy provided\n")]
     Empty,
-    /// Keys that nobody knows.
+    /// Keys that nobody knows, with their values, as RabbitMQ prints them.
     #[error("Validation failed\n\n[{0}] are not recognised policy settings\n")]
     UnknownKeys(String),
     /// A value that the key cannot have.
@@ -210,22 +215,37 @@ impl Policies {
 }
 
 impl Policy {
+    /// All keys have to be known.
+    fn check_keys(&self, is_known: impl Fn(&str) -> bool) -> Result<(), PolicyError> {
+        let settings = self.definition.inner().iter();
+        let unknown = settings.filter(|(key, _)| !is_known(key.as_str())).map(|(key, value)| {
+            let key = erlang_term::binary(key.as_str().as_bytes());
+            format!("{{{key},{}}}", erlang_term::value(value))
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() { Ok(()) } else { Err(PolicyError::UnknownKeys(unknown.join(","))) }
+    }
+
+    /// What RabbitMQ 4.3 does not permit.
+    fn check_deprecated(&self) -> Result<(), PolicyError> {
+        self.check_keys(|key| !MIRRORING.contains(&key))?;
+        if get(&self.definition, MASTER_LOCATOR).is_some() {
+            let text = "use of deprecated queue-master-locator argument is not permitted";
+            return Err(PolicyError::Value(text.into()));
+        }
+        Ok(())
+    }
+
     fn parse(&self) -> Result<Parsed, PolicyError> {
         if self.definition.inner().is_empty() {
             return Err(PolicyError::Empty);
         }
         let keys = self.definition.inner().keys().map(|key| key.as_str());
-        let is_known = |key: &str| {
-            QueueArguments::is_policy_key(key)
-                || key == ALTERNATE_EXCHANGE
-                || WITHOUT_EFFECT.contains(&key)
-        };
-        let unknown: Vec<_> = keys.clone().filter(|key| !is_known(key)).collect();
-        if !unknown.is_empty() {
-            let list: Vec<_> = unknown.iter().map(|key| format!("<<\"{key}\">>")).collect();
-            return Err(PolicyError::UnknownKeys(list.join(",")));
-        }
-        for key in keys.filter(|key| WITHOUT_EFFECT.contains(key)) {
+        let has_no_effect = |key: &str| WITHOUT_EFFECT.contains(&key) || MIRRORING.contains(&key);
+        self.check_keys(|key| {
+            QueueArguments::is_policy_key(key) || key == ALTERNATE_EXCHANGE || has_no_effect(key)
+        })?;
+        for key in keys.filter(|key| has_no_effect(key)) {
             tracing::warn!("policy setting {key} has no effect: there is one node");
         }
         let invalid = |error: ArgumentError| {
@@ -260,6 +280,9 @@ impl VirtualHost {
     /// # Errors
     /// If the pattern, a key or a value cannot be used; nothing changes then.
     pub fn set_policy(self: &Arc<Self>, name: &str, policy: Policy) -> Result<(), PolicyError> {
+        if self.denies_deprecated() {
+            policy.check_deprecated()?;
+        }
         self.insert_policy(false, name, &policy)?;
         self.record_policy(false, name, Some(&policy));
         self.apply_policies();
@@ -284,14 +307,7 @@ impl VirtualHost {
         name: &str,
         policy: Policy,
     ) -> Result<(), PolicyError> {
-        let keys = policy.definition.inner().keys().map(|key| key.as_str());
-        let refused: Vec<_> = keys
-            .filter(|key| !OPERATOR_KEYS.contains(key))
-            .map(|key| format!("<<\"{key}\">>"))
-            .collect();
-        if !refused.is_empty() {
-            return Err(PolicyError::UnknownKeys(refused.join(",")));
-        }
+        policy.check_keys(|key| OPERATOR_KEYS.contains(&key))?;
         self.insert_policy(true, name, &policy)?;
         self.record_policy(true, name, Some(&policy));
         self.apply_policies();

@@ -145,7 +145,7 @@ impl VirtualHost {
         let delays = exchange.delays().ok_or("it keeps no messages")?;
         delays.continue_from(contents.next_sequence);
         let sequences: Vec<u64> = contents.found.iter().map(|found| found.sequence).collect();
-        let is_read = self.read_stored(exchange.store_id, &sequences, |sequence, stored| {
+        let read = self.read_stored(exchange.store_id, &sequences, |sequence, stored| {
             let Some(stored) = stored else { return };
             let kept = Kept::stored(stored.message, stored.routing_keys, sequence);
             self.shared.memory.add(kept.footprint() as isize);
@@ -153,10 +153,7 @@ impl VirtualHost {
                 self.shared.timers.schedule(deadline, self, &exchange);
             }
         });
-        if !is_read {
-            return Err("the store cannot be read".to_owned());
-        }
-        Ok(())
+        read.map_err(|error| error.to_string())
     }
 
     /// Remembers over a stop in order what is to be known of the messages of durable queues. The

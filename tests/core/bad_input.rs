@@ -466,7 +466,8 @@ fn policies_that_cannot_be_change_nothing() {
     }
     for key in ["", "x-max-length", "max-priority", "queue-type", "single-active-consumer"] {
         let error = refused(Policy::new("").with(key, int(1)).with("max-length", int(1)));
-        let text = format!("[<<\"{key}\">>] are not recognised policy settings");
+        let key = if key.is_empty() { "<<>>".into() } else { format!("<<\"{key}\">>") };
+        let text = format!("[{{{key},1}}] are not recognised policy settings");
         assert!(error.to_string().contains(&text), "{error}");
     }
     assert_eq!(refused(Policy::new("q")), PolicyError::Empty);

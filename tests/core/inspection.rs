@@ -2,7 +2,7 @@
 
 use leveret::{Binding, Broker, Error, Publish};
 
-use crate::support::{World, int, refusal, string, waiting};
+use crate::support::{World, int, quorum_queue, refusal, string};
 
 fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
     let messages = broker.peek("/", queue, 10).unwrap();
@@ -29,6 +29,22 @@ fn looking_takes_nothing() {
 }
 
 #[test]
+fn a_quorum_queue_is_seen_in_the_order_in_which_it_delivers() {
+    let world = World::new();
+    world.channel.queue_declare_with(&quorum_queue("q", [])).unwrap();
+    for (number, priority) in [0, 9, 0, 9, 9, 0, 9, 9, 1].into_iter().enumerate() {
+        let publish = Publish::to_queue("q").body(number.to_string()).priority(priority);
+        world.channel.basic_publish(publish).unwrap();
+    }
+    world.get("q").reject(true).unwrap();
+    world.take("q").unwrap();
+    world.take("q").unwrap();
+    let peeked: Vec<_> = bodies(&world.broker, "q");
+    assert_eq!(peeked, world.drain("q").into_iter().map(String::into_bytes).collect::<Vec<_>>());
+    assert_eq!(peeked.len(), 7);
+}
+
+#[test]
 fn who_has_what_is_not_acknowledged() {
     let world = World::new();
     world.declare("q");
@@ -42,29 +58,41 @@ fn who_has_what_is_not_acknowledged() {
     assert_eq!((by_get.message.body(), &by_get.consumer_tag), (&b"a"[..], &None));
     let tag = by_consumer.consumer_tag.as_ref().unwrap();
     assert_eq!((by_consumer.message.body(), tag.as_str()), (&b"b"[..], consumer.tag()));
+    assert_eq!((by_get.connection, by_consumer.connection), (1, 1));
+    assert_eq!((&by_get.connection_name, by_get.channel), (&None, 0));
     let waited = by_consumer.delivered_at.as_millis() - by_get.delivered_at.as_millis();
     assert_eq!(waited, 5);
+    // The channel has what its consumer had.
+    drop(consumer);
+    let unacked = world.broker.unacked("/", "q").unwrap();
+    assert_eq!((&unacked[1].consumer_tag, unacked[1].connection), (&None, 1));
     got.ack().unwrap();
     delivery.ack().unwrap();
     assert!(world.broker.unacked("/", "q").unwrap().is_empty());
 }
 
 #[test]
-fn a_held_queue_lets_go_as_many_as_it_is_told() {
+fn many_messages_are_published_with_one_wait() {
     let world = World::new();
     world.declare("q");
-    let host = world.broker.virtual_host("/").unwrap();
-    host.set_paused("q", true).unwrap();
-    let consumer = world.channel.basic_consume("q").unwrap();
-    world.publish("q", ["a", "b", "c", "d"]);
-    assert!(waiting(&consumer).is_empty());
-    host.release_next("q", 2).unwrap();
-    assert_eq!(waiting(&consumer), ["a", "b"]);
-    drop(consumer);
-    host.release_next("q", 1).unwrap();
-    assert!(world.take("q").is_some() && world.take("q").is_none());
-    host.set_paused("q", false).unwrap();
-    assert!(world.take("q").is_some());
+    let full = [("x-max-length", int(10)), ("x-overflow", string("reject-publish"))];
+    world.declare_with("full", full);
+    let to = |queue: &'static str, count: usize| {
+        (0..count).map(move |n| Publish::to_queue(queue).body(n.to_string()).mandatory())
+    };
+    assert_eq!(world.broker.publish_all(to("q", 1000)).unwrap(), 1000);
+    assert_eq!(world.drain("q"), (0..1000).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(world.broker.publish_all(to("full", 15)).unwrap(), 10);
+    let mixed = to("q", 3).chain(to("nowhere", 2)).chain(to("q", 300));
+    assert_eq!(world.channel.publish_all(mixed).unwrap(), 303);
+    assert_eq!(world.channel.take_returned().unwrap().routing_key(), "nowhere");
+    assert_eq!(world.channel.publish_all(to("q", 2)).unwrap(), 2, "confirms go on counting");
+    assert!(world.channel.publish_and_confirm(Publish::to_queue("q")).unwrap().is_ack());
+    let wrong = Publish::to_exchange("none", "");
+    let result = world.broker.publish_all(to("q", 1).chain([wrong]).chain(to("q", 1)));
+    assert_eq!(refusal(result).0, 404);
+    assert_eq!(world.ready("q"), 303 + 2 + 1 + 1);
+    assert_eq!(world.broker.publish_all([]).unwrap(), 0);
 }
 
 #[test]

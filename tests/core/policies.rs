@@ -164,7 +164,7 @@ fn bad_policies_change_nothing() {
     ));
     assert_eq!(
         refused(Policy::new("q").with("no-such-key", int(1))).to_string(),
-        "Validation failed\n\n[<<\"no-such-key\">>] are not recognised policy settings\n"
+        "Validation failed\n\n[{<<\"no-such-key\">>,1}] are not recognised policy settings\n"
     );
     assert!(matches!(refused(Policy::new("q").with("max-length", int(-1))), PolicyError::Value(_)));
     let not_a_limit = Policy::new("q").with("dead-letter-exchange", string("x"));

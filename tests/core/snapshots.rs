@@ -39,7 +39,7 @@ fn definitions_and_messages_are_what_they_were() {
     world.channel.basic_publish(Publish::to_exchange("orders", "order.new").body("d")).unwrap();
     let before = names(&world.broker);
     let used = world.broker.memory_used();
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
     assert_eq!((snapshot.queue_count(), snapshot.message_count()), (1, 4));
 
     world.channel.queue_unbind("mail", &Binding::new("orders", "order.*")).unwrap();
@@ -80,7 +80,7 @@ fn consumers_of_queues_that_stay_go_on() {
     host.set_paused("jobs", true).unwrap();
     world.publish("jobs", ["a", "b"]);
     world.publish("own", ["mine"]);
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
 
     host.set_paused("jobs", false).unwrap();
     let first = consumer.recv().unwrap();
@@ -104,7 +104,7 @@ fn consumers_of_queues_that_stay_go_on() {
     let (connection, mut declared) = (world.broker.connect().unwrap(), own);
     declared.queue = "theirs".into();
     connection.open_channel().unwrap().queue_declare_with(&declared).unwrap();
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
     drop(connection);
     world.broker.restore(&snapshot).unwrap();
     assert_eq!(names(&world.broker).0, ["jobs", "own"]);
@@ -116,7 +116,7 @@ fn what_was_delivered_is_there_as_if_given_back() {
     world.channel.queue_declare_with(&quorum_queue("q", [("x-delivery-limit", int(5))])).unwrap();
     world.publish("q", ["a", "b"]);
     let held = world.get("q");
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
     held.ack().unwrap();
     assert_eq!(world.drain("q"), ["b"]);
     world.broker.restore(&snapshot).unwrap();
@@ -155,7 +155,7 @@ fn time_goes_on_from_where_it_was() {
     delayed("second", 40_000);
     delayed("first", 20_000);
     world.advance_ms(10_000);
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
     assert_eq!(snapshot.message_count(), 3);
 
     world.advance_ms(3_600_000);
@@ -203,7 +203,7 @@ fn exchanges_remember_what_they_remembered() {
     };
     once("a");
     ["1", "2", "3"].iter().for_each(|body| recent(body));
-    let snapshot = world.broker.snapshot();
+    let snapshot = world.broker.snapshot().unwrap();
     once("b");
     recent("4");
     world.broker.restore(&snapshot).unwrap();
@@ -226,7 +226,7 @@ fn users_policies_and_virtual_hosts() {
     access.users.put(user("known"));
     access.permissions.set("known".into(), "/".into(), Permissions::full());
     host.set_policy("p", Policy::new("^q").with("max-length", int(2))).unwrap();
-    let snapshot = broker.snapshot();
+    let snapshot = broker.snapshot().unwrap();
 
     access.users.put(user("new"));
     access.permissions.set("known".into(), "other".into(), Permissions::full());
@@ -370,7 +370,7 @@ proptest! {
     ) {
         let mut play = Play::new();
         before.iter().for_each(|step| play.take(step));
-        let snapshot = play.world.broker.snapshot();
+        let snapshot = play.world.broker.snapshot().unwrap();
         let state = play.state();
         after.iter().for_each(|step| play.take(step));
         play.world.broker.restore(&snapshot).unwrap();

@@ -134,3 +134,75 @@ fn a_consumer_gets_a_backlog_from_disk() {
         delivery.ack().unwrap();
     }
 }
+
+#[test]
+fn the_journal_knows_a_message_again_that_was_on_disk() {
+    let directory = Directory::new();
+    let broker = directory.open_with(|builder| builder.journal(100_000));
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("dead")).unwrap();
+    let arguments = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "dead".into()),
+    ]);
+    one.queue_declare_with(&durable_with("q", arguments)).unwrap();
+    one.queue_declare_with(&durable("purged")).unwrap();
+    for number in 0..COUNT {
+        one.basic_publish(persistent("q", &body(number))).unwrap();
+        one.basic_publish(persistent("purged", &body(number))).unwrap();
+    }
+    confirm(&one, persistent("q", "last"));
+    assert!(broker.memory_used() < COUNT * 150, "{} octets in memory", broker.memory_used());
+
+    let journal = broker.journal();
+    let published = journal.published().with_key("q").with_body(body(COUNT / 2)).assert_one();
+    while let Some(delivery) = one.basic_get("q").unwrap() {
+        delivery.reject(false).unwrap();
+    }
+    for delivery in one.basic_consume("dead").unwrap().take(COUNT + 1) {
+        delivery.ack().unwrap();
+    }
+    let events = journal.events().of_message(&published);
+    let story: Vec<_> = events.iter().map(|event| event.to_string()).collect();
+    let parts = [
+        "published to the default exchange with key 'q'",
+        "routed to 'q'",
+        "enqueued in 'q'",
+        "taken from 'q' by basic.get",
+        "rejected in 'q'",
+        "dead-lettered from 'q'",
+        "enqueued in 'dead'",
+        "delivered from 'dead'",
+        "acknowledged in 'dead'",
+    ];
+    for part in parts {
+        let found = story.iter().filter(|line| line.contains(part)).count();
+        assert_eq!(found, 1, "{part} in {story:#?}");
+    }
+    assert_eq!(one.queue_purge("purged").unwrap(), COUNT);
+    journal.dropped().in_queue("purged").assert_count(COUNT);
+}
+
+#[test]
+fn peeking_reads_what_is_on_disk_and_leaves_it_there() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable_with("q", table([("x-max-priority", 3.into())]))).unwrap();
+    for number in 0..COUNT {
+        let publish = persistent("q", &body(number)).priority((number % 4) as u8);
+        one.basic_publish(publish.expiration_ms(60_000)).unwrap();
+    }
+    confirm(&one, persistent("q", "last"));
+    let peek = |max| broker.peek("/", "q", max).unwrap();
+    let before = broker.memory_used();
+    let all = peek(usize::MAX);
+    assert!(broker.memory_used() == before && before < COUNT * 150, "{before} octets in memory");
+    assert_eq!(peek(COUNT / 2).len(), COUNT / 2);
+    let expires_at = Some(broker.now().after_ms(60_000));
+    assert!(all[..COUNT].iter().all(|message| message.expires_at() == expires_at));
+    let peeked: Vec<_> =
+        all.iter().map(|m| String::from_utf8(m.body().to_vec()).unwrap()).collect();
+    assert_eq!(peeked, bodies(&one, "q"));
+    assert!(peek(10).is_empty());
+}

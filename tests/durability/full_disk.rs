@@ -80,3 +80,19 @@ fn consumers_go_on_and_their_acknowledgements_bring_space_back() {
     assert!(publisher.join().unwrap());
     assert_eq!(broker.storage_failure(), None, "without any help from outside");
 }
+
+#[test]
+fn the_journal_notes_a_confirm_when_it_is_sent() {
+    let disk = SimulatedDisk::new(3);
+    let records = Arc::new(MemoryStore::new());
+    let builder = builder(START).segment_bytes(16 << 10).journal(10_000);
+    let broker = builder.open_on(records, Arc::new(disk.clone())).unwrap();
+    let (confirmed, publisher) = fill(&broker, &disk);
+    let journal = broker.journal();
+    assert_eq!(journal.confirmed().count(), 40 + confirmed);
+    // The queue has the one that waits for the disk.
+    wait_until(|| journal.enqueued().count() == 40 + confirmed + 1);
+    disk.limit_space(None);
+    assert!(publisher.join().unwrap());
+    journal.confirmed().assert_count(80);
+}

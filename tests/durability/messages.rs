@@ -263,3 +263,15 @@ fn what_expires_while_the_broker_is_down_reaches_the_dead_letter_queue() {
     assert_eq!(bodies(&two, "a"), [""; 0]);
     assert_eq!(bodies(&two, "z"), ["late"]);
 }
+
+#[test]
+fn many_messages_are_confirmed_together_once_they_are_durable() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    channel(&broker).queue_declare_with(&durable("q")).unwrap();
+    let all = (0..1000).map(|number| persistent("q", &number.to_string()));
+    assert_eq!(broker.publish_all(all).unwrap(), 1000);
+    let broker = directory.crash().open();
+    let expected: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
+    assert_eq!(bodies(&channel(&broker), "q"), expected);
+}

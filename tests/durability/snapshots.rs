@@ -31,7 +31,7 @@ fn what_is_restored_survives_and_what_was_replaced_does_not() {
     confirm(&one, Publish::to_queue("q").body("transient"));
     later("delayed");
     let held = one.basic_get("counted").unwrap().unwrap();
-    let snapshot = broker.snapshot();
+    let snapshot = broker.snapshot().unwrap();
 
     held.ack().unwrap();
     assert_eq!(bodies(&one, "q"), ["a", "b", "transient"]);
@@ -65,7 +65,7 @@ fn a_backlog_on_disk_is_part_of_it() {
         confirm(&one, persistent("q", &body(number)));
     }
     assert!(broker.memory_used() < COUNT * 200 / 2);
-    let snapshot = broker.snapshot();
+    let snapshot = broker.snapshot().unwrap();
     assert_eq!(snapshot.message_count(), COUNT);
     assert_eq!(bodies(&one, "q").len(), COUNT);
     broker.restore(&snapshot).unwrap();

@@ -1,5 +1,7 @@
 //! Confirms that say no, are late, or never come.
 
+use leveret::journal::EventKind;
+
 use super::*;
 
 fn orders(broker: &Broker) {
@@ -78,4 +80,38 @@ async fn a_confirm_is_lost() {
     assert!(pending.await);
     assert_eq!(rule.fired(), 1);
     assert_eq!(drain(&broker).len(), 3);
+}
+
+#[tokio::test]
+async fn the_journal_knows_which_confirms_went_out() {
+    let broker = Broker::builder().manual_clock(ManualClock::default()).journal(1000).build();
+    behind(&broker).queue_declare("q").unwrap();
+    let connection = connect(&broker).await;
+    let channel = confirming(&connection).await;
+    let rule = broker.faults().confirms().matching(|m| m.body() == b"2").hold();
+    let mut confirms = Vec::new();
+    for body in ["1", "2", "3"] {
+        confirms.push(send(&channel, ("", "q"), body).await.unwrap());
+    }
+    let last = confirms.pop().unwrap();
+    assert!(within("a confirm", last).await.unwrap().is_ack());
+    broker.journal().confirmed().assert_texts(["1", "3"]);
+    rule.release();
+    broker.journal().confirmed().assert_texts(["1", "3", "2"]);
+    let tags: Vec<_> = broker.journal().confirmed().iter().map(|e| e.kind.clone()).collect();
+    let expected = [1, 3, 2].map(|delivery_tag| EventKind::Confirmed { delivery_tag });
+    assert_eq!(tags, expected);
+
+    // The client is gone before it could hear of these.
+    let cut = broker.faults().publishes().nth(2).afterwards().drop_connection();
+    let channel = confirming(&connect(&broker).await).await;
+    for body in ["4", "5"] {
+        drop(send(&channel, ("", "q"), body).await.unwrap());
+    }
+    until("the cut", || cut.fired() == 1).await;
+    broker.eventually(
+        |broker| broker.journal().enqueued().with_body("5").count() == 1,
+        Duration::from_secs(10),
+    );
+    broker.journal().confirmed().with_body("5").assert_none();
 }

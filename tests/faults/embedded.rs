@@ -71,3 +71,42 @@ fn deliveries_come_twice_or_late_or_end_the_channel() {
     assert_eq!(drain(&broker), [("3".to_owned(), true)]);
     faults.assert_all_fired();
 }
+
+#[test]
+fn the_journal_says_what_the_publisher_was_told_and_when() {
+    let builder = Broker::builder().manual_clock(ManualClock::default()).journal(100);
+    let broker = builder.build();
+    behind(&broker).queue_declare("q").unwrap();
+    let faults = broker.faults();
+    faults.confirms().matching(|m| m.body() == b"no").nack();
+    let held = faults.confirms().matching(|m| m.body() == b"late").hold();
+    faults.confirms().matching(|m| m.body() == b"never").lose();
+    let cut = faults.publishes().matching(|m| m.body() == b"cut").afterwards();
+    let cut = cut.drop_connection();
+    let publishing = |body: &'static str| {
+        let channel = behind(&broker);
+        let publish = Publish::to_queue("q").body(body);
+        std::thread::spawn(move || channel.publish_and_confirm(publish))
+    };
+    assert!(matches!(publishing("no").join().unwrap(), Ok(Confirmed::Nack)));
+    let late = publishing("late");
+    broker.eventually(|_| held.fired() == 1, Duration::from_secs(10));
+    let _never = publishing("never");
+    assert_eq!(publishing("cut").join().unwrap().unwrap_err(), Error::ConnectionLost);
+    assert!(publishing("yes").join().unwrap().unwrap().is_ack());
+    assert_eq!(cut.fired(), 1);
+
+    let journal = broker.journal();
+    journal.nacked().assert_texts(["no"]);
+    journal.confirmed().assert_texts(["yes"]);
+    broker.advance(Duration::from_secs(5));
+    held.release();
+    assert!(late.join().unwrap().unwrap().is_ack());
+    journal.confirmed().assert_texts(["yes", "late"]);
+    let waited = |text: &str| {
+        let enqueued = journal.enqueued().with_body(text).assert_one();
+        journal.confirmed().with_body(text).assert_one().at.as_millis() - enqueued.at.as_millis()
+    };
+    assert_eq!((waited("yes"), waited("late")), (0, 5000));
+    assert_eq!(journal.enqueued().count(), 5, "the queue has them all");
+}

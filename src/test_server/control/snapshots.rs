@@ -56,7 +56,7 @@ impl Snapshots {
 
 async fn take(State(control): Shared) -> Answer<(StatusCode, Json<Value>)> {
     let life = control.life();
-    let snapshot = aside(move || life.broker.snapshot()).await?;
+    let snapshot = aside(move || life.broker.snapshot()).await??;
     let (queues, messages) = (snapshot.queue_count(), snapshot.message_count());
     let id = control.snapshots.add(snapshot);
     let taken = json!({ "id": id, "queues": queues, "messages": messages });

@@ -6,11 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use leveret_storage::Key;
 
-use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES};
+use crate::error::Result;
 use crate::names::{ExchangeName, QueueName};
-use crate::persist::messages::{self, Decoded};
 use crate::persist::records::BindingRecord;
-use crate::queue::effects::StoreId;
 use crate::queue::ready::Entry;
 use crate::queue::{Contents, Queue, QueueAttributes};
 use crate::vhost::VirtualHost;
@@ -86,8 +84,8 @@ impl HostSnapshot {
 }
 
 impl VirtualHost {
-    /// The virtual host as it is. Each queue is taken at a moment of its own.
-    pub(crate) fn snapshot(&self) -> HostSnapshot {
+    /// The virtual host as it is. Each queue is taken at a moment of its own. Errors: 541.
+    pub(crate) fn snapshot(&self) -> Result<HostSnapshot> {
         let topology = self.topology.lock();
         let exchanges = self.exchanges().into_iter().map(|exchange| {
             let kept = exchange.extension.as_ref().map(|extension| extension.kept());
@@ -110,14 +108,14 @@ impl VirtualHost {
         };
         drop(topology);
         for (name, queue) in &mut snapshot.queues {
-            self.read_paged(name, &mut queue.contents);
+            self.add_paged(name, &mut queue.contents)?;
         }
-        snapshot
+        Ok(snapshot)
     }
 
     /// Adds what is in the store alone to the messages of a queue.
-    fn read_paged(&self, queue: &QueueName, contents: &mut Contents) {
-        let Some(queue) = self.find_queue(queue.as_str()) else { return };
+    fn add_paged(&self, queue: &QueueName, contents: &mut Contents) -> Result<()> {
+        let Some(queue) = self.find_queue(queue.as_str()) else { return Ok(()) };
         let paged = std::mem::take(&mut contents.paged);
         let sequences: Vec<u64> = paged.iter().map(|(sequence, _)| *sequence).collect();
         let mut histories = paged.into_iter();
@@ -132,32 +130,9 @@ impl VirtualHost {
                 redelivered: history.redelivered,
                 stored: true,
             }));
-        });
+        })?;
         messages.sort_by_key(|entry| entry.sequence);
-    }
-
-    /// Reads messages of a queue or an exchange from the store, in order; one that is not there
-    /// is `None`. Tells whether the store could be read.
-    pub(super) fn read_stored(
-        &self,
-        id: StoreId,
-        sequences: &[u64],
-        mut each: impl FnMut(u64, Option<Decoded>),
-    ) -> bool {
-        let mut rest = sequences;
-        let mut scratch = Vec::new();
-        while !rest.is_empty() {
-            let chunk = rest.get(..PAGE_IN_MESSAGES.min(rest.len())).unwrap_or_default();
-            let read = self.persistence().and_then(|store| store.read(id, chunk, PAGE_IN_BYTES));
-            let Some(read) = read else { return false };
-            let (done, left) = rest.split_at(read.len().clamp(1, rest.len()));
-            rest = left;
-            for (stored, sequence) in read.iter().zip(done) {
-                let stored = stored.as_ref();
-                each(*sequence, stored.and_then(|s| messages::decode(s, id, &mut scratch)));
-            }
-        }
-        true
+        Ok(())
     }
 
     fn all_bindings(&self) -> Bindings {
