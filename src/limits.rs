@@ -49,6 +49,13 @@ pub const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
 /// they come from other connections and wait in no queue.
 pub const OUTBOX_REPLIES_MAX_BYTES: usize = 32 * 1024 * 1024;
 
+/// Empty buffers for output that all connections together keep for the next that writes: one or
+/// two for each thread that is at work.
+pub const SPARE_BUFFERS_MAX: usize = 8;
+
+/// Room in octets that such a buffer has at most: one that grew with a busy consumer's outbox.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
+
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
 

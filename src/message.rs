@@ -144,14 +144,27 @@ impl Message {
 
     /// Body.
     pub fn body(&self) -> &[u8] {
-        let head = self.head();
-        if let Some(body) = &head.shared_body {
-            return body;
+        match &self.head().shared_body {
+            Some(body) => body,
+            None => self.0.slice.get(self.body_from()..).unwrap_or_default(),
         }
-        let from = usize::from(head.exchange_len)
-            + usize::from(head.routing_key_len)
-            + head.properties_len as usize;
-        self.0.slice.get(from..).unwrap_or_default()
+    }
+
+    /// Octets in the body.
+    #[inline]
+    pub fn body_len(&self) -> usize {
+        match &self.head().shared_body {
+            Some(body) => body.len(),
+            None => self.0.slice.len() - self.body_from(),
+        }
+    }
+
+    /// Where the body begins if it is not shared.
+    #[inline]
+    fn body_from(&self) -> usize {
+        let head = self.head();
+        let names = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
+        names + head.properties_len as usize
     }
 
     /// The body if it is large and therefore shared rather than part of the message.

@@ -41,8 +41,13 @@ impl<T> Ring<T> {
 
     /// Removes and returns the value of `key`.
     pub fn remove(&mut self, key: u64) -> Option<T> {
-        let at = self.position(key)?;
-        let value = self.slots.get_mut(at)?.1.take()?;
+        let is_first = self.slots.front().is_some_and(|(first, _)| *first == key);
+        let value = if is_first {
+            self.slots.pop_front()?.1?
+        } else {
+            let at = self.position(key)?;
+            self.slots.get_mut(at)?.1.take()?
+        };
         self.live -= 1;
         self.tidy();
         Some(value)

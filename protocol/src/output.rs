@@ -11,9 +11,6 @@ pub const SHARED_OCTETS_MIN: usize = 16 * 1024;
 /// Octets already sent that are kept in front of the buffer before the rest is moved down.
 const SENT_OCTETS_MAX: usize = 64 * 1024;
 
-/// Capacity, in octets, that [`Output::shrink`] leaves.
-const KEPT_CAPACITY: usize = 4 * 1024;
-
 /// Frames on their way out, in order. Small things are copied into one buffer; large pieces of
 /// bodies are shared with whoever else holds them.
 ///
@@ -45,6 +42,11 @@ impl Output {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.copied.len() == self.sent && self.shared.is_empty()
+    }
+
+    /// Octets that can be copied into the buffer before it has to grow, were it empty.
+    pub fn capacity(&self) -> usize {
+        self.copied.capacity()
     }
 
     /// Adds octets as they are.
@@ -149,15 +151,6 @@ impl Output {
         self.sent = 0;
         self.shared.clear();
         self.shared_octets = 0;
-    }
-
-    /// Gives back memory that an idle connection does not need; does nothing unless empty.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            self.clear();
-            self.copied.shrink_to(KEPT_CAPACITY);
-            self.shared.shrink_to(0);
-        }
     }
 
     /// Everything that is waiting, copied together.

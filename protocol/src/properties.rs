@@ -85,15 +85,18 @@ impl<'a> RawProperties<'a> {
         self.0.first_chunk().map_or(0, |octets| u16::from_be_bytes(*octets) & KNOWN_FLAGS)
     }
 
+    #[inline]
     fn has(self, index: usize) -> bool {
         self.flags() & flag(index) != 0
     }
 
     /// Where the value of a property lies; `None` if it is absent or the list is broken before it.
+    #[inline]
     fn locate(self, index: usize) -> Option<Range<usize>> {
-        if !self.has(index) {
-            return None;
-        }
+        if self.has(index) { self.walk_to(index) } else { None }
+    }
+
+    fn walk_to(self, index: usize) -> Option<Range<usize>> {
         let mut left = self.flags();
         let mut reader = Reader(self.0.get(2..)?);
         loop {
@@ -107,10 +110,12 @@ impl<'a> RawProperties<'a> {
         }
     }
 
+    #[inline]
     fn value(self, index: usize) -> Option<&'a [u8]> {
         self.0.get(self.locate(index)?)
     }
 
+    #[inline]
     fn octet(self, index: usize) -> Option<u8> {
         self.value(index)?.first().copied()
     }

@@ -88,7 +88,6 @@ fn drain(output: &mut Output, step: usize) -> Vec<u8> {
         output.advance(part);
         assert_eq!(output.len(), length - all.len());
     }
-    output.shrink();
     all
 }
 

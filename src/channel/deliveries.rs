@@ -233,10 +233,11 @@ impl Deliveries {
 
     /// Takes a unit of the shared prefetch, unless none is left: several queues may try at once.
     fn take_credit(&self) -> bool {
-        let limit = match self.limit.load(Ordering::SeqCst) {
-            0 => u32::MAX,
-            limit => limit,
-        };
+        let limit = self.limit.load(Ordering::SeqCst);
+        if limit == 0 {
+            self.outstanding.fetch_add(1, Ordering::SeqCst);
+            return true;
+        }
         let take = |taken| (taken < limit).then_some(taken + 1);
         self.outstanding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
     }

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::gateway::alarm::Alarm;
 use crate::gateway::bridge::{Answer, Bridge, Failure};
 use crate::gateway::outbox::{Outbox, Stored};
+use crate::gateway::spare_buffers;
 use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::queue::effects::Wake;
 
@@ -141,11 +142,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         loop {
             if self.writing.is_empty() {
+                spare_buffers::give_back(std::mem::take(&mut self.writing));
                 if self.outbox.waiting() == 0 {
-                    self.writing.shrink();
                     return Ok(());
                 }
-                self.writing = self.outbox.take(std::mem::take(&mut self.writing));
+                self.writing = self.outbox.take();
                 self.bridge.spoil(&mut self.writing);
             }
             let mut slices = [IoSlice::new(&[]); SLICES];

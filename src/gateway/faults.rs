@@ -69,7 +69,7 @@ impl Bridge {
         if is_lost {
             self.lose();
             // Nothing comes after half a frame, not even what was written in the meantime.
-            self.outbox.take(Output::new());
+            self.outbox.take();
         }
     }
 }

@@ -15,6 +15,7 @@ mod methods;
 mod outbox;
 mod pipe;
 mod shared;
+mod spare_buffers;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -12,6 +12,7 @@ use crate::broker::Closable;
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
 use crate::faults::Held;
+use crate::gateway::spare_buffers;
 use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
@@ -132,6 +133,9 @@ impl Outbox {
     /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
     pub fn write(&self, write: impl FnOnce(&mut Output, u32)) {
         let mut waiting = self.output.lock();
+        if waiting.output.capacity() == 0 {
+            waiting.output = spare_buffers::take();
+        }
         write(&mut waiting.output, self.frame_max.load(Ordering::Relaxed));
         if waiting.sealed.is_some() {
             waiting.output.clear();
@@ -169,10 +173,10 @@ impl Outbox {
             && self.turned_away.swap(false, Ordering::SeqCst)
     }
 
-    /// Takes everything, leaving the empty `spare` in its place.
-    pub fn take(&self, spare: Output) -> Output {
+    /// Takes everything.
+    pub fn take(&self) -> Output {
         let mut waiting = self.output.lock();
-        let taken = std::mem::replace(waiting.next(), spare);
+        let taken = std::mem::take(waiting.next());
         self.waiting.store(0, Ordering::SeqCst);
         taken
     }

@@ -37,8 +37,9 @@ impl Level {
     }
 
     /// When nothing is paged out any more, what is behind it joins what is before.
+    #[inline]
     fn settle_back(&mut self) {
-        if self.paged.is_empty() && !self.back.is_empty() {
+        if !self.back.is_empty() && self.paged.is_empty() {
             self.front.append(&mut self.back);
         }
     }

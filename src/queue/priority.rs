@@ -68,6 +68,8 @@ impl Order {
     /// The level that is next; `occupied` are those that hold messages.
     pub fn next(self, occupied: &Occupied) -> Option<usize> {
         match self {
+            // Most queues have one level.
+            Self::Strict { max_priority: 0 } => occupied.contains(0).then_some(0),
             Self::Strict { .. } => occupied.highest(),
             Self::Quorum { turn } => {
                 let due = turn >= HIGH_TURNS && occupied.contains(NORMAL);

@@ -344,9 +344,8 @@ impl State {
     /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
     /// be more to give.
     pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
-        self.expire(now, effects);
         for _ in 0..max {
-            if self.ready.head().is_none() || self.consumers.none_waiting() {
+            if !self.expire(now, effects) || self.consumers.none_waiting() {
                 self.ready.shrink();
                 return false;
             }
@@ -354,7 +353,6 @@ impl State {
             let Some(entry) = self.pop_ready() else { return false };
             let is_large = entry.message.shared_body().is_some();
             self.hand_over(entry, &claim, now, effects);
-            self.expire(now, effects);
             if is_large {
                 break;
             }
@@ -494,12 +492,17 @@ impl State {
         self.drop_overflow(effects);
     }
 
-    /// Expired messages leave, but only from the head `[rabbitmq ttl]`.
+    /// Expired messages leave, but only from the head `[rabbitmq ttl]`. Tells whether there is a
+    /// head, in memory, that has not expired.
     #[inline]
-    pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
-        while self.ready.head().is_some_and(|head| head.expires_at <= now) {
+    pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
+        while let Some(head) = self.ready.head() {
+            if head.expires_at > now {
+                return true;
+            }
             self.kill_head(DeathReason::Expired, effects);
         }
+        false
     }
 
     /// What is too much leaves, or will leave once it is paged in.

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// so that it does not find the messages of its predecessor.
 pub type QueueId = u64;
 
+/// By queue. Their numbers are the broker's own, so that nobody can choose them to collide.
+pub(crate) type QueueMap<T> = rustc_hash::FxHashMap<QueueId, T>;
+
 const QUEUE_STATE: u8 = 0x80;
 const ESCAPE: u8 = 0x00;
 const ESCAPED_ZERO: u8 = 0xFF;

@@ -53,6 +53,8 @@ mod memory;
 #[cfg(feature = "sled")]
 mod sled_store;
 mod store;
+#[cfg(feature = "sled")]
+mod synced_files;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};

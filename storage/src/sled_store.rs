@@ -4,9 +4,8 @@
 //! power cut, so that each flush is followed by a sync of its files. Large values, which sled
 //! keeps in files of their own, did not survive power cuts even so: they are refused.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +13,10 @@ use fs4::fs_std::FileExt as _;
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, Change};
-use crate::disk::sync_directory;
 use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::store::{Entry, Receipt, Store};
+use crate::synced_files::SyncedFiles;
 
 /// The longest record, in octets.
 pub const RECORD_MAX: usize = 8 << 10;
@@ -26,7 +25,7 @@ pub const RECORD_MAX: usize = 8 << 10;
 #[derive(Debug)]
 pub struct SledStore {
     database: sled::Db,
-    path: PathBuf,
+    files: Mutex<SyncedFiles>,
     progress: Mutex<Progress>,
     /// Dropped after the database.
     _release: Release,
@@ -76,8 +75,9 @@ impl SledStore {
             }
             error => convert(error),
         })?;
-        let _release = Release(path.clone());
-        let store = Self { database, path, progress: Mutex::default(), _release };
+        // Beside its log, sled writes its settings once, snapshots and large values.
+        let files = Mutex::new(SyncedFiles::new(&path, "db"));
+        let store = Self { database, files, progress: Mutex::default(), _release: Release(path) };
         // What was found may never have reached the disk.
         store.sync()?;
         Ok(store)
@@ -85,27 +85,10 @@ impl SledStore {
 
     fn sync(&self) -> Result<()> {
         self.database.flush().map_err(convert)?;
-        sync_files(&self.path)?;
+        // Flushes come from one thread, and everybody else waits for its syncs anyway.
+        self.files.lock().sync()?;
         Ok(())
     }
-}
-
-/// Makes every file under a directory durable, and their names.
-fn sync_files(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        // sled removes files of its own that it does not need any more.
-        let synced = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => sync_files(&path),
-            Ok(_) => File::open(&path).and_then(|file| file.sync_data()),
-            Err(error) => Err(error),
-        };
-        match synced {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            synced => synced?,
-        }
-    }
-    sync_directory(directory)
 }
 
 fn convert(error: sled::Error) -> Error {

@@ -158,16 +158,17 @@ pub(crate) fn stamp(octets: &mut [u8], head: usize, segment: u64, offset: u64, g
 }
 
 fn head_checksum(header_and_head: &[u8], segment: u64, offset: u64) -> u32 {
-    let mut seeded = [0; 16 + HEADER - 4];
-    seeded[..8].copy_from_slice(&segment.to_le_bytes());
-    seeded[8..16].copy_from_slice(&offset.to_le_bytes());
-    let (header, head) = header_and_head.split_at(HEADER.min(header_and_head.len()));
-    if let Some(rest) = header.get(4..HEADER) {
-        seeded[16..].copy_from_slice(rest);
-    }
+    /// Octets that are put together first: one piece is hashed faster than two short ones.
+    const TOGETHER: usize = 128;
+    let mut front = [0; TOGETHER];
+    front[..8].copy_from_slice(&segment.to_le_bytes());
+    front[8..16].copy_from_slice(&offset.to_le_bytes());
+    let covered = header_and_head.get(4..).unwrap_or_default();
+    let (near, far) = covered.split_at(covered.len().min(TOGETHER - 16));
+    front[16..16 + near.len()].copy_from_slice(near);
     let mut hasher = Hasher::new();
-    hasher.update(&seeded);
-    hasher.update(head);
+    hasher.update(&front[..16 + near.len()]);
+    hasher.update(far);
     hasher.finalize()
 }
 

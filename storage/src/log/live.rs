@@ -117,17 +117,13 @@ impl Live {
     }
 
     /// Takes a run back without the empty places at its ends.
-    fn put_back(&mut self, mut first: u64, mut run: Run) {
-        while run.places.back().is_some_and(|place| place.span == 0) {
-            run.places.pop_back();
-        }
-        while run.places.front().is_some_and(|place| place.span == 0) {
-            run.places.pop_front();
-            first += 1;
-        }
-        if !run.places.is_empty() {
-            self.runs.insert(first, run);
-        }
+    fn put_back(&mut self, first: u64, mut run: Run) {
+        let is_used = |place: &Place| place.span > 0;
+        let Some(empty) = run.places.iter().position(is_used) else { return };
+        let end = run.places.iter().rposition(is_used).map_or(0, |last| last + 1);
+        run.places.truncate(end);
+        run.places.drain(..empty);
+        self.runs.insert(first + empty as u64, run);
     }
 
     fn remove_one(&mut self, sequence: u64) -> Option<Location> {
@@ -144,10 +140,10 @@ impl Live {
         Some(before)
     }
 
-    /// Removes the messages of a range, and calls `gone` for each.
-    pub(crate) fn remove(&mut self, first: u64, last: u64, mut gone: impl FnMut(Location)) {
+    /// Removes the messages of a range, and calls `gone` with segments and how many were there.
+    pub(crate) fn remove(&mut self, first: u64, last: u64, mut gone: impl FnMut(u64, u64)) {
         if first == last {
-            self.remove_one(first).into_iter().for_each(gone);
+            self.remove_one(first).into_iter().for_each(|location| gone(location.segment, 1));
             return;
         }
         let begin = self.runs.range(..=first).next_back().map_or(first, |(begin, _)| *begin);
@@ -157,15 +153,13 @@ impl Live {
         let touched: Vec<u64> = self.runs.range(begin..=last).map(|(first, _)| *first).collect();
         for run_first in touched {
             let Some(mut run) = self.runs.remove(&run_first) else { continue };
-            let from = first.saturating_sub(run_first);
-            let to = (last - run_first).min((run.places.len() as u64).saturating_sub(1));
-            for index in from..=to {
-                let Some(location) = run.locate(index) else { continue };
-                if let Some(place) = run.places.get_mut(index as usize) {
-                    *place = Place::default();
-                }
-                self.count -= 1;
-                gone(location);
+            let from = first.saturating_sub(run_first).min(run.places.len() as u64);
+            let to = (last - run_first).saturating_add(1).min(run.places.len() as u64);
+            let removed = run.places.range_mut(from as usize..to as usize);
+            let count = removed.map(|place| u64::from(std::mem::take(place).span > 0)).sum();
+            self.count -= count;
+            if count > 0 {
+                gone(run.segment, count);
             }
             self.put_back(run_first, run);
         }
@@ -197,7 +191,7 @@ mod tests {
             for (number, (kind, sequence, more)) in (0..).zip(steps) {
                 if kind == 0 {
                     let mut gone = 0;
-                    live.remove(sequence, sequence + more, |_| gone += 1);
+                    live.remove(sequence, sequence + more, |_, count| gone += count as usize);
                     let before = map.len();
                     map.retain(|key, _| !(sequence..=sequence + more).contains(key));
                     prop_assert_eq!(before - map.len(), gone);

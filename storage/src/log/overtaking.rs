@@ -1,9 +1,7 @@
 //! Lets settlements get through while the disk is too full for the messages before them.
 
-use std::collections::HashMap;
-
 use crate::error::Result;
-use crate::key::QueueId;
+use crate::key::QueueMap;
 use crate::log::batch::LogBatch;
 use crate::log::content;
 use crate::log::engine::Engine;
@@ -28,7 +26,7 @@ pub(crate) struct Overtaking {
 pub(crate) fn choose<'a>(waiting: impl Iterator<Item = &'a LogBatch>) -> Overtaking {
     let mut overtaking = Overtaking::default();
     let mut octets = 0;
-    let mut stuck: HashMap<QueueId, Hull> = HashMap::new();
+    let mut stuck: QueueMap<Hull> = QueueMap::default();
     for (place, batch) in waiting.enumerate().filter(|(_, batch)| !batch.is_empty()) {
         if batch.overtakes() && !is_about(batch, &stuck) {
             octets += batch.octets();
@@ -49,7 +47,7 @@ pub(crate) fn choose<'a>(waiting: impl Iterator<Item = &'a LogBatch>) -> Overtak
 }
 
 /// Whether a batch settles messages that are, or may be, among these.
-fn is_about(batch: &LogBatch, stuck: &HashMap<QueueId, Hull>) -> bool {
+fn is_about(batch: &LogBatch, stuck: &QueueMap<Hull>) -> bool {
     let settled = batch.heads().filter(|(kind, _)| *kind == Kind::Settled);
     settled.flat_map(|(_, head)| content::ranges(head).into_iter().flatten()).any(|range| {
         let hull = Hull { first: range.first, last: range.last };

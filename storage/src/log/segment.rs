@@ -1,10 +1,9 @@
 //! What is known of a segment while the log is open.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::disk::DiskFile;
-use crate::key::QueueId;
+use crate::key::QueueMap;
 use crate::log::content::{Range, Target};
 
 /// The first and the last sequence of a queue.
@@ -35,9 +34,9 @@ pub(crate) struct Segment {
     /// Octets of settlements that compaction found to matter.
     pub(crate) forwarded: u64,
     /// Per queue the sequences that the file holds, live or not.
-    pub(crate) present: HashMap<QueueId, Hull>,
+    pub(crate) present: QueueMap<Hull>,
     /// Per queue the sequences that the file says are settled.
-    pub(crate) settled: HashMap<QueueId, Hull>,
+    pub(crate) settled: QueueMap<Hull>,
     /// A record could not be read: it is not moved again.
     pub(crate) damaged: bool,
 }
@@ -52,19 +51,21 @@ impl Segment {
             live: 0,
             message_octets: 0,
             forwarded: 0,
-            present: HashMap::new(),
-            settled: HashMap::new(),
+            present: QueueMap::default(),
+            settled: QueueMap::default(),
             damaged: false,
         }
     }
 
-    /// Notes that the file holds, or may hold, a message of these targets.
-    pub(crate) fn note_message(&mut self, targets: impl Iterator<Item = Target>, span: u64) {
+    /// Notes that the file holds, or may hold, a message of these targets; tells how many.
+    pub(crate) fn note_message(&mut self, targets: impl Iterator<Item = Target>, span: u64) -> u64 {
         self.message_octets += span;
+        let before = self.places;
         for target in targets {
             widen(&mut self.present, target.range());
             self.places += 1;
         }
+        self.places - before
     }
 
     pub(crate) fn note_settled(&mut self, range: Range) {
@@ -79,7 +80,7 @@ impl Segment {
     }
 }
 
-pub(crate) fn widen(hulls: &mut HashMap<QueueId, Hull>, range: Range) {
+pub(crate) fn widen(hulls: &mut QueueMap<Hull>, range: Range) {
     let Range { queue, first, last } = range;
     let hull = hulls.entry(queue).or_insert(Hull { first, last });
     hull.first = hull.first.min(first);

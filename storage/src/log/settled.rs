@@ -1,14 +1,14 @@
 //! Sets of sequences that are gone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use crate::key::QueueId;
+use crate::key::{QueueId, QueueMap};
 use crate::log::content::{Range, Target};
 
 /// Ranges of sequences per queue, merged where they touch.
 #[derive(Debug, Default)]
-pub(crate) struct SettledSet(HashMap<QueueId, BTreeMap<u64, u64>>);
+pub(crate) struct SettledSet(QueueMap<BTreeMap<u64, u64>>);
 
 impl SettledSet {
     pub(crate) fn insert(&mut self, range: Range) {

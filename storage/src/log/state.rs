@@ -1,12 +1,12 @@
 //! What the log knows in memory: where every live message is, and what each segment holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::disk::DiskFile;
-use crate::key::QueueId;
+use crate::key::{QueueId, QueueMap};
 use crate::log::content::{Range, Target};
 use crate::log::live::{Live, Location};
 use crate::log::segment::{Hull, Segment};
@@ -14,7 +14,7 @@ use crate::log::segment::{Hull, Segment};
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) segments: BTreeMap<u64, Segment>,
-    queues: HashMap<QueueId, Live>,
+    queues: QueueMap<Live>,
     /// Messages that are gone since the last look for space.
     gone: u64,
     /// A segment has no live message any more.
@@ -49,22 +49,26 @@ impl State {
         location: Location,
         targets: impl Iterator<Item = Target> + Clone,
     ) {
-        targets.clone().for_each(|target| self.place(location, target));
         if let Some(segment) = self.segments.get_mut(&location.segment) {
-            segment.note_message(targets, u64::from(location.span));
+            segment.live += segment.note_message(targets.clone(), u64::from(location.span));
         }
+        targets.for_each(|target| self.set_place(location, target));
     }
 
     /// Sets where a message is, whose record the segment knows.
     pub(crate) fn place(&mut self, location: Location, target: Target) {
+        if let Some(segment) = self.segments.get_mut(&location.segment) {
+            segment.live += 1;
+        }
+        self.set_place(location, target);
+    }
+
+    fn set_place(&mut self, location: Location, target: Target) {
         let live = self.queues.entry(target.queue).or_default();
         if let Some(before) = live.insert(target.sequence, location)
             && let Some(segment) = self.segments.get_mut(&before.segment)
         {
             segment.live = segment.live.saturating_sub(1);
-        }
-        if let Some(segment) = self.segments.get_mut(&location.segment) {
-            segment.live += 1;
         }
     }
 
@@ -79,10 +83,10 @@ impl State {
     pub(crate) fn remove(&mut self, range: Range) {
         let Some(live) = self.queues.get_mut(&range.queue) else { return };
         let (segments, gone, emptied) = (&mut self.segments, &mut self.gone, &mut self.emptied);
-        live.remove(range.first, range.last, |location| {
-            *gone += 1;
-            if let Some(segment) = segments.get_mut(&location.segment) {
-                segment.live = segment.live.saturating_sub(1);
+        live.remove(range.first, range.last, |segment, count| {
+            *gone += count;
+            if let Some(segment) = segments.get_mut(&segment) {
+                segment.live = segment.live.saturating_sub(count);
                 *emptied |= segment.live == 0;
             }
         });
