@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::queue::arguments::QueueType;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::effects::Wakeups;
-use crate::queue::ready::Entry;
+use crate::queue::entry::Entry;
 use crate::ring::Ring;
 use crate::vhost::reply_to::ReplyOutlet;
 

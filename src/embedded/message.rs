@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::embedded::channel::ChannelInner;
 use crate::error::Result;
 use crate::message::Message;
-use crate::queue::ready::Entry;
+use crate::queue::entry::Entry;
 
 /// A delivered message. It stays unacknowledged until it is settled, unless its consumer or
 /// basic.get works without acknowledgements; dropping it settles nothing.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::names::ConsumerTag;
 use crate::queue::ChannelId;
 use crate::queue::effects::Wakeups;
-use crate::queue::ready::Entry;
+use crate::queue::entry::Entry;
 
 /// Where a consumer's deliveries go: its channel.
 pub trait Outlet: Send + Sync {

@@ -7,8 +7,7 @@ use crate::clock::Timestamp;
 use crate::queue::Queue;
 use crate::queue::duplicates::Duplicates;
 use crate::queue::effects::{DeadLetter, Effects};
-use crate::queue::paged::History;
-use crate::queue::ready::Entry;
+use crate::queue::entry::{Entry, History};
 use crate::queue::state::State;
 
 /// What a queue holds.

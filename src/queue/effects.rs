@@ -8,7 +8,8 @@ use crate::message::Message;
 use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
-use crate::queue::ready::Entry;
+use crate::queue::entry::Entry;
+pub use crate::queue::entry::{Gone, StoreId};
 
 /// Somebody who sleeps until there is something to write or to read.
 pub trait Wake: Send + Sync {
@@ -32,20 +33,6 @@ impl Wakeups {
             sleeper.wake();
         }
     }
-}
-
-/// Identifies a queue, or an exchange that keeps messages, in the store.
-pub type StoreId = u64;
-
-/// Messages of a queue that the store need not keep any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone {
-    /// The queue.
-    pub queue: StoreId,
-    /// The first sequence.
-    pub first: u64,
-    /// The last sequence.
-    pub last: u64,
 }
 
 /// A stored message of a queue that counts how often each was returned.

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
+use crate::queue::entry::{Entry, Peeked};
 use crate::queue::paged::Paged;
-use crate::queue::ready::{Entry, Peeked};
 
 /// One FIFO.
 #[derive(Debug, Default)]

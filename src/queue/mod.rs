@@ -10,6 +10,7 @@ mod contents;
 pub mod delivery_limit;
 pub mod duplicates;
 pub mod effects;
+pub mod entry;
 pub mod expires;
 pub mod holding;
 mod level;
@@ -33,7 +34,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
 pub use self::contents::Contents;
-pub use self::paged::History;
+pub use self::entry::History;
 pub use self::settings::Settings;
 pub use self::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
 
@@ -45,8 +46,8 @@ use crate::message::Message;
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
+use crate::queue::entry::{Entry, Peeked};
 use crate::queue::paging::{Found, PagedIn, Wanted};
-use crate::queue::ready::{Entry, Peeked};
 
 /// Identifies a connection within its broker.
 pub type ConnectionId = u64;

@@ -10,8 +10,8 @@ use crate::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::entry::Entry;
 use crate::queue::paging::{PagedIn, Wanted};
-use crate::queue::ready::Entry;
 use crate::queue::state::{Arrival, Enqueued, Settlement, State};
 use crate::queue::{Got, Queue};
 

@@ -2,16 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::queue::effects::Gone;
-
-/// How often a message was returned, and whether it may have been delivered before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// How often it was returned to the queue.
-    pub delivery_count: u32,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
-}
+use crate::queue::entry::{Gone, History};
 
 /// Messages in sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 use crate::limits::{PAGE_OUT_KEPT_PART, PAGE_OUT_MESSAGES};
 use crate::message::Message;
 use crate::queue::effects::Effects;
-use crate::queue::paged::{History, Paged};
-use crate::queue::ready::{Entry, Peeked};
+use crate::queue::entry::{Entry, History, Peeked};
+use crate::queue::paged::Paged;
 use crate::queue::state::State;
 
 /// Messages that a queue wants back from the store.

@@ -3,48 +3,10 @@
 use crate::clock::Timestamp;
 use crate::limits::PAGE_IN_MESSAGES;
 use crate::message::Message;
-use crate::queue::effects::Gone;
+use crate::queue::entry::{Entry, Gone, History, Peeked};
 use crate::queue::level::Level;
-use crate::queue::paged::{History, Paged};
+use crate::queue::paged::Paged;
 use crate::queue::priority::{Occupied, Order};
-
-/// A message in a queue.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The message.
-    pub message: Message,
-    /// Position in the queue, and the message's number in the store; a requeued message keeps it.
-    pub sequence: u64,
-    /// When it expires; [`Timestamp::NEVER`] if it does not.
-    pub expires_at: Timestamp,
-    /// How often it was returned to the queue.
-    pub delivery_count: u32,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
-    /// Whether the store has it, or will have.
-    pub stored: bool,
-}
-
-impl Entry {
-    /// Octets of the body: what `x-max-length-bytes` counts.
-    #[inline]
-    pub fn body_bytes(&self) -> u64 {
-        self.message.body_len() as u64
-    }
-
-    pub(super) fn history(&self) -> History {
-        History { delivery_count: self.delivery_count, redelivered: self.redelivered }
-    }
-}
-
-/// A ready message that is looked at.
-#[derive(Clone, Debug)]
-pub enum Peeked {
-    /// It is in memory.
-    InMemory(Entry),
-    /// It is in the store alone: its sequence, and what is known of it.
-    Paged(u64, History),
-}
 
 /// The ready messages of a queue, by level; [`Order`] says which level is served.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES, PAGE_OUT_MESSAGES};
 use crate::persist::messages::{self, Decoded};
 use crate::queue::Queue;
 use crate::queue::effects::{Effects, StoreId};
+use crate::queue::entry::{Entry, Peeked};
 use crate::queue::paging::PagedIn;
-use crate::queue::ready::{Entry, Peeked};
 use crate::vhost::VirtualHost;
 
 impl VirtualHost {

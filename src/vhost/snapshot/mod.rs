@@ -9,7 +9,7 @@ use leveret_storage::Key;
 use crate::error::Result;
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::BindingRecord;
-use crate::queue::ready::Entry;
+use crate::queue::entry::Entry;
 use crate::queue::{Contents, Queue, QueueAttributes};
 use crate::vhost::VirtualHost;
 use crate::vhost::exchange::{Destination, Exchange, ExchangeAttributes};

@@ -1,0 +1,66 @@
+//! A message in a queue, and what there is to be said of it elsewhere.
+
+use crate::clock::Timestamp;
+use crate::message::Message;
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The message.
+    pub message: Message,
+    /// Position in the queue, and the message's number in the store; a requeued message keeps it.
+    pub sequence: u64,
+    /// When it expires; [`Timestamp::NEVER`] if it does not.
+    pub expires_at: Timestamp,
+    /// How often it was returned to the queue.
+    pub delivery_count: u32,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// Whether the store has it, or will have.
+    pub stored: bool,
+}
+
+impl Entry {
+    /// Octets of the body: what `x-max-length-bytes` counts.
+    #[inline]
+    pub fn body_bytes(&self) -> u64 {
+        self.message.body_len() as u64
+    }
+
+    /// What is to be remembered of it.
+    pub fn history(&self) -> History {
+        History { delivery_count: self.delivery_count, redelivered: self.redelivered }
+    }
+}
+
+/// A ready message that is looked at.
+#[derive(Clone, Debug)]
+pub enum Peeked {
+    /// It is in memory.
+    InMemory(Entry),
+    /// It is in the store alone: its sequence, and what is known of it.
+    Paged(u64, History),
+}
+
+/// How often a message was returned, and whether it may have been delivered before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// How often it was returned to the queue.
+    pub delivery_count: u32,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+}
+
+/// Identifies a queue, or an exchange that keeps messages, in the store.
+pub type StoreId = u64;
+
+/// Messages of a queue that the store need not keep any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The queue.
+    pub queue: StoreId,
+    /// The first sequence.
+    pub first: u64,
+    /// The last sequence.
+    pub last: u64,
+}
