@@ -82,6 +82,16 @@ impl Publish {
         self
     }
 
+    /// Sets `message_id`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn message_id(mut self, message_id: &str) -> Self {
+        self.properties = self.properties.with_message_id(message_id.into());
+        self
+    }
+
     /// Sets `reply_to`.
     ///
     /// # Panics
