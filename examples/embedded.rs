@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let billing = thread::spawn(move || -> leveret::Result<Vec<String>> {
         let mut billed = Vec::new();
         for order in consumer.take(3) {
-            billed.push(String::from_utf8_lossy(order.body()).into_owned());
+            billed.push(order.text());
             order.ack()?;
         }
         Ok(billed)

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The program itself needs no socket: both sides use the same queues.
     let greeting = broker.connect()?.open_channel()?.basic_get("greetings")?;
     let greeting = greeting.ok_or("there is no message")?;
-    println!("received: {}", String::from_utf8_lossy(greeting.body()));
+    println!("received: {}", greeting.text());
     greeting.ack()?;
 
     client.close(200, "bye".into()).await?;

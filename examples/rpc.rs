@@ -15,7 +15,7 @@ fn serve(connection: &Connection) -> leveret::Result<()> {
     let channel = connection.open_channel()?;
     for request in channel.basic_consume("square")? {
         let properties = request.properties();
-        let text = String::from_utf8_lossy(request.body()).into_owned();
+        let text = request.text();
         let answer = match text.parse::<i64>() {
             Ok(number) => (number * number).to_string(),
             Err(error) => format!("{text:?}: {error}"),
@@ -37,7 +37,7 @@ fn call(channel: &Channel, replies: &Consumer, id: &str, number: &str) -> Result
     loop {
         let reply = replies.recv_timeout(Duration::from_secs(10)).ok_or("no reply came")?;
         if reply.properties().correlation_id().as_ref().is_some_and(|known| known.as_str() == id) {
-            return Ok(String::from_utf8_lossy(reply.body()).into_owned());
+            return Ok(reply.text());
         }
     }
 }

@@ -7,9 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use leveret::journal::DeathReason;
-use leveret::{
-    AMQPValue, Broker, Channel, Delivery, FieldTable, ManualClock, Publish, QueueDeclare,
-};
+use leveret::{Broker, Channel, Delivery, ManualClock, Publish, QueueDeclare};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -40,15 +38,15 @@ fn send(channel: &Channel, key: &str, order: &Delivery) -> leveret::Result<()> {
 fn start_saga(broker: &Broker) -> leveret::Result<Channel> {
     let channel = broker.connect()?.open_channel()?;
     channel.exchange_declare("saga", "topic")?;
-    let mut waits = FieldTable::default();
-    waits.insert("x-message-ttl".into(), AMQPValue::LongUInt(30_000));
-    waits.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("saga".into()));
-    let failed = AMQPValue::LongString("payment.failed".into());
-    waits.insert("x-dead-letter-routing-key".into(), failed);
+    let payments = QueueDeclare::new("payment.take")
+        .argument("x-message-ttl", 30_000)
+        .argument("x-dead-letter-exchange", "saga")
+        .argument("x-dead-letter-routing-key", "payment.failed");
+    channel.queue_declare_with(&payments)?;
     for queue in ["stock.reserve", "stock.release", "payment.take", "payment.failed"] {
-        let arguments = if queue == "payment.take" { waits.clone() } else { FieldTable::default() };
-        let declare = QueueDeclare { queue: queue.into(), arguments, ..QueueDeclare::default() };
-        channel.queue_declare_with(&declare)?;
+        if queue != "payment.take" {
+            channel.queue_declare(queue)?;
+        }
         channel.queue_bind(queue, "saga", queue)?;
     }
     serve(broker, "stock.reserve", |channel, order| {

@@ -6,17 +6,14 @@
 use std::error::Error;
 use std::time::Duration;
 
-use leveret::{
-    AMQPValue, Broker, Channel, Delivery, FieldTable, ManualClock, Publish, QueueDeclare,
-};
+use leveret::{AMQPValue, Broker, Channel, Delivery, ManualClock, Publish, QueueDeclare};
 
 /// A queue whose messages go to another queue when they die.
 fn declare(channel: &Channel, queue: &str, ttl_ms: u32, next: &str) -> leveret::Result<()> {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(ttl_ms));
-    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
-    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(next.into()));
-    let declare = QueueDeclare { queue: queue.into(), arguments, ..QueueDeclare::default() };
+    let declare = QueueDeclare::new(queue)
+        .argument("x-message-ttl", ttl_ms)
+        .argument("x-dead-letter-exchange", "")
+        .argument("x-dead-letter-routing-key", next);
     channel.queue_declare_with(&declare).map(drop)
 }
 
@@ -50,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     broker.advance(Duration::from_secs(3600)); // no time passes
     let failure = channel.basic_get("failures")?.ok_or("it did not reach the last queue")?;
     assert!(should_give_up(&failure));
-    println!("{} was given up", String::from_utf8_lossy(failure.body()));
+    println!("{} was given up", failure.text());
     failure.ack()?;
     Ok(())
 }

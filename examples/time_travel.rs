@@ -13,14 +13,10 @@ const DELAYS_S: [u32; 3] = [5, 30, 300];
 
 /// A queue in which a message waits until it goes back to `jobs`.
 fn declare_delay(channel: &Channel, delay_s: u32) -> leveret::Result<()> {
-    let mut declare = QueueDeclare { queue: waiting(delay_s), ..QueueDeclare::default() };
-    for (name, value) in [
-        ("x-message-ttl", AMQPValue::LongUInt(delay_s * 1000)),
-        ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
-        ("x-dead-letter-routing-key", AMQPValue::LongString("jobs".into())),
-    ] {
-        declare.arguments.insert(name.into(), value);
-    }
+    let declare = QueueDeclare::new(waiting(delay_s))
+        .argument("x-message-ttl", delay_s * 1000)
+        .argument("x-dead-letter-exchange", "")
+        .argument("x-dead-letter-routing-key", "jobs");
     channel.queue_declare_with(&declare).map(drop)
 }
 

@@ -18,7 +18,7 @@ fn work(
     done: &mpsc::Sender<(String, usize)>,
 ) -> leveret::Result<()> {
     for job in consumer {
-        let name = String::from_utf8_lossy(job.body()).into_owned();
+        let name = job.text();
         job.ack()?;
         if done.send((name, worker)).is_err() {
             break;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A worker that takes a job and ends without having done it.
     let quitter = broker.connect()?;
     let job = quitter.open_channel()?.basic_get("jobs")?.ok_or("there is no job")?;
-    println!("one worker leaves {} undone", String::from_utf8_lossy(job.body()));
+    println!("one worker leaves {} undone", job.text());
     quitter.close();
 
     let (done, reports) = mpsc::channel();

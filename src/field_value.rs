@@ -1,6 +1,42 @@
 //! Values in tables of arguments and headers, as RabbitMQ reads and names them.
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
+
+/// What an argument or a header holds: an AMQP field value, made of Rust's own types. Text becomes
+/// a `longstr`, as RabbitMQ has it; an integer keeps its width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldValue(AMQPValue);
+
+macro_rules! field_values {
+    ($($from:ty),*) => {
+        $(impl From<$from> for FieldValue {
+            fn from(value: $from) -> Self {
+                Self(value.into())
+            }
+        })*
+    };
+}
+
+field_values!(bool, i8, u8, i16, u16, i32, u32, i64, f32, f64);
+field_values!(AMQPValue, LongString, ShortString, FieldArray, FieldTable);
+
+impl From<&str> for FieldValue {
+    fn from(text: &str) -> Self {
+        Self(AMQPValue::LongString(text.into()))
+    }
+}
+
+impl From<String> for FieldValue {
+    fn from(text: String) -> Self {
+        Self(AMQPValue::LongString(text.into()))
+    }
+}
+
+impl From<FieldValue> for AMQPValue {
+    fn from(value: FieldValue) -> Self {
+        value.0
+    }
+}
 
 /// The value of that name.
 pub fn get<'a>(table: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {

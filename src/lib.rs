@@ -160,6 +160,7 @@ pub use self::embedded::{
     ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
+pub use self::field_value::FieldValue;
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
 pub use self::holding::Recipient;

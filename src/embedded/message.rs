@@ -55,6 +55,11 @@ impl Delivery {
         self.message.body()
     }
 
+    /// Body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body()).into_owned()
+    }
+
     /// All properties, parsed from their encoding at each call.
     pub fn properties(&self) -> BasicProperties {
         properties(&self.message)
@@ -107,6 +112,11 @@ impl QueuedMessage {
     /// Body.
     pub fn body(&self) -> &[u8] {
         self.0.message.body()
+    }
+
+    /// Body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body()).into_owned()
     }
 
     /// All properties, parsed at each call.
@@ -162,6 +172,11 @@ impl ReturnedMessage {
     /// Body.
     pub fn body(&self) -> &[u8] {
         self.0.body()
+    }
+
+    /// Body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body()).into_owned()
     }
 
     /// All properties.

@@ -1,8 +1,10 @@
 //! What an embedding program publishes.
 
 use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::{AMQPValue, ShortString};
+use amq_protocol::types::ShortString;
 use bytes::Bytes;
+
+use crate::field_value::FieldValue;
 
 /// A message to publish, and where to.
 ///
@@ -55,9 +57,9 @@ impl Publish {
     /// # Panics
     /// If the name has more than 255 octets.
     #[must_use]
-    pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<AMQPValue>) -> Self {
+    pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<FieldValue>) -> Self {
         let mut headers = self.properties.headers().clone().unwrap_or_default();
-        headers.insert(name.into(), value.into());
+        headers.insert(name.into(), value.into().into());
         self.properties = self.properties.with_headers(headers);
         self
     }

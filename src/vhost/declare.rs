@@ -15,66 +15,13 @@ use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
 use crate::session::Session;
+use crate::vhost::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 use crate::vhost::exchange::ExchangeAttributes;
 use crate::vhost::extension::Extension;
 use crate::vhost::{VirtualHost, equivalence, reply_to};
 
 /// Names that start with it are the broker's.
 const RESERVED_PREFIX: &str = "amq.";
-
-/// What is asked of queue.declare.
-#[derive(Clone, Debug, Default)]
-pub struct QueueDeclare {
-    /// Name; empty asks the broker for one.
-    pub queue: String,
-    /// Only tells about the queue, or fails with 404.
-    pub passive: bool,
-    /// Survives a restart of the broker.
-    pub durable: bool,
-    /// Only for this connection, with which it ends.
-    pub exclusive: bool,
-    /// Deleted when its last consumer is gone.
-    pub auto_delete: bool,
-    /// `x-` arguments.
-    pub arguments: FieldTable,
-}
-
-impl QueueDeclare {
-    /// An exclusive queue is never durable: it ends with its connection.
-    pub(super) fn is_durable(&self) -> bool {
-        self.durable && !self.exclusive
-    }
-}
-
-/// The reply to queue.declare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueDeclareOk {
-    /// Name, that of the broker's choice if none was given.
-    pub queue: QueueName,
-    /// Ready messages.
-    pub message_count: usize,
-    /// Consumers.
-    pub consumer_count: usize,
-}
-
-/// What is asked of exchange.declare.
-#[derive(Clone, Debug, Default)]
-pub struct ExchangeDeclare {
-    /// Name.
-    pub exchange: String,
-    /// Type: `direct`, `topic`, `fanout`, `headers`, ...
-    pub kind: String,
-    /// Only succeeds if it exists, or fails with 404.
-    pub passive: bool,
-    /// Survives a restart of the broker.
-    pub durable: bool,
-    /// Deleted when its last binding is gone.
-    pub auto_delete: bool,
-    /// Takes no publishes from clients.
-    pub internal: bool,
-    /// Arguments, such as `alternate-exchange`.
-    pub arguments: FieldTable,
-}
 
 impl VirtualHost {
     /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.

@@ -8,7 +8,7 @@ use crate::names::QueueName;
 use crate::queue::arguments::ArgumentError;
 use crate::queue::{QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
-use crate::vhost::declare::QueueDeclare;
+use crate::vhost::declaration::QueueDeclare;
 
 /// Arguments that classic queues do not have any more; of the second only the value 1 is gone.
 const REMOVED_ARGUMENTS: &[&str] = &["x-queue-mode", "x-queue-version", "x-consumer-timeout"];

@@ -9,7 +9,7 @@ use crate::exchange::ExchangeType;
 use crate::field_value::{get, integer, type_name};
 use crate::queue::arguments::{QueueType, compared};
 use crate::queue::{ConnectionId, Queue};
-use crate::vhost::declare::{ExchangeDeclare, QueueDeclare};
+use crate::vhost::declaration::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::exchange::Exchange;
 
 /// Fails with 405 or 406 unless `declare` describes the queue that exists.

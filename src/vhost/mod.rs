@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod dead_letter;
+mod declaration;
 pub(crate) mod declare;
 mod delayed;
 mod delete;
@@ -36,7 +37,7 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::bind::Bind;
-pub use self::declare::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+pub use self::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
 pub(crate) use self::noting::Noter;
 pub use self::policy::{ApplyTo, Policy, PolicyError};

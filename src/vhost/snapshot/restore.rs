@@ -15,7 +15,7 @@ use crate::queue::effects::Effects;
 use crate::queue::{Contents, Queue};
 use crate::session::Session;
 use crate::vhost::bind::Bind;
-use crate::vhost::declare::{ExchangeDeclare, QueueDeclare};
+use crate::vhost::declaration::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::exchange::{Destination, Exchange};
 use crate::vhost::extension::KeptThings;
 use crate::vhost::policy::Policy;
