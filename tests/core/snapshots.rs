@@ -249,6 +249,41 @@ fn users_policies_and_virtual_hosts() {
     assert_eq!((world.ready("q"), world.ready("r")), (2, 1));
 }
 
+#[test]
+fn bindings_that_come_back_bring_no_messages() {
+    let world = World::new();
+    let declare = ExchangeDeclare {
+        exchange: "recent".into(),
+        kind: "x-recent-history".into(),
+        arguments: table([("x-recent-history-length", int(2))]),
+        ..ExchangeDeclare::default()
+    };
+    world.channel.exchange_declare_with(&declare).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("recent", "").body("old")).unwrap();
+    world.declare("q");
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.channel.queue_bind("q", "recent", "").unwrap();
+    assert_eq!(waiting(&consumer), ["old"]);
+    world.channel.basic_ack(0, true).unwrap();
+    let snapshot = world.broker.snapshot().unwrap();
+    world.channel.queue_unbind("q", &Binding::new("recent", "")).unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(waiting(&consumer), [""; 0]);
+}
+
+#[test]
+fn bindings_of_exclusive_queues_come_back() {
+    let world = World::new();
+    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    world.channel.queue_declare_with(&own).unwrap();
+    world.channel.queue_bind("own", "amq.fanout", "").unwrap();
+    let snapshot = world.broker.snapshot().unwrap();
+    world.channel.queue_unbind("own", &Binding::new("amq.fanout", "")).unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("amq.fanout", "").body("x")).unwrap();
+    assert_eq!(world.drain("own"), ["x"]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize, u8),

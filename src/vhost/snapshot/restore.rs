@@ -99,7 +99,8 @@ impl VirtualHost {
         for (_, record) in missing {
             // Not to an exclusive queue that is gone.
             if !record.to_queue || self.find_queue(&record.destination).is_some() {
-                self.bind(session, &bind(record), effects)?;
+                // What the source remembers is no news: queues get what they held.
+                self.add_binding(session, &bind(record), effects)?;
             }
         }
         let surplus = present.iter().filter(|(key, _)| !wanted.contains_key(*key));
