@@ -10,9 +10,8 @@ use crate::clock::Timestamp;
 use crate::definitions::{Definitions, export_users, replace_users};
 use crate::error::{Error, Result};
 use crate::names::VirtualHostName;
-use crate::queue::effects::Effects;
 use crate::session::Session;
-use crate::vhost::{HostSnapshot, VirtualHost};
+use crate::vhost::{HostSnapshot, Restored, VirtualHost};
 
 /// A broker at one moment: see [`Broker::snapshot`]. Messages are shared with the broker, not
 /// copied.
@@ -106,17 +105,22 @@ impl Broker {
         taken_at: Timestamp,
         wanted: impl Fn(&VirtualHost) -> HostSnapshot,
     ) -> Result<()> {
-        for host in self.inner().all_virtual_hosts() {
+        let mut restored = Vec::new();
+        let mut restore = |host: Arc<VirtualHost>| {
             let wanted = wanted(&host);
             let session = Session::trusted(Arc::clone(&host), Arc::clone(&self.inner().access));
-            let mut effects = Effects::new();
-            host.restore_definitions(&session, &wanted, &mut effects)?;
-            host.restore_contents(&wanted, taken_at, &mut effects);
+            host.restore_definitions(&session, &wanted)?;
+            restored.push(host.restore_contents(&wanted, taken_at));
+            Ok(())
+        };
+        let result = self.inner().all_virtual_hosts().into_iter().try_for_each(&mut restore);
+        let store = self.inner().persistence();
+        let result = result.and_then(|()| store.map_or(Ok(()), |store| store.wait_until_durable()));
+        if result.is_ok() {
+            // What is delivered from now on belongs to what comes after.
+            self.journal().clear();
         }
-        if let Some(store) = self.inner().persistence() {
-            store.wait_until_durable()?;
-        }
-        self.journal().clear();
-        Ok(())
+        restored.into_iter().for_each(Restored::let_go);
+        result
     }
 }

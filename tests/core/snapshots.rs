@@ -1,8 +1,9 @@
 //! A broker is made what it was.
 
 use leveret::access::{PasswordHash, Permissions, User};
+use leveret::lint::LintLevel;
 use leveret::vhost::Policy;
-use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, Publish, QueueDeclare};
+use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
 use proptest::prelude::*;
 
 use crate::support::{World, broker, int, quorum_queue, string, table, waiting};
@@ -282,6 +283,37 @@ fn bindings_of_exclusive_queues_come_back() {
     world.broker.restore(&snapshot).unwrap();
     world.channel.basic_publish(Publish::to_exchange("amq.fanout", "").body("x")).unwrap();
     assert_eq!(world.drain("own"), ["x"]);
+}
+
+#[test]
+fn the_journal_begins_with_what_is_delivered_again() {
+    let broker = Broker::builder().manual_clock(ManualClock::default()).journal(100).build();
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
+    channel.basic_publish(Publish::to_queue("q").body("a")).unwrap();
+    let snapshot = broker.snapshot().unwrap();
+    broker.restore(&snapshot).unwrap();
+    assert_eq!(waiting(&consumer).len(), 2);
+    channel.basic_ack(0, true).unwrap();
+    assert_eq!(broker.journal().delivered().count(), 1);
+}
+
+#[test]
+fn what_is_refused_leaves_the_rest_in_order() {
+    let world = World::new();
+    world.declare_with("odd", [("x-mesage-ttl", int(1))]);
+    let snapshot = world.broker.snapshot().unwrap();
+    let strict = Broker::builder().manual_clock(ManualClock::default()).lint(LintLevel::Deny);
+    let strict = strict.build();
+    let channel = strict.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
+    let waiting = std::thread::spawn(move || consumer.count());
+    channel.basic_publish(Publish::to_queue("q").body("a")).unwrap();
+    assert_eq!(strict.restore(&snapshot).unwrap_err().reply_code(), 406);
+    assert_eq!(waiting.join().unwrap(), 1); // its queue is gone, and it has heard of it
+    assert_eq!(strict.memory_used(), 0);
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 
 mod restore;
 
+pub(crate) use self::restore::Restored;
+
 use std::collections::{BTreeMap, HashMap};
 
 use leveret_storage::Key;
