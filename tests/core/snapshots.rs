@@ -316,6 +316,37 @@ fn what_is_refused_leaves_the_rest_in_order() {
     assert_eq!(strict.memory_used(), 0);
 }
 
+#[test]
+fn a_shared_prefetch_is_given_back() {
+    let world = World::new();
+    world.declare("q");
+    world.declare("r");
+    world.channel.basic_qos_global(1).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    let other = world.channel.basic_consume("r").unwrap();
+    let start = world.broker.snapshot().unwrap();
+    world.publish("q", ["a", "b"]);
+    let snapshot = world.broker.snapshot().unwrap();
+    let first = consumer.try_recv().unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    let again = consumer.try_recv().unwrap();
+    assert!(again.redelivered());
+    first.ack().unwrap(); // of what was before
+    assert!(consumer.try_recv().is_none(), "one message at a time");
+    again.ack().unwrap();
+    assert_eq!(waiting(&consumer), ["b"]);
+
+    // Consumers of other queues had to wait for it.
+    world.publish("r", ["c"]);
+    assert!(other.try_recv().is_none());
+    world.broker.restore(&start).unwrap();
+    world.publish("r", ["d", "e"]);
+    let last = other.try_recv().unwrap();
+    assert!(other.try_recv().is_none(), "one message at a time");
+    last.ack().unwrap();
+    assert_eq!(waiting(&other), ["e"]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize, u8),
