@@ -347,6 +347,24 @@ fn a_shared_prefetch_is_given_back() {
     assert_eq!(waiting(&other), ["e"]);
 }
 
+#[test]
+fn what_would_come_back_too_often_is_a_dead_letter() {
+    let world = World::new();
+    let arguments = [
+        ("x-delivery-limit", int(0)),
+        ("x-dead-letter-exchange", string("")),
+        ("x-dead-letter-routing-key", string("dead")),
+    ];
+    world.channel.queue_declare_with(&quorum_queue("q", arguments)).unwrap();
+    world.declare("dead");
+    world.publish("q", ["a"]);
+    let held = world.get("q");
+    let snapshot = world.broker.snapshot().unwrap();
+    held.ack().unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!((world.ready("q"), world.drain("dead").as_slice()), (0, &["a".to_owned()][..]));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize, u8),
