@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Inner};
 use crate::clock::Timestamp;
 use crate::definitions::{Definitions, export_users, replace_users};
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ use crate::vhost::{HostSnapshot, Restored, VirtualHost};
 #[derive(Clone)]
 pub struct Snapshot {
     taken_at: Timestamp,
+    /// The broker that it was taken of; others number their connections anew.
+    origin: Weak<Inner>,
     users: Definitions,
     hosts: BTreeMap<VirtualHostName, HostSnapshot>,
 }
@@ -65,7 +67,9 @@ impl Broker {
         export_users(self.access(), &mut users);
         let hosts = self.inner().all_virtual_hosts();
         let hosts = hosts.into_iter().map(|host| Ok((host.name().clone(), host.snapshot()?)));
-        Ok(Snapshot { taken_at: self.now(), users, hosts: hosts.collect::<Result<_>>()? })
+        let hosts = hosts.collect::<Result<_>>()?;
+        let origin = Arc::downgrade(self.inner());
+        Ok(Snapshot { taken_at: self.now(), origin, users, hosts })
     }
 
     /// Makes the broker what it was when the snapshot was taken, of this broker or of another.
@@ -87,9 +91,10 @@ impl Broker {
         for name in snapshot.hosts.keys() {
             self.inner().add_virtual_host(name.clone());
         }
-        let nothing = HostSnapshot::default();
+        let is_own = Weak::ptr_eq(&snapshot.origin, &Arc::downgrade(self.inner()));
         self.restore_hosts(snapshot.taken_at, |host| {
-            snapshot.hosts.get(host.name()).unwrap_or(&nothing).clone()
+            let wanted = snapshot.hosts.get(host.name()).cloned().unwrap_or_default();
+            if is_own { wanted } else { wanted.without_exclusive_queues() }
         })
     }
 

@@ -365,6 +365,17 @@ fn what_would_come_back_too_often_is_a_dead_letter() {
     assert_eq!((world.ready("q"), world.drain("dead").as_slice()), (0, &["a".to_owned()][..]));
 }
 
+#[test]
+fn an_exclusive_queue_of_another_broker_is_another_queue() {
+    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let (one, other) = (World::new(), World::new());
+    one.channel.queue_declare_with(&own).unwrap();
+    one.publish("own", ["theirs"]);
+    other.channel.queue_declare_with(&own).unwrap();
+    other.broker.restore(&one.broker.snapshot().unwrap()).unwrap();
+    assert!(other.queue("own").is_none());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize, u8),

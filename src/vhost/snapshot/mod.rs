@@ -64,6 +64,12 @@ impl HostSnapshot {
         Self { policies: host.policies.read().list(), ..Self::default() }
     }
 
+    /// The same without queues whose owners are connections of another broker.
+    pub fn without_exclusive_queues(mut self) -> Self {
+        self.queues.retain(|_, queue| queue.attributes.owner.is_none());
+        self
+    }
+
     /// Whether the queue is declared as it was.
     fn has_queue(&self, queue: &Queue) -> bool {
         self.queues.get(queue.name()).is_some_and(|wanted| {
