@@ -80,6 +80,11 @@ impl<T> Ring<T> {
         self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 
+    /// The values in order, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
+    }
+
     /// Without gaps the place follows from the key; with them it is searched for.
     fn position(&self, key: u64) -> Option<usize> {
         let (first, _) = self.slots.front()?;

@@ -11,7 +11,7 @@ use crate::access::{
 use crate::error::{Error, Result};
 use crate::journal::EventKind;
 use crate::names::QueueName;
-use crate::queue::ConnectionId;
+use crate::queue::{ConnectionId, Queue};
 use crate::vhost::VirtualHost;
 
 /// One opened connection, of a client or of the embedding program, as its channels see it.
@@ -100,6 +100,11 @@ impl Session {
         let host = self.virtual_host.name();
         let key = String::from_utf8_lossy(key);
         self.access.check_topic(&self.user.name, host, access, (exchange, &key)).map_err(refused)
+    }
+
+    /// Fails with 405 if the queue is exclusive to another connection.
+    pub fn check_owner(&self, queue: &Queue) -> Result<()> {
+        if self.trusted { Ok(()) } else { queue.check_owner(self.id) }
     }
 
     /// A number that changes whenever permissions do.

@@ -3,22 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Inner};
 use crate::clock::Timestamp;
 use crate::definitions::{Definitions, export_users, replace_users};
 use crate::error::{Error, Result};
 use crate::names::VirtualHostName;
-use crate::queue::effects::Effects;
 use crate::session::Session;
-use crate::vhost::{HostSnapshot, VirtualHost};
+use crate::vhost::{HostSnapshot, Restored, VirtualHost};
 
 /// A broker at one moment: see [`Broker::snapshot`]. Messages are shared with the broker, not
 /// copied.
 #[derive(Clone)]
 pub struct Snapshot {
     taken_at: Timestamp,
+    /// The broker that it was taken of; others number their connections anew.
+    origin: Weak<Inner>,
     users: Definitions,
     hosts: BTreeMap<VirtualHostName, HostSnapshot>,
 }
@@ -66,7 +67,9 @@ impl Broker {
         export_users(self.access(), &mut users);
         let hosts = self.inner().all_virtual_hosts();
         let hosts = hosts.into_iter().map(|host| Ok((host.name().clone(), host.snapshot()?)));
-        Ok(Snapshot { taken_at: self.now(), users, hosts: hosts.collect::<Result<_>>()? })
+        let hosts = hosts.collect::<Result<_>>()?;
+        let origin = Arc::downgrade(self.inner());
+        Ok(Snapshot { taken_at: self.now(), origin, users, hosts })
     }
 
     /// Makes the broker what it was when the snapshot was taken, of this broker or of another.
@@ -88,9 +91,10 @@ impl Broker {
         for name in snapshot.hosts.keys() {
             self.inner().add_virtual_host(name.clone());
         }
-        let nothing = HostSnapshot::default();
+        let is_own = Weak::ptr_eq(&snapshot.origin, &Arc::downgrade(self.inner()));
         self.restore_hosts(snapshot.taken_at, |host| {
-            snapshot.hosts.get(host.name()).unwrap_or(&nothing).clone()
+            let wanted = snapshot.hosts.get(host.name()).cloned().unwrap_or_default();
+            if is_own { wanted } else { wanted.without_exclusive_queues() }
         })
     }
 
@@ -106,17 +110,22 @@ impl Broker {
         taken_at: Timestamp,
         wanted: impl Fn(&VirtualHost) -> HostSnapshot,
     ) -> Result<()> {
-        for host in self.inner().all_virtual_hosts() {
+        let mut restored = Vec::new();
+        let mut restore = |host: Arc<VirtualHost>| {
             let wanted = wanted(&host);
             let session = Session::trusted(Arc::clone(&host), Arc::clone(&self.inner().access));
-            let mut effects = Effects::new();
-            host.restore_definitions(&session, &wanted, &mut effects)?;
-            host.restore_contents(&wanted, taken_at, &mut effects);
+            host.restore_definitions(&session, &wanted)?;
+            restored.push(host.restore_contents(&wanted, taken_at));
+            Ok(())
+        };
+        let result = self.inner().all_virtual_hosts().into_iter().try_for_each(&mut restore);
+        let store = self.inner().persistence();
+        let result = result.and_then(|()| store.map_or(Ok(()), |store| store.wait_until_durable()));
+        if result.is_ok() {
+            // What is delivered from now on belongs to what comes after.
+            self.journal().clear();
         }
-        if let Some(store) = self.inner().persistence() {
-            store.wait_until_durable()?;
-        }
-        self.journal().clear();
-        Ok(())
+        restored.into_iter().for_each(Restored::let_go);
+        result
     }
 }

@@ -49,6 +49,9 @@ impl Source {
     }
 }
 
+/// In place of the number of a delivery that its queue has forgotten.
+const FORGOTTEN: u64 = 0;
+
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unacked {
@@ -197,7 +200,8 @@ impl Deliveries {
             let found = self.state.lock().settled(source, run);
             if let Some((queue, is_consumer)) = found {
                 if is_consumer {
-                    let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+                    let counted = group.iter().filter(|(_, unacked)| unacked.id != FORGOTTEN);
+                    let count = u32::try_from(counted.count()).unwrap_or(u32::MAX);
                     self.outstanding.fetch_sub(count, Ordering::SeqCst);
                 }
                 settle(&queue, group);
@@ -331,6 +335,17 @@ impl Outlet for Deliveries {
         self.output.deliver(&mut outgoing, wakeups);
         drop(state);
         deliveries.clear();
+    }
+
+    fn forget_deliveries(&self, source: u32) {
+        let mut state = self.state.lock();
+        let of_source = state.unacked.values_mut().filter(|unacked| unacked.source == source);
+        let mut count = 0;
+        for unacked in of_source {
+            count += u32::from(std::mem::replace(&mut unacked.id, FORGOTTEN) != FORGOTTEN);
+        }
+        count += state.drop_held(source);
+        self.outstanding.fetch_sub(count, Ordering::SeqCst);
     }
 
     fn acknowledgement_timed_out(&self, timeout_ms: u64) {

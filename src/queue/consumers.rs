@@ -18,6 +18,10 @@ pub trait Outlet: Send + Sync {
     /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
     fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
 
+    /// What the consumer with this number has not settled belongs to nobody any more, and counts
+    /// against no limit; what it was not given yet it will not get.
+    fn forget_deliveries(&self, source: u32);
+
     /// A delivery was not acknowledged in time: the channel has to close.
     fn acknowledgement_timed_out(&self, timeout_ms: u64);
 
@@ -73,6 +77,8 @@ pub(crate) struct Consumer {
     pub timed_out: bool,
     /// Whether it stands in line for the next message.
     waiting: bool,
+    /// Whether it was ever resumed.
+    started: bool,
 }
 
 impl Consumer {
@@ -159,8 +165,14 @@ impl Consumers {
             }
         };
         let id = ConsumerId { slot, generation: self.generation };
-        self.slots[slot] =
-            Some(Consumer { spec, id, unacked: 0, timed_out: false, waiting: false });
+        self.slots[slot] = Some(Consumer {
+            spec,
+            id,
+            unacked: 0,
+            timed_out: false,
+            waiting: false,
+            started: false,
+        });
         self.count += 1;
         if self.single_active && self.active.is_none() {
             self.active = Some(slot);
@@ -192,16 +204,22 @@ impl Consumers {
 
     /// Lets a consumer stand in line again if it has credit.
     pub fn resume(&mut self, id: ConsumerId) {
-        if self.get_mut(id).is_some_and(|consumer| consumer.has_credit()) {
+        let Some(consumer) = self.get_mut(id) else { return };
+        consumer.started = true;
+        if consumer.has_credit() {
             self.stand_in_line(id.slot);
         }
     }
 
-    /// What was delivered is not waited for any more: everybody has credit again.
+    /// What was delivered is not waited for any more: everybody has credit again, also those whose
+    /// channel had given it to another queue.
     pub fn forget_deliveries(&mut self) {
+        for consumer in self.slots.iter_mut().flatten() {
+            consumer.unacked = 0;
+            consumer.spec.outlet.forget_deliveries(consumer.spec.source);
+        }
         for slot in 0..self.slots.len() {
-            let consumer = self.slots.get_mut(slot).and_then(Option::as_mut);
-            if consumer.is_some_and(|consumer| std::mem::take(&mut consumer.unacked) > 0) {
+            if self.at(slot).is_some_and(|consumer| consumer.started) {
                 self.stand_in_line(slot);
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::queue::Queue;
 use crate::queue::duplicates::Duplicates;
-use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::effects::{DeadLetter, DeathReason, Effects};
 use crate::queue::entry::{Entry, History};
 use crate::queue::state::State;
 
@@ -45,14 +45,16 @@ impl State {
     pub fn replace(&mut self, contents: Contents, now: Timestamp, effects: &mut Effects) {
         self.let_go(effects);
         for entry in contents.messages {
+            if self.settings().delivery_limit.is_exceeded(entry.delivery_count) {
+                self.note_death(entry, DeathReason::DeliveryLimit, effects);
+                continue;
+            }
             self.footprint += entry.message.footprint();
             if let Some(duplicates) = &mut self.duplicates {
                 duplicates.admit(&entry.message);
             }
             if entry.delivery_count > 0 {
                 self.note_returned(&entry, entry.delivery_count, effects);
-            }
-            if entry.redelivered {
                 self.ready.put_back(entry);
             } else {
                 self.ready.push(entry);

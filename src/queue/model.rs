@@ -151,6 +151,8 @@ impl Outlet for Gate {
     }
 
     fn cancelled(&self, _: u32, _: &mut Wakeups) {}
+
+    fn forget_deliveries(&self, _: u32) {}
 }
 
 struct Consumer {

@@ -523,7 +523,7 @@ impl State {
     }
 
     /// A message dies. It stays in the store until it has been dead-lettered.
-    fn note_death(&self, entry: Entry, reason: DeathReason, effects: &mut Effects) {
+    pub(super) fn note_death(&self, entry: Entry, reason: DeathReason, effects: &mut Effects) {
         if entry.delivery_count > 0 {
             self.note_returned(&entry, 0, effects);
         }

@@ -13,6 +13,7 @@ use crate::queue::effects::Effects;
 use crate::session::Session;
 use crate::vhost::declare::without_line_ends;
 use crate::vhost::exchange::Destination;
+use crate::vhost::kept::Kept;
 use crate::vhost::{REPLY_TO, Topology, VirtualHost};
 
 /// What is asked of queue.bind, exchange.bind and their opposites.
@@ -38,6 +39,20 @@ impl VirtualHost {
         bind: &Bind<'_>,
         effects: &mut Effects,
     ) -> Result<()> {
+        if let Some((target, recent)) = self.add_binding(session, bind, effects)? {
+            self.replay(&target, recent, effects);
+        }
+        Ok(())
+    }
+
+    /// Adds a binding. If there was none, tells what the source remembers and the destination did
+    /// not get yet.
+    pub(super) fn add_binding(
+        &self,
+        session: &Session,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<Option<(Destination, Vec<Kept>)>> {
         let (source, destination) = self.check_bind(session, bind)?;
         let mut topology = self.topology.lock();
         let exchange = self.exchange(&source)?;
@@ -48,24 +63,23 @@ impl VirtualHost {
             .bind(target.clone(), bind.routing_key, bind.arguments)
             .map_err(|error| Error::Precondition(error.to_string()))?;
         drop(router);
-        if added {
-            self.record_binding(&exchange, &target, bind, effects)?;
-            self.note(None, || {
-                EventKind::Bound(UsedBinding {
-                    source: exchange.name().clone(),
-                    destination: destination.clone(),
-                    binding_key: bind.routing_key.to_vec(),
-                })
-            });
-            let recent = history.as_ref().and_then(|history| history.as_ref());
-            let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
-            drop(history);
-            topology.remember(&target, exchange.name());
-            self.changed();
-            drop(topology);
-            self.replay(&target, recent, effects);
+        if !added {
+            return Ok(None);
         }
-        Ok(())
+        self.record_binding(&exchange, &target, bind, effects)?;
+        self.note(None, || {
+            EventKind::Bound(UsedBinding {
+                source: exchange.name().clone(),
+                destination: destination.clone(),
+                binding_key: bind.routing_key.to_vec(),
+            })
+        });
+        let recent = history.as_ref().and_then(|history| history.as_ref());
+        let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
+        drop(history);
+        topology.remember(&target, exchange.name());
+        self.changed();
+        Ok(Some((target, recent)))
     }
 
     /// Unbinds. A binding that does not exist counts as removed. Errors: 403, 405.
@@ -122,7 +136,7 @@ impl VirtualHost {
         match kind {
             ResourceKind::Queue => {
                 let queue = self.queue(name)?;
-                queue.check_owner(session.id)?;
+                session.check_owner(&queue)?;
                 Ok(Destination::Queue(queue))
             }
             ResourceKind::Exchange => Ok(Destination::Exchange(self.exchange(name)?)),

@@ -45,7 +45,7 @@ pub use self::publish::Publish;
 pub use self::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::route::Route;
 pub(crate) use self::route::{Deferred, Pass};
-pub(crate) use self::snapshot::HostSnapshot;
+pub(crate) use self::snapshot::{HostSnapshot, Restored};
 
 use self::policy::Policies;
 use crate::changes::Changes;

@@ -212,3 +212,63 @@ fn a_queue_that_is_declared_while_a_policy_changes_has_the_new_one() {
         assert_eq!(channel.queue_delete("q").unwrap(), 1);
     }
 }
+
+#[test]
+fn a_restored_broker_counts_what_it_has_whatever_happens_meanwhile() {
+    let world = World::new();
+    let own_once = [("x-message-deduplication", leveret::AMQPValue::Boolean(true))];
+    world.declare_with("once", own_once);
+    world.declare("q");
+    world.publish("q", ["a", "b", "c"]);
+    let snapshot = world.broker.snapshot().unwrap();
+    let is_over = AtomicBool::new(false);
+    let work = || {
+        let channel = world.open_channel();
+        channel.basic_qos_global(5).unwrap();
+        let mut consumer = channel.basic_consume("q").unwrap();
+        for turn in 1_usize.. {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            for queue in ["q", "once"] {
+                let publish = Publish::to_queue(queue).body("x".repeat(turn % 50));
+                channel.basic_publish(publish).unwrap();
+            }
+            for delivery in std::iter::from_fn(|| consumer.try_recv()).take(10) {
+                if turn % 3 == 0 { delivery.ack() } else { delivery.reject(turn % 2 == 0) }
+                    .unwrap();
+            }
+            // The queue may be gone for a moment.
+            let _ = channel.basic_get("once").map(|got| got.map(|delivery| delivery.ack()));
+            if turn % 100 == 0 {
+                channel.queue_delete("q").unwrap();
+                channel.queue_declare("q").unwrap();
+                consumer = channel.basic_consume("q").unwrap();
+            }
+        }
+        // The limit is neither used up nor exceeded.
+        drop(consumer);
+        channel.basic_ack(0, true).unwrap();
+        let own = channel.queue_declare("").unwrap().queue;
+        for _ in 0..6 {
+            channel.basic_publish(Publish::to_queue(own.as_str())).unwrap();
+        }
+        let consumer = channel.basic_consume(own.as_str()).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| consumer.try_recv()).collect();
+        assert_eq!(taken.len(), 5);
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        for _ in 0..200 {
+            world.broker.restore(&snapshot).unwrap();
+            world.broker.snapshot().unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    });
+    let host = world.broker.virtual_host("/").unwrap();
+    let held: usize = host.queues().iter().map(|queue| queue.counts().footprint).sum();
+    assert_eq!(world.broker.memory_used(), held);
+    world.broker.reset().unwrap();
+    assert_eq!(world.broker.memory_used(), 0);
+}

@@ -1,8 +1,9 @@
 //! A broker is made what it was.
 
 use leveret::access::{PasswordHash, Permissions, User};
+use leveret::lint::LintLevel;
 use leveret::vhost::Policy;
-use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, Publish, QueueDeclare};
+use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
 use proptest::prelude::*;
 
 use crate::support::{World, broker, int, quorum_queue, string, table, waiting};
@@ -247,6 +248,132 @@ fn users_policies_and_virtual_hosts() {
     world.publish("q", ["a", "b", "c"]);
     world.publish("r", ["a"]);
     assert_eq!((world.ready("q"), world.ready("r")), (2, 1));
+}
+
+#[test]
+fn bindings_that_come_back_bring_no_messages() {
+    let world = World::new();
+    let declare = ExchangeDeclare {
+        exchange: "recent".into(),
+        kind: "x-recent-history".into(),
+        arguments: table([("x-recent-history-length", int(2))]),
+        ..ExchangeDeclare::default()
+    };
+    world.channel.exchange_declare_with(&declare).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("recent", "").body("old")).unwrap();
+    world.declare("q");
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.channel.queue_bind("q", "recent", "").unwrap();
+    assert_eq!(waiting(&consumer), ["old"]);
+    world.channel.basic_ack(0, true).unwrap();
+    let snapshot = world.broker.snapshot().unwrap();
+    world.channel.queue_unbind("q", &Binding::new("recent", "")).unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!(waiting(&consumer), [""; 0]);
+}
+
+#[test]
+fn bindings_of_exclusive_queues_come_back() {
+    let world = World::new();
+    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    world.channel.queue_declare_with(&own).unwrap();
+    world.channel.queue_bind("own", "amq.fanout", "").unwrap();
+    let snapshot = world.broker.snapshot().unwrap();
+    world.channel.queue_unbind("own", &Binding::new("amq.fanout", "")).unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    world.channel.basic_publish(Publish::to_exchange("amq.fanout", "").body("x")).unwrap();
+    assert_eq!(world.drain("own"), ["x"]);
+}
+
+#[test]
+fn the_journal_begins_with_what_is_delivered_again() {
+    let broker = Broker::builder().manual_clock(ManualClock::default()).journal(100).build();
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
+    channel.basic_publish(Publish::to_queue("q").body("a")).unwrap();
+    let snapshot = broker.snapshot().unwrap();
+    broker.restore(&snapshot).unwrap();
+    assert_eq!(waiting(&consumer).len(), 2);
+    channel.basic_ack(0, true).unwrap();
+    assert_eq!(broker.journal().delivered().count(), 1);
+}
+
+#[test]
+fn what_is_refused_leaves_the_rest_in_order() {
+    let world = World::new();
+    world.declare_with("odd", [("x-mesage-ttl", int(1))]);
+    let snapshot = world.broker.snapshot().unwrap();
+    let strict = Broker::builder().manual_clock(ManualClock::default()).lint(LintLevel::Deny);
+    let strict = strict.build();
+    let channel = strict.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
+    let waiting = std::thread::spawn(move || consumer.count());
+    channel.basic_publish(Publish::to_queue("q").body("a")).unwrap();
+    assert_eq!(strict.restore(&snapshot).unwrap_err().reply_code(), 406);
+    assert_eq!(waiting.join().unwrap(), 1); // its queue is gone, and it has heard of it
+    assert_eq!(strict.memory_used(), 0);
+}
+
+#[test]
+fn a_shared_prefetch_is_given_back() {
+    let world = World::new();
+    world.declare("q");
+    world.declare("r");
+    world.channel.basic_qos_global(1).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    let other = world.channel.basic_consume("r").unwrap();
+    let start = world.broker.snapshot().unwrap();
+    world.publish("q", ["a", "b"]);
+    let snapshot = world.broker.snapshot().unwrap();
+    let first = consumer.try_recv().unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    let again = consumer.try_recv().unwrap();
+    assert!(again.redelivered());
+    first.ack().unwrap(); // of what was before
+    assert!(consumer.try_recv().is_none(), "one message at a time");
+    again.ack().unwrap();
+    assert_eq!(waiting(&consumer), ["b"]);
+
+    // Consumers of other queues had to wait for it.
+    world.publish("r", ["c"]);
+    assert!(other.try_recv().is_none());
+    world.broker.restore(&start).unwrap();
+    world.publish("r", ["d", "e"]);
+    let last = other.try_recv().unwrap();
+    assert!(other.try_recv().is_none(), "one message at a time");
+    last.ack().unwrap();
+    assert_eq!(waiting(&other), ["e"]);
+}
+
+#[test]
+fn what_would_come_back_too_often_is_a_dead_letter() {
+    let world = World::new();
+    let arguments = [
+        ("x-delivery-limit", int(0)),
+        ("x-dead-letter-exchange", string("")),
+        ("x-dead-letter-routing-key", string("dead")),
+    ];
+    world.channel.queue_declare_with(&quorum_queue("q", arguments)).unwrap();
+    world.declare("dead");
+    world.publish("q", ["a"]);
+    let held = world.get("q");
+    let snapshot = world.broker.snapshot().unwrap();
+    held.ack().unwrap();
+    world.broker.restore(&snapshot).unwrap();
+    assert_eq!((world.ready("q"), world.drain("dead").as_slice()), (0, &["a".to_owned()][..]));
+}
+
+#[test]
+fn an_exclusive_queue_of_another_broker_is_another_queue() {
+    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let (one, other) = (World::new(), World::new());
+    one.channel.queue_declare_with(&own).unwrap();
+    one.publish("own", ["theirs"]);
+    other.channel.queue_declare_with(&own).unwrap();
+    other.broker.restore(&one.broker.snapshot().unwrap()).unwrap();
+    assert!(other.queue("own").is_none());
 }
 
 #[derive(Clone, Debug)]

@@ -79,3 +79,25 @@ fn a_backlog_on_disk_is_part_of_it() {
     in_memory.restore(&snapshot).unwrap();
     assert_eq!(bodies(&channel(&in_memory), "q"), expected);
 }
+
+#[test]
+fn what_was_found_after_a_crash_keeps_its_order() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&quorum("q")).unwrap();
+    confirm(&one, persistent("q", "normal"));
+    confirm(&one, persistent("q", "high").priority(9));
+    let crashed = directory.crash();
+    let broker = crashed.open();
+    let seen = |broker: &leveret::Broker| {
+        let messages = broker.peek("/", "q", 10).unwrap();
+        let seen = messages.iter().map(|m| (m.body().to_vec(), m.redelivered()));
+        seen.collect::<Vec<_>>()
+    };
+    let found = seen(&broker);
+    assert_eq!(found, [(b"high".to_vec(), true), (b"normal".to_vec(), true)]);
+    let snapshot = broker.snapshot().unwrap();
+    broker.restore(&snapshot).unwrap();
+    assert_eq!(seen(&broker), found);
+}

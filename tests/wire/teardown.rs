@@ -5,11 +5,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use amq_protocol::protocol::{AMQPClass, basic};
-use leveret::{Broker, Limits};
+use amq_protocol::protocol::{AMQPClass, basic, queue};
+use leveret::{Broker, Limits, Machine, QueueDeclare};
 
 use crate::client::{Client, Frame};
-use crate::{PATIENCE, counts, frames, listening, ready, wait_until};
+use crate::{PATIENCE, counts, frames, in_memory, listening, ready, wait_until};
 
 #[test]
 fn a_dropped_socket_gives_everything_back() {
@@ -258,4 +258,22 @@ fn connections_come_and_go_while_others_publish() {
     });
     wait_until("one connection is left", || broker.connection_count() == 1);
     assert_eq!(Broker::connection_count(&broker), 1);
+}
+
+#[test]
+fn a_connection_that_waits_for_the_disk_is_lost_with_the_broker() {
+    let broker = Broker::builder().open_on_machine(&Machine::new()).unwrap();
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    let durable = QueueDeclare { queue: "d".into(), durable: true, ..QueueDeclare::default() };
+    channel.queue_declare_with(&durable).unwrap();
+    channel.queue_declare("q").unwrap();
+    let _consumer = channel.basic_consume("q").unwrap();
+    let mut client = in_memory::opened(&broker, 0);
+    // The delivery crashes the broker while the purge waits for the disk.
+    let rule = broker.faults().deliveries().crash();
+    let purge = queue::Purge { queue: "d".into(), nowait: false };
+    let purge = AMQPClass::Queue(queue::AMQPMethod::Purge(purge));
+    client.send(&[frames::publish(1, "q", b"x"), frames::method(1, purge)].concat());
+    client.ended();
+    assert_eq!(rule.fired(), 1);
 }

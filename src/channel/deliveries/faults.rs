@@ -124,6 +124,17 @@ impl State {
         }
     }
 
+    /// Drops what is held back of a source; tells how many of them need an acknowledgement.
+    pub(super) fn drop_held(&mut self, source: u32) -> u32 {
+        let of_source = self.held.extract_if(.., |(_, delivery)| delivery.source == source);
+        let dropped: Vec<_> = of_source.collect();
+        let count = dropped.len();
+        if let Some(known) = self.source(source) {
+            known.unacked.set(known.unacked.get().saturating_sub(count));
+        }
+        dropped.iter().map(|(_, delivery)| u32::from(delivery.id != 0)).sum()
+    }
+
     /// Hands over what is due; returns what belongs to consumers that are gone.
     fn release(
         &mut self,

@@ -2,6 +2,8 @@
 
 mod restore;
 
+pub(crate) use self::restore::Restored;
+
 use std::collections::{BTreeMap, HashMap};
 
 use leveret_storage::Key;
@@ -60,6 +62,12 @@ impl HostSnapshot {
     /// The same without exchanges, queues, bindings: nothing but policies.
     pub fn policies_of(host: &VirtualHost) -> Self {
         Self { policies: host.policies.read().list(), ..Self::default() }
+    }
+
+    /// The same without queues whose owners are connections of another broker.
+    pub fn without_exclusive_queues(mut self) -> Self {
+        self.queues.retain(|_, queue| queue.attributes.owner.is_none());
+        self
     }
 
     /// Whether the queue is declared as it was.

@@ -21,11 +21,28 @@ use crate::vhost::extension::KeptThings;
 use crate::vhost::policy::Policy;
 use crate::vhost::{PREDECLARED, VirtualHost};
 
+/// The queues of a virtual host that hold what they held, and whether they stay held.
+pub(crate) struct Restored {
+    host: Arc<VirtualHost>,
+    queues: Vec<(Arc<Queue>, bool)>,
+}
+
 impl VirtualHost {
     /// Policies, exchanges, queues and bindings are as they were, and no others. Queues that were
     /// exclusive are there only if they still are. Errors: 541 if the disk fails, and what the
     /// linter denies.
     pub(crate) fn restore_definitions(
+        self: &Arc<Self>,
+        session: &Session,
+        snapshot: &HostSnapshot,
+    ) -> Result<()> {
+        let mut effects = Effects::new();
+        let result = self.make_definitions(session, snapshot, &mut effects);
+        self.run(&mut effects);
+        result
+    }
+
+    fn make_definitions(
         self: &Arc<Self>,
         session: &Session,
         snapshot: &HostSnapshot,
@@ -44,9 +61,7 @@ impl VirtualHost {
                 self.create_queue(session, name.clone(), false, &declare, effects)?;
             }
         }
-        self.restore_bindings(session, &snapshot.bindings, effects)?;
-        self.run(effects);
-        Ok(())
+        self.restore_bindings(session, &snapshot.bindings, effects)
     }
 
     fn restore_policies(self: &Arc<Self>, wanted: &[(bool, String, Policy)]) {
@@ -99,7 +114,8 @@ impl VirtualHost {
         for (_, record) in missing {
             // Not to an exclusive queue that is gone.
             if !record.to_queue || self.find_queue(&record.destination).is_some() {
-                self.bind(session, &bind(record), effects)?;
+                // What the source remembers is no news: queues get what they held.
+                self.add_binding(session, &bind(record), effects)?;
             }
         }
         let surplus = present.iter().filter(|(key, _)| !wanted.contains_key(*key));
@@ -130,14 +146,13 @@ impl VirtualHost {
     }
 
     /// Queues and exchanges hold what they held; what has a time to live has as much left as it
-    /// had at `taken_at`. Until all of them do nobody gets anything.
+    /// had at `taken_at`. The queues give nothing out before they are [let go](Restored::let_go).
     pub(crate) fn restore_contents(
         self: &Arc<Self>,
         snapshot: &HostSnapshot,
         taken_at: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let now = self.now();
+    ) -> Restored {
+        let (now, effects) = (self.now(), &mut Effects::new());
         let restored: Vec<_> = snapshot
             .queues
             .iter()
@@ -155,10 +170,8 @@ impl VirtualHost {
             queue.replace(contents, now, effects);
         }
         self.run(effects);
-        for (queue, wanted) in &restored {
-            queue.set_paused(wanted.is_paused, now, effects);
-        }
-        self.run(effects);
+        let queues = restored.into_iter().map(|(queue, wanted)| (queue, wanted.is_paused));
+        Restored { host: Arc::clone(self), queues: queues.collect() }
     }
 
     /// Gives messages new sequences and deadlines, and stores those that have to be.
@@ -213,6 +226,17 @@ impl VirtualHost {
         if let Some(deadline) = extension.delays().and_then(|delays| delays.new_deadline()) {
             self.shared.timers.schedule(deadline, self, exchange);
         }
+    }
+}
+
+impl Restored {
+    /// Consumers get what is in the queues, unless these were held.
+    pub(crate) fn let_go(self) {
+        let (now, effects) = (self.host.now(), &mut Effects::new());
+        for (queue, is_paused) in self.queues {
+            queue.set_paused(is_paused, now, effects);
+        }
+        self.host.run(effects);
     }
 }
 

@@ -105,6 +105,8 @@ impl MessageStore for MemoryLog {
     fn submit(&self, batch: LogBatch, done: Done) -> Result<()> {
         let mut state = self.0.lock();
         if state.closed {
+            drop(state);
+            done(Err(Error::Closed));
             return Err(Error::Closed);
         }
         apply(&mut state.messages, batch);

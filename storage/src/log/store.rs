@@ -40,7 +40,7 @@ pub trait MessageStore: Send + Sync {
     /// before is completed. Nothing is written for it.
     ///
     /// # Errors
-    /// [`Error::Closed`]; `done` is not called then.
+    /// [`Error::Closed`], as `done` is told, too.
     fn submit(&self, batch: LogBatch, done: Done) -> Result<()>;
 
     /// Whether more octets wait for the disk than

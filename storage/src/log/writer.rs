@@ -71,6 +71,8 @@ impl Writer {
     pub(crate) fn submit(&self, batch: LogBatch, done: Done) -> Result<()> {
         let mut backlog = self.shared.backlog.lock();
         if backlog.closed {
+            drop(backlog);
+            done(Err(Error::Closed));
             return Err(Error::Closed);
         }
         backlog.octets += batch.octets();
@@ -149,7 +151,7 @@ fn run(mut engine: Engine, shared: &Shared) -> Result<()> {
                         continue;
                     }
                     if !wait_for_disk(&engine, shared, &error) {
-                        return give_up(shared, done, error);
+                        return give_up(&engine, shared, done, error);
                     }
                 }
             }
@@ -252,10 +254,15 @@ fn wait_for_disk(engine: &Engine, shared: &Shared, error: &Error) -> bool {
     !backlog.closed
 }
 
-/// Completes everything with a failure.
-fn give_up(shared: &Shared, done: VecDeque<Done>, error: Error) -> Result<()> {
-    let waiting = std::mem::take(&mut shared.backlog.lock().waiting);
+/// Completes everything with a failure. Nothing waits for the disk any more.
+fn give_up(engine: &Engine, shared: &Shared, done: VecDeque<Done>, error: Error) -> Result<()> {
+    let mut backlog = shared.backlog.lock();
+    let waiting = std::mem::take(&mut backlog.waiting);
+    let octets = backlog.octets;
+    reduce(engine, shared, &mut backlog, octets);
+    drop(backlog);
     let waiting = waiting.into_iter().map(|(_, done)| done);
     done.into_iter().chain(waiting).for_each(|done| done(Err(Error::Failed)));
+    watch(engine);
     Err(error)
 }

@@ -53,6 +53,33 @@ fn a_full_disk_stops_completions_until_there_is_space() {
 }
 
 #[test]
+fn nobody_waits_for_a_log_that_was_closed_while_the_disk_failed() {
+    let disk = SimulatedDisk::new(1);
+    let (log, _) = open(&disk);
+    disk.limit_space(Some(10_000));
+    let (sender, receiver) = mpsc::channel();
+    let done = || {
+        let sender = sender.clone();
+        Box::new(move |result: leveret_storage::Result<()>| sender.send(result.is_ok()).unwrap())
+    };
+    let mut submitted = 0;
+    while log.failure().is_none() || !log.is_behind() {
+        if log.is_behind() {
+            std::thread::yield_now();
+            continue;
+        }
+        log.submit(message(submitted, 500), done()).unwrap();
+        submitted += 1;
+    }
+    assert!(log.close().is_err());
+    assert!(!log.is_behind(), "there is nothing to hold back for");
+    assert!(log.submit(message(submitted, 500), done()).is_err());
+    let told: Vec<bool> = receiver.try_iter().collect();
+    assert_eq!(told.len() as u64, submitted + 1);
+    assert!(!told.last().unwrap());
+}
+
+#[test]
 fn a_failed_sync_is_not_trusted_again() {
     let disk = SimulatedDisk::new(1);
     let (log, _) = open(&disk);
