@@ -158,7 +158,7 @@ export class Broker {
   addVirtualHost(name: string): Promise<string>;
   /**
    * Adds what RabbitMQ's definitions hold, given as an object or as the path or URL of a file. The
-   * default user stays as he is, and may do everything in their virtual hosts.
+   * default user stays as it is, and may do everything in their virtual hosts.
    */
   importDefinitions(definitions: object | string | URL): Promise<void>;
   /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */

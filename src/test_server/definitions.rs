@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::definitions::{Definitions, ImportError};
 
-/// Adds what the definitions hold. The default user stays who he is, whatever they say of him, and
+/// Adds what the definitions hold. The default user stays what it is, whatever they say of it, and
 /// may do everything in their virtual hosts: the address that was printed goes on to be good.
 ///
 /// # Errors

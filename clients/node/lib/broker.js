@@ -74,7 +74,7 @@ export class Broker {
 
   /**
    * Adds what RabbitMQ's definitions hold, given as an object or as the path of a file: virtual
-   * hosts, users, policies, exchanges, queues and bindings. The default user stays as he is, and
+   * hosts, users, policies, exchanges, queues and bindings. The default user stays as it is, and
    * may do everything in these virtual hosts.
    */
   async importDefinitions(definitions) {

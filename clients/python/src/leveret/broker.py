@@ -80,7 +80,7 @@ class Broker:
         self, definitions: Union[dict[str, Any], str, os.PathLike[str]]
     ) -> None:
         """Adds what RabbitMQ's definitions hold, given as JSON or as the path of a file: virtual
-        hosts, users, policies, exchanges, queues and bindings. The default user stays as he is,
+        hosts, users, policies, exchanges, queues and bindings. The default user stays as it is,
         and may do everything in these virtual hosts."""
         if not isinstance(definitions, dict):
             with open(definitions, encoding="utf-8") as file:
