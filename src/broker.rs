@@ -352,23 +352,34 @@ impl Broker {
         Connection::open(&self.inner, &user, virtual_host)
     }
 
-    /// Adds a virtual host in which the default user may do everything. One that exists stays.
+    /// Adds a virtual host in which the default user may do everything, and waits until that
+    /// survives a restart if anything does; if the disk fails, the log says so. One that exists
+    /// stays.
     pub fn add_virtual_host(&self, name: &str) {
         let host = self.inner.add_virtual_host(VirtualHostName::from(name));
         if let Some(user) = &self.inner.default_user {
             let full = Permissions::full();
             self.inner.access.permissions.set(user.clone(), host.name().clone(), full);
         }
+        if let Some(store) = self.inner.persistence() {
+            // The store has logged the error.
+            let _ = store.wait_until_durable();
+        }
     }
 
     /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
     /// definitions; what exists already must be the same. Users and permissions are added to the
     /// broker's. Parameters other than operator policies are left out, with a line in the log.
+    /// Waits until what is durable survives a restart.
     ///
     /// # Errors
-    /// The first object that is refused; those before it stay.
+    /// The first object that is refused; those before it stay. Or the disk fails.
     pub fn import(&self, definitions: &Definitions) -> Result<(), ImportError> {
-        import(definitions, &self.inner)
+        import(definitions, &self.inner)?;
+        if let Some(store) = self.inner.persistence() {
+            store.wait_until_durable()?;
+        }
+        Ok(())
     }
 
     /// The virtual host of that name.

@@ -184,7 +184,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .threads(config.threads)
         .default_virtual_host(config.default_vhost.as_str())
         .access(access, default_user)
-        .durability(config.durability);
+        .durability(config.durability)
+        .deny_deprecated(config.deny_deprecated);
     match &config.data_dir {
         Some(path) => Ok(builder.open(path)?),
         None => Ok(builder.build()),
@@ -240,9 +241,8 @@ pub fn load(config: &ServerConfig) -> Result<(AccessControl, Definitions), Serve
     let mut definitions = match &config.definitions {
         None => Definitions::default(),
         Some(path) => {
-            let bad = |reason| ServerError::BadDefinitions { path: path.clone(), reason };
-            let definitions = Definitions::from_json(&read(path)?).map_err(bad)?;
-            apply_users(&definitions, &access).map_err(bad)?;
+            let definitions = read_definitions(path)?;
+            apply_users(&definitions, &access).map_err(|reason| bad(path, reason))?;
             definitions
         }
     };
@@ -254,6 +254,18 @@ pub fn load(config: &ServerConfig) -> Result<(AccessControl, Definitions), Serve
         });
     }
     Ok((access, definitions))
+}
+
+/// Reads a definitions file.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn read_definitions(path: &Path) -> Result<Definitions, ServerError> {
+    Definitions::from_json(&read(path)?).map_err(|reason| bad(path, reason))
+}
+
+fn bad(path: &Path, reason: DefinitionsError) -> ServerError {
+    ServerError::BadDefinitions { path: path.to_owned(), reason }
 }
 
 /// Reads one byte more than allowed at most, so that a huge file is refused and not loaded.

@@ -58,6 +58,14 @@ fn definitions_that_cannot_be_read_end_the_start() {
 }
 
 #[test]
+fn a_broker_for_tests_does_not_start_without_its_definitions() {
+    let output = leveret(&["test", "--definitions", "/nonexistent.json"]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = standard_error(&output);
+    assert!(error.starts_with("leveret: cannot read the definitions file /nonexistent.json: "));
+}
+
+#[test]
 fn explain_answers_by_a_definitions_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("definitions.json");

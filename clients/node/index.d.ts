@@ -52,6 +52,10 @@ export interface StartOptions {
   journal?: number;
   /** Looks for what is allowed but seldom meant; `deny` also refuses it. */
   lint?: "warn" | "deny";
+  /** Refuses what RabbitMQ 4.3 refuses by default and 4.0 does not. Default: false. */
+  denyDeprecated?: boolean;
+  /** RabbitMQ's definitions to start with: the path or the URL of a file. */
+  definitions?: string | URL;
   /** The program; default: `LEVERET_BINARY`, or `leveret` on the path. */
   binary?: string;
 }
@@ -89,16 +93,36 @@ export interface Message {
 export interface Unacked extends Message {
   /** Null if it was taken by basic.get. */
   consumer_tag: string | null;
+  /** Number of the connection that has it, as in the journal. */
+  connection: number;
+  /** What the client calls that connection; null if it gave it no name. */
+  connection_name: string | null;
+  /** Number of the channel that has it. */
+  channel: number;
   delivered_at_ms: number;
 }
 
-export interface PublishOptions extends InVirtualHost, Limit {
+/** Where a message goes, and what it has besides its body. */
+export interface Envelope {
   /** Default: the default exchange, which leads to the queue that the routing key names. */
   exchange?: string;
   routingKey?: string;
   headers?: Headers;
   properties?: Properties;
   mandatory?: boolean;
+}
+
+export interface PublishOptions extends Envelope, InVirtualHost, Limit {}
+
+export interface ReleaseOptions extends InVirtualHost {
+  /** How many messages. Default: 1. */
+  count?: number;
+  /** Consumer tag of who gets them. Default: whoever is next. */
+  to?: string;
+  /** The connection of that consumer: what the client calls it, or its number. */
+  connection?: string | number;
+  /** The channel of that consumer. */
+  channel?: number;
 }
 
 /** Where a message would go, and why. */
@@ -128,6 +152,15 @@ export class Broker {
   readonly clock: Clock;
   readonly faults: Faults;
   readonly journal: Journal;
+  /** URL of a virtual host, for any AMQP 0-9-1 client. Default: `/`. */
+  url(vhost?: string): string;
+  /** Adds a virtual host in which the default user may do everything; resolves to its URL. */
+  addVirtualHost(name: string): Promise<string>;
+  /**
+   * Adds what RabbitMQ's definitions hold, given as an object or as the path or URL of a file. The
+   * default user stays as it is, and may do everything in their virtual hosts.
+   */
+  importDefinitions(definitions: object | string | URL): Promise<void>;
   /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */
   queues(): Promise<Map<string, Queue>>;
   /** The first messages that are ready, which stay where they are. Default: 100. */
@@ -136,14 +169,22 @@ export class Broker {
   unacked(queue: string, options?: InVirtualHost): Promise<Unacked[]>;
   /** The queue takes publishes and gives nothing out but what `release` lets go. */
   hold(queue: string, options?: InVirtualHost): Promise<void>;
-  /** Lets the next messages of a queue that is held go out. Default: 1. */
-  release(queue: string, options?: InVirtualHost & { count?: number }): Promise<void>;
+  /** Lets the next messages of a queue that is held go out; after them it is held again. */
+  release(queue: string, options?: ReleaseOptions): Promise<void>;
   endHold(queue: string, options?: InVirtualHost): Promise<void>;
   /** Publishes a message and waits for the confirm. */
   publish(
     body: string | Uint8Array,
     options?: PublishOptions,
   ): Promise<"ack" | "nack" | "returned">;
+  /**
+   * Publishes messages in order, with one wait for the confirms of all; resolves to how many are
+   * acked and were not returned. A message that is an object has what is not as of the others.
+   */
+  publishAll(
+    messages: Iterable<string | Uint8Array | (Envelope & { body?: string | Uint8Array })>,
+    options?: PublishOptions,
+  ): Promise<number>;
   /** Where a message would go, and why. Nothing is published. */
   explain(
     message?: InVirtualHost & { exchange?: string; routingKey?: string; headers?: Headers },

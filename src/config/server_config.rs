@@ -80,6 +80,8 @@ pub struct ServerConfig {
     /// 1 MiB. Default 40 % of the memory of the control group or the machine, 1 GiB where that
     /// cannot be told.
     pub memory_high_watermark_bytes: u64,
+    /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
+    pub deny_deprecated: bool,
 }
 
 impl Default for ServerConfig {
@@ -104,6 +106,7 @@ impl Default for ServerConfig {
             max_unfinished_handshakes: 1024,
             max_message_size: 16 << 20,
             memory_high_watermark_bytes: default_high_watermark_bytes(),
+            deny_deprecated: false,
         }
     }
 }
@@ -147,6 +150,7 @@ impl ServerConfig {
             memory_high_watermark_bytes: settings
                 .memory_high_watermark_bytes
                 .map_or(default.memory_high_watermark_bytes, |size| size.0),
+            deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
         })
     }
 }

@@ -110,6 +110,12 @@ pub(super) struct Settings {
     /// [default: 40 % of the memory].
     #[arg(long, value_name = "SIZE")]
     pub memory_high_watermark_bytes: Option<ByteSize>,
+
+    /// Refuse what RabbitMQ 4.3 refuses by default and 4.0 does not, such as queues that are
+    /// neither durable nor exclusive [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub deny_deprecated: Option<bool>,
 }
 
 impl Settings {
@@ -142,6 +148,7 @@ impl Settings {
             max_unfinished_handshakes,
             max_message_size,
             memory_high_watermark_bytes,
+            deny_deprecated,
         )
     }
 }

@@ -77,7 +77,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 20] = [
+const GIVEN: [(&str, &str); 21] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("data_dir", "data"),
     ("durability", "buffered"),
@@ -98,6 +98,7 @@ const GIVEN: [(&str, &str); 20] = [
     ("max_unfinished_handshakes", "14"),
     ("max_message_size", "1MiB"),
     ("memory_high_watermark_bytes", "1GiB"),
+    ("deny_deprecated", "true"),
 ];
 
 #[test]
@@ -125,6 +126,7 @@ fn every_setting_can_be_given_in_each_layer() {
         max_unfinished_handshakes = 14
         max_message_size = "1MiB"
         memory_high_watermark_bytes = "1GiB"
+        deny_deprecated = true
         "#,
     );
     let expected = ServerConfig {
@@ -147,6 +149,7 @@ fn every_setting_can_be_given_in_each_layer() {
         max_unfinished_handshakes: 14,
         max_message_size: 1 << 20,
         memory_high_watermark_bytes: 1 << 30,
+        deny_deprecated: true,
     };
     assert_eq!(parsed(&["--config", file.path()], &[]).unwrap(), expected);
     let names = GIVEN.map(|(name, _)| format!("LEVERET_{}", name.to_uppercase()));

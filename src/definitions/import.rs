@@ -56,6 +56,9 @@ pub enum ImportError {
         /// Why not.
         reason: Error,
     },
+    /// What was created does not survive a restart.
+    #[error(transparent)]
+    Storage(#[from] Error),
 }
 
 /// Creates everything that the definitions hold.

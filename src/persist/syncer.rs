@@ -22,6 +22,8 @@ struct State {
     soon: bool,
     /// Users have changed, and are to be recorded.
     users: bool,
+    /// Users are being recorded.
+    recording: bool,
     closed: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,16 +60,17 @@ impl Syncer {
         self.0.committed.fetch_max(receipt.number(), Ordering::SeqCst);
     }
 
-    /// Calls back once everything that was committed before is durable; at once if it is, or
-    /// never will be.
+    /// Calls back once everything that was committed before, and every change of users, is
+    /// durable; at once if it is, or never will be.
     pub fn sync(&self, done: Done) {
         if self.0.health.records_failed.load(Ordering::SeqCst) {
             return done(Err(Error::Failed));
         }
-        if self.0.is_durable() {
+        let mut state = self.0.state.lock();
+        if !state.users && !state.recording && self.0.is_durable() {
+            drop(state);
             return done(Ok(()));
         }
-        let mut state = self.0.state.lock();
         if state.closed {
             drop(state);
             return done(Err(Error::Closed));
@@ -163,9 +166,11 @@ impl Shared {
             }
             let waiting = std::mem::take(&mut state.waiting);
             state.soon = false;
-            let users = std::mem::take(&mut state.users);
+            state.recording = std::mem::take(&mut state.users);
+            let users = state.recording;
             drop(state);
             let flushed = self.flush(users);
+            self.state.lock().recording = false;
             if let Err(error) = &flushed {
                 tracing::error!("definitions cannot be made durable, restart the broker: {error}");
                 self.health.records_have_failed();

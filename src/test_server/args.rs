@@ -1,6 +1,7 @@
 //! The command line of `leveret test`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::lint::LintLevel;
 
@@ -33,6 +34,16 @@ pub struct TestArgs {
     /// the control API, `deny` also refuses it.
     #[arg(long, value_name = "LEVEL")]
     pub lint: Option<Lint>,
+
+    /// Refuses what RabbitMQ 4.3 refuses by default and 4.0 does not, such as queues that are
+    /// neither durable nor exclusive.
+    #[arg(long)]
+    pub deny_deprecated: bool,
+
+    /// Virtual hosts, exchanges, queues, bindings and policies to start with, and users besides
+    /// the default one: a definitions file as RabbitMQ exports it.
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Option<PathBuf>,
 }
 
 /// How much what is seldom meant matters.

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use super::TestArgs;
 use super::control::Declared;
+use super::definitions::import;
+use super::{TestArgs, TestServerError};
 use crate::broker::{Broker, BrokerBuilder};
 use crate::clock::ManualClock;
 use crate::machine::Machine;
+use crate::server::{ServerError, read_definitions};
 
 /// How long clients have to agree when a broker is stopped.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -45,16 +47,21 @@ pub enum StartError {
 
 impl Lives {
     /// The first broker listens at the address that is asked for, and those after it at the one
-    /// that it got.
+    /// that it got. It has the definitions that are asked for, and those after it what was durable
+    /// of them.
     ///
     /// # Errors
-    /// If it cannot listen there.
-    pub fn begin(args: &TestArgs) -> io::Result<Self> {
+    /// If the definitions cannot be had, or it cannot listen there.
+    pub fn begin(args: &TestArgs) -> Result<Self, TestServerError> {
         let clock = args.manual_clock.then(ManualClock::default);
         let machine = Machine::new();
         let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
         let broker = opened.map_err(io::Error::other)?;
-        let address = broker.listen(args.amqp)?;
+        if let Some(path) = &args.definitions {
+            import(read_definitions(path)?, &broker).map_err(ServerError::Import)?;
+        }
+        let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
+        let address = broker.listen(args.amqp).map_err(refused)?;
         let present = RwLock::new(Arc::new(Life { broker, declared: Declared::default() }));
         Ok(Self { args: args.clone(), address, clock, machine, present })
     }
@@ -101,7 +108,10 @@ impl Lives {
 }
 
 fn builder(args: &TestArgs, clock: Option<&ManualClock>) -> BrokerBuilder {
-    let builder = Broker::builder().journal(args.journal).lint(args.lint.into());
+    let builder = Broker::builder()
+        .journal(args.journal)
+        .lint(args.lint.into())
+        .deny_deprecated(args.deny_deprecated);
     match clock {
         Some(clock) => builder.manual_clock(clock.clone()),
         None => builder,

@@ -4,6 +4,7 @@
 
 mod args;
 mod control;
+mod definitions;
 mod lives;
 
 use std::io::{self, Read, Write};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 pub use self::args::{Lint, TestArgs};
 use self::lives::Lives;
+use crate::server::ServerError;
 
 /// Why the broker for tests ended.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum TestServerError {
         /// What the operating system says.
         reason: io::Error,
     },
+    /// The definitions cannot be used.
+    #[error(transparent)]
+    Definitions(#[from] ServerError),
     /// Threads cannot be started, or the line cannot be printed.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
@@ -46,12 +51,14 @@ struct Ready {
 /// # Errors
 /// If it cannot start.
 pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
-    let listen = |address, reason| TestServerError::Listen { address, reason };
-    let lives = Lives::begin(args).map_err(|reason| listen(args.amqp, reason))?;
+    let lives = Lives::begin(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.control).await;
-        let listener = listener.map_err(|reason| listen(args.control, reason))?;
+        let listener = listener.map_err(|reason| {
+            let address = args.control;
+            TestServerError::Listen { address, reason }
+        })?;
         announce(lives.address(), listener.local_addr()?)?;
         let (sender, ended) = oneshot::channel();
         thread::Builder::new()

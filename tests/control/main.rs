@@ -7,6 +7,7 @@ mod faults;
 mod journal;
 mod lives;
 mod queues;
+mod topology;
 mod waiting;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -88,6 +89,19 @@ impl Server {
     async fn connect(&self) -> lapin::Connection {
         let uri = self.ready["amqp"].as_str().unwrap();
         lapin::Connection::connect(uri, Default::default()).await.unwrap()
+    }
+
+    /// A client that gives its connection a name.
+    async fn connect_as(&self, name: &str) -> lapin::Connection {
+        let uri = self.ready["amqp"].as_str().unwrap();
+        let properties = lapin::ConnectionProperties::default();
+        lapin::Connection::connect(uri, properties.with_connection_name(name.into())).await.unwrap()
+    }
+
+    /// A client in another virtual host.
+    async fn connect_to(&self, vhost: &str) -> lapin::Result<lapin::Connection> {
+        let uri = self.ready["amqp"].as_str().unwrap().replace("%2F", vhost);
+        lapin::Connection::connect(&uri, Default::default()).await
     }
 
     /// A channel on which nothing goes wrong, with this queue.

@@ -25,6 +25,8 @@ async fn messages_are_seen_and_stay_where_they_are() {
     channel.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
     let unacked = server.get("/queues/%2F/q/unacked");
     assert_eq!([&unacked[0]["body"], &unacked[0]["consumer_tag"]], [&json!("1"), &Value::Null]);
+    assert!(unacked[0]["connection"].as_u64().is_some_and(|number| number > 0));
+    assert_eq!([&unacked[0]["connection_name"], &unacked[0]["channel"]], [&Value::Null, &json!(1)]);
     assert_eq!(unacked[0]["delivered_at_ms"], now_ms);
     for path in ["/queues/%2F/none/messages", "/queues/%2F/none/unacked"] {
         let answer = server.refused(404, "GET", path, None);
@@ -55,7 +57,74 @@ async fn a_queue_is_held_and_lets_one_message_go() {
     assert_eq!([get().await, get().await], [Some(b"2".to_vec()), Some(b"3".to_vec())]);
     server.refused(404, "PUT", "/queues/%2F/none/held", Some(json!({"held": true})));
     let answer = server.refused(404, "POST", "/queues/none/q/release", Some(json!({"count": 1})));
-    assert_eq!(answer, "there is no virtual host 'none'");
+    assert_eq!(answer, "NOT_ALLOWED - vhost none not found");
+    server.end();
+}
+
+#[tokio::test]
+async fn a_test_decides_who_gets_a_message() {
+    let server = Server::start(&[]);
+    let fast = server.connect_as("fast").await.create_channel().await.unwrap();
+    let slow = server.connect_as("slow").await.create_channel().await.unwrap();
+    declare(&fast, "q").await.unwrap();
+    server.ok("PUT", "/queues/%2F/q/held", Some(json!({"held": true})));
+    let mut consumers = Vec::new();
+    for channel in [&fast, &slow] {
+        let options = lapin::options::BasicConsumeOptions::default();
+        let consume = channel.basic_consume("q".into(), "c".into(), options, Default::default());
+        consumers.push(consume.await.unwrap());
+    }
+    for body in ["1", "2", "3"] {
+        server.fill("q", body);
+    }
+    let release = "/queues/%2F/q/release";
+    let to = |to: Value| json!({"to": to});
+    server.post(release, to(json!({"consumer_tag": "c", "connection_name": "slow"})));
+    let has = server.get("/queues/%2F/q/unacked")[0].clone();
+    assert_eq!((&has["connection_name"], &has["channel"]), (&json!("slow"), &json!(1)));
+    let number = &has["connection"];
+    server.post(release, to(json!({"consumer_tag": "c", "connection": number, "channel": 1})));
+    server.post(release, to(json!({"consumer_tag": "c", "connection_name": "fast"})));
+    let unacked = server.get("/queues/%2F/q/unacked");
+    let who: Vec<_> = unacked.as_array().unwrap().iter().map(|m| &m["connection_name"]).collect();
+    assert_eq!(who, ["slow", "slow", "fast"]);
+    for (body, status, answer) in [
+        (to(json!({"consumer_tag": "c"})), 400, "PRECONDITION_FAILED"),
+        (to(json!({"consumer_tag": "d"})), 404, "NOT_FOUND"),
+        (json!({"count": 1, "to": {"consumer_tag": "c"}}), 400, "give either count or to"),
+        (
+            to(json!({"consumer_tag": "c", "connection_name": "slow", "connection": number})),
+            400,
+            "give either connection_name or connection",
+        ),
+    ] {
+        let refused = server.refused(status, "POST", release, Some(body));
+        assert!(refused.starts_with(answer), "{refused}");
+    }
+    server.end();
+}
+
+#[tokio::test]
+async fn many_messages_are_published_with_one_wait() {
+    let server = Server::start(&[]);
+    let _channel = server.with_queue("q").await;
+    let to_q = |body: &str| json!({"routing_key": "q", "body": body, "mandatory": true});
+    let lost = json!({"routing_key": "none", "mandatory": true});
+    let answer =
+        server.post("/publish/all", json!({"messages": [to_q("1"), lost.clone(), to_q("2")]}));
+    assert_eq!(answer, json!({"acked": 2}));
+    let found = server.get("/queues/%2F/q/messages");
+    assert_eq!([&found[0]["body"], &found[1]["body"]], ["1", "2"]);
+    server.post("/faults", json!({"on": "confirms", "then": "lose"}));
+    let request = json!({"messages": [to_q("3")], "limit_ms": 10});
+    let answer = server.refused(408, "POST", "/publish/all", Some(request));
+    assert_eq!(answer, "the publish was not confirmed within 10ms");
+    let request = json!({"messages": [{"vhost": "/"}]});
+    let answer = server.refused(400, "POST", "/publish/all", Some(request));
+    assert!(answer.starts_with("vhost and limit_ms are for all messages"), "{answer}");
+    let request = json!({"messages": [lost, {"colour": "red"}]});
+    let answer = server.refused(400, "POST", "/publish/all", Some(request));
+    assert!(answer.starts_with("messages[1].colour: unknown field"), "{answer}");
     server.end();
 }
 

@@ -1,6 +1,7 @@
 //! Virtual hosts, exchanges, queues, bindings, policies and users over a restart.
 
 use leveret::access::{PasswordHash, Permissions};
+use leveret::definitions::Definitions;
 use leveret::vhost::Policy;
 use leveret::{AMQPValue, Binding, ExchangeDeclare, OpenError, Publish};
 
@@ -13,6 +14,30 @@ fn durable_exchange(exchange: &str, kind: &str) -> ExchangeDeclare {
         durable: true,
         ..ExchangeDeclare::default()
     }
+}
+
+#[test]
+fn what_is_imported_is_there_after_a_crash_at_once() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    broker.add_virtual_host("a");
+    let crashed = directory.crash();
+    let broker = crashed.open();
+    broker.connect_to("a").unwrap();
+    // A virtual host that exists is given to the default user again.
+    broker.access().permissions.remove("guest", "a").unwrap();
+    broker.add_virtual_host("a");
+    let crashed = crashed.crash();
+    let broker = crashed.open();
+    broker.connect_to("a").unwrap();
+    let definitions = br#"{"users": [{"name": "app", "password": "x"}], "vhosts": [{"name": "b"}],
+        "permissions": [{"user": "app", "vhost": "b", "configure": "", "write": "", "read": ""}],
+        "queues": [{"name": "q", "vhost": "b", "durable": true}]}"#;
+    broker.import(&Definitions::from_json(definitions).unwrap()).unwrap();
+    let crashed = crashed.crash();
+    let broker = crashed.open();
+    broker.connect_as("app", "b").unwrap();
+    assert!(broker.virtual_host("b").unwrap().queue("q").is_ok());
 }
 
 #[test]

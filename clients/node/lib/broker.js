@@ -2,7 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 import { Clock } from "./clock.js";
 import { Control, bodyFields, milliseconds, withBody } from "./control.js";
@@ -11,12 +13,21 @@ import { Journal } from "./journal.js";
 import { Snapshot } from "./snapshot.js";
 
 /** Starts a broker that keeps everything in memory, on free ports. */
-export async function startBroker({ manualClock = true, journal, lint, binary } = {}) {
+export async function startBroker({
+  manualClock = true,
+  journal,
+  lint,
+  denyDeprecated = false,
+  definitions,
+  binary,
+} = {}) {
   const program = binary ?? process.env.LEVERET_BINARY ?? "leveret";
   const args = ["test"];
   if (manualClock) args.push("--manual-clock");
   if (journal !== undefined) args.push("--journal", String(journal));
   if (lint !== undefined) args.push("--lint", lint);
+  if (denyDeprecated) args.push("--deny-deprecated");
+  if (definitions !== undefined) args.push("--definitions", filePath(definitions));
   // It ends when its standard input does: with this process, however that ends.
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const failed = once(child, "error").then(([error]) => Promise.reject(error));
@@ -49,6 +60,29 @@ export class Broker {
     this.journal = new Journal(this.#control);
   }
 
+  /** URL of a virtual host, for any AMQP 0-9-1 client. */
+  url(vhost = "/") {
+    const host = this.amqp.slice(0, this.amqp.lastIndexOf("/"));
+    return `${host}/${encodeURIComponent(vhost)}`;
+  }
+
+  /** Adds a virtual host in which the default user may do everything; resolves to its URL. */
+  async addVirtualHost(name) {
+    await this.call("PUT", `/vhosts/${encodeURIComponent(name)}`);
+    return this.url(name);
+  }
+
+  /**
+   * Adds what RabbitMQ's definitions hold, given as an object or as the path of a file: virtual
+   * hosts, users, policies, exchanges, queues and bindings. The default user stays as it is, and
+   * may do everything in these virtual hosts.
+   */
+  async importDefinitions(definitions) {
+    const isFile = typeof definitions === "string" || definitions instanceof URL;
+    const read = isFile ? JSON.parse(await readFile(definitions, "utf8")) : definitions;
+    await this.call("POST", "/definitions", read);
+  }
+
   /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */
   async queues() {
     const queues = await this.call("GET", "/queues");
@@ -71,9 +105,23 @@ export class Broker {
     await this.call("PUT", `${path(queue, vhost)}/held`, { held: true });
   }
 
-  /** Lets the next messages of a queue that is held go out; after them it is held again. */
-  async release(queue, { count = 1, vhost } = {}) {
-    await this.call("POST", `${path(queue, vhost)}/release`, { count });
+  /**
+   * Lets the next messages of a queue that is held go out; after them it is held again. They go to
+   * whoever is next, or `to` the consumer with this tag; if several have the same, name its
+   * `connection` (by what the client calls it, or by number) and `channel`.
+   */
+  async release(queue, { count = 1, vhost, to, connection, channel } = {}) {
+    const call = `${path(queue, vhost)}/release`;
+    if (to === undefined) {
+      if (connection !== undefined || channel !== undefined) {
+        throw new TypeError("connection and channel are of a consumer: give its tag as to");
+      }
+      await this.call("POST", call, { count });
+      return;
+    }
+    const kind = typeof connection === "string" ? "connection_name" : "connection";
+    const recipient = { consumer_tag: to, [kind]: connection, channel };
+    for (let left = count; left > 0; left--) await this.call("POST", call, { to: recipient });
   }
 
   /** The queue is not held any more. */
@@ -82,11 +130,25 @@ export class Broker {
   }
 
   /** Publishes a message and waits for the confirm: `ack`, `nack` or `returned`. */
-  async publish(body, { exchange, routingKey, seconds = 10, ...rest } = {}) {
-    const route = { exchange, routing_key: routingKey };
-    const limit = { limit_ms: milliseconds({ seconds }) };
-    const message = { ...bodyFields(body), ...route, ...limit, ...rest };
+  async publish(body, { seconds = 10, ...rest } = {}) {
+    const message = { ...messageFields({ body, ...rest }), limit_ms: milliseconds({ seconds }) };
     return (await this.call("POST", "/publish", message)).confirmed;
+  }
+
+  /**
+   * Publishes messages in order, with one wait for the confirms of all; resolves to how many are
+   * acked and were not returned. A message is a body, or an object with `body` and what is not as
+   * of the others.
+   */
+  async publishAll(messages, { vhost, seconds = 10, ...common } = {}) {
+    const isBody = (message) => typeof message === "string" || message instanceof Uint8Array;
+    const fields = (message) => ({ ...common, ...(isBody(message) ? { body: message } : message) });
+    const request = {
+      messages: Array.from(messages, (message) => messageFields(fields(message))),
+      vhost,
+      limit_ms: milliseconds({ seconds }),
+    };
+    return (await this.call("POST", "/publish/all", request)).acked;
   }
 
   /** Where a message would go, and why. Nothing is published. */
@@ -168,6 +230,16 @@ export class Broker {
       await ended;
     }
   }
+}
+
+/** A message as the control API takes it. */
+function messageFields({ body = "", routingKey, ...rest }) {
+  return { ...bodyFields(body), routing_key: routingKey, ...rest };
+}
+
+/** A path, or the URL of a file, as an argument of a program. */
+function filePath(file) {
+  return file instanceof URL ? fileURLToPath(file) : file;
 }
 
 function path(queue, vhost = "/") {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
+import amqp from "amqplib";
 import { TimedOut } from "leveret";
 
-import { connected, publish } from "./support.js";
+import { connected, publish, start } from "./support.js";
 
 test("messages are seen where they are", async (t) => {
   const { broker, connection, channel } = await connected(t);
@@ -16,6 +18,8 @@ test("messages are seen where they are", async (t) => {
   await channel.get("q");
   const [taken] = await broker.unacked("q");
   assert.deepEqual([String(taken.body), taken.consumer_tag], ["hello", null]);
+  assert.equal((await broker.journal.topology().first()).connection, taken.connection);
+  assert.deepEqual([taken.connection_name, taken.channel], [null, 1]);
   await assert.rejects(broker.peek("none"), /no queue 'none' in vhost '\/'/);
   await connection.close();
 });
@@ -31,6 +35,48 @@ test("a queue gives out one message at a time", async (t) => {
   await broker.endHold("q");
   assert.equal(await get(), "2");
   await connection.close();
+});
+
+test("a test decides who gets a message", async (t) => {
+  const { broker, connection, channel } = await connected(t);
+  const named = { clientProperties: { connection_name: "slow" } };
+  const slow = await amqp.connect(broker.amqp, named);
+  await broker.hold("q");
+  for (const own of [channel, await slow.createChannel()]) {
+    await own.consume("q", () => {}, { consumerTag: "c" });
+  }
+  assert.equal(await broker.publishAll(["1", "2", "3"], { routingKey: "q" }), 3);
+  await assert.rejects(broker.release("q", { to: "c" }), /name its connection/);
+  await broker.release("q", { to: "c", connection: "slow", channel: 1 });
+  const [{ connection: number }] = await broker.unacked("q");
+  await broker.release("q", { count: 2, to: "c", connection: number });
+  const names = (await broker.unacked("q")).map((message) => message.connection_name);
+  assert.deepEqual(names, ["slow", "slow", "slow"]);
+  await assert.rejects(broker.release("q", { channel: 1 }), /give its tag/);
+  await slow.close();
+  await connection.close();
+});
+
+test("many messages are published at once", async (t) => {
+  const { broker, connection } = await connected(t);
+  const messages = [Buffer.of(255), { body: "2", headers: { n: 2 } }, { routingKey: "none" }];
+  assert.equal(await broker.publishAll(messages, { routingKey: "q", mandatory: true }), 2);
+  const found = await broker.peek("q");
+  assert.deepEqual(found.map(({ body }) => body), [Buffer.of(255), Buffer.from("2")]);
+  assert.deepEqual(found[1].headers, { n: 2 });
+  await broker.faults.confirms().lose();
+  await assert.rejects(broker.publishAll(["x"], { seconds: 0.01 }), TimedOut);
+  await connection.close();
+});
+
+test("what an upgrade would break is refused", async (t) => {
+  const broker = await start(t, { denyDeprecated: true });
+  const connection = await amqp.connect(broker.amqp);
+  const closed = once(connection, "error");
+  const channel = await connection.createChannel();
+  channel.on("error", () => {});
+  await assert.rejects(channel.assertQueue("q", { durable: false }));
+  assert.equal((await closed)[0].code, 541);
 });
 
 test("a consumer is waited for", async (t) => {

@@ -21,6 +21,10 @@ def test_messages_are_seen_where_they_are(leveret, channel):
     channel.basic_get("q")
     taken = leveret.unacked("q")[0]
     assert (taken.body, taken.consumer_tag, leveret.peek("q")) == (b"hello", None, [])
+    opened = leveret.journal.topology().first()
+    assert (taken.connection, taken.connection_name, taken.channel) == (
+        opened.fields["connection"], None, channel.channel_number
+    )
     with pytest.raises(ControlError, match="no queue 'none' in vhost '/'"):
         leveret.peek("none")
 
@@ -35,6 +39,34 @@ def test_a_queue_gives_out_one_message_at_a_time(leveret, channel):
     assert channel.basic_get("q", auto_ack=True)[2] is None
     leveret.end_hold("q")
     assert channel.basic_get("q", auto_ack=True)[2] == b"2"
+
+
+def test_a_test_decides_who_gets_a_message(leveret, channel):
+    parameters = pika.URLParameters(leveret.amqp)
+    parameters.client_properties = {"connection_name": "slow"}
+    with pika.BlockingConnection(parameters) as connection:
+        slow = connection.channel()
+        leveret.hold("q")
+        for own in (channel, slow):
+            own.basic_consume("q", lambda *_: None, consumer_tag="c")
+        assert leveret.publish_all(["1", "2", "3"], routing_key="q") == 3
+        with pytest.raises(ControlError, match="name its connection"):
+            leveret.release("q", to="c")
+        leveret.release("q", to="c", connection="slow", channel=slow.channel_number)
+        number = leveret.unacked("q")[0].connection
+        leveret.release("q", count=2, to="c", connection=number)
+        assert [m.connection_name for m in leveret.unacked("q")] == ["slow"] * 3
+    with pytest.raises(ValueError, match="give its tag"):
+        leveret.release("q", channel=1)
+
+
+def test_many_messages_are_published_at_once(leveret, channel):
+    messages = [b"\xff", {"body": "2", "headers": {"n": 2}}, {"routing_key": "none"}]
+    assert leveret.publish_all(messages, routing_key="q", mandatory=True) == 2
+    assert [(m.body, m.headers) for m in leveret.peek("q")] == [(b"\xff", {}), (b"2", {"n": 2})]
+    leveret.faults.confirms().lose()
+    with pytest.raises(TimedOut, match="not confirmed within 10ms"):
+        leveret.publish_all((str(n) for n in range(2)), seconds=0.01)
 
 
 def test_a_program_in_another_thread_is_waited_for(leveret, channel):
@@ -84,6 +116,14 @@ def test_a_marker_says_how_the_broker_is_started(leveret, channel):
     for _ in range(10):
         leveret.publish(routing_key="q")
     assert leveret.journal.count() == 10
+
+
+@pytest.mark.leveret(deny_deprecated=True)
+def test_what_an_upgrade_would_break_is_refused(leveret):
+    with pika.BlockingConnection(pika.URLParameters(leveret.amqp)) as connection:
+        with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as refused:
+            connection.channel().queue_declare("q")
+    assert refused.value.reply_code == 541
 
 
 def test_the_report_of_a_failed_test_shows_what_happened(pytester):

@@ -69,6 +69,9 @@ fn delivered(unacked: &UnackedMessage) -> Value {
     let mut answer = queued(&unacked.message);
     let consumer_tag = unacked.consumer_tag.as_ref().map(|tag| tag.as_str());
     answer.insert("consumer_tag".into(), consumer_tag.into());
+    answer.insert("connection".into(), unacked.connection.into());
+    answer.insert("connection_name".into(), unacked.connection_name.clone().into());
+    answer.insert("channel".into(), unacked.channel.into());
     answer.insert("delivered_at_ms".into(), unacked.delivered_at.as_millis().into());
     answer.into()
 }

@@ -18,6 +18,7 @@ mod queues;
 mod reset;
 mod rule;
 mod snapshots;
+mod topology;
 mod wait;
 
 use std::sync::Arc;
@@ -30,7 +31,6 @@ pub use self::faults::Declared;
 use self::input::Refusal;
 use self::snapshots::Snapshots;
 use super::lives::{Life, Lives};
-use crate::vhost::VirtualHost;
 
 /// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
 const REQUEST_BYTES_MAX: usize = 32 << 20;
@@ -62,6 +62,7 @@ pub fn router(lives: Lives) -> Router {
         .merge(queues::routes())
         .merge(reset::routes())
         .merge(snapshots::routes())
+        .merge(topology::routes())
         .merge(wait::routes())
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_method)
@@ -82,11 +83,6 @@ impl Control {
     /// The broker of this time.
     fn life(&self) -> Arc<Life> {
         self.lives.present()
-    }
-
-    fn host(&self, name: &str) -> Answer<Arc<VirtualHost>> {
-        let host = self.life().broker.virtual_host(name);
-        host.ok_or_else(|| Refusal::not_found(format!("there is no virtual host '{name}'")))
     }
 }
 

@@ -3,7 +3,9 @@
 //! ```text
 //! GET  /queues                          [{"vhost", "name", "ready", "unacked", "consumers"}]
 //! PUT  /queues/{vhost}/{name}/held      {"held": bool}
-//! POST /queues/{vhost}/{name}/release   {"count": N}: so many messages may leave a held queue
+//! POST /queues/{vhost}/{name}/release   {"count": N}: so many messages may leave a held queue, or
+//!                                       {"to": {"consumer_tag", "connection_name" or
+//!                                       "connection", "channel"}}: one may, to this consumer
 //! ```
 
 use axum::extract::{Path, State};
@@ -12,8 +14,9 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::input::Body;
+use super::input::{Body, Refusal};
 use super::{Answer, Routes, Shared};
+use crate::holding::Recipient;
 
 pub fn routes() -> Routes {
     Router::new()
@@ -60,14 +63,50 @@ async fn hold(
     Path((vhost, queue)): Path<(String, String)>,
     Body(hold): Body<Hold>,
 ) -> Answer<StatusCode> {
-    control.host(&vhost)?.set_paused(&queue, hold.held)?;
+    let broker = &control.life().broker;
+    if hold.held {
+        broker.hold(&vhost, &queue)?
+    } else {
+        broker.end_hold(&vhost, &queue)?
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Release {
-    count: usize,
+    count: Option<usize>,
+    to: Option<To>,
+}
+
+/// A consumer, as the unacknowledged messages tell who has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct To {
+    consumer_tag: String,
+    connection_name: Option<String>,
+    connection: Option<u64>,
+    channel: Option<u16>,
+}
+
+impl TryFrom<To> for Recipient {
+    type Error = Refusal;
+
+    fn try_from(to: To) -> Answer<Self> {
+        let mut recipient = Self::from(to.consumer_tag);
+        recipient = match (to.connection_name, to.connection) {
+            (None, None) => recipient,
+            (Some(name), None) => recipient.on_connection(name),
+            (None, Some(number)) => recipient.on_connection_number(number),
+            (Some(_), Some(_)) => {
+                return Err(Refusal::bad("give either connection_name or connection"));
+            }
+        };
+        Ok(match to.channel {
+            None => recipient,
+            Some(number) => recipient.on_channel(number),
+        })
+    }
 }
 
 async fn release(
@@ -75,6 +114,11 @@ async fn release(
     Path((vhost, queue)): Path<(String, String)>,
     Body(release): Body<Release>,
 ) -> Answer<StatusCode> {
-    control.host(&vhost)?.release_next(&queue, release.count)?;
+    let broker = &control.life().broker;
+    match (release.count, release.to) {
+        (Some(count), None) => broker.release(&vhost, &queue, count)?,
+        (None, Some(to)) => broker.release_to(&vhost, &queue, Recipient::try_from(to)?)?,
+        _ => return Err(Refusal::bad("give either count or to")),
+    }
     Ok(StatusCode::NO_CONTENT)
 }

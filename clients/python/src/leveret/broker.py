@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Iterable
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
@@ -23,7 +24,9 @@ class Broker:
 
     With ``manual_clock``, the default, its time stands still until it is advanced. ``journal`` is
     how many events it keeps. ``lint`` is ``"warn"`` or ``"deny"``, to look for what is allowed but
-    seldom meant: see :meth:`lints`.
+    seldom meant: see :meth:`lints`. With ``deny_deprecated`` it refuses what RabbitMQ 4.3 refuses
+    by default and 4.0 does not. ``definitions`` is a file to start with: see
+    :meth:`import_definitions`.
     """
 
     def __init__(
@@ -31,6 +34,8 @@ class Broker:
         manual_clock: bool = True,
         journal: Optional[int] = None,
         lint: Optional[str] = None,
+        deny_deprecated: bool = False,
+        definitions: Union[str, os.PathLike[str], None] = None,
     ) -> None:
         command = [_binary(), "test"]
         if manual_clock:
@@ -39,6 +44,10 @@ class Broker:
             command += ["--journal", str(journal)]
         if lint is not None:
             command += ["--lint", lint]
+        if deny_deprecated:
+            command.append("--deny-deprecated")
+        if definitions is not None:
+            command += ["--definitions", os.fspath(definitions)]
         # It ends when its standard input does: with this process, however that ends.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -57,6 +66,26 @@ class Broker:
         self.faults = Faults(self._control)
         #: What has happened.
         self.journal = Journal(self._control)
+
+    def url(self, vhost: str = "/") -> str:
+        """URL of a virtual host, for any AMQP 0-9-1 client."""
+        return f"{self.amqp.rpartition('/')[0]}/{quote(vhost, safe='')}"
+
+    def add_virtual_host(self, name: str) -> str:
+        """Adds a virtual host in which the default user may do everything; returns its URL."""
+        self.call("PUT", f"/vhosts/{quote(name, safe='')}")
+        return self.url(name)
+
+    def import_definitions(
+        self, definitions: Union[dict[str, Any], str, os.PathLike[str]]
+    ) -> None:
+        """Adds what RabbitMQ's definitions hold, given as JSON or as the path of a file: virtual
+        hosts, users, policies, exchanges, queues and bindings. The default user stays as it is,
+        and may do everything in these virtual hosts."""
+        if not isinstance(definitions, dict):
+            with open(definitions, encoding="utf-8") as file:
+                definitions = json.load(file)
+        self.call("POST", "/definitions", definitions)
 
     def queues(self) -> dict[str, Queue]:
         """The queues by name; those of other virtual hosts than ``/`` as ``vhost/name``."""
@@ -79,9 +108,30 @@ class Broker:
         """The queue takes publishes and gives nothing out but what :meth:`release` lets go."""
         self.call("PUT", f"{_path(vhost, queue)}/held", {"held": True})
 
-    def release(self, queue: str, count: int = 1, vhost: str = "/") -> None:
-        """Lets the next messages of a queue that is held go out; after them it is held again."""
-        self.call("POST", f"{_path(vhost, queue)}/release", {"count": count})
+    def release(
+        self,
+        queue: str,
+        count: int = 1,
+        vhost: str = "/",
+        *,
+        to: Optional[str] = None,
+        connection: Union[str, int, None] = None,
+        channel: Optional[int] = None,
+    ) -> None:
+        """Lets the next messages of a queue that is held go out; after them it is held again.
+
+        They go to whoever is next, or ``to`` the consumer with this tag; if several have the same,
+        name its ``connection`` (by what the client calls it, or by number) and ``channel``."""
+        path = f"{_path(vhost, queue)}/release"
+        if to is None:
+            if connection is not None or channel is not None:
+                raise ValueError("connection and channel are of a consumer: give its tag as to")
+            self.call("POST", path, {"count": count})
+            return
+        kind = "connection_name" if isinstance(connection, str) else "connection"
+        recipient = without_none(consumer_tag=to, channel=channel, **{kind: connection})
+        for _ in range(count):
+            self.call("POST", path, {"to": recipient})
 
     def end_hold(self, queue: str, vhost: str = "/") -> None:
         """The queue is not held any more."""
@@ -111,6 +161,35 @@ class Broker:
             "limit_ms": milliseconds(seconds=seconds),
         }
         return str(self.call("POST", "/publish", message, patience_s=seconds)["confirmed"])
+
+    def publish_all(
+        self,
+        messages: Iterable[Union[bytes, str, dict[str, Any]]],
+        *,
+        exchange: str = "",
+        routing_key: str = "",
+        headers: Optional[dict[str, Any]] = None,
+        properties: Optional[dict[str, Any]] = None,
+        mandatory: bool = False,
+        vhost: str = "/",
+        seconds: float = LIMIT_S,
+    ) -> int:
+        """Publishes messages in order, with one wait for the confirms of all; returns how many are
+        acked and were not returned. A message is a body, or a dict with ``body`` and what is not
+        as of the others: ``exchange``, ``routing_key``, ``headers``, ``properties``,
+        ``mandatory``."""
+        common = {
+            **without_none(headers=headers, properties=properties),
+            "exchange": exchange,
+            "routing_key": routing_key,
+            "mandatory": mandatory,
+        }
+        request = {
+            "messages": [{**common, **_message_fields(message)} for message in messages],
+            "vhost": vhost,
+            "limit_ms": milliseconds(seconds=seconds),
+        }
+        return int(self.call("POST", "/publish/all", request, patience_s=seconds)["acked"])
 
     def explain(
         self,
@@ -199,6 +278,13 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _message_fields(message: Union[bytes, str, dict[str, Any]]) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        return dict(body_fields(message))
+    fields = dict(message)
+    return {**body_fields(fields.pop("body", b"")), **fields}
 
 
 def _path(vhost: str, queue: str) -> str:

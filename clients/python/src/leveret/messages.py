@@ -42,6 +42,12 @@ class Message:
     consumer_tag: Optional[str] = None
     #: Since when, if it is not acknowledged.
     delivered_at_ms: Optional[int] = None
+    #: Number of the connection that has it, as in the journal.
+    connection: Optional[int] = None
+    #: What the client calls that connection; ``None`` if it gave it no name.
+    connection_name: Optional[str] = None
+    #: Number of the channel that has it.
+    channel: Optional[int] = None
 
     @property
     def text(self) -> str:

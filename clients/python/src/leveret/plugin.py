@@ -14,7 +14,8 @@ SHOWN = 50
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the marker known."""
-    text = "leveret(manual_clock, journal, lint): how the broker of the fixture is started"
+    takes = "manual_clock, journal, lint, deny_deprecated, definitions"
+    text = f"leveret({takes}): how the broker of the fixture is started"
     config.addinivalue_line("markers", text)
 
 
