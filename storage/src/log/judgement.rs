@@ -10,7 +10,6 @@
 use std::mem;
 
 use crate::log::content::Content;
-use crate::log::frame::HEADER;
 use crate::log::scan::{Hole, Record, Scanned};
 
 /// A segment's records that count, and what to do with the rest.
@@ -42,7 +41,7 @@ impl Judged {
     pub(crate) fn take_clean_stop(&mut self) -> bool {
         let last = self.records.pop_if(|record| record.content == Content::CleanStop);
         if let Some(record) = &last {
-            self.cut.push(Hole { from: record.offset, to: record.end() });
+            self.cut.push(Hole::new(record.offset, record.end()));
         }
         last.is_some() && self.torn.is_empty()
     }
@@ -65,9 +64,10 @@ pub(crate) fn judge(scanned: Scanned, last_group: u64, is_last: bool) -> Judged 
             continue;
         }
         judged.torn.push(*hole);
-        // Behind the last record it is enough that the broken header is gone.
-        let to = if after.is_some() { hole.to } else { hole.to.min(hole.from + HEADER as u64) };
-        judged.cut.push(Hole { from: hole.from, to });
+        // Behind the last record it is enough that all broken headers are gone: with a later group
+        // in the log they would be taken for damage.
+        let to = if after.is_some() { hole.to } else { hole.to.min(hole.broken_to) };
+        judged.cut.push(Hole::new(hole.from, to));
     }
     let mut batch: Vec<Record> = Vec::new();
     for record in scanned.records {
@@ -113,7 +113,7 @@ impl Judged {
             if record.group < last_group {
                 self.records.push(record);
             } else {
-                let hole = Hole { from: record.offset, to: record.end() };
+                let hole = Hole::new(record.offset, record.end());
                 self.torn.push(hole);
                 self.cut.push(hole);
             }
@@ -134,13 +134,13 @@ mod tests {
     fn the_last_group_ends_at_its_first_hole() {
         let scanned = Scanned {
             records: vec![record(0, 1), record(80, 1), record(120, 2), record(200, 2)],
-            holes: vec![Hole { from: 40, to: 80 }, Hole { from: 160, to: 200 }],
+            holes: vec![Hole::new(40, 80), Hole::new(160, 200)],
         };
         let judged = judge(scanned, 2, true);
         let offsets: Vec<u64> = judged.records.iter().map(|record| record.offset).collect();
         assert_eq!(offsets, [0, 80, 120]);
-        assert_eq!(judged.damage, [Hole { from: 40, to: 80 }]);
-        let rest = [Hole { from: 160, to: 200 }, Hole { from: 200, to: 240 }];
+        assert_eq!(judged.damage, [Hole::new(40, 80)]);
+        let rest = [Hole::new(160, 200), Hole::new(200, 240)];
         assert_eq!((judged.torn, judged.cut), (rest.to_vec(), rest.to_vec()));
     }
 }

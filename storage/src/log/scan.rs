@@ -30,6 +30,14 @@ impl Record {
 pub(crate) struct Hole {
     pub(crate) from: u64,
     pub(crate) to: u64,
+    /// Nothing behind this looks as if it had been a record.
+    pub(crate) broken_to: u64,
+}
+
+impl Hole {
+    pub(crate) fn new(from: u64, to: u64) -> Self {
+        Self { from, to, broken_to: to }
+    }
 }
 
 /// What a segment holds.
@@ -123,36 +131,36 @@ pub(crate) fn scan(file: &dyn DiskFile, segment: u64) -> Result<Scanned> {
     let mut window = Window { file, length, begin: 0, octets: Vec::new() };
     let mut scanned = Scanned::default();
     let mut offset = 0;
-    // Where records ended, and whether anything since looks as if it had been one.
-    let mut hole: Option<(u64, bool)> = None;
+    // Where records ended, and up to where something since looks as if it had been one.
+    let mut hole: Option<(u64, Option<u64>)> = None;
     while offset + HEADER as u64 <= length {
         match look(&mut window, segment, offset)? {
             Found::Record(record) => {
                 if let Some((from, _)) = hole.take() {
-                    scanned.holes.push(Hole { from, to: offset });
+                    scanned.holes.push(Hole::new(from, offset));
                 }
                 offset = record.end();
                 scanned.records.push(*record);
             }
             Found::Cut => {
-                if let Some((from, _)) = hole.take_if(|(_, broken)| *broken) {
-                    scanned.holes.push(Hole { from, to: offset });
+                if let Some((from, _)) = hole.take_if(|(_, broken)| broken.is_some()) {
+                    scanned.holes.push(Hole::new(from, offset));
                 }
                 hole = None;
                 offset += ALIGN as u64;
             }
             Found::Broken => {
-                hole.get_or_insert((offset, true)).1 = true;
+                hole.get_or_insert((offset, None)).1 = Some(offset + HEADER as u64);
                 offset += ALIGN as u64;
             }
             Found::Nothing => {
-                hole.get_or_insert((offset, false));
+                hole.get_or_insert((offset, None));
                 offset += ALIGN as u64;
             }
         }
     }
-    if let Some((from, true)) = hole {
-        scanned.holes.push(Hole { from, to: length });
+    if let Some((from, Some(broken_to))) = hole {
+        scanned.holes.push(Hole { from, to: length, broken_to });
     }
     Ok(scanned)
 }

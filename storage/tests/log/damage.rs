@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use leveret_storage::testing::{Image, SimulatedDisk};
-use leveret_storage::{MessageStore, Recovered, Target, commit, verify};
+use leveret_storage::{LogBatch, MessageStore, Recovered, Target, commit, verify};
 use proptest::prelude::*;
 
 use crate::support::{Messages, Plan, Planner, Step, open};
@@ -142,4 +142,36 @@ fn a_sound_log_is_sound() {
     let outcome = reopen(sample().image.clone());
     assert!(outcome.lost.is_empty() && outcome.recovered.clean);
     assert!(outcome.recovered.torn.is_empty() && outcome.recovered.damage.is_empty());
+}
+
+/// Several records of the last group are broken, with room between them: all of that is cut off.
+#[test]
+fn what_a_crash_left_half_written_is_not_taken_for_damage_later() {
+    let disk = SimulatedDisk::new(5);
+    let (log, _) = open(&disk);
+    commit(&log, batch(1, b"whole")).unwrap();
+    commit(&log, batch(2, b"first of the torn")).unwrap();
+    let mut image = disk.after_exit();
+    let segment = image.keys().find(|name| name.ends_with(".log") && !name.contains("reserve"));
+    let octets = image.get_mut(&segment.unwrap().clone()).unwrap();
+    let torn = octets.windows(17).position(|part| part == b"first of the torn").unwrap();
+    octets[torn] ^= 1;
+    // Another record of the group is further behind: its header is not that of its place.
+    let begin = torn & !511;
+    octets.copy_within(begin..begin + 512, begin + 1024);
+
+    let disk = SimulatedDisk::from_image(image, 6);
+    let (log, opened) = open(&disk);
+    assert_eq!((opened.recovered.damage, opened.recovered.torn.len()), (vec![], 1));
+    commit(&log, batch(3, b"later")).unwrap();
+    let mut image = disk.after_exit();
+    image.retain(|name, _| !name.ends_with(".idx")); // they are not synced
+    let (_, opened) = open(&SimulatedDisk::from_image(image, 7));
+    assert_eq!(opened.recovered.damage, []);
+}
+
+fn batch(sequence: u64, payload: &[u8]) -> LogBatch {
+    let mut batch = LogBatch::new();
+    batch.message(&[Target { queue: 1, sequence }], &[0; 6], &[payload]).unwrap();
+    batch
 }
