@@ -81,10 +81,14 @@ impl Broker {
     /// are still there, and else left out, because their connection alone could use them.
     ///
     /// The time stays: what had 30 s to live then has 30 s from now. Virtual hosts that came since
-    /// are emptied. The journal is cleared; faults, alarms and found lints stay.
+    /// are emptied, and permissions in them taken back. The journal is cleared; faults, alarms and found lints stay.
     ///
-    /// Errors: 541 if the disk fails; 406 for what
-    /// [`LintLevel::Deny`](crate::lint::LintLevel::Deny) refuses in a snapshot of another broker.
+    /// A power cut in the middle of it may leave both what was and what was to be.
+    ///
+    /// Errors: 541 if the disk fails; 406 and 541 for what
+    /// [`LintLevel::Deny`](crate::lint::LintLevel::Deny) and
+    /// [`deny_deprecated`](crate::BrokerBuilder::deny_deprecated) refuse in a snapshot of another
+    /// broker.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         replace_users(&snapshot.users, self.access())
             .map_err(|error| Error::Precondition(error.to_string()))?;

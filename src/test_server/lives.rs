@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::control::Declared;
 use super::definitions::import;
@@ -32,6 +32,8 @@ pub struct Lives {
     clock: Option<ManualClock>,
     machine: Machine,
     present: RwLock<Arc<Life>>,
+    /// Held while one ends or begins, so that the next one does not come before the last has gone.
+    turn: Mutex<()>,
 }
 
 /// Why there is no broker.
@@ -63,7 +65,8 @@ impl Lives {
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
         let address = broker.listen(args.amqp).map_err(refused)?;
         let present = RwLock::new(Arc::new(Life { broker, declared: Declared::default() }));
-        Ok(Self { args: args.clone(), address, clock, machine, present })
+        let turn = Mutex::new(());
+        Ok(Self { args: args.clone(), address, clock, machine, present, turn })
     }
 
     /// Where the brokers listen.
@@ -83,6 +86,7 @@ impl Lives {
 
     /// Stops the broker in order; one that has ended stays as it is.
     pub fn stop(&self) {
+        let _turn = self.turn.lock();
         self.present().broker.close("broker was stopped", PATIENCE);
     }
 
@@ -91,18 +95,19 @@ impl Lives {
     /// # Errors
     /// If that has not ended, or another cannot be started.
     pub fn start(&self) -> Result<(), StartError> {
-        let mut present = self.present.write();
-        if !present.broker.is_closed() {
+        let _turn = self.turn.lock();
+        let last = self.present();
+        if !last.broker.is_closed() {
             return Err(StartError::IsRunning);
         }
         // Gives its address back, if it has crashed.
-        present.broker.close("broker has crashed", Duration::ZERO);
+        last.broker.close("broker has crashed", Duration::ZERO);
         let failed = |error: String| StartError::Failed(error);
         let builder = builder(&self.args, self.clock.as_ref());
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
         broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
-        *present = Arc::new(Life { broker, declared: Declared::default() });
+        *self.present.write() = Arc::new(Life { broker, declared: Declared::default() });
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Bindings, ExchangeSnapshot, HostSnapshot, QueueSnapshot};
 use crate::access::ResourceKind;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::BindingRecord;
 use crate::queue::effects::Effects;
@@ -48,7 +48,7 @@ impl VirtualHost {
         snapshot: &HostSnapshot,
         effects: &mut Effects,
     ) -> Result<()> {
-        self.restore_policies(&snapshot.policies);
+        self.restore_policies(&snapshot.policies)?;
         self.remove_what_is_not_in(snapshot, effects);
         for (name, exchange) in &snapshot.exchanges {
             if self.find_exchange(name.as_str()).is_none() {
@@ -64,7 +64,7 @@ impl VirtualHost {
         self.restore_bindings(session, &snapshot.bindings, effects)
     }
 
-    fn restore_policies(self: &Arc<Self>, wanted: &[(bool, String, Policy)]) {
+    fn restore_policies(self: &Arc<Self>, wanted: &[(bool, String, Policy)]) -> Result<()> {
         let present = self.policies.read().list();
         for (is_operator, name, _) in present.iter().filter(|policy| !wanted.contains(policy)) {
             if *is_operator {
@@ -75,13 +75,14 @@ impl VirtualHost {
         }
         for (is_operator, name, policy) in wanted.iter().filter(|wanted| !present.contains(wanted))
         {
-            // What was taken once is taken again.
-            let _ = if *is_operator {
+            let set = if *is_operator {
                 self.set_operator_policy(name, policy.clone())
             } else {
                 self.set_policy(name, policy.clone())
             };
+            set.map_err(|error| Error::Precondition(error.to_string()))?;
         }
+        Ok(())
     }
 
     fn remove_what_is_not_in(self: &Arc<Self>, snapshot: &HostSnapshot, effects: &mut Effects) {
