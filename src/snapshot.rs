@@ -81,7 +81,8 @@ impl Broker {
     /// are still there, and else left out, because their connection alone could use them.
     ///
     /// The time stays: what had 30 s to live then has 30 s from now. Virtual hosts that came since
-    /// are emptied, and permissions in them taken back. The journal is cleared; faults, alarms and found lints stay.
+    /// are emptied, and permissions in them taken back. The journal is cleared; faults, alarms and
+    /// found lints stay.
     ///
     /// A power cut in the middle of it may leave both what was and what was to be.
     ///

@@ -3,7 +3,8 @@
 //! what was promised: see [`crate::model`].
 //!
 //! A failing seed is printed. The message log has a thread of its own, so that a seed gives the
-//! same work but not always the same moment of the cut. `LEVERET_CRASH_SEEDS=3000` tries more, `LEVERET_CRASH_SEEDS=87..88` one of them.
+//! same work but not always the same moment of the cut. `LEVERET_CRASH_SEEDS=3000` tries
+//! more, `LEVERET_CRASH_SEEDS=87..88` one of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
