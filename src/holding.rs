@@ -88,7 +88,7 @@ impl Broker {
     /// # Ok::<(), leveret::Error>(())
     /// ```
     pub fn hold(&self, virtual_host: &str, queue: &str) -> Result<()> {
-        self.host(virtual_host)?.set_paused(queue, true)
+        self.host(virtual_host)?.set_held(queue, true)
     }
 
     /// Lets the next `count` messages of a held queue go to whoever is next, consumers or
@@ -127,6 +127,6 @@ impl Broker {
 
     /// Ends a hold: messages go out as usual. Errors: 404, 530.
     pub fn end_hold(&self, virtual_host: &str, queue: &str) -> Result<()> {
-        self.host(virtual_host)?.set_paused(queue, false)
+        self.host(virtual_host)?.set_held(queue, false)
     }
 }

@@ -92,7 +92,7 @@ impl Broker {
         let queues = queues.iter().flat_map(|host| host.queues());
         let busy = queues.filter_map(|queue| {
             let counts = queue.counts();
-            let waits = counts.ready > 0 && counts.consumers > 0 && !queue.is_paused();
+            let waits = counts.ready > 0 && counts.consumers > 0 && !queue.is_held();
             let is_busy = counts.unacked > 0 || waits;
             is_busy.then(|| {
                 let (ready, unacked) = (counts.ready, counts.unacked);

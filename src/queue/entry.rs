@@ -21,6 +21,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A message as the store gives it back.
+    pub fn stored(
+        message: Message,
+        sequence: u64,
+        expires_at: Timestamp,
+        History { delivery_count, redelivered }: History,
+    ) -> Self {
+        Self { message, sequence, expires_at, delivery_count, redelivered, stored: true }
+    }
+
     /// Octets of the body: what `x-max-length-bytes` counts.
     #[inline]
     pub fn body_bytes(&self) -> u64 {

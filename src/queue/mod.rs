@@ -183,8 +183,8 @@ impl Queue {
 
     /// Holds the queue, or releases it: while it is held it takes publishes and gives nothing
     /// out.
-    pub fn set_paused(self: &Arc<Self>, paused: bool, now: Timestamp, effects: &mut Effects) {
-        self.apply(now, effects, |state, _| state.set_paused(paused));
+    pub fn set_held(self: &Arc<Self>, held: bool, now: Timestamp, effects: &mut Effects) {
+        self.apply(now, effects, |state, _| state.set_held(held));
     }
 
     /// Lets the next `count` messages go out although the queue is held. Errors: 406 if it is not.
@@ -246,8 +246,8 @@ impl Queue {
     }
 
     /// Whether it is held.
-    pub fn is_paused(&self) -> bool {
-        self.state.lock().is_paused()
+    pub fn is_held(&self) -> bool {
+        self.state.lock().is_held()
     }
 
     /// Where its dead letters go, if they go anywhere.

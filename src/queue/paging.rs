@@ -123,16 +123,14 @@ impl State {
         effects: &mut Effects,
     ) {
         for (&sequence, message) in wanted.sequences.iter().zip(messages) {
-            let entry = message.map(|PagedIn { message, expires_at }| Entry {
-                message,
-                sequence,
-                expires_at,
-                delivery_count: 0,
-                redelivered: sequence < self.redelivered_below,
-                stored: true,
+            let redelivered = sequence < self.redelivered_below;
+            let history = History { redelivered, ..History::default() };
+            let entry = message.map(|PagedIn { message, expires_at }| {
+                Entry::stored(message, sequence, expires_at, history)
             });
             let footprint = entry.as_ref().map_or(0, |entry| entry.message.footprint());
-            let key = entry.as_ref().map(|entry| entry.message.clone());
+            let key = entry.as_ref().filter(|_| self.duplicates.is_some());
+            let key = key.map(|entry| entry.message.clone());
             if !self.ready.page_in(wanted.level, sequence, entry) {
                 break;
             }

@@ -375,12 +375,12 @@ impl State {
     }
 
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
-    pub fn set_paused(&mut self, paused: bool) {
-        self.hold = paused.then(Hold::default);
+    pub fn set_held(&mut self, held: bool) {
+        self.hold = held.then(Hold::default);
     }
 
     /// Whether it is held.
-    pub fn is_paused(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         self.hold.is_some()
     }
 

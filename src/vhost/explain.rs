@@ -178,7 +178,7 @@ impl VirtualHost {
                 }
             });
         }
-        if queue.is_paused() {
+        if queue.is_held() {
             notes.push("it is held and gives nothing out".into());
         }
         Arrival { queue: queue.name().to_string(), notes }

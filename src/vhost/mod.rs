@@ -239,9 +239,9 @@ impl VirtualHost {
 
     /// Holds a queue, or releases it: while it is held it takes publishes and gives nothing out,
     /// neither to consumers nor to basic.get. Errors: 404.
-    pub fn set_paused(self: &Arc<Self>, queue: &str, paused: bool) -> Result<()> {
+    pub(crate) fn set_held(self: &Arc<Self>, queue: &str, held: bool) -> Result<()> {
         let mut effects = Effects::new();
-        self.queue(queue)?.set_paused(paused, self.now(), &mut effects);
+        self.queue(queue)?.set_held(held, self.now(), &mut effects);
         self.run(&mut effects);
         Ok(())
     }
@@ -249,7 +249,7 @@ impl VirtualHost {
     /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
     /// somebody takes them; after them it is held again. Adds to what was let go before. Errors:
     /// 404, 406 if the queue is not held.
-    pub fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
+    pub(crate) fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
         let mut effects = Effects::new();
         let result = self.queue(queue)?.release(count, self.now(), &mut effects);
         self.run(&mut effects);

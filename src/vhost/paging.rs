@@ -81,14 +81,7 @@ impl VirtualHost {
             // What is not there was taken meanwhile.
             Peeked::Paged(sequence, history) => {
                 let PagedIn { message, expires_at } = paged.remove(&sequence)?;
-                Some(Entry {
-                    message,
-                    sequence,
-                    expires_at,
-                    delivery_count: history.delivery_count,
-                    redelivered: history.redelivered,
-                    stored: true,
-                })
+                Some(Entry::stored(message, sequence, expires_at, history))
             }
         });
         Ok(entries.collect())

@@ -178,14 +178,14 @@ fn a_held_queue_takes_and_does_not_give() {
     let world = World::new();
     world.declare("q");
     let consumer = world.channel.basic_consume("q").unwrap();
-    host(&world).set_paused("q", true).unwrap();
+    world.broker.hold("/", "q").unwrap();
     world.publish("q", ["a", "b"]);
     assert!(waiting(&consumer).is_empty());
     assert!(world.take("q").is_none());
     assert_eq!(world.ready("q"), 2);
-    host(&world).set_paused("q", false).unwrap();
+    world.broker.end_hold("/", "q").unwrap();
     assert_eq!(waiting(&consumer), ["a", "b"]);
-    assert!(host(&world).set_paused("nobody", true).is_err());
+    assert!(world.broker.hold("/", "nobody").is_err());
 }
 
 #[test]

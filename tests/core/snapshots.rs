@@ -77,13 +77,12 @@ fn consumers_of_queues_that_stay_go_on() {
     let consumer = world.channel.basic_consume("jobs").unwrap();
     let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
     world.channel.queue_declare_with(&own).unwrap();
-    let host = world.broker.virtual_host("/").unwrap();
-    host.set_paused("jobs", true).unwrap();
+    world.broker.hold("/", "jobs").unwrap();
     world.publish("jobs", ["a", "b"]);
     world.publish("own", ["mine"]);
     let snapshot = world.broker.snapshot().unwrap();
 
-    host.set_paused("jobs", false).unwrap();
+    world.broker.end_hold("/", "jobs").unwrap();
     let first = consumer.recv().unwrap();
     world.channel.queue_purge("own").unwrap();
     world.declare("later");
@@ -94,7 +93,7 @@ fn consumers_of_queues_that_stay_go_on() {
     // The queue is held, as it was.
     assert!(waiting(&consumer).is_empty());
     assert_eq!(bodies(&world.broker, "jobs"), ["a", "b"]);
-    host.set_paused("jobs", false).unwrap();
+    world.broker.end_hold("/", "jobs").unwrap();
     let again = consumer.try_recv().unwrap();
     assert_eq!((again.body(), again.redelivered()), (&b"a"[..], false));
     first.ack().unwrap(); // of what was before

@@ -10,6 +10,7 @@ use leveret_storage::Key;
 
 use crate::error::Result;
 use crate::names::{ExchangeName, QueueName};
+use crate::persist::messages::Decoded;
 use crate::persist::records::BindingRecord;
 use crate::queue::entry::Entry;
 use crate::queue::{Contents, Queue, QueueAttributes};
@@ -40,7 +41,7 @@ struct ExchangeSnapshot {
 #[derive(Clone)]
 struct QueueSnapshot {
     attributes: QueueAttributes,
-    is_paused: bool,
+    is_held: bool,
     contents: Contents,
 }
 
@@ -103,7 +104,7 @@ impl VirtualHost {
         let queues = self.queues().into_iter().map(|queue| {
             let snapshot = QueueSnapshot {
                 attributes: queue.attributes().clone(),
-                is_paused: queue.is_paused(),
+                is_held: queue.is_held(),
                 contents: queue.contents(),
             };
             (queue.name().clone(), snapshot)
@@ -130,13 +131,8 @@ impl VirtualHost {
         let messages = &mut contents.messages;
         self.read_stored(queue.storage().id, &sequences, |sequence, stored| {
             let history = histories.next().map(|(_, history)| history).unwrap_or_default();
-            messages.extend(stored.map(|stored| Entry {
-                message: stored.message,
-                sequence,
-                expires_at: stored.deadline,
-                delivery_count: history.delivery_count,
-                redelivered: history.redelivered,
-                stored: true,
+            messages.extend(stored.map(|Decoded { message, deadline, .. }| {
+                Entry::stored(message, sequence, deadline, history)
             }));
         })?;
         messages.sort_by_key(|entry| entry.sequence);

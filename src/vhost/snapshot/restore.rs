@@ -159,7 +159,7 @@ impl VirtualHost {
             .iter()
             .filter_map(|(name, wanted)| Some((self.find_queue(name.as_str())?, wanted)))
             .collect();
-        restored.iter().for_each(|(queue, _)| queue.set_paused(true, now, effects));
+        restored.iter().for_each(|(queue, _)| queue.set_held(true, now, effects));
         for (name, exchange) in &snapshot.exchanges {
             let found = self.find_exchange(name.as_str());
             if let (Some(found), Some(kept)) = (found, &exchange.kept) {
@@ -171,7 +171,7 @@ impl VirtualHost {
             queue.replace(contents, now, effects);
         }
         self.run(effects);
-        let queues = restored.into_iter().map(|(queue, wanted)| (queue, wanted.is_paused));
+        let queues = restored.into_iter().map(|(queue, wanted)| (queue, wanted.is_held));
         Restored { host: Arc::clone(self), queues: queues.collect() }
     }
 
@@ -234,8 +234,8 @@ impl Restored {
     /// Consumers get what is in the queues, unless these were held.
     pub(crate) fn let_go(self) {
         let (now, effects) = (self.host.now(), &mut Effects::new());
-        for (queue, is_paused) in self.queues {
-            queue.set_paused(is_paused, now, effects);
+        for (queue, is_held) in self.queues {
+            queue.set_held(is_held, now, effects);
         }
         self.host.run(effects);
     }
