@@ -11,14 +11,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use clap::Parser;
-use leveret::load::{self, BenchArgs};
 use parking_lot::Mutex;
 
-#[path = "../src/load/wire.rs"]
+#[path = "../src/program/bench/wire.rs"]
 #[allow(dead_code, reason = "the relay needs only part of it")]
 mod wire;
 
@@ -29,13 +28,6 @@ use wire::{
 
 /// Largest frame the relay offers, in bytes.
 const FRAME_BYTES_MAX: u32 = 131_072;
-
-/// The load command with its defaults.
-#[derive(Parser)]
-struct Load {
-    #[command(flatten)]
-    bench: BenchArgs,
-}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Options that cargo passes to every harness mean nothing here.
@@ -49,14 +41,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let uri = format!("amqp://{}", listener.local_addr()?);
     thread::spawn(move || serve(&listener));
-    let Load { bench } = Load::parse_from(["relay"]);
-    let bench = BenchArgs { uri, messages: Some(20_000), ..bench };
-    for (confirm, ack) in [(0, false), (100, true)] {
-        let report = load::run(BenchArgs { confirm, ack, ..bench.clone() })?;
-        let confirmed = if confirm > 0 { 20_000 } else { 0 };
-        assert_eq!((report.published, report.consumed), (20_000, 20_000));
-        assert_eq!(report.confirmed, confirmed);
-        print!("{report}");
+    for (confirm, ack) in [("0", false), ("100", true)] {
+        let mut load = Command::new(env!("CARGO_BIN_EXE_leveret"));
+        load.args(["bench", "--json", "--messages", "20000", "--uri", &uri, "--confirm", confirm]);
+        let output = load.args(ack.then_some("--ack")).output()?;
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_str(&report)?;
+        let confirmed = if ack { 20_000 } else { 0 };
+        assert_eq!((&report["published"], &report["consumed"]), (&20_000.into(), &20_000.into()));
+        assert_eq!(report["confirmed"], confirmed);
+        println!("{report}");
     }
     Ok(())
 }

@@ -99,80 +99,53 @@
 #![cfg_attr(not(feature = "gateway"), allow(dead_code))]
 
 pub mod access;
+mod base;
 mod broker;
-mod changes;
 mod channel;
-pub mod clock;
-mod codec;
-#[cfg(feature = "server")]
-pub mod config;
-mod data_directory;
-#[cfg(feature = "server")]
-pub mod data_tool;
-mod deaths;
 pub mod definitions;
-pub mod duplicate_key;
 mod embedded;
 mod error;
 pub mod exchange;
-pub mod explain;
-#[cfg(feature = "server")]
-pub mod explain_command;
 pub mod faults;
-mod field_value;
 #[cfg(feature = "gateway")]
 mod gateway;
-mod holding;
-mod inspection;
-pub mod journal;
+mod insight;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 pub mod limits;
-pub mod lint;
-#[cfg(feature = "server")]
-pub mod load;
-mod machine;
-mod memory;
 pub mod message;
 pub mod names;
+mod node;
 mod persist;
 pub mod queue;
-mod ring;
-#[cfg(feature = "server")]
-pub mod server;
-mod session;
-mod settle;
-mod sleep;
-mod sleepers;
-mod snapshot;
-#[cfg(feature = "server")]
-pub mod test_server;
-mod timers;
+mod time;
 pub mod vhost;
-mod waiting;
 
+pub use self::base::field_value::FieldValue;
+pub use self::broker::testing::crash::Machine;
+pub use self::broker::testing::hold::Recipient;
+pub use self::broker::testing::inspect::UnackedMessage;
+pub use self::broker::testing::snapshot::Snapshot;
+pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
-pub use self::clock::{ManualClock, Timestamp};
-pub use self::data_directory::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::embedded::{
     Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, QueuedMessage,
     ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
-pub use self::field_value::FieldValue;
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
-pub use self::holding::Recipient;
-pub use self::inspection::UnackedMessage;
-pub use self::journal::Journal;
+pub use self::insight::journal::Journal;
+pub use self::insight::lint::LintLevel;
+pub use self::insight::{explanation as explain, journal, lint};
 pub use self::limits::Limits;
-pub use self::lint::LintLevel;
-pub use self::machine::Machine;
-pub use self::sleep::Sleep;
-pub use self::snapshot::Snapshot;
+pub use self::node::import::ImportError;
+pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Recovery};
+pub use self::time::clock;
+pub use self::time::clock::{ManualClock, Timestamp};
+pub use self::time::sleep::Sleep;
 pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
-pub use self::waiting::TimedOut;
 
 /// What keeps messages and definitions on disk, for programs that test or look into it.
 pub use leveret_storage as storage;
@@ -181,6 +154,19 @@ pub use leveret_storage as storage;
 pub use amq_protocol::protocol::BasicProperties;
 /// Values and tables as AMQP has them.
 pub use amq_protocol::types::{AMQPValue, FieldTable};
+
+/// What the `leveret` program and the benchmarks take from the inside. No promise is made about any
+/// of it.
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::base::ids::{ChannelId, StoreId};
+    pub use crate::exchange::matching::header_matches;
+    pub use crate::faults::{Action, Phase};
+    pub use crate::insight::journal::describe::body as describe_body;
+    pub use crate::persist::messages::Meta;
+    pub use crate::persist::recovery::Records;
+}
 
 /// The examples in the README.
 #[cfg(all(doctest, feature = "gateway"))]

@@ -1,15 +1,18 @@
 //! The `leveret` program.
 
+mod program;
+
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use leveret::config::{self, ConfigError, Invocation, LogLevel};
-use leveret::data_tool::{self, DataCommand, Outcome};
-use leveret::explain_command::{self, ExplainArgs};
-use leveret::load::{self, BenchArgs};
-use leveret::{server, test_server};
 use tracing::level_filters::LevelFilter;
+
+use crate::program::bench::{self, BenchArgs};
+use crate::program::config::{self, ConfigError, Invocation, LogLevel};
+use crate::program::data::{self, DataCommand, Outcome};
+use crate::program::explain::{self, ExplainArgs};
+use crate::program::{serve, test};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,17 +34,17 @@ fn main() -> ExitCode {
     match invocation {
         Invocation::Serve(config) => {
             log_to_stderr(config.log_level);
-            match server::run(*config) {
+            match serve::run(*config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
             }
         }
-        Invocation::Bench(args) => bench(*args),
-        Invocation::Test(args) => match test_server::run(&args) {
+        Invocation::Bench(args) => put_load(*args),
+        Invocation::Test(args) => match test::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
-        Invocation::Explain(args) => explain(&args),
+        Invocation::Explain(args) => explain_message(&args),
         Invocation::Data(command) => look_into(&command),
     }
 }
@@ -56,9 +59,9 @@ fn keep_pages_small() {
 #[cfg(not(target_os = "linux"))]
 fn keep_pages_small() {}
 
-fn bench(args: BenchArgs) -> ExitCode {
+fn put_load(args: BenchArgs) -> ExitCode {
     let json = args.json;
-    match load::run(args) {
+    match bench::run(args) {
         Ok(report) => {
             match report.to_json() {
                 Ok(line) if json => println!("{line}"),
@@ -70,8 +73,8 @@ fn bench(args: BenchArgs) -> ExitCode {
     }
 }
 
-fn explain(args: &ExplainArgs) -> ExitCode {
-    match explain_command::run(args) {
+fn explain_message(args: &ExplainArgs) -> ExitCode {
+    match explain::run(args) {
         Ok(explanation) => {
             print!("{explanation}");
             ExitCode::SUCCESS
@@ -81,7 +84,7 @@ fn explain(args: &ExplainArgs) -> ExitCode {
 }
 
 fn look_into(command: &DataCommand) -> ExitCode {
-    match data_tool::run(command) {
+    match data::run(command) {
         Ok(Outcome { text, is_damaged }) => {
             print!("{text}");
             if is_damaged { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS }

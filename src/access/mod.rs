@@ -1,5 +1,6 @@
 //! Users and what they may do `[rabbitmq access-control]`.
 
+mod actor;
 mod edits;
 pub mod password;
 pub mod pattern;
@@ -8,6 +9,7 @@ pub mod refusal;
 pub mod topic_permissions;
 pub mod users;
 
+pub(crate) use actor::Actor;
 pub use password::{HashingAlgorithm, PasswordHash, PasswordHashError, Salt};
 pub use pattern::{Pattern, PatternError};
 pub use permissions::{Access, PermissionTable, Permissions};

@@ -1,23 +1,23 @@
 //! Settings for a broker, and its making.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use dashmap::DashMap;
+#[cfg(feature = "gateway")]
 use parking_lot::Mutex;
 
-use super::{Broker, DiskAlarm, Inner};
+use super::Broker;
 use crate::access::{AccessControl, PasswordHash};
-use crate::changes::Changes;
-use crate::clock::{Clock, ManualClock};
-use crate::data_directory::{Durability, Recovery};
-use crate::journal::Journal;
+use crate::base::change_signal::Changes;
+use crate::base::memory_alarm::Memory;
+use crate::insight::journal::Journal;
+use crate::insight::lint::{LintLevel, Lints};
 use crate::limits::Limits;
-use crate::lint::{LintLevel, Lints};
-use crate::memory::Memory;
 use crate::names::{UserName, VirtualHostName};
+use crate::node::Node;
 use crate::persist::Persistence;
-use crate::timers::Timers;
+use crate::persist::recovered::{Durability, Recovery};
+use crate::time::clock::{Clock, ManualClock};
+use crate::time::timers::Timers;
 use crate::vhost::Shared;
 
 /// Settings for a [`Broker`].
@@ -210,35 +210,23 @@ impl BrokerBuilder {
         let journal = Journal::new(self.journal_capacity, self.clock.now(), Arc::clone(&changes));
         let journal = Arc::new(journal);
         let lints = Arc::new(Lints::new(self.lint_level));
-        let inner = Arc::new(Inner {
-            limits: self.limits,
-            access: Arc::new(access),
-            shared: Shared {
-                clock: self.clock,
-                timers,
-                memory,
-                faults: Arc::default(),
-                persistence,
-                journal: journal.is_on().then(|| Arc::clone(&journal)),
-                lints: lints.is_on().then(|| Arc::clone(&lints)),
-                deny_deprecated: self.deny_deprecated,
-                changes,
-                queue_memory_bytes_max,
-            },
-            default_user,
-            default_virtual_host: default_virtual_host.clone(),
-            virtual_hosts: DashMap::with_shard_amount(4),
-            connections: Mutex::default(),
-            next_connection: AtomicU64::new(1),
-            closed: AtomicBool::new(false),
-            disk_alarm: DiskAlarm::default(),
-            power: OnceLock::new(),
-        });
-        inner.add_virtual_host(default_virtual_host);
+        let shared = Shared {
+            clock: self.clock,
+            timers,
+            memory,
+            faults: Arc::default(),
+            persistence,
+            journal: journal.is_on().then(|| Arc::clone(&journal)),
+            lints: lints.is_on().then(|| Arc::clone(&lints)),
+            deny_deprecated: self.deny_deprecated,
+            changes,
+            queue_memory_bytes_max,
+        };
+        let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);
         Broker {
             #[cfg(feature = "gateway")]
-            in_memory: crate::gateway::InMemory::new(&inner),
-            inner,
+            in_memory: crate::gateway::InMemory::new(&node),
+            node,
             journal,
             lints,
             recovery: Recovery { clean: true, ..Recovery::default() },

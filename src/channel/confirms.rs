@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::base::wake::Wakeups;
 use crate::channel::output::ChannelOutput;
 use crate::faults::{Action, Hit, RuleState};
-use crate::journal::EventKind;
+use crate::insight::journal::EventKind;
 use crate::message::Message;
-use crate::queue::effects::Wakeups;
 use crate::vhost::Noter;
 
 /// Numbers publishes and groups their confirms, so that a run of them takes one frame.

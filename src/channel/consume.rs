@@ -5,10 +5,10 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::{Access, ResourceKind};
+use crate::base::field_value::{get, integer, type_name};
 use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
 use crate::faults::{Method, Subject};
-use crate::field_value::{get, integer, type_name};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::arguments::ArgumentError;
@@ -16,8 +16,8 @@ use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, QueueType};
 use crate::vhost::REPLY_TO;
-use crate::vhost::declare::random_name;
-use crate::vhost::reply_to::ReplyOutlet;
+use crate::vhost::flow::reply_to::ReplyOutlet;
+use crate::vhost::topology::declare::random_name;
 
 /// What is asked of basic.consume.
 #[derive(Clone, Debug, Default)]
@@ -71,12 +71,12 @@ impl Channel {
             return Ok(tag);
         }
         let name = self.queue_name(&consume.queue)?;
-        self.session.check(Access::Read, ResourceKind::Queue, &name)?;
+        self.session.actor.check(Access::Read, ResourceKind::Queue, &name)?;
         if self.has_consumer(&tag) {
             return Err(Error::ConsumerTagInUse(tag.to_string()));
         }
         let queue = self.virtual_host().queue(&name)?;
-        queue.check_owner(self.session.id)?;
+        queue.check_owner(self.session.id())?;
         if queue.attributes().arguments.queue_type == QueueType::Quorum
             && self.deliveries.has_limit()
         {
@@ -163,9 +163,9 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::BasicGet, Subject::queue(queue), effects)?;
         let name = self.queue_name(queue)?;
-        self.session.check(Access::Read, ResourceKind::Queue, &name)?;
+        self.session.actor.check(Access::Read, ResourceKind::Queue, &name)?;
         let queue = self.virtual_host().queue(&name)?;
-        queue.check_owner(self.session.id)?;
+        queue.check_owner(self.session.id())?;
         let (id, entry, message_count) = loop {
             match queue.get(no_ack, self.id(), self.now(), effects)? {
                 Got::Message(id, entry, left) => break (id, entry, left),

@@ -9,19 +9,19 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::base::sequence_map::Ring;
+use crate::base::wake::Wakeups;
 use crate::channel::Watch;
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::Queue;
 use crate::queue::arguments::QueueType;
 use crate::queue::consumers::{Delivery, Outlet};
-use crate::queue::effects::Wakeups;
-use crate::queue::entry::Entry;
-use crate::ring::Ring;
-use crate::vhost::reply_to::ReplyOutlet;
+use crate::queue::fifo::entry::Entry;
+use crate::time::clock::Timestamp;
+use crate::vhost::flow::reply_to::ReplyOutlet;
 
 /// Where deliveries come from: a consumer, or a queue that is polled.
 struct Source {
@@ -392,9 +392,9 @@ mod tests {
     use amq_protocol::types::FieldTable;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::queue::arguments::QueueArguments;
     use crate::queue::{Queue, QueueAttributes, QueueStorage};
+    use crate::time::clock::Timestamp;
 
     struct Nobody;
 

@@ -10,6 +10,7 @@ mod noting;
 pub mod output;
 mod publish;
 mod resources;
+pub(crate) mod session;
 mod transaction;
 mod watch;
 
@@ -21,13 +22,14 @@ use self::deliveries::Deliveries;
 use self::output::ChannelOutput;
 use self::publish::Publisher;
 use self::transaction::Transaction;
-use crate::clock::Timestamp;
+use crate::base::ids::ChannelId;
+use crate::channel::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
-use crate::queue::{ChannelId, Queue, Settlement};
-use crate::session::Session;
+use crate::queue::{Queue, Settlement};
+use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
 pub use self::consume::{Consume, GetOk};
@@ -124,7 +126,7 @@ impl Channel {
     }
 
     fn id(&self) -> ChannelId {
-        ChannelId { connection: self.session.id, number: self.deliveries.output().number() }
+        ChannelId { connection: self.session.id(), number: self.deliveries.output().number() }
     }
 
     fn now(&self) -> Timestamp {

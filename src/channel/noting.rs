@@ -1,15 +1,15 @@
 //! What a channel tells the journal, if there is one.
 
+use crate::channel::session::Session;
 use crate::channel::{Channel, Mode};
-use crate::journal::EventKind;
+use crate::insight::journal::EventKind;
 use crate::message::Message;
-use crate::session::Session;
 
 /// The client has published a message.
 pub(super) fn note_published(session: &Session, message: &Message) {
     session.virtual_host.note(Some(message), || EventKind::Published {
-        connection: session.id,
-        user: session.user.name.clone(),
+        connection: session.id(),
+        user: session.actor.user.name.clone(),
     });
 }
 

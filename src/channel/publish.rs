@@ -11,7 +11,7 @@ use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
 use crate::faults::{Method, Subject, Trigger};
-use crate::journal::EventKind;
+use crate::insight::journal::EventKind;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
 use crate::persist;
@@ -90,7 +90,7 @@ impl Channel {
     }
 
     fn generations(&self) -> (u64, u64) {
-        (self.virtual_host().generation(), self.session.access_generation())
+        (self.virtual_host().generation(), self.session.actor.access_generation())
     }
 
     fn gather(&mut self, message: Message, effects: &mut Effects) {
@@ -120,7 +120,7 @@ impl Channel {
         let generations = self.generations();
         let exchange = self.check_exchange(&publish)?;
         if let Some(user_id) = publish.user_id() {
-            self.session.check_user_id(user_id)?;
+            self.session.actor.check_user_id(user_id)?;
         }
         let reply_to = self.own_reply_to(&publish)?;
         let plain = publish.is_plain();
@@ -199,13 +199,13 @@ impl Channel {
     /// The exchange to publish to, if the user may.
     fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
         let name = String::from_utf8_lossy(publish.exchange).replace(['\r', '\n'], "");
-        self.session.check(Access::Write, ResourceKind::Exchange, &name)?;
+        self.session.actor.check(Access::Write, ResourceKind::Exchange, &name)?;
         let exchange = self.virtual_host().exchange(&name)?;
         if exchange.attributes().internal {
             return Err(Error::InternalExchange(exchange.resource()));
         }
         if exchange.attributes().kind == ExchangeType::Topic {
-            self.session.check_topic(Access::Write, &name, publish.routing_key)?;
+            self.session.actor.check_topic(Access::Write, &name, publish.routing_key)?;
         }
         Ok(exchange)
     }

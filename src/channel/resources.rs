@@ -24,7 +24,7 @@ impl Channel {
             last = QueueDeclare { queue: self.queue_name("")?, ..declare.clone() };
             declare = &last;
         }
-        let ok = self.virtual_host().queue_declare(&self.session, declare, effects)?;
+        let ok = self.virtual_host().queue_declare(&self.session.actor, declare, effects)?;
         self.last_queue = Some(ok.queue.clone());
         Ok(ok)
     }
@@ -50,7 +50,7 @@ impl Channel {
             routing_key: &key,
             arguments,
         };
-        self.virtual_host().bind(&self.session, &bind, effects)
+        self.virtual_host().bind(&self.session.actor, &bind, effects)
     }
 
     /// Unbinds a queue. Errors: 403, 405.
@@ -73,7 +73,7 @@ impl Channel {
             routing_key: &key,
             arguments,
         };
-        self.virtual_host().unbind(&self.session, &bind, effects)
+        self.virtual_host().unbind(&self.session.actor, &bind, effects)
     }
 
     fn queue_and_key(&self, queue: &str, routing_key: &[u8]) -> Result<(String, Vec<u8>)> {
@@ -91,7 +91,7 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::QueuePurge, Subject::queue(queue), effects)?;
         let queue = self.queue_name(queue)?;
-        self.virtual_host().queue_purge(&self.session, &queue, effects)
+        self.virtual_host().queue_purge(&self.session.actor, &queue, effects)
     }
 
     /// Deletes a queue; tells how many messages were ready. Errors: 403, 405, 406.
@@ -106,7 +106,7 @@ impl Channel {
         self.meet(Method::QueueDelete, Subject::queue(queue), effects)?;
         let queue = self.queue_name(queue)?;
         let host = self.virtual_host();
-        let count = host.queue_delete(&self.session, &queue, if_unused, if_empty, effects)?;
+        let count = host.queue_delete(&self.session.actor, &queue, if_unused, if_empty, effects)?;
         self.forget_cancelled();
         Ok(count)
     }
@@ -119,7 +119,7 @@ impl Channel {
     ) -> Result<()> {
         self.flush(effects);
         self.meet(Method::ExchangeDeclare, Subject::exchange(&declare.exchange), effects)?;
-        self.virtual_host().exchange_declare(&self.session, declare, effects)
+        self.virtual_host().exchange_declare(&self.session.actor, declare, effects)
     }
 
     /// Deletes an exchange. Errors: 403, 406.
@@ -131,7 +131,7 @@ impl Channel {
     ) -> Result<()> {
         self.flush(effects);
         self.meet(Method::ExchangeDelete, Subject::exchange(exchange), effects)?;
-        self.virtual_host().exchange_delete(&self.session, exchange, if_unused, effects)
+        self.virtual_host().exchange_delete(&self.session.actor, exchange, if_unused, effects)
     }
 
     /// Binds an exchange to another. Errors: 403, 404.
@@ -147,7 +147,7 @@ impl Channel {
         self.meet(Method::ExchangeBind, Subject::binding(source, routing_key), effects)?;
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
-        self.virtual_host().bind(&self.session, &bind, effects)
+        self.virtual_host().bind(&self.session.actor, &bind, effects)
     }
 
     /// Unbinds an exchange from another. Errors: 403.
@@ -163,7 +163,7 @@ impl Channel {
         self.meet(Method::ExchangeUnbind, Subject::binding(source, routing_key), effects)?;
         let kind = ResourceKind::Exchange;
         let bind = Bind { kind, destination, source, routing_key, arguments };
-        self.virtual_host().unbind(&self.session, &bind, effects)
+        self.virtual_host().unbind(&self.session.actor, &bind, effects)
     }
 
     /// channel.flow: the broker does not pause deliveries on request. Errors: 540.

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::channel::session::Session;
 use crate::faults::{Hit, Registry, Subject, Trigger};
-use crate::session::Session;
 use crate::vhost::VirtualHost;
 
 /// The faults, as one channel asks for them.
@@ -31,7 +31,7 @@ impl Watch {
     pub fn meet(&self, trigger: Trigger, subject: Subject<'_>) -> Option<Hit> {
         let session = self.session.upgrade()?;
         let subject = Subject {
-            connection: session.name(),
+            connection: session.actor.connection_name(),
             virtual_host: session.virtual_host.name().as_str(),
             channel: self.channel,
             ..subject

@@ -5,14 +5,11 @@
 //! what lives in virtual hosts.
 
 pub mod arguments;
-mod import;
 pub mod json;
 pub mod objects;
 pub mod users;
 
 pub use arguments::ArgumentError;
-pub use import::ImportError;
-pub(crate) use import::import;
 pub use json::JsonObject;
 pub use objects::{
     BindingDefinition, DestinationType, ExchangeDefinition, GlobalParameterDefinition,

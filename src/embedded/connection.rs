@@ -6,11 +6,12 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::access::User;
-use crate::broker::{Closable, Inner};
+use crate::channel::session::Session;
 use crate::embedded::channel::{Channel, ChannelInner};
 use crate::error::{Error, Result, Scope};
+use crate::node::Node;
+use crate::node::connections::Closable;
 use crate::queue::effects::Effects;
-use crate::session::Session;
 
 /// A connection to a broker in this process. Clones are the same connection; it closes when the
 /// last of them and of its channels, consumers and deliveries is gone, or by
@@ -19,7 +20,7 @@ use crate::session::Session;
 pub struct Connection(Arc<ConnectionInner>);
 
 pub(super) struct ConnectionInner {
-    broker: Arc<Inner>,
+    broker: Arc<Node>,
     pub(super) session: Arc<Session>,
     channels: Mutex<Vec<Weak<ChannelInner>>>,
 }
@@ -40,21 +41,21 @@ impl Closable for Handle {
 }
 
 impl Connection {
-    pub(crate) fn open(broker: &Arc<Inner>, user: &Arc<User>, virtual_host: &str) -> Result<Self> {
-        let id = broker.next_connection_id();
+    pub(crate) fn open(broker: &Arc<Node>, user: &Arc<User>, virtual_host: &str) -> Result<Self> {
+        let id = broker.connections.next_id();
         let session = broker.open(id, user, virtual_host, true)?;
         let inner = Arc::new(ConnectionInner {
             broker: Arc::clone(broker),
             session,
             channels: Mutex::default(),
         });
-        broker.register(&inner.session, Arc::new(Handle(Arc::downgrade(&inner))))?;
+        broker.connections.register(&inner.session, Arc::new(Handle(Arc::downgrade(&inner))))?;
         Ok(Self(inner))
     }
 
     /// Opens a channel. Errors: 504 when the connection is closed.
     pub fn open_channel(&self) -> Result<Channel> {
-        if self.0.session.is_closed() {
+        if self.0.session.actor.is_gone() {
             return Err(Error::ChannelClosed);
         }
         let channel = ChannelInner::open(&self.0);
@@ -62,7 +63,7 @@ impl Connection {
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(&channel));
         drop(channels);
-        if self.0.session.is_closed() {
+        if self.0.session.actor.is_gone() {
             // It may have been closed before it knew of this channel.
             channel.close();
             return Err(Error::ChannelClosed);
@@ -98,18 +99,18 @@ impl ConnectionInner {
         }
         let mut effects = Effects::new();
         let host = &self.session.virtual_host;
-        host.delete_owned(&self.session, &mut effects);
+        host.delete_owned(&self.session.actor, &mut effects);
         host.run(&mut effects);
-        self.broker.unregister(self.session.id);
+        self.broker.connections.unregister(self.session.id());
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("user", &self.0.session.user.name)
+            .field("user", &self.0.session.actor.user.name)
             .field("virtual_host", self.0.session.virtual_host.name())
-            .field("closed", &self.0.session.is_closed())
+            .field("closed", &self.0.session.actor.is_gone())
             .finish_non_exhaustive()
     }
 }

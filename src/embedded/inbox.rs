@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
 use crate::error::Error;
 use crate::limits::{MAILBOX_HIGH, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
 use crate::names::ConsumerTag;
-use crate::queue::effects::{Wake, Wakeups};
 
 /// A delivery that waits.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
 use leveret_protocol::RawProperties;
 
-use crate::clock::Timestamp;
 use crate::embedded::channel::ChannelInner;
 use crate::error::Result;
 use crate::message::Message;
-use crate::queue::entry::Entry;
+use crate::queue::fifo::entry::Entry;
+use crate::time::clock::Timestamp;
 
 /// A delivered message. It stays unacknowledged until it is settled, unless its consumer or
 /// basic.get works without acknowledgements; dropping it settles nothing.

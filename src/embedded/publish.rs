@@ -4,7 +4,7 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::ShortString;
 use bytes::Bytes;
 
-use crate::field_value::FieldValue;
+use crate::base::field_value::FieldValue;
 
 /// A message to publish, and where to.
 ///

@@ -11,7 +11,7 @@ use super::destinations::Collector;
 use super::header_value::{Side, hash_for_match};
 use super::stable_hash::{StableHasher, mix, stable_hash};
 use super::{BindError, ExchangeArgumentError, Routing, erlang_term};
-use crate::field_value::type_name;
+use crate::base::field_value::type_name;
 
 /// The largest weight of a binding. [rabbitmq consistent hash exchange]
 const WEIGHT_MAX: u16 = 10_000;

@@ -5,7 +5,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::table::{TableWriter, entries};
 
 use super::{ExchangeArgumentError, ExchangeType};
-use crate::field_value::{get, integer, text};
+use crate::base::field_value::{get, integer, text};
 
 /// Argument of the exchange: the type that routes what is due.
 pub const DELAYED_TYPE: &str = "x-delayed-type";

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use crate::clock::Timestamp;
+use crate::time::clock::Timestamp;
 
 /// Room for this many things is kept when the line gets shorter.
 const ROOM_KEPT: usize = 1024;

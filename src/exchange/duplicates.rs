@@ -7,9 +7,9 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::ExchangeArgumentError;
-use crate::clock::Timestamp;
-use crate::duplicate_key::DuplicateKey;
-use crate::field_value::{get, integer_or_digits, text};
+use crate::base::field_value::{get, integer_or_digits, text};
+use crate::message::duplicate_key::DuplicateKey;
+use crate::time::clock::Timestamp;
 
 /// Keys that an exchange without `x-cache-size` remembers.
 const DEFAULT_SIZE: usize = 128;

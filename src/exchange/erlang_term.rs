@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use crate::field_value::type_name;
+use crate::base::field_value::type_name;
 
 /// A byte string: `<<"text">>`, or its bytes if it is not printable.
 pub(crate) fn binary(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::{BindError, erlang_term, header_value};
-use crate::field_value::type_name;
+use crate::base::field_value::type_name;
 
 /// The parsed arguments of a binding. [rabbitmq headers exchange]
 #[derive(Debug, Clone)]

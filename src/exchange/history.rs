@@ -7,7 +7,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::ExchangeArgumentError;
 use super::erlang_term;
-use crate::field_value::{get, integer};
+use crate::base::field_value::{get, integer};
 
 /// Messages that an exchange without `x-recent-history-length` remembers.
 const DEFAULT_LENGTH: usize = 20;

@@ -9,21 +9,30 @@ use crate::error::{Error, Scope};
 
 /// Whether a rule acts instead of what it is about, or after that has taken effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
+    /// Instead.
     #[default]
     Before,
+    /// After that has taken effect.
     After,
 }
 
 /// What happens.
 #[derive(Clone, Debug)]
-pub(crate) enum Action {
+pub enum Action {
     /// The connection is lost.
     Drop,
     /// The broker crashes.
     Crash,
     /// The channel or connection is closed.
-    Close { code: u16, text: String, scope: Scope },
+    Close {
+        /// With this reply code,
+        code: u16,
+        /// and this text.
+        text: String,
+        /// Which of them.
+        scope: Scope,
+    },
     /// The client is not read any more.
     StopReading,
     /// The publish finds no queue.

@@ -81,9 +81,8 @@ macro_rules! ends {
         impl When<$kind> {
             /// What follows happens after this has taken effect, instead of before it. A client
             /// whose connection is dropped then has not heard that it did.
-            pub fn afterwards(mut self) -> Self {
-                self.phase = Phase::After;
-                self
+            pub fn afterwards(self) -> Self {
+                self.in_phase(Phase::After)
             }
 
             /// The connection is lost: the broker closes its end without a word. What it had

@@ -54,10 +54,9 @@ mod when;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::broker::Inner;
 use crate::error::{Error, Scope};
 
-pub(crate) use self::actions::{Action, Phase};
+pub use self::actions::{Action, Phase};
 pub use self::confirms::Confirms;
 pub use self::deliveries::Deliveries;
 pub use self::frames::Frames;
@@ -72,16 +71,26 @@ pub use self::subject::Message;
 pub(crate) use self::subject::Subject;
 pub use self::when::When;
 
+/// The open connections of a broker, which faults end.
+pub(crate) trait Connections: Send + Sync {
+    /// Ends all for this error; tells how many there were.
+    fn end_all(&self, error: &Error) -> usize;
+}
+
 /// The faults of a broker: [`Broker::faults`](crate::Broker::faults).
 #[derive(Clone)]
 pub struct Faults {
     registry: Arc<Registry>,
-    broker: Weak<Inner>,
+    connections: Weak<dyn Connections>,
 }
 
 impl Faults {
-    pub(crate) fn new(broker: &Arc<Inner>) -> Self {
-        Self { registry: Arc::clone(broker.faults()), broker: Arc::downgrade(broker) }
+    pub(crate) fn new<C: Connections + 'static>(
+        registry: &Arc<Registry>,
+        connections: &Arc<C>,
+    ) -> Self {
+        let connections: Weak<C> = Arc::downgrade(connections);
+        Self { registry: Arc::clone(registry), connections }
     }
 
     /// A rule for a method that a client calls. What happens on connection.open and channel.open
@@ -133,10 +142,7 @@ impl Faults {
     }
 
     fn end_connections(&self, error: &Error) -> usize {
-        let connections = self.broker.upgrade().map(|broker| broker.open_connections());
-        let connections = connections.unwrap_or_default();
-        connections.iter().for_each(|connection| connection.end(error.clone()));
-        connections.len()
+        self.connections.upgrade().map_or(0, |connections| connections.end_all(error))
     }
 
     /// All rules that are in force, in the order in which they were declared.

@@ -15,7 +15,7 @@ pub struct When<E> {
     trigger: Trigger,
     filter: Filter,
     window: Window,
-    pub(crate) phase: Phase,
+    phase: Phase,
     text: String,
     kind: PhantomData<E>,
 }
@@ -82,7 +82,8 @@ impl<E> When<E> {
     }
 
     /// As [`When::matching`], with a text that says which condition it is.
-    pub(crate) fn matching_as(
+    #[doc(hidden)]
+    pub fn matching_as(
         mut self,
         text: impl Into<String>,
         test: impl Fn(&Message<'_>) -> bool + Send + Sync + 'static,
@@ -108,8 +109,16 @@ impl<E> When<E> {
         self
     }
 
-    /// Puts the rule in force.
-    pub(crate) fn then(self, action: Action) -> Rule {
+    /// Whether it acts before or after what it is about.
+    #[doc(hidden)]
+    pub fn in_phase(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Puts the rule in force. It is up to the caller that the occasion offers the action.
+    #[doc(hidden)]
+    pub fn then(self, action: Action) -> Rule {
         let Self { registry, trigger, filter, window, phase, text, .. } = self;
         let afterwards = if phase == Phase::After { "afterwards " } else { "" };
         let after = match window.after {

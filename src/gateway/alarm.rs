@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::clock::{Clock, Timestamp};
-use crate::timers::Timers;
+use crate::time::clock::{Clock, Timestamp};
+use crate::time::timers::Timers;
 
 /// The one alarm of a connection. All times are milliseconds of its clock.
 pub enum Alarm {

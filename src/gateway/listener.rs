@@ -12,11 +12,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::broker::Inner;
-use crate::clock::Clock;
-use crate::gateway::connection_task::{ConnectionTask, Start};
+use crate::gateway::amqp::connection_task::{ConnectionTask, Start};
 use crate::limits::{ACCEPT_BACKLOG, Limits};
-use crate::settle::Watched;
+use crate::node::Node;
+use crate::time::clock::Clock;
+use crate::time::quiescence::Watched;
 
 /// Waiting time after accepting failed, as when no file descriptors are left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -48,12 +48,12 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
 
 /// Accepts connections for as long as the runtime lives. All of them share `alive`, and so does
 /// the listener, as it is dropped before its first argument.
-pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Inner>, clock: Clock) {
+pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clock: Clock) {
     let config = Arc::new(connection_config(&broker.limits));
     let unfinished = Arc::new(Semaphore::new(broker.limits.unfinished_handshakes_max.max(1)));
     loop {
         let Ok(permit) = Arc::clone(&unfinished).acquire_owned().await else { return };
-        if broker.is_closed() {
+        if broker.connections.is_closed() {
             return;
         }
         let (socket, peer) = match listener.accept().await {
@@ -64,7 +64,7 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Inner>, cl
                 continue;
             }
         };
-        if broker.is_closed() {
+        if broker.connections.is_closed() {
             return; // while it waited
         }
         prepare(&socket);

@@ -1,21 +1,13 @@
 //! AMQP 0-9-1 over sockets, for clients outside this process, and over in-memory streams, for
 //! those inside.
 //!
-//! The only part of the broker that knows tokio. A connection is one task ([`connection_task`])
-//! that drives the protocol machine and calls the same channels as the embedded API ([`bridge`]).
+//! The only part of the broker that knows tokio. A connection is one task ([`amqp`])
+//! that drives the protocol machine and calls the same channels as the embedded API.
 
 mod alarm;
-mod bridge;
-mod connection_task;
-mod faults;
+mod amqp;
 mod in_memory;
 mod listener;
-mod memory_stream;
-mod methods;
-mod outbox;
-mod pipe;
-mod shared;
-mod spare_buffers;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,13 +16,14 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::broker::{Closable, Inner};
-use crate::clock::Clock;
+use crate::node::Node;
+use crate::node::connections::Closable;
+use crate::time::clock::Clock;
 
 pub(crate) use self::in_memory::InMemory;
-pub use self::memory_stream::MemoryStream;
+pub use self::in_memory::MemoryStream;
 #[cfg(feature = "lapin")]
-pub(crate) use self::shared::runtime as shared_runtime;
+pub(crate) use self::in_memory::threads::runtime as shared_runtime;
 
 /// Time for connections to write their connection.close, even if nobody waits for the answer.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -60,7 +53,7 @@ impl Gateway {
     /// Listens on an address; returns the one that was bound.
     pub fn listen(
         &self,
-        broker: &Arc<Inner>,
+        broker: &Arc<Node>,
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
         let listener = listener::bind(address)?;
@@ -81,9 +74,9 @@ impl Gateway {
 }
 
 /// Waits up to `patience` until the connections that are `closing` have ended.
-pub(crate) fn see_off(broker: &Inner, closing: &[Weak<dyn Closable>], patience: Duration) {
+pub(crate) fn see_off(broker: &Node, closing: &[Weak<dyn Closable>], patience: Duration) {
     // A connection is no longer counted once it is about to write its connection.close.
-    wait_for(patience.max(FAREWELL), || broker.connection_count() == 0);
+    wait_for(patience.max(FAREWELL), || broker.connections.count() == 0);
     wait_for(patience, || closing.iter().all(|connection| connection.strong_count() == 0));
 }
 

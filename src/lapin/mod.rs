@@ -57,7 +57,7 @@ use ::lapin::{AsyncTcpStream, Connection, ConnectionProperties, Result};
 
 pub use self::runtime::BrokerRuntime;
 use crate::broker::Broker;
-use crate::clock::Clock;
+use crate::time::clock::Clock;
 
 /// The pause before lapin connects again, on a manual clock. Real time, as lapin has it.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(1);

@@ -20,10 +20,10 @@ use futures_io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::clock::{Timestamp, instant, until};
 use crate::gateway::{InMemory, MemoryStream, shared_runtime};
-use crate::sleep::Sleep;
-use crate::timers::Timers;
+use crate::time::clock::{Timestamp, instant, until};
+use crate::time::sleep::Sleep;
+use crate::time::timers::Timers;
 
 /// A runtime for lapin whose clock is the broker's and whose network has nothing but the broker.
 #[derive(Clone)]

@@ -13,11 +13,11 @@
 use leveret_protocol::properties::RawProperties;
 use leveret_storage::{LogBatch, StoredMessage, Target};
 
-use crate::clock::Timestamp;
-use crate::codec::{Reader, Writer};
-use crate::deaths::Deaths;
+use crate::base::ids::StoreId;
+use crate::message::deaths::Deaths;
 use crate::message::{Body, Message, Parts};
-use crate::queue::effects::StoreId;
+use crate::persist::octets::{Reader, Writer};
+use crate::time::clock::Timestamp;
 
 const TRANSIENT: u8 = 1;
 const EXPIRES: u8 = 2;
@@ -166,7 +166,7 @@ mod tests {
     use leveret_storage::{MemoryLog, MessageStore, commit};
 
     use super::*;
-    use crate::deaths::{Death, DeathReason};
+    use crate::message::deaths::{Death, DeathReason};
 
     fn stored(message: &Message, beside: &Beside<'_>) -> StoredMessage {
         let log = MemoryLog::new();

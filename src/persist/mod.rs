@@ -5,8 +5,10 @@
 //! there is handed in later. Nobody waits for the store under a lock: it calls back.
 
 pub mod messages;
+pub(crate) mod octets;
 mod queue_ids;
 pub mod records;
+pub(crate) mod recovered;
 pub mod recovery;
 mod syncer;
 mod users;
@@ -25,12 +27,15 @@ use self::messages::Beside;
 pub use self::queue_ids::QueueIds;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
-use crate::clock::Timestamp;
+use crate::base::ids::StoreId;
+use crate::base::waiters::Sleepers;
+use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::queue::effects::{Gone, Returned, StoreId, Wake};
-use crate::queue::{History, Queue};
-use crate::sleepers::Sleepers;
+use crate::message::stored::History;
+use crate::message::stored::{Gone, Returned};
+use crate::queue::Queue;
+use crate::time::clock::Timestamp;
 
 /// Messages of one publish that go to one queue are told apart by their place in this list.
 pub type Places = SmallVec<[u64; 4]>;

@@ -3,7 +3,7 @@
 use leveret_storage::{Batch, DefinitionKind, Error, Key, Result, Store};
 use parking_lot::Mutex;
 
-use crate::queue::effects::StoreId;
+use crate::base::ids::StoreId;
 
 /// Numbers that are reserved at a time.
 const LEASE: u64 = 1024;

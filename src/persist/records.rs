@@ -14,8 +14,8 @@ use amq_protocol::types::FieldTable;
 use leveret_protocol::table::{encode_table, parse_table};
 use leveret_storage::{DefinitionKind, Key};
 
-use crate::codec::{Reader, Writer};
-use crate::queue::effects::StoreId;
+use crate::base::ids::StoreId;
+use crate::persist::octets::{Reader, Writer};
 
 const AUTO_DELETE: u8 = 1;
 const INTERNAL: u8 = 2;

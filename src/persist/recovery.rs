@@ -8,12 +8,12 @@ use leveret_storage::{
     scan,
 };
 
+use crate::base::ids::StoreId;
+use crate::message::stored::History;
 use crate::persist::messages::Meta;
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::persist::{DELETED, REDELIVERED, nothing};
-use crate::queue::History;
-use crate::queue::effects::StoreId;
-use crate::queue::paging::Found;
+use crate::queue::fifo::paging::Found;
 
 /// Records of one virtual host.
 #[derive(Debug, Default)]

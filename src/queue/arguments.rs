@@ -3,9 +3,9 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use crate::field_value::{get, integer, string, type_name};
+use crate::base::field_value::{get, integer, string, type_name};
 use crate::limits::{PRIORITY_MAX, TIME_MAX_MS};
-use crate::queue::overflow::Overflow;
+use crate::queue::fifo::overflow::Overflow;
 
 /// What kind of queue `x-queue-type` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

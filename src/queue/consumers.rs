@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::base::ids::ChannelId;
+use crate::base::wake::Wakeups;
 use crate::names::ConsumerTag;
-use crate::queue::ChannelId;
-use crate::queue::effects::Wakeups;
-use crate::queue::entry::Entry;
+use crate::queue::fifo::entry::Entry;
 
 /// Where a consumer's deliveries go: its channel.
 pub trait Outlet: Send + Sync {

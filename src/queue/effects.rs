@@ -2,49 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
-pub use crate::deaths::DeathReason;
+use crate::base::ids::StoreId;
+use crate::base::wake::Wakeups;
 use crate::message::Message;
+use crate::message::deaths::DeathReason;
+use crate::message::stored::{Gone, Returned};
 use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
-use crate::queue::entry::Entry;
-pub use crate::queue::entry::{Gone, StoreId};
-
-/// Somebody who sleeps until there is something to write or to read.
-pub trait Wake: Send + Sync {
-    /// Wakes the sleeper. Cheap when it is awake.
-    fn wake(&self);
-}
-
-/// Sleepers to wake once a batch of work is done, so that each wakes once per batch.
-#[derive(Default)]
-pub struct Wakeups(Vec<Arc<dyn Wake>>);
-
-impl Wakeups {
-    /// Adds a sleeper. The caller adds it once per batch.
-    pub fn add(&mut self, sleeper: Arc<dyn Wake>) {
-        self.0.push(sleeper);
-    }
-
-    /// Wakes all.
-    pub fn wake_all(&mut self) {
-        for sleeper in self.0.drain(..) {
-            sleeper.wake();
-        }
-    }
-}
-
-/// A stored message of a queue that counts how often each was returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returned {
-    /// The queue.
-    pub queue: StoreId,
-    /// The message.
-    pub sequence: u64,
-    /// How often it was returned by now; 0 if it is gone.
-    pub delivery_count: u32,
-}
+use crate::queue::fifo::entry::Entry;
+use crate::time::clock::Timestamp;
 
 /// A message that left its queue the hard way and goes to the queue's dead-letter exchange.
 #[derive(Clone, Debug)]

@@ -1,30 +1,14 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
-//! One file per policy: [`ttl`], [`expires`], [`overflow`], [`delivery_limit`],
-//! [`duplicates`], [`holding`], [`ready`] (priorities), [`consumers`] (prefetch, turns, single
-//! active consumer).
+//! [`fifo`] is the machine of queues that give each message to one consumer; [`consumers`] is
+//! prefetch, turns and single active consumer.
 
 pub mod arguments;
 pub mod consumers;
-mod contents;
-pub mod delivery_limit;
-pub mod duplicates;
 pub mod effects;
-pub mod entry;
-pub mod expires;
-pub mod holding;
-mod level;
-#[cfg(test)]
-mod model;
+pub mod fifo;
 mod noting;
-pub mod overflow;
-mod paged;
-pub mod paging;
-pub mod priority;
-pub mod ready;
 pub mod settings;
-mod state;
-pub mod ttl;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,33 +17,24 @@ use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
-pub use self::contents::Contents;
-pub use self::entry::History;
+pub use self::fifo::contents::Contents;
+pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
 pub use self::settings::Settings;
-pub use self::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
 
-use crate::clock::Timestamp;
+use crate::base::ids::{ChannelId, ConnectionId, StoreId};
+use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
-use crate::journal::{DropReason, Journal};
+use crate::insight::journal::{DropReason, Journal};
 use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
+use crate::message::stored::{Gone, History};
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{DeadLetter, Effects, Gone, StoreId, Wakeups};
-use crate::queue::entry::{Entry, Peeked};
-use crate::queue::paging::{Found, PagedIn, Wanted};
-
-/// Identifies a connection within its broker.
-pub type ConnectionId = u64;
-
-/// Who a delivery was passed on to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChannelId {
-    /// Its connection.
-    pub connection: ConnectionId,
-    /// The channel's number; 0 if it has none, as those of the embedding program.
-    pub number: u16,
-}
+use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::fifo::entry::{Entry, Peeked};
+use crate::queue::fifo::paging::{Found, PagedIn, Wanted};
+use crate::queue::fifo::ttl;
+use crate::time::clock::Timestamp;
 
 /// What a queue was declared with `[amqp 0-9-1 queue.declare]`.
 #[derive(Clone, Debug)]

@@ -4,16 +4,16 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
-use crate::deaths::DeathReason;
-use crate::journal::{DropReason, EventKind, Journal};
+use crate::insight::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
+use crate::message::deaths::DeathReason;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::{DeadLetter, Effects};
-use crate::queue::entry::Entry;
-use crate::queue::paging::{PagedIn, Wanted};
-use crate::queue::state::{Arrival, Enqueued, Settlement, State};
+use crate::queue::fifo::entry::Entry;
+use crate::queue::fifo::paging::{PagedIn, Wanted};
+use crate::queue::fifo::state::{Arrival, Enqueued, Settlement, State};
 use crate::queue::{Got, Queue};
+use crate::time::clock::Timestamp;
 
 impl Queue {
     /// Tells the journal what happens here from now on.

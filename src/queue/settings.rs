@@ -2,8 +2,8 @@
 //! `[rabbitmq parameters#policies]`.
 
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
-use crate::queue::delivery_limit::DeliveryLimit;
-use crate::queue::overflow::{LengthLimit, Overflow};
+use crate::queue::fifo::delivery_limit::DeliveryLimit;
+use crate::queue::fifo::overflow::{LengthLimit, Overflow};
 
 /// How long a delivery may wait for its acknowledgement unless something else is said: half an
 /// hour, in milliseconds.

@@ -3,29 +3,10 @@
 //! A file for each thing that is done with both: `declare`, `bind`, `delete`, `route`,
 //! `publish`, `dead_letter`, `delayed`, `reply_to`.
 
-pub mod bind;
-pub mod dead_letter;
-mod declaration;
-pub(crate) mod declare;
-mod delayed;
-mod delete;
-mod deprecated;
-mod enqueue;
-mod equivalence;
-mod exchange;
-mod explain;
-mod extension;
-mod kept;
-mod lint;
-mod noting;
-mod paging;
-mod policy;
-pub mod publish;
-mod records;
-pub mod reply_to;
-mod restore;
-mod route;
+pub(crate) mod flow;
+mod insight;
 mod snapshot;
+pub(crate) mod topology;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,32 +17,34 @@ use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
-pub use self::bind::Bind;
-pub use self::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
-pub use self::exchange::{Destination, Exchange, ExchangeAttributes};
-pub(crate) use self::noting::Noter;
-pub use self::policy::{ApplyTo, Policy, PolicyError};
-pub use self::publish::Publish;
-pub use self::reply_to::{REPLY_TO, ReplyTarget};
-pub use self::route::Route;
-pub(crate) use self::route::{Deferred, Pass};
+pub use self::flow::publish::Publish;
+pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
+pub use self::flow::route::Route;
+pub(crate) use self::flow::route::{Deferred, Pass};
+pub(crate) use self::insight::noting::Noter;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};
+pub use self::topology::bind::Bind;
+pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
+pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
-use self::policy::Policies;
-use crate::changes::Changes;
-use crate::clock::{Clock, Timestamp};
+use self::topology::policy::Policies;
+use crate::base::change_signal::Changes;
+use crate::base::ids::ChannelId;
+use crate::base::ids::StoreId;
+use crate::base::memory_alarm::Memory;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
-use crate::journal::Journal;
-use crate::lint::Lints;
-use crate::memory::Memory;
+use crate::insight::journal::Journal;
+use crate::insight::lint::Lints;
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
-use crate::queue::effects::{Effects, StoreId};
-use crate::queue::{ChannelId, Queue};
-use crate::timers::{Sleeper, Timers};
-use crate::vhost::extension::Extension;
+use crate::queue::Queue;
+use crate::queue::effects::Effects;
+use crate::time::clock::{Clock, Timestamp};
+use crate::time::timers::{Sleeper, Timers};
+use crate::vhost::flow::extension::Extension;
 
 /// Exchanges that every virtual host has from the start.
 const PREDECLARED: &[(&str, ExchangeType)] = &[
@@ -188,7 +171,7 @@ impl VirtualHost {
     }
 
     /// Wakes a part of the host at this time.
-    pub(crate) fn wake_at<S: Sleeper + 'static>(
+    pub(crate) fn wake_at<S: Sleeper<Host = Self>>(
         self: &Arc<Self>,
         deadline: Timestamp,
         sleeper: &Arc<S>,

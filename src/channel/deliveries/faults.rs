@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::base::wake::Wakeups;
 use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
 use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::clock::Timestamp;
 use crate::faults::{Action, Phase, Subject, Trigger};
 use crate::queue::Settlement;
 use crate::queue::consumers::Delivery;
-use crate::queue::effects::{Effects, Wakeups};
-use crate::timers::Sleeper;
+use crate::queue::effects::Effects;
+use crate::time::clock::Timestamp;
+use crate::time::timers::Sleeper;
 use crate::vhost::VirtualHost;
 
 impl Deliveries {
@@ -160,7 +161,10 @@ impl State {
 
 /// Deliveries that were delayed are due.
 impl Sleeper for Deliveries {
-    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>, effects: &mut Effects) {
+    type Host = VirtualHost;
+
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>) {
+        let mut effects = Effects::new();
         let now = host.now();
         let mut state = self.state.lock();
         let orphans = state.release(now, &*self.output, &mut effects.wakeups);
@@ -168,10 +172,11 @@ impl Sleeper for Deliveries {
         drop(state);
         self.by_queue(&orphans, |queue, group| {
             let ids = group.iter().map(|(_, unacked)| unacked.id());
-            queue.settle(ids, Settlement::Requeue, now, effects);
+            queue.settle(ids, Settlement::Requeue, now, &mut effects);
         });
         if let Some(next) = next {
             self.wake_at(next, host);
         }
+        host.run(&mut effects);
     }
 }

@@ -12,12 +12,12 @@ use crate::error::Result;
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::messages::Decoded;
 use crate::persist::records::BindingRecord;
-use crate::queue::entry::Entry;
+use crate::queue::fifo::entry::Entry;
 use crate::queue::{Contents, Queue, QueueAttributes};
 use crate::vhost::VirtualHost;
-use crate::vhost::exchange::{Destination, Exchange, ExchangeAttributes};
-use crate::vhost::extension::KeptThings;
-use crate::vhost::policy::Policy;
+use crate::vhost::flow::extension::KeptThings;
+use crate::vhost::topology::exchange::{Destination, Exchange, ExchangeAttributes};
+use crate::vhost::topology::policy::Policy;
 
 /// A virtual host at one moment.
 #[derive(Clone, Default)]

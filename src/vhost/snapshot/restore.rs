@@ -6,19 +6,19 @@
 use std::sync::Arc;
 
 use super::{Bindings, ExchangeSnapshot, HostSnapshot, QueueSnapshot};
+use crate::access::Actor;
 use crate::access::ResourceKind;
-use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::BindingRecord;
 use crate::queue::effects::Effects;
 use crate::queue::{Contents, Queue};
-use crate::session::Session;
-use crate::vhost::bind::Bind;
-use crate::vhost::declaration::{ExchangeDeclare, QueueDeclare};
-use crate::vhost::exchange::{Destination, Exchange};
-use crate::vhost::extension::KeptThings;
-use crate::vhost::policy::Policy;
+use crate::time::clock::Timestamp;
+use crate::vhost::flow::extension::KeptThings;
+use crate::vhost::topology::bind::Bind;
+use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare};
+use crate::vhost::topology::exchange::{Destination, Exchange};
+use crate::vhost::topology::policy::Policy;
 use crate::vhost::{PREDECLARED, VirtualHost};
 
 /// The queues of a virtual host that hold what they held, and whether they stay held.
@@ -33,18 +33,18 @@ impl VirtualHost {
     /// linter denies.
     pub(crate) fn restore_definitions(
         self: &Arc<Self>,
-        session: &Session,
+        actor: &Actor,
         snapshot: &HostSnapshot,
     ) -> Result<()> {
         let mut effects = Effects::new();
-        let result = self.make_definitions(session, snapshot, &mut effects);
+        let result = self.make_definitions(actor, snapshot, &mut effects);
         self.run(&mut effects);
         result
     }
 
     fn make_definitions(
         self: &Arc<Self>,
-        session: &Session,
+        actor: &Actor,
         snapshot: &HostSnapshot,
         effects: &mut Effects,
     ) -> Result<()> {
@@ -52,16 +52,16 @@ impl VirtualHost {
         self.remove_what_is_not_in(snapshot, effects);
         for (name, exchange) in &snapshot.exchanges {
             if self.find_exchange(name.as_str()).is_none() {
-                self.exchange_declare(session, &exchange.declare(name), effects)?;
+                self.exchange_declare(actor, &exchange.declare(name), effects)?;
             }
         }
         for (name, queue) in &snapshot.queues {
             if self.find_queue(name.as_str()).is_none() && queue.attributes.owner.is_none() {
                 let declare = queue.declare(name);
-                self.create_queue(session, name.clone(), false, &declare, effects)?;
+                self.create_queue(actor, name.clone(), false, &declare, effects)?;
             }
         }
-        self.restore_bindings(session, &snapshot.bindings, effects)
+        self.restore_bindings(actor, &snapshot.bindings, effects)
     }
 
     fn restore_policies(self: &Arc<Self>, wanted: &[(bool, String, Policy)]) -> Result<()> {
@@ -106,7 +106,7 @@ impl VirtualHost {
     /// with its last binding stays.
     fn restore_bindings(
         self: &Arc<Self>,
-        session: &Session,
+        actor: &Actor,
         wanted: &Bindings,
         effects: &mut Effects,
     ) -> Result<()> {
@@ -116,7 +116,7 @@ impl VirtualHost {
             // Not to an exclusive queue that is gone.
             if !record.to_queue || self.find_queue(&record.destination).is_some() {
                 // What the source remembers is no news: queues get what they held.
-                self.add_binding(session, &bind(record), effects)?;
+                self.add_binding(actor, &bind(record), effects)?;
             }
         }
         let surplus = present.iter().filter(|(key, _)| !wanted.contains_key(*key));

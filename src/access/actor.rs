@@ -1,0 +1,140 @@
+//! Who acts: the user of a connection, what he may do in its virtual host, and what ends with it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use crate::access::{
+    Access, AccessControl, AccessRefusal, PasswordHash, ResourceKind, User, UserTag,
+};
+use crate::base::ids::ConnectionId;
+use crate::error::{Error, Result};
+use crate::names::{QueueName, VirtualHostName};
+
+/// Who calls the methods of one connection.
+pub struct Actor {
+    /// The connection; 0 if it is the broker itself.
+    pub connection: ConnectionId,
+    /// Who logged in.
+    pub user: Arc<User>,
+    virtual_host: VirtualHostName,
+    access: Arc<AccessControl>,
+    exclusive_queues: Mutex<Vec<QueueName>>,
+    connection_name: OnceLock<String>,
+    gone: AtomicBool,
+    /// The broker itself: nothing is refused.
+    trusted: bool,
+}
+
+impl Actor {
+    /// The user of a connection to `virtual_host`.
+    pub fn new(
+        connection: ConnectionId,
+        user: Arc<User>,
+        virtual_host: VirtualHostName,
+        access: Arc<AccessControl>,
+    ) -> Self {
+        Self {
+            connection,
+            user,
+            virtual_host,
+            access,
+            exclusive_queues: Mutex::default(),
+            connection_name: OnceLock::new(),
+            gone: AtomicBool::new(false),
+            trusted: false,
+        }
+    }
+
+    /// The broker itself, for what it declares on its own account.
+    pub fn trusted(virtual_host: VirtualHostName, access: Arc<AccessControl>) -> Self {
+        let nobody = PasswordHash::new("", [0; 4]);
+        let user = Arc::new(User { password_hash: None, ..User::new("leveret", nobody) });
+        Self { trusted: true, ..Self::new(0, user, virtual_host, access) }
+    }
+
+    /// What the client calls its connection; empty if it does not say.
+    pub fn connection_name(&self) -> &str {
+        self.connection_name.get().map_or("", String::as_str)
+    }
+
+    /// The client calls the connection by this name. Only the first one counts.
+    pub fn set_connection_name(&self, name: String) {
+        // Fails if it has one.
+        let _ = self.connection_name.set(name);
+    }
+
+    /// Fails with 403 unless the user has the permission.
+    pub fn check(&self, access: Access, kind: ResourceKind, name: &str) -> Result<()> {
+        if self.trusted {
+            return Ok(());
+        }
+        let (user, host) = (&self.user.name, &self.virtual_host);
+        self.access.check_resource(user, host, access, (kind, name)).map_err(refused)
+    }
+
+    /// Fails with 403 unless the user may use the routing key on a topic exchange.
+    pub fn check_topic(&self, access: Access, exchange: &str, key: &[u8]) -> Result<()> {
+        if self.trusted {
+            return Ok(());
+        }
+        let (user, host) = (&self.user.name, &self.virtual_host);
+        let key = String::from_utf8_lossy(key);
+        self.access.check_topic(user, host, access, (exchange, &key)).map_err(refused)
+    }
+
+    /// Whether it is the broker itself.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// A number that changes whenever permissions do.
+    pub fn access_generation(&self) -> u64 {
+        self.access.generation()
+    }
+
+    /// Fails with 406 if the `user_id` property names another user `[rabbitmq validated-user-id]`.
+    pub fn check_user_id(&self, user_id: &[u8]) -> Result<()> {
+        let name = self.user.name.as_str();
+        if user_id == name.as_bytes() || self.user.has_tag(&UserTag::Impersonator) {
+            return Ok(());
+        }
+        let claimed = String::from_utf8_lossy(user_id);
+        Err(Error::Precondition(format!(
+            "user_id property set to '{claimed}' but authenticated user was '{name}'"
+        )))
+    }
+
+    /// Remembers a queue that ends with the connection. Of those before, the ones that `exists`
+    /// does not know any more make room.
+    pub fn own(&self, queue: QueueName, exists: impl Fn(&QueueName) -> bool) {
+        let mut owned = self.exclusive_queues.lock();
+        if owned.len() == owned.capacity() {
+            owned.retain(exists);
+            let kept = owned.len();
+            owned.reserve(kept + 1);
+        }
+        owned.push(queue);
+    }
+
+    /// Takes the queues that end with the connection.
+    pub fn take_owned(&self) -> Vec<QueueName> {
+        std::mem::take(&mut *self.exclusive_queues.lock())
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// The connection ends; tells whether it had not before.
+    pub fn leave(&self) -> bool {
+        !self.gone.swap(true, Ordering::AcqRel)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn refused(refusal: AccessRefusal) -> Error {
+    Error::AccessRefused(refusal.to_string())
+}

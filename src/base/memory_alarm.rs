@@ -1,0 +1,180 @@
+//! How much memory the messages of a broker take, and the alarm above the high watermark
+//! `[rabbitmq memory]`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+
+use crate::base::waiters::Sleepers;
+use crate::base::wake::Wake;
+use crossbeam::utils::CachePadded;
+
+/// Memory is scarce above this part of the watermark.
+const SCARCE_PART: usize = 2;
+
+/// Octets held by all queues, and who is to be told when they are too many.
+pub struct Memory {
+    /// In a cache line of its own: every thread that moves messages writes to it.
+    used: CachePadded<AtomicIsize>,
+    high_watermark: usize,
+    /// Octets in use above which queues are asked next to page out.
+    relieve_above: AtomicUsize,
+    /// Raised by an operator, whatever is used.
+    forced: AtomicBool,
+    alarmed: AtomicBool,
+    blocked: Sleepers,
+}
+
+impl Memory {
+    /// Counts from nothing; the alarm is raised above `high_watermark` octets.
+    pub fn new(high_watermark: usize) -> Arc<Self> {
+        Arc::new(Self {
+            used: CachePadded::new(AtomicIsize::new(0)),
+            high_watermark,
+            relieve_above: AtomicUsize::new(high_watermark / SCARCE_PART),
+            forced: AtomicBool::new(false),
+            alarmed: AtomicBool::new(false),
+            blocked: Sleepers::default(),
+        })
+    }
+
+    /// Octets in use.
+    pub fn used(&self) -> usize {
+        usize::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Counts `octets` more, or less if negative.
+    pub fn add(&self, octets: isize) {
+        if octets != 0 {
+            self.used.fetch_add(octets, Ordering::SeqCst);
+            self.evaluate();
+        }
+    }
+
+    /// Whether memory is scarce, and queues have not been asked to page out for it yet: not since
+    /// it has become much scarcer. Takes the note.
+    pub fn take_scarce(&self) -> bool {
+        let (used, above) = (self.used(), self.relieve_above.load(Ordering::Relaxed));
+        let next = (self.high_watermark / SCARCE_PART).max(used.saturating_add(self.step()));
+        let is_scarce = used > above;
+        // After relief it becomes scarce at the old mark again.
+        if is_scarce || next < above {
+            self.relieve_above.store(next, Ordering::Relaxed);
+        }
+        is_scarce
+    }
+
+    fn step(&self) -> usize {
+        /// How much scarcer it has to become: this part of the watermark.
+        const STEP_PART: usize = 32;
+        self.high_watermark / STEP_PART
+    }
+
+    /// Raises the alarm by hand, or takes it back.
+    pub fn force_alarm(&self, on: bool) {
+        self.forced.store(on, Ordering::SeqCst);
+        self.evaluate();
+    }
+
+    /// Whether publishers are to be held back.
+    pub fn is_alarmed(&self) -> bool {
+        self.alarmed.load(Ordering::SeqCst)
+    }
+
+    /// Wakes `sleeper` when the alarm is over; at once if it is.
+    pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
+        self.blocked.add(sleeper);
+        if !self.is_alarmed() {
+            self.blocked.wake_all();
+        }
+    }
+
+    /// Raises or clears the alarm, until what it says is true: while one thread changes it another
+    /// may free the last message, and nobody would come by again.
+    fn evaluate(&self) {
+        loop {
+            let alarmed = self.alarmed.load(Ordering::SeqCst);
+            // Some way below the watermark before it clears, so that it does not flutter.
+            let limit = self.high_watermark - if alarmed { self.high_watermark / 10 } else { 0 };
+            let on = self.forced.load(Ordering::SeqCst) || self.used() > limit;
+            if alarmed == on {
+                return;
+            }
+            if self.alarmed.swap(on, Ordering::SeqCst) == on {
+                continue;
+            }
+            if on {
+                tracing::warn!(
+                    "memory alarm raised: messages take {} octets, the high watermark is {}; \
+                     publishers are blocked",
+                    self.used(),
+                    self.high_watermark
+                );
+            } else {
+                tracing::info!("memory alarm cleared: publishers go on");
+                self.blocked.wake_all();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Sleeper(AtomicUsize);
+
+    impl Wake for Sleeper {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn the_alarm_clears_some_way_below_the_watermark() {
+        let memory = Memory::new(1000);
+        memory.add(1000);
+        assert!(!memory.is_alarmed());
+        memory.add(1);
+        assert!(memory.is_alarmed());
+        memory.add(-100);
+        assert!(memory.is_alarmed());
+        memory.add(-1);
+        assert!(!memory.is_alarmed());
+    }
+
+    #[test]
+    fn scarce_memory_is_noted_in_steps() {
+        let memory = Memory::new(3200);
+        memory.add(1600);
+        assert!(!memory.take_scarce());
+        memory.add(1);
+        assert!(memory.take_scarce() && !memory.take_scarce());
+        memory.add(100);
+        assert!(!memory.take_scarce());
+        memory.add(1);
+        assert!(memory.take_scarce());
+        memory.add(-1000);
+        assert!(!memory.take_scarce());
+        memory.add(901);
+        assert!(memory.take_scarce());
+    }
+
+    #[test]
+    fn sleepers_that_are_gone_take_no_place() {
+        let memory = Memory::new(1000);
+        memory.force_alarm(true);
+        let sleeper = Arc::new(Sleeper::default());
+        let patient: Arc<dyn Wake> = Arc::clone(&sleeper) as _;
+        memory.wake_when_over(&patient);
+        for _ in 0..1000 {
+            let impatient: Arc<dyn Wake> = Arc::new(Sleeper::default());
+            memory.wake_when_over(&impatient);
+        }
+        assert!(memory.blocked.len() < 20);
+        memory.force_alarm(false);
+        assert_eq!(sleeper.0.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! Waking who sleeps, once for a batch of work.
+
+use std::sync::Arc;
+
+/// Somebody who sleeps until there is something to write or to read.
+pub trait Wake: Send + Sync {
+    /// Wakes the sleeper. Cheap when it is awake.
+    fn wake(&self);
+}
+
+/// Sleepers to wake once a batch of work is done, so that each wakes once per batch.
+#[derive(Default)]
+pub struct Wakeups(Vec<Arc<dyn Wake>>);
+
+impl Wakeups {
+    /// Adds a sleeper. The caller adds it once per batch.
+    pub fn add(&mut self, sleeper: Arc<dyn Wake>) {
+        self.0.push(sleeper);
+    }
+
+    /// Wakes all.
+    pub fn wake_all(&mut self) {
+        for sleeper in self.0.drain(..) {
+            sleeper.wake();
+        }
+    }
+}

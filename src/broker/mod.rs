@@ -1,0 +1,387 @@
+//! The broker: virtual hosts, users and connections, in one value.
+
+mod builder;
+mod open;
+pub(crate) mod testing;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "gateway")]
+use parking_lot::Mutex;
+
+pub use self::builder::BrokerBuilder;
+
+use crate::access::{AccessControl, Permissions};
+use crate::definitions::Definitions;
+use crate::embedded::Connection;
+use crate::error::{Error, Result};
+use crate::faults::Faults;
+use crate::insight::journal::Journal;
+use crate::insight::lint::{Lint, Lints};
+use crate::names::VirtualHostName;
+use crate::node::Node;
+use crate::node::import::{ImportError, import};
+use crate::persist::recovered::{Durability, LogUsage, Recovery};
+use crate::time::clock::{Clock, Timestamp};
+use crate::time::sleep::Sleep;
+#[cfg(feature = "lapin")]
+use crate::time::timers::Timers;
+use crate::vhost::VirtualHost;
+
+/// A message broker in this process.
+///
+/// Connect to it with [`Broker::connect`]; let others connect over AMQP 0-9-1 with
+/// [`Broker::listen`]. Several brokers live in one process side by side. When a broker is dropped
+/// its connections end with `320 CONNECTION_FORCED` and everything it holds is released.
+///
+/// ```
+/// use leveret::{Broker, Publish};
+///
+/// let broker = Broker::new();
+/// let connection = broker.connect()?;
+/// let channel = connection.open_channel()?;
+/// channel.queue_declare("greetings")?;
+/// channel.basic_publish(Publish::to_queue("greetings").body("hello"))?;
+/// let message = channel.basic_get("greetings")?.expect("a message");
+/// assert_eq!(message.body(), b"hello");
+/// message.ack()?;
+/// # Ok::<(), leveret::Error>(())
+/// ```
+pub struct Broker {
+    node: Arc<Node>,
+    journal: Arc<Journal>,
+    lints: Arc<Lints>,
+    recovery: Recovery,
+    /// Keeps the data directory locked.
+    #[cfg(feature = "durable")]
+    directory: Option<Arc<leveret_storage::DataDirectory>>,
+    #[cfg(feature = "gateway")]
+    gateway: Mutex<Option<crate::gateway::Gateway>>,
+    #[cfg(feature = "gateway")]
+    in_memory: Arc<crate::gateway::InMemory>,
+    #[cfg(feature = "gateway")]
+    threads: usize,
+    #[cfg(feature = "gateway")]
+    manual_clock_on_sockets: bool,
+}
+
+impl Broker {
+    /// A broker with default settings: virtual host `/`, user `guest` with password `guest`.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Settings for a broker.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::default()
+    }
+
+    /// Connects to the default virtual host as the default user, without a socket. Errors: 320
+    /// when the broker is closed, 530.
+    pub fn connect(&self) -> Result<Connection> {
+        self.connect_to(self.node.default_virtual_host.as_str())
+    }
+
+    /// As [`Broker::connect`], to another virtual host. Errors: 320, 530 also when it does not
+    /// exist or the default user may not use it.
+    pub fn connect_to(&self, virtual_host: &str) -> Result<Connection> {
+        let user = self.node.default_user().ok_or_else(|| {
+            Error::NotAllowed("the broker has no default user; use connect_as".into())
+        })?;
+        Connection::open(&self.node, &user, virtual_host)
+    }
+
+    /// Connects as a user, whose password is not asked for: the embedding program is trusted.
+    /// Errors: 320 when the broker is closed, 530 when there is no such user or virtual host, or
+    /// the user may not use it.
+    pub fn connect_as(&self, user: &str, virtual_host: &str) -> Result<Connection> {
+        let known = self.node.access.users.get(user);
+        let user = known.ok_or_else(|| Error::NotAllowed(format!("user '{user}' not found")))?;
+        Connection::open(&self.node, &user, virtual_host)
+    }
+
+    /// The user that [`Broker::connect`] connects as, if there is one.
+    pub fn default_user(&self) -> Option<String> {
+        self.node.default_user().map(|user| user.name.as_str().to_owned())
+    }
+
+    /// Adds a virtual host in which the default user may do everything, and waits until that
+    /// survives a restart if anything does; if the disk fails, the log says so. One that exists
+    /// stays.
+    pub fn add_virtual_host(&self, name: &str) {
+        let host = self.node.add_virtual_host(VirtualHostName::from(name));
+        if let Some(user) = &self.node.default_user {
+            let full = Permissions::full();
+            self.node.access.permissions.set(user.clone(), host.name().clone(), full);
+        }
+        if let Some(store) = self.node.persistence() {
+            // The store has logged the error.
+            let _ = store.wait_until_durable();
+        }
+    }
+
+    /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
+    /// definitions; what exists already must be the same. Users and permissions are added to the
+    /// broker's. Parameters other than operator policies are left out, with a line in the log.
+    /// Waits until what is durable survives a restart.
+    ///
+    /// # Errors
+    /// The first object that is refused; those before it stay. Or the disk fails.
+    pub fn import(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        import(definitions, &self.node)?;
+        if let Some(store) = self.node.persistence() {
+            store.wait_until_durable()?;
+        }
+        Ok(())
+    }
+
+    /// The virtual host of that name.
+    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
+        self.node.virtual_host(name)
+    }
+
+    /// All virtual hosts, in no order.
+    pub fn virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
+        self.node.all_virtual_hosts()
+    }
+
+    /// Whether time is moved by [`Broker::advance`] alone.
+    pub fn has_manual_clock(&self) -> bool {
+        matches!(self.node.shared.clock, Clock::Manual(_))
+    }
+
+    /// Whether it was closed, or has crashed: nobody can connect any more.
+    pub fn is_closed(&self) -> bool {
+        self.node.connections.is_closed()
+    }
+
+    /// Users and permissions.
+    pub fn access(&self) -> &AccessControl {
+        &self.node.access
+    }
+
+    /// What has happened in the broker; nothing unless [`BrokerBuilder::journal`] asked for it.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What is to go wrong: faults that a test declares. There are none unless it does.
+    pub fn faults(&self) -> Faults {
+        Faults::new(self.node.faults(), &self.node.connections)
+    }
+
+    /// What was found that is allowed but seldom meant, each once for what it is about; nothing
+    /// unless [`BrokerBuilder::lint`] asked for it. At most
+    /// [`LINTS_MAX`](crate::limits::LINTS_MAX).
+    pub fn lints(&self) -> Vec<Lint> {
+        self.lints.found()
+    }
+
+    /// Number of open connections, embedded ones included.
+    pub fn connection_count(&self) -> usize {
+        self.node.connections.count()
+    }
+
+    /// The broker's time.
+    pub fn now(&self) -> Timestamp {
+        self.node.shared.clock.now()
+    }
+
+    /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way:
+    /// messages and queues expire, heartbeats of connections on this clock are sent or missed, and
+    /// what follows from it has happened when this returns. What clients on in-memory streams had
+    /// written before is taken first. On the system's clock this does nothing.
+    pub fn advance(&self, duration: Duration) {
+        if let Clock::Manual(clock) = &self.node.shared.clock {
+            self.node.shared.timers.advance_to(clock, clock.now() + duration);
+        }
+    }
+
+    /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`]
+    /// does; returns the time that it shows then. `None`, and the clock stands still, if nobody
+    /// waits for anything, or the broker runs on the system's clock.
+    pub fn advance_to_next_event(&self) -> Option<Timestamp> {
+        let Clock::Manual(clock) = &self.node.shared.clock else { return None };
+        let deadline = self.next_deadline()?;
+        self.node.shared.timers.advance_to(clock, deadline);
+        Some(clock.now())
+    }
+
+    /// When something will be due by itself: a message or queue that expires, a delayed message, a
+    /// heartbeat of a connection on the broker's clock, a [`Sleep`]. It may be a time at which it
+    /// turns out that nothing has to be done, such as that of a message that was consumed before.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        // What clients on in-memory streams have sent may bring a deadline with it.
+        self.advance(Duration::ZERO);
+        self.node.shared.timers.next_deadline()
+    }
+
+    /// Waits until the broker's clock has moved on by `duration`, whatever clock that is; also
+    /// ends when the broker is closed. A program under test that takes its timers from here needs
+    /// no waiting in its tests.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::until(&self.node.shared.timers, self.now() + duration)
+    }
+
+    /// Raises or clears the memory alarm by hand: while it is raised AMQP connections that
+    /// publish are blocked `[rabbitmq connection-blocked]`.
+    pub fn set_memory_alarm(&self, on: bool) {
+        self.node.memory().force_alarm(on);
+    }
+
+    /// Octets of memory that messages take.
+    pub fn memory_used(&self) -> usize {
+        self.node.memory().used()
+    }
+
+    /// Serves AMQP 0-9-1 on `address`, such as `127.0.0.1:0`; returns the address that was bound.
+    /// May be called several times.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or the threads cannot be started.
+    #[cfg(feature = "gateway")]
+    pub fn listen(
+        &self,
+        address: impl std::net::ToSocketAddrs,
+    ) -> std::io::Result<std::net::SocketAddr> {
+        let mut gateway = self.gateway.lock();
+        let gateway = match &mut *gateway {
+            Some(gateway) => gateway,
+            none => {
+                let broker = &self.node.shared.clock;
+                let clock =
+                    if self.manual_clock_on_sockets { broker.clone() } else { Clock::system() };
+                none.insert(crate::gateway::Gateway::start(self.threads, clock)?)
+            }
+        };
+        gateway.listen(&self.node, address)
+    }
+
+    /// Opens a connection as [`Broker::listen`] serves them, but in memory and without a port:
+    /// the stream is what a client would have after it connected its socket, and the next thing
+    /// that the broker expects on it is the protocol header. The client counts as one on this
+    /// machine.
+    ///
+    /// Unlike those of sockets, heartbeats and timeouts of this connection go by the broker's
+    /// clock: on a [manual clock](crate::ManualClock) they are due when [`Broker::advance`] says
+    /// so.
+    ///
+    /// All brokers of a process serve such streams from the same few threads, which start with
+    /// the first stream. The caller may be in a runtime of its own, or in none.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when the broker is closed; others if the threads cannot be started.
+    #[cfg(feature = "gateway")]
+    pub fn connect_amqp(&self) -> std::io::Result<crate::gateway::MemoryStream> {
+        self.in_memory.connect(None)
+    }
+
+    #[cfg(feature = "lapin")]
+    pub(crate) fn clock(&self) -> &Clock {
+        self.node.clock()
+    }
+
+    #[cfg(feature = "lapin")]
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
+        self.node.timers()
+    }
+
+    /// What opens in-memory streams for as long as the broker lives.
+    #[cfg(feature = "lapin")]
+    pub(crate) fn in_memory(&self) -> &Arc<crate::gateway::InMemory> {
+        &self.in_memory
+    }
+
+    /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
+    /// clients to agree, then stops serving. Dropping the broker does the same without patience.
+    pub fn close(&self, reason: &str, patience: Duration) {
+        let closing = self.node.connections.close_all(reason);
+        #[cfg(feature = "gateway")]
+        {
+            let gateway = self.gateway.lock().take();
+            if gateway.is_some() || self.in_memory.is_serving() {
+                crate::gateway::see_off(&self.node, &closing, patience);
+            }
+            if let Some(gateway) = gateway {
+                gateway.stop();
+            }
+            self.in_memory.stop();
+        }
+        #[cfg(not(feature = "gateway"))]
+        let _ = (closing, patience); // embedded connections end at once
+        self.node.shared.timers.stop();
+        let hosts = self.node.all_virtual_hosts();
+        if let Some(store) = self.node.persistence() {
+            hosts.iter().for_each(|host| host.remember_histories());
+            store.close();
+        }
+        if let Some(power) = self.node.power() {
+            power.leave();
+        }
+        hosts.iter().for_each(|host| host.close());
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// What was found in the data directory when the broker was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    pub(crate) fn set_recovery(&mut self, recovery: Recovery) {
+        self.recovery = recovery;
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn keep_locked(&mut self, directory: Arc<leveret_storage::DataDirectory>) {
+        self.directory = Some(directory);
+    }
+
+    /// What a confirm of a persistent message in a durable queue promises:
+    /// [`Durability::Memory`] unless the broker was opened on a data directory.
+    pub fn durability(&self) -> Durability {
+        self.node.persistence().map_or(Durability::Memory, |store| store.durability())
+    }
+
+    /// Raises or clears the disk alarm by hand: while it is raised AMQP connections that publish
+    /// are blocked `[rabbitmq disk-alarms]`. A broker in memory has no other disk alarm than this.
+    pub fn set_disk_alarm(&self, on: bool) {
+        self.node.disk_alarm.set(on);
+    }
+
+    /// Why nothing can be stored at present, if that is so: what the disk says. Nothing is
+    /// confirmed meanwhile; what was published is tried again every second.
+    pub fn storage_failure(&self) -> Option<String> {
+        self.node.persistence().and_then(|store| store.failure())
+    }
+
+    /// How much the store holds on disk; none without a data directory.
+    pub fn storage_usage(&self) -> Option<LogUsage> {
+        self.node.persistence().map(|store| store.usage())
+    }
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("connections", &self.connection_count())
+            .field("memory_used", &self.memory_used())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.close("broker was dropped", Duration::ZERO);
+    }
+}

@@ -1,0 +1,157 @@
+//! Brokers that survive a restart: opening what is in a data directory, or in another store.
+
+use std::path::Path;
+#[cfg(feature = "durable")]
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use leveret_storage::{Disk, Log, LogOptions, MessageStore, Recovered, Store, Target};
+
+use crate::broker::{Broker, BrokerBuilder};
+use crate::definitions::{Definitions, apply_users};
+use crate::names::VirtualHostName;
+use crate::persist::recovered::{OpenError, Recovery};
+use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
+use crate::persist::{Health, Persistence, QueueIds};
+use crate::queue::effects::Effects;
+
+/// Stores for a broker.
+pub(crate) struct Stores {
+    pub records: Arc<dyn Store>,
+    /// Opens the log, and calls back for every live message.
+    #[allow(clippy::type_complexity, reason = "it is called once")]
+    pub open_log: Box<
+        dyn FnOnce(
+            LogOptions,
+            &mut dyn FnMut(Target, u32, &[u8]),
+        ) -> leveret_storage::Result<(Arc<dyn MessageStore>, Recovered)>,
+    >,
+}
+
+impl BrokerBuilder {
+    /// Makes a broker whose durable exchanges and queues, with their persistent messages, are kept
+    /// in a directory, and takes up what is there from before. The directory is made if it is not
+    /// there. No other process can have it open.
+    ///
+    /// # Errors
+    /// If the directory is in use, belongs to a newer version, or cannot be read or written.
+    /// Damage to single files is no error: see [`Broker::recovery`].
+    #[cfg(feature = "durable")]
+    pub fn open(self, path: impl Into<PathBuf>) -> Result<Broker, OpenError> {
+        let path = path.into();
+        let failed = |reason| OpenError::Store { path: path.clone(), reason };
+        let directory =
+            Arc::new(leveret_storage::DataDirectory::open(path.clone()).map_err(failed)?);
+        let records: Arc<dyn Store> = Arc::new(directory.records().map_err(failed)?);
+        let open_log = Box::new({
+            let directory = directory.clone();
+            move |options: LogOptions, found: &mut dyn FnMut(Target, u32, &[u8])| {
+                let (log, recovered) = directory.log(options, found)?;
+                Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
+            }
+        });
+        let stores = Stores { records, open_log };
+        let mut broker = self.open_stores(stores, &path)?;
+        broker.keep_locked(directory);
+        Ok(broker)
+    }
+
+    /// For tests of durability: a broker on a record store and on a disk for messages that lose
+    /// power or fail when a test says so, such as those of [`leveret_storage::testing`].
+    ///
+    /// # Errors
+    /// As [`BrokerBuilder::open`].
+    pub fn open_on(
+        self,
+        records: Arc<dyn Store>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Broker, OpenError> {
+        let open_log = Box::new(|options, found: &mut dyn FnMut(Target, u32, &[u8])| {
+            let (log, recovered) = Log::open(disk, options, found)?;
+            Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
+        });
+        self.open_stores(Stores { records, open_log }, Path::new("(simulated)"))
+    }
+
+    pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
+        let failed = |reason| OpenError::Store { path: path.to_owned(), reason };
+        let Stores { records: store, open_log } = stores;
+        let mut records = Records::read(&*store).map_err(failed)?;
+        let health = Arc::new(Health::default());
+        let watcher = {
+            let health = health.clone();
+            Arc::new(move || health.changed())
+        };
+        let options = LogOptions::default()
+            .durability(self.durability)
+            .segment_octets(self.segment_bytes)
+            .watcher(watcher);
+        let mut finder = Finder::new(&records);
+        let (log, recovered) =
+            open_log(options, &mut |target, _, meta| finder.found(target, meta)).map_err(failed)?;
+        let contents = finder.finish(&mut records, &*log, &recovered);
+        tidy_states(&store, &contents, &recovered).map_err(failed)?;
+        let ids_from = recovered.queue_max + 1;
+        let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
+        records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
+        let persistence = Persistence::new(store, log, health, ids);
+        let mut broker = self.build_with(Some(Arc::new(persistence)));
+        for users in &records.users {
+            let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
+            let definitions = Definitions::from_json(users).map_err(bad)?;
+            apply_users(&definitions, broker.access()).map_err(bad)?;
+        }
+        if let Some(store) = broker.node().persistence() {
+            store.record_users(&broker.node().access);
+        }
+        let messages = contents.values().map(|contents| contents.found.len()).sum();
+        let left_out = restore(&broker, records, &contents);
+        let Recovered { clean, torn, damage, .. } = recovered;
+        broker.set_recovery(Recovery { clean, messages, torn, damage, left_out });
+        Ok(broker)
+    }
+}
+
+type Contents = std::collections::HashMap<crate::base::ids::StoreId, QueueContents>;
+
+/// Puts everything back; tells what had to be left out.
+fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String> {
+    let mut left_out = records.damaged;
+    let none = QueueContents::default();
+    for (name, records) in records.hosts {
+        let host = broker.node().add_virtual_host(VirtualHostName::from(name.as_str()));
+        let mut note = |what: String, result: Result<(), String>| {
+            if let Err(reason) = result {
+                left_out.push(format!("{what} in vhost '{name}': {reason}"));
+            }
+        };
+        for (is_operator, policy, record) in records.policies {
+            let restored = host.restore_policy(is_operator, &policy, record);
+            note(format!("policy '{policy}'"), restored);
+        }
+        let mut delaying = Vec::new();
+        let mut effects = Effects::new();
+        for (exchange, record) in records.exchanges {
+            if record.id != 0 {
+                delaying.push((exchange.clone(), record.id));
+            }
+            note(format!("exchange '{exchange}'"), host.restore_exchange(&exchange, record));
+        }
+        for (queue, record) in records.queues {
+            let contents = contents.get(&record.id).unwrap_or(&none);
+            let restored = host.restore_queue(&queue, record, contents, &mut effects);
+            note(format!("queue '{queue}'"), restored);
+        }
+        for binding in records.bindings {
+            let what = format!("binding of '{}' to '{}'", binding.destination, binding.source);
+            note(what, host.restore_binding(&binding));
+        }
+        // Only now do those that expired meanwhile find their way to where dead letters go.
+        host.run(&mut effects);
+        for (exchange, id) in delaying {
+            let contents = contents.get(&id).unwrap_or(&none);
+            note(format!("exchange '{exchange}'"), host.restore_delayed(&exchange, contents));
+        }
+    }
+    left_out
+}

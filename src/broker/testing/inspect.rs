@@ -1,0 +1,89 @@
+//! Looking into queues without taking anything, and filling them: for tests.
+
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::embedded::{Confirmed, Publish, QueuedMessage};
+use crate::error::{Error, Result};
+use crate::names::ConsumerTag;
+use crate::time::clock::Timestamp;
+use crate::vhost::VirtualHost;
+
+/// A delivery that was not acknowledged yet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UnackedMessage {
+    /// The message.
+    pub message: QueuedMessage,
+    /// The consumer that has it; `None` if it was taken by basic.get, or its consumer was
+    /// cancelled since.
+    pub consumer_tag: Option<ConsumerTag>,
+    /// Number of the connection that has it, as in the [journal](crate::insight::journal).
+    pub connection: u64,
+    /// What the client calls the connection, if it gave it a name.
+    pub connection_name: Option<String>,
+    /// Number of the channel that has it, whether a consumer of it got the message or basic.get;
+    /// 0 for a channel of the embedding program, which has none.
+    pub channel: u16,
+    /// Since when, by the broker's clock.
+    pub delivered_at: Timestamp,
+}
+
+impl Broker {
+    pub(crate) fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
+        let host = self.virtual_host(name);
+        host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
+    }
+
+    /// The first `max` ready messages of a queue, in the order in which they will be delivered if
+    /// no others come. They stay where they are: those of a long backlog in a data directory are
+    /// read from there. Errors: 404, 530, 541 if the disk fails.
+    pub fn peek(&self, virtual_host: &str, queue: &str, max: usize) -> Result<Vec<QueuedMessage>> {
+        let host = self.host(virtual_host)?;
+        let entries = host.peek(&*host.queue(queue)?, max)?;
+        Ok(entries.into_iter().map(QueuedMessage).collect())
+    }
+
+    /// The deliveries of a queue that were not acknowledged yet, oldest first, and who has them.
+    /// Errors: 404, 530.
+    pub fn unacked(&self, virtual_host: &str, queue: &str) -> Result<Vec<UnackedMessage>> {
+        let unacked = self.host(virtual_host)?.queue(queue)?.unacked();
+        let unacked = unacked.into_iter().map(|outstanding| UnackedMessage {
+            message: QueuedMessage(outstanding.entry),
+            consumer_tag: outstanding.consumer_tag,
+            connection: outstanding.channel.connection,
+            connection_name: self.node().connections.name_of(outstanding.channel.connection),
+            channel: outstanding.channel.number,
+            delivered_at: outstanding.delivered_at,
+        });
+        Ok(unacked.collect())
+    }
+
+    /// Publishes a message to the default virtual host as the default user, on a connection of its
+    /// own, and waits for the confirm: for filling queues before a test. Errors: as
+    /// [`Broker::connect`] and [`Channel::publish_and_confirm`](crate::Channel).
+    pub fn publish(&self, publish: Publish) -> Result<Confirmed> {
+        let connection = self.connect()?;
+        let channel = connection.open_channel()?;
+        channel.publish_and_confirm(publish)
+    }
+
+    /// As [`Broker::publish`], for many messages, with one wait for the confirms of all: tells how
+    /// many are where they should be. Errors: as [`Broker::connect`] and
+    /// [`Channel::publish_all`](crate::Channel::publish_all).
+    ///
+    /// ```
+    /// use leveret::{Broker, Publish};
+    ///
+    /// let broker = Broker::new();
+    /// broker.connect()?.open_channel()?.queue_declare("jobs")?;
+    /// let jobs = (0..1000).map(|n| Publish::to_queue("jobs").body(n.to_string()).mandatory());
+    /// assert_eq!(broker.publish_all(jobs)?, 1000);
+    /// # Ok::<(), leveret::Error>(())
+    /// ```
+    pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
+        let connection = self.connect()?;
+        let channel = connection.open_channel()?;
+        channel.publish_all(publishes)
+    }
+}

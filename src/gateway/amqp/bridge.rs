@@ -1,0 +1,432 @@
+//! Between the protocol's events and the broker's channels: what a client asks for is done, and
+//! answered into the outbox.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::AMQPClass;
+use leveret_protocol::{Connection as Protocol, Event, sasl};
+
+use crate::access::User;
+use crate::base::ids::ConnectionId;
+use crate::channel::Channel;
+use crate::channel::session::Session;
+use crate::error::{Error, Scope};
+use crate::faults::Method;
+use crate::gateway::amqp::faults;
+use crate::gateway::amqp::methods;
+use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
+use crate::message::Body;
+use crate::node::Node;
+use crate::queue::effects::Effects;
+use crate::vhost;
+
+/// Class and method id that a reply names as the one that failed.
+pub type MethodId = (u16, u16);
+
+const BASIC_QOS: MethodId = (60, 10);
+const BASIC_PUBLISH: MethodId = (60, 40);
+const BASIC_ACK: MethodId = (60, 80);
+const CONNECTION_OPEN: MethodId = (10, 40);
+
+/// What went wrong and what has to be closed for it.
+pub struct Failure {
+    pub channel: u16,
+    pub error: Error,
+    pub method: MethodId,
+}
+
+struct Slot {
+    number: u16,
+    channel: Channel,
+}
+
+/// The broker's side of one connection.
+pub struct Bridge {
+    pub(in crate::gateway) broker: Arc<Node>,
+    pub(in crate::gateway) outbox: Arc<Outbox>,
+    id: ConnectionId,
+    peer_is_loopback: bool,
+    peer: String,
+    user: Option<Arc<User>>,
+    pub(in crate::gateway) session: Option<Arc<Session>>,
+    /// By number.
+    channels: Vec<Slot>,
+    /// Which of the channels is the first to be resumed next time.
+    turn: usize,
+    /// Where in `channels` the last event went.
+    last: usize,
+    /// Channel with publishes that are not enqueued yet.
+    unflushed: Option<u16>,
+    effects: Effects,
+    /// The client has published: it may be blocked.
+    pub has_published: bool,
+    /// A fault has cut the connection: there is nobody to talk to any more.
+    pub is_lost: bool,
+    /// What the client calls the connection.
+    name: String,
+    /// Octets of bodies that have come in part, as the memory was told.
+    unfinished_octets: usize,
+}
+
+impl Bridge {
+    /// A connection that has not logged in. `peer` names the client in the log.
+    pub fn new(
+        broker: Arc<Node>,
+        outbox: Arc<Outbox>,
+        peer: String,
+        peer_is_loopback: bool,
+    ) -> Self {
+        let id = broker.connections.next_id();
+        Self {
+            broker,
+            outbox,
+            id,
+            peer_is_loopback,
+            peer,
+            user: None,
+            session: None,
+            channels: Vec::new(),
+            turn: 0,
+            last: 0,
+            unflushed: None,
+            effects: Effects::new(),
+            has_published: false,
+            is_lost: false,
+            name: String::new(),
+            unfinished_octets: 0,
+        }
+    }
+
+    /// Whether the client logged in and opened a virtual host.
+    pub fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Takes one event. Returns what the protocol has to be told.
+    #[inline]
+    pub fn handle(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
+        match event {
+            Event::Publish(publish) => self.publish(publish).map(|()| Answer::None),
+            Event::Ack { channel, delivery_tag, multiple } => {
+                let method = BASIC_ACK;
+                self.with_channel(channel, method, |channel, _, effects| {
+                    channel.basic_ack(delivery_tag, multiple, effects)
+                })
+                .map(|()| Answer::None)
+            }
+            other => self.handle_rare(other),
+        }
+    }
+
+    fn handle_rare(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
+        match event {
+            Event::Login { mechanism, response, client_properties } => {
+                self.name = faults::connection_name(client_properties);
+                return Ok(self.log_in(mechanism, response));
+            }
+            Event::LoginResponse { mechanism, response } => {
+                return Ok(self.log_in(mechanism, response));
+            }
+            Event::Open { virtual_host } => return self.open(virtual_host),
+            Event::UpdateSecret { new_secret, .. } => return self.update_secret(new_secret),
+            Event::ChannelOpened { channel } => self.open_channel(channel)?,
+            Event::ChannelClosed { channel } => self.close_channel(channel),
+            Event::Method { channel, method } => self.method(channel, method)?,
+            Event::Qos { channel, prefetch_size, prefetch_count, global } => {
+                let qos = (prefetch_size, prefetch_count, global);
+                self.with_channel(channel, BASIC_QOS, |open, outbox, effects| {
+                    methods::apply_qos(open, channel, qos, outbox, effects)
+                })?;
+            }
+            Event::MessageTooLarge { channel, body_size, message_size_max } => {
+                let text = format!(
+                    "message size {body_size} is larger than configured max size \
+                     {message_size_max}"
+                );
+                let error = Error::Precondition(text);
+                return Err(Failure { channel, error, method: BASIC_PUBLISH });
+            }
+            Event::Closed(closed) => {
+                tracing::debug!(peer = self.peer, "connection closed: {closed:?}");
+                self.close();
+            }
+            Event::Publish(_) | Event::Ack { .. } => {} // taken by `handle`
+        }
+        Ok(Answer::None)
+    }
+
+    #[inline]
+    fn publish(&mut self, publish: leveret_protocol::Publish<'_>) -> Result<(), Failure> {
+        let number = publish.channel;
+        if self.unflushed != Some(number) {
+            self.flush();
+            self.unflushed = Some(number);
+            self.has_published = true;
+        }
+        let Some(at) = self.position(number) else { return Ok(()) };
+        let Some(slot) = self.channels.get_mut(at) else { return Ok(()) };
+        let message = vhost::Publish {
+            exchange: publish.exchange,
+            routing_key: publish.routing_key,
+            properties: publish.properties,
+            body: match publish.body {
+                leveret_protocol::Body::Borrowed(octets) => Body::Borrowed(octets),
+                leveret_protocol::Body::Assembled(octets) => Body::Shared(octets),
+            },
+        };
+        let (mandatory, immediate) = (publish.mandatory, publish.immediate);
+        slot.channel
+            .basic_publish(message, mandatory, immediate, &mut self.effects)
+            .map_err(|error| Failure { channel: number, error, method: BASIC_PUBLISH })
+    }
+
+    fn method(&mut self, channel: u16, method: AMQPClass) -> Result<(), Failure> {
+        if self.unflushed.is_some_and(|unflushed| unflushed != channel) {
+            // No rule says so, but clients rely on it: what another channel published before is
+            // in its queues.
+            self.flush();
+        }
+        let id = methods::id(&method);
+        self.with_channel(channel, id, |open, outbox, effects| {
+            methods::apply(open, channel, method, outbox, effects)
+        })
+    }
+
+    fn with_channel(
+        &mut self,
+        number: u16,
+        method: MethodId,
+        apply: impl FnOnce(&mut Channel, &Outbox, &mut Effects) -> Result<(), Error>,
+    ) -> Result<(), Failure> {
+        let Some(at) = self.position(number) else { return Ok(()) };
+        let (Some(slot), Some(session)) = (self.channels.get_mut(at), &self.session) else {
+            return Ok(());
+        };
+        let result = apply(&mut slot.channel, &self.outbox, &mut self.effects);
+        let result = slot.channel.take_afterwards().and(result);
+        session.virtual_host.run_without_waking(&mut self.effects);
+        result.map_err(|error| Failure { channel: number, error, method })
+    }
+
+    #[inline]
+    fn position(&mut self, number: u16) -> Option<usize> {
+        if self.channels.get(self.last).is_none_or(|slot| slot.number != number) {
+            self.last = self.channels.binary_search_by_key(&number, |slot| slot.number).ok()?;
+        }
+        Some(self.last)
+    }
+
+    fn open_channel(&mut self, number: u16) -> Result<(), Failure> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let output = ChannelWriter::new(&self.outbox, number);
+        let channel = Channel::open(Arc::clone(session), output);
+        if let Err(at) = self.channels.binary_search_by_key(&number, |slot| slot.number) {
+            self.channels.insert(at, Slot { number, channel });
+        }
+        self.meet(Method::ChannelOpen, number)
+    }
+
+    /// Closes a channel: before the client hears of it, all its effects have taken place.
+    pub fn close_channel(&mut self, number: u16) {
+        let Some(at) = self.position(number) else { return };
+        let mut slot = self.channels.remove(at);
+        slot.channel.close(&mut self.effects);
+        if self.unflushed == Some(number) {
+            self.unflushed = None;
+        }
+    }
+
+    /// Ends the work of a batch of input: publishes are enqueued, confirms written, and everybody
+    /// concerned is woken.
+    #[inline]
+    pub fn finish_batch(&mut self) {
+        self.flush();
+        match &self.session {
+            Some(session) => session.virtual_host.run(&mut self.effects),
+            None => self.effects.wakeups.wake_all(),
+        }
+    }
+
+    /// Whether what was asked for last has to be durable before the client hears of it: then the
+    /// connection waits.
+    #[inline]
+    pub fn wait_for_store(&mut self) -> bool {
+        if !self.effects.must_sync {
+            return false;
+        }
+        self.effects.must_sync = false;
+        let Some(store) = self.broker.persistence().cloned() else { return false };
+        self.finish_batch();
+        self.outbox.wait_for_store();
+        let outbox = Arc::clone(&self.outbox);
+        store.sync(move |is_durable| outbox.note_stored(is_durable));
+        true
+    }
+
+    fn flush(&mut self) {
+        let Some(number) = self.unflushed.take() else { return };
+        let Some(at) = self.position(number) else { return };
+        if let Some(slot) = self.channels.get_mut(at) {
+            slot.channel.flush(&mut self.effects);
+        }
+    }
+
+    /// Counts the bodies that have come in part as memory.
+    #[inline]
+    pub fn note_unfinished(&mut self, octets: usize) {
+        let grown = octets as isize - self.unfinished_octets as isize;
+        self.unfinished_octets = octets;
+        self.broker.memory().add(grown);
+    }
+
+    /// Consumers that were turned away while too much was waiting get messages again. Channels
+    /// take turns in being the first, who may use up all the room.
+    pub fn resume_consumers(&mut self) {
+        let Some(session) = &self.session else { return };
+        self.turn = (self.turn + 1) % self.channels.len().max(1);
+        let (later, first) = self.channels.split_at_mut(self.turn);
+        for slot in first.iter_mut().chain(later) {
+            if slot.channel.is_starved() {
+                slot.channel.resume_consumers(&mut self.effects);
+                session.virtual_host.run_without_waking(&mut self.effects);
+            }
+        }
+        session.virtual_host.run(&mut self.effects);
+    }
+
+    fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Answer {
+        match self.authenticate(mechanism, response) {
+            Ok(user) => {
+                self.user = Some(user);
+                Answer::AcceptLogin
+            }
+            Err(reason) => {
+                tracing::warn!(peer = self.peer, "login refused: {reason}");
+                Answer::RefuseLogin(format!(
+                    "Login was refused using authentication mechanism {mechanism}. For details \
+                     see the broker logfile."
+                ))
+            }
+        }
+    }
+
+    fn authenticate(&self, mechanism: &str, response: &[u8]) -> Result<Arc<User>, String> {
+        let credentials = match mechanism {
+            "PLAIN" => sasl::plain(response),
+            "AMQPLAIN" => sasl::amqplain(response),
+            // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
+            "ANONYMOUS" if self.peer_is_loopback => Some(("guest".into(), "guest".into())),
+            _ => return Err(format!("mechanism {mechanism} is not for connections from afar")),
+        };
+        let (name, password) =
+            credentials.ok_or_else(|| format!("the {mechanism} response is malformed"))?;
+        let users = &self.broker.access.users;
+        users
+            .authenticate(&name, password, self.peer_is_loopback)
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    fn open(&mut self, virtual_host: &str) -> Result<Answer, Failure> {
+        let fail = |error| Failure { channel: 0, error, method: CONNECTION_OPEN };
+        let Some(user) = &self.user else {
+            return Err(fail(Error::NotAllowed("not logged in".into())));
+        };
+        self.broker.connections.check_limit().map_err(fail)?;
+        // Whether the client wants cancel notifications is known by now.
+        let notify = self.outbox.wants_cancel_notify();
+        let session = self.broker.open(self.id, user, virtual_host, notify).map_err(fail)?;
+        session.actor.set_connection_name(std::mem::take(&mut self.name));
+        self.broker
+            .connections
+            .register_client(&session, Arc::clone(&self.outbox) as _)
+            .map_err(fail)?;
+        tracing::info!(
+            peer = self.peer,
+            user = user.name.as_str(),
+            vhost = virtual_host,
+            "connection opened"
+        );
+        self.session = Some(session);
+        self.meet(Method::ConnectionOpen, 0)?;
+        Ok(Answer::AcceptOpen)
+    }
+
+    fn update_secret(&mut self, new_secret: &[u8]) -> Result<Answer, Failure> {
+        let method = (10, 70);
+        let refused = || {
+            let text = "New secret was refused by one of the backends".to_owned();
+            Failure { channel: 0, error: Error::NotAllowed(text), method }
+        };
+        let user = self.user.as_ref().ok_or_else(refused)?;
+        let users = &self.broker.access.users;
+        users
+            .authenticate(user.name.as_str(), new_secret, self.peer_is_loopback)
+            .map_err(|_| refused())?;
+        Ok(Answer::AcceptSecret)
+    }
+
+    /// Ends everything that belongs to the connection.
+    pub fn close(&mut self) {
+        self.unflushed = None;
+        self.note_unfinished(0);
+        for mut slot in std::mem::take(&mut self.channels) {
+            slot.channel.close(&mut self.effects);
+        }
+        if let Some(session) = self.session.take() {
+            session.close();
+            session.virtual_host.delete_owned(&session.actor, &mut self.effects);
+            session.virtual_host.run(&mut self.effects);
+            self.broker.connections.unregister(self.id);
+            tracing::info!(peer = self.peer, "connection closed");
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What the protocol is told after an event.
+pub enum Answer {
+    None,
+    AcceptLogin,
+    RefuseLogin(String),
+    AcceptOpen,
+    AcceptSecret,
+}
+
+impl Answer {
+    /// Tells it.
+    pub fn give(self, protocol: &mut Protocol) {
+        match self {
+            Self::None => {}
+            Self::AcceptLogin => protocol.accept_login(),
+            Self::RefuseLogin(text) => protocol.refuse_login(&text),
+            Self::AcceptOpen => protocol.accept_open(),
+            Self::AcceptSecret => protocol.accept_secret(),
+        }
+    }
+}
+
+impl Failure {
+    /// Closes what the error closes.
+    pub fn report(self, protocol: &mut Protocol, bridge: &mut Bridge) {
+        let Self { channel, error, method: (class_id, method_id) } = self;
+        let (code, text) = (error.reply_code(), error.reply_text());
+        tracing::info!(peer = bridge.peer, channel, "{text}");
+        if error.is_loss() {
+            if error == Error::Crashed {
+                bridge.broker.crash();
+            }
+            bridge.lose();
+        } else if error.scope() == Scope::Channel && channel != 0 {
+            bridge.close_channel(channel);
+            protocol.close_channel(channel, code, &text, class_id, method_id);
+        } else {
+            bridge.close();
+            protocol.close_connection(code, &text, class_id, method_id);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The task of one AMQP connection: moves octets between a socket and the protocol machine.
+//!
+//! It reads much, takes every frame that is there, and writes once: one wake-up and one system
+//! call for a batch, not for a message. An idle connection holds no buffers.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use leveret_protocol::{Connection as Protocol, ConnectionConfig, Output};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::base::wake::Wake;
+use crate::error::Error;
+use crate::gateway::alarm::Alarm;
+use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
+use crate::gateway::amqp::outbox::{Outbox, Stored};
+use crate::gateway::amqp::spare_buffers;
+use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
+use crate::node::Node;
+use crate::time::clock::Clock;
+
+thread_local! {
+    /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
+    static CHUNK: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK_BYTES]);
+}
+
+/// Pieces that one write call takes.
+const SLICES: usize = 64;
+
+/// What a connection task starts with.
+pub struct Start {
+    pub broker: Arc<Node>,
+    pub config: Arc<ConnectionConfig>,
+    /// What heartbeats and timeouts go by: the broker's clock, or real time.
+    pub clock: Clock,
+    pub peer: String,
+    pub peer_is_loopback: bool,
+    /// Given back when the handshake is over.
+    pub unfinished: OwnedSemaphorePermit,
+    /// Held for as long as the task lives.
+    pub alive: Arc<()>,
+}
+
+/// Serves one connection until it ends.
+pub struct ConnectionTask<T> {
+    socket: T,
+    protocol: Protocol,
+    bridge: Bridge,
+    outbox: Arc<Outbox>,
+    broker: Arc<Node>,
+    clock: Clock,
+    /// Taken from the outbox, partly written.
+    writing: Output,
+    alarm: Alarm,
+    /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
+    now_ms: u64,
+    unfinished: Option<OwnedSemaphorePermit>,
+    /// Input that waits until the client reads the answers to what came before. Empty but then.
+    held_back: Vec<u8>,
+    /// An alarm holds this publisher back, and it was told.
+    blocked: bool,
+    /// The disk holds this publisher back, for a moment.
+    slowed: bool,
+    _alive: Arc<()>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
+    /// A connection on a socket that was just accepted.
+    pub fn new(socket: T, start: Start) -> Self {
+        let Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive } = start;
+        let outbox = Outbox::new();
+        let now_ms = clock.now().as_millis();
+        let protocol = Protocol::new(config, now_ms);
+        let alarm = Alarm::new(&clock, broker.timers());
+        Self {
+            socket,
+            protocol,
+            bridge: Bridge::new(Arc::clone(&broker), Arc::clone(&outbox), peer, peer_is_loopback),
+            outbox,
+            broker,
+            clock,
+            writing: Output::new(),
+            alarm,
+            now_ms,
+            unfinished: Some(unfinished),
+            held_back: Vec::new(),
+            blocked: false,
+            slowed: false,
+            _alive: alive,
+        }
+    }
+
+    /// Works until nothing more can be done; tells whether the connection is over.
+    fn work(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        loop {
+            match self.outbox.take_stored() {
+                Stored::Waiting => return Ok(false),
+                Stored::Nothing => {}
+                Stored::Done => continue,
+                Stored::Failed => self.fail_to_store(),
+            }
+            self.write(cx)?;
+            if self.protocol.is_finished() || self.bridge.is_lost {
+                // What could not be written by now never will be.
+                return Ok(true);
+            }
+            if self.outbox.take_turned_away() {
+                self.bridge.resume_consumers();
+                continue;
+            }
+            if self.is_holding_back() {
+                return Ok(false);
+            }
+            if !self.held_back.is_empty() {
+                let input = std::mem::take(&mut self.held_back);
+                self.take_input(&input);
+                continue;
+            }
+            match self.read(cx)? {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(0) => return Ok(true),
+                Poll::Ready(_) => {}
+            }
+        }
+    }
+
+    /// Whether the client is not read: an alarm is on, the disk does not keep up, the client does
+    /// not read what it asked for itself, or a test wants it so.
+    fn is_holding_back(&self) -> bool {
+        self.blocked
+            || self.slowed
+            || self.outbox.is_stopped()
+            || self.outbox.waiting() > OUTBOX_FULL_BYTES
+    }
+
+    /// Writes as much of what waits as goes.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            if self.writing.is_empty() {
+                spare_buffers::give_back(std::mem::take(&mut self.writing));
+                if self.outbox.waiting() == 0 {
+                    return Ok(());
+                }
+                self.writing = self.outbox.take();
+                self.bridge.spoil(&mut self.writing);
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.writing.io_slices(&mut slices);
+            let slices = slices.get(..filled).unwrap_or_default();
+            let Poll::Ready(written) =
+                Pin::new(&mut self.socket).poll_write_vectored(cx, slices)?
+            else {
+                return Ok(());
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.writing.advance(written);
+            self.protocol.output_sent(self.now_ms);
+        }
+    }
+
+    /// Reads a chunk and takes everything in it; tells how many octets came.
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
+        CHUNK.with_borrow_mut(|chunk| {
+            let mut buffer = ReadBuf::new(chunk);
+            if Pin::new(&mut self.socket).poll_read(cx, &mut buffer)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            let input = buffer.filled();
+            self.protocol.input_arrived(self.now_ms);
+            self.take_input(input);
+            Ok(Poll::Ready(input.len()))
+        })
+    }
+
+    fn take_input(&mut self, input: &[u8]) {
+        let mut at = 0;
+        loop {
+            let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
+            at += used;
+            let Some(event) = event else { break };
+            match self.bridge.handle(event) {
+                Ok(Answer::None) => {}
+                Ok(answer) => self.answer(answer),
+                Err(failure) => failure.report(&mut self.protocol, &mut self.bridge),
+            }
+            self.take_replies();
+            if self.bridge.is_lost {
+                return;
+            }
+            let must_wait = self.bridge.wait_for_store() || self.outbox.is_stopped();
+            if must_wait || self.outbox.waiting() > OUTBOX_FULL_BYTES {
+                self.held_back = input.get(at..).unwrap_or_default().to_vec();
+                break;
+            }
+        }
+        self.take_replies();
+        self.bridge.finish_batch();
+        self.after_input();
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        answer.give(&mut self.protocol);
+        let cancel_notify = self.protocol.client_capabilities().consumer_cancel_notify;
+        self.outbox.set_agreement(self.protocol.frame_max(), cancel_notify);
+    }
+
+    /// The protocol machine's own replies join the others.
+    #[inline]
+    fn take_replies(&mut self) {
+        let replies = self.protocol.transmit();
+        if !replies.is_empty() {
+            self.outbox.write(|output, _| output.append(replies));
+        }
+    }
+
+    fn after_input(&mut self) {
+        if self.unfinished.is_some() && self.bridge.is_open() {
+            self.unfinished = None;
+        }
+        let unfinished = self.protocol.unfinished_octets();
+        self.bridge.note_unfinished(unfinished);
+        let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
+        if !publishes || self.blocked || !self.protocol.is_running() {
+            return;
+        }
+        if let Some(reason) = self.broker.alarm() {
+            self.blocked = true;
+            self.protocol.blocked(reason);
+            self.take_replies();
+        } else {
+            self.slowed = self.broker.is_behind();
+        }
+        if self.blocked || self.slowed {
+            self.wake_when_calmer();
+        }
+    }
+
+    fn wake_when_calmer(&self) {
+        let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
+        self.broker.wake_when_calmer(&outbox);
+    }
+
+    /// What the client asked for was done and is not durable: it is not told that it is.
+    fn fail_to_store(&mut self) {
+        let error = Error::Storage("the disk fails".into());
+        let failure = Failure { channel: 0, error, method: (0, 0) };
+        failure.report(&mut self.protocol, &mut self.bridge);
+        self.take_replies();
+    }
+
+    /// Does what others asked for while the task slept.
+    fn take_requests(&mut self) {
+        for (channel, error) in self.outbox.take_failures() {
+            let failure = Failure { channel, error, method: (0, 0) };
+            failure.report(&mut self.protocol, &mut self.bridge);
+            self.take_replies();
+            self.bridge.finish_batch();
+        }
+        if let Some(reason) = self.outbox.take_close_reason() {
+            let text = format!("CONNECTION_FORCED - {reason}");
+            self.bridge.close();
+            self.protocol.close_connection(320, &text, 0, 0);
+            self.blocked = false;
+            self.take_replies();
+        }
+        self.slowed &= self.broker.is_behind();
+        if self.blocked && self.broker.alarm().is_none() {
+            self.blocked = false;
+            self.protocol.unblocked();
+            self.take_replies();
+        }
+        if self.blocked || self.slowed {
+            self.wake_when_calmer();
+        }
+    }
+
+    /// Does what is due, and sleeps until something else will be.
+    fn keep_time(&mut self, cx: &mut Context<'_>) {
+        let now = self.now_ms;
+        if self.is_holding_back() {
+            // Nobody can be told to be silent who is not listened to.
+            self.protocol.input_arrived(now);
+        }
+        if !self.writing.is_empty() {
+            // More is on its way than a heartbeat would say.
+            self.protocol.output_sent(now);
+        }
+        while let Some(deadline) = self.protocol.poll_timeout() {
+            if deadline > now {
+                if self.alarm.poll(cx, now, deadline).is_ready() {
+                    // Meanwhile it is due; but first what has come by then is read.
+                    cx.waker().wake_by_ref();
+                }
+                return;
+            }
+            self.protocol.handle_timeout(now);
+            self.take_replies();
+            if self.protocol.is_finished() || self.outbox.waiting() > 0 {
+                cx.waker().wake_by_ref();
+                return;
+            }
+        }
+        self.alarm.cancel();
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = &mut *self;
+        task.now_ms = task.clock.now().as_millis();
+        task.outbox.begin_work(cx.waker());
+        task.take_requests();
+        match task.work(cx) {
+            Ok(false) => {
+                task.keep_time(cx);
+                Poll::Pending
+            }
+            Ok(true) => {
+                // Best effort: the peer may be gone.
+                let _ = Pin::new(&mut task.socket).poll_shutdown(cx);
+                task.bridge.close();
+                Poll::Ready(())
+            }
+            Err(error) => {
+                tracing::debug!("connection lost: {error}");
+                task.bridge.close();
+                Poll::Ready(())
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What waits to be written to a connection. Queues append to it from any thread; the connection's
+//! task writes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::task::Waker;
+
+use leveret_protocol::{BodyRef, Output, reply_code};
+use parking_lot::Mutex;
+
+use crate::base::wake::{Wake, Wakeups};
+use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::error::Error;
+use crate::faults::Held;
+use crate::gateway::amqp::spare_buffers;
+use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
+use crate::message::Message;
+use crate::names::ConsumerTag;
+use crate::node::connections::Closable;
+
+/// Whether the connection waits for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stored {
+    /// It does not.
+    Nothing = 0,
+    /// It neither writes nor reads before the store is done.
+    Waiting = 1,
+    /// The store is done.
+    Done = 2,
+    /// The store fails.
+    Failed = 3,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Waiting {
+    output: Output,
+    /// The connection is about to be lost: this still goes out, and nothing else.
+    sealed: Option<Output>,
+}
+
+impl Waiting {
+    /// What is to be written next.
+    fn next(&mut self) -> &mut Output {
+        self.sealed.as_mut().unwrap_or(&mut self.output)
+    }
+}
+
+/// Outgoing octets of one connection.
+pub struct Outbox {
+    output: Mutex<Waiting>,
+    /// Octets in `output`, to be read without its lock.
+    waiting: AtomicUsize,
+    frame_max: AtomicU32,
+    /// The task knows, or will be told, that there is something to write.
+    announced: AtomicBool,
+    /// Some consumer was told that there is no room.
+    turned_away: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    close_reason: Mutex<Option<String>>,
+    /// Channels that have to close, and why.
+    failures: Mutex<Vec<(u16, Error)>>,
+    cancel_notify: AtomicBool,
+    /// A [`Stored`].
+    stored: AtomicU8,
+    /// A test does not want the client to be read.
+    stopped: AtomicBool,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            output: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            frame_max: AtomicU32::new(0),
+            announced: AtomicBool::new(false),
+            turned_away: AtomicBool::new(false),
+            waker: Mutex::default(),
+            close_reason: Mutex::default(),
+            failures: Mutex::default(),
+            cancel_notify: AtomicBool::new(false),
+            stored: AtomicU8::new(Stored::Nothing as u8),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// The connection waits for the store from now on.
+    pub fn wait_for_store(&self) {
+        self.stored.store(Stored::Waiting as u8, Ordering::SeqCst);
+    }
+
+    /// The store is done, or fails.
+    pub fn note_stored(&self, is_durable: bool) {
+        let stored = if is_durable { Stored::Done } else { Stored::Failed };
+        self.stored.store(stored as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// How things are with the store. That it is done, or fails, is told once.
+    pub fn take_stored(&self) -> Stored {
+        let all = [Stored::Nothing, Stored::Waiting, Stored::Done, Stored::Failed];
+        let stored = usize::from(self.stored.load(Ordering::SeqCst));
+        let stored = all.get(stored).copied().unwrap_or(Stored::Nothing);
+        if stored != Stored::Waiting && stored != Stored::Nothing {
+            self.stored.store(Stored::Nothing as u8, Ordering::SeqCst);
+        }
+        stored
+    }
+
+    /// What was agreed on in the handshake: the largest frame that the client takes, in octets,
+    /// and whether it wants to hear of consumers that are cancelled.
+    pub fn set_agreement(&self, frame_max: u32, cancel_notify: bool) {
+        self.frame_max.store(frame_max, Ordering::Relaxed);
+        self.cancel_notify.store(cancel_notify, Ordering::Relaxed);
+    }
+
+    /// Whether the client wants to hear of consumers that are cancelled.
+    pub fn wants_cancel_notify(&self) -> bool {
+        self.cancel_notify.load(Ordering::Relaxed)
+    }
+
+    /// The task looks for work: whoever adds something from now on wakes it again.
+    pub fn begin_work(&self, waker: &Waker) {
+        self.announced.store(false, Ordering::SeqCst);
+        let mut known = self.waker.lock();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
+    pub fn write(&self, write: impl FnOnce(&mut Output, u32)) {
+        let mut waiting = self.output.lock();
+        if waiting.output.capacity() == 0 {
+            waiting.output = spare_buffers::take();
+        }
+        write(&mut waiting.output, self.frame_max.load(Ordering::Relaxed));
+        if waiting.sealed.is_some() {
+            waiting.output.clear();
+        }
+        self.waiting.store(waiting.next().len(), Ordering::SeqCst);
+    }
+
+    /// The connection is about to be lost: what is written from now on gets nowhere.
+    pub fn seal(&self) {
+        let mut waiting = self.output.lock();
+        if waiting.sealed.is_none() {
+            waiting.sealed = Some(std::mem::take(&mut waiting.output));
+        }
+    }
+
+    /// Whether what is written gets nowhere.
+    pub fn is_sealed(&self) -> bool {
+        self.output.lock().sealed.is_some()
+    }
+
+    /// Whether the client is not to be read, because a test wants it so.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Octets that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Whether some consumer was turned away and there is room again. Takes the note.
+    pub fn take_turned_away(&self) -> bool {
+        self.turned_away.load(Ordering::SeqCst)
+            && self.waiting() < OUTBOX_LOW_BYTES
+            && self.turned_away.swap(false, Ordering::SeqCst)
+    }
+
+    /// Takes everything.
+    pub fn take(&self) -> Output {
+        let mut waiting = self.output.lock();
+        let taken = std::mem::take(waiting.next());
+        self.waiting.store(0, Ordering::SeqCst);
+        taken
+    }
+
+    /// Why the broker wants the connection to end, if it does.
+    pub fn take_close_reason(&self) -> Option<String> {
+        self.close_reason.lock().take()
+    }
+
+    /// Channels that have to close, and why.
+    pub fn take_failures(&self) -> Vec<(u16, Error)> {
+        std::mem::take(&mut *self.failures.lock())
+    }
+
+    /// Appends by `write` from another thread, and has the task woken with the batch.
+    fn write_from_afar(
+        self: &Arc<Self>,
+        wakeups: &mut Wakeups,
+        write: impl FnOnce(&mut Output, u32),
+    ) {
+        self.write(write);
+        if !self.announced.swap(true, Ordering::SeqCst) {
+            wakeups.add(Arc::clone(self) as Arc<dyn Wake>);
+        }
+    }
+}
+
+impl Wake for Outbox {
+    fn wake(&self) {
+        let waker = self.waker.lock().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Closable for Outbox {
+    fn force_close(&self, reason: &str) {
+        *self.close_reason.lock() = Some(reason.into());
+        self.wake();
+    }
+
+    fn end(&self, error: Error) {
+        self.failures.lock().push((0, error));
+        self.wake();
+    }
+}
+
+/// A channel's way into the outbox of its connection.
+pub struct ChannelWriter {
+    outbox: Arc<Outbox>,
+    channel: u16,
+}
+
+impl ChannelWriter {
+    /// For the channel with this number.
+    pub fn new(outbox: &Arc<Outbox>, channel: u16) -> Arc<Self> {
+        Arc::new(Self { outbox: Arc::clone(outbox), channel })
+    }
+}
+
+impl ChannelOutput for ChannelWriter {
+    fn has_room(&self) -> bool {
+        if self.outbox.waiting() < OUTBOX_HIGH_BYTES {
+            return true;
+        }
+        self.outbox.turned_away.store(true, Ordering::SeqCst);
+        // The task may have taken everything before the note was there to be seen.
+        self.outbox.waiting() < OUTBOX_HIGH_BYTES
+    }
+
+    fn has_room_for_reply(&self) -> bool {
+        self.outbox.waiting() < OUTBOX_REPLIES_MAX_BYTES
+    }
+
+    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            for delivery in deliveries {
+                let tag = delivery.consumer_tag.as_str().as_bytes();
+                let (number, again) = (delivery.delivery_tag, delivery.redelivered);
+                with_encoding(delivery.message, delivery.delivery_count, |message| {
+                    output.deliver(self.channel, tag, number, again, message, frame_max);
+                });
+            }
+        });
+    }
+
+    fn basic_return(&self, message: &Message, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            let (code, text) = (reply_code::NO_ROUTE, "NO_ROUTE");
+            with_encoding(message, None, |message| {
+                output.basic_return(self.channel, code, text, message, frame_max);
+            });
+        });
+    }
+
+    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, _| {
+            if ack {
+                output.ack(self.channel, delivery_tag, multiple);
+            } else {
+                output.nack(self.channel, delivery_tag, multiple);
+            }
+        });
+    }
+
+    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
+        let error = Error::acknowledgement_timeout(self.channel, timeout_ms);
+        self.outbox.failures.lock().push((self.channel, error));
+        self.outbox.wake();
+    }
+
+    fn number(&self) -> u16 {
+        self.channel
+    }
+
+    fn seal(&self) {
+        self.outbox.seal();
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.outbox.is_sealed()
+    }
+
+    fn fail(&self, error: Error, wakeups: &mut Wakeups) {
+        self.outbox.failures.lock().push((self.channel, error));
+        wakeups.add(Arc::clone(&self.outbox) as Arc<dyn Wake>);
+    }
+
+    fn stop_reading(&self) -> Option<Held> {
+        self.outbox.stopped.store(true, Ordering::SeqCst);
+        let outbox = Arc::downgrade(&self.outbox);
+        Some(Box::new(move || {
+            if let Some(outbox) = outbox.upgrade() {
+                outbox.stopped.store(false, Ordering::SeqCst);
+                outbox.wake();
+            }
+        }))
+    }
+
+    fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {
+        use amq_protocol::protocol::{AMQPClass, basic};
+        let cancel = basic::Cancel { consumer_tag: consumer_tag.as_str().into(), nowait: true };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
+        self.outbox.write_from_afar(wakeups, |output, _| output.method(self.channel, &method));
+    }
+}
+
+/// Calls `write` with the message as the wire wants it.
+#[inline]
+pub fn with_encoding(
+    message: &Message,
+    delivery_count: Option<u32>,
+    write: impl FnOnce(&leveret_protocol::Message<'_>),
+) {
+    let counted;
+    let mut properties = message.properties();
+    if let Some(count) = delivery_count {
+        counted = crate::message::with_delivery_count(properties, count);
+        properties = &counted;
+    }
+    write(&leveret_protocol::Message {
+        exchange: message.exchange(),
+        routing_key: message.routing_key(),
+        properties,
+        body: match message.shared_body() {
+            Some(body) => BodyRef::Shared(body),
+            None => BodyRef::Slice(message.body()),
+        },
+    });
+}

@@ -1,0 +1,117 @@
+//! AMQP connections of clients in this process, without a port.
+
+mod pipe;
+mod stream;
+pub(crate) mod threads;
+
+pub use self::stream::MemoryStream;
+
+use std::io;
+use std::sync::Arc;
+
+use leveret_protocol::ConnectionConfig;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::gateway::amqp::connection_task::{ConnectionTask, Start};
+use crate::gateway::listener::connection_config;
+use crate::gateway::{STOP, wait_for};
+use crate::node::Node;
+use crate::time::clock::Clock;
+use crate::time::quiescence::Watched;
+
+/// What the connections of one broker share. Made with the first of them.
+struct Serving {
+    runtime: Handle,
+    tasks: JoinSet<()>,
+    config: Arc<ConnectionConfig>,
+    unfinished: Arc<Semaphore>,
+    /// Shared with every connection.
+    alive: Arc<()>,
+}
+
+/// Opens in-memory streams to a broker.
+pub(crate) struct InMemory {
+    broker: Arc<Node>,
+    serving: Mutex<Option<Serving>>,
+}
+
+impl InMemory {
+    /// For this broker; nothing is started yet.
+    pub fn new(broker: &Arc<Node>) -> Arc<Self> {
+        Arc::new(Self { broker: Arc::clone(broker), serving: Mutex::default() })
+    }
+
+    /// Opens a stream, and serves its other end. `heartbeat_s` is the interval that is proposed,
+    /// in seconds; `None` for that of the broker's limits.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when the broker is closed; others if the threads cannot be started.
+    pub fn connect(&self, heartbeat_s: Option<u16>) -> io::Result<MemoryStream> {
+        let mut serving = self.serving.lock();
+        if self.broker.connections.is_closed() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "broker was closed"));
+        }
+        let serving = match &mut *serving {
+            Some(serving) => serving,
+            none => none.insert(Serving::start(&self.broker)?),
+        };
+        Ok(serving.serve(&self.broker, heartbeat_s))
+    }
+
+    /// Whether there may be connections.
+    pub fn is_serving(&self) -> bool {
+        self.serving.lock().is_some()
+    }
+
+    /// Ends every connection that is left; when this returns their streams are closed.
+    pub fn stop(&self) {
+        let Some(mut serving) = self.serving.lock().take() else { return };
+        serving.tasks.abort_all();
+        wait_for(STOP, || Arc::strong_count(&serving.alive) == 1);
+    }
+}
+
+impl Serving {
+    fn start(broker: &Node) -> io::Result<Self> {
+        let limits = &broker.limits;
+        Ok(Self {
+            runtime: threads::runtime()?,
+            tasks: JoinSet::new(),
+            config: Arc::new(connection_config(limits)),
+            unfinished: Arc::new(Semaphore::new(limits.unfinished_handshakes_max.max(1))),
+            alive: Arc::default(),
+        })
+    }
+
+    fn serve(&mut self, broker: &Arc<Node>, heartbeat_s: Option<u16>) -> MemoryStream {
+        while self.tasks.try_join_next().is_some() {}
+        let (near, far) = MemoryStream::pair();
+        let config = match heartbeat_s {
+            Some(heartbeat_s) if heartbeat_s != self.config.heartbeat_s => {
+                Arc::new(ConnectionConfig { heartbeat_s, ..(*self.config).clone() })
+            }
+            _ => Arc::clone(&self.config),
+        };
+        let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
+        let clock = broker.clock().clone();
+        let unfinished = Arc::clone(&self.unfinished);
+        let is_manual = matches!(clock, Clock::Manual(_));
+        let settling = Arc::clone(&broker.timers().settling);
+        let task = Box::pin(async move {
+            let Ok(unfinished) = unfinished.acquire_owned().await else { return };
+            let peer = "in-memory stream".to_owned();
+            let peer_is_loopback = true;
+            let start = Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive };
+            ConnectionTask::new(far, start).await;
+        });
+        if is_manual {
+            self.tasks.spawn_on(Watched::new(task, &settling), &self.runtime);
+        } else {
+            self.tasks.spawn_on(task, &self.runtime);
+        }
+        near
+    }
+}

@@ -1,0 +1,244 @@
+//! A message: immutable, in one allocation, shared by all queues that hold it.
+
+pub(crate) mod deaths;
+pub mod duplicate_key;
+pub(crate) mod stored;
+
+use std::fmt;
+
+use bytes::Bytes;
+use leveret_protocol::properties::RawProperties;
+use triomphe::ThinArc;
+
+use crate::limits::INLINE_BODY_MAX_BYTES;
+use crate::message::deaths::Deaths;
+
+/// No `expiration` property.
+const NO_EXPIRATION: u64 = u64::MAX;
+
+/// What lies before the octets of a message. The octets are, in this order, exchange, routing
+/// key, properties and, if it is small, the body.
+struct Head {
+    deaths: Option<Box<Deaths>>,
+    shared_body: Option<Box<Bytes>>,
+    expiration_ms: u64,
+    properties_len: u32,
+    exchange_len: u8,
+    routing_key_len: u8,
+    priority: u8,
+    persistent: bool,
+}
+
+/// A published message. Clones share it.
+#[derive(Clone)]
+pub struct Message(ThinArc<Head, u8>);
+
+/// The body of a message that is being made.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// Octets to copy.
+    Borrowed(&'a [u8]),
+    /// Octets to share if they are many.
+    Shared(Bytes),
+}
+
+impl Body<'_> {
+    /// Size in octets.
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Whether there are no octets.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Body::Borrowed(octets) => octets,
+            Body::Shared(octets) => octets,
+        }
+    }
+}
+
+/// What a message is made of. `properties` are the property flags and list as AMQP encodes them.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// Exchange that it was published to; at most 255 octets.
+    pub exchange: &'a [u8],
+    /// Routing key; at most 255 octets.
+    pub routing_key: &'a [u8],
+    /// Properties, encoded.
+    pub properties: &'a [u8],
+    /// `expiration` in milliseconds.
+    pub expiration_ms: Option<u64>,
+    /// Body.
+    pub body: Body<'a>,
+}
+
+impl Message {
+    /// Makes a message; `scratch` is reused from call to call.
+    pub fn new(parts: Parts<'_>, scratch: &mut Vec<u8>) -> Self {
+        Self::with_deaths(parts, None, scratch)
+    }
+
+    /// As [`Message::new`], for a message that has died before.
+    pub(crate) fn with_deaths(
+        parts: Parts<'_>,
+        deaths: Option<Box<Deaths>>,
+        scratch: &mut Vec<u8>,
+    ) -> Self {
+        let properties = RawProperties(parts.properties);
+        scratch.clear();
+        let exchange_len = append_short(scratch, parts.exchange);
+        let routing_key_len = append_short(scratch, parts.routing_key);
+        scratch.extend_from_slice(parts.properties);
+        let shared_body = if parts.body.len() <= INLINE_BODY_MAX_BYTES {
+            scratch.extend_from_slice(parts.body.as_slice());
+            None
+        } else {
+            Some(Box::new(match parts.body {
+                Body::Borrowed(octets) => Bytes::copy_from_slice(octets),
+                Body::Shared(octets) => octets,
+            }))
+        };
+        let head = Head {
+            deaths,
+            shared_body,
+            expiration_ms: parts.expiration_ms.unwrap_or(NO_EXPIRATION),
+            properties_len: u32::try_from(parts.properties.len()).unwrap_or(u32::MAX),
+            exchange_len,
+            routing_key_len,
+            priority: properties.priority().unwrap_or(0),
+            persistent: properties.delivery_mode() == Some(2),
+        };
+        Self(ThinArc::from_header_and_slice(head, scratch))
+    }
+
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    fn octets(&self, from: usize, len: usize) -> &[u8] {
+        self.0.slice.get(from..from + len).unwrap_or_default()
+    }
+
+    /// The octets of exchange, routing key, properties and, unless it is shared, the body.
+    pub(crate) fn as_octets(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    /// Exchange that the message was published to; empty for the default exchange.
+    pub fn exchange(&self) -> &[u8] {
+        self.octets(0, usize::from(self.head().exchange_len))
+    }
+
+    /// Routing key that the message was published with.
+    pub fn routing_key(&self) -> &[u8] {
+        let head = self.head();
+        self.octets(usize::from(head.exchange_len), usize::from(head.routing_key_len))
+    }
+
+    /// Properties as AMQP encodes them: flags, then the values that are set.
+    pub fn properties(&self) -> &[u8] {
+        let head = self.head();
+        let from = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
+        self.octets(from, head.properties_len as usize)
+    }
+
+    /// Body.
+    pub fn body(&self) -> &[u8] {
+        match &self.head().shared_body {
+            Some(body) => body,
+            None => self.0.slice.get(self.body_from()..).unwrap_or_default(),
+        }
+    }
+
+    /// Octets in the body.
+    #[inline]
+    pub fn body_len(&self) -> usize {
+        match &self.head().shared_body {
+            Some(body) => body.len(),
+            None => self.0.slice.len() - self.body_from(),
+        }
+    }
+
+    /// Where the body begins if it is not shared.
+    #[inline]
+    fn body_from(&self) -> usize {
+        let head = self.head();
+        let names = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
+        names + head.properties_len as usize
+    }
+
+    /// The body if it is large and therefore shared rather than part of the message.
+    pub fn shared_body(&self) -> Option<&Bytes> {
+        self.head().shared_body.as_deref()
+    }
+
+    /// `priority` property; 0 if it is not set.
+    pub fn priority(&self) -> u8 {
+        self.head().priority
+    }
+
+    /// Whether `delivery_mode` is 2.
+    pub fn is_persistent(&self) -> bool {
+        self.head().persistent
+    }
+
+    /// `expiration` property in milliseconds.
+    pub fn expiration_ms(&self) -> Option<u64> {
+        Some(self.head().expiration_ms).filter(|&ms| ms != NO_EXPIRATION)
+    }
+
+    /// How often and where the message was dead-lettered.
+    pub(crate) fn deaths(&self) -> Option<&Deaths> {
+        self.head().deaths.as_deref()
+    }
+
+    /// Tells it from all other messages for as long as somebody holds it.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.head()).addr()
+    }
+
+    /// Octets that the message occupies, about: what memory limits count.
+    pub fn footprint(&self) -> usize {
+        let shared = self.head().shared_body.as_ref().map_or(0, |body| body.len());
+        self.0.slice.len() + shared + std::mem::size_of::<Head>()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &String::from_utf8_lossy(self.exchange()))
+            .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
+            .field("body_len", &self.body().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Appends a short string, cut to the 255 octets that AMQP allows; tells its length.
+fn append_short(scratch: &mut Vec<u8>, text: &[u8]) -> u8 {
+    let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
+    scratch.extend_from_slice(text.get(..usize::from(len)).unwrap_or_default());
+    len
+}
+
+/// Properties with the header `x-delivery-count` `[rabbitmq quorum-queues]`.
+pub(crate) fn with_delivery_count(properties: &[u8], count: u32) -> Vec<u8> {
+    use leveret_protocol::table::{TableWriter, entries};
+    use leveret_protocol::{Change, Changes};
+    /// The header.
+    const NAME: &str = "x-delivery-count";
+    let properties = RawProperties(properties);
+    let mut headers = TableWriter::new();
+    let before = properties.raw_headers().unwrap_or_default();
+    for (_, entry) in entries(before).filter(|(name, _)| *name != NAME.as_bytes()) {
+        headers.entry(entry);
+    }
+    headers.long_long(NAME, count.into());
+    let headers = headers.finish();
+    let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
+    properties.with(&changes).unwrap_or_else(|_| properties.0.to_vec())
+}

@@ -1,0 +1,39 @@
+//! The disk alarm that is raised by hand, whether the broker has a disk or not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::waiters::Sleepers;
+use crate::base::wake::Wake;
+
+/// Whether it is raised, and who waits until it is not.
+#[derive(Default)]
+pub(crate) struct DiskAlarm {
+    raised: AtomicBool,
+    blocked: Sleepers,
+}
+
+impl DiskAlarm {
+    /// Whether it is raised.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::SeqCst)
+    }
+
+    /// Raises or clears it.
+    pub fn set(&self, on: bool) {
+        self.raised.store(on, Ordering::SeqCst);
+        if !on {
+            self.blocked.wake_all();
+        }
+    }
+
+    /// If it is raised, wakes `sleeper` when it is cleared.
+    pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
+        if self.is_raised() {
+            self.blocked.add(sleeper);
+            if !self.is_raised() {
+                sleeper.wake(); // it was cleared before it knew of the sleeper
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The node: everything that belongs to one broker. Virtual hosts, users, connections, alarms.
+
+pub(crate) mod connections;
+pub(crate) mod disk_alarm;
+pub(crate) mod import;
+pub(crate) mod power;
+
+use std::sync::{Arc, OnceLock};
+
+use dashmap::DashMap;
+
+use self::connections::Connections;
+use self::disk_alarm::DiskAlarm;
+use self::power::Power;
+use crate::access::{AccessControl, User};
+use crate::base::change_signal::Changes;
+use crate::base::ids::ConnectionId;
+use crate::base::memory_alarm::Memory;
+use crate::base::wake::Wake;
+use crate::channel::session::Session;
+use crate::error::{Error, Result};
+use crate::faults::Registry;
+use crate::limits::Limits;
+use crate::names::{UserName, VirtualHostName};
+use crate::persist::Persistence;
+use crate::time::clock::Clock;
+use crate::time::timers::Timers;
+use crate::vhost::{Shared, VirtualHost};
+
+/// What everything that belongs to a broker holds on to.
+pub(crate) struct Node {
+    pub limits: Limits,
+    pub access: Arc<AccessControl>,
+    pub shared: Shared,
+    pub default_user: Option<UserName>,
+    pub default_virtual_host: VirtualHostName,
+    pub connections: Arc<Connections>,
+    pub disk_alarm: DiskAlarm,
+    virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
+    power: OnceLock<Power>,
+}
+
+impl Node {
+    /// A node with its default virtual host.
+    pub fn new(
+        limits: Limits,
+        access: AccessControl,
+        default_user: Option<UserName>,
+        default_virtual_host: VirtualHostName,
+        shared: Shared,
+    ) -> Arc<Self> {
+        let node = Arc::new(Self {
+            connections: Arc::new(Connections::new(limits.connections_max)),
+            limits,
+            access: Arc::new(access),
+            shared,
+            default_user,
+            default_virtual_host: default_virtual_host.clone(),
+            disk_alarm: DiskAlarm::default(),
+            virtual_hosts: DashMap::with_shard_amount(4),
+            power: OnceLock::new(),
+        });
+        node.add_virtual_host(default_virtual_host);
+        node
+    }
+
+    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
+        self.virtual_hosts.get(name).map(|host| Arc::clone(&host))
+    }
+
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.shared.memory
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub fn faults(&self) -> &Arc<Registry> {
+        &self.shared.faults
+    }
+
+    pub fn timers(&self) -> &Arc<Timers> {
+        &self.shared.timers
+    }
+
+    pub fn changes(&self) -> &Changes {
+        &self.shared.changes
+    }
+
+    pub fn all_virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
+        self.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect()
+    }
+
+    /// The user that connections without credentials act as.
+    pub fn default_user(&self) -> Option<Arc<User>> {
+        self.default_user.as_ref().and_then(|name| self.access.users.get(name.as_str()))
+    }
+
+    /// Opens a virtual host for a user who logged in. Errors: 530.
+    pub fn open(
+        &self,
+        id: ConnectionId,
+        user: &Arc<User>,
+        virtual_host: &str,
+        consumer_cancel_notify: bool,
+    ) -> Result<Arc<Session>> {
+        let host = self
+            .virtual_host(virtual_host)
+            .ok_or_else(|| Error::NotAllowed(format!("vhost {virtual_host} not found")))?;
+        self.access
+            .check_vhost(&user.name, host.name())
+            .map_err(|refusal| Error::NotAllowed(refusal.to_string()))?;
+        let access = Arc::clone(&self.access);
+        Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
+    }
+
+    pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
+        let host = self.virtual_hosts.entry(name.clone()).or_insert_with(|| {
+            if let Some(store) = &self.shared.persistence {
+                store.put_virtual_host(name.as_str());
+            }
+            VirtualHost::new(name, self.shared.clone())
+        });
+        Arc::clone(&host)
+    }
+
+    /// The store, if there is one.
+    pub fn persistence(&self) -> Option<&Arc<Persistence>> {
+        self.shared.persistence.as_ref()
+    }
+
+    /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
+    pub fn alarm(&self) -> Option<&'static str> {
+        let disk = self.disk_alarm.is_raised()
+            || self.persistence().is_some_and(|store| store.is_alarmed());
+        match (self.memory().is_alarmed(), disk) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
+    }
+
+    /// Whether publishers are to wait, without being told: the disk does not keep up.
+    pub fn is_behind(&self) -> bool {
+        self.persistence().is_some_and(|store| store.is_behind())
+    }
+
+    /// Wakes `sleeper` when [`Node::alarm`] or [`Node::is_behind`] may say something else.
+    pub fn wake_when_calmer(&self, sleeper: &Arc<dyn Wake>) {
+        if self.memory().is_alarmed() {
+            self.memory().wake_when_over(sleeper);
+        }
+        self.disk_alarm.wake_when_over(sleeper);
+        if let Some(store) = self.persistence().filter(|s| s.is_behind() || s.is_alarmed()) {
+            store.wake_when_changed(sleeper);
+        }
+    }
+
+    /// The machine in memory that the broker is on, if it is on one.
+    pub fn power(&self) -> Option<&Power> {
+        self.power.get()
+    }
+
+    /// Says what machine the broker is on.
+    pub fn set_power(&self, power: Power) {
+        // Nobody else says so.
+        let _ = self.power.set(power);
+    }
+}

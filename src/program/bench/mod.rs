@@ -1,0 +1,29 @@
+//! The load command: puts load on any AMQP 0-9-1 server and measures it.
+//!
+//! It can keep a server busy that passes on over a million small messages per second while it
+//! shares two cores with it, so it is built to cost little itself: plain threads and blocking
+//! sockets, publishes that are encoded once and written in batches, deliveries that are walked
+//! in the read buffer without allocating, and acknowledgements that are sent once per read.
+//!
+//! [`run`] does a whole run: declare, warm up, measure, end, delete.
+
+mod args;
+mod clock;
+mod confirms;
+mod connection;
+mod consumer;
+mod control;
+mod cpu;
+mod error;
+mod publisher;
+mod report;
+mod ring;
+mod run;
+mod topology;
+mod wire;
+
+pub use args::BenchArgs;
+pub use run::run;
+
+#[cfg(test)]
+mod wire_tests;

@@ -1,0 +1,100 @@
+//! The server's configuration: defaults, below a TOML file, below `LEVERET_*` environment
+//! variables, below flags.
+
+mod error;
+mod layers;
+mod memory;
+mod server_config;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+pub use error::ConfigError;
+pub use layers::Environment;
+pub use server_config::ServerConfig;
+pub use values::{ByteSize, LogLevel};
+
+use settings::Settings;
+
+use crate::program::bench::BenchArgs;
+use crate::program::data::DataCommand;
+use crate::program::explain::ExplainArgs;
+use crate::program::test::TestArgs;
+
+/// A message broker that speaks AMQP 0-9-1, so RabbitMQ clients connect unchanged.
+///
+/// Without a command it serves: `leveret` is `leveret serve`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "leveret",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Every option can be given in the environment too: --frame-max as \
+                  LEVERET_FRAME_MAX.\nFlags go before the environment, the environment before \
+                  the configuration file.\nSizes take suffixes: 64KiB, 16MiB, 1GiB."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<CliCommand>,
+    #[command(flatten)]
+    serve: Settings,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CliCommand {
+    /// Serves AMQP 0-9-1 until it is told to stop by SIGINT or SIGTERM.
+    Serve(Box<Settings>),
+    /// Measures a broker: rates, latencies and, given its process id, CPU time per message.
+    Bench(Box<BenchArgs>),
+    /// Serves for a test, in memory and on free ports: prints where, as one line of JSON, and ends
+    /// when its standard input does.
+    Test(Box<TestArgs>),
+    /// Tells where a message would go and why, by a definitions file.
+    Explain(Box<ExplainArgs>),
+    /// Looks into a data directory that no server has open, and changes nothing.
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Invocation {
+    /// Run the server.
+    Serve(Box<ServerConfig>),
+    /// Run the load command.
+    Bench(Box<BenchArgs>),
+    /// Run a broker for tests.
+    Test(Box<TestArgs>),
+    /// Explain where a message would go.
+    Explain(Box<ExplainArgs>),
+    /// Run the data command.
+    Data(DataCommand),
+}
+
+/// Reads the command line (the program's name first), the environment and the configuration file
+/// that one of them names.
+///
+/// # Errors
+/// When a flag, a variable, the file or a value is bad; also when help or the version is asked
+/// for, as [`ConfigError::Arguments`].
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    env: Environment<'_>,
+) -> Result<Invocation, ConfigError> {
+    let cli = Cli::try_parse_from(arguments)?;
+    let flags = match cli.command {
+        Some(CliCommand::Serve(flags)) => *flags,
+        Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
+        Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
+        Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
+        Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
+        None => cli.serve,
+    };
+    let settings = layers::layered(flags, env)?;
+    Ok(Invocation::Serve(Box::new(ServerConfig::from_settings(settings)?)))
+}

@@ -1,0 +1,214 @@
+//! The settings of a server, complete and checked.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::memory::default_high_watermark_bytes;
+use super::settings::Settings;
+use super::values::{LogLevel, Password};
+use leveret::Durability;
+use leveret::names::{UserName, VirtualHostName};
+
+/// Largest `max_message_size`: 512 MiB `[rabbitmq max_message_size]`.
+pub const MESSAGE_SIZE_MAX: u64 = 512 << 20;
+
+/// Smallest `frame_max` that the protocol allows, in bytes `[amqp 0-9-1 frame-min-size]`.
+pub const FRAME_MAX_MIN: u64 = 4096;
+
+/// Largest `frame_max`: 16 MiB. A connection buffers up to one frame before it knows whether the
+/// frame is good.
+pub const FRAME_MAX_MAX: u64 = 16 << 20;
+
+/// Everything that can be set on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Addresses to listen on for AMQP 0-9-1; port 0 lets the system choose. Default
+    /// 127.0.0.1:5672: a server that nobody configured is not open to the network.
+    pub amqp: Vec<SocketAddr>,
+    /// Directory for what survives a restart. Default none: everything is kept in memory.
+    pub data_dir: Option<PathBuf>,
+    /// What a confirm of a persistent message promises when there is a data directory. Default
+    /// [`Durability::Fsync`].
+    pub durability: Durability,
+    /// Octets of memory that the messages of one queue may take before those at its end are kept
+    /// in the data directory alone; at least 64 KiB. Default 32 MiB.
+    pub queue_memory_bytes_max: u64,
+    /// Definitions file to load at the start. Default none.
+    pub definitions: Option<PathBuf>,
+    /// How much is logged. Default info.
+    pub log_level: LogLevel,
+    /// Worker threads, 1 to 1024. Default one for each processor core that the process may use.
+    pub threads: usize,
+    /// Administrator that is created when no definitions bring users. Default `guest`, as
+    /// RabbitMQ has it.
+    pub default_user: UserName,
+    /// Password of `default_user`. Default `guest`.
+    pub default_pass: Password,
+    /// Virtual host that is created when no definitions bring any, and the one that definitions
+    /// of a single virtual host are for. Default `/`.
+    pub default_vhost: VirtualHostName,
+    /// Users that may connect from this host only. Default `guest`, since everybody knows its
+    /// password; without it where `default_user` or `default_pass` is set, as in RabbitMQ's
+    /// container image.
+    pub loopback_users: Vec<UserName>,
+    /// Most connections at a time, at least 1. Default 65,536: beyond it come the limits of one
+    /// machine's ports and file descriptors.
+    pub max_connections: usize,
+    /// Most channels of a connection that the server offers, 1 to 65,535. Default 2047, which
+    /// RabbitMQ offers.
+    pub channel_max: u16,
+    /// Largest frame in bytes that the server offers, [`FRAME_MAX_MIN`] to [`FRAME_MAX_MAX`].
+    /// Default 131,072, which RabbitMQ offers.
+    pub frame_max: u32,
+    /// Seconds between heartbeats that the server offers, 0 for none. Default 60, which RabbitMQ
+    /// offers.
+    pub heartbeat_s: u16,
+    /// Time from the connection's first byte to its `connection.open`. Default 10 seconds, as
+    /// RabbitMQ has it; at most an hour.
+    pub handshake_timeout: Duration,
+    /// Most connections at a time that have not opened a virtual host, at least 1. Default 1024:
+    /// enough for a fleet that reconnects at once, and little memory for an attacker to hold.
+    pub max_unfinished_handshakes: usize,
+    /// Largest message body in bytes, 1 to [`MESSAGE_SIZE_MAX`]. Default 16 MiB, as RabbitMQ 4.0
+    /// has it.
+    pub max_message_size: u64,
+    /// Publishers are blocked while messages take more bytes of memory than this; at least
+    /// 1 MiB. Default 40 % of the memory of the control group or the machine, 1 GiB where that
+    /// cannot be told.
+    pub memory_high_watermark_bytes: u64,
+    /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
+    pub deny_deprecated: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            amqp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            data_dir: None,
+            durability: Durability::Fsync,
+            queue_memory_bytes_max: 32 << 20,
+            definitions: None,
+            log_level: LogLevel::Info,
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
+            default_user: "guest".into(),
+            default_pass: "guest".into(),
+            default_vhost: "/".into(),
+            loopback_users: vec!["guest".into()],
+            max_connections: 65_536,
+            channel_max: 2047,
+            frame_max: 131_072,
+            heartbeat_s: 60,
+            handshake_timeout: Duration::from_secs(10),
+            max_unfinished_handshakes: 1024,
+            max_message_size: 16 << 20,
+            memory_high_watermark_bytes: default_high_watermark_bytes(),
+            deny_deprecated: false,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Puts the settings over the defaults and checks them.
+    pub(super) fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
+        check(&settings)?;
+        let default = Self::default();
+        let loopback_users = loopback_users(&settings, default.loopback_users);
+        let amqp = settings.amqp.map(|list| list.into_iter().map(|address| address.0).collect());
+        let handshake_timeout = settings.handshake_timeout_ms.map(Duration::from_millis);
+        let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
+        Ok(Self {
+            amqp: amqp.unwrap_or(default.amqp),
+            data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
+            durability: settings.durability.map_or(default.durability, |mode| mode.0),
+            queue_memory_bytes_max: settings
+                .queue_memory_bytes_max
+                .map_or(default.queue_memory_bytes_max, |size| size.0),
+            definitions: settings.definitions,
+            log_level: settings.log_level.unwrap_or(default.log_level),
+            threads: settings.threads.unwrap_or(default.threads),
+            default_user: settings.default_user.map_or(default.default_user, UserName::from),
+            default_pass: settings.default_pass.unwrap_or(default.default_pass),
+            default_vhost: settings
+                .default_vhost
+                .map_or(default.default_vhost, VirtualHostName::from),
+            loopback_users,
+            max_connections: settings.max_connections.unwrap_or(default.max_connections),
+            channel_max: settings.channel_max.unwrap_or(default.channel_max),
+            frame_max: frame_max.unwrap_or(default.frame_max),
+            heartbeat_s: settings.heartbeat_s.unwrap_or(default.heartbeat_s),
+            handshake_timeout: handshake_timeout.unwrap_or(default.handshake_timeout),
+            max_unfinished_handshakes: settings
+                .max_unfinished_handshakes
+                .unwrap_or(default.max_unfinished_handshakes),
+            max_message_size: settings
+                .max_message_size
+                .map_or(default.max_message_size, |size| size.0),
+            memory_high_watermark_bytes: settings
+                .memory_high_watermark_bytes
+                .map_or(default.memory_high_watermark_bytes, |size| size.0),
+            deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
+        })
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), ConfigError> {
+    if settings.data_dir.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err(ConfigError::Refused("data_dir must not be empty"));
+    }
+    if settings.amqp.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ConfigError::Refused("amqp must name at least one address to listen on"));
+    }
+    let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
+    if empty(&settings.default_user) || empty(&settings.default_vhost) {
+        return Err(ConfigError::Refused("default_user and default_vhost must not be empty"));
+    }
+    if settings.default_pass.as_ref().is_some_and(|password| password.reveal().is_empty()) {
+        return Err(ConfigError::Refused("default_pass must not be empty"));
+    }
+    let count = |value: Option<usize>| value.map(|value| value as u64);
+    let bytes = |value: Option<super::ByteSize>| value.map(|size| size.0);
+    let ranges = [
+        ("threads", count(settings.threads), 1, 1024),
+        ("max_connections", count(settings.max_connections), 1, u64::from(u32::MAX)),
+        ("channel_max", settings.channel_max.map(u64::from), 1, u64::from(u16::MAX)),
+        ("frame_max", bytes(settings.frame_max), FRAME_MAX_MIN, FRAME_MAX_MAX),
+        ("handshake_timeout_ms", settings.handshake_timeout_ms, 1, 3_600_000),
+        (
+            "max_unfinished_handshakes",
+            count(settings.max_unfinished_handshakes),
+            1,
+            u64::from(u32::MAX),
+        ),
+        ("queue_memory_bytes_max", bytes(settings.queue_memory_bytes_max), 64 << 10, u64::MAX),
+        ("max_message_size", bytes(settings.max_message_size), 1, MESSAGE_SIZE_MAX),
+        (
+            "memory_high_watermark_bytes",
+            bytes(settings.memory_high_watermark_bytes),
+            1 << 20,
+            u64::MAX,
+        ),
+    ];
+    for (setting, value, min, max) in ranges {
+        if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
+            return Err(ConfigError::OutOfRange { setting, value, min, max });
+        }
+    }
+    Ok(())
+}
+
+/// The users that were named; if none were, the default ones, unless somebody chose the default
+/// user's name or password and so made it an ordinary user.
+fn loopback_users(settings: &Settings, default: Vec<UserName>) -> Vec<UserName> {
+    match &settings.loopback_users {
+        Some(names) => {
+            let named = names.iter().map(|name| name.trim());
+            named.filter(|name| !["", "none"].contains(name)).map(UserName::from).collect()
+        }
+        None if settings.default_user.is_some() || settings.default_pass.is_some() => Vec::new(),
+        None => default,
+    }
+}

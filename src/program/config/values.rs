@@ -1,0 +1,268 @@
+//! Values of settings that are more than a number or text. Flags, environment variables and the
+//! configuration file read them alike.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
+
+use leveret::Durability;
+
+/// A number of bytes, written with or without a suffix: `16777216`, `16MiB`, `64kB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || {
+            format!(
+                "'{text}' is not a size, write bytes or a number with KiB, MiB, GiB, kB, MB, GB"
+            )
+        };
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let number: u64 = digits.parse().map_err(|_| refused())?;
+        let suffix = text.get(digits.len()..).unwrap_or_default().trim();
+        // A letter alone counts in 1024s, as in RabbitMQ's configuration.
+        let unit: u64 = match suffix.to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => return Err(refused()),
+        };
+        number.checked_mul(unit).map(Self).ok_or_else(|| format!("'{text}' is too large a size"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl Visitor<'_> for NumberOrText {
+            type Value = ByteSize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes or a size such as \"16MiB\"")
+            }
+
+            fn visit_u64<E: Error>(self, bytes: u64) -> Result<ByteSize, E> {
+                Ok(ByteSize(bytes))
+            }
+
+            fn visit_i64<E: Error>(self, bytes: i64) -> Result<ByteSize, E> {
+                u64::try_from(bytes).map(ByteSize).map_err(|_| E::custom("a size is not negative"))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+/// An address to listen on, such as `127.0.0.1:5672` or `[::]:5672`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListenAddress(pub SocketAddr);
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!(
+                "'{text}' is not an address to listen on, \
+                 write an IP address and a port such as 127.0.0.1:5672 or [::]:5672"
+            )
+        })
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What a confirm of a persistent message promises, of the modes that a data directory has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DurabilityMode(pub Durability);
+
+impl FromStr for DurabilityMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fsync" => Ok(Self(Durability::Fsync)),
+            "buffered" => Ok(Self(Durability::Buffered)),
+            _ => Err(format!("'{text}' is not a durability, write fsync or buffered")),
+        }
+    }
+}
+
+impl TryFrom<String> for DurabilityMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// How much is logged: messages of this level and of those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogLevel {
+    /// What went wrong and stays wrong.
+    Error,
+    /// What may need attention.
+    Warn,
+    /// Start, stop, connections.
+    #[default]
+    Info,
+    /// What the broker does and why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "error" => Ok(Self::Error),
+            "warn" | "warning" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err(format!("'{text}' is not one of error, warn, info, debug, trace")),
+        }
+    }
+}
+
+impl TryFrom<String> for LogLevel {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// A password in the configuration. Its debug output hides it, so that it cannot end in a log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// The password itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Password {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sizes_take_suffixes() {
+        let sizes = [
+            ("0", 0),
+            ("4096", 4096),
+            ("16MiB", 16 << 20),
+            ("16 MiB", 16 << 20),
+            ("2k", 2048),
+            ("64kB", 64_000),
+            ("1GiB", 1 << 30),
+            ("3gb", 3_000_000_000),
+            ("7b", 7),
+        ];
+        for (text, bytes) in sizes {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_sizes_are_refused() {
+        for text in ["", "MiB", "1.5MiB", "-1", "16XiB", "1 6", "16MiBs", "ü", "1é"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+        assert!("18446744073709551615KiB".parse::<ByteSize>().unwrap_err().contains("too large"));
+    }
+
+    #[test]
+    fn addresses_need_a_port() {
+        assert!("127.0.0.1:0".parse::<ListenAddress>().is_ok());
+        assert!("[::1]:5672".parse::<ListenAddress>().is_ok());
+        let error = "127.0.0.1".parse::<ListenAddress>().unwrap_err();
+        assert!(error.contains("such as 127.0.0.1:5672"), "{error}");
+    }
+
+    #[test]
+    fn levels_are_read() {
+        assert_eq!("DEBUG".parse(), Ok(LogLevel::Debug));
+        assert!("loud".parse::<LogLevel>().unwrap_err().contains("error, warn, info"));
+        assert_eq!(LevelFilter::from(LogLevel::default()), LevelFilter::INFO);
+    }
+
+    #[test]
+    fn passwords_stay_out_of_debug_output() {
+        assert_eq!(format!("{:?}", Password::from("secret")), "Password(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text: String) {
+            let _ = text.parse::<ByteSize>();
+            let _ = text.parse::<ListenAddress>();
+        }
+
+        #[test]
+        fn plain_numbers_are_bytes(bytes: u64) {
+            prop_assert_eq!(bytes.to_string().parse(), Ok(ByteSize(bytes)));
+        }
+    }
+}

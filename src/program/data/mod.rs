@@ -1,0 +1,219 @@
+//! The data command: what is in a data directory that no server has open. It changes nothing there;
+//! records are read from a copy, since sled writes to what it opens.
+
+mod print;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use leveret_storage::{Damage, Error, FORMAT, ReadOnlyDirectory, Target};
+use serde::Serialize;
+
+use leveret::internals::{Meta, Records, StoreId};
+
+/// What the data command is to do.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum DataCommand {
+    /// Tells what is in a data directory: queues, messages, files.
+    Inspect {
+        /// The directory; no server may have it open.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Reads everything in a data directory and tells what is damaged. Ends with status 0 if
+    /// nothing is, 1 if something is, 2 if it cannot be read.
+    Verify {
+        /// The directory; no server may have it open.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
+/// Why a directory cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// It is not there, in use, of another format, or cannot be read.
+    #[error("cannot read the data directory {}: {reason}", .path.display())]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: Error,
+    },
+    /// The report cannot be encoded.
+    #[error("cannot write the report: {0}")]
+    Report(#[from] serde_json::Error),
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What to print.
+    pub text: String,
+    /// Whether something is damaged.
+    pub is_damaged: bool,
+}
+
+/// Messages that are under one number.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Held {
+    /// Messages that survive a restart.
+    messages: u64,
+    /// Octets of their bodies.
+    body_octets: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Owner {
+    name: String,
+    /// What it is called in the store.
+    id: StoreId,
+    #[serde(flatten)]
+    held: Held,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Host {
+    queues: Vec<Owner>,
+    /// Exchanges that keep messages until they are due.
+    delaying_exchanges: Vec<Owner>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Segments {
+    files: u64,
+    octets: u64,
+    live_octets: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Place {
+    file: String,
+    offset: u64,
+    octets: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    format: u32,
+    /// Whether the server was stopped in order.
+    clean: bool,
+    virtual_hosts: BTreeMap<String, Host>,
+    segments: Segments,
+    /// Messages of queues whose definition is lost, by the queue's number.
+    lost_queues: BTreeMap<StoreId, Held>,
+    damaged_records: Vec<String>,
+    damage: Vec<Place>,
+    /// What a crash has left half written. Nothing of it was ever confirmed.
+    torn: Vec<Place>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn run(command: &DataCommand) -> Result<Outcome, DataError> {
+    match command {
+        DataCommand::Inspect { directory, json } => {
+            let report = inspect(directory).map_err(unreadable(directory))?;
+            let text =
+                if *json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
+            Ok(Outcome { text, is_damaged: false })
+        }
+        DataCommand::Verify { directory } => verify(directory).map_err(unreadable(directory)),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(Error) -> DataError {
+    let path = path.to_owned();
+    |reason| DataError::Unreadable { path, reason }
+}
+
+fn inspect(path: &Path) -> leveret_storage::Result<Report> {
+    let directory = ReadOnlyDirectory::open(path)?;
+    let mut records = Records::read(&directory.records()?)?;
+    let mut held: HashMap<StoreId, Held> = HashMap::new();
+    let mut segments = count_segments(path)?;
+    let recovered = directory.log(&mut |Target { queue, .. }, octets, meta| {
+        segments.live_octets += u64::from(octets);
+        if let Some(meta) = Meta::decode(meta).filter(|meta| !meta.is_transient()) {
+            let held = held.entry(queue).or_default();
+            held.messages += 1;
+            held.body_octets += u64::from(meta.body_bytes);
+        }
+    })?;
+    let mut virtual_hosts: BTreeMap<String, Host> = BTreeMap::new();
+    for (name, records) in std::mem::take(&mut records.hosts) {
+        let mut owner = |(name, id)| Owner { name, id, held: held.remove(&id).unwrap_or_default() };
+        let queues = records.queues.into_iter().map(|(name, queue)| (name, queue.id));
+        let queues = queues.map(&mut owner).collect();
+        let exchanges = records.exchanges.into_iter().map(|(name, exchange)| (name, exchange.id));
+        let delaying_exchanges = exchanges.filter(|(_, id)| *id != 0).map(&mut owner).collect();
+        virtual_hosts.insert(name, Host { queues, delaying_exchanges });
+    }
+    // What was deleted goes at the next start.
+    held.retain(|id, _| !records.is_deleted(*id));
+    Ok(Report {
+        format: FORMAT,
+        clean: recovered.clean,
+        virtual_hosts,
+        segments,
+        lost_queues: held.into_iter().collect(),
+        damaged_records: records.damaged,
+        damage: recovered.damage.into_iter().map(Place::from).collect(),
+        torn: recovered.torn.into_iter().map(Place::from).collect(),
+    })
+}
+
+impl From<Damage> for Place {
+    fn from(Damage { file, offset, octets }: Damage) -> Self {
+        Self { file: format!("log/{file}"), offset, octets }
+    }
+}
+
+fn count_segments(path: &Path) -> io::Result<Segments> {
+    let mut segments = Segments::default();
+    let entries = match fs::read_dir(path.join("log")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(segments),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("segment-") && name.ends_with(".log") {
+            segments.files += 1;
+            segments.octets += entry.metadata()?.len();
+        }
+    }
+    Ok(segments)
+}
+
+fn verify(path: &Path) -> leveret_storage::Result<Outcome> {
+    let directory = ReadOnlyDirectory::open(path)?;
+    let mut damaged = match directory.records().and_then(|records| Records::read(&records)) {
+        Ok(records) => {
+            records.damaged.iter().map(|what| format!("records: damaged: {what}")).collect()
+        }
+        Err(Error::Records(reason)) => vec![format!("records: {reason}")],
+        Err(error) => return Err(error),
+    };
+    let recovered = directory.log(&mut |_, _, _| ())?;
+    let all = directory.verify()?.into_iter().chain(recovered.damage);
+    let mut places: Vec<Damage> = all.filter(|damage| !recovered.torn.contains(damage)).collect();
+    places.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
+    places.dedup();
+    damaged.extend(places.into_iter().map(|damage| {
+        let Place { file, offset, octets } = damage.into();
+        format!("{file}: {octets} octets at {offset} are damaged")
+    }));
+    let is_damaged = !damaged.is_empty();
+    let text = if is_damaged { damaged.join("\n") } else { "sound".to_owned() };
+    Ok(Outcome { text: text + "\n", is_damaged })
+}

@@ -1,0 +1,8 @@
+//! The program: arguments, settings, and one room for each subcommand.
+
+pub mod bench;
+pub mod config;
+pub mod data;
+pub mod explain;
+pub mod serve;
+pub mod test;

@@ -1,0 +1,114 @@
+//! Publishes, for filling queues before a test.
+//!
+//! ```text
+//! POST /publish       {"vhost", "exchange", "routing_key", "properties", "headers",
+//!                      "body" or "body_base64", "mandatory", "limit_ms"}, each optional
+//! POST /publish/all   {"messages": [...], "vhost", "limit_ms"}
+//! ```
+//!
+//! Answers {"confirmed": "ack", "nack" or "returned"}, or {"acked": N}; fails if the confirms do
+//! not come in time.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::input::{Body, Refusal};
+use super::message::{Properties, body, headers};
+use super::wait::default_limit_ms;
+use super::{Answer, Control, Routes, Shared, aside, default_vhost};
+use leveret::Error;
+use leveret::definitions::JsonObject;
+use leveret::{Channel, Confirmed, Publish};
+
+pub fn routes() -> Routes {
+    Router::new().route("/publish", post(publish)).route("/publish/all", post(publish_all))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    /// Of a single message, as `limit_ms`.
+    vhost: Option<String>,
+    #[serde(default)]
+    exchange: String,
+    #[serde(default)]
+    routing_key: String,
+    #[serde(default)]
+    properties: Properties,
+    headers: Option<JsonObject>,
+    body: Option<String>,
+    body_base64: Option<String>,
+    #[serde(default)]
+    mandatory: bool,
+    limit_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Messages {
+    messages: Vec<Message>,
+    vhost: Option<String>,
+    limit_ms: Option<u64>,
+}
+
+impl TryFrom<Message> for Publish {
+    type Error = Refusal;
+
+    fn try_from(message: Message) -> Answer<Self> {
+        let headers = message.headers.as_ref().map(headers).transpose()?;
+        let body = body(message.body, message.body_base64.as_deref())?;
+        let publish = Self::to_exchange(message.exchange, message.routing_key)
+            .properties(message.properties.into_wire(headers)?)
+            .body(body.unwrap_or_default());
+        Ok(if message.mandatory { publish.mandatory() } else { publish })
+    }
+}
+
+async fn publish(State(control): Shared, Body(mut message): Body<Message>) -> Answer<Json<Value>> {
+    let (vhost, limit_ms) = (message.vhost.take(), message.limit_ms);
+    let publish = Publish::try_from(message)?;
+    let publish = move |channel: Channel| channel.publish_and_confirm(publish);
+    let confirmed = match confirmed(&control, vhost, limit_ms, publish).await? {
+        Confirmed::Ack => "ack",
+        Confirmed::Nack => "nack",
+        Confirmed::Returned(_) => "returned",
+    };
+    Ok(Json(json!({ "confirmed": confirmed })))
+}
+
+async fn publish_all(
+    State(control): Shared,
+    Body(Messages { messages, vhost, limit_ms }): Body<Messages>,
+) -> Answer<Json<Value>> {
+    if messages.iter().any(|message| message.vhost.is_some() || message.limit_ms.is_some()) {
+        return Err(Refusal::bad(
+            "vhost and limit_ms are for all messages: give them beside these",
+        ));
+    }
+    let publishes: Vec<_> = messages.into_iter().map(Publish::try_from).collect::<Answer<_>>()?;
+    let publish = move |channel: Channel| channel.publish_all(publishes);
+    let acked = confirmed(&control, vhost, limit_ms, publish).await?;
+    Ok(Json(json!({ "acked": acked })))
+}
+
+/// What `publish` does on a channel of the default user, if it is done in time.
+async fn confirmed<T: Send + 'static>(
+    control: &Control,
+    vhost: Option<String>,
+    limit_ms: Option<u64>,
+    publish: impl FnOnce(Channel) -> Result<T, Error> + Send + 'static,
+) -> Answer<T> {
+    let limit = Duration::from_millis(limit_ms.unwrap_or_else(default_limit_ms));
+    let connection = control.life().broker.connect_to(&vhost.unwrap_or_else(default_vhost))?;
+    let channel = connection.open_channel()?;
+    // A fault may keep a confirm for ever. Then the end of the connection ends the wait.
+    let done = tokio::time::timeout(limit, aside(move || publish(channel))).await;
+    connection.close();
+    let late = || Refusal::late(format!("the publish was not confirmed within {limit:?}"));
+    Ok(done.map_err(|_| late())???)
+}

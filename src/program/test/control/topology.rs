@@ -1,0 +1,44 @@
+//! What is there before a test begins: virtual hosts, and the definitions of another broker.
+//!
+//! ```text
+//! PUT  /vhosts/{name}   adds a virtual host in which the default user may do everything
+//! POST /definitions     RabbitMQ's definitions: what is in them is added
+//! ```
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{post, put};
+
+use super::input::{Body, Refusal};
+use super::{Answer, Routes, Shared, aside};
+use crate::program::test::definitions::import;
+use leveret::definitions::Definitions;
+
+/// The longest name that connection.open can carry, in octets.
+const NAME_BYTES_MAX: usize = 255;
+
+pub fn routes() -> Routes {
+    Router::new()
+        .route("/vhosts/{name}", put(add_virtual_host))
+        .route("/definitions", post(import_definitions))
+}
+
+async fn add_virtual_host(State(control): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Refusal::bad("the name of a virtual host has at most 255 octets"));
+    }
+    let life = control.life();
+    aside(move || life.broker.add_virtual_host(&name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn import_definitions(
+    State(control): Shared,
+    Body(definitions): Body<Definitions>,
+) -> Answer<StatusCode> {
+    let life = control.life();
+    let imported = aside(move || import(definitions, &life.broker)).await?;
+    imported.map_err(|error| Refusal::bad(error.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,124 @@
+//! The brokers of one run: when one has crashed or was stopped another may be started, on the same
+//! address and with what is left of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::control::Declared;
+use super::definitions::import;
+use super::{Lint, TestArgs, TestServerError};
+use crate::program::serve::{ServerError, read_definitions};
+use leveret::Machine;
+use leveret::clock::ManualClock;
+use leveret::{Broker, BrokerBuilder};
+
+/// How long clients have to agree when a broker is stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A broker, and the faults that were declared to it.
+pub struct Life {
+    pub broker: Broker,
+    pub declared: Declared,
+}
+
+/// One broker after the other, on one machine.
+pub struct Lives {
+    args: TestArgs,
+    address: SocketAddr,
+    clock: Option<ManualClock>,
+    machine: Machine,
+    present: RwLock<Arc<Life>>,
+    /// Held while one ends or begins, so that the next one does not come before the last has gone.
+    turn: Mutex<()>,
+}
+
+/// Why there is no broker.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is one.
+    #[error("the broker is running: crash or stop it first")]
+    IsRunning,
+    /// Its address is taken, or what is left cannot be read.
+    #[error("the broker cannot be started: {0}")]
+    Failed(String),
+}
+
+impl Lives {
+    /// The first broker listens at the address that is asked for, and those after it at the one
+    /// that it got. It has the definitions that are asked for, and those after it what was durable
+    /// of them.
+    ///
+    /// # Errors
+    /// If the definitions cannot be had, or it cannot listen there.
+    pub fn begin(args: &TestArgs) -> Result<Self, TestServerError> {
+        let clock = args.manual_clock.then(ManualClock::default);
+        let machine = Machine::new();
+        let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
+        let broker = opened.map_err(io::Error::other)?;
+        if let Some(path) = &args.definitions {
+            import(read_definitions(path)?, &broker).map_err(ServerError::Import)?;
+        }
+        let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
+        let address = broker.listen(args.amqp).map_err(refused)?;
+        let present = RwLock::new(Arc::new(Life { broker, declared: Declared::default() }));
+        let turn = Mutex::new(());
+        Ok(Self { args: args.clone(), address, clock, machine, present, turn })
+    }
+
+    /// Where the brokers listen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was asked for.
+    pub fn args(&self) -> &TestArgs {
+        &self.args
+    }
+
+    /// The broker of this time: the last one, if it has ended.
+    pub fn present(&self) -> Arc<Life> {
+        Arc::clone(&self.present.read())
+    }
+
+    /// Stops the broker in order; one that has ended stays as it is.
+    pub fn stop(&self) {
+        let _turn = self.turn.lock();
+        self.present().broker.close("broker was stopped", PATIENCE);
+    }
+
+    /// Another broker takes over from the last one.
+    ///
+    /// # Errors
+    /// If that has not ended, or another cannot be started.
+    pub fn start(&self) -> Result<(), StartError> {
+        let _turn = self.turn.lock();
+        let last = self.present();
+        if !last.broker.is_closed() {
+            return Err(StartError::IsRunning);
+        }
+        // Gives its address back, if it has crashed.
+        last.broker.close("broker has crashed", Duration::ZERO);
+        let failed = |error: String| StartError::Failed(error);
+        let builder = builder(&self.args, self.clock.as_ref());
+        let broker = builder.open_on_machine(&self.machine);
+        let broker = broker.map_err(|error| failed(error.to_string()))?;
+        broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
+        *self.present.write() = Arc::new(Life { broker, declared: Declared::default() });
+        Ok(())
+    }
+}
+
+fn builder(args: &TestArgs, clock: Option<&ManualClock>) -> BrokerBuilder {
+    let builder = Broker::builder()
+        .journal(args.journal)
+        .lint(Lint::level(args.lint))
+        .deny_deprecated(args.deny_deprecated);
+    match clock {
+        Some(clock) => builder.manual_clock(clock.clone()),
+        None => builder,
+    }
+}

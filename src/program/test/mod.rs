@@ -1,0 +1,98 @@
+//! `leveret test`: a broker for the tests of a program in any language. It keeps everything in
+//! memory, takes free ports, prints one line of JSON that says where it is, and ends with whoever
+//! started it.
+
+mod args;
+mod control;
+mod definitions;
+mod lives;
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::thread;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use self::args::{Lint, TestArgs};
+use self::lives::Lives;
+use crate::program::serve::ServerError;
+
+/// Why the broker for tests ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TestServerError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        reason: io::Error,
+    },
+    /// The definitions cannot be used.
+    #[error(transparent)]
+    Definitions(#[from] ServerError),
+    /// Threads cannot be started, or the line cannot be printed.
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// The line that tells where the broker is.
+#[derive(Serialize)]
+struct Ready {
+    amqp: String,
+    control: String,
+    version: &'static str,
+}
+
+/// Serves until the standard input ends.
+///
+/// # Errors
+/// If it cannot start.
+pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
+    let lives = Lives::begin(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind(args.control).await;
+        let listener = listener.map_err(|reason| {
+            let address = args.control;
+            TestServerError::Listen { address, reason }
+        })?;
+        announce(lives.address(), listener.local_addr()?)?;
+        let (sender, ended) = oneshot::channel();
+        thread::Builder::new()
+            .name("leveret-parent".into())
+            .spawn(move || wait_for_parent(sender))?;
+        let served = axum::serve(listener, control::router(lives));
+        tokio::select! {
+            served = async { served.await } => served?,
+            _ = ended => {}
+        }
+        Ok(())
+    });
+    // Nobody is left to hear of what is still waited for.
+    runtime.shutdown_background();
+    served
+}
+
+fn announce(amqp: SocketAddr, control: SocketAddr) -> io::Result<()> {
+    let ready = Ready {
+        amqp: format!("amqp://guest:guest@{amqp}/%2F"),
+        control: format!("http://{control}"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let mut output = io::stdout().lock();
+    serde_json::to_writer(&mut output, &ready)?;
+    writeln!(output)?;
+    output.flush()
+}
+
+/// Reads the standard input, in which nothing is expected, to its end: that is there when whoever
+/// started this program is gone, by whatever means.
+fn wait_for_parent(sender: oneshot::Sender<()>) {
+    let mut ignored = [0; 64];
+    while matches!(io::stdin().read(&mut ignored), Ok(read) if read > 0) {}
+    // Nobody waits any more if the broker has ended by itself.
+    let _ = sender.send(());
+}

@@ -1,0 +1,188 @@
+//! The ready messages of one level, in their order: the first ones in memory, then maybe some that
+//! were paged out, then maybe the latest in memory again.
+
+use std::collections::VecDeque;
+
+use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
+use crate::queue::fifo::entry::{Entry, Peeked};
+use crate::queue::fifo::paged::Paged;
+
+/// One FIFO.
+#[derive(Debug, Default)]
+pub struct Level {
+    front: VecDeque<Entry>,
+    paged: Paged,
+    /// Empty unless something is paged out.
+    back: VecDeque<Entry>,
+}
+
+impl Level {
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.front.is_empty() && self.paged.is_empty()
+    }
+
+    /// The message that is next; `None` also if it is paged out.
+    #[inline]
+    pub fn head(&self) -> Option<&Entry> {
+        self.front.front()
+    }
+
+    /// Takes the message that is next, unless it is paged out.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Entry> {
+        let entry = self.front.pop_front()?;
+        self.settle_back();
+        Some(entry)
+    }
+
+    /// When nothing is paged out any more, what is behind it joins what is before.
+    #[inline]
+    fn settle_back(&mut self) {
+        if !self.back.is_empty() && self.paged.is_empty() {
+            self.front.append(&mut self.back);
+        }
+    }
+
+    /// Puts a message to its place by its sequence: nearly always that is the end.
+    #[inline]
+    pub fn insert(&mut self, entry: Entry) {
+        // One that comes among those that are paged out was overtaken on its way here.
+        let before_paged = self.paged.last().is_none_or(|last| entry.sequence < last);
+        insert(if before_paged { &mut self.front } else { &mut self.back }, entry);
+    }
+
+    /// Whether messages are paged out, and few are left before them.
+    pub fn is_short(&self, memory_bytes_max: usize) -> bool {
+        let octets = || self.front.iter().map(|entry| entry.message.footprint()).sum::<usize>();
+        !self.paged.is_empty()
+            && self.front.len() < PAGE_IN_AT
+            && (self.front.is_empty() || octets() < memory_bytes_max / PAGE_IN_AT_PART)
+    }
+
+    /// The messages that are paged out.
+    pub fn paged(&self) -> &Paged {
+        &self.paged
+    }
+
+    /// How many messages at the front stay in memory.
+    fn kept(&self, memory_bytes_max: usize) -> usize {
+        if !self.paged.is_empty() {
+            return self.front.len();
+        }
+        let mut octets = 0;
+        let kept = self.front.iter().take_while(|entry| {
+            octets += entry.message.footprint();
+            octets <= memory_bytes_max / PAGE_OUT_KEPT_PART
+        });
+        kept.count()
+    }
+
+    /// Messages that may be paged out, in order.
+    fn candidates(&self, memory_bytes_max: usize) -> impl Iterator<Item = &Entry> {
+        self.front.iter().skip(self.kept(memory_bytes_max)).chain(&self.back)
+    }
+
+    /// Messages that could be paged out but for not being in the store yet.
+    pub fn unstored(&self, memory_bytes_max: usize) -> impl Iterator<Item = &Entry> {
+        self.candidates(memory_bytes_max).filter(|entry| !entry.stored)
+    }
+
+    /// The lowest sequence of those that may be paged out.
+    pub fn first_candidate(&self, memory_bytes_max: usize) -> Option<u64> {
+        self.candidates(memory_bytes_max).next().map(|entry| entry.sequence)
+    }
+
+    /// These sequences are in the store from now on.
+    pub fn note_stored(&mut self, stored: &[u64], here: &mut impl FnMut(u64)) {
+        for entry in self.front.iter_mut().chain(&mut self.back) {
+            if stored.binary_search(&entry.sequence).is_ok() {
+                entry.stored = true;
+                here(entry.sequence);
+            }
+        }
+    }
+
+    /// Pages out what need not stay, up to the first message that is not among those `written`;
+    /// tells how many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(
+        &mut self,
+        written: &[u64],
+        memory_bytes_max: usize,
+        leaving: &mut impl FnMut(&Entry),
+    ) -> usize {
+        if self.paged.is_empty() {
+            self.back = self.front.split_off(self.kept(memory_bytes_max).min(self.front.len()));
+        }
+        let mut freed = 0;
+        while let Some(entry) = self.back.front() {
+            if !entry.stored || written.binary_search(&entry.sequence).is_err() {
+                break;
+            }
+            let Some(entry) = self.back.pop_front() else { break };
+            leaving(&entry);
+            freed += entry.message.footprint();
+            self.paged.push(entry.sequence, entry.body_bytes(), entry.history());
+        }
+        self.settle_back();
+        self.shrink();
+        freed
+    }
+
+    /// A message that was paged out is there again, or is lost. Tells whether it was the next one
+    /// of them: if not, somebody was faster.
+    pub fn page_in(&mut self, sequence: u64, entry: Option<Entry>) -> bool {
+        let body_bytes = entry.as_ref().map_or(0, Entry::body_bytes);
+        let Some(history) = self.paged.take_first(sequence, body_bytes) else { return false };
+        if let Some(mut entry) = entry {
+            entry.delivery_count = history.delivery_count;
+            entry.redelivered |= history.redelivered;
+            self.front.push_back(entry);
+        }
+        self.settle_back();
+        true
+    }
+
+    /// Messages of an earlier life of the queue, in ascending order.
+    pub fn recover(&mut self, paged: Paged) {
+        self.paged = paged;
+    }
+
+    /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
+    pub fn shrink(&mut self) {
+        for part in [&mut self.front, &mut self.back] {
+            /// Room for this many messages is kept.
+            const KEPT: usize = 1024;
+            if part.capacity() > KEPT && part.len() < part.capacity() / 8 {
+                part.shrink_to((part.len() * 2).max(KEPT));
+            }
+        }
+    }
+
+    /// All messages, in order, wherever they are.
+    pub fn peek(&self) -> impl Iterator<Item = Peeked> {
+        let paged = self.paged.sequences();
+        let paged = paged.map(|sequence| Peeked::Paged(sequence, self.paged.history(sequence)));
+        in_memory(&self.front).chain(paged).chain(in_memory(&self.back))
+    }
+
+    /// Every message in memory, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.front.iter().chain(&self.back)
+    }
+}
+
+fn in_memory(part: &VecDeque<Entry>) -> impl Iterator<Item = Peeked> {
+    part.iter().cloned().map(Peeked::InMemory)
+}
+
+fn insert(part: &mut VecDeque<Entry>, entry: Entry) {
+    if part.back().is_none_or(|back| back.sequence < entry.sequence) {
+        part.push_back(entry);
+    } else if part.front().is_some_and(|front| entry.sequence < front.sequence) {
+        part.push_front(entry);
+    } else {
+        let at = part.partition_point(|other| other.sequence < entry.sequence);
+        part.insert(at, entry);
+    }
+}

@@ -1,0 +1,19 @@
+//! Queues that give each message to one consumer: a pure machine (`state`), one file for each
+//! policy.
+
+pub(crate) mod contents;
+pub(crate) mod delivery_limit;
+pub(crate) mod duplicates;
+pub(crate) mod entry;
+pub(crate) mod expires;
+pub(crate) mod holding;
+mod level;
+#[cfg(test)]
+mod model;
+pub(crate) mod overflow;
+mod paged;
+pub(crate) mod paging;
+pub(crate) mod priority;
+pub(crate) mod ready;
+pub(crate) mod state;
+pub(crate) mod ttl;

@@ -1,0 +1,247 @@
+//! Ready messages in their order: one FIFO per level.
+
+use crate::limits::PAGE_IN_MESSAGES;
+use crate::message::Message;
+use crate::message::stored::{Gone, History};
+use crate::queue::fifo::entry::{Entry, Peeked};
+use crate::queue::fifo::level::Level;
+use crate::queue::fifo::paged::Paged;
+use crate::queue::fifo::priority::{Occupied, Order};
+use crate::time::clock::Timestamp;
+
+/// The ready messages of a queue, by level; [`Order`] says which level is served.
+#[derive(Debug)]
+pub struct Ready {
+    levels: Vec<Level>,
+    occupied: Occupied,
+    order: Order,
+    length: usize,
+    body_bytes: u64,
+    /// How many of them are paged out.
+    paged: usize,
+    /// Octets of messages that may be in memory.
+    memory_bytes_max: usize,
+}
+
+impl Ready {
+    /// No messages yet.
+    pub fn new(order: Order, memory_bytes_max: usize) -> Self {
+        let levels = (0..order.levels()).map(|_| Level::default()).collect();
+        let occupied = Occupied::default();
+        Self { levels, occupied, order, length: 0, body_bytes: 0, paged: 0, memory_bytes_max }
+    }
+
+    /// Messages.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Octets in the bodies.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// The message that is next; `None` also if it is paged out.
+    #[inline]
+    pub fn head(&self) -> Option<&Entry> {
+        if self.length == 0 {
+            return None;
+        }
+        self.levels.get(self.order.next(&self.occupied)?)?.head()
+    }
+
+    /// Takes the message that is next, unless it is paged out.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Entry> {
+        let at = self.order.next(&self.occupied)?;
+        let level = self.levels.get_mut(at)?;
+        let entry = level.pop()?;
+        if level.is_empty() {
+            self.occupied.set(at, false);
+        }
+        self.order.taken(at);
+        self.length -= 1;
+        self.body_bytes -= entry.body_bytes();
+        Some(entry)
+    }
+
+    /// Adds a new message. Its sequence is the highest, or nearly so.
+    #[inline]
+    pub fn push(&mut self, entry: Entry) {
+        self.insert(self.order.level(entry.message.priority()), entry);
+    }
+
+    /// Puts a message back to its original position among the others of its level.
+    pub fn put_back(&mut self, entry: Entry) {
+        self.insert(self.order.level_returned(entry.message.priority()), entry);
+    }
+
+    fn insert(&mut self, at: usize, entry: Entry) {
+        let Some(level) = self.levels.get_mut(at) else { return };
+        self.length += 1;
+        self.body_bytes += entry.body_bytes();
+        self.occupied.set(at, true);
+        level.insert(entry);
+    }
+
+    /// Drops all messages; tells how many there were and what they occupied.
+    pub fn clear(&mut self) -> (usize, usize) {
+        let dropped = self.length;
+        let footprint = self.iter().map(|entry| entry.message.footprint()).sum();
+        *self = Self::new(self.order, self.memory_bytes_max);
+        (dropped, footprint)
+    }
+
+    /// The messages that are in the store, as ranges.
+    pub fn stored(&self, queue: u64) -> impl Iterator<Item = Gone> {
+        let one = move |sequence| Gone { queue, first: sequence, last: sequence };
+        let in_memory =
+            self.iter().filter(|entry| entry.stored).map(move |entry| one(entry.sequence));
+        in_memory.chain(self.levels.iter().flat_map(move |level| level.paged().ranges(queue)))
+    }
+
+    /// What is to be remembered of messages that were delivered before, by sequence.
+    pub fn histories(&self) -> impl Iterator<Item = (u64, History)> {
+        let in_memory = self.iter().filter(|entry| entry.stored && entry.redelivered);
+        in_memory
+            .map(|entry| (entry.sequence, entry.history()))
+            .chain(self.levels.iter().flat_map(|level| level.paged().histories()))
+    }
+
+    /// Messages that are paged out and come before this sequence.
+    pub fn sequences_paged_below(&self, below: u64) -> impl Iterator<Item = u64> {
+        let paged = self.levels.iter().flat_map(|level| level.paged().sequences());
+        paged.filter(move |sequence| *sequence < below)
+    }
+
+    /// The first `max` messages, in the order in which they are served if no others come.
+    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+        let (mut order, mut occupied) = (self.order, self.occupied);
+        let mut levels: Vec<_> = self.levels.iter().map(|level| level.peek().peekable()).collect();
+        let next = || {
+            let at = order.next(&occupied)?;
+            let level = levels.get_mut(at)?;
+            let next = level.next();
+            order.taken(at);
+            occupied.set(at, level.peek().is_some());
+            next
+        };
+        std::iter::from_fn(next).take(max).collect()
+    }
+
+    /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
+    pub fn shrink(&mut self) {
+        self.levels.iter_mut().for_each(Level::shrink);
+    }
+
+    /// Every message in memory, highest level first.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.levels.iter().rev().flat_map(Level::iter)
+    }
+}
+
+/// Messages that are paged out, and come back.
+impl Ready {
+    /// The levels that messages are paged out from. Those of returned messages are short.
+    fn pageable(&self) -> impl Iterator<Item = &Level> {
+        self.levels.iter().take(self.order.levels_of_arrivals())
+    }
+
+    /// Where to begin looking for messages to page out; `None` if there are none.
+    pub fn first_to_page_out(&self) -> Option<u64> {
+        let max = self.memory_bytes_max;
+        self.pageable().filter_map(|level| level.first_candidate(max)).min()
+    }
+
+    /// Messages that have to be stored before they can be paged out, up to `max`.
+    pub fn unstored(&self, max: usize) -> Vec<(u64, Message, Timestamp)> {
+        let unstored = |level| Level::unstored(level, self.memory_bytes_max);
+        let found = self.pageable().flat_map(unstored).take(max);
+        found.map(|entry| (entry.sequence, entry.message.clone(), entry.expires_at)).collect()
+    }
+
+    /// These sequences, in ascending order, are in the store from now on. Calls back with those
+    /// that are still here.
+    pub fn note_stored(&mut self, sequences: &[u64], mut here: impl FnMut(u64)) {
+        self.levels.iter_mut().for_each(|level| level.note_stored(sequences, &mut here));
+    }
+
+    /// Pages out as many as are among those `written`, which are in ascending order; tells how
+    /// many octets of memory that frees. `leaving` gets to see each.
+    pub fn page_out(&mut self, written: &[u64], mut leaving: impl FnMut(&Entry)) -> usize {
+        let levels = self.order.levels_of_arrivals();
+        let levels = self.levels.iter_mut().take(levels);
+        let max = self.memory_bytes_max;
+        let freed = levels.map(|level| level.page_out(written, max, &mut leaving)).sum();
+        self.count_paged();
+        freed
+    }
+
+    fn count_paged(&mut self) {
+        self.paged = self.levels.iter().map(|level| level.paged().len()).sum();
+    }
+
+    /// Whether the message that is next is paged out.
+    pub fn head_is_paged(&self) -> bool {
+        self.paged > 0 && self.length > 0 && self.head().is_none()
+    }
+
+    /// Whether messages are wanted back.
+    pub fn is_short(&self) -> bool {
+        self.paged > 0 && self.levels.iter().any(|level| level.is_short(self.memory_bytes_max))
+    }
+
+    /// The level that needs messages back, and which: the one that is served next first.
+    pub fn wanted(&self) -> Option<(usize, Vec<u64>)> {
+        if self.paged == 0 {
+            return None;
+        }
+        let is_short = |(_, level): &(usize, &Level)| level.is_short(self.memory_bytes_max);
+        let next = self.order.next(&self.occupied);
+        let next = next.and_then(|at| Some((at, self.levels.get(at)?))).filter(is_short);
+        let (at, level) = next.or_else(|| self.levels.iter().enumerate().rev().find(is_short))?;
+        Some((at, level.paged().head(PAGE_IN_MESSAGES)))
+    }
+
+    /// A message is back from the store, or lost if there is no entry. Tells whether it is taken:
+    /// if not, somebody else was faster.
+    pub fn page_in(&mut self, at: usize, sequence: u64, entry: Option<Entry>) -> bool {
+        let Some(level) = self.levels.get_mut(at) else { return false };
+        let before = level.paged().body_bytes();
+        let is_lost = entry.is_none();
+        let body_bytes = entry.as_ref().map_or(0, Entry::body_bytes);
+        if !level.page_in(sequence, entry) {
+            return false;
+        }
+        let after = level.paged().body_bytes();
+        self.body_bytes = self.body_bytes.saturating_sub(before - after) + body_bytes;
+        self.paged -= 1;
+        if is_lost {
+            self.length -= 1;
+        }
+        if level.is_empty() {
+            self.occupied.set(at, false);
+        }
+        true
+    }
+
+    /// Takes up messages of an earlier life of the queue, of one level.
+    pub fn recover(&mut self, at: usize, paged: Paged) {
+        let Some(level) = self.levels.get_mut(at).filter(|_| !paged.is_empty()) else { return };
+        self.length += paged.len();
+        self.body_bytes += paged.body_bytes();
+        self.occupied.set(at, true);
+        level.recover(paged);
+        self.count_paged();
+    }
+
+    /// The level of new messages of this priority.
+    pub fn level_of(&self, priority: u8) -> usize {
+        self.order.level(priority)
+    }
+}

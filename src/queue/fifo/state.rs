@@ -1,0 +1,654 @@
+//! The queue as a pure machine: commands with the present time in, replies and effects out.
+//!
+//! It reads no clock, takes no lock and calls nobody. What has to happen elsewhere is left in
+//! [`Effects`]: deliveries are passed on while the caller still holds the queue's lock, because
+//! the lock is what keeps them in order; everything else waits until it is free.
+
+use std::sync::Arc;
+
+use crate::base::ids::ChannelId;
+use crate::base::sequence_map::Ring;
+use crate::limits::DEAD_LETTER_RETRY_MS;
+use crate::message::Message;
+use crate::message::deaths::DeathReason;
+use crate::message::stored::Returned;
+use crate::names::ConsumerTag;
+use crate::queue::QueueStorage;
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
+use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::fifo::duplicates::Duplicates;
+use crate::queue::fifo::entry::Entry;
+use crate::queue::fifo::expires::Lease;
+use crate::queue::fifo::holding::Hold;
+use crate::queue::fifo::overflow::Overflow;
+use crate::queue::fifo::priority::Order;
+use crate::queue::fifo::ready::Ready;
+use crate::queue::fifo::ttl;
+use crate::queue::settings::Settings;
+use crate::time::clock::Timestamp;
+
+/// A delivery that waits for its acknowledgement.
+#[derive(Debug)]
+pub(in crate::queue) struct Unacked {
+    pub(in crate::queue) entry: Entry,
+    /// The consumer that has it; `None` after basic.get.
+    consumer: Option<ConsumerId>,
+    /// The channel that has it, for as long as that lives.
+    channel: ChannelId,
+    delivered_at: Timestamp,
+}
+
+/// A delivery that was not settled yet, as somebody sees it who looks at the queue.
+#[derive(Clone, Debug)]
+pub struct Outstanding {
+    /// The message.
+    pub entry: Entry,
+    /// The consumer that has it; `None` after basic.get, and if the consumer was cancelled since.
+    pub consumer_tag: Option<ConsumerTag>,
+    /// The channel that has it.
+    pub channel: ChannelId,
+    /// Since when.
+    pub delivered_at: Timestamp,
+}
+
+/// A consumer that takes the next message.
+struct Claim {
+    consumer: ConsumerId,
+    channel: ChannelId,
+    source: u32,
+    no_ack: bool,
+    timeout_ms: Option<u64>,
+}
+
+/// How deliveries are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Acknowledged: gone.
+    Ack,
+    /// Back to their original position `[amqp 0-9-1 basic.reject]`.
+    Requeue,
+    /// Back to the end, with numbers from `first` on; what is stored keeps its number, and with it
+    /// its position.
+    RequeueLast {
+        /// The first of so many numbers.
+        first: u64,
+    },
+    /// Dropped, or dead-lettered.
+    Reject,
+}
+
+impl Settlement {
+    /// What basic.reject and basic.nack mean.
+    pub fn refusal(requeue: bool) -> Self {
+        if requeue { Self::Requeue } else { Self::Reject }
+    }
+
+    fn returns(self) -> bool {
+        matches!(self, Self::Requeue | Self::RequeueLast { .. })
+    }
+}
+
+/// A message that comes to a queue.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The message.
+    pub message: Message,
+    /// Its number: its position in the queue.
+    pub sequence: u64,
+    /// Whether the store has it, or will have.
+    pub stored: bool,
+}
+
+/// What became of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// The queue has it, or had it.
+    Accepted,
+    /// The queue is full and refuses it.
+    Rejected,
+    /// The queue has another message with its key, and drops this one.
+    Duplicate,
+}
+
+/// Counts of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait for a consumer.
+    pub ready: usize,
+    /// Messages that wait for an acknowledgement.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Dead letters that wait until they can be delivered (`x-dead-letter-strategy`).
+    pub discarded: usize,
+    /// Octets of all messages held, with their overhead.
+    pub footprint: usize,
+}
+
+/// The order in which a queue serves its messages.
+fn order(arguments: &QueueArguments) -> Order {
+    match arguments.queue_type {
+        QueueType::Classic => Order::Strict { max_priority: arguments.max_priority.unwrap_or(0) },
+        QueueType::Quorum => Order::quorum(),
+    }
+}
+
+/// One queue.
+pub struct State {
+    settings: Settings,
+    pub(in crate::queue) ready: Ready,
+    pub(in crate::queue) unacked: Ring<Unacked>,
+    pub(in crate::queue) consumers: Consumers,
+    lease: Lease,
+    /// Keys of the messages held, if no two may have the same.
+    pub(in crate::queue) duplicates: Option<Duplicates>,
+    /// What it has to do with the store.
+    pub(in crate::queue) storage: QueueStorage,
+    /// Whether it matters how often a message was returned, even after a restart.
+    counts_deliveries: bool,
+    /// Messages with lower sequences may have been delivered in an earlier life of the queue.
+    pub(in crate::queue) redelivered_below: u64,
+    /// Footprint above which messages are paged out next.
+    pub(in crate::queue) page_out_above: usize,
+    next_delivery: u64,
+    pub(in crate::queue) footprint: usize,
+    /// It is held: it gives out only what it was told to.
+    hold: Option<Hold>,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
+    /// Dead letters that could not be delivered, of a queue that keeps them until they are.
+    pub(in crate::queue) discards: Vec<DeadLetter>,
+    /// When they are tried again.
+    retry_at: Timestamp,
+    /// The deadline that the timer was asked for last.
+    wake_at: Timestamp,
+}
+
+impl State {
+    /// An empty queue.
+    pub fn new(arguments: &QueueArguments, storage: QueueStorage, now: Timestamp) -> Self {
+        let settings = Settings::new(arguments, &[]);
+        Self {
+            ready: Ready::new(order(arguments), storage.memory_bytes_max),
+            unacked: Ring::default(),
+            consumers: Consumers::new(arguments.single_active_consumer),
+            lease: Lease::new(settings.expires_ms, now),
+            settings,
+            duplicates: arguments.message_deduplication.then(Duplicates::default),
+            storage,
+            counts_deliveries: arguments.queue_type == QueueType::Quorum,
+            redelivered_below: 0,
+            page_out_above: 0,
+            next_delivery: 1,
+            footprint: 0,
+            hold: None,
+            overdue_at: Timestamp::NEVER,
+            discards: Vec::new(),
+            retry_at: Timestamp::NEVER,
+            wake_at: Timestamp::NEVER,
+        }
+    }
+
+    /// Counts.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            unacked: self.unacked.len(),
+            consumers: self.consumers.len(),
+            discarded: self.discards.len(),
+            footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
+        }
+    }
+
+    /// The deliveries that are not settled, oldest first.
+    pub fn unacked(&self) -> Vec<Outstanding> {
+        let tag = |id: ConsumerId| {
+            let consumer = self.consumers.at(id.slot).filter(|consumer| consumer.id == id);
+            consumer.map(|consumer| consumer.spec.tag.clone())
+        };
+        let unacked = self.unacked.iter().map(|(_, unacked)| Outstanding {
+            entry: unacked.entry.clone(),
+            consumer_tag: unacked.consumer.and_then(tag),
+            channel: unacked.channel,
+            delivered_at: unacked.delivered_at,
+        });
+        unacked.collect()
+    }
+
+    /// The settings that it works by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The message of an unacknowledged delivery.
+    pub fn unacked_message(&self, id: u64) -> Option<&Message> {
+        self.unacked.get(id).map(|unacked| &unacked.entry.message)
+    }
+
+    /// Every message in memory, ready or unacknowledged.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        let unacked = self.unacked.iter().map(|(_, unacked)| &unacked.entry);
+        self.ready.iter().chain(unacked).map(|entry| &entry.message)
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> &Consumers {
+        &self.consumers
+    }
+
+    /// A publish arrives.
+    #[inline]
+    pub fn enqueue(&mut self, arrival: Arrival, now: Timestamp, effects: &mut Effects) -> Enqueued {
+        let Arrival { message, sequence, stored } = arrival;
+        let own_ttl_ms = message.expiration_ms();
+        let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
+        let (delivery_count, redelivered) = (0, false);
+        let entry = Entry { message, sequence, expires_at, delivery_count, redelivered, stored };
+        let length = &self.settings.length;
+        if length.overflow != Overflow::DropHead
+            && length.refuses(
+                (self.ready.len() + self.discards.len()) as u64,
+                self.ready.body_bytes(),
+                entry.body_bytes(),
+            )
+        {
+            if length.overflow == Overflow::RejectPublishDlx {
+                effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));
+            } else {
+                self.note_gone(&entry, effects);
+            }
+            return Enqueued::Rejected;
+        }
+        if let Some(duplicates) = &mut self.duplicates
+            && !duplicates.admit(&entry.message)
+        {
+            self.note_gone(&entry, effects);
+            return Enqueued::Duplicate;
+        }
+        if self.ready.is_empty()
+            && let Some(claim) = self.claim()
+        {
+            self.hand_over(entry, &claim, now, effects);
+            return Enqueued::Accepted;
+        }
+        self.footprint += entry.message.footprint();
+        self.ready.push(entry);
+        self.expire(now, effects);
+        self.drop_overflow(effects);
+        Enqueued::Accepted
+    }
+
+    /// A message has left the queue: the store need not keep it.
+    #[inline]
+    pub(in crate::queue) fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
+        if entry.stored {
+            effects.note_gone(self.storage.id, entry.sequence);
+            if entry.delivery_count > 0 {
+                self.note_returned(entry, 0, effects);
+            }
+        }
+    }
+
+    /// The store is to remember how often a message was returned, if that has consequences.
+    pub(in crate::queue) fn note_returned(
+        &self,
+        entry: &Entry,
+        delivery_count: u32,
+        effects: &mut Effects,
+    ) {
+        if entry.stored && self.counts_deliveries {
+            let (queue, sequence) = (self.storage.id, entry.sequence);
+            effects.returned.push(Returned { queue, sequence, delivery_count });
+        }
+    }
+
+    /// The consumer of the next message, if there is one that takes it.
+    #[inline]
+    fn claim(&mut self) -> Option<Claim> {
+        let consumer = match &mut self.hold {
+            None => self.consumers.next()?,
+            Some(hold) => hold.choose(&mut self.consumers)?,
+        };
+        if !consumer.spec.no_ack {
+            consumer.unacked += 1;
+        }
+        let ConsumerSpec { channel, source, no_ack, timeout_ms, .. } = consumer.spec;
+        Some(Claim { consumer: consumer.id, channel, source, no_ack, timeout_ms })
+    }
+
+    /// Gives a message to the consumer that claimed it.
+    #[inline]
+    fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
+        let &Claim { consumer, channel, source, no_ack, timeout_ms } = claim;
+        let slot = consumer.slot;
+        if no_ack {
+            self.note_gone(&entry, effects);
+            self.forget_key(&entry.message);
+            effects.deliveries.push(Delivery { slot, source, id: 0, entry });
+            return;
+        }
+        let id = self.keep_unacked(entry.clone(), Some(consumer), channel, now);
+        let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+        self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
+        effects.deliveries.push(Delivery { slot, source, id, entry });
+    }
+
+    /// Keeps a message until its delivery is settled; returns the delivery's number.
+    fn keep_unacked(
+        &mut self,
+        entry: Entry,
+        consumer: Option<ConsumerId>,
+        channel: ChannelId,
+        now: Timestamp,
+    ) -> u64 {
+        let id = self.next_delivery;
+        self.next_delivery += 1;
+        self.footprint += entry.message.footprint();
+        self.unacked.push(id, Unacked { entry, consumer, channel, delivered_at: now });
+        id
+    }
+
+    /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
+    /// be more to give.
+    pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
+        for _ in 0..max {
+            if !self.expire(now, effects) || self.consumers.none_waiting() {
+                self.ready.shrink();
+                return false;
+            }
+            let Some(claim) = self.claim() else { return false };
+            let Some(entry) = self.pop_ready() else { return false };
+            let is_large = entry.message.shared_body().is_some();
+            self.hand_over(entry, &claim, now, effects);
+            if is_large {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Whether dead letters are kept until they are delivered.
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.settings.dead_letter_strategy == DeadLetterStrategy::AtLeastOnce
+    }
+
+    /// A dead letter could not be delivered; it is tried again later.
+    pub fn keep_discard(&mut self, letter: DeadLetter, now: Timestamp) {
+        let letter = DeadLetter { is_retried: true, ..letter };
+        self.footprint += letter.message.footprint();
+        self.discards.push(letter);
+        self.retry_at = self.retry_at.min(now.after_ms(DEAD_LETTER_RETRY_MS));
+    }
+
+    /// Holds the queue: it takes publishes and gives nothing out until it is released.
+    pub fn set_held(&mut self, held: bool) {
+        self.hold = held.then(Hold::default);
+    }
+
+    /// Whether it is held.
+    pub fn is_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// What may go out although it is held; `None` if it is not.
+    pub fn hold(&mut self) -> Option<&mut Hold> {
+        self.hold.as_mut()
+    }
+
+    fn pop_ready(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop()?;
+        self.footprint -= entry.message.footprint();
+        Some(entry)
+    }
+
+    /// basic.get: `channel` takes the message that is next. The reply holds the delivery's number
+    /// (0 with `no_ack`) and how many messages remain ready.
+    pub fn get(
+        &mut self,
+        no_ack: bool,
+        channel: ChannelId,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Option<(u64, Entry, usize)> {
+        self.lease.renew(now);
+        self.expire(now, effects);
+        if self.hold.as_ref().is_some_and(|hold| !hold.lets_anybody()) {
+            return None;
+        }
+        let entry = self.pop_ready()?;
+        self.hold.iter_mut().for_each(Hold::note_taken);
+        self.expire(now, effects);
+        self.ready.shrink();
+        let id = if no_ack {
+            self.note_gone(&entry, effects);
+            self.forget_key(&entry.message);
+            0
+        } else {
+            self.keep_unacked(entry.clone(), None, channel, now)
+        };
+        Some((id, entry, self.ready.len()))
+    }
+
+    /// Deliveries are settled. Unknown numbers are those of a queue that was purged of them by
+    /// its deletion, and are ignored.
+    pub fn settle(
+        &mut self,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let mut returned = Vec::new();
+        for id in ids {
+            let Some(Unacked { mut entry, consumer, .. }) = self.unacked.remove(id) else {
+                continue;
+            };
+            self.footprint -= entry.message.footprint();
+            if let Some(consumer) = consumer {
+                self.release_credit(consumer);
+            }
+            if !settlement.returns() {
+                self.forget_key(&entry.message);
+            }
+            match settlement {
+                Settlement::Ack => self.note_gone(&entry, effects),
+                Settlement::Requeue => returned.push(entry),
+                Settlement::RequeueLast { first } => {
+                    if !entry.stored {
+                        entry.sequence = first + returned.len() as u64;
+                    }
+                    returned.push(entry);
+                }
+                Settlement::Reject => self.note_death(entry, DeathReason::Rejected, effects),
+            }
+        }
+        self.take_back(returned, now, effects);
+    }
+
+    fn release_credit(&mut self, id: ConsumerId) {
+        let Some(consumer) = self.consumers.get_mut(id) else { return };
+        let was_out = !consumer.has_credit();
+        consumer.unacked = consumer.unacked.saturating_sub(1);
+        if was_out {
+            self.consumers.resume(id);
+        }
+    }
+
+    /// Returned messages go back to where they were, unless they came back too often. The last
+    /// one first: then each finds its place at the front.
+    fn take_back(&mut self, mut returned: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
+        if returned.is_empty() {
+            return;
+        }
+        returned.retain_mut(|entry| {
+            entry.redelivered = true;
+            entry.delivery_count = entry.delivery_count.saturating_add(1);
+            let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
+            if stays {
+                self.note_returned(entry, entry.delivery_count, effects);
+            } else {
+                self.note_death(entry.clone(), DeathReason::DeliveryLimit, effects);
+            }
+            stays
+        });
+        for entry in returned.into_iter().rev() {
+            self.footprint += entry.message.footprint();
+            self.ready.put_back(entry);
+        }
+        self.expire(now, effects);
+        self.drop_overflow(effects);
+    }
+
+    /// Expired messages leave, but only from the head `[rabbitmq ttl]`. Tells whether there is a
+    /// head, in memory, that has not expired.
+    #[inline]
+    pub(in crate::queue) fn expire(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
+        while let Some(head) = self.ready.head() {
+            if head.expires_at > now {
+                return true;
+            }
+            self.kill_head(DeathReason::Expired, effects);
+        }
+        false
+    }
+
+    /// What is too much leaves, or will leave once it is paged in.
+    pub(in crate::queue) fn drop_overflow(&mut self, effects: &mut Effects) {
+        while self.settings.length.must_drop(self.ready.len() as u64, self.ready.body_bytes())
+            && self.ready.head().is_some()
+        {
+            self.kill_head(DeathReason::MaxLen, effects);
+        }
+    }
+
+    fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
+        if let Some(entry) = self.pop_ready() {
+            self.forget_key(&entry.message);
+            self.note_death(entry, reason, effects);
+        }
+    }
+
+    /// A message dies. It stays in the store until it has been dead-lettered.
+    pub(in crate::queue) fn note_death(
+        &self,
+        entry: Entry,
+        reason: DeathReason,
+        effects: &mut Effects,
+    ) {
+        if entry.delivery_count > 0 {
+            self.note_returned(&entry, 0, effects);
+        }
+        effects.deaths.push(DeadLetter::new(entry, reason));
+    }
+
+    /// A message has left for good: its duplicates may come.
+    fn forget_key(&mut self, message: &Message) {
+        if let Some(duplicates) = &mut self.duplicates {
+            duplicates.forget(message);
+        }
+    }
+
+    /// Registers a consumer, which gets nothing before it is resumed.
+    pub fn add_consumer(&mut self, spec: ConsumerSpec) -> ConsumerId {
+        self.consumers.add(spec)
+    }
+
+    /// Removes a consumer. Its unacknowledged deliveries stay with its channel. Tells whether it
+    /// was the last one.
+    pub fn remove_consumer(&mut self, id: ConsumerId, now: Timestamp) -> bool {
+        if self.consumers.remove(id).is_none() {
+            return false;
+        }
+        self.hold.iter_mut().for_each(|hold| hold.forget(id));
+        let last = self.consumers.is_empty();
+        if last {
+            self.lease.renew(now);
+        }
+        last
+    }
+
+    /// A consumer has room or credit again, or starts.
+    pub fn resume(&mut self, id: ConsumerId) {
+        self.consumers.resume(id);
+    }
+
+    /// The queue was declared again.
+    pub fn touch(&mut self, now: Timestamp) {
+        self.lease.renew(now);
+    }
+
+    /// Drops all ready messages; tells how many.
+    pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
+        self.expire(now, effects);
+        if let Some(duplicates) = &mut self.duplicates {
+            self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
+        }
+        effects.gone.extend(self.ready.stored(self.storage.id));
+        let (dropped, footprint) = self.ready.clear();
+        self.footprint -= footprint;
+        dropped
+    }
+
+    /// Whether nobody has used the queue for as long as its lease allows.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.lease.deadline(!self.consumers.is_empty()) <= now
+    }
+
+    /// New settings, from a policy.
+    pub fn set_settings(&mut self, settings: Settings, now: Timestamp, effects: &mut Effects) {
+        self.lease.set_expires_ms(settings.expires_ms, now);
+        self.settings = settings;
+        if self.unacked.len() > 0 {
+            self.overdue_at = now; // to be found out when it wakes
+        }
+        self.drop_overflow(effects);
+    }
+
+    /// The next time at which something happens by itself, if the timer does not know it yet.
+    pub fn new_deadline(&mut self) -> Option<Timestamp> {
+        let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
+        let lease = self.lease.deadline(!self.consumers.is_empty());
+        let deadline = head.min(lease).min(self.overdue_at).min(self.retry_at);
+        if deadline >= self.wake_at {
+            return None;
+        }
+        self.wake_at = deadline;
+        Some(deadline)
+    }
+
+    /// The timer has gone off; expired messages leave, and consumers that are too late.
+    pub fn wake(&mut self, now: Timestamp, effects: &mut Effects) {
+        self.wake_at = Timestamp::NEVER;
+        self.expire(now, effects);
+        if self.retry_at <= now {
+            self.retry_at = Timestamp::NEVER;
+            for discard in std::mem::take(&mut self.discards) {
+                self.footprint -= discard.message.footprint();
+                effects.deaths.push(discard);
+            }
+        }
+        if self.overdue_at <= now {
+            self.time_out(now, effects);
+        }
+    }
+
+    /// Finds consumers that kept a delivery for too long, and when that can next be so. Deliveries
+    /// of basic.get and of consumers that are gone have all the time.
+    fn time_out(&mut self, now: Timestamp, effects: &mut Effects) {
+        self.overdue_at = Timestamp::NEVER;
+        for (_, unacked) in self.unacked.iter() {
+            let consumer = unacked.consumer.and_then(|id| self.consumers.get_mut(id));
+            let Some(consumer) = consumer.filter(|consumer| !consumer.timed_out) else { continue };
+            let timeout_ms = consumer.spec.timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
+            let deadline = unacked.delivered_at.after_ms(timeout_ms);
+            if deadline > now {
+                self.overdue_at = self.overdue_at.min(deadline);
+            } else {
+                consumer.timed_out = true;
+                effects.timeouts.push((Arc::clone(&consumer.spec.outlet), timeout_ms));
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Messages that exchanges keep and send on later: delayed ones, and the history that new
+//! bindings get `[rabbitmq delayed-message-exchange, recent-history-exchange]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::insight::journal::EventKind;
+use crate::limits::RELEASE_BATCH_MAX;
+use crate::message::Message;
+use crate::message::stored::Gone;
+use crate::persist;
+use crate::queue::effects::Effects;
+use crate::time::timers::Sleeper;
+use crate::vhost::VirtualHost;
+use crate::vhost::flow::extension::Delays;
+use crate::vhost::flow::kept::{Kept, after_delay};
+use crate::vhost::flow::route::{Pass, Route, Subject};
+use crate::vhost::topology::exchange::{Destination, Exchange};
+
+/// Messages that go the same way, not enqueued yet.
+#[derive(Default)]
+struct Run {
+    route: Route,
+    messages: Vec<Message>,
+}
+
+impl VirtualHost {
+    /// Keeps a message for `ms` milliseconds.
+    pub(in crate::vhost) fn hold(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        delays: &Delays,
+        subject: &Subject<'_>,
+        headers: &FieldTable,
+        ms: u64,
+    ) {
+        let message = after_delay(subject.message, headers);
+        self.note_derived(&message, subject.message, || EventKind::Delayed {
+            exchange: exchange.name().clone(),
+            ms,
+        });
+        let mut kept = Kept::new(message, subject.routing_keys);
+        let footprint = kept.footprint() as isize;
+        let due = self.now().after_ms(ms);
+        let number = (exchange.store_id != 0).then(|| delays.next_number());
+        if let Some(number) = number {
+            self.store_delayed(exchange, number, kept.message(), due, kept.other_keys());
+            kept.set_stored(number);
+        }
+        let (is_kept, deadline) = delays.push(due, kept);
+        if is_kept {
+            self.shared.memory.add(footprint);
+        } else if let (Some(store), Some(number)) = (self.persistence(), number) {
+            let gone = Gone { queue: exchange.store_id, first: number, last: number };
+            store.settle(&mut vec![gone], false);
+        }
+        if let Some(deadline) = deadline {
+            self.shared.timers.schedule(deadline, self, exchange);
+        }
+    }
+
+    /// Routes the messages of a delayed exchange that are due, by its bindings of this moment.
+    fn release(self: &Arc<Self>, exchange: &Arc<Exchange>, effects: &mut Effects) {
+        let Some(delays) = exchange.delays() else { return };
+        let _turn = delays.turn.lock();
+        let now = self.now();
+        delays.woken();
+        loop {
+            let due = delays.take_due(RELEASE_BATCH_MAX, now);
+            if due.is_empty() {
+                break;
+            }
+            let footprint: usize = due.iter().map(Kept::footprint).sum();
+            effects.footprint -= footprint as isize;
+            let numbers: Vec<u64> = due.iter().filter_map(Kept::stored_number).collect();
+            self.send(exchange, due, Pass::Due, effects);
+            // Their queues have them by now.
+            numbers.iter().for_each(|number| effects.note_moved(exchange.store_id, *number));
+            self.run_without_waking(effects);
+        }
+        if let Some(deadline) = delays.new_deadline() {
+            self.shared.timers.schedule(deadline, self, exchange);
+        }
+    }
+
+    /// Routes kept messages from an exchange on. Nobody is told of those that no queue gets.
+    fn send(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        kept: Vec<Kept>,
+        pass: Pass,
+        effects: &mut Effects,
+    ) {
+        let mut run = Run::default();
+        for kept in kept {
+            let goes_along = run.route.repeatable
+                && kept.has_one_key()
+                && run
+                    .messages
+                    .first()
+                    .is_some_and(|first| first.routing_key() == kept.message().routing_key());
+            if !goes_along {
+                self.enqueue_run(&mut run, effects);
+                run.route = self.route_kept(exchange, &kept, pass);
+            }
+            run.messages.push(kept.into_message());
+        }
+        self.enqueue_run(&mut run, effects);
+    }
+
+    fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
+        let Run { route, messages } = run;
+        messages.iter().for_each(|message| self.note_sent(message, route));
+        self.enqueue(&route.queues, messages, effects, persist::nothing, |_, _, _| {});
+    }
+
+    /// The way of a kept message from an exchange on.
+    pub(crate) fn route_kept(
+        self: &Arc<Self>,
+        exchange: &Arc<Exchange>,
+        kept: &Kept,
+        pass: Pass,
+    ) -> Route {
+        let routing_keys = kept.routing_keys();
+        let message = kept.message();
+        let subject = Subject { routing_keys: &routing_keys, headers: None, message };
+        self.route(exchange, &subject, pass)
+    }
+
+    /// Gives a new binding's destination what the source remembers. A queue gets the oldest message
+    /// first, an exchange the newest, as RabbitMQ does it.
+    pub(in crate::vhost) fn replay(
+        self: &Arc<Self>,
+        destination: &Destination,
+        mut recent: Vec<Kept>,
+        effects: &mut Effects,
+    ) {
+        if recent.is_empty() {
+            return;
+        }
+        match destination {
+            Destination::Queue(queue) => {
+                let mut messages = recent.into_iter().map(Kept::into_message).collect();
+                let queues = [Arc::clone(queue)];
+                self.enqueue(&queues, &mut messages, effects, persist::nothing, |_, _, _| {});
+            }
+            Destination::Exchange(exchange) => {
+                recent.reverse();
+                self.send(exchange, recent, Pass::Publish, effects);
+            }
+        }
+    }
+}
+
+impl Sleeper for Exchange {
+    type Host = VirtualHost;
+
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>) {
+        let mut effects = Effects::new();
+        host.release(&self, &mut effects);
+        host.run(&mut effects);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.delays().is_none_or(Delays::is_over)
+    }
+}

@@ -1,0 +1,22 @@
+//! Queues whose time has come: messages expire, and the queue itself.
+
+use std::sync::Arc;
+
+use crate::queue::Queue;
+use crate::queue::effects::Effects;
+use crate::time::timers::Sleeper;
+use crate::vhost::VirtualHost;
+
+impl Sleeper for Queue {
+    type Host = VirtualHost;
+
+    fn wake(self: Arc<Self>, host: &Arc<VirtualHost>) {
+        let mut effects = Effects::new();
+        Queue::wake(&self, host.now(), &mut effects);
+        host.run(&mut effects);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_deleted()
+    }
+}

@@ -1,0 +1,6 @@
+//! What a virtual host tells: to the journal, of what is seldom meant, and why a message goes
+//! where it goes.
+
+mod explain;
+mod lint;
+pub(crate) mod noting;

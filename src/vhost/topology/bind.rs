@@ -1,0 +1,168 @@
+//! Binding queues and exchanges to exchanges `[amqp 0-9-1 queue.bind]` `[rabbitmq e2e]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::access::Actor;
+use crate::access::{Access, ResourceKind};
+use crate::error::{Error, Result};
+use crate::exchange::ExchangeType;
+use crate::insight::journal::{EventKind, UsedBinding};
+use crate::names::ExchangeName;
+use crate::queue::effects::Effects;
+use crate::vhost::flow::kept::Kept;
+use crate::vhost::topology::declare::without_line_ends;
+use crate::vhost::topology::exchange::Destination;
+use crate::vhost::{REPLY_TO, Topology, VirtualHost};
+
+/// What is asked of queue.bind, exchange.bind and their opposites.
+#[derive(Clone, Debug)]
+pub struct Bind<'a> {
+    /// What the binding leads to.
+    pub kind: ResourceKind,
+    /// Name of the queue or exchange that the binding leads to.
+    pub destination: &'a str,
+    /// Exchange that the binding starts from.
+    pub source: &'a str,
+    /// Binding key.
+    pub routing_key: &'a [u8],
+    /// Arguments: they are part of the binding's identity.
+    pub arguments: &'a FieldTable,
+}
+
+impl VirtualHost {
+    /// Binds. A binding that exists stays as it is. Errors: 403, 404, 405, 406.
+    pub fn bind(
+        self: &Arc<Self>,
+        actor: &Actor,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        if let Some((target, recent)) = self.add_binding(actor, bind, effects)? {
+            self.replay(&target, recent, effects);
+        }
+        Ok(())
+    }
+
+    /// Adds a binding. If there was none, tells what the source remembers and the destination did
+    /// not get yet.
+    pub(in crate::vhost) fn add_binding(
+        &self,
+        actor: &Actor,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<Option<(Destination, Vec<Kept>)>> {
+        let (source, destination) = self.check_bind(actor, bind)?;
+        let mut topology = self.topology.lock();
+        let exchange = self.exchange(&source)?;
+        let target = self.destination(actor, bind.kind, &destination)?;
+        let history = exchange.extension.as_ref().and_then(|extension| extension.history());
+        let mut router = exchange.router.write();
+        let added = router
+            .bind(target.clone(), bind.routing_key, bind.arguments)
+            .map_err(|error| Error::Precondition(error.to_string()))?;
+        drop(router);
+        if !added {
+            return Ok(None);
+        }
+        self.record_binding(&exchange, &target, bind, effects)?;
+        self.note(None, || {
+            EventKind::Bound(UsedBinding {
+                source: exchange.name().clone(),
+                destination: destination.clone(),
+                binding_key: bind.routing_key.to_vec(),
+            })
+        });
+        let recent = history.as_ref().and_then(|history| history.as_ref());
+        let recent = recent.map_or_else(Vec::new, |recent| recent.iter().cloned().collect());
+        drop(history);
+        topology.remember(&target, exchange.name());
+        self.changed();
+        Ok(Some((target, recent)))
+    }
+
+    /// Unbinds. A binding that does not exist counts as removed. Errors: 403, 405.
+    pub fn unbind(
+        self: &Arc<Self>,
+        actor: &Actor,
+        bind: &Bind<'_>,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        let (source, destination) = self.check_bind(actor, bind)?;
+        let mut topology = self.topology.lock();
+        let Ok(exchange) = self.exchange(&source) else { return Ok(()) };
+        let target = match self.destination(actor, bind.kind, &destination) {
+            Err(Error::NotFound(_)) => return Ok(()),
+            found => found?,
+        };
+        let removed = exchange.router.write().unbind(&target, bind.routing_key, bind.arguments);
+        if removed {
+            topology.forget(&target, exchange.name(), 1);
+            self.forget_binding(&exchange, &target, bind, effects);
+            self.delete_if_unbound(&mut topology, &exchange, effects);
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// Checks names and permissions; returns the names of source and destination.
+    fn check_bind(&self, actor: &Actor, bind: &Bind<'_>) -> Result<(String, String)> {
+        let source = without_line_ends(bind.source);
+        let destination = without_line_ends(bind.destination);
+        if bind.kind == ResourceKind::Queue && destination.starts_with(REPLY_TO) {
+            return Err(Error::VolatileQueue);
+        }
+        let to_default = bind.kind == ResourceKind::Exchange && destination.is_empty();
+        if source.is_empty() || to_default {
+            return Err(Error::DefaultExchange);
+        }
+        actor.check(Access::Write, bind.kind, &destination)?;
+        actor.check(Access::Read, ResourceKind::Exchange, &source)?;
+        if let Some(exchange) = self.find_exchange(&source)
+            && exchange.attributes().kind == ExchangeType::Topic
+        {
+            actor.check_topic(Access::Read, &source, bind.routing_key)?;
+        }
+        Ok((source, destination))
+    }
+
+    fn destination(&self, actor: &Actor, kind: ResourceKind, name: &str) -> Result<Destination> {
+        match kind {
+            ResourceKind::Queue => {
+                let queue = self.queue(name)?;
+                if !actor.is_trusted() {
+                    queue.check_owner(actor.connection)?;
+                }
+                Ok(Destination::Queue(queue))
+            }
+            ResourceKind::Exchange => Ok(Destination::Exchange(self.exchange(name)?)),
+        }
+    }
+}
+
+impl Topology {
+    pub(in crate::vhost) fn remember(&mut self, destination: &Destination, source: &ExchangeName) {
+        let sources = self.sources.entry(destination.clone()).or_default();
+        *sources.entry(source.clone()).or_default() += 1;
+    }
+
+    /// `count` bindings from `source` are gone.
+    pub(in crate::vhost) fn forget(
+        &mut self,
+        destination: &Destination,
+        source: &ExchangeName,
+        count: usize,
+    ) {
+        let Some(sources) = self.sources.get_mut(destination) else { return };
+        if let Some(left) = sources.get_mut(source) {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                sources.remove(source);
+            }
+        }
+        if sources.is_empty() {
+            self.sources.remove(destination);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Declaring queues and exchanges `[amqp 0-9-1 queue.declare, exchange.declare]`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use dashmap::Entry;
+
+use crate::access::Actor;
+use crate::access::{Access, ResourceKind};
+use crate::base::field_value::{get, string, type_name};
+use crate::error::{Error, Resource, Result};
+use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
+use crate::insight::journal::EventKind;
+use crate::names::{ExchangeName, QueueName};
+use crate::queue::arguments::ArgumentError;
+use crate::queue::effects::Effects;
+use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
+use crate::vhost::VirtualHost;
+use crate::vhost::flow::extension::Extension;
+use crate::vhost::flow::reply_to;
+use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+use crate::vhost::topology::equivalence;
+use crate::vhost::topology::exchange::ExchangeAttributes;
+
+/// Names that start with it are the broker's.
+const RESERVED_PREFIX: &str = "amq.";
+
+impl VirtualHost {
+    /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.
+    pub fn queue_declare(
+        self: &Arc<Self>,
+        actor: &Actor,
+        declare: &QueueDeclare,
+        effects: &mut Effects,
+    ) -> Result<QueueDeclareOk> {
+        let name = without_line_ends(&declare.queue);
+        if name.starts_with(reply_to::REPLY_TO) {
+            return self.declare_reply_to(&name);
+        }
+        if declare.passive {
+            let queue = self.queue(&name)?;
+            queue.check_owner(actor.connection)?;
+            return Ok(self.describe(&queue, effects));
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Error::ReservedName { kind: "queue", name });
+        }
+        let generated = name.is_empty();
+        let name = QueueName::from(if generated { random_name("amq.gen") } else { name });
+        actor.check(Access::Configure, ResourceKind::Queue, name.as_str())?;
+        let owner = declare.exclusive.then_some(actor.connection);
+        if let Some(queue) = self.find_queue(name.as_str()) {
+            equivalence::check_queue(&queue, declare, owner)?;
+            return Ok(self.describe(&queue, effects));
+        }
+        let queue = self.create_queue(actor, name, generated, declare, effects)?;
+        Ok(self.describe(&queue, effects))
+    }
+
+    fn describe(self: &Arc<Self>, queue: &Arc<Queue>, effects: &mut Effects) -> QueueDeclareOk {
+        let counts = queue.touch(self.now(), effects);
+        QueueDeclareOk {
+            queue: queue.name().clone(),
+            message_count: counts.ready,
+            consumer_count: counts.consumers,
+        }
+    }
+
+    pub(in crate::vhost) fn create_queue(
+        self: &Arc<Self>,
+        actor: &Actor,
+        name: QueueName,
+        generated: bool,
+        declare: &QueueDeclare,
+        effects: &mut Effects,
+    ) -> Result<Arc<Queue>> {
+        let arguments = self.queue_arguments(actor, &name, generated, declare)?;
+        self.check_deprecated(&name, declare, &arguments)?;
+        self.lint_queue(&name, &declare.arguments, &arguments)?;
+        let attributes = QueueAttributes {
+            durable: declare.is_durable(),
+            auto_delete: declare.auto_delete,
+            owner: declare.exclusive.then_some(actor.connection),
+            table: declare.arguments.clone(),
+            arguments,
+        };
+        let storage = QueueStorage {
+            id: self.new_store_id()?,
+            memory_bytes_max: self.shared.queue_memory_bytes_max,
+            next_sequence: 0,
+        };
+        let (host, now) = (self.name.clone(), self.now());
+        let queue = Queue::new(name.clone(), host, attributes, storage, now);
+        let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
+        // Its record is made in the order in which queues of this name come and go.
+        let topology = queue.is_recorded().then(|| self.topology.lock());
+        match self.queues.entry(name.clone()) {
+            // Somebody else was faster.
+            Entry::Occupied(existing) => {
+                let queue = Arc::clone(existing.get());
+                drop(existing);
+                let owner = declare.exclusive.then_some(actor.connection);
+                equivalence::check_queue(&queue, declare, owner)?;
+                return Ok(queue);
+            }
+            // Somebody may delete it at once: it was declared all the same.
+            Entry::Vacant(place) => {
+                self.record_queue(&queue, effects)?;
+                self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
+                drop(place.insert(Arc::clone(&queue)));
+            }
+        }
+        drop(topology);
+        self.apply_policies_to_new_queue(&queue, effects);
+        self.changed();
+        if declare.exclusive {
+            actor.own(name.clone(), |name| self.find_queue(name.as_str()).is_some());
+            if actor.is_gone() {
+                self.delete_owned(actor, effects);
+            }
+        }
+        Ok(queue)
+    }
+
+    /// The arguments of a queue to be declared, if the user may have such a queue.
+    fn queue_arguments(
+        &self,
+        actor: &Actor,
+        name: &QueueName,
+        generated: bool,
+        declare: &QueueDeclare,
+    ) -> Result<QueueArguments> {
+        let resource = Resource::queue(name, &self.name).to_string();
+        if let Some(value) = get(&declare.arguments, "x-dead-letter-exchange") {
+            let Some(exchange) = string(value) else {
+                let (argument, received) = ("x-dead-letter-exchange", type_name(value));
+                let error = ArgumentError::Type { argument, received };
+                return Err(Error::Precondition(error.explain(&resource)));
+            };
+            actor.check(Access::Read, ResourceKind::Queue, name.as_str())?;
+            actor.check(Access::Write, ResourceKind::Exchange, exchange)?;
+        }
+        let arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
+            let text = error.explain(&resource);
+            if error == ArgumentError::Stream {
+                Error::NotImplemented(text)
+            } else {
+                Error::Precondition(text)
+            }
+        })?;
+        if arguments.queue_type == QueueType::Quorum {
+            check_quorum(declare, generated, &resource)?;
+        }
+        Ok(arguments)
+    }
+
+    /// Declares an exchange. Errors: 403, 404 (passive), 406.
+    pub fn exchange_declare(
+        self: &Arc<Self>,
+        actor: &Actor,
+        declare: &ExchangeDeclare,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        let name = without_line_ends(&declare.exchange);
+        if declare.passive {
+            if name.is_empty() {
+                return Err(Error::DefaultExchange);
+            }
+            return self.exchange(&name).map(drop);
+        }
+        let kind = ExchangeType::from_name(&declare.kind).ok_or_else(|| {
+            Error::Precondition(ExchangeArgumentError::unknown_type(&declare.kind).to_string())
+        })?;
+        if name.is_empty() {
+            return Err(Error::DefaultExchange);
+        }
+        actor.check(Access::Configure, ResourceKind::Exchange, &name)?;
+        let _topology = self.topology.lock();
+        if let Some(exchange) = self.find_exchange(&name) {
+            return equivalence::check_exchange(&exchange, declare, kind);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(Error::ReservedName { kind: "exchange", name });
+        }
+        let alternate = self.alternate(actor, &name, &declare.arguments)?;
+        let refused = |error: ExchangeArgumentError| Error::Precondition(error.to_string());
+        let router = Router::new(kind, &declare.arguments).map_err(refused)?;
+        let extension = Extension::new(kind, router.kind(), &declare.arguments).map_err(refused)?;
+        if self.lints().is_none()
+            && kind != ExchangeType::DelayedMessage
+            && get(&declare.arguments, DELAYED_TYPE).is_some()
+        {
+            tracing::warn!(
+                "argument {DELAYED_TYPE} has no effect on exchange type '{kind}'; did you mean \
+                 {}?",
+                ExchangeType::DelayedMessage
+            );
+        }
+        self.lint_exchange(&name, kind, &declare.arguments)?;
+        let attributes = ExchangeAttributes {
+            kind,
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            table: declare.arguments.clone(),
+            alternate,
+        };
+        let keeps = extension.as_ref().is_some_and(|extension| extension.delays().is_some());
+        let store_id = if keeps && declare.durable { self.new_store_id()? } else { 0 };
+        self.record_exchange(&name, &attributes, store_id, effects)?;
+        let name = ExchangeName::from(name);
+        self.insert_exchange(name.clone(), attributes, router, extension, store_id);
+        self.note(None, || EventKind::ExchangeDeclared { exchange: name });
+        Ok(())
+    }
+
+    /// `alternate-exchange`, if it is set and the user may read from here and write there.
+    fn alternate(
+        &self,
+        actor: &Actor,
+        exchange: &str,
+        arguments: &FieldTable,
+    ) -> Result<Option<ExchangeName>> {
+        let Some(value) = get(arguments, "alternate-exchange") else { return Ok(None) };
+        let Some(alternate) = string(value) else {
+            let resource = Resource::exchange(&ExchangeName::from(exchange), &self.name);
+            return Err(Error::Precondition(format!(
+                "invalid type '{}' for arg 'alternate-exchange' in {resource}",
+                type_name(value)
+            )));
+        };
+        actor.check(Access::Read, ResourceKind::Exchange, exchange)?;
+        actor.check(Access::Write, ResourceKind::Exchange, alternate)?;
+        Ok(Some(ExchangeName::from(alternate)))
+    }
+}
+
+/// What a quorum queue cannot be `[rabbitmq quorum-queues#feature-matrix]`.
+fn check_quorum(declare: &QueueDeclare, generated: bool, resource: &str) -> Result<()> {
+    if generated {
+        return Err(Error::Precondition(
+            "Cannot declare a server-named queue for type rabbit_quorum_queue".into(),
+        ));
+    }
+    let property = if declare.exclusive {
+        "exclusive-owner"
+    } else if !declare.durable {
+        "non-durable"
+    } else if declare.auto_delete {
+        "auto-delete"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Precondition(format!("invalid property '{property}' for {resource}")))
+}
+
+/// Names lose their line ends, silently, as in RabbitMQ.
+pub(in crate::vhost) fn without_line_ends(name: &str) -> String {
+    name.replace(['\r', '\n'], "")
+}
+
+/// `prefix-` and 22 random characters.
+pub(crate) fn random_name(prefix: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut octets = [0; 16];
+    if getrandom::fill(&mut octets).is_err() {
+        // Without the system's randomness names still have to differ.
+        use std::hash::{BuildHasher, RandomState};
+        octets[..8].copy_from_slice(&RandomState::new().hash_one(prefix).to_be_bytes());
+    }
+    format!("{prefix}-{}", URL_SAFE_NO_PAD.encode(octets))
+}

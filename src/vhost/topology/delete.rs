@@ -1,0 +1,174 @@
+//! Deleting and purging queues and exchanges `[amqp 0-9-1 queue.delete, exchange.delete]`.
+
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+
+use crate::access::Actor;
+use crate::access::{Access, ResourceKind};
+use crate::error::{Error, Resource, Result};
+use crate::insight::journal::EventKind;
+use crate::names::ExchangeName;
+use crate::queue::effects::Effects;
+use crate::queue::{Counts, Queue};
+use crate::vhost::topology::declare::without_line_ends;
+use crate::vhost::topology::exchange::{Destination, Exchange};
+use crate::vhost::{Topology, VirtualHost};
+
+impl VirtualHost {
+    /// Deletes a queue; tells how many messages were ready. One that does not exist counts as
+    /// deleted. Errors: 403, 405, 406.
+    pub fn queue_delete(
+        self: &Arc<Self>,
+        actor: &Actor,
+        name: &str,
+        if_unused: bool,
+        if_empty: bool,
+        effects: &mut Effects,
+    ) -> Result<usize> {
+        actor.check(Access::Configure, ResourceKind::Queue, name)?;
+        let Some(queue) = self.find_queue(name) else { return Ok(0) };
+        queue.check_owner(actor.connection)?;
+        let condition = |counts: Counts| {
+            if if_empty && counts.ready > 0 {
+                return Err(Error::NotEmpty(queue.resource()));
+            }
+            if if_unused && counts.consumers > 0 {
+                return Err(Error::InUse(queue.resource()));
+            }
+            Ok(())
+        };
+        self.delete_queue(&queue, condition, effects)
+    }
+
+    /// Deletes a queue that lost its last consumer or its lease, unless it is in use again.
+    pub(in crate::vhost) fn delete_unused(
+        self: &Arc<Self>,
+        queue: &Arc<Queue>,
+        effects: &mut Effects,
+    ) {
+        let unused = |counts: Counts| {
+            if counts.consumers > 0 { Err(Error::InUse(queue.resource())) } else { Ok(()) }
+        };
+        if self.delete_queue(queue, unused, effects).is_ok() {
+            tracing::debug!("{} deleted: nobody uses it any more", queue.resource());
+        }
+    }
+
+    pub(in crate::vhost) fn delete_queue(
+        self: &Arc<Self>,
+        queue: &Arc<Queue>,
+        condition: impl FnOnce(Counts) -> Result<()>,
+        effects: &mut Effects,
+    ) -> Result<usize> {
+        let mut topology = self.topology.lock();
+        let Some(ready) = queue.delete(condition, self.now(), effects)? else { return Ok(0) };
+        self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
+        self.forget_queue(queue, effects);
+        self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
+        self.shared.timers.cancel(queue);
+        self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
+        self.changed();
+        Ok(ready)
+    }
+
+    /// Deletes the queues that end with a connection.
+    pub fn delete_owned(self: &Arc<Self>, actor: &Actor, effects: &mut Effects) {
+        for name in actor.take_owned() {
+            let queue = self.find_queue(name.as_str());
+            if let Some(queue) = queue.filter(|q| q.attributes().owner == Some(actor.connection)) {
+                // Without a condition there is nothing to fail.
+                let _ = self.delete_queue(&queue, |_| Ok(()), effects);
+            }
+        }
+    }
+
+    /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
+    pub fn queue_purge(
+        self: &Arc<Self>,
+        actor: &Actor,
+        name: &str,
+        effects: &mut Effects,
+    ) -> Result<usize> {
+        actor.check(Access::Read, ResourceKind::Queue, name)?;
+        let queue = self.queue(name)?;
+        queue.check_owner(actor.connection)?;
+        effects.must_sync |= queue.is_recorded();
+        Ok(queue.purge(self.now(), effects))
+    }
+
+    /// Deletes an exchange. One that does not exist counts as deleted. Errors: 403, 406.
+    pub fn exchange_delete(
+        self: &Arc<Self>,
+        actor: &Actor,
+        name: &str,
+        if_unused: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        let name = without_line_ends(name);
+        if name.is_empty() {
+            return Err(Error::DefaultExchange);
+        }
+        if name.starts_with("amq.") {
+            let exchange = Resource::exchange(&ExchangeName::from(name), &self.name);
+            return Err(Error::SystemExchange(exchange));
+        }
+        actor.check(Access::Configure, ResourceKind::Exchange, &name)?;
+        let mut topology = self.topology.lock();
+        let Some(exchange) = self.find_exchange(&name) else { return Ok(()) };
+        if if_unused && exchange.binding_count() > 0 {
+            return Err(Error::InUse(exchange.resource()));
+        }
+        self.remove_exchange(&mut topology, &exchange, effects);
+        self.changed();
+        Ok(())
+    }
+
+    pub(in crate::vhost) fn remove_exchange(
+        &self,
+        topology: &mut MutexGuard<'_, Topology>,
+        exchange: &Arc<Exchange>,
+        effects: &mut Effects,
+    ) {
+        self.forget_exchange(exchange, effects);
+        self.exchanges.remove(exchange.name());
+        let destinations: Vec<_> =
+            exchange.router.read().bindings().map(|binding| binding.destination.clone()).collect();
+        for destination in destinations {
+            topology.forget(&destination, exchange.name(), 1);
+        }
+        self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)), effects);
+        exchange.drop_bindings();
+        self.shared.timers.cancel(exchange);
+        self.note(None, || EventKind::ExchangeDeleted { exchange: exchange.name().clone() });
+        self.shared.memory.add(-(exchange.drop_messages() as isize));
+    }
+
+    /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding
+    /// go as well, and so on.
+    fn unbind_all(
+        &self,
+        topology: &mut MutexGuard<'_, Topology>,
+        destination: &Destination,
+        effects: &mut Effects,
+    ) {
+        let Some(sources) = topology.sources.remove(destination) else { return };
+        for name in sources.into_keys() {
+            let Some(source) = self.find_exchange(name.as_str()) else { continue };
+            source.router.write().unbind_destination(destination);
+            self.delete_if_unbound(topology, &source, effects);
+        }
+    }
+
+    /// Deletes an auto-delete exchange that lost its last binding.
+    pub(in crate::vhost) fn delete_if_unbound(
+        &self,
+        topology: &mut MutexGuard<'_, Topology>,
+        exchange: &Arc<Exchange>,
+        effects: &mut Effects,
+    ) {
+        if exchange.attributes().auto_delete && exchange.binding_count() == 0 {
+            self.remove_exchange(topology, exchange, effects);
+        }
+    }
+}

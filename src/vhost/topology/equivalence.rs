@@ -1,0 +1,140 @@
+//! Declaring again what exists: the attributes must be the same `[amqp 0-9-1 queue.declare]`.
+
+use std::fmt::Display;
+
+use amq_protocol::types::AMQPValue;
+
+use crate::base::field_value::{get, integer, type_name};
+use crate::base::ids::ConnectionId;
+use crate::error::{Error, Result};
+use crate::exchange::ExchangeType;
+use crate::queue::Queue;
+use crate::queue::arguments::{QueueType, compared};
+use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare};
+use crate::vhost::topology::exchange::Exchange;
+
+/// Fails with 405 or 406 unless `declare` describes the queue that exists.
+pub fn check_queue(
+    queue: &Queue,
+    declare: &QueueDeclare,
+    owner: Option<ConnectionId>,
+) -> Result<()> {
+    let attributes = queue.attributes();
+    if attributes.owner != owner {
+        return Err(Error::Locked(queue.resource()));
+    }
+    let name = queue.resource();
+    same("durable", &name, declare.is_durable(), attributes.durable)?;
+    same("auto_delete", &name, declare.auto_delete, attributes.auto_delete)?;
+    let queue_type = attributes.arguments.queue_type;
+    for argument in compared(queue_type) {
+        let current = get(&attributes.table, argument);
+        let received = get(&declare.arguments, argument);
+        if argument == "x-queue-type" {
+            let received = received.map_or(QueueType::Classic.as_str().into(), print);
+            if received != queue_type.as_str() {
+                return Err(inequivalent(
+                    argument,
+                    &name,
+                    quoted(&received),
+                    quoted(&queue_type.as_str()),
+                ));
+            }
+        } else {
+            same_argument(argument, &name, received, current)?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails with 406 unless `declare` describes the exchange that exists.
+pub fn check_exchange(
+    exchange: &Exchange,
+    declare: &ExchangeDeclare,
+    kind: ExchangeType,
+) -> Result<()> {
+    let attributes = exchange.attributes();
+    let name = exchange.resource();
+    same("type", &name, kind.as_str(), attributes.kind.as_str())?;
+    same("durable", &name, declare.durable, attributes.durable)?;
+    same("auto_delete", &name, declare.auto_delete, attributes.auto_delete)?;
+    same("internal", &name, declare.internal, attributes.internal)?;
+    let argument = "alternate-exchange";
+    let received = get(&declare.arguments, argument);
+    same_argument(argument, &name, received, get(&attributes.table, argument))
+}
+
+fn same<T: PartialEq + Display>(
+    attribute: &str,
+    resource: &impl Display,
+    received: T,
+    current: T,
+) -> Result<()> {
+    if received == current {
+        return Ok(());
+    }
+    Err(inequivalent(attribute, resource, quoted(&received), quoted(&current)))
+}
+
+fn same_argument(
+    argument: &str,
+    resource: &impl Display,
+    received: Option<&AMQPValue>,
+    current: Option<&AMQPValue>,
+) -> Result<()> {
+    match (received, current) {
+        (None, None) => Ok(()),
+        (Some(received), Some(current)) if equal(received, current) => Ok(()),
+        (Some(received), Some(current)) => {
+            let (received, current) = (quoted(&print(received)), quoted(&print(current)));
+            Err(inequivalent(argument, resource, received, current))
+        }
+        (received, current) => {
+            Err(inequivalent(argument, resource, describe(received), describe(current)))
+        }
+    }
+}
+
+fn equal(one: &AMQPValue, other: &AMQPValue) -> bool {
+    match (integer(one), integer(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+fn inequivalent(
+    what: &str,
+    resource: &impl Display,
+    received: impl Display,
+    current: impl Display,
+) -> Error {
+    Error::Precondition(format!(
+        "inequivalent arg '{what}' for {resource}: received {received} but current is {current}"
+    ))
+}
+
+fn quoted(value: &impl Display) -> String {
+    format!("'{value}'")
+}
+
+fn describe(value: Option<&AMQPValue>) -> String {
+    match value {
+        None => "none".into(),
+        Some(value) => format!("the value '{}' of type '{}'", print(value), type_name(value)),
+    }
+}
+
+/// A value as RabbitMQ's error texts print it.
+pub fn print(value: &AMQPValue) -> String {
+    if let Some(number) = integer(value) {
+        return number.to_string();
+    }
+    match value {
+        AMQPValue::Boolean(flag) => flag.to_string(),
+        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        AMQPValue::Float(number) => number.to_string(),
+        AMQPValue::Double(number) => number.to_string(),
+        AMQPValue::Timestamp(seconds) => seconds.to_string(),
+        other => type_name(other).into(),
+    }
+}

@@ -1,0 +1,146 @@
+//! An exchange of a virtual host: its attributes and, behind a read-write lock, its bindings.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use parking_lot::RwLock;
+
+use crate::base::ids::StoreId;
+use crate::error::Resource;
+use crate::exchange::{ExchangeType, Router};
+use crate::names::{ExchangeName, VirtualHostName};
+use crate::queue::Queue;
+use crate::vhost::flow::extension::{Delays, Extension};
+
+/// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
+#[derive(Clone, Debug)]
+pub struct ExchangeAttributes {
+    /// How it routes.
+    pub kind: ExchangeType,
+    /// Survives a restart of the broker.
+    pub durable: bool,
+    /// Deleted when its last binding is gone.
+    pub auto_delete: bool,
+    /// Takes no publishes from clients, only from exchanges bound to it.
+    pub internal: bool,
+    /// Arguments as they came.
+    pub table: FieldTable,
+    /// `alternate-exchange`: gets what cannot be routed `[rabbitmq ae]`.
+    pub alternate: Option<ExchangeName>,
+}
+
+/// An exchange of a virtual host.
+pub struct Exchange {
+    pub(in crate::vhost) name: ExchangeName,
+    pub(in crate::vhost) virtual_host: VirtualHostName,
+    pub(in crate::vhost) attributes: ExchangeAttributes,
+    pub(in crate::vhost) router: RwLock<Router<Destination>>,
+    /// `alternate-exchange` of the policy that applies.
+    pub(in crate::vhost) policy_alternate: RwLock<Option<ExchangeName>>,
+    /// Only for the types that keep something; `None` costs the others nothing.
+    pub(in crate::vhost) extension: Option<Box<Extension>>,
+    /// What it is called in the store, if it keeps messages there; else 0.
+    pub(in crate::vhost) store_id: StoreId,
+}
+
+impl Exchange {
+    /// Name; empty for the default exchange.
+    pub fn name(&self) -> &ExchangeName {
+        &self.name
+    }
+
+    /// What it was declared with.
+    pub fn attributes(&self) -> &ExchangeAttributes {
+        &self.attributes
+    }
+
+    /// Whether it is the default exchange, to which every queue is bound by its name.
+    pub fn is_default(&self) -> bool {
+        self.name.as_str().is_empty()
+    }
+
+    /// The exchange as error texts name it.
+    pub fn resource(&self) -> Resource {
+        Resource::exchange(&self.name, &self.virtual_host)
+    }
+
+    /// The exchange that gets what cannot be routed: as declared, or else by policy.
+    pub fn alternate(&self) -> Option<ExchangeName> {
+        self.attributes.alternate.clone().or_else(|| self.policy_alternate.read().clone())
+    }
+
+    /// Number of bindings whose source it is.
+    pub fn binding_count(&self) -> usize {
+        self.router.read().len()
+    }
+
+    /// Number of messages that an `x-delayed-message` exchange keeps; 0 for other types.
+    pub fn delayed_count(&self) -> usize {
+        self.delays().map_or(0, Delays::len)
+    }
+
+    pub(in crate::vhost) fn delays(&self) -> Option<&Delays> {
+        self.extension.as_ref()?.delays()
+    }
+
+    /// Drops all messages that are kept here, and takes no more; tells how many octets they
+    /// occupied.
+    pub(in crate::vhost) fn drop_messages(&self) -> usize {
+        self.extension.as_ref().map_or(0, |extension| extension.clear())
+    }
+
+    /// Lets go of everything that is bound here: an exchange may be bound to itself.
+    pub(in crate::vhost) fn drop_bindings(&self) {
+        // What was accepted when it was declared is accepted again.
+        if let Ok(empty) = Router::new(self.attributes.kind, &self.attributes.table) {
+            let bindings = std::mem::replace(&mut *self.router.write(), empty);
+            drop(bindings);
+        }
+    }
+}
+
+/// What a binding leads to.
+#[derive(Clone)]
+pub enum Destination {
+    /// A queue.
+    Queue(Arc<Queue>),
+    /// An exchange `[rabbitmq e2e]`.
+    Exchange(Arc<Exchange>),
+}
+
+impl Destination {
+    /// Name of the queue or exchange.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(queue) => queue.name().as_str(),
+            Self::Exchange(exchange) => exchange.name.as_str(),
+        }
+    }
+
+    /// Queues and exchanges are themselves and not what happens to bear their name later.
+    fn identity(&self) -> usize {
+        match self {
+            Self::Queue(queue) => Arc::as_ptr(queue) as usize,
+            Self::Exchange(exchange) => Arc::as_ptr(exchange) as usize,
+        }
+    }
+}
+
+impl PartialEq for Destination {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Destination {}
+
+impl Hash for Destination {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // By name, so that exchanges that pick by hash pick the same after a restart.
+        match self {
+            Self::Queue(queue) => queue.name().hash(state),
+            Self::Exchange(exchange) => exchange.name.hash(state),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What changes exchanges, queues, bindings and policies: under the lock of the topology.
+
+pub(crate) mod bind;
+pub(crate) mod declaration;
+pub(crate) mod declare;
+mod delete;
+mod deprecated;
+mod equivalence;
+pub(crate) mod exchange;
+pub(crate) mod policy;
+mod records;
+mod restore;

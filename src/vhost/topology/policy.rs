@@ -1,0 +1,378 @@
+//! Policies: settings for all queues and exchanges whose names match a pattern, to be changed at
+//! any time `[rabbitmq parameters#policies]`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::access::{Pattern, PatternError};
+use crate::base::field_value::{get, string};
+use crate::exchange::erlang_term;
+use crate::names::ExchangeName;
+use crate::queue::arguments::ArgumentError;
+use crate::queue::effects::Effects;
+use crate::queue::{Queue, QueueArguments, QueueType};
+use crate::vhost::VirtualHost;
+use crate::vhost::topology::exchange::Exchange;
+
+/// Keys that RabbitMQ once knew, for mirrored queues. They are taken and do nothing, unless what is
+/// deprecated is denied.
+const MIRRORING: &[&str] = &[
+    "ha-mode",
+    "ha-params",
+    "ha-sync-mode",
+    "ha-sync-batch-size",
+    "ha-promote-on-shutdown",
+    "ha-promote-on-failure",
+];
+
+/// The same, of another feature.
+const MASTER_LOCATOR: &str = "queue-master-locator";
+
+/// Keys for what needs several nodes.
+const WITHOUT_EFFECT: &[&str] = &["federation-upstream", "federation-upstream-set", MASTER_LOCATOR];
+
+const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+
+/// What an operator policy may set: limits.
+const OPERATOR_KEYS: &[&str] =
+    &["expires", "message-ttl", "max-length", "max-length-bytes", "delivery-limit", "overflow"];
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApplyTo {
+    /// `all`: queues and exchanges.
+    #[default]
+    All,
+    /// `queues` of every type.
+    Queues,
+    /// `classic_queues`.
+    ClassicQueues,
+    /// `quorum_queues`.
+    QuorumQueues,
+    /// `streams`, of which there are none yet.
+    Streams,
+    /// `exchanges`.
+    Exchanges,
+}
+
+impl ApplyTo {
+    /// The value that RabbitMQ's API calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "all" | "" => Self::All,
+            "queues" => Self::Queues,
+            "classic_queues" => Self::ClassicQueues,
+            "quorum_queues" => Self::QuorumQueues,
+            "streams" => Self::Streams,
+            "exchanges" => Self::Exchanges,
+            _ => return None,
+        })
+    }
+
+    /// What RabbitMQ's API calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Queues => "queues",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+            Self::Exchanges => "exchanges",
+        }
+    }
+
+    fn covers_queues(self, queue_type: QueueType) -> bool {
+        match self {
+            Self::All | Self::Queues => true,
+            Self::ClassicQueues => queue_type == QueueType::Classic,
+            Self::QuorumQueues => queue_type == QueueType::Quorum,
+            Self::Streams | Self::Exchanges => false,
+        }
+    }
+
+    fn covers_exchanges(self) -> bool {
+        matches!(self, Self::All | Self::Exchanges)
+    }
+}
+
+/// A policy to set.
+///
+/// ```
+/// use leveret::vhost::Policy;
+/// use leveret::{AMQPValue, Broker};
+///
+/// let broker = Broker::new();
+/// let host = broker.virtual_host("/").expect("the default virtual host");
+/// let policy = Policy::new("^cache\\.").with("max-length", AMQPValue::LongInt(100));
+/// host.set_policy("caches", policy)?;
+/// # Ok::<(), leveret::vhost::PolicyError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Regular expression that names have to match somewhere.
+    pub pattern: String,
+    /// What it is for.
+    pub apply_to: ApplyTo,
+    /// Of several policies that match, the one with the highest priority counts, alone.
+    pub priority: i64,
+    /// Settings: arguments of queues without `x-`, and `alternate-exchange`.
+    pub definition: FieldTable,
+}
+
+impl Policy {
+    /// A policy without settings for everything that matches.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), ..Self::default() }
+    }
+
+    /// With a setting.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: amq_protocol::types::AMQPValue) -> Self {
+        self.definition.insert(key.into(), value);
+        self
+    }
+}
+
+/// Why a policy is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    /// The pattern is not a regular expression.
+    #[error("Validation failed\n\npattern: {0}\n")]
+    Pattern(#[from] PatternError),
+    /// There are no settings.
+    #[error("Validation failed\n\nno policy provided\n")]
+    Empty,
+    /// Keys that nobody knows, with their values, as RabbitMQ prints them.
+    #[error("Validation failed\n\n[{0}] are not recognised policy settings\n")]
+    UnknownKeys(String),
+    /// A value that the key cannot have.
+    #[error("Validation failed\n\n{0}\n")]
+    Value(String),
+}
+
+/// A policy that is in force.
+struct Parsed {
+    policy: Policy,
+    pattern: Pattern,
+    classic: QueueArguments,
+    quorum: QueueArguments,
+    alternate: Option<ExchangeName>,
+}
+
+/// The policies of a virtual host.
+#[derive(Default)]
+pub(in crate::vhost) struct Policies {
+    /// By name.
+    user: BTreeMap<String, Parsed>,
+    operator: BTreeMap<String, Parsed>,
+}
+
+fn best(policies: &BTreeMap<String, Parsed>, covers: impl Fn(&Parsed) -> bool) -> Option<&Parsed> {
+    policies.values().filter(|policy| covers(policy)).max_by_key(|parsed| parsed.policy.priority)
+}
+
+impl Policies {
+    /// All of them: whether it is an operator policy, its name, and what it was set to.
+    pub(in crate::vhost) fn list(&self) -> Vec<(bool, String, Policy)> {
+        let of = |kind: &BTreeMap<String, Parsed>, is_operator| {
+            let policies = kind.iter();
+            let named = policies.map(|(name, parsed)| (is_operator, name.clone(), &parsed.policy));
+            named.map(|(is, name, policy)| (is, name, policy.clone())).collect::<Vec<_>>()
+        };
+        [of(&self.user, false), of(&self.operator, true)].concat()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.user.is_empty() && self.operator.is_empty()
+    }
+
+    /// What policies say of a queue: the policy that counts, then the operator policy.
+    fn for_queue(&self, queue: &Queue) -> Vec<&QueueArguments> {
+        let queue_type = queue.attributes().arguments.queue_type;
+        let covers = |policy: &Parsed| {
+            policy.policy.apply_to.covers_queues(queue_type)
+                && policy.pattern.matches(queue.name().as_str())
+        };
+        [best(&self.user, covers), best(&self.operator, covers)]
+            .into_iter()
+            .flatten()
+            .map(|policy| match queue_type {
+                QueueType::Classic => &policy.classic,
+                QueueType::Quorum => &policy.quorum,
+            })
+            .collect()
+    }
+
+    fn alternate_for(&self, exchange: &Exchange) -> Option<ExchangeName> {
+        let covers = |policy: &Parsed| {
+            policy.policy.apply_to.covers_exchanges()
+                && policy.pattern.matches(exchange.name().as_str())
+        };
+        best(&self.user, covers)?.alternate.clone()
+    }
+}
+
+impl Policy {
+    /// All keys have to be known.
+    fn check_keys(&self, is_known: impl Fn(&str) -> bool) -> Result<(), PolicyError> {
+        let settings = self.definition.inner().iter();
+        let unknown = settings.filter(|(key, _)| !is_known(key.as_str())).map(|(key, value)| {
+            let key = erlang_term::binary(key.as_str().as_bytes());
+            format!("{{{key},{}}}", erlang_term::value(value))
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() { Ok(()) } else { Err(PolicyError::UnknownKeys(unknown.join(","))) }
+    }
+
+    /// What RabbitMQ 4.3 does not permit.
+    fn check_deprecated(&self) -> Result<(), PolicyError> {
+        self.check_keys(|key| !MIRRORING.contains(&key))?;
+        if get(&self.definition, MASTER_LOCATOR).is_some() {
+            let text = "use of deprecated queue-master-locator argument is not permitted";
+            return Err(PolicyError::Value(text.into()));
+        }
+        Ok(())
+    }
+
+    fn parse(&self) -> Result<Parsed, PolicyError> {
+        if self.definition.inner().is_empty() {
+            return Err(PolicyError::Empty);
+        }
+        let keys = self.definition.inner().keys().map(|key| key.as_str());
+        let has_no_effect = |key: &str| WITHOUT_EFFECT.contains(&key) || MIRRORING.contains(&key);
+        self.check_keys(|key| {
+            QueueArguments::is_policy_key(key) || key == ALTERNATE_EXCHANGE || has_no_effect(key)
+        })?;
+        for key in keys.filter(|key| has_no_effect(key)) {
+            tracing::warn!("policy setting {key} has no effect: there is one node");
+        }
+        let invalid = |error: ArgumentError| {
+            // The text names an argument of a queue; here it is a setting of the policy.
+            PolicyError::Value(error.explain("policy").replace("arg 'x-", "setting '"))
+        };
+        let parse = |kind| QueueArguments::from_policy(&self.definition, kind).map_err(invalid);
+        let alternate = match get(&self.definition, ALTERNATE_EXCHANGE) {
+            None => None,
+            Some(value) => Some(ExchangeName::from(string(value).ok_or_else(|| {
+                PolicyError::Value(format!("{ALTERNATE_EXCHANGE} is not a string"))
+            })?)),
+        };
+        Ok(Parsed {
+            // As a permission an empty pattern grants nothing; as a policy it matches everything.
+            pattern: match self.pattern.as_str() {
+                "" => Pattern::anything(),
+                pattern => Pattern::new(pattern)?,
+            },
+            policy: self.clone(),
+            classic: parse(QueueType::Classic)?,
+            quorum: parse(QueueType::Quorum)?,
+            alternate,
+        })
+    }
+}
+
+impl VirtualHost {
+    /// Sets a policy, in place of one of that name, with effect on existing queues and exchanges
+    /// at once. A shorter time to live applies to messages that come from now on.
+    ///
+    /// # Errors
+    /// If the pattern, a key or a value cannot be used; nothing changes then.
+    pub fn set_policy(self: &Arc<Self>, name: &str, policy: Policy) -> Result<(), PolicyError> {
+        if self.denies_deprecated() {
+            policy.check_deprecated()?;
+        }
+        self.insert_policy(false, name, &policy)?;
+        self.record_policy(false, name, Some(&policy));
+        self.apply_policies();
+        Ok(())
+    }
+
+    /// Removes a policy; tells whether there was one.
+    pub fn remove_policy(self: &Arc<Self>, name: &str) -> bool {
+        let removed = self.policies.write().user.remove(name).is_some();
+        self.record_policy(false, name, None);
+        self.apply_policies();
+        removed
+    }
+
+    /// Sets an operator policy: limits that no other policy and no argument exceeds
+    /// `[rabbitmq parameters#operator-policies]`.
+    ///
+    /// # Errors
+    /// As [`VirtualHost::set_policy`]; only limits can be set.
+    pub fn set_operator_policy(
+        self: &Arc<Self>,
+        name: &str,
+        policy: Policy,
+    ) -> Result<(), PolicyError> {
+        policy.check_keys(|key| OPERATOR_KEYS.contains(&key))?;
+        self.insert_policy(true, name, &policy)?;
+        self.record_policy(true, name, Some(&policy));
+        self.apply_policies();
+        Ok(())
+    }
+
+    /// Removes an operator policy; tells whether there was one.
+    pub fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
+        let removed = self.policies.write().operator.remove(name).is_some();
+        self.record_policy(true, name, None);
+        self.apply_policies();
+        removed
+    }
+
+    /// Sets a policy without applying it yet.
+    pub(in crate::vhost) fn insert_policy(
+        &self,
+        is_operator: bool,
+        name: &str,
+        policy: &Policy,
+    ) -> Result<(), PolicyError> {
+        let parsed = policy.parse()?;
+        let mut policies = self.policies.write();
+        let kind = if is_operator { &mut policies.operator } else { &mut policies.user };
+        kind.insert(name.into(), parsed);
+        Ok(())
+    }
+
+    fn apply_policies(self: &Arc<Self>) {
+        let mut effects = Effects::new();
+        // With the lock on changes, so that what is declared meanwhile has the same policies.
+        let topology = self.topology.lock();
+        for queue in self.queues() {
+            self.apply_policies_to_queue(&queue, &mut effects);
+        }
+        for exchange in self.exchanges() {
+            self.apply_policies_to_exchange(&exchange);
+        }
+        self.changed();
+        drop(topology);
+        self.run(&mut effects);
+    }
+
+    fn apply_policies_to_queue(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        let policies = self.policies.read();
+        let layers: Vec<QueueArguments> = policies.for_queue(queue).into_iter().cloned().collect();
+        drop(policies);
+        queue.set_policies(&layers.iter().collect::<Vec<_>>(), self.now(), effects);
+    }
+
+    /// A queue was declared: policies apply to it as well.
+    pub(in crate::vhost) fn apply_policies_to_new_queue(
+        &self,
+        queue: &Arc<Queue>,
+        effects: &mut Effects,
+    ) {
+        let _topology = self.topology.lock();
+        if !self.policies.read().is_empty() {
+            self.apply_policies_to_queue(queue, effects);
+        }
+    }
+
+    /// The same for an exchange.
+    pub(in crate::vhost) fn apply_policies_to_exchange(&self, exchange: &Exchange) {
+        let alternate = self.policies.read().alternate_for(exchange);
+        *exchange.policy_alternate.write() = alternate;
+    }
+}
