@@ -10,13 +10,13 @@ use crate::time::clock::instant;
 
 /// Who waits for a change, and how many there were while somebody waited.
 #[derive(Default)]
-pub struct Changes {
+pub struct ChangeSignal {
     waiting: AtomicUsize,
     count: Mutex<u64>,
     changed: Condvar,
 }
 
-impl Changes {
+impl ChangeSignal {
     /// Something has changed. One load when nobody waits.
     #[inline]
     pub fn note(&self) {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_condition_is_looked_at_again_after_a_change() {
-        let changes = Changes::default();
+        let changes = ChangeSignal::default();
         let value = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 
-use crate::base::waiters::Sleepers;
+use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 use crossbeam::utils::CachePadded;
 
@@ -12,7 +12,7 @@ use crossbeam::utils::CachePadded;
 const SCARCE_PART: usize = 2;
 
 /// Octets held by all queues, and who is to be told when they are too many.
-pub struct Memory {
+pub struct MemoryAlarm {
     /// In a cache line of its own: every thread that moves messages writes to it.
     used: CachePadded<AtomicIsize>,
     high_watermark: usize,
@@ -21,10 +21,10 @@ pub struct Memory {
     /// Raised by an operator, whatever is used.
     forced: AtomicBool,
     alarmed: AtomicBool,
-    blocked: Sleepers,
+    blocked: Waiters,
 }
 
-impl Memory {
+impl MemoryAlarm {
     /// Counts from nothing; the alarm is raised above `high_watermark` octets.
     pub fn new(high_watermark: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -33,7 +33,7 @@ impl Memory {
             relieve_above: AtomicUsize::new(high_watermark / SCARCE_PART),
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
-            blocked: Sleepers::default(),
+            blocked: Waiters::default(),
         })
     }
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_alarm_clears_some_way_below_the_watermark() {
-        let memory = Memory::new(1000);
+        let memory = MemoryAlarm::new(1000);
         memory.add(1000);
         assert!(!memory.is_alarmed());
         memory.add(1);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn scarce_memory_is_noted_in_steps() {
-        let memory = Memory::new(3200);
+        let memory = MemoryAlarm::new(3200);
         memory.add(1600);
         assert!(!memory.take_scarce());
         memory.add(1);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn sleepers_that_are_gone_take_no_place() {
-        let memory = Memory::new(1000);
+        let memory = MemoryAlarm::new(1000);
         memory.force_alarm(true);
         let sleeper = Arc::new(Sleeper::default());
         let patient: Arc<dyn Wake> = Arc::clone(&sleeper) as _;

@@ -9,18 +9,18 @@ const COMPACT_AT: usize = 64;
 /// Values by strictly rising keys. Insertion at the end and removal near the front take constant
 /// time; a few old survivors do not keep the memory of everything that came after them.
 #[derive(Debug)]
-pub struct Ring<T> {
+pub struct SequenceMap<T> {
     slots: VecDeque<(u64, Option<T>)>,
     live: usize,
 }
 
-impl<T> Default for Ring<T> {
+impl<T> Default for SequenceMap<T> {
     fn default() -> Self {
         Self { slots: VecDeque::new(), live: 0 }
     }
 }
 
-impl<T> Ring<T> {
+impl<T> SequenceMap<T> {
     /// Values held.
     pub fn len(&self) -> usize {
         self.live
@@ -121,7 +121,7 @@ mod tests {
         fn behaves_as_an_ordered_map(
             steps in prop::collection::vec((0u8..10, 1u64..4, any::<prop::sample::Index>()), 1..400)
         ) {
-            let (mut ring, mut model) = (Ring::default(), BTreeMap::new());
+            let (mut ring, mut model) = (SequenceMap::default(), BTreeMap::new());
             let mut next = 0;
             for (step, gap, which) in steps {
                 match step {
@@ -152,7 +152,7 @@ mod tests {
 
         #[test]
         fn memory_follows_what_is_held(count in 100u64..5000) {
-            let mut ring = Ring::default();
+            let mut ring = SequenceMap::default();
             ring.push(0, ());
             for key in 1..count {
                 ring.push(key, ());

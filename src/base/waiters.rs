@@ -8,27 +8,27 @@ use crate::base::wake::Wake;
 
 /// Who is to be woken once.
 #[derive(Default)]
-pub struct Sleepers(Mutex<Vec<Weak<dyn Wake>>>);
+pub struct Waiters(Mutex<Vec<Weak<dyn Wake>>>);
 
-impl Sleepers {
-    /// Wakes `sleeper` next time. The caller looks once more after this whether there is still
+impl Waiters {
+    /// Wakes `waiter` next time. The caller looks once more after this whether there is still
     /// something to wait for.
-    pub fn add(&self, sleeper: &Arc<dyn Wake>) {
-        let mut sleepers = self.0.lock();
-        if sleepers.len() == sleepers.capacity() {
+    pub fn add(&self, waiter: &Arc<dyn Wake>) {
+        let mut waiters = self.0.lock();
+        if waiters.len() == waiters.capacity() {
             // Those who left in the meantime make room, so that the waiting may last.
-            sleepers.retain(|sleeper| sleeper.strong_count() > 0);
-            let waiting = sleepers.len();
-            sleepers.reserve(waiting + 1);
+            waiters.retain(|waiter| waiter.strong_count() > 0);
+            let waiting = waiters.len();
+            waiters.reserve(waiting + 1);
         }
-        sleepers.push(Arc::downgrade(sleeper));
+        waiters.push(Arc::downgrade(waiter));
     }
 
     /// Wakes all.
     pub fn wake_all(&self) {
-        let sleepers = std::mem::take(&mut *self.0.lock());
-        for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
-            sleeper.wake();
+        let waiters = std::mem::take(&mut *self.0.lock());
+        for waiter in waiters.iter().filter_map(Weak::upgrade) {
+            waiter.wake();
         }
     }
 

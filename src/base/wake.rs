@@ -8,7 +8,7 @@ pub trait Wake: Send + Sync {
     fn wake(&self);
 }
 
-/// Sleepers to wake once a batch of work is done, so that each wakes once per batch.
+/// Waiters to wake once a batch of work is done, so that each wakes once per batch.
 #[derive(Default)]
 pub struct Wakeups(Vec<Arc<dyn Wake>>);
 

@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::Broker;
 use crate::access::{AccessControl, PasswordHash};
-use crate::base::change_signal::Changes;
-use crate::base::memory_alarm::Memory;
+use crate::base::change_signal::ChangeSignal;
+use crate::base::memory_alarm::MemoryAlarm;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{LintLevel, Lints};
 use crate::limits::Limits;
@@ -189,7 +189,7 @@ impl BrokerBuilder {
     pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>) -> Broker {
         let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
         let timers = Timers::new(self.clock.clone());
-        let memory = Memory::new(self.limits.memory_high_watermark_bytes);
+        let memory = MemoryAlarm::new(self.limits.memory_high_watermark_bytes);
         let default_virtual_host = VirtualHostName::from(self.virtual_host);
         let (access, default_user) = match self.access {
             Some((access, user)) => (access, Some(user)),
@@ -206,7 +206,7 @@ impl BrokerBuilder {
                 (access, user)
             }
         };
-        let changes = Arc::<Changes>::default();
+        let changes = Arc::<ChangeSignal>::default();
         let journal = Journal::new(self.journal_capacity, self.clock.now(), Arc::clone(&changes));
         let journal = Arc::new(journal);
         let lints = Arc::new(Lints::new(self.lint_level));

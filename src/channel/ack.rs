@@ -1,4 +1,4 @@
-//! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
+//! Quiescence deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
 use crate::channel::deliveries::Unacked;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::base::sequence_map::Ring;
+use crate::base::sequence_map::SequenceMap;
 use crate::base::wake::Wakeups;
 use crate::channel::Watch;
 use crate::channel::output::{ChannelOutput, Outgoing};
@@ -62,7 +62,7 @@ pub struct Unacked {
 #[derive(Default)]
 struct State {
     last_tag: u64,
-    unacked: Ring<Unacked>,
+    unacked: SequenceMap<Unacked>,
     /// By number; a number is used again when its source is finished.
     sources: Vec<Option<Source>>,
     reply_consumer: Option<ConsumerTag>,

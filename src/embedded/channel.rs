@@ -124,8 +124,8 @@ impl ChannelInner {
     }
 
     /// A delivery was taken: consumers that found no room may go on.
-    pub(super) fn note_taken(&self) {
-        if self.mailbox.note_taken() == MAILBOX_LOW {
+    pub(super) fn count_taken(&self) {
+        if self.mailbox.count_taken() == MAILBOX_LOW {
             self.resume_starved();
         }
     }
@@ -148,7 +148,7 @@ impl ChannelInner {
             self.mailbox.close(tag);
         }
         while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
-            self.mailbox.note_taken();
+            self.mailbox.count_taken();
             if !no_ack {
                 let tag = waiting.delivery_tag;
                 // Whatever is unknown by now was settled by other means.

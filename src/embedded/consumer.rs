@@ -57,7 +57,7 @@ impl Consumer {
     /// The delivery as the program gets it. Nothing once the channel is closed: then what needs an
     /// acknowledgement has gone back to the queue.
     fn delivery(&self, waiting: Waiting) -> Option<Delivery> {
-        self.channel.note_taken();
+        self.channel.count_taken();
         if self.channel.is_closed() && !self.no_ack {
             return None;
         }

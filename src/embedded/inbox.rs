@@ -97,7 +97,7 @@ impl Outcomes {
         number <= self.settled_up_to || self.settled_beyond.contains(&number)
     }
 
-    fn settle(&mut self, number: u64, multiple: bool, ack: bool) {
+    fn conclude(&mut self, number: u64, multiple: bool, ack: bool) {
         if multiple {
             self.settled_up_to = self.settled_up_to.max(number);
         } else {
@@ -166,7 +166,7 @@ impl Mailbox {
     }
 
     /// Notes that a delivery was taken; tells how many wait.
-    pub fn note_taken(&self) -> usize {
+    pub fn count_taken(&self) -> usize {
         self.waiting.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
@@ -250,7 +250,7 @@ impl ChannelOutput for Mailbox {
     }
 
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {
-        self.outcomes.lock().settle(delivery_tag, multiple, ack);
+        self.outcomes.lock().conclude(delivery_tag, multiple, ack);
         self.settled.notify_all();
     }
 
@@ -289,11 +289,11 @@ mod tests {
     #[test]
     fn outcomes_fill_gaps() {
         let mut outcomes = Outcomes::default();
-        outcomes.settle(2, false, false);
+        outcomes.conclude(2, false, false);
         assert!(!outcomes.is_settled(1) && outcomes.is_settled(2));
-        outcomes.settle(1, false, true);
+        outcomes.conclude(1, false, true);
         assert_eq!(outcomes.settled_up_to, 2);
-        outcomes.settle(9, true, true);
+        outcomes.conclude(9, true, true);
         assert!(outcomes.is_settled(5) && !outcomes.is_settled(10));
         assert!(outcomes.refused.contains(&2));
     }

@@ -78,16 +78,16 @@ impl Registry {
     pub fn add(&self, rule: Arc<RuleState>) {
         let mut rules = self.rules.lock();
         rules.push(rule);
-        self.note_watched(&rules);
+        self.set_watched(&rules);
     }
 
     pub fn remove(&self, rule: &Arc<RuleState>) {
         let mut rules = self.rules.lock();
         rules.retain(|known| !Arc::ptr_eq(known, rule));
-        self.note_watched(&rules);
+        self.set_watched(&rules);
     }
 
-    fn note_watched(&self, rules: &[Arc<RuleState>]) {
+    fn set_watched(&self, rules: &[Arc<RuleState>]) {
         let watched = rules.iter().fold(0, |bits, rule| bits | rule.trigger.bits());
         self.watched.store(watched, Ordering::SeqCst);
     }
@@ -106,7 +106,7 @@ impl Registry {
                 && rule.count()
                 && hit.is_none()
             {
-                rule.note_fired();
+                rule.count_fired();
                 hit = Some(Hit { rule });
             }
         }

@@ -68,7 +68,7 @@ impl RuleState {
         self.window.includes(self.seen.fetch_add(1, Ordering::SeqCst))
     }
 
-    pub fn note_fired(&self) {
+    pub fn count_fired(&self) {
         self.fired.fetch_add(1, Ordering::SeqCst);
     }
 

@@ -80,7 +80,7 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clo
         let task = ConnectionTask::new(socket, start);
         match &clock {
             Clock::System(_) => tokio::spawn(task),
-            Clock::Manual(_) => tokio::spawn(Watched::new(task, &broker.timers().settling)),
+            Clock::Manual(_) => tokio::spawn(Watched::new(task, &broker.timers().quiescence)),
         };
     }
 }

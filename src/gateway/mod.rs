@@ -4,8 +4,8 @@
 //! The only part of the broker that knows tokio. A connection is one task ([`amqp`])
 //! that drives the protocol machine and calls the same channels as the embedded API.
 
-mod alarm;
 mod amqp;
+mod connection_timer;
 mod in_memory;
 mod listener;
 

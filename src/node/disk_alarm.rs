@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::base::waiters::Sleepers;
+use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 
 /// Whether it is raised, and who waits until it is not.
 #[derive(Default)]
 pub(crate) struct DiskAlarm {
     raised: AtomicBool,
-    blocked: Sleepers,
+    blocked: Waiters,
 }
 
 impl DiskAlarm {

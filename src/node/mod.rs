@@ -13,9 +13,9 @@ use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
 use self::power::Power;
 use crate::access::{AccessControl, User};
-use crate::base::change_signal::Changes;
+use crate::base::change_signal::ChangeSignal;
 use crate::base::ids::ConnectionId;
-use crate::base::memory_alarm::Memory;
+use crate::base::memory_alarm::MemoryAlarm;
 use crate::base::wake::Wake;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ impl Node {
         self.virtual_hosts.get(name).map(|host| Arc::clone(&host))
     }
 
-    pub fn memory(&self) -> &Arc<Memory> {
+    pub fn memory(&self) -> &Arc<MemoryAlarm> {
         &self.shared.memory
     }
 
@@ -84,7 +84,7 @@ impl Node {
         &self.shared.timers
     }
 
-    pub fn changes(&self) -> &Changes {
+    pub fn changes(&self) -> &ChangeSignal {
         &self.shared.changes
     }
 

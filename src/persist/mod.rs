@@ -28,7 +28,7 @@ pub use self::queue_ids::QueueIds;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
-use crate::base::waiters::Sleepers;
+use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -68,7 +68,7 @@ pub struct Health {
     /// Records could not be made durable. Only a restart helps.
     records_failed: AtomicBool,
     /// Connections that wait for room, or for the alarm to be over.
-    waiting: Sleepers,
+    waiting: Waiters,
 }
 
 impl Health {
@@ -330,7 +330,7 @@ impl Persistence {
     }
 
     /// Messages are gone; `are_moved` if they were stored elsewhere before. Nobody waits for it.
-    pub fn settle(&self, gone: &mut Vec<Gone>, are_moved: bool) {
+    pub fn forget(&self, gone: &mut Vec<Gone>, are_moved: bool) {
         let mut batch = LogBatch::new();
         let ranges: Vec<Range> = gone
             .drain(..)

@@ -63,7 +63,7 @@ pub struct Effects {
     pub must_sync: bool,
     /// Octets that queues hold more (or, negative, less) than before.
     pub footprint: isize,
-    /// Sleepers to wake.
+    /// Waiters to wake.
     pub wakeups: Wakeups,
     /// Deliveries of the command at hand; empty between commands.
     pub(crate) deliveries: Vec<Delivery>,

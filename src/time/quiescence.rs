@@ -22,15 +22,15 @@ struct Rounds {
 
 /// Counts the tasks that were woken and have not come to rest.
 #[derive(Default)]
-pub struct Settling {
+pub struct Quiescence {
     rounds: Mutex<Rounds>,
     changed: Condvar,
 }
 
-impl Settling {
+impl Quiescence {
     /// Waits until every task that is busy now has come to rest; those that are woken later are
     /// not waited for. Gives up after `patience` (of real time), and returns false.
-    pub fn settle(&self, patience: Duration) -> bool {
+    pub fn wait(&self, patience: Duration) -> bool {
         let mut rounds = self.rounds.lock();
         if rounds.busy.is_empty() {
             return true;
@@ -66,13 +66,13 @@ impl Settling {
     }
 }
 
-impl fmt::Debug for Settling {
+impl fmt::Debug for Quiescence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settling").finish_non_exhaustive()
+        f.debug_struct("Quiescence").finish_non_exhaustive()
     }
 }
 
-/// What a task is about. The numbers are rounds of [`Settling`].
+/// What a task is about. The numbers are rounds of [`Quiescence`].
 #[derive(Clone, Copy)]
 enum Phase {
     Resting,
@@ -86,7 +86,7 @@ enum Phase {
 
 /// The waker of a task that is watched.
 struct Activity {
-    settling: Arc<Settling>,
+    quiescence: Arc<Quiescence>,
     phase: Mutex<Phase>,
     waker: Mutex<Option<Waker>>,
 }
@@ -95,7 +95,7 @@ impl Activity {
     fn note_woken(&self) {
         let mut phase = self.phase.lock();
         *phase = match *phase {
-            Phase::Resting => Phase::Woken(self.settling.enter()),
+            Phase::Resting => Phase::Woken(self.quiescence.enter()),
             Phase::Working(round) => Phase::WokenAtWork(round),
             known => known,
         };
@@ -104,7 +104,7 @@ impl Activity {
     fn begin(&self, waker: &Waker) {
         let mut phase = self.phase.lock();
         *phase = match *phase {
-            Phase::Resting => Phase::Working(self.settling.enter()),
+            Phase::Resting => Phase::Working(self.quiescence.enter()),
             Phase::Woken(round) => Phase::Working(round),
             known => known,
         };
@@ -119,7 +119,7 @@ impl Activity {
         let mut phase = self.phase.lock();
         *phase = match *phase {
             Phase::Working(round) => {
-                self.settling.leave(round);
+                self.quiescence.leave(round);
                 Phase::Resting
             }
             Phase::WokenAtWork(round) => Phase::Woken(round),
@@ -131,7 +131,7 @@ impl Activity {
         self.end();
         let mut phase = self.phase.lock();
         if let Phase::Woken(round) = std::mem::replace(&mut *phase, Phase::Gone) {
-            self.settling.leave(round);
+            self.quiescence.leave(round);
         }
         *self.waker.lock() = None;
     }
@@ -169,10 +169,10 @@ pub struct Watched<F> {
 
 impl<F: Future + Unpin> Watched<F> {
     /// A task that is about to be spawned.
-    pub fn new(task: F, settling: &Arc<Settling>) -> Self {
+    pub fn new(task: F, quiescence: &Arc<Quiescence>) -> Self {
         let activity = Arc::new(Activity {
-            settling: Arc::clone(settling),
-            phase: Mutex::new(Phase::Woken(settling.enter())),
+            quiescence: Arc::clone(quiescence),
+            phase: Mutex::new(Phase::Woken(quiescence.enter())),
             waker: Mutex::default(),
         });
         Self { task, waker: Waker::from(Arc::clone(&activity)), gone: Gone(activity) }
@@ -219,34 +219,34 @@ mod tests {
 
     #[test]
     fn a_task_is_busy_until_it_waits() {
-        let settling = Arc::default();
-        let mut task = Watched::new(Steps(1), &settling);
-        assert!(!settling.settle(PATIENCE), "it has not begun");
+        let quiescence = Arc::default();
+        let mut task = Watched::new(Steps(1), &quiescence);
+        assert!(!quiescence.wait(PATIENCE), "it has not begun");
         poll(&mut task);
-        assert!(!settling.settle(PATIENCE), "it woke itself");
+        assert!(!quiescence.wait(PATIENCE), "it woke itself");
         poll(&mut task);
-        assert!(settling.settle(PATIENCE));
+        assert!(quiescence.wait(PATIENCE));
         task.waker.wake_by_ref();
-        assert!(!settling.settle(PATIENCE), "it was woken");
+        assert!(!quiescence.wait(PATIENCE), "it was woken");
         let waker = task.waker.clone();
         drop(task);
-        assert!(settling.settle(PATIENCE), "it is gone");
+        assert!(quiescence.wait(PATIENCE), "it is gone");
         waker.wake();
-        assert!(settling.settle(PATIENCE), "it is still gone");
+        assert!(quiescence.wait(PATIENCE), "it is still gone");
     }
 
     #[test]
     fn what_is_woken_later_is_not_waited_for() {
-        let settling: Arc<Settling> = Arc::default();
-        let mut old = Watched::new(Steps(0), &settling);
+        let quiescence: Arc<Quiescence> = Arc::default();
+        let mut old = Watched::new(Steps(0), &quiescence);
         let waiting = {
-            let settling = Arc::clone(&settling);
-            std::thread::spawn(move || settling.settle(Duration::from_secs(10)))
+            let quiescence = Arc::clone(&quiescence);
+            std::thread::spawn(move || quiescence.wait(Duration::from_secs(10)))
         };
-        while settling.rounds.lock().current == 0 {
+        while quiescence.rounds.lock().current == 0 {
             std::thread::yield_now();
         }
-        let young = Watched::new(Steps(0), &settling);
+        let young = Watched::new(Steps(0), &quiescence);
         poll(&mut old);
         assert!(waiting.join().unwrap());
         drop(young);

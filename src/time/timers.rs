@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::limits::SETTLE_PATIENCE;
 use crate::time::clock::{Clock, ManualClock, Timestamp, until};
-use crate::time::quiescence::Settling;
+use crate::time::quiescence::Quiescence;
 
 /// Part of a host, such as a queue of a virtual host, that can be woken at a time.
 pub trait Sleeper: Send + Sync + 'static {
@@ -111,7 +111,7 @@ pub struct Timers {
     changed: Condvar,
     next_waker: AtomicU64,
     /// The tasks of connections that run on a manual clock.
-    pub settling: Arc<Settling>,
+    pub quiescence: Arc<Quiescence>,
 }
 
 impl Timers {
@@ -122,7 +122,7 @@ impl Timers {
             state: Mutex::default(),
             changed: Condvar::new(),
             next_waker: AtomicU64::new(0),
-            settling: Arc::default(),
+            quiescence: Arc::default(),
         })
     }
 
@@ -223,7 +223,7 @@ impl Timers {
         let mut patient = true;
         let mut settle = || {
             // Who is kept busy all the time is not waited for at every deadline.
-            patient = patient && self.settling.settle(SETTLE_PATIENCE);
+            patient = patient && self.quiescence.wait(SETTLE_PATIENCE);
         };
         settle();
         loop {

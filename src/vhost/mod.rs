@@ -29,10 +29,10 @@ pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
 use self::topology::policy::Policies;
-use crate::base::change_signal::Changes;
+use crate::base::change_signal::ChangeSignal;
 use crate::base::ids::ChannelId;
 use crate::base::ids::StoreId;
-use crate::base::memory_alarm::Memory;
+use crate::base::memory_alarm::MemoryAlarm;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
@@ -65,7 +65,7 @@ pub struct Shared {
     /// Deadlines of queues and exchanges.
     pub timers: Arc<Timers>,
     /// Octets held by all queues and exchanges.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<MemoryAlarm>,
     /// Faults that tests declare.
     pub(crate) faults: Arc<Registry>,
     /// What survives a restart is kept there.
@@ -77,7 +77,7 @@ pub struct Shared {
     /// What RabbitMQ 4.3 does not permit is refused.
     pub deny_deprecated: bool,
     /// Told of everything that is done.
-    pub changes: Arc<Changes>,
+    pub changes: Arc<ChangeSignal>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
     pub queue_memory_bytes_max: usize,
 }
@@ -271,10 +271,10 @@ impl VirtualHost {
     fn hand_to_store(&self, effects: &mut Effects) {
         let Some(store) = self.persistence() else { return };
         if !effects.gone.is_empty() {
-            store.settle(&mut effects.gone, false);
+            store.forget(&mut effects.gone, false);
         }
         if !effects.moved.is_empty() {
-            store.settle(&mut effects.moved, true);
+            store.forget(&mut effects.moved, true);
         }
         if !effects.returned.is_empty() {
             store.count_returns(&mut effects.returned);

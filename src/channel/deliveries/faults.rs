@@ -62,7 +62,7 @@ impl Deliveries {
             (Action::Delay(by), None) => {
                 if let Some(host) = self.watch.as_ref().and_then(|watch| watch.virtual_host()) {
                     let due = host.now() + *by;
-                    state.hold(due, delivery);
+                    state.delay(due, delivery);
                     self.wake_at(due, &host);
                 }
             }
@@ -117,7 +117,7 @@ impl State {
     }
 
     /// Holds a delivery back. Its source is not forgotten meanwhile.
-    fn hold(&mut self, due: Timestamp, delivery: Delivery) {
+    fn delay(&mut self, due: Timestamp, delivery: Delivery) {
         if let Some(source) = self.source(delivery.source) {
             source.count_delivery();
             let at = self.held.partition_point(|(other, _)| *other <= due);

@@ -273,7 +273,7 @@ impl Bridge {
 
     /// Counts the bodies that have come in part as memory.
     #[inline]
-    pub fn note_unfinished(&mut self, octets: usize) {
+    pub fn count_unfinished(&mut self, octets: usize) {
         let grown = octets as isize - self.unfinished_octets as isize;
         self.unfinished_octets = octets;
         self.broker.memory().add(grown);
@@ -368,7 +368,7 @@ impl Bridge {
     /// Ends everything that belongs to the connection.
     pub fn close(&mut self) {
         self.unflushed = None;
-        self.note_unfinished(0);
+        self.count_unfinished(0);
         for mut slot in std::mem::take(&mut self.channels) {
             slot.channel.close(&mut self.effects);
         }

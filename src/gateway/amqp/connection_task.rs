@@ -16,10 +16,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::base::wake::Wake;
 use crate::error::Error;
-use crate::gateway::alarm::Alarm;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::spare_buffers;
+use crate::gateway::connection_timer::ConnectionTimer;
 use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::node::Node;
 use crate::time::clock::Clock;
@@ -56,7 +56,7 @@ pub struct ConnectionTask<T> {
     clock: Clock,
     /// Taken from the outbox, partly written.
     writing: Output,
-    alarm: Alarm,
+    timer: ConnectionTimer,
     /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
     now_ms: u64,
     unfinished: Option<OwnedSemaphorePermit>,
@@ -76,7 +76,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         let outbox = Outbox::new();
         let now_ms = clock.now().as_millis();
         let protocol = Protocol::new(config, now_ms);
-        let alarm = Alarm::new(&clock, broker.timers());
+        let timer = ConnectionTimer::new(&clock, broker.timers());
         Self {
             socket,
             protocol,
@@ -85,7 +85,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             broker,
             clock,
             writing: Output::new(),
-            alarm,
+            timer,
             now_ms,
             unfinished: Some(unfinished),
             held_back: Vec::new(),
@@ -225,7 +225,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             self.unfinished = None;
         }
         let unfinished = self.protocol.unfinished_octets();
-        self.bridge.note_unfinished(unfinished);
+        self.bridge.count_unfinished(unfinished);
         let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
         if !publishes || self.blocked || !self.protocol.is_running() {
             return;
@@ -294,7 +294,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         }
         while let Some(deadline) = self.protocol.poll_timeout() {
             if deadline > now {
-                if self.alarm.poll(cx, now, deadline).is_ready() {
+                if self.timer.poll(cx, now, deadline).is_ready() {
                     // Meanwhile it is due; but first what has come by then is read.
                     cx.waker().wake_by_ref();
                 }
@@ -307,7 +307,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 return;
             }
         }
-        self.alarm.cancel();
+        self.timer.cancel();
     }
 }
 

@@ -99,7 +99,7 @@ impl Serving {
         let clock = broker.clock().clone();
         let unfinished = Arc::clone(&self.unfinished);
         let is_manual = matches!(clock, Clock::Manual(_));
-        let settling = Arc::clone(&broker.timers().settling);
+        let quiescence = Arc::clone(&broker.timers().quiescence);
         let task = Box::pin(async move {
             let Ok(unfinished) = unfinished.acquire_owned().await else { return };
             let peer = "in-memory stream".to_owned();
@@ -108,7 +108,7 @@ impl Serving {
             ConnectionTask::new(far, start).await;
         });
         if is_manual {
-            self.tasks.spawn_on(Watched::new(task, &settling), &self.runtime);
+            self.tasks.spawn_on(Watched::new(task, &quiescence), &self.runtime);
         } else {
             self.tasks.spawn_on(task, &self.runtime);
         }

@@ -32,7 +32,7 @@ pub use self::event::{DropReason, Event, EventKind, UsedBinding};
 pub use self::events::Events;
 pub use crate::message::deaths::DeathReason;
 
-use crate::base::change_signal::Changes;
+use crate::base::change_signal::ChangeSignal;
 use crate::message::Message;
 use crate::names::VirtualHostName;
 use crate::time::clock::Timestamp;
@@ -41,7 +41,7 @@ use crate::time::clock::Timestamp;
 pub struct Journal {
     capacity: usize,
     started_at: Timestamp,
-    changes: Arc<Changes>,
+    changes: Arc<ChangeSignal>,
     state: Mutex<State>,
 }
 
@@ -104,7 +104,7 @@ impl State {
 
 impl Journal {
     /// An empty journal that keeps `capacity` events; with 0 it is off.
-    pub(crate) fn new(capacity: usize, started_at: Timestamp, changes: Arc<Changes>) -> Self {
+    pub(crate) fn new(capacity: usize, started_at: Timestamp, changes: Arc<ChangeSignal>) -> Self {
         Self { capacity, started_at, changes, state: Mutex::default() }
     }
 

@@ -20,7 +20,7 @@ impl Lease {
         self.used_at = now;
     }
 
-    /// Changes how long the queue lives unused.
+    /// ChangeSignal how long the queue lives unused.
     pub fn set_expires_ms(&mut self, expires_ms: Option<u64>, now: Timestamp) {
         if self.expires_ms != expires_ms {
             *self = Self::new(expires_ms, now);

@@ -45,7 +45,7 @@ impl Hold {
     }
 
     /// The next message has gone out.
-    pub fn note_taken(&mut self) {
+    pub fn count_taken(&mut self) {
         match self.0.front_mut() {
             Some(Turn::Anybody(left)) if *left > 1 => *left -= 1,
             _ => drop(self.0.pop_front()),
@@ -61,7 +61,7 @@ impl Hold {
             Turn::Anybody(_) => consumers.next()?,
             Turn::Consumer(id) => consumers.choose(id)?,
         };
-        self.note_taken();
+        self.count_taken();
         Some(chosen)
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
-use crate::base::sequence_map::Ring;
+use crate::base::sequence_map::SequenceMap;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
@@ -138,7 +138,7 @@ fn order(arguments: &QueueArguments) -> Order {
 pub struct State {
     settings: Settings,
     pub(in crate::queue) ready: Ready,
-    pub(in crate::queue) unacked: Ring<Unacked>,
+    pub(in crate::queue) unacked: SequenceMap<Unacked>,
     pub(in crate::queue) consumers: Consumers,
     lease: Lease,
     /// Keys of the messages held, if no two may have the same.
@@ -172,7 +172,7 @@ impl State {
         let settings = Settings::new(arguments, &[]);
         Self {
             ready: Ready::new(order(arguments), storage.memory_bytes_max),
-            unacked: Ring::default(),
+            unacked: SequenceMap::default(),
             consumers: Consumers::new(arguments.single_active_consumer),
             lease: Lease::new(settings.expires_ms, now),
             settings,
@@ -418,7 +418,7 @@ impl State {
             return None;
         }
         let entry = self.pop_ready()?;
-        self.hold.iter_mut().for_each(Hold::note_taken);
+        self.hold.iter_mut().for_each(Hold::count_taken);
         self.expire(now, effects);
         self.ready.shrink();
         let id = if no_ack {

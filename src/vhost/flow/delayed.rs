@@ -27,7 +27,7 @@ struct Run {
 
 impl VirtualHost {
     /// Keeps a message for `ms` milliseconds.
-    pub(in crate::vhost) fn hold(
+    pub(in crate::vhost) fn delay(
         self: &Arc<Self>,
         exchange: &Arc<Exchange>,
         delays: &Delays,
@@ -53,7 +53,7 @@ impl VirtualHost {
             self.shared.memory.add(footprint);
         } else if let (Some(store), Some(number)) = (self.persistence(), number) {
             let gone = Gone { queue: exchange.store_id, first: number, last: number };
-            store.settle(&mut vec![gone], false);
+            store.forget(&mut vec![gone], false);
         }
         if let Some(deadline) = deadline {
             self.shared.timers.schedule(deadline, self, exchange);

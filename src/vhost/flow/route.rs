@@ -156,7 +156,7 @@ impl VirtualHost {
             && let Some(delays) = extension.delays()
             && let Some(ms) = delay_ms(headers)
         {
-            self.hold(exchange, delays, subject, headers, ms);
+            self.delay(exchange, delays, subject, headers, ms);
             return false;
         }
         let (is_duplicate, grown) = extension.is_duplicate(headers, self.now());

@@ -12,8 +12,8 @@ use tokio::time::{Instant, Sleep};
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::Timers;
 
-/// The one alarm of a connection. All times are milliseconds of its clock.
-pub enum Alarm {
+/// The one timer of a connection. All times are milliseconds of its clock.
+pub enum ConnectionTimer {
     Real {
         sleep: Pin<Box<Sleep>>,
         wake_at_ms: u64,
@@ -22,8 +22,8 @@ pub enum Alarm {
     Manual(crate::Sleep),
 }
 
-impl Alarm {
-    /// An alarm that is not set, for a connection on this clock.
+impl ConnectionTimer {
+    /// A timer that is not set, for a connection on this clock.
     pub fn new(clock: &Clock, timers: &Arc<Timers>) -> Self {
         match clock {
             Clock::System(_) => {
