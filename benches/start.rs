@@ -35,9 +35,9 @@ fn on_manual_clock() -> Broker {
 fn use_embedded(broker: &Broker) {
     let channel = broker.connect().expect("open").open_channel().expect("a channel");
     channel.queue_declare("q").expect("a queue");
-    let mut consumer = channel.basic_consume("q").expect("a consumer");
+    let consumer = channel.basic_consume("q").expect("a consumer");
     channel.basic_publish(Publish::to_queue("q").body("x")).expect("published");
-    consumer.next().expect("a delivery").ack().expect("acknowledged");
+    consumer.recv().expect("a delivery").ack().expect("acknowledged");
 }
 
 /// The shortest talk in AMQP: the protocol header, and connection.start.

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let consumer = connection.open_channel()?.basic_consume("billing")?;
     let billing = thread::spawn(move || -> leveret::Result<Vec<String>> {
         let mut billed = Vec::new();
-        for order in consumer.take(3) {
+        for order in consumer.iter().take(3) {
             billed.push(order.text());
             order.ack()?;
         }

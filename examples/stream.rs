@@ -3,22 +3,16 @@
 //!     cargo run --example stream
 
 use std::error::Error;
-use std::pin::{Pin, pin};
 
-use futures_core::Stream;
-use leveret::{Broker, Consumer, Delivery, Publish};
-
-/// What `StreamExt::next` of the futures crate does.
-async fn next(mut consumer: Pin<&mut Consumer>) -> Option<Delivery> {
-    std::future::poll_fn(|context| consumer.as_mut().poll_next(context)).await
-}
+use futures_util::StreamExt;
+use leveret::{Broker, Publish};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let broker = Broker::new();
     let channel = broker.connect()?.open_channel()?;
     channel.queue_declare("numbers")?;
-    let mut consumer = pin!(channel.basic_consume("numbers")?);
+    let mut consumer = channel.basic_consume("numbers")?;
 
     let publisher = channel.clone();
     let publishing = tokio::spawn(async move {
@@ -31,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut sum = 0;
     for _ in 1..=10 {
-        let delivery = next(consumer.as_mut()).await.ok_or("the consumer ended")?;
+        let delivery = consumer.next().await.ok_or("the consumer ended")?;
         sum += std::str::from_utf8(delivery.body())?.parse::<u32>()?;
         delivery.ack()?;
     }
@@ -41,6 +35,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The stream ends with its queue.
     channel.queue_delete("numbers")?;
-    assert!(next(consumer).await.is_none());
+    assert!(consumer.next().await.is_none());
     Ok(())
 }

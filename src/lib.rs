@@ -18,8 +18,8 @@
 //! let order = Publish::to_exchange("orders", "order.created").body("order 7").mandatory();
 //! assert!(matches!(channel.publish_and_confirm(order)?, Confirmed::Ack));
 //!
-//! // A consumer is an iterator that waits, and a `Stream` for whoever has a runtime.
-//! for delivery in channel.basic_consume("billing")?.take(1) {
+//! // A consumer is iterated over, which waits, or used as a `Stream` by whoever has a runtime.
+//! for delivery in channel.basic_consume("billing")?.iter().take(1) {
 //!     assert_eq!(delivery.body(), b"order 7");
 //!     delivery.ack()?;
 //! }
@@ -130,8 +130,8 @@ pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::embedded::{
-    Binding, Channel, Confirmed, Connection, Consumer, Delivery, Publish, QueuedMessage,
-    ReturnedMessage,
+    Binding, Channel, Confirmed, Connection, Consumer, Deliveries, Delivery, Publish,
+    QueuedMessage, ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]

@@ -1,5 +1,6 @@
 //! Consumers of an embedding program.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,8 +14,26 @@ use crate::embedded::inbox::{Inbox, Waiting};
 use crate::embedded::message::Delivery;
 use crate::names::ConsumerTag;
 
-/// A running consumer: an iterator that waits for deliveries, and a [`Stream`]. It takes no thread
-/// and no runtime.
+/// A running consumer. It takes no thread and no runtime: a thread waits for deliveries with
+/// [`Consumer::recv`] or iterates over them, a task uses the consumer as a [`Stream`].
+///
+/// ```
+/// use leveret::{Broker, Publish};
+///
+/// let broker = Broker::new();
+/// let channel = broker.connect()?.open_channel()?;
+/// channel.queue_declare("jobs")?;
+/// for job in ["a", "b", "c"] {
+///     channel.basic_publish(Publish::to_queue("jobs").body(job))?;
+/// }
+/// let consumer = channel.basic_consume("jobs")?;
+/// for delivery in consumer.iter().take(2) {
+///     delivery.ack()?;
+/// }
+/// // With `futures_util::StreamExt` in scope: consumer.next().await
+/// assert_eq!(consumer.recv().expect("a third job").body(), b"c");
+/// # Ok::<(), leveret::Error>(())
+/// ```
 ///
 /// It ends when the consumer is cancelled, its queue is deleted, or the channel, connection or
 /// broker is closed. Dropping it cancels the consumer; what was delivered and not taken goes back
@@ -31,6 +50,11 @@ impl Consumer {
     /// Consumer tag.
     pub fn tag(&self) -> &str {
         self.tag.as_str()
+    }
+
+    /// The deliveries, each waited for, until the consumer has ended.
+    pub fn iter(&self) -> Deliveries<&Self> {
+        Deliveries(self)
     }
 
     /// Waits for the next delivery. `None` when the consumer has ended.
@@ -77,11 +101,34 @@ impl fmt::Debug for Consumer {
     }
 }
 
-impl Iterator for Consumer {
+/// An iterator that waits for the deliveries of a consumer: its own, or of one that it borrows.
+#[derive(Debug)]
+#[must_use = "an iterator does nothing by itself"]
+pub struct Deliveries<C>(C);
+
+impl<C: Borrow<Consumer>> Iterator for Deliveries<C> {
     type Item = Delivery;
 
     fn next(&mut self) -> Option<Delivery> {
-        self.recv()
+        self.0.borrow().recv()
+    }
+}
+
+impl IntoIterator for Consumer {
+    type Item = Delivery;
+    type IntoIter = Deliveries<Self>;
+
+    fn into_iter(self) -> Deliveries<Self> {
+        Deliveries(self)
+    }
+}
+
+impl<'a> IntoIterator for &'a Consumer {
+    type Item = Delivery;
+    type IntoIter = Deliveries<&'a Consumer>;
+
+    fn into_iter(self) -> Deliveries<&'a Consumer> {
+        self.iter()
     }
 }
 

@@ -12,6 +12,6 @@ mod publish;
 
 pub use self::channel::{Binding, Channel, Confirmed};
 pub use self::connection::Connection;
-pub use self::consumer::Consumer;
+pub use self::consumer::{Consumer, Deliveries};
 pub use self::message::{Delivery, QueuedMessage, ReturnedMessage};
 pub use self::publish::Publish;

@@ -1,5 +1,6 @@
 //! Who gets what: turns, prefetch, priorities, exclusive and single active consumers.
 
+use futures_util::StreamExt;
 use leveret::{Channel, Consume, Consumer};
 
 use crate::support::{World, int, refusal, string, table, text, waiting};
@@ -232,4 +233,40 @@ fn a_single_active_consumer_without_credit_is_not_passed_over() {
     assert!(second.try_recv().is_none());
     a.ack().unwrap();
     assert_eq!(waiting(&first), ["b"]);
+}
+
+#[test]
+fn a_consumer_is_iterated_over_by_itself_or_by_reference() {
+    let world = World::new();
+    world.declare("q");
+    world.publish("q", ["a", "b", "c", "d"]);
+    let consumer = without_ack(&world.channel, "q");
+    let first: Vec<_> = consumer.iter().take(2).map(|delivery| text(&delivery)).collect();
+    assert_eq!(first, ["a", "b"]);
+    world.channel.queue_delete("q").unwrap();
+    let mut rest = Vec::new();
+    for delivery in &consumer {
+        rest.push(text(&delivery));
+    }
+    assert_eq!(rest, ["c", "d"]);
+    assert_eq!(consumer.into_iter().count(), 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_consumer_is_a_stream_that_ends_with_its_queue() {
+    let world = World::new();
+    world.declare("q");
+    let mut consumer = world.channel.basic_consume("q").unwrap();
+    let publisher = world.open_channel();
+    let publishing = tokio::spawn(async move {
+        publisher.basic_publish(leveret::Publish::to_queue("q").body("a")).unwrap();
+    });
+    let delivery = consumer.next().await.unwrap();
+    assert_eq!((text(&delivery).as_str(), world.counts("q").unacked), ("a", 1));
+    delivery.ack().unwrap();
+    publishing.await.unwrap();
+    world.publish("q", ["b", "c"]);
+    world.channel.queue_delete("q").unwrap();
+    let rest: Vec<_> = consumer.map(|delivery| text(&delivery)).collect().await;
+    assert_eq!(rest, ["b", "c"]);
 }

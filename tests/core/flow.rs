@@ -178,7 +178,7 @@ fn consume_until_none_left(
 ) -> BTreeSet<String> {
     channel.basic_qos(10).unwrap();
     let mut seen = BTreeSet::new();
-    for (turn, delivery) in channel.basic_consume("q").unwrap().enumerate() {
+    for (turn, delivery) in channel.basic_consume("q").unwrap().iter().enumerate() {
         if turn % 3 == 0 && !delivery.redelivered() {
             delivery.reject(true).unwrap();
             continue;

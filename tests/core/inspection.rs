@@ -107,7 +107,7 @@ fn after_a_reset_the_broker_is_as_at_first() {
     let held = world.get("q");
     let consumer = world.channel.basic_consume("q").unwrap();
     world.broker.reset().unwrap();
-    assert_eq!(consumer.count(), 1); // what it had before; then it has ended
+    assert_eq!(consumer.iter().count(), 1); // what it had before; then it has ended
     let host = world.broker.virtual_host("/").unwrap();
     assert!(host.queues().is_empty());
     assert_eq!(host.exchanges().len(), 7);

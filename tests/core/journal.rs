@@ -250,7 +250,7 @@ fn waiting_for_what_others_do() {
     publish(&channel, "in", "a");
     let worker = broker.connect().unwrap().open_channel().unwrap();
     std::thread::spawn(move || {
-        for delivery in worker.basic_consume("in").unwrap().take(2) {
+        for delivery in worker.basic_consume("in").unwrap().iter().take(2) {
             worker.basic_publish(Publish::to_queue("out").body("b")).unwrap();
             delivery.ack().unwrap();
         }

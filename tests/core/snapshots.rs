@@ -88,7 +88,7 @@ fn consumers_of_queues_that_stay_go_on() {
     world.declare("later");
     let later = world.channel.basic_consume("later").unwrap();
     world.broker.restore(&snapshot).unwrap();
-    assert_eq!(later.count(), 0); // its queue is gone, and it has ended
+    assert_eq!(later.iter().count(), 0); // its queue is gone, and it has ended
     assert_eq!(world.drain("own"), ["mine"]);
     // The queue is held, as it was.
     assert!(waiting(&consumer).is_empty());
@@ -308,7 +308,7 @@ fn what_is_refused_leaves_the_rest_in_order() {
     let channel = strict.connect().unwrap().open_channel().unwrap();
     channel.queue_declare("q").unwrap();
     let consumer = channel.basic_consume("q").unwrap();
-    let waiting = std::thread::spawn(move || consumer.count());
+    let waiting = std::thread::spawn(move || consumer.iter().count());
     channel.basic_publish(Publish::to_queue("q").body("a")).unwrap();
     assert_eq!(strict.restore(&snapshot).unwrap_err().reply_code(), 406);
     assert_eq!(waiting.join().unwrap(), 1); // its queue is gone, and it has heard of it

@@ -129,7 +129,7 @@ fn a_consumer_gets_a_backlog_from_disk() {
     let two = channel(&broker);
     two.basic_qos(50).unwrap();
     let consumer = two.basic_consume("q").unwrap();
-    for (number, delivery) in consumer.take(COUNT + 1).enumerate() {
+    for (number, delivery) in consumer.iter().take(COUNT + 1).enumerate() {
         assert_eq!(delivery.body(), body(number).as_bytes());
         delivery.ack().unwrap();
     }
@@ -159,7 +159,7 @@ fn the_journal_knows_a_message_again_that_was_on_disk() {
     while let Some(delivery) = one.basic_get("q").unwrap() {
         delivery.reject(false).unwrap();
     }
-    for delivery in one.basic_consume("dead").unwrap().take(COUNT + 1) {
+    for delivery in one.basic_consume("dead").unwrap().iter().take(COUNT + 1) {
         delivery.ack().unwrap();
     }
     let events = journal.events().of_message(&published);

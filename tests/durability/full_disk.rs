@@ -71,7 +71,7 @@ fn consumers_go_on_and_their_acknowledgements_bring_space_back() {
     let two = channel(&broker);
     two.basic_qos(10).unwrap();
     let mut taken = 0;
-    for delivery in two.basic_consume("q").unwrap().take(80) {
+    for delivery in two.basic_consume("q").unwrap().iter().take(80) {
         assert_eq!(delivery.body().len(), 1000);
         delivery.ack().unwrap();
         taken += 1;

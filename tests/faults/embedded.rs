@@ -57,17 +57,17 @@ fn deliveries_come_twice_or_late_or_end_the_channel() {
     faults.deliveries().nth(2).delay(Duration::from_secs(1));
     faults.deliveries().nth(3).close_channel(406, "enough");
     let channel = behind(&broker);
-    let mut consumer = channel.basic_consume("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
     put(&broker, "1");
-    let both = [consumer.next().unwrap(), consumer.next().unwrap()];
+    let both = [consumer.recv().unwrap(), consumer.recv().unwrap()];
     assert!(!both[0].redelivered() && both[1].redelivered());
     both.iter().for_each(|delivery| delivery.ack().unwrap());
     put(&broker, "2");
     assert!(consumer.try_recv().is_none());
     broker.advance(Duration::from_secs(1));
-    consumer.next().unwrap().ack().unwrap();
+    consumer.recv().unwrap().ack().unwrap();
     put(&broker, "3");
-    assert!(consumer.next().is_none());
+    assert!(consumer.recv().is_none());
     assert_eq!(drain(&broker), [("3".to_owned(), true)]);
     faults.assert_all_fired();
 }

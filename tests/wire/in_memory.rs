@@ -69,7 +69,7 @@ async fn a_caller_that_blocks_its_runtime_does_not_wait_for_itself() {
     let broker = Broker::new();
     let channel = broker.connect().unwrap().open_channel().unwrap();
     channel.queue_declare("q").unwrap();
-    let mut consumer = channel.basic_consume("q").unwrap();
+    let consumer = channel.basic_consume("q").unwrap();
     let mut stream = broker.connect_amqp().unwrap();
     stream.write_all(frames::HEADER).await.unwrap();
     let login = frames::start_ok("PLAIN", b"\0guest\0guest", &[]);
@@ -78,7 +78,7 @@ async fn a_caller_that_blocks_its_runtime_does_not_wait_for_itself() {
     }
     stream.write_all(&frames::channel_open(1)).await.unwrap();
     stream.write_all(&frames::publish(1, "q", b"over the stream")).await.unwrap();
-    assert_eq!(consumer.next().unwrap().body(), b"over the stream");
+    assert_eq!(consumer.recv().unwrap().body(), b"over the stream");
 }
 
 #[test]
