@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/embedded/", &["gateway", "tokio"]),
     ("protocol/src/", &["leveret", "leveret_storage", "tokio"]),
     ("storage/src/", &["leveret", "leveret_protocol", "amq_protocol", "tokio"]),
+    ("stream-protocol/src/", &["leveret", "leveret_protocol", "leveret_storage", "tokio"]),
 ];
 
 /// Where tokio may be named.
