@@ -297,6 +297,8 @@ impl Broker {
     /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
     /// clients to agree, then stops serving. Dropping the broker does the same without patience.
     pub fn close(&self, reason: &str, patience: Duration) {
+        let hosts = self.node.all_virtual_hosts();
+        hosts.iter().for_each(|host| host.stop_serving());
         let closing = self.node.connections.close_all(reason);
         #[cfg(feature = "gateway")]
         {
@@ -312,7 +314,6 @@ impl Broker {
         #[cfg(not(feature = "gateway"))]
         let _ = (closing, patience); // embedded connections end at once
         self.node.shared.timers.stop();
-        let hosts = self.node.all_virtual_hosts();
         if let Some(store) = self.node.persistence() {
             hosts.iter().for_each(|host| host.remember_histories());
             store.close();

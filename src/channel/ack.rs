@@ -4,7 +4,7 @@
 use crate::channel::deliveries::Unacked;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
-use crate::faults::{Method, Subject, Trigger};
+use crate::faults::{Method, Subject};
 use crate::queue::Settlement;
 use crate::queue::effects::Effects;
 
@@ -82,14 +82,11 @@ impl Channel {
         effects: &mut Effects,
     ) {
         let now = self.now();
-        let watch = &self.watch;
-        let watched = settlement == Settlement::Requeue && watch.watches(Trigger::REQUEUES);
         self.deliveries.by_queue(taken, |queue, group| {
-            let mut settlement = settlement;
-            let subject = Subject::queue(queue.name().as_str());
-            if watched && watch.meet(Trigger::Requeue, subject).is_some() {
-                settlement = Settlement::RequeueLast { first: queue.reserve(group.len()) };
-            }
+            let settlement = match settlement {
+                Settlement::Requeue => self.deliveries.way_back(queue, group.len(), settlement),
+                _ => settlement,
+            };
             queue.settle(group.iter().map(|(_, unacked)| unacked.id()), settlement, now, effects);
         });
         if self.deliveries.take_starved() {

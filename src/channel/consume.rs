@@ -14,7 +14,7 @@ use crate::names::ConsumerTag;
 use crate::queue::arguments::ArgumentError;
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
-use crate::queue::{Got, Queue, QueueType};
+use crate::queue::{Got, Queue, QueueType, Settlement};
 use crate::vhost::REPLY_TO;
 use crate::vhost::flow::reply_to::ReplyOutlet;
 use crate::vhost::topology::declare::random_name;
@@ -141,13 +141,25 @@ impl Channel {
     /// Ends a consumer; after this nothing is delivered to it. An unknown tag counts as ended.
     /// Errors: none, but what a fault has it.
     pub fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) -> Result<()> {
+        self.cancel_untaken(consumer_tag, Vec::new, effects)
+    }
+
+    /// As [`Channel::basic_cancel`]. The client has not seen the deliveries with the tags that
+    /// `untaken` tells once no more come: they are back before others are served.
+    pub fn cancel_untaken(
+        &mut self,
+        consumer_tag: &str,
+        untaken: impl FnOnce() -> Vec<u64>,
+        effects: &mut Effects,
+    ) -> Result<()> {
         self.flush(effects);
         self.meet(Method::BasicCancel, Subject::default(), effects)?;
         if self.reply_consumer.as_ref().is_some_and(|(tag, _)| tag.as_str() == consumer_tag) {
             self.drop_reply_consumer();
         }
         if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
-            consumer.queue.remove_consumer(consumer.id, self.now(), effects);
+            let left = || vec![(Settlement::Abandon, self.deliveries.withdraw(&untaken()))];
+            consumer.queue.remove_consumers(&[consumer.id], left, self.now(), effects);
             self.deliveries.end_consumer(consumer.source, &tag);
         }
         Ok(())

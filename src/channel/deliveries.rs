@@ -52,6 +52,9 @@ impl Source {
 /// In place of the number of a delivery that its queue has forgotten.
 const FORGOTTEN: u64 = 0;
 
+/// In place of the shared prefetch of a channel that is about to end: it takes nothing any more.
+const CLOSED: u32 = u32::MAX;
+
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unacked {
@@ -80,7 +83,8 @@ pub struct Deliveries {
     /// Faults that tests declare.
     watch: Option<Watch>,
     me: Weak<Self>,
-    /// Prefetch shared by all consumers (`global=true`); 0 for none.
+    /// Prefetch shared by all consumers (`global=true`); 0 for none. While it is used up those get
+    /// nothing either whose deliveries do not count against it.
     limit: AtomicU32,
     /// Deliveries to consumers that count against it.
     outstanding: AtomicU32,
@@ -184,6 +188,48 @@ impl Deliveries {
         }
     }
 
+    /// The channel is about to end: from now on nothing is handed out to its consumers. What a
+    /// queue is handing out at this moment still comes.
+    pub fn close(&self) {
+        self.limit.store(CLOSED, Ordering::SeqCst);
+    }
+
+    /// Takes all deliveries that are not settled, or those of one queue: their numbers by queue,
+    /// in order. For a channel that ends.
+    pub fn take_unsettled(&self, of: Option<&Arc<Queue>>) -> Vec<(Arc<Queue>, Vec<u64>)> {
+        let mut state = self.state.lock();
+        state.give_up_delays();
+        let State { unacked, sources, .. } = &mut *state;
+        let mut taken: Vec<Vec<u64>> = vec![Vec::new(); sources.len()];
+        for (tag, delivery) in unacked.drain() {
+            let source = delivery.source as usize;
+            let Some(Some(known)) = sources.get(source) else { continue };
+            if of.is_none_or(|queue| Arc::ptr_eq(queue, &known.queue)) {
+                taken.get_mut(source).into_iter().for_each(|ids| ids.push(delivery.id));
+            } else {
+                unacked.push(tag, delivery);
+            }
+        }
+        let taken = sources.iter().zip(taken).filter(|(_, ids)| !ids.is_empty());
+        taken.filter_map(|(source, ids)| Some((Arc::clone(&source.as_ref()?.queue), ids))).collect()
+    }
+
+    /// Takes back deliveries that the client never saw: the numbers of those that are not settled.
+    pub fn withdraw(&self, tags: &[u64]) -> Vec<u64> {
+        let mut state = self.state.lock();
+        let mut ids = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let Some(Unacked { source, id }) = state.unacked.remove(*tag) else { continue };
+            if let Some((_, true)) = state.settled(source, 1)
+                && id != FORGOTTEN
+            {
+                self.outstanding.fetch_sub(1, Ordering::SeqCst);
+            }
+            ids.push(id);
+        }
+        ids
+    }
+
     /// Groups settled deliveries by queue and hands each group to `settle`. Order within a queue
     /// is kept. Returns shared prefetch to the consumers.
     pub fn by_queue(
@@ -211,7 +257,7 @@ impl Deliveries {
 
     /// Sets the prefetch that all consumers share; 0 lifts it.
     pub fn set_limit(&self, prefetch_count: u32) {
-        self.limit.store(prefetch_count, Ordering::SeqCst);
+        self.limit.store(prefetch_count.min(CLOSED - 1), Ordering::SeqCst);
         self.starved.store(true, Ordering::SeqCst);
     }
 
@@ -232,7 +278,7 @@ impl Deliveries {
 
     fn has_credit(&self) -> bool {
         let limit = self.limit.load(Ordering::SeqCst);
-        limit == 0 || self.outstanding.load(Ordering::SeqCst) < limit
+        limit == 0 || limit != CLOSED && self.outstanding.load(Ordering::SeqCst) < limit
     }
 
     /// Takes a unit of the shared prefetch, unless none is left: several queues may try at once.
@@ -242,7 +288,7 @@ impl Deliveries {
             self.outstanding.fetch_add(1, Ordering::SeqCst);
             return true;
         }
-        let take = |taken| (taken < limit).then_some(taken + 1);
+        let take = |taken| (taken < limit && limit != CLOSED).then_some(taken + 1);
         self.outstanding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
     }
 

@@ -5,6 +5,7 @@ mod ack;
 mod confirms;
 mod consume;
 mod deliveries;
+mod ending;
 mod faults;
 mod noting;
 pub mod output;
@@ -26,13 +27,14 @@ use crate::base::ids::ChannelId;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ConsumerTag, QueueName};
+use crate::queue::Queue;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
-use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
 pub use self::consume::{Consume, GetOk};
+pub use self::ending::{Remains, give_back};
 #[cfg(feature = "gateway")]
 pub use self::faults::stop_reading;
 pub use self::watch::Watch;
@@ -96,29 +98,6 @@ impl Channel {
             reply_consumer: None,
             afterwards: None,
         }
-    }
-
-    /// Closes the channel: its consumers are cancelled, what was not acknowledged goes back.
-    pub fn close(&mut self, effects: &mut Effects) {
-        self.flush(effects);
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.close();
-        }
-        let now = self.now();
-        for consumer in std::mem::take(&mut self.consumers).into_values() {
-            consumer.queue.remove_consumer(consumer.id, now, effects);
-        }
-        self.drop_reply_consumer();
-        let mut taken = Vec::new();
-        if let Mode::Transaction(transaction) = &mut self.mode {
-            taken = std::mem::take(transaction).roll_back(effects);
-        }
-        self.deliveries.give_up_delays();
-        // Tag 0 with multiple is never unknown.
-        let _ = self.deliveries.take(0, true, &mut taken);
-        taken.sort_unstable_by_key(|(tag, _)| *tag);
-        self.settle(&taken, Settlement::Requeue, effects);
-        self.virtual_host().run_without_waking(effects);
     }
 
     fn virtual_host(&self) -> &Arc<VirtualHost> {

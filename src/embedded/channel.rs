@@ -8,7 +8,7 @@ use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::encode_properties;
 use parking_lot::Mutex;
 
-use crate::channel::{Channel as Core, Consume, GetOk};
+use crate::channel::{Channel as Core, Consume, GetOk, Remains};
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::Consumer;
 use crate::embedded::inbox::{Inbox, Mailbox};
@@ -111,6 +111,7 @@ impl ChannelInner {
         result
     }
 
+    /// Ends the channel by itself.
     pub(super) fn close(&self) {
         let mut core = self.core.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
@@ -120,6 +121,23 @@ impl ChannelInner {
         core.close(&mut effects);
         drop(core);
         self.connection.session.virtual_host.run(&mut effects);
+        self.close_mailbox();
+    }
+
+    /// The channel is about to end, with others.
+    pub(super) fn stop_deliveries(&self) {
+        self.core.lock().stop_deliveries();
+    }
+
+    /// Ends the channel; returns what it leaves, unless it has ended before.
+    pub(super) fn end(&self, effects: &mut Effects) -> Option<Remains> {
+        let mut core = self.core.lock();
+        let was_open = !self.closed.swap(true, Ordering::AcqRel);
+        was_open.then(|| core.end(effects))
+    }
+
+    /// Nothing comes any more, to whoever waits.
+    pub(super) fn close_mailbox(&self) {
         self.mailbox.close_all();
     }
 
@@ -142,18 +160,22 @@ impl ChannelInner {
 
     /// Ends a consumer: what nobody took goes back, unless it needs no acknowledgement.
     pub(super) fn cancel(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>, no_ack: bool) {
+        let untaken = || {
+            let mut tags = Vec::new();
+            while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
+                self.mailbox.count_taken();
+                tags.push(waiting.delivery_tag);
+            }
+            if no_ack { Vec::new() } else { tags }
+        };
         if self.mailbox.is_open(tag, inbox) {
-            // As above.
-            let _ = self.apply(|core, effects| core.basic_cancel(tag.as_str(), effects));
+            // Fails only when the channel is closed, and then there is nothing to go on with.
+            let _ = self.apply(|core, effects| core.cancel_untaken(tag.as_str(), untaken, effects));
             self.mailbox.close(tag);
         }
-        while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
-            self.mailbox.count_taken();
-            if !no_ack {
-                let tag = waiting.delivery_tag;
-                // Whatever is unknown by now was settled by other means.
-                let _ = self.apply(|core, effects| core.basic_reject(tag, true, effects));
-            }
+        for tag in untaken() {
+            // Whatever is unknown by now was settled by other means.
+            let _ = self.apply(|core, effects| core.basic_reject(tag, true, effects));
         }
         self.resume_starved();
     }
@@ -163,7 +185,7 @@ impl ChannelInner {
     }
 
     /// Ends what an error ends.
-    pub(super) fn end(&self, error: &Error) {
+    pub(super) fn end_for(&self, error: &Error) {
         match error.scope() {
             Scope::Channel => self.close(),
             Scope::Connection => {

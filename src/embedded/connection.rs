@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::access::User;
+use crate::channel::give_back;
 use crate::channel::session::Session;
 use crate::embedded::channel::{Channel, ChannelInner};
 use crate::error::{Error, Result, Scope};
@@ -94,11 +95,15 @@ impl ConnectionInner {
             return;
         }
         let channels = std::mem::take(&mut *self.channels.lock());
-        for channel in channels.iter().filter_map(Weak::upgrade) {
-            channel.close();
-        }
-        let mut effects = Effects::new();
+        let channels: Vec<_> = channels.iter().filter_map(Weak::upgrade).collect();
+        channels.iter().for_each(|channel| channel.stop_deliveries());
         let host = &self.session.virtual_host;
+        let mut effects = Effects::new();
+        let remains = channels.iter().filter_map(|channel| channel.end(&mut effects));
+        let remains: Vec<_> = remains.collect();
+        give_back(&remains, host.now(), &mut effects);
+        host.run(&mut effects);
+        channels.iter().for_each(|channel| channel.close_mailbox());
         host.delete_owned(&self.session.actor, &mut effects);
         host.run(&mut effects);
         self.broker.connections.unregister(self.session.id());

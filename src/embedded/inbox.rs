@@ -208,7 +208,7 @@ struct Ending {
 impl Wake for Ending {
     fn wake(&self) {
         if let Some(channel) = self.channel.upgrade() {
-            channel.end(&self.error);
+            channel.end_for(&self.error);
         }
     }
 }

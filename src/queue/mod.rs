@@ -422,15 +422,25 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        self.apply(now, effects, |state, effects| {
+            self.settle_in(state, ids, settlement, now, effects);
+        });
+    }
+
+    fn settle_in(
+        &self,
+        state: &mut State,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
         let Some(journal) = &self.journal else {
-            self.apply(now, effects, |state, effects| state.settle(ids, settlement, now, effects));
-            return;
+            return state.settle(ids, settlement, now, effects);
         };
         let ids: Vec<u64> = ids.into_iter().collect();
-        self.apply(now, effects, |state, effects| {
-            self.note_settled(journal, state, &ids, settlement, now);
-            state.settle(ids, settlement, now, effects);
-        });
+        self.note_settled(journal, state, &ids, settlement, now);
+        state.settle(ids, settlement, now, effects);
     }
 
     /// Registers a consumer. It gets its first message when it is resumed.
@@ -450,18 +460,28 @@ impl Queue {
         Ok(id)
     }
 
-    /// Removes a consumer; after this it gets nothing more.
-    pub fn remove_consumer(
+    /// Removes consumers that end together, then settles what they had, or what else comes back
+    /// with them, before anybody else is served. `left` is asked for it when they get nothing
+    /// more; the queue is locked by then.
+    pub fn remove_consumers(
         self: &Arc<Self>,
-        id: ConsumerId,
+        consumers: &[ConsumerId],
+        left: impl FnOnce() -> Vec<(Settlement, Vec<u64>)>,
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let last = self.apply(now, effects, |state, _| {
-            self.note_consumer(state, id, false, now);
-            state.remove_consumer(id, now)
+        let was_last = self.apply(now, effects, |state, effects| {
+            let mut was_last = false;
+            for &id in consumers {
+                self.note_consumer(state, id, false, now);
+                was_last |= state.remove_consumer(id, now);
+            }
+            for (settlement, ids) in left() {
+                self.settle_in(state, ids, settlement, now, effects);
+            }
+            was_last
         });
-        if last && self.attributes.auto_delete && !self.is_deleted() {
+        if was_last && self.attributes.auto_delete && !self.is_deleted() {
             effects.deletions.push(Arc::clone(self));
         }
     }

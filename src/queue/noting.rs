@@ -89,7 +89,7 @@ impl Queue {
             let queue = self.name.clone();
             let kind = match settlement {
                 Settlement::Ack => EventKind::Acked { queue },
-                Settlement::Requeue | Settlement::RequeueLast { .. } => {
+                Settlement::Requeue | Settlement::Abandon | Settlement::RequeueLast { .. } => {
                     EventKind::Requeued { queue }
                 }
                 Settlement::Reject => EventKind::Rejected { queue },

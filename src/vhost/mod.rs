@@ -316,6 +316,16 @@ impl VirtualHost {
         }
     }
 
+    /// The broker is about to end all connections, one after the other: what the first ones give
+    /// back does not go to those that are next.
+    pub(crate) fn stop_serving(self: &Arc<Self>) {
+        let mut effects = Effects::new();
+        for queue in self.queues() {
+            queue.set_held(true, self.now(), &mut effects);
+        }
+        self.run(&mut effects);
+    }
+
     /// Lets go of everything, so that exchanges bound in a circle do not keep each other alive.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);

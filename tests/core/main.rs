@@ -17,6 +17,7 @@ mod confirms;
 mod consumers;
 mod dead_letters;
 mod deprecated;
+mod endings;
 mod exchanges;
 mod explain;
 mod extensions;

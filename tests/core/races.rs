@@ -222,10 +222,17 @@ fn a_restored_broker_counts_what_it_has_whatever_happens_meanwhile() {
     world.publish("q", ["a", "b", "c"]);
     let snapshot = world.broker.snapshot().unwrap();
     let is_over = AtomicBool::new(false);
+    // The other worker may delete the queue at any time.
+    let consume = |channel: &leveret::Channel| loop {
+        channel.queue_declare("q").unwrap();
+        if let Ok(consumer) = channel.basic_consume("q") {
+            break consumer;
+        }
+    };
     let work = || {
         let channel = world.open_channel();
         channel.basic_qos_global(5).unwrap();
-        let mut consumer = channel.basic_consume("q").unwrap();
+        let mut consumer = consume(&channel);
         for turn in 1_usize.. {
             if is_over.load(Ordering::Relaxed) {
                 break;
@@ -242,8 +249,7 @@ fn a_restored_broker_counts_what_it_has_whatever_happens_meanwhile() {
             let _ = channel.basic_get("once").map(|got| got.map(|delivery| delivery.ack()));
             if turn % 100 == 0 {
                 channel.queue_delete("q").unwrap();
-                channel.queue_declare("q").unwrap();
-                consumer = channel.basic_consume("q").unwrap();
+                consumer = consume(&channel);
             }
         }
         // The limit is neither used up nor exceeded.

@@ -182,6 +182,34 @@ fn quorum_queues_keep_every_message_and_count_returns() {
 }
 
 #[test]
+fn a_stop_gives_nothing_to_connections_that_are_about_to_end() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let publisher = channel(&broker);
+    publisher.queue_declare_with(&quorum("q")).unwrap();
+    let consumers: Vec<_> = (0..5)
+        .map(|_| {
+            let channel = channel(&broker);
+            channel.basic_qos(1).unwrap();
+            channel.basic_consume("q").unwrap()
+        })
+        .collect();
+    for number in 0..10 {
+        confirm(&publisher, Publish::to_queue("q").body(number.to_string()));
+    }
+    drop(publisher);
+    drop(broker);
+    drop(consumers);
+    let broker = directory.open();
+    let channel = channel(&broker);
+    for number in 0..10 {
+        let message = channel.basic_get("q").unwrap().unwrap();
+        assert_eq!(message.text(), number.to_string());
+        assert_eq!(message.delivery_count(), (number < 5).then_some(1), "{number}");
+    }
+}
+
+#[test]
 fn delayed_messages_are_kept() {
     let directory = Directory::new();
     let broker = directory.open();

@@ -142,6 +142,11 @@ pub fn consume(channel: u16, queue: &str, tag: &str, no_ack: bool) -> Vec<u8> {
     on_basic(channel, basic::AMQPMethod::Consume(consume))
 }
 
+pub fn qos(channel: u16, prefetch_count: u16) -> Vec<u8> {
+    let qos = basic::Qos { prefetch_count, global: false };
+    method(channel, AMQPClass::Basic(basic::AMQPMethod::Qos(qos)))
+}
+
 pub fn cancel(channel: u16, tag: &str) -> Vec<u8> {
     let cancel = basic::Cancel { consumer_tag: tag.into(), nowait: false };
     on_basic(channel, basic::AMQPMethod::Cancel(cancel))

@@ -37,6 +37,34 @@ fn a_dropped_socket_gives_everything_back() {
 }
 
 #[test]
+fn a_dropped_socket_does_not_feed_its_own_channels() {
+    const CHANNELS: u16 = 10;
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    for number in 1..=CHANNELS {
+        if number > 1 {
+            client.open_channel(number);
+        }
+        client.ask(&frames::qos(number, 1));
+        client.ask(&frames::consume(number, "q", "c", false));
+    }
+    let mut publisher = Client::with_channel(address);
+    for number in 0..2 * CHANNELS {
+        publisher.send(&frames::publish(1, "q", number.to_string().as_bytes()));
+    }
+    let sent: Vec<_> = (0..CHANNELS).map(|_| client.content().body).collect();
+    drop(client);
+    wait_until("the messages are back", || counts(&broker, "q").consumers == 0);
+    publisher.consume("q", "c", true);
+    for number in 0..2 * CHANNELS {
+        let content = publisher.content();
+        assert_eq!(content.body, number.to_string().into_bytes());
+        assert_eq!(content.delivery().redelivered, sent.contains(&content.body), "{number}");
+    }
+}
+
+#[test]
 fn close_tells_all_and_waits_for_their_agreement() {
     let (broker, address) = listening(Limits::default());
     let mut clients: Vec<Client> = (0..3).map(|_| Client::with_channel(address)).collect();

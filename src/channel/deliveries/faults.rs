@@ -7,9 +7,9 @@ use crate::base::wake::Wakeups;
 use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::faults::{Action, Phase, Subject, Trigger};
-use crate::queue::Settlement;
 use crate::queue::consumers::Delivery;
 use crate::queue::effects::Effects;
+use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
 use crate::time::timers::Sleeper;
 use crate::vhost::VirtualHost;
@@ -76,16 +76,13 @@ impl Deliveries {
         }
     }
 
-    /// What is held back counts as delivered: the channel is about to close.
-    pub fn give_up_delays(&self) {
-        let mut state = self.state.lock();
-        for (_, delivery) in std::mem::take(&mut state.held) {
-            if delivery.id != 0 {
-                state.last_tag += 1;
-                let unacked = Unacked { source: delivery.source, id: delivery.id };
-                let tag = state.last_tag;
-                state.unacked.push(tag, unacked);
-            }
+    /// How messages go back to a queue: as `settlement` says, unless a rule has it otherwise.
+    pub fn way_back(&self, queue: &Queue, count: usize, settlement: Settlement) -> Settlement {
+        let watch = self.watch.as_ref().filter(|watch| watch.watches(Trigger::REQUEUES));
+        let subject = || Subject::queue(queue.name().as_str());
+        match watch.and_then(|watch| watch.meet(Trigger::Requeue, subject())) {
+            Some(_) => Settlement::RequeueLast { first: queue.reserve(count) },
+            None => settlement,
         }
     }
 }
@@ -114,6 +111,16 @@ impl State {
             message: &entry.message,
         };
         output.deliver(&mut std::iter::once(outgoing), wakeups);
+    }
+
+    /// What is held back counts as delivered: the channel is about to close.
+    pub(super) fn give_up_delays(&mut self) {
+        for (_, Delivery { source, id, .. }) in std::mem::take(&mut self.held) {
+            if id != 0 {
+                self.last_tag += 1;
+                self.unacked.push(self.last_tag, Unacked { source, id });
+            }
+        }
     }
 
     /// Holds a delivery back. Its source is not forgotten meanwhile.

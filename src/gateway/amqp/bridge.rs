@@ -8,8 +8,8 @@ use leveret_protocol::{Connection as Protocol, Event, sasl};
 
 use crate::access::User;
 use crate::base::ids::ConnectionId;
-use crate::channel::Channel;
 use crate::channel::session::Session;
+use crate::channel::{Channel, give_back};
 use crate::error::{Error, Scope};
 use crate::faults::Method;
 use crate::gateway::amqp::faults;
@@ -369,10 +369,13 @@ impl Bridge {
     pub fn close(&mut self) {
         self.unflushed = None;
         self.count_unfinished(0);
-        for mut slot in std::mem::take(&mut self.channels) {
-            slot.channel.close(&mut self.effects);
-        }
+        let mut slots = std::mem::take(&mut self.channels);
+        slots.iter().for_each(|slot| slot.channel.stop_deliveries());
+        let remains = slots.iter_mut().map(|slot| slot.channel.end(&mut self.effects));
+        let remains: Vec<_> = remains.collect();
         if let Some(session) = self.session.take() {
+            give_back(&remains, session.virtual_host.now(), &mut self.effects);
+            session.virtual_host.run_without_waking(&mut self.effects);
             session.close();
             session.virtual_host.delete_owned(&session.actor, &mut self.effects);
             session.virtual_host.run(&mut self.effects);

@@ -459,7 +459,7 @@ impl World {
             item.place = match settlement {
                 Settlement::Ack => Place::Gone(Fate::Acked),
                 Settlement::Reject => Place::Dying,
-                Settlement::Requeue | Settlement::RequeueLast { .. } => {
+                Settlement::Requeue | Settlement::Abandon | Settlement::RequeueLast { .. } => {
                     item.returns += 1;
                     if limit.is_exceeded(item.returns) { Place::Dying } else { Place::Ready }
                 }

@@ -68,6 +68,8 @@ pub enum Settlement {
     Ack,
     /// Back to their original position `[amqp 0-9-1 basic.reject]`.
     Requeue,
+    /// The same without anybody having asked for it: the channel has ended.
+    Abandon,
     /// Back to the end, with numbers from `first` on; what is stored keeps its number, and with it
     /// its position.
     RequeueLast {
@@ -85,7 +87,7 @@ impl Settlement {
     }
 
     fn returns(self) -> bool {
-        matches!(self, Self::Requeue | Self::RequeueLast { .. })
+        matches!(self, Self::Requeue | Self::Abandon | Self::RequeueLast { .. })
     }
 }
 
@@ -454,7 +456,7 @@ impl State {
             }
             match settlement {
                 Settlement::Ack => self.note_gone(&entry, effects),
-                Settlement::Requeue => returned.push(entry),
+                Settlement::Requeue | Settlement::Abandon => returned.push(entry),
                 Settlement::RequeueLast { first } => {
                     if !entry.stored {
                         entry.sequence = first + returned.len() as u64;
