@@ -294,7 +294,7 @@ impl Deliveries {
 
     /// Whether a delivery is taken now; it then has its unit of the shared prefetch.
     fn try_reserve(&self, no_ack: bool) -> bool {
-        self.output.has_room() && (no_ack || self.take_credit())
+        self.output.has_room() && if no_ack { self.has_credit() } else { self.take_credit() }
     }
 
     /// Sets or removes the consumer of direct replies.

@@ -102,6 +102,28 @@ fn prefetch_does_not_hold_back_consumers_without_acknowledgement() {
 }
 
 #[test]
+fn a_global_prefetch_that_is_used_up_holds_back_consumers_without_acknowledgement() {
+    let world = World::new();
+    world.declare("p");
+    world.declare("q");
+    world.channel.basic_qos_global(2).unwrap();
+    let counted = world.channel.basic_consume("p").unwrap();
+    let free = without_ack(&world.channel, "q");
+    world.publish("q", ["a", "b", "c"]);
+    assert_eq!(waiting(&free), ["a", "b", "c"], "they do not use it up");
+    world.publish("p", ["1", "2", "3"]);
+    world.publish("q", ["d", "e"]);
+    assert!(waiting(&free).is_empty());
+    world.channel.basic_ack(0, true).unwrap();
+    assert_eq!(waiting(&counted), ["1", "2", "3"]);
+    assert_eq!(waiting(&free), ["d", "e"]);
+    world.publish("p", ["4"]);
+    world.publish("q", ["f"]);
+    world.channel.basic_qos_global(0).unwrap();
+    assert_eq!(waiting(&free), ["f"], "there is no limit any more");
+}
+
+#[test]
 fn higher_priorities_are_served_while_they_have_credit() {
     let world = World::new();
     world.declare("q");
