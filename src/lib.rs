@@ -161,9 +161,15 @@ pub use amq_protocol::types::{AMQPValue, FieldTable};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
+    pub use crate::channel::status::*;
     pub use crate::exchange::matching::header_matches;
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;
+    pub use crate::insight::statistics::history::*;
+    pub use crate::insight::statistics::tally::*;
+    pub use crate::insight::statistics::totals::*;
+    pub use crate::insight::statistics::*;
+    pub use crate::node::status::*;
     pub use crate::persist::messages::Meta;
     pub use crate::persist::recovery::Records;
 }

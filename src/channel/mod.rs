@@ -12,6 +12,7 @@ pub mod output;
 mod publish;
 mod resources;
 pub(crate) mod session;
+pub mod status;
 mod transaction;
 mod watch;
 

@@ -1,5 +1,7 @@
-//! What a broker tells of itself, to tests above all: the journal, lint findings, explanations.
+//! What a broker tells of itself, to tests and to whoever operates it: the journal, lint findings,
+//! explanations, statistics.
 
 pub mod explanation;
 pub mod journal;
 pub mod lint;
+pub mod statistics;

@@ -4,6 +4,7 @@ pub(crate) mod connections;
 pub(crate) mod disk_alarm;
 pub(crate) mod import;
 pub(crate) mod power;
+pub(crate) mod status;
 
 use std::sync::{Arc, OnceLock};
 

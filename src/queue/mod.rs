@@ -9,6 +9,7 @@ pub mod effects;
 pub mod fifo;
 mod noting;
 pub mod settings;
+pub mod status;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
