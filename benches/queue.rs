@@ -114,7 +114,7 @@ fn embedded(criterion: &mut Criterion) {
         let (_broker, channel) = open();
         bencher.iter(|| {
             for _ in 0..ROUND {
-                assert!(channel.publish_and_confirm(publish.clone()).expect("a publish").is_ack());
+                assert!(channel.publish(publish.clone()).wait().expect("a publish").is_ack());
                 channel.basic_get_no_ack("q").expect("a queue").expect("a message");
             }
         });

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for number in 1..=3 {
         let order = Publish::to_exchange("orders", "order.created").body(format!("order {number}"));
-        match channel.publish_and_confirm(order.mandatory())? {
+        match channel.publish(order.mandatory()).wait()? {
             Confirmed::Ack => println!("order {number}: accepted"),
             Confirmed::Nack => println!("order {number}: a queue refused it"),
             Confirmed::Returned(message) => println!("nobody wants {message:?}"),

@@ -1,4 +1,5 @@
-//! A consumer as a `Stream`, in a program that runs on tokio. leveret itself needs no runtime here.
+//! Confirms that are awaited and a consumer that is a `Stream`, in a program that runs on tokio.
+//! leveret itself needs no runtime here.
 //!
 //!     cargo run --example stream
 
@@ -17,8 +18,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let publisher = channel.clone();
     let publishing = tokio::spawn(async move {
         for number in 1..=10_u32 {
-            publisher.basic_publish(Publish::to_queue("numbers").body(number.to_string()))?;
-            tokio::task::yield_now().await;
+            let publish = Publish::to_queue("numbers").body(number.to_string());
+            assert!(publisher.publish(publish).await?.is_ack());
         }
         Ok::<_, leveret::Error>(())
     });

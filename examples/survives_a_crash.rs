@@ -27,7 +27,7 @@ impl Outbox {
         while let Some((id, order)) = self.orders.first_key_value() {
             let publish = Publish::to_queue("orders").body(*order).persistent().message_id(id);
             self.sent += 1;
-            if channel.publish_and_confirm(publish)?.is_ack() {
+            if channel.publish(publish).wait()?.is_ack() {
                 self.orders.pop_first();
             }
         }

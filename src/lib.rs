@@ -14,9 +14,9 @@
 //! channel.queue_declare("billing")?;
 //! channel.queue_bind("billing", "orders", "order.#")?;
 //!
-//! // Publish, and know that the queue has it.
+//! // Publish, and know that the queue has it. A task would write `.await` in place of `.wait()`.
 //! let order = Publish::to_exchange("orders", "order.created").body("order 7").mandatory();
-//! assert!(matches!(channel.publish_and_confirm(order)?, Confirmed::Ack));
+//! assert!(matches!(channel.publish(order).wait()?, Confirmed::Ack));
 //!
 //! // A consumer is iterated over, which waits, or used as a `Stream` by whoever has a runtime.
 //! for delivery in channel.basic_consume("billing")?.iter().take(1) {
@@ -58,7 +58,7 @@
 //! let durable = QueueDeclare { queue: "jobs".into(), durable: true, ..QueueDeclare::default() };
 //! channel.queue_declare_with(&durable)?;
 //! let job = Publish::to_queue("jobs").body("7").persistent();
-//! assert!(channel.publish_and_confirm(job)?.is_ack());
+//! assert!(channel.publish(job).wait()?.is_ack());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -130,7 +130,7 @@ pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::embedded::{
-    Binding, Channel, Confirmed, Connection, Consumer, Deliveries, Delivery, Publish,
+    Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery, Publish,
     QueuedMessage, ReturnedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};

@@ -272,7 +272,8 @@ async fn the_owner_of_a_delivery_is_known_by_its_name_and_gets_what_is_let_go() 
     let (first, second) =
         (two.create_channel().await.unwrap(), two.create_channel().await.unwrap());
     declare(&first, "q", FieldTable::default()).await;
-    let fill = |body: &'static str| broker.publish(Publish::to_queue("q").body(body)).unwrap();
+    let fill =
+        |body: &'static str| broker.publish(Publish::to_queue("q").body(body)).wait().unwrap();
     assert!(fill("got").is_ack());
     first.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
     let mut consumers = Vec::new();

@@ -9,6 +9,7 @@ use leveret_protocol::properties::encode_properties;
 use parking_lot::Mutex;
 
 use crate::channel::{Channel as Core, Consume, GetOk, Remains};
+use crate::embedded::confirming::{Confirming, Outcomes};
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::Consumer;
 use crate::embedded::inbox::{Inbox, Mailbox};
@@ -22,7 +23,8 @@ use crate::queue::effects::Effects;
 use crate::vhost::{self, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used
-/// from any thread, and closes when the last clone, consumer and delivery is gone.
+/// from any thread, and closes when the last clone, consumer, delivery and expected confirm is
+/// gone.
 ///
 /// Besides the errors that a method names, all of them give 504 ([`Error::ChannelClosed`]) when
 /// the channel, its connection or the broker was closed. An error leaves the channel open.
@@ -38,19 +40,6 @@ pub(super) struct ChannelInner {
     closed: AtomicBool,
 }
 
-/// What became of a confirmed publish.
-#[derive(Clone, Debug)]
-#[must_use = "a publish may have been refused or returned"]
-pub enum Confirmed {
-    /// All queues that the message was routed to have it. Unroutable messages count as well,
-    /// unless they are mandatory.
-    Ack,
-    /// A queue refused it: it is full and rejects publishes.
-    Nack,
-    /// It was mandatory and no queue got it.
-    Returned(ReturnedMessage),
-}
-
 /// Names that bind an exchange to a queue or to another exchange.
 #[derive(Clone, Debug, Default)]
 pub struct Binding {
@@ -60,13 +49,6 @@ pub struct Binding {
     pub routing_key: String,
     /// Arguments, such as those of a headers exchange.
     pub arguments: FieldTable,
-}
-
-impl Confirmed {
-    /// Whether the message is where it should be.
-    pub fn is_ack(&self) -> bool {
-        matches!(self, Self::Ack)
-    }
 }
 
 impl ChannelInner {
@@ -178,6 +160,10 @@ impl ChannelInner {
             let _ = self.apply(|core, effects| core.basic_reject(tag, true, effects));
         }
         self.resume_starved();
+    }
+
+    pub(super) fn outcomes(&self) -> &Outcomes {
+        self.mailbox.outcomes()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -296,18 +282,38 @@ impl Channel {
         })
     }
 
-    /// Publishes a message. When this returns it is in its queues, or delivered; or dropped, if no
-    /// binding matches and it is not mandatory. Errors: 403, 404 for the exchange, 406.
+    /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
+    /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
+    /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
     pub fn basic_publish(&self, publish: Publish) -> Result<()> {
         let mut published = self.0.published.lock();
-        self.publish(&publish)?;
+        self.wait_for_room();
+        self.0.apply(|core, effects| hand_over(core, &publish, effects))?;
         *published += 1;
+        if self.0.confirming.load(Ordering::Acquire) {
+            self.0.outcomes().forget(*published);
+        }
         Ok(())
     }
 
-    fn publish(&self, publish: &Publish) -> Result<()> {
-        self.wait_for_room();
-        self.0.apply(|core, effects| hand_over(core, publish, effects))
+    /// Publishes a message on a channel that from now on confirms publishes `[rabbitmq confirms]`,
+    /// and gives the confirm that is to come, to be awaited or waited for. No thread waits for a
+    /// disk here; who publishes more than fits into memory has to wait for confirms now and then.
+    ///
+    /// Errors, which come in place of the confirm: 403, 404 for the exchange, 406 also on a
+    /// transactional channel.
+    pub fn publish(&self, publish: Publish) -> Confirming {
+        self.publish_confirmed(&publish).unwrap_or_else(Confirming::failed)
+    }
+
+    fn publish_confirmed(&self, publish: &Publish) -> Result<Confirming> {
+        let mut published = self.0.published.lock();
+        self.confirm_from_here(&mut published)?;
+        let returned_before = self.0.mailbox.returned_total();
+        self.0.apply(|core, effects| hand_over(core, publish, effects))?;
+        *published += 1;
+        let returned = self.0.mailbox.take_returned_since(returned_before);
+        Ok(Confirming::new(&self.0, *published, returned))
     }
 
     fn wait_for_room(&self) {
@@ -328,8 +334,8 @@ impl Channel {
 
     /// Publishes messages in order, and waits once for the confirms of all of them, on a channel
     /// that from now on confirms publishes. Tells how many are where they should be: as
-    /// [`Confirmed::is_ack`] of each. Errors: as [`Channel::publish_and_confirm`]; those before
-    /// the one that fails are published.
+    /// [`Confirmed::is_ack`](crate::Confirmed::is_ack) of each. Errors: as [`Channel::publish`];
+    /// those before the one that fails are published.
     pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
         let mut published = self.0.published.lock();
         self.confirm_from_here(&mut published)?;
@@ -355,31 +361,10 @@ impl Channel {
         drop(published);
         let mut confirmed = 0;
         for number in before + 1..=last {
-            let settled = self.0.mailbox.wait_settled(number, || self.0.is_closed());
-            confirmed += usize::from(settled.ok_or(Error::ChannelClosed)?);
+            let accepted = self.0.outcomes().wait_concluded(number, || self.0.is_closed());
+            confirmed += usize::from(accepted.ok_or(Error::ChannelClosed)?);
         }
         Ok(confirmed.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
-    }
-
-    /// Publishes a message and waits for its confirm, on a channel that from now on confirms
-    /// publishes `[rabbitmq confirms]`. Errors: 403, 404, 406 also on a transactional channel.
-    pub fn publish_and_confirm(&self, publish: Publish) -> Result<Confirmed> {
-        let mut published = self.0.published.lock();
-        self.confirm_from_here(&mut published)?;
-        let returned_before = self.0.mailbox.returned_total();
-        self.publish(&publish)?;
-        *published += 1;
-        let number = *published;
-        let returned = self.0.mailbox.take_returned_since(returned_before);
-        drop(published);
-        match self.0.mailbox.wait_settled(number, || self.0.is_closed()) {
-            None => Err(Error::ChannelClosed),
-            Some(_) if returned.is_some() => {
-                Ok(returned.map_or(Confirmed::Ack, |m| Confirmed::Returned(ReturnedMessage(m))))
-            }
-            Some(true) => Ok(Confirmed::Ack),
-            Some(false) => Ok(Confirmed::Nack),
-        }
     }
 
     /// The oldest mandatory message that came back and was not taken yet.

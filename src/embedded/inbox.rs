@@ -1,6 +1,6 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
+use crate::embedded::confirming::Outcomes;
 use crate::error::Error;
 use crate::limits::{MAILBOX_HIGH, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
@@ -84,34 +85,6 @@ impl Wake for Inbox {
     }
 }
 
-/// What is known of the publishes of a channel.
-#[derive(Default)]
-struct Outcomes {
-    settled_up_to: u64,
-    settled_beyond: BTreeSet<u64>,
-    refused: BTreeSet<u64>,
-}
-
-impl Outcomes {
-    fn is_settled(&self, number: u64) -> bool {
-        number <= self.settled_up_to || self.settled_beyond.contains(&number)
-    }
-
-    fn conclude(&mut self, number: u64, multiple: bool, ack: bool) {
-        if multiple {
-            self.settled_up_to = self.settled_up_to.max(number);
-        } else {
-            self.settled_beyond.insert(number);
-        }
-        while self.settled_beyond.remove(&(self.settled_up_to + 1)) {
-            self.settled_up_to += 1;
-        }
-        if !ack {
-            self.refused.insert(number);
-        }
-    }
-}
-
 /// Messages that came back.
 #[derive(Default)]
 struct Returned {
@@ -127,8 +100,7 @@ pub struct Mailbox {
     pub(super) channel: OnceLock<Weak<ChannelInner>>,
     inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>>,
     returned: Mutex<Returned>,
-    outcomes: Mutex<Outcomes>,
-    settled: Condvar,
+    outcomes: Arc<Outcomes>,
     waiting: AtomicUsize,
     /// The program is about to lose the connection.
     sealed: AtomicBool,
@@ -160,9 +132,7 @@ impl Mailbox {
         for inbox in inboxes.into_values() {
             inbox.end();
         }
-        // Whoever is about to wait has looked whether the channel is open under this lock.
-        drop(self.outcomes.lock());
-        self.settled.notify_all();
+        self.outcomes.close();
     }
 
     /// Notes that a delivery was taken; tells how many wait.
@@ -186,16 +156,9 @@ impl Mailbox {
         if returned.total > before { returned.waiting.pop_back() } else { None }
     }
 
-    /// Waits until the publish with this number is settled; tells whether it was accepted.
-    pub fn wait_settled(&self, number: u64, is_closed: impl Fn() -> bool) -> Option<bool> {
-        let mut outcomes = self.outcomes.lock();
-        while !outcomes.is_settled(number) {
-            if is_closed() {
-                return None;
-            }
-            self.settled.wait(&mut outcomes);
-        }
-        Some(!outcomes.refused.remove(&number))
+    /// What is known of the channel's publishes.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
     }
 }
 
@@ -249,9 +212,10 @@ impl ChannelOutput for Mailbox {
         returned.waiting.push_back(message.clone());
     }
 
-    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, _: &mut Wakeups) {
-        self.outcomes.lock().conclude(delivery_tag, multiple, ack);
-        self.settled.notify_all();
+    fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups) {
+        if self.outcomes.conclude(delivery_tag, multiple, ack) {
+            wakeups.add(Arc::clone(&self.outcomes) as _);
+        }
     }
 
     fn seal(&self) {
@@ -279,22 +243,5 @@ impl ChannelOutput for Mailbox {
         let Some(inbox) = self.inboxes.lock().remove(consumer_tag) else { return };
         inbox.state.lock().ended = true;
         wakeups.add(inbox);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outcomes_fill_gaps() {
-        let mut outcomes = Outcomes::default();
-        outcomes.conclude(2, false, false);
-        assert!(!outcomes.is_settled(1) && outcomes.is_settled(2));
-        outcomes.conclude(1, false, true);
-        assert_eq!(outcomes.settled_up_to, 2);
-        outcomes.conclude(9, true, true);
-        assert!(outcomes.is_settled(5) && !outcomes.is_settled(10));
-        assert!(outcomes.refused.contains(&2));
     }
 }

@@ -4,13 +4,15 @@
 //! An operation that fails returns its error and, unlike on the wire, leaves the channel open.
 
 mod channel;
+mod confirming;
 mod connection;
 mod consumer;
 mod inbox;
 mod message;
 mod publish;
 
-pub use self::channel::{Binding, Channel, Confirmed};
+pub use self::channel::{Binding, Channel};
+pub use self::confirming::{Confirmed, Confirming};
 pub use self::connection::Connection;
 pub use self::consumer::{Consumer, Deliveries};
 pub use self::message::{Delivery, QueuedMessage, ReturnedMessage};

@@ -19,9 +19,8 @@ impl When<Confirms> {
         self.then(Action::Hold)
     }
 
-    /// The confirm never comes; those of other publishes do.
-    /// [`Channel::publish_and_confirm`](crate::Channel::publish_and_confirm) waits for it until
-    /// the channel is closed.
+    /// The confirm never comes; those of other publishes do. A
+    /// [`Confirming`](crate::Confirming) waits for it until the channel is closed.
     pub fn lose(self) -> Rule {
         self.then(Action::Lose)
     }

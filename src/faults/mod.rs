@@ -17,7 +17,7 @@
 //! assert_eq!(channel.queue_declare("jobs").unwrap_err().reply_code(), 406);
 //! channel.exchange_declare("orders", "fanout")?;
 //! for _ in 0..3 {
-//!     let _ = channel.publish_and_confirm(Publish::to_exchange("orders", ""))?;
+//!     let _ = channel.publish(Publish::to_exchange("orders", "")).wait()?;
 //! }
 //! assert_eq!((nacked.fired(), refused.fired()), (2, 1));
 //! faults.assert_all_fired();

@@ -184,13 +184,13 @@ fn a_confirm_means_kept_and_nothing_comes_back() {
     let world = World::new();
     world.delayed("x", "direct", "q");
     let unroutable = || Publish::to_exchange("x", "nowhere").header("x-delay", int(10)).mandatory();
-    assert!(matches!(world.channel.publish_and_confirm(unroutable()), Ok(Confirmed::Ack)));
+    assert!(matches!(world.channel.publish(unroutable()).wait(), Ok(Confirmed::Ack)));
     assert_eq!(world.exchange("x").delayed_count(), 1);
     world.advance_ms(10);
     assert_eq!(world.exchange("x").delayed_count(), 0);
     assert!(world.channel.take_returned().is_none());
     let at_once = Publish::to_exchange("x", "nowhere").mandatory();
-    let returned = world.channel.publish_and_confirm(at_once);
+    let returned = world.channel.publish(at_once).wait();
     assert!(matches!(returned, Ok(Confirmed::Returned(_))));
 }
 
@@ -454,9 +454,9 @@ fn a_message_says_how_long_it_is_remembered_and_duplicates_do_not_come_back() {
     world.channel.queue_bind("q", "once", "").unwrap();
     let publish =
         || to("once", "m").header("x-deduplication-header", int(1)).header("x-cache-ttl", int(50));
-    assert!(matches!(world.channel.publish_and_confirm(publish()), Ok(Confirmed::Ack)));
+    assert!(matches!(world.channel.publish(publish()).wait(), Ok(Confirmed::Ack)));
     let double = publish().mandatory();
-    assert!(matches!(world.channel.publish_and_confirm(double), Ok(Confirmed::Ack)));
+    assert!(matches!(world.channel.publish(double).wait(), Ok(Confirmed::Ack)));
     assert_eq!(world.ready("q"), 1);
     world.advance_ms(50);
     world.send(publish());
@@ -519,7 +519,7 @@ fn a_duplicate_is_confirmed_and_consumers_without_acknowledgement_let_the_next_i
     world.declare_with("q", [("x-message-deduplication", AMQPValue::Boolean(true))]);
     let publish = || Publish::to_queue("q").body("m").header("x-deduplication-header", int(1));
     for _ in 0..2 {
-        assert!(matches!(world.channel.publish_and_confirm(publish()), Ok(Confirmed::Ack)));
+        assert!(matches!(world.channel.publish(publish()).wait(), Ok(Confirmed::Ack)));
     }
     assert_eq!(world.ready("q"), 1);
     let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };

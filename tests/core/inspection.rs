@@ -15,7 +15,12 @@ fn looking_takes_nothing() {
     world.declare_with("q", [("x-message-ttl", int(1000)), ("x-max-priority", int(3))]);
     world.publish("q", ["a", "b"]);
     assert!(
-        world.broker.publish(Publish::to_queue("q").body("first").priority(2)).unwrap().is_ack()
+        world
+            .broker
+            .publish(Publish::to_queue("q").body("first").priority(2))
+            .wait()
+            .unwrap()
+            .is_ack()
     );
     assert_eq!(bodies(&world.broker, "q"), [&b"first"[..], b"a", b"b"]);
     assert_eq!(world.broker.peek("/", "q", 1).unwrap().len(), 1);
@@ -87,7 +92,7 @@ fn many_messages_are_published_with_one_wait() {
     assert_eq!(world.channel.publish_all(mixed).unwrap(), 303);
     assert_eq!(world.channel.take_returned().unwrap().routing_key(), "nowhere");
     assert_eq!(world.channel.publish_all(to("q", 2)).unwrap(), 2, "confirms go on counting");
-    assert!(world.channel.publish_and_confirm(Publish::to_queue("q")).unwrap().is_ack());
+    assert!(world.channel.publish(Publish::to_queue("q")).wait().unwrap().is_ack());
     let wrong = Publish::to_exchange("none", "");
     let result = world.broker.publish_all(to("q", 1).chain([wrong]).chain(to("q", 1)));
     assert_eq!(refusal(result).0, 404);

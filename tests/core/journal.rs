@@ -38,7 +38,7 @@ fn one_message_from_its_publish_to_its_acknowledgement() {
     channel.queue_bind("billing", "orders", "order.#").unwrap();
     channel.queue_bind("billing", "orders", "bill.#").unwrap();
     let order = Publish::to_exchange("orders", "order.created").body("7");
-    assert!(channel.publish_and_confirm(order).unwrap().is_ack());
+    assert!(channel.publish(order).wait().unwrap().is_ack());
     channel.basic_get("billing").unwrap().unwrap().reject(true).unwrap();
     let consumer = channel.basic_consume("billing").unwrap();
     consumer.recv().unwrap().ack().unwrap();
@@ -131,9 +131,9 @@ fn publishes_that_are_refused_or_come_back() {
     let full = [("x-max-length", int(1)), ("x-overflow", string("reject-publish"))];
     declare_with(&channel, "full", full).unwrap();
     for _ in 0..2 {
-        let _ = channel.publish_and_confirm(Publish::to_queue("full")).unwrap();
+        let _ = channel.publish(Publish::to_queue("full")).wait().unwrap();
     }
-    let _ = channel.publish_and_confirm(Publish::to_queue("none").mandatory()).unwrap();
+    let _ = channel.publish(Publish::to_queue("none").mandatory()).wait().unwrap();
     let journal = broker.journal();
     let nacked = journal.nacked().assert_one();
     assert_eq!(nacked.kind, EventKind::Nacked { delivery_tag: 2 });

@@ -37,7 +37,7 @@ fn fill(broker: &Broker, disk: &SimulatedDisk) -> (usize, thread::JoinHandle<boo
     let publisher = thread::spawn(move || {
         for _ in 0..40 {
             let publish = persistent("q", &"x".repeat(1000));
-            if !one.publish_and_confirm(publish).is_ok_and(|confirmed| confirmed.is_ack()) {
+            if !one.publish(publish).wait().is_ok_and(|confirmed| confirmed.is_ack()) {
                 return false;
             }
             counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);

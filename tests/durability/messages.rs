@@ -303,3 +303,19 @@ fn many_messages_are_confirmed_together_once_they_are_durable() {
     let expected: Vec<_> = (0..1000).map(|number| number.to_string()).collect();
     assert_eq!(bodies(&channel(&broker), "q"), expected);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn confirms_that_are_awaited_say_that_messages_are_durable() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let channel = channel(&broker);
+    channel.queue_declare_with(&durable("q")).unwrap();
+    let publish = |number: usize| channel.publish(persistent("q", &number.to_string()));
+    let confirming: Vec<_> = (0..100).map(publish).collect();
+    for confirmed in confirming {
+        assert!(confirmed.await.unwrap().is_ack());
+    }
+    let broker = directory.crash().open();
+    let expected: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+    assert_eq!(bodies(&self::channel(&broker), "q"), expected);
+}

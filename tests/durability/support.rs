@@ -109,7 +109,7 @@ pub fn persistent(queue: &str, body: &str) -> Publish {
 }
 
 pub fn confirm(channel: &Channel, publish: Publish) {
-    assert!(channel.publish_and_confirm(publish).unwrap().is_ack());
+    assert!(channel.publish(publish).wait().unwrap().is_ack());
 }
 
 /// Takes everything that is ready: bodies, and whether they are flagged redelivered.

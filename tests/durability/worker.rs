@@ -169,7 +169,7 @@ impl Worker {
         let queue = self.model.queues[at].name.clone();
         let (name, persistent, publish) = self.message("", &queue);
         self.model.publish(&queue, &name, persistent, self.now_ms);
-        assert!(answer(session.confirming.publish_and_confirm(publish))?.is_ack());
+        assert!(answer(session.confirming.publish(publish).wait())?.is_ack());
         if self.model.queues[at].present && (persistent || self.model.queues[at].quorum) {
             self.model.confirm();
         }
@@ -184,7 +184,7 @@ impl Worker {
         if self.random.one_in(2) {
             return answer(session.plain.basic_publish(publish));
         }
-        assert!(answer(session.confirming.publish_and_confirm(publish))?.is_ack());
+        assert!(answer(session.confirming.publish(publish).wait())?.is_ack());
         let mut queues = self.model.queues.iter().filter(|queue| queue.bound);
         if queues.any(|queue| persistent || queue.quorum) {
             self.model.confirm();

@@ -19,7 +19,7 @@ fn persistent(body: &str) -> Publish {
 }
 
 fn store(broker: &Broker, body: &str) {
-    assert!(behind(broker).publish_and_confirm(persistent(body)).unwrap().is_ack());
+    assert!(behind(broker).publish(persistent(body)).wait().unwrap().is_ack());
 }
 
 /// What is in `q` of a broker that comes after.
@@ -100,8 +100,8 @@ fn what_took_effect_and_was_not_confirmed_may_be_there_or_not() {
         let broker = on(&machine);
         broker.faults().publishes().nth(2).afterwards().crash();
         let channel = behind(&broker);
-        assert!(channel.publish_and_confirm(persistent("1")).unwrap().is_ack());
-        assert_eq!(channel.publish_and_confirm(persistent("2")).unwrap_err(), Error::Crashed);
+        assert!(channel.publish(persistent("1")).wait().unwrap().is_ack());
+        assert_eq!(channel.publish(persistent("2")).wait().unwrap_err(), Error::Crashed);
         assert_eq!(channel.queue_declare("other").unwrap_err(), Error::ChannelClosed);
         drop(broker);
         let left = left_on(&machine);
@@ -136,7 +136,7 @@ fn nobody_waits_for_a_broker_that_has_crashed() {
     let broker = on(&machine);
     let channel = behind(&broker);
     let held = broker.faults().confirms().hold();
-    let waiting = std::thread::spawn(move || channel.publish_and_confirm(persistent("a")));
+    let waiting = std::thread::spawn(move || channel.publish(persistent("a")).wait());
     while held.fired() == 0 {
         std::thread::yield_now();
     }

@@ -37,15 +37,15 @@ fn confirms_and_returns_are_as_on_the_wire() {
     faults.publishes().nth(3).unroutable();
     let channel = behind(&broker);
     let publish = || Publish::to_queue("q").body("x").mandatory();
-    assert!(matches!(channel.publish_and_confirm(publish()).unwrap(), Confirmed::Nack));
+    assert!(matches!(channel.publish(publish()).wait().unwrap(), Confirmed::Nack));
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| channel.publish_and_confirm(publish()).unwrap());
+        let waiting = scope.spawn(|| channel.publish(publish()).wait().unwrap());
         while held.release() == 0 {
             std::thread::yield_now();
         }
         assert!(waiting.join().unwrap().is_ack());
     });
-    assert!(matches!(channel.publish_and_confirm(publish()).unwrap(), Confirmed::Returned(_)));
+    assert!(matches!(channel.publish(publish()).wait().unwrap(), Confirmed::Returned(_)));
     faults.assert_all_fired();
 }
 
@@ -86,7 +86,7 @@ fn the_journal_says_what_the_publisher_was_told_and_when() {
     let publishing = |body: &'static str| {
         let channel = behind(&broker);
         let publish = Publish::to_queue("q").body(body);
-        std::thread::spawn(move || channel.publish_and_confirm(publish))
+        std::thread::spawn(move || channel.publish(publish).wait())
     };
     assert!(matches!(publishing("no").join().unwrap(), Ok(Confirmed::Nack)));
     let late = publishing("late");

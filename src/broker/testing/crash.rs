@@ -23,8 +23,8 @@ const SEGMENT_BYTES_MAX: u64 = 256 << 10;
 /// let broker = Broker::builder().open_on_machine(&machine)?;
 /// let channel = broker.connect()?.open_channel()?;
 /// channel.queue_declare_with(&QueueDeclare::new("jobs").durable())?;
-/// channel.publish_and_confirm(Publish::to_queue("jobs").body("kept").persistent())?;
-/// channel.publish_and_confirm(Publish::to_queue("jobs").body("lost"))?;
+/// channel.publish(Publish::to_queue("jobs").body("kept").persistent()).wait()?;
+/// channel.publish(Publish::to_queue("jobs").body("lost")).wait()?;
 /// broker.crash();
 ///
 /// let broker = Broker::builder().open_on_machine(&machine)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::embedded::{Confirmed, Publish, QueuedMessage};
+use crate::embedded::{Confirming, Publish, QueuedMessage};
 use crate::error::{Error, Result};
 use crate::names::ConsumerTag;
 use crate::time::clock::Timestamp;
@@ -60,12 +60,11 @@ impl Broker {
     }
 
     /// Publishes a message to the default virtual host as the default user, on a connection of its
-    /// own, and waits for the confirm: for filling queues before a test. Errors: as
-    /// [`Broker::connect`] and [`Channel::publish_and_confirm`](crate::Channel).
-    pub fn publish(&self, publish: Publish) -> Result<Confirmed> {
-        let connection = self.connect()?;
-        let channel = connection.open_channel()?;
-        channel.publish_and_confirm(publish)
+    /// own: for filling queues before a test. Errors, when its confirm is awaited: as
+    /// [`Broker::connect`] and [`Channel::publish`](crate::Channel::publish).
+    pub fn publish(&self, publish: Publish) -> Confirming {
+        let channel = self.connect().and_then(|connection| connection.open_channel());
+        channel.map_or_else(Confirming::failed, |channel| channel.publish(publish))
     }
 
     /// As [`Broker::publish`], for many messages, with one wait for the confirms of all: tells how

@@ -72,7 +72,7 @@ impl TryFrom<Message> for Publish {
 async fn publish(State(control): Shared, Body(mut message): Body<Message>) -> Answer<Json<Value>> {
     let (vhost, limit_ms) = (message.vhost.take(), message.limit_ms);
     let publish = Publish::try_from(message)?;
-    let publish = move |channel: Channel| channel.publish_and_confirm(publish);
+    let publish = move |channel: Channel| channel.publish(publish).wait();
     let confirmed = match confirmed(&control, vhost, limit_ms, publish).await? {
         Confirmed::Ack => "ack",
         Confirmed::Nack => "nack",
