@@ -198,7 +198,7 @@ impl Channel {
 
     /// The exchange to publish to, if the user may.
     fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
-        let name = String::from_utf8_lossy(publish.exchange).replace(['\r', '\n'], "");
+        let name = String::from_utf8_lossy(publish.exchange);
         self.session.actor.check(Access::Write, ResourceKind::Exchange, &name)?;
         let exchange = self.virtual_host().exchange(&name)?;
         if exchange.attributes().internal {
