@@ -298,12 +298,14 @@ impl Channel {
         let refused = &mut self.publisher.refused;
         refused.sort_unstable();
         refused.dedup();
+        let mut accepted = 0;
         for &place in refused.iter() {
             let number = first + place as u64;
-            if place > 0 {
+            if place > accepted {
                 confirms.accept(number - 1);
             }
             confirms.refuse(number);
+            accepted = place + 1;
         }
         let last = first + count as u64 - 1;
         if refused.last().is_none_or(|&place| place + 1 < count) {

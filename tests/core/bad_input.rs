@@ -392,9 +392,6 @@ fn messages_that_cannot_be_do_not_arrive() {
                 format!("invalid message: {{unacceptable_type_in_header,\"{header}\",{kind}}}");
             refuses(Publish::to_queue("q").header(header, value), &text);
         }
-        let keys = AMQPValue::FieldArray(vec![string("q"), int(1)].into());
-        let text = format!("invalid message: {{unacceptable_type_in_header,\"{header}\",long}}");
-        refuses(Publish::to_queue("q").header(header, keys), &text);
     }
     let properties = BasicProperties::default().with_user_id("somebody".into());
     let text = "user_id property set to 'somebody' but authenticated user was 'guest'";
