@@ -77,7 +77,8 @@ pub(crate) fn short_string(octets: &[u8]) -> Option<ShortString> {
 pub(crate) fn short_string_lossy(octets: &[u8]) -> ShortString {
     short_string(octets).unwrap_or_else(|| {
         let mut text = String::from_utf8_lossy(octets).into_owned();
-        text.truncate(text.floor_char_boundary(SHORT_STRING_MAX));
+        let end = (0..=SHORT_STRING_MAX).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or_default());
         ShortString::try_new(text).unwrap_or_default()
     })
 }
