@@ -89,7 +89,7 @@ impl Output {
         self.outcome(channel, 80, delivery_tag, u8::from(multiple));
     }
 
-    /// basic.nack, which refuses publishes. RabbitMQ sets `requeue` in it, which means nothing here.
+    /// basic.nack, which refuses publishes. RabbitMQ sets `requeue` in it, which means nothing.
     #[inline]
     pub fn nack(&mut self, channel: u16, delivery_tag: u64, multiple: bool) {
         const REQUEUE: u8 = 2;
