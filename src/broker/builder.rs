@@ -36,6 +36,7 @@ pub struct BrokerBuilder {
     journal_capacity: usize,
     lint_level: LintLevel,
     deny_deprecated: bool,
+    pub(crate) repair: bool,
 }
 
 impl Default for BrokerBuilder {
@@ -54,6 +55,7 @@ impl Default for BrokerBuilder {
             journal_capacity: 0,
             lint_level: LintLevel::Off,
             deny_deprecated: false,
+            repair: false,
         }
     }
 }
@@ -134,6 +136,15 @@ impl BrokerBuilder {
         self
     }
 
+    /// Repairs damaged definitions when the broker is opened on a data directory: they are kept
+    /// twice, and what one copy lacks is restored from the other. What was done is in
+    /// [`Recovery::repaired`]. Default: a damaged directory is an error, and stays as it is.
+    #[must_use]
+    pub fn repair(mut self, repair: bool) -> Self {
+        self.repair = repair;
+        self
+    }
+
     /// Size of the files that messages are kept in when the broker is opened on a data directory,
     /// 4 KiB to 16 GiB: a file is made in this size, and given back when nothing in it is needed
     /// any more. Default 64 MiB.
@@ -183,10 +194,11 @@ impl BrokerBuilder {
 
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
-        self.build_with(None)
+        self.build_with(None, true)
     }
 
-    pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>) -> Broker {
+    /// `is_new`: there was nothing before, and the default user is created.
+    pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>, is_new: bool) -> Broker {
         let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
         let timers = Timers::new(self.clock.clone());
         let memory = MemoryAlarm::new(self.limits.memory_high_watermark_bytes);
@@ -197,6 +209,9 @@ impl BrokerBuilder {
                 let access = AccessControl::new(self.loopback_users.into_iter().map(Into::into));
                 let user = self.user.map(|(name, password)| {
                     let name = UserName::from(name);
+                    if !is_new {
+                        return name;
+                    }
                     // Without the system's randomness a fixed salt still lets the user log in.
                     let salt = PasswordHash::random_salt().unwrap_or_default();
                     let hash = PasswordHash::new(password, salt);
@@ -229,7 +244,7 @@ impl BrokerBuilder {
             node,
             journal,
             lints,
-            recovery: Recovery { clean: true, ..Recovery::default() },
+            recovery: Recovery { is_new: true, clean: true, ..Recovery::default() },
             #[cfg(feature = "durable")]
             directory: None,
             #[cfg(feature = "gateway")]

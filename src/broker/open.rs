@@ -1,11 +1,14 @@
 //! Brokers that survive a restart: opening what is in a data directory, or in another store.
 
+use std::io;
 use std::path::Path;
 #[cfg(feature = "durable")]
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use leveret_storage::{Disk, Log, LogOptions, MessageStore, Recovered, Store, Target};
+use leveret_storage::{
+    Catalogue, CatalogueReport, Disk, Log, LogOptions, MessageStore, Recovered, Store, Target,
+};
 
 use crate::broker::{Broker, BrokerBuilder};
 use crate::definitions::{Definitions, apply_users};
@@ -15,9 +18,21 @@ use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
 use crate::persist::{Health, Persistence, QueueIds};
 use crate::queue::effects::Effects;
 
+/// Identity of what is on simulated disks.
+const SIMULATED: u64 = 1;
+
+fn failed(path: &Path, reason: leveret_storage::Error) -> OpenError {
+    let path = path.to_owned();
+    match reason {
+        leveret_storage::Error::Catalogue(findings) => OpenError::Damaged { path, findings },
+        reason => OpenError::Store { path, reason },
+    }
+}
+
 /// Stores for a broker.
 pub(crate) struct Stores {
     pub records: Arc<dyn Store>,
+    pub report: CatalogueReport,
     /// Opens the log, and calls back for every live message.
     #[allow(clippy::type_complexity, reason = "it is called once")]
     pub open_log: Box<
@@ -35,14 +50,21 @@ impl BrokerBuilder {
     ///
     /// # Errors
     /// If the directory is in use, belongs to a newer version, or cannot be read or written.
-    /// Damage to single files is no error: see [`Broker::recovery`].
+    /// Or if definitions in it are damaged, unless [`BrokerBuilder::repair`] is set. Damage to
+    /// messages is no error: see [`Broker::recovery`].
     #[cfg(feature = "durable")]
     pub fn open(self, path: impl Into<PathBuf>) -> Result<Broker, OpenError> {
         let path = path.into();
-        let failed = |reason| OpenError::Store { path: path.clone(), reason };
+        let failed = |reason| failed(&path, reason);
         let directory =
             Arc::new(leveret_storage::DataDirectory::open(path.clone()).map_err(failed)?);
-        let records: Arc<dyn Store> = Arc::new(directory.records().map_err(failed)?);
+        if !directory.is_private().map_err(failed)? {
+            tracing::warn!(
+                "others than its owner can look into the data directory {}: chmod 700 closes it",
+                path.display()
+            );
+        }
+        let (records, report) = directory.records(self.repair).map_err(failed)?;
         let open_log = Box::new({
             let directory = directory.clone();
             move |options: LogOptions, found: &mut dyn FnMut(Target, u32, &[u8])| {
@@ -50,7 +72,7 @@ impl BrokerBuilder {
                 Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
             }
         });
-        let stores = Stores { records, open_log };
+        let stores = Stores { records: Arc::new(records), report, open_log };
         let mut broker = self.open_stores(stores, &path)?;
         broker.keep_locked(directory);
         Ok(broker)
@@ -66,16 +88,19 @@ impl BrokerBuilder {
         records: Arc<dyn Store>,
         disk: Arc<dyn Disk>,
     ) -> Result<Broker, OpenError> {
+        let path = Path::new("(simulated)");
+        let opened = Catalogue::open(records, Arc::clone(&disk), SIMULATED, self.repair);
+        let (records, report) = opened.map_err(|reason| failed(path, reason))?;
         let open_log = Box::new(|options, found: &mut dyn FnMut(Target, u32, &[u8])| {
             let (log, recovered) = Log::open(disk, options, found)?;
             Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
         });
-        self.open_stores(Stores { records, open_log }, Path::new("(simulated)"))
+        self.open_stores(Stores { records: Arc::new(records), report, open_log }, path)
     }
 
     pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
-        let failed = |reason| OpenError::Store { path: path.to_owned(), reason };
-        let Stores { records: store, open_log } = stores;
+        let failed = |reason| failed(path, reason);
+        let Stores { records: store, report, open_log } = stores;
         let mut records = Records::read(&*store).map_err(failed)?;
         let health = Arc::new(Health::default());
         let watcher = {
@@ -95,7 +120,7 @@ impl BrokerBuilder {
         let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
         records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
         let persistence = Persistence::new(store, log, health, ids);
-        let mut broker = self.build_with(Some(Arc::new(persistence)));
+        let mut broker = self.build_with(Some(Arc::new(persistence)), report.is_new);
         for users in &records.users {
             let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
             let definitions = Definitions::from_json(users).map_err(bad)?;
@@ -103,11 +128,19 @@ impl BrokerBuilder {
         }
         if let Some(store) = broker.node().persistence() {
             store.record_users(&broker.node().access);
+            if report.is_new {
+                // Who is created now is not created again, should he be missing.
+                let stored = store.wait_until_durable();
+                stored
+                    .map_err(|error| failed(leveret_storage::Error::Io(io::Error::other(error))))?;
+            }
         }
         let messages = contents.values().map(|contents| contents.found.len()).sum();
         let left_out = restore(&broker, records, &contents);
         let Recovered { clean, torn, damage, .. } = recovered;
-        broker.set_recovery(Recovery { clean, messages, torn, damage, left_out });
+        let CatalogueReport { is_new, repaired, .. } = report;
+        let recovery = Recovery { is_new, repaired, clean, messages, torn, damage, left_out };
+        broker.set_recovery(recovery);
         Ok(broker)
     }
 }

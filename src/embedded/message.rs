@@ -65,8 +65,7 @@ impl Delivery {
         properties(&self.message)
     }
 
-    /// Headers; empty if there are none. A name that is not UTF-8 has one of the characters U+EF80
-    /// to U+EFFF for each octet that does not belong; published again it is the same octets.
+    /// Headers; empty if there are none.
     pub fn headers(&self) -> FieldTable {
         headers(&self.message)
     }

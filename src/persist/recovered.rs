@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-pub use leveret_storage::{Damage, Durability, LogUsage};
+pub use leveret_storage::{Damage, Durability, Finding, LogUsage};
 
 use crate::definitions::DefinitionsError;
 
-/// Why a broker cannot be opened on its data.
+/// Why a broker cannot be opened on its data. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory cannot be used, or the store in it fails.
@@ -16,6 +16,20 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         reason: leveret_storage::Error,
+    },
+    /// Definitions in it are damaged. Nothing was changed: a broker that is told to
+    /// [repair](crate::BrokerBuilder::repair) them takes what is sound.
+    #[error(
+        "the data directory {} is damaged and was left as it is; start with --repair to restore \
+         from what is sound (in Rust: BrokerBuilder::repair): {}",
+        .path.display(),
+        .findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        findings: Vec<Finding>,
     },
     /// The users in it are damaged.
     #[error("the data directory {}: {reason}", .path.display())]
@@ -30,6 +44,11 @@ pub enum OpenError {
 /// What was found when a broker was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
+    /// Whether nothing was there before: only then the default user is created.
+    pub is_new: bool,
+    /// What was wrong with the definitions, and has been repaired: see
+    /// [`BrokerBuilder::repair`](crate::BrokerBuilder::repair).
+    pub repaired: Vec<Finding>,
     /// Whether the broker before had stopped in order, or there was none.
     pub clean: bool,
     /// Messages in queues, and kept by exchanges.

@@ -15,6 +15,9 @@ use crate::persist::{Health, users};
 /// How long what nobody waits for may wait.
 const SOON: Duration = Duration::from_millis(200);
 
+/// Flushes after which the store writes back even though there is more to flush.
+const FLUSHES_MAX: u32 = 1000;
+
 #[derive(Default)]
 struct State {
     waiting: Vec<Done>,
@@ -151,15 +154,33 @@ impl Shared {
         records.flush().map(drop)
     }
 
+    /// Does what may wait until nobody waits.
+    fn write_back(&self) {
+        let Some(records) = self.records.read().clone() else { return };
+        if let Err(error) = records.write_back() {
+            tracing::error!("definitions cannot be written back, restart the broker: {error}");
+            self.health.records_have_failed();
+        }
+    }
+
     fn run(&self) {
+        // Flushes since the store wrote back.
+        let mut flushes = 0;
         loop {
             let mut state = self.state.lock();
-            while state.waiting.is_empty() && !state.closed {
-                if !state.soon {
+            let mut is_idle = false;
+            while state.waiting.is_empty() && !state.closed && !is_idle {
+                if !state.soon && flushes == 0 {
                     self.work.wait(&mut state);
-                } else if self.work.wait_for(&mut state, SOON).timed_out() {
-                    break;
+                } else {
+                    is_idle = self.work.wait_for(&mut state, SOON).timed_out();
                 }
+            }
+            if flushes >= FLUSHES_MAX || (is_idle && !state.soon && flushes > 0) {
+                drop(state);
+                self.write_back();
+                flushes = 0;
+                continue;
             }
             if state.closed && state.waiting.is_empty() && !state.users {
                 return;
@@ -170,6 +191,7 @@ impl Shared {
             let users = state.recording;
             drop(state);
             let flushed = self.flush(users);
+            flushes += 1;
             self.state.lock().recording = false;
             if let Err(error) = &flushed {
                 tracing::error!("definitions cannot be made durable, restart the broker: {error}");

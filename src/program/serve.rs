@@ -115,7 +115,11 @@ fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
     let (access, definitions) = load(config)?;
     let broker = build(config, access)?;
     report(broker.recovery());
-    add_default_user(config, broker.access(), &definitions)?;
+    if broker.recovery().is_new {
+        add_default_user(config, broker.access(), &definitions)?;
+    } else if broker.access().users.list().is_empty() {
+        warn!("there are no users; nobody can log in until --definitions brings some");
+    }
     broker.import(&definitions).map_err(ServerError::Import)?;
     Ok(broker)
 }
@@ -140,6 +144,10 @@ fn add_default_user(
 
 /// Tells what was found in the data directory.
 fn report(recovery: &Recovery) {
+    for finding in &recovery.repaired {
+        let lost = if finding.is_loss { "lost" } else { "repaired" };
+        error!("{lost}: {finding}");
+    }
     if recovery.messages > 0 {
         info!("{} messages are there from before", recovery.messages);
     }
@@ -184,7 +192,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .default_virtual_host(config.default_vhost.as_str())
         .access(access, default_user)
         .durability(config.durability)
-        .deny_deprecated(config.deny_deprecated);
+        .deny_deprecated(config.deny_deprecated)
+        .repair(config.repair);
     match &config.data_dir {
         Some(path) => Ok(builder.open(path)?),
         None => Ok(builder.build()),

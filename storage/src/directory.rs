@@ -3,66 +3,116 @@
 //! ```text
 //! lock      held by the process that has the directory open
 //! format    the number of the format, in decimal
+//! catalogue a ledger of all changes of records
 //! records/  sled
 //! log/      segments
 //! ```
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs4::fs_std::FileExt as _;
 
-use crate::batch::Batch;
-use crate::disk::{RealDisk, sync_directory};
+use crate::catalogue::{Catalogue, CatalogueReport, Finding};
+use crate::disk::{Disk, RealDisk, private_directory, private_file};
 use crate::error::{Error, Result};
-use crate::key::Prefix;
+use crate::format::{self, FORMAT, Format, unknown_format, wrong_format};
 use crate::log::{Damage, Log, LogOptions, Recovered, Target, inspect, verify};
 use crate::memory::MemoryStore;
 use crate::sled_store::SledStore;
-use crate::store::{Store as _, scan};
 
-/// The format that this version writes.
-pub const FORMAT: u32 = 1;
-
-const RECORDS: &str = "records";
-const LOG: &str = "log";
-
-/// Brings the data of one format to the next. It may be interrupted, and is then begun anew.
-type Migration = fn(&Path) -> Result<()>;
-
-/// Migrations from format 1, 2, … on.
-const MIGRATIONS: &[Migration] = &[];
+pub(crate) const RECORDS: &str = "records";
+pub(crate) const LOG: &str = "log";
+const CATALOGUE: &str = "catalogue";
 
 /// A data directory that no other process can open meanwhile. Keep it for as long as what was
 /// opened from it.
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
+    /// What tells its files from those of other directories; 0 if it is not known.
+    identity: u64,
+    /// What is wrong with the file that tells the format.
+    wrong_format: Option<Finding>,
     _lock: File,
 }
 
 impl DataDirectory {
     /// Opens a directory, which is made if there is none, and brings it to the present format.
+    /// Whoever is not the owner of the process cannot read what is made.
     ///
     /// # Errors
     /// [`Error::Locked`] if it is open elsewhere, [`Error::Format`] if a newer version wrote it,
     /// [`Error::Io`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        fs::create_dir_all(&path)?;
-        let lock = lock(&path, OpenOptions::new().write(true).create(true).truncate(false))?;
-        migrate(&path, FORMAT, MIGRATIONS)?;
-        Ok(Self { path, _lock: lock })
+        private_directory().recursive(true).create(&path)?;
+        let lock = lock(&path, private_file().write(true).create(true).truncate(false))?;
+        let (identity, wrong_format) = format::bring_up_to_date(&path)?;
+        Ok(Self { path, identity, wrong_format, _lock: lock })
     }
 
-    /// Its records.
+    /// Its records, with what was found. Damage is repaired only if `repair` is set; records that
+    /// cannot be opened at all are then kept beside under another name.
     ///
     /// # Errors
-    /// Those of [`SledStore::open`].
-    pub fn records(&self) -> Result<SledStore> {
-        SledStore::open(self.path.join(RECORDS))
+    /// [`Error::Catalogue`] if something is damaged and `repair` is not set, those of
+    /// [`SledStore::open`].
+    pub fn records(&self, repair: bool) -> Result<(Catalogue, CatalogueReport)> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&self.path)?);
+        let records = self.path.join(RECORDS);
+        let is_begun = records.try_exists()? || disk.list()?.iter().any(|name| name == CATALOGUE);
+        let format_is_wrong = self.wrong_format.is_some();
+        if is_begun && !repair && (format_is_wrong || !Catalogue::is_complete(&*disk)?) {
+            // sled changes what it opens, and it may be the only copy.
+            self.refuse_damaged()?;
+        }
+        let store = match SledStore::open(&records) {
+            Err(error @ (Error::Records(_) | Error::Io(_))) if is_begun => {
+                if !repair {
+                    let (_, findings) = examine(&self.path, self.identity)?;
+                    return Err(if findings.is_empty() {
+                        error
+                    } else {
+                        Error::Catalogue(findings)
+                    });
+                }
+                fs::rename(&records, unused(&self.path, "records.damaged")?)?;
+                SledStore::open(&records)?
+            }
+            opened => opened?,
+        };
+        let (catalogue, mut report) =
+            Catalogue::open(Arc::new(store), disk, self.identity, repair)?;
+        if let Some(finding) = &self.wrong_format {
+            Format { number: FORMAT, identity: catalogue.identity() }.write(&self.path)?;
+            report.repaired.insert(0, finding.clone());
+        }
+        Ok((catalogue, report))
+    }
+
+    fn refuse_damaged(&self) -> Result<()> {
+        let (_, findings) = examine(&self.path, self.identity)?;
+        let findings: Vec<_> = self.wrong_format.iter().cloned().chain(findings).collect();
+        if findings.is_empty() { Ok(()) } else { Err(Error::Catalogue(findings)) }
+    }
+
+    /// Whether nobody but the owner, and the system's administrator, can look into it; true where
+    /// the system cannot tell.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn is_private(&self) -> Result<bool> {
+        #[cfg(unix)]
+        {
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&self.path)?.permissions());
+            Ok(mode & 0o077 == 0)
+        }
+        #[cfg(not(unix))]
+        Ok(true)
     }
 
     /// Its log of messages; `found` is called for what is in it.
@@ -83,6 +133,8 @@ impl DataDirectory {
 #[derive(Debug)]
 pub struct ReadOnlyDirectory {
     path: PathBuf,
+    identity: u64,
+    wrong_format: Option<Finding>,
     _lock: File,
 }
 
@@ -96,39 +148,27 @@ impl ReadOnlyDirectory {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let lock = lock(&path, OpenOptions::new().read(true))?;
-        let format = fs::read_to_string(path.join("format"))?;
-        if format.trim() != FORMAT.to_string() {
-            return Err(unknown_format(&format, FORMAT));
-        }
-        Ok(Self { path, _lock: lock })
+        let found = Format::read(&path)?;
+        let (identity, wrong_format) = match found.as_deref().and_then(Format::parse) {
+            Some(Format { number: FORMAT, identity: identity @ 1.. }) => (identity, None),
+            _ if Catalogue::is_there(&RealDisk::read_only(&path))? => {
+                (0, Some(wrong_format(found.as_deref(), FORMAT)))
+            }
+            _ => match found {
+                Some(found) => return Err(unknown_format(&found, FORMAT)),
+                None => return Err(Error::Io(io::ErrorKind::NotFound.into())),
+            },
+        };
+        Ok(Self { path, identity, wrong_format, _lock: lock })
     }
 
-    /// A copy of its records.
+    /// A copy of its records as they should be, and what is wrong with them.
     ///
     /// # Errors
-    /// Those of [`SledStore::open`].
-    pub fn records(&self) -> Result<MemoryStore> {
-        let copy = MemoryStore::new();
-        let records = self.path.join(RECORDS);
-        if !records.try_exists()? {
-            return Ok(copy);
-        }
-        // sled writes to what it opens.
-        let place = Temporary::new()?;
-        for entry in fs::read_dir(&records)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                fs::copy(entry.path(), place.0.join(entry.file_name()))?;
-            }
-        }
-        let store = SledStore::open(&place.0)?;
-        let mut batch = Batch::new();
-        for entry in scan(&store, Prefix::everything()) {
-            let (key, record) = entry?;
-            batch.put(key, record);
-        }
-        copy.commit(batch)?;
-        Ok(copy)
+    /// If the directory cannot be read.
+    pub fn records(&self) -> Result<(MemoryStore, Vec<Finding>)> {
+        let (records, findings) = examine(&self.path, self.identity)?;
+        Ok((records, self.wrong_format.iter().cloned().chain(findings).collect()))
     }
 
     /// What is in its log; `found` is called as by [`Log::open`].
@@ -148,6 +188,48 @@ impl ReadOnlyDirectory {
         let log = self.path.join(LOG);
         if log.try_exists()? { verify(&RealDisk::read_only(log)) } else { Ok(Vec::new()) }
     }
+}
+
+/// Compares what a directory has of records, and changes nothing in it.
+fn examine(path: &Path, identity: u64) -> Result<(MemoryStore, Vec<Finding>)> {
+    let disk = RealDisk::read_only(path);
+    let records = path.join(RECORDS);
+    if !records.try_exists()? {
+        let none = MemoryStore::new();
+        return Catalogue::examine(Ok(&none), &disk, identity);
+    }
+    // sled writes to what it opens.
+    let place = Temporary::new()?;
+    copy(&records, &place.0)?;
+    match SledStore::open(&place.0) {
+        Ok(store) => Catalogue::examine(Ok(&store), &disk, identity),
+        Err(error) => Catalogue::examine(Err(error.to_string()), &disk, identity),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            private_directory().create(&target)?;
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// A path in a directory that nothing has yet.
+fn unused(directory: &Path, name: &str) -> io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let path = directory.join(format!("{name}-{number}"));
+        if !path.try_exists()? {
+            return Ok(path);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// What is found where no log was begun.
@@ -180,71 +262,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Makes directories that only this user reads.
-fn private_directory() -> fs::DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
 /// Takes the lock of a directory.
 fn lock(path: &Path, options: &OpenOptions) -> Result<File> {
     let file = options.open(path.join("lock"))?;
     if file.try_lock_exclusive()? { Ok(file) } else { Err(Error::Locked(path.into())) }
-}
-
-fn unknown_format(found: &str, known: u32) -> Error {
-    Error::Format { found: found.trim().chars().take(40).collect(), known }
-}
-
-fn migrate(path: &Path, known: u32, migrations: &[Migration]) -> Result<()> {
-    let file = path.join("format");
-    let found = match fs::read_to_string(&file) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return write_format(path, known);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let format = found.trim().parse().ok().filter(|format| (1..=known).contains(format));
-    let Some(format) = format else { return Err(unknown_format(&found, known)) };
-    for (from, migration) in (1..).zip(migrations).skip(format as usize - 1) {
-        migration(path)?;
-        write_format(path, from + 1)?;
-    }
-    Ok(())
-}
-
-fn write_format(path: &Path, format: u32) -> Result<()> {
-    let new = path.join("format.new");
-    let mut file = File::create(&new)?;
-    writeln!(file, "{format}")?;
-    file.sync_all()?;
-    fs::rename(new, path.join("format"))?;
-    sync_directory(path)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_migration_is_done_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        migrate(path, 1, &[]).unwrap();
-        let second: Migration = |path| Ok(fs::write(path.join("second"), "")?);
-        let third: Migration = |path| Ok(fs::write(path.join("third"), "")?);
-        migrate(path, 2, &[second]).unwrap();
-        assert!(path.join("second").exists());
-        fs::remove_file(path.join("second")).unwrap();
-        migrate(path, 3, &[second, third]).unwrap();
-        assert!(!path.join("second").exists() && path.join("third").exists());
-        assert!(matches!(migrate(path, 2, &[second]), Err(Error::Format { .. })));
-        fs::write(path.join("format"), b"\xFF").unwrap();
-        assert!(migrate(path, 3, &[]).is_err());
-    }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::catalogue::Finding;
+
 /// Why a store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +42,9 @@ pub enum Error {
     /// The record store reported something else than a failure of the medium.
     #[error("the record store failed: {0}")]
     Records(String),
+    /// Records are damaged: what is wrong, and where.
+    #[error("{}", describe(.0))]
+    Catalogue(Vec<Finding>),
     /// A record is larger than the store takes.
     #[error("a record is too large for the store")]
     TooLarge,
@@ -54,6 +59,11 @@ impl Error {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         matches!(self, Self::Io(error) if full.contains(&error.kind()))
     }
+}
+
+fn describe(findings: &[Finding]) -> String {
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    format!("definitions are damaged: {}", findings.join("; "))
 }
 
 /// The result of an operation on a store.

@@ -43,11 +43,15 @@
 //! ```
 
 mod batch;
+mod catalogue;
 #[cfg(feature = "sled")]
 mod directory;
 mod disk;
 mod error;
+#[cfg(feature = "sled")]
+mod format;
 mod key;
+mod ledger;
 mod log;
 mod memory;
 #[cfg(feature = "sled")]
@@ -58,10 +62,13 @@ mod synced_files;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};
+pub use self::catalogue::{Catalogue, CatalogueReport, Finding};
 #[cfg(feature = "sled")]
-pub use self::directory::{DataDirectory, FORMAT, ReadOnlyDirectory};
+pub use self::directory::{DataDirectory, ReadOnlyDirectory};
 pub use self::disk::{Disk, DiskFile, RealDisk};
 pub use self::error::{Error, Result};
+#[cfg(feature = "sled")]
+pub use self::format::FORMAT;
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
 pub use self::log::{
     Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,

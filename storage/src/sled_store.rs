@@ -13,6 +13,7 @@ use fs4::fs_std::FileExt as _;
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, Change};
+use crate::disk::private_directory;
 use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::store::{Entry, Receipt, Store};
@@ -69,6 +70,7 @@ impl SledStore {
             .cache_capacity(8 << 20)
             // Flushes are asked for; no thread does it now and then.
             .flush_every_ms(None);
+        private_directory().recursive(true).create(&path)?;
         let database = config.open().map_err(|error| match error {
             sled::Error::Io(error) if error.to_string().contains("lock") => {
                 Error::Locked(path.clone())

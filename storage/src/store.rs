@@ -52,6 +52,15 @@ pub trait Store: Send + Sync {
     /// with [`Error::Failed`](crate::Error::Failed).
     fn flush(&self) -> Result<Receipt>;
 
+    /// Does what may be done after those were told who waited for a flush. Without it nothing is
+    /// lost.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    fn write_back(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The last commit that is durable. Never goes back.
     fn durable(&self) -> Receipt;
 

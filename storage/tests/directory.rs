@@ -18,9 +18,9 @@ fn one_process_at_a_time() {
     assert!(matches!(second, Err(Error::Locked(path)) if path == directory.path()));
     drop(first);
     DataDirectory::open(directory.path()).unwrap();
-    fs::write(directory.path().join("format"), "2\n").unwrap();
+    fs::write(directory.path().join("format"), "3\n").unwrap();
     let newer = DataDirectory::open(directory.path());
-    assert!(matches!(newer, Err(Error::Format { found, known: 1 }) if found == "2"));
+    assert!(matches!(newer, Err(Error::Format { found, known: 2 }) if found == "3"));
 }
 
 #[test]
@@ -29,8 +29,9 @@ fn records_and_messages_are_there_again() {
     let target = Target { queue: 1, sequence: 3 };
     {
         let data = DataDirectory::open(directory.path()).unwrap();
-        let records = data.records().unwrap();
-        assert!(matches!(data.records(), Err(Error::Locked(_))));
+        let (records, report) = data.records(false).unwrap();
+        assert!(report.is_new);
+        assert!(matches!(data.records(false), Err(Error::Locked(_))));
         let mut batch = Batch::new();
         batch.put(Key::definition(DefinitionKind::Queue, ["/", "q"]), "durable");
         let receipt = records.commit(batch).unwrap();
@@ -47,7 +48,8 @@ fn records_and_messages_are_there_again() {
         commit(&log, batch).unwrap();
     }
     let data = DataDirectory::open(directory.path()).unwrap();
-    let records = data.records().unwrap();
+    let (records, report) = data.records(false).unwrap();
+    assert!(!report.is_new && report.repaired.is_empty());
     assert_eq!(scan(&records, Prefix::everything()).count(), 1);
     let mut found = Vec::new();
     let mut note = |target, octets, meta: &[u8]| found.push((target, octets, meta.to_vec()));
@@ -83,12 +85,13 @@ fn looking_changes_nothing() {
     drop(DataDirectory::open(&path).unwrap());
     let data = ReadOnlyDirectory::open(&path).unwrap();
     assert!(data.log(&mut |_, _, _| ()).unwrap().clean);
-    assert!(data.records().unwrap().is_empty() && data.verify().unwrap().is_empty());
+    let (records, findings) = data.records().unwrap();
+    assert!(records.is_empty() && findings.is_empty() && data.verify().unwrap().is_empty());
     assert!(!path.join("log").exists() && !path.join("records").exists());
     drop(data);
 
     let data = DataDirectory::open(&path).unwrap();
-    let records = data.records().unwrap();
+    let (records, _) = data.records(false).unwrap();
     let mut batch = Batch::new();
     batch.put(Key::definition(DefinitionKind::Queue, ["/", "q"]), "durable");
     records.commit(batch).unwrap();
@@ -105,7 +108,8 @@ fn looking_changes_nothing() {
     let before = tree(&path);
     let data = ReadOnlyDirectory::open(&path).unwrap();
     assert!(matches!(DataDirectory::open(&path), Err(Error::Locked(_))));
-    let records = data.records().unwrap();
+    let (records, findings) = data.records().unwrap();
+    assert!(findings.is_empty());
     assert_eq!(scan(&records, Prefix::everything()).count(), 1);
     let mut found = Vec::new();
     let recovered = data.log(&mut |target, _, meta| found.push((target, meta.to_vec()))).unwrap();
@@ -115,6 +119,7 @@ fn looking_changes_nothing() {
     assert!(data.verify().unwrap().is_empty());
     assert!(tree(&path) == before);
     drop(data);
-    fs::write(path.join("format"), "2\n").unwrap();
-    assert!(matches!(ReadOnlyDirectory::open(&path), Err(Error::Format { known: 1, .. })));
+    fs::remove_file(path.join("catalogue")).unwrap();
+    fs::write(path.join("format"), "3\n").unwrap();
+    assert!(matches!(ReadOnlyDirectory::open(&path), Err(Error::Format { known: 2, .. })));
 }

@@ -16,7 +16,6 @@ mod brokers;
 mod confirms;
 mod consumers;
 mod dead_letters;
-mod declarations;
 mod deprecated;
 mod endings;
 mod exchanges;

@@ -54,7 +54,7 @@ fn inspect_tells_what_is_there() {
     let told = text(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     for line in [
-        "format 1, stopped in order\n",
+        "format 2, stopped in order\n",
         "virtual host /\n",
         "queue 'q' (number 1): 200 messages, 600000 octets\n",
         "queue 'empty' (number 2): 0 messages, 0 octets\n",
@@ -108,6 +108,9 @@ fn what_cannot_be_read_is_told() {
     }
     drop(broker);
     fs::write(directory.path().join("format"), "99\n").unwrap();
+    let output = data("verify", &directory.path(), &[]);
+    assert_eq!(output.status.code(), Some(1), "the catalogue tells that this is not so");
+    fs::remove_file(directory.path().join("catalogue")).unwrap();
     let output = data("verify", &directory.path(), &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("99"), "{}", text(&output));

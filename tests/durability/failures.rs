@@ -35,7 +35,7 @@ fn a_queue_that_was_deleted_by_half_keeps_what_comes_later() {
     one.queue_declare_with(&durable("other")).unwrap();
     confirm(&one, persistent("q", "old"));
     // The log learns of the deletion, the records do not.
-    records.fail(Operation::Flush, 0);
+    records.fail(Operation::Commit, 0);
     one.queue_delete("q").unwrap_err();
     confirm(&one, persistent("other", "later"));
 

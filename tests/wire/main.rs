@@ -9,7 +9,6 @@
 )]
 
 mod client;
-mod confirms;
 mod frames;
 mod handshake;
 mod heartbeats;
@@ -17,7 +16,6 @@ mod in_memory;
 mod limits;
 mod manual_time;
 mod memory_alarm;
-mod octets;
 mod order;
 mod pieces;
 mod slow_readers;

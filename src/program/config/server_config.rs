@@ -82,6 +82,9 @@ pub struct ServerConfig {
     pub memory_high_watermark_bytes: u64,
     /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
     pub deny_deprecated: bool,
+    /// Whether a damaged data directory is repaired from what is sound in it. Default false: the
+    /// server does not start on one.
+    pub repair: bool,
 }
 
 impl Default for ServerConfig {
@@ -107,6 +110,7 @@ impl Default for ServerConfig {
             max_message_size: 16 << 20,
             memory_high_watermark_bytes: default_high_watermark_bytes(),
             deny_deprecated: false,
+            repair: false,
         }
     }
 }
@@ -151,6 +155,7 @@ impl ServerConfig {
                 .memory_high_watermark_bytes
                 .map_or(default.memory_high_watermark_bytes, |size| size.0),
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
+            repair: settings.repair.unwrap_or(default.repair),
         })
     }
 }

@@ -116,6 +116,12 @@ pub(super) struct Settings {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub deny_deprecated: Option<bool>,
+
+    /// Repair a damaged data directory from what is sound in it, and say what was done. Without
+    /// it the server does not start on one, and leaves it as it is [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub repair: Option<bool>,
 }
 
 impl Settings {
@@ -149,6 +155,7 @@ impl Settings {
             max_message_size,
             memory_high_watermark_bytes,
             deny_deprecated,
+            repair,
         )
     }
 }

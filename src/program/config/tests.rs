@@ -77,7 +77,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 21] = [
+const GIVEN: [(&str, &str); 22] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("data_dir", "data"),
     ("durability", "buffered"),
@@ -99,6 +99,7 @@ const GIVEN: [(&str, &str); 21] = [
     ("max_message_size", "1MiB"),
     ("memory_high_watermark_bytes", "1GiB"),
     ("deny_deprecated", "true"),
+    ("repair", "true"),
 ];
 
 #[test]
@@ -127,6 +128,7 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size = "1MiB"
         memory_high_watermark_bytes = "1GiB"
         deny_deprecated = true
+        repair = true
         "#,
     );
     let expected = ServerConfig {
@@ -150,6 +152,7 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size: 1 << 20,
         memory_high_watermark_bytes: 1 << 30,
         deny_deprecated: true,
+        repair: true,
     };
     assert_eq!(parsed(&["--config", file.path()], &[]).unwrap(), expected);
     let names = GIVEN.map(|(name, _)| format!("LEVERET_{}", name.to_uppercase()));

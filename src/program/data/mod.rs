@@ -136,7 +136,9 @@ fn unreadable(path: &Path) -> impl FnOnce(Error) -> DataError {
 
 fn inspect(path: &Path) -> leveret_storage::Result<Report> {
     let directory = ReadOnlyDirectory::open(path)?;
-    let mut records = Records::read(&directory.records()?)?;
+    let (records, findings) = directory.records()?;
+    let mut records = Records::read(&records)?;
+    let findings = findings.iter().map(ToString::to_string);
     let mut held: HashMap<StoreId, Held> = HashMap::new();
     let mut segments = count_segments(path)?;
     let recovered = directory.log(&mut |Target { queue, .. }, octets, meta| {
@@ -164,7 +166,7 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
         virtual_hosts,
         segments,
         lost_queues: held.into_iter().collect(),
-        damaged_records: records.damaged,
+        damaged_records: findings.chain(records.damaged).collect(),
         damage: recovered.damage.into_iter().map(Place::from).collect(),
         torn: recovered.torn.into_iter().map(Place::from).collect(),
     })
@@ -197,13 +199,10 @@ fn count_segments(path: &Path) -> io::Result<Segments> {
 
 fn verify(path: &Path) -> leveret_storage::Result<Outcome> {
     let directory = ReadOnlyDirectory::open(path)?;
-    let mut damaged = match directory.records().and_then(|records| Records::read(&records)) {
-        Ok(records) => {
-            records.damaged.iter().map(|what| format!("records: damaged: {what}")).collect()
-        }
-        Err(Error::Records(reason)) => vec![format!("records: {reason}")],
-        Err(error) => return Err(error),
-    };
+    let (records, findings) = directory.records()?;
+    let mut damaged: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let unreadable = Records::read(&records)?.damaged;
+    damaged.extend(unreadable.iter().map(|what| format!("records: damaged: {what}")));
     let recovered = directory.log(&mut |_, _, _| ())?;
     let all = directory.verify()?.into_iter().chain(recovered.damage);
     let mut places: Vec<Damage> = all.filter(|damage| !recovered.torn.contains(damage)).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub use self::real::RealDisk;
 #[cfg(feature = "sled")]
-pub(crate) use self::real::sync_directory;
+pub(crate) use self::real::{private_directory, private_file, sync_directory};
 
 /// A directory of files with flat names.
 ///

@@ -1,6 +1,6 @@
 //! The disk of the operating system.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 #[cfg(target_os = "linux")]
 use std::io::IoSlice;
@@ -25,7 +25,7 @@ impl RealDisk {
     /// If it cannot be created.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
-        std::fs::create_dir_all(&directory)?;
+        private_directory().recursive(true).create(&directory)?;
         Ok(Self { directory, read_only: false })
     }
 
@@ -48,7 +48,7 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Arc<dyn DiskFile>> {
         let writes = !self.read_only;
-        let file = OpenOptions::new()
+        let file = private_file()
             .read(true)
             .write(writes)
             .create(create && writes)
@@ -89,6 +89,24 @@ impl Disk for RealDisk {
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     // Windows cannot open a directory as a file, and needs no such call.
     if cfg!(windows) { Ok(()) } else { File::open(directory)?.sync_all() }
+}
+
+/// Makes directories that only this user reads.
+pub(crate) fn private_directory() -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes files that only this user reads.
+pub(crate) fn private_file() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 #[derive(Debug)]
