@@ -63,12 +63,12 @@ pub enum Error {
          original declaration."
     )]
     Locked(Resource),
-    /// 405: basic.get on a queue with a single active consumer.
+    /// 405: basic.get on a quorum queue with a single active consumer.
     #[error(
-        "cannot obtain access to locked {0}. basic.get operations are not supported by {1} \
+        "cannot obtain access to locked {0}. basic.get operations are not supported by quorum \
          queues with single active consumer"
     )]
-    SingleActiveConsumer(Resource, &'static str),
+    SingleActiveConsumer(Resource),
     /// 403: the user lacks a permission, or the operation is never allowed.
     #[error("{0}")]
     AccessRefused(String),
@@ -92,9 +92,6 @@ pub enum Error {
     /// 403: internal exchanges take no publishes.
     #[error("cannot publish to internal {0}")]
     InternalExchange(Resource),
-    /// 403: reply pseudo-queues take no bindings.
-    #[error("cannot bind or unbind to a volatile (direct reply-to) queue")]
-    VolatileQueue,
     /// 406: declared again with other attributes; an argument that is not valid; and every other
     /// condition that did not hold.
     #[error("{0}")]
@@ -197,14 +194,13 @@ impl Error {
         use Error::*;
         match self {
             NotFound(_) | NoPreviousQueue => (code::NOT_FOUND, Scope::Channel),
-            Locked(_) | SingleActiveConsumer(..) => (code::RESOURCE_LOCKED, Scope::Channel),
+            Locked(_) | SingleActiveConsumer(_) => (code::RESOURCE_LOCKED, Scope::Channel),
             AccessRefused(_)
             | ExclusiveUse(_)
             | DefaultExchange
             | ReservedName { .. }
             | SystemExchange(_)
-            | InternalExchange(_)
-            | VolatileQueue => (code::ACCESS_REFUSED, Scope::Channel),
+            | InternalExchange(_) => (code::ACCESS_REFUSED, Scope::Channel),
             Precondition(_) | InUse(_) | NotEmpty(_) | UnknownDeliveryTag(_) => {
                 (code::PRECONDITION_FAILED, Scope::Channel)
             }

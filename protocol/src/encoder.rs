@@ -89,10 +89,11 @@ impl Output {
         self.outcome(channel, 80, delivery_tag, u8::from(multiple));
     }
 
-    /// basic.nack, which refuses publishes.
+    /// basic.nack, which refuses publishes. RabbitMQ sets `requeue` in it, which means nothing.
     #[inline]
     pub fn nack(&mut self, channel: u16, delivery_tag: u64, multiple: bool) {
-        self.outcome(channel, 120, delivery_tag, u8::from(multiple));
+        const REQUEUE: u8 = 2;
+        self.outcome(channel, 120, delivery_tag, u8::from(multiple) | REQUEUE);
     }
 
     #[inline]

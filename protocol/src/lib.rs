@@ -45,6 +45,7 @@ pub mod properties;
 pub mod reply_code;
 pub mod sasl;
 pub mod table;
+pub mod text;
 
 #[doc(hidden)]
 pub mod fuzz;

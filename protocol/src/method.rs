@@ -1,7 +1,9 @@
 //! Methods: their ids, the two that every message needs read in place, and the rest through
 //! `amq-protocol`.
 
+use amq_protocol::frame::WriteContext;
 use amq_protocol::protocol::{AMQPClass, basic, parse_class};
+use amq_protocol::types::generation::gen_field_table;
 
 use crate::error::ConnectionError;
 use crate::reader::Reader;
@@ -150,6 +152,8 @@ fn read_settlement(id: MethodId, arguments: &[u8]) -> Option<basic::AMQPMethod> 
 
 /// Reads any method.
 ///
+/// Names in tables that are not UTF-8 become text as [`crate::text`] has it.
+///
 /// # Errors
 /// 501 if the method is unknown, its arguments are cut short, too long, nested too deep, or a
 /// short string is not UTF-8.
@@ -161,17 +165,37 @@ pub fn read_method(payload: &[u8]) -> Result<AMQPClass, ConnectionError> {
     if let Some(method) = read_settlement(id, arguments) {
         return Ok(AMQPClass::Basic(method));
     }
-    check_arguments(id, arguments).ok_or_else(cannot_decode)??;
-    match parse_class(payload) {
+    let table = check_arguments(id, arguments).ok_or_else(cannot_decode)??;
+    let as_text = table
+        .filter(|table| !table::has_plain_names(table))
+        .map(|table| with_names_as_text(payload, table).ok_or_else(cannot_decode));
+    let as_text = as_text.transpose()?;
+    match parse_class(as_text.as_deref().unwrap_or(payload)) {
         Ok(([], method)) => Ok(method),
         _ => Err(cannot_decode()),
     }
 }
 
-/// Whether the arguments may be given to a parser that knows only UTF-8 and reads tables
-/// recursively; `None` if they are malformed.
-fn check_arguments(id: MethodId, arguments: &[u8]) -> Option<Result<(), ConnectionError>> {
-    let Some((reserved, short_strings)) = id.front() else { return Some(Ok(())) };
+/// The method with its field table (which begins at the front of `table`) written anew, names as
+/// text, for a parser that knows only UTF-8; `None` if a name has no text.
+fn with_names_as_text(payload: &[u8], table: &[u8]) -> Option<Vec<u8>> {
+    let rest = table::skip_table(table).ok()?;
+    let octets = table.get(..table.len() - rest.len())?;
+    let mut written = payload.get(..payload.len() - table.len())?.to_vec();
+    let parsed = table::parse_table(octets).ok()?;
+    let (parsed, _) = gen_field_table(&parsed)(WriteContext::from(Vec::new())).ok()?.into_inner();
+    written.extend(parsed);
+    written.extend_from_slice(rest);
+    Some(written)
+}
+
+/// Whether the arguments may be given to a parser that reads tables recursively, and where the
+/// table begins; `None` if they are malformed.
+fn check_arguments(
+    id: MethodId,
+    arguments: &[u8],
+) -> Option<Result<Option<&[u8]>, ConnectionError>> {
+    let Some((reserved, short_strings)) = id.front() else { return Some(Ok(None)) };
     let mut reader = Reader(arguments);
     reader.take(reserved)?;
     for _ in 0..short_strings {
@@ -179,11 +203,10 @@ fn check_arguments(id: MethodId, arguments: &[u8]) -> Option<Result<(), Connecti
             return Some(Err(ConnectionError::malformed_utf8()));
         }
     }
-    if let Some(bits) = id.before_table() {
-        reader.take(bits)?;
-        table::skip_table(reader.0).ok()?;
-    }
-    Some(Ok(()))
+    let Some(bits) = id.before_table() else { return Some(Ok(None)) };
+    reader.take(bits)?;
+    table::skip_table(reader.0).ok()?;
+    Some(Ok(Some(reader.0)))
 }
 
 /// Arguments of basic.qos: prefetch size and count, and whether they are shared by the channel.

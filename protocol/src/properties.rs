@@ -4,13 +4,13 @@
 
 use std::ops::Range;
 
-use amq_protocol::frame::WriteContext;
-use amq_protocol::protocol::basic::{AMQPProperties, gen_properties, parse_properties};
-use amq_protocol::types::FieldTable;
+use amq_protocol::protocol::basic::AMQPProperties;
+use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::constants::SHORT_STRING_MAX;
 use crate::reader::Reader;
-use crate::table::{TableError, parse_table, skip_table};
+use crate::table::{TableError, encode_table, parse_headers, skip_table};
+use crate::text;
 
 /// Properties of a message that has none.
 pub const NO_PROPERTIES: &[u8] = &[0, 0];
@@ -19,6 +19,8 @@ pub const NO_PROPERTIES: &[u8] = &[0, 0];
 const KNOWN_FLAGS: u16 = 0xFFFC;
 const COUNT: usize = 14;
 
+const CONTENT_TYPE: usize = 0;
+const CONTENT_ENCODING: usize = 1;
 const HEADERS: usize = 2;
 const DELIVERY_MODE: usize = 3;
 const PRIORITY: usize = 4;
@@ -30,6 +32,7 @@ const TIMESTAMP: usize = 9;
 const KIND: usize = 10;
 const USER_ID: usize = 11;
 const APP_ID: usize = 12;
+const CLUSTER_ID: usize = 13;
 
 const fn flag(index: usize) -> u16 {
     0x8000 >> index
@@ -126,16 +129,16 @@ impl<'a> RawProperties<'a> {
 
     /// `content_type`, any octets.
     pub fn content_type(self) -> Option<&'a [u8]> {
-        self.short_string(0)
+        self.short_string(CONTENT_TYPE)
     }
 
-    /// `headers`, parsed; this allocates.
+    /// `headers`, parsed; this allocates. See [`parse_headers`].
     pub fn headers(self) -> Option<Result<FieldTable, PropertiesError>> {
         if !self.has(HEADERS) {
             return None;
         }
         let table = self.value(HEADERS).ok_or(PropertiesError);
-        Some(table.and_then(|table| Ok(parse_table(table)?)))
+        Some(table.and_then(|table| Ok(parse_headers(table)?)))
     }
 
     /// `headers` as on the wire: a length and the entries.
@@ -245,21 +248,77 @@ impl<'a> RawProperties<'a> {
         Ok(out)
     }
 
-    /// All properties, parsed.
+    /// All properties, parsed. What is not UTF-8 becomes text as [`crate::text`] has it; the rare
+    /// short string that would be too long then is cut.
     ///
     /// # Errors
-    /// [`PropertiesError`] if they are not valid or a short string is not UTF-8.
+    /// [`PropertiesError`] if they are not valid.
     pub fn parse(self) -> Result<AMQPProperties, PropertiesError> {
         self.validate()?;
-        parse_properties(self.0).map(|(_, properties)| properties).map_err(|_| PropertiesError)
+        let mut parsed = AMQPProperties::default();
+        let mut left = self.flags();
+        while left != 0 {
+            let index = left.leading_zeros() as usize;
+            let text = || text::short_string_lossy(self.short_string(index).unwrap_or_default());
+            let octet = self.octet(index).unwrap_or_default();
+            parsed = match index {
+                CONTENT_TYPE => parsed.with_content_type(text()),
+                CONTENT_ENCODING => parsed.with_content_encoding(text()),
+                HEADERS => parsed.with_headers(self.headers().transpose()?.unwrap_or_default()),
+                DELIVERY_MODE => parsed.with_delivery_mode(octet),
+                PRIORITY => parsed.with_priority(octet),
+                CORRELATION_ID => parsed.with_correlation_id(text()),
+                REPLY_TO => parsed.with_reply_to(text()),
+                EXPIRATION => parsed.with_expiration(text()),
+                MESSAGE_ID => parsed.with_message_id(text()),
+                TIMESTAMP => parsed.with_timestamp(self.timestamp().unwrap_or_default()),
+                KIND => parsed.with_type(text()),
+                USER_ID => parsed.with_user_id(text()),
+                APP_ID => parsed.with_app_id(text()),
+                CLUSTER_ID => parsed.with_cluster_id(text()),
+                _ => parsed,
+            };
+            left &= !flag(index);
+        }
+        Ok(parsed)
     }
 }
 
 /// Properties as octets.
 pub fn encode_properties(properties: &AMQPProperties) -> Vec<u8> {
-    // Writing to memory cannot fail, and no value is longer than its length field can say.
-    gen_properties(properties)(WriteContext::from(Vec::new()))
-        .map_or_else(|_| NO_PROPERTIES.to_vec(), |written| written.into_inner().0)
+    let mut out = NO_PROPERTIES.to_vec();
+    let mut flags = 0;
+    for index in 0..COUNT {
+        let start = out.len();
+        let mut push = |value: &Option<ShortString>| {
+            if let Some(value) = value {
+                push_short_string(&mut out, &text::to_octets(value.as_str()));
+            }
+        };
+        match index {
+            CONTENT_TYPE => push(properties.content_type()),
+            CONTENT_ENCODING => push(properties.content_encoding()),
+            HEADERS => out.extend(properties.headers().iter().flat_map(encode_table)),
+            DELIVERY_MODE => out.extend(*properties.delivery_mode()),
+            PRIORITY => out.extend(*properties.priority()),
+            CORRELATION_ID => push(properties.correlation_id()),
+            REPLY_TO => push(properties.reply_to()),
+            EXPIRATION => push(properties.expiration()),
+            MESSAGE_ID => push(properties.message_id()),
+            TIMESTAMP => out.extend(properties.timestamp().iter().flat_map(|s| s.to_be_bytes())),
+            KIND => push(properties.kind()),
+            USER_ID => push(properties.user_id()),
+            APP_ID => push(properties.app_id()),
+            _ => push(properties.cluster_id()),
+        }
+        if out.len() > start {
+            flags |= flag(index);
+        }
+    }
+    if let Some(front) = out.first_chunk_mut() {
+        *front = u16::to_be_bytes(flags);
+    }
+    out
 }
 
 /// Walks over the value of a property.

@@ -1,12 +1,13 @@
 //! Field tables: a check without recursion that goes before every recursive parse.
 
-use amq_protocol::frame::WriteContext;
-use amq_protocol::types::FieldTable;
-use amq_protocol::types::generation::gen_field_table;
-use amq_protocol::types::parsing::parse_field_table;
+mod values;
 
+use amq_protocol::types::FieldTable;
+
+use self::values::{Nameless, read_table, write_table};
 use crate::constants::{SHORT_STRING_MAX, TABLE_DEPTH_MAX};
 use crate::reader::Reader;
+use crate::text;
 
 /// Why a field table cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,24 +72,61 @@ fn skip_entry<'a>((reader, named): &mut Level<'a>) -> Option<Option<Level<'a>>> 
     Some(None)
 }
 
-/// Parses a table with its length in front; nothing may follow it.
+/// Parses a table with its length in front; nothing may follow it. Names that are not UTF-8 become
+/// text as [`crate::text`] has it. Of entries with the same name the first counts.
 ///
 /// # Errors
-/// [`TableError`] for a table that is malformed, nested too deep, or has a name that is not UTF-8.
+/// [`TableError`] for a table that is malformed, nested too deep, or has a name of more than 85
+/// octets that are not UTF-8.
 pub fn parse_table(input: &[u8]) -> Result<FieldTable, TableError> {
+    parse(input, Nameless::Refuse)
+}
+
+/// The same for the headers of a message, which travel as octets: a name that has no text is left
+/// out.
+///
+/// # Errors
+/// [`TableError`] for a table that is malformed or nested too deep.
+pub fn parse_headers(input: &[u8]) -> Result<FieldTable, TableError> {
+    parse(input, Nameless::LeaveOut)
+}
+
+fn parse(input: &[u8], nameless: Nameless) -> Result<FieldTable, TableError> {
     if !skip_table(input)?.is_empty() {
         return Err(TableError::Malformed);
     }
-    parse_field_table(input).map(|(_, table)| table).map_err(|_| TableError::Malformed)
+    let content = Reader(input).long_string().unwrap_or_default();
+    read_table(content, nameless).ok_or(TableError::Malformed)
 }
 
 /// A table as octets, with its length in front.
 pub fn encode_table(table: &FieldTable) -> Vec<u8> {
-    /// A table without entries.
-    const EMPTY: [u8; 4] = [0; 4];
-    // Writing to memory cannot fail, and no value is longer than its length field can say.
-    gen_field_table(table)(WriteContext::from(Vec::new()))
-        .map_or_else(|_| EMPTY.to_vec(), |written| written.into_inner().0)
+    let mut out = Vec::new();
+    write_table(table, &mut out);
+    out
+}
+
+/// Whether all names in the table (with its length in front), those of nested ones too, are text
+/// that is itself; see [`crate::text`]. The shape has been checked.
+pub(crate) fn has_plain_names(table: &[u8]) -> bool {
+    let content = Reader(table).long_string().unwrap_or_default();
+    let mut levels: Vec<Level<'_>> = vec![(Reader(content), true)];
+    while let Some(level) = levels.last_mut() {
+        if level.0.is_empty() {
+            levels.pop();
+            continue;
+        }
+        let is_plain = |name| matches!(text::from_octets(name), std::borrow::Cow::Borrowed(_));
+        if level.1 && !level.0.clone().short_string().is_none_or(is_plain) {
+            return false;
+        }
+        match skip_entry(level) {
+            Some(Some(inside)) => levels.push(inside),
+            Some(None) => {}
+            None => return true,
+        }
+    }
+    true
 }
 
 /// The entries of a table as octets: names, and names with their values.

@@ -161,7 +161,7 @@ proptest! {
         output.nack(channel, delivery_tag, multiple);
         output.heartbeat();
         let ack = basic::AMQPMethod::Ack(basic::Ack { delivery_tag, multiple });
-        let nack = basic::Nack { delivery_tag, multiple, requeue: false };
+        let nack = basic::Nack { delivery_tag, multiple, requeue: true };
         let nack = basic::AMQPMethod::Nack(nack);
         prop_assert_eq!(parse(&output.to_vec()), [
             AMQPFrame::Method(channel, AMQPClass::Basic(ack)),

@@ -94,6 +94,11 @@ impl Outcome {
     fn is_ack(&self) -> bool {
         matches!(self, Self::Ack)
     }
+
+    /// Whether one frame says both.
+    fn joins(&self, next: &Self) -> bool {
+        matches!((self, next), (Self::Ack, Self::Ack) | (Self::Nack, Self::Nack))
+    }
 }
 
 impl Confirms {
@@ -164,9 +169,7 @@ impl ConfirmLine {
     fn push(&self, step: Step) {
         let mut line = self.state.lock();
         match line.steps.back_mut() {
-            Some(back)
-                if back.outcome.is_ack() && step.outcome.is_ack() && back.ticket == step.ticket =>
-            {
+            Some(back) if back.ticket == step.ticket && back.outcome.joins(&step.outcome) => {
                 back.last = step.last;
             }
             _ => line.steps.push_back(step),
@@ -215,12 +218,18 @@ impl Line {
         self.accept(accepted, client, wakeups);
     }
 
-    /// A publish that is not simply accepted.
+    /// Publishes that are not simply accepted: a run that is refused, or a single one.
     fn settle_apart(&mut self, step: Step, client: &Client, wakeups: &mut Wakeups) {
         let number = step.last;
         match step.outcome {
+            Outcome::Nack if !self.one_by_one => {
+                // RabbitMQ says `multiple` of a single one as well.
+                self.note(self.told + 1, number, false, client);
+                client.output.confirm(number, true, false, wakeups);
+            }
             Outcome::Ack | Outcome::Nack => {
-                self.confirm_one(number, step.outcome.is_ack(), client, wakeups);
+                let is_ack = step.outcome.is_ack();
+                (self.told + 1..=number).for_each(|n| self.confirm_one(n, is_ack, client, wakeups));
             }
             Outcome::Lost => {
                 self.one_by_one = true;

@@ -83,8 +83,10 @@ impl Channel {
             let text = format!("{} does not support global qos", queue.resource());
             return Err(Error::NotImplemented(text));
         }
-        let priority = integer_argument(&consume.arguments, "x-priority", &queue)?.unwrap_or(0);
-        let timeout_ms = integer_argument(&consume.arguments, "x-consumer-timeout", &queue)?
+        let priority = priority(&consume.arguments, &queue)?;
+        // RabbitMQ 4.0 does not know it, so that anything goes.
+        let timeout_ms = get(&consume.arguments, "x-consumer-timeout")
+            .and_then(integer)
             .and_then(|ms| u64::try_from(ms).ok());
         refuse_stream_arguments(&consume.arguments, &queue)?;
         self.virtual_host().lint_consumer(&queue, consume.no_ack)?;
@@ -225,13 +227,14 @@ impl Channel {
     }
 }
 
-/// An argument of basic.consume that is a number: `x-priority` `[rabbitmq consumer-priority]` or
-/// `x-consumer-timeout`. Errors: 406.
-fn integer_argument(arguments: &FieldTable, argument: &str, queue: &Queue) -> Result<Option<i64>> {
-    let Some(value) = get(arguments, argument) else { return Ok(None) };
-    integer(value).map(Some).ok_or_else(|| {
+/// The argument `x-priority` of basic.consume, 0 if it is not there
+/// `[rabbitmq consumer-priority]`. Errors: 406.
+fn priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
+    const ARGUMENT: &str = "x-priority";
+    let Some(value) = get(arguments, ARGUMENT) else { return Ok(0) };
+    integer(value).ok_or_else(|| {
         Error::Precondition(format!(
-            "invalid arg '{argument}' for {}: \"expected integer, got {}\"",
+            "invalid arg '{ARGUMENT}' for {}: \"expected integer, got {}\"",
             queue.resource(),
             type_name(value)
         ))

@@ -116,7 +116,7 @@ impl Channel {
     /// The queue that `name` means: an empty name means the last one declared on this channel.
     fn queue_name(&self, name: &str) -> Result<String> {
         if !name.is_empty() {
-            return Ok(name.replace(['\r', '\n'], ""));
+            return Ok(name.to_owned());
         }
         self.last_queue.as_ref().map(ToString::to_string).ok_or(Error::NoPreviousQueue)
     }

@@ -198,7 +198,7 @@ impl Channel {
 
     /// The exchange to publish to, if the user may.
     fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
-        let name = String::from_utf8_lossy(publish.exchange).replace(['\r', '\n'], "");
+        let name = String::from_utf8_lossy(publish.exchange);
         self.session.actor.check(Access::Write, ResourceKind::Exchange, &name)?;
         let exchange = self.virtual_host().exchange(&name)?;
         if exchange.attributes().internal {
@@ -298,12 +298,14 @@ impl Channel {
         let refused = &mut self.publisher.refused;
         refused.sort_unstable();
         refused.dedup();
+        let mut accepted = 0;
         for &place in refused.iter() {
             let number = first + place as u64;
-            if place > 0 {
+            if place > accepted {
                 confirms.accept(number - 1);
             }
             confirms.refuse(number);
+            accepted = place + 1;
         }
         let last = first + count as u64 - 1;
         if refused.last().is_none_or(|&place| place + 1 < count) {

@@ -67,8 +67,8 @@ impl Channel {
         }
     }
 
-    /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a
-    /// message; then the others have it all the same.
+    /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a message
+    /// or was deleted since it was published; then the others have it all the same.
     pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
         self.meet(Method::TxCommit, Subject::default(), effects)?;
         let Transaction { publishes, settled, footprint } = self.take_transaction()?;
@@ -83,6 +83,8 @@ impl Channel {
             if route.queues.is_empty() && !route.taken {
                 self.publish_elsewhere(&message, mandatory, effects);
             }
+            // It cannot be had where it was to go when it was published.
+            refused |= route.queues.iter().any(|queue| queue.is_deleted());
             let host = Arc::clone(self.virtual_host());
             host.note_routed(&message, &route);
             host.enqueue(

@@ -160,6 +160,12 @@ impl Known {
     }
 
     fn conclude(&mut self, number: u64, multiple: bool, ack: bool) {
+        if !ack {
+            let first = if multiple { self.concluded_up_to + 1 } else { number };
+            let (beyond, forgotten) = (&self.concluded_beyond, &self.forgotten);
+            let is_asked_for = |n: &u64| !beyond.contains(n) && !forgotten.contains(n);
+            self.refused.extend((first..=number).filter(is_asked_for));
+        }
         if multiple {
             self.concluded_up_to = self.concluded_up_to.max(number);
         } else {
@@ -168,9 +174,7 @@ impl Known {
         while self.concluded_beyond.remove(&(self.concluded_up_to + 1)) {
             self.concluded_up_to += 1;
         }
-        if !self.forgotten.remove(&number) && !ack {
-            self.refused.insert(number);
-        }
+        self.forgotten.remove(&number);
         self.due.extend(self.waiting.remove(&number));
         let later = self.concluded_up_to + 1;
         if self.forgotten.first().is_some_and(|first| *first < later) {

@@ -65,7 +65,8 @@ impl Delivery {
         properties(&self.message)
     }
 
-    /// Headers; empty if there are none.
+    /// Headers; empty if there are none. A name that is not UTF-8 has one of the characters U+EF80
+    /// to U+EFFF for each octet that does not belong; published again it is the same octets.
     pub fn headers(&self) -> FieldTable {
         headers(&self.message)
     }

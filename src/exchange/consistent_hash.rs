@@ -13,14 +13,11 @@ use super::stable_hash::{StableHasher, mix, stable_hash};
 use super::{BindError, ExchangeArgumentError, Routing, erlang_term};
 use crate::base::field_value::type_name;
 
-/// The largest weight of a binding. [rabbitmq consistent hash exchange]
-const WEIGHT_MAX: u16 = 10_000;
-
 /// Weighted rendezvous hashing: every destination draws a number from the hash of the key and its
 /// own hash, scaled by its weight, and the best one gets the message.
 ///
 /// A ring of points would be faster with hundreds of destinations, but it spreads well only with
-/// some hundred points for each unit of weight, and weights go up to 10,000. Rendezvous hashing
+/// some hundred points for each unit of weight, and weights have no limit. Rendezvous hashing
 /// needs no memory, spreads exactly by weight, and a destination that comes or goes moves only the
 /// keys that it takes or leaves, whatever the order of binding. Placement is as stable as what
 /// `D: Hash` feeds: a handle that hashes its name keeps its keys over a restart.
@@ -45,7 +42,7 @@ struct Share {
     /// The stable hash of the destination.
     hash: u64,
     /// The bindings, oldest first; only the oldest one's weight counts.
-    bindings: SmallVec<[(u16, BindingKey); 1]>,
+    bindings: SmallVec<[(u64, BindingKey); 1]>,
 }
 
 impl<D: Clone + Eq + Hash> ConsistentHash<D> {
@@ -97,7 +94,7 @@ impl Share {
         let weight = self.bindings.first().map_or(1, |(weight, _)| *weight);
         // 53 bits, the precision of a double, and never 0 or 1.
         let uniform = ((mix(key_hash ^ self.hash) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-        -uniform.ln() / f64::from(weight)
+        -uniform.ln() / weight as f64
     }
 }
 
@@ -151,8 +148,9 @@ fn string_argument(
     }
 }
 
-/// Reads a weight: digits with an optional sign, of any length, as Erlang reads integers.
-fn parse_weight(key: &[u8]) -> Result<u16, BindError> {
+/// Reads a weight: digits with an optional sign, of any length, as Erlang reads integers. One
+/// beyond 64 bits is as good as the largest within.
+fn parse_weight(key: &[u8]) -> Result<u64, BindError> {
     let (negative, digits) = match key {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -164,12 +162,7 @@ fn parse_weight(key: &[u8]) -> Result<u16, BindError> {
     let value = digits.iter().fold(0_u64, |value, digit| {
         value.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });
-    match u16::try_from(value) {
-        _ if negative => Err(BindError::WeightTooSmall),
-        Ok(0) => Err(BindError::WeightTooSmall),
-        Ok(weight) if weight <= WEIGHT_MAX => Ok(weight),
-        _ => Err(BindError::WeightTooLarge),
-    }
+    if negative || value == 0 { Err(BindError::WeightTooSmall) } else { Ok(value) }
 }
 
 #[cfg(test)]
@@ -180,6 +173,8 @@ mod tests {
     fn weights_are_read_as_erlang_reads_integers() {
         assert_eq!(parse_weight(b"1"), Ok(1));
         assert_eq!(parse_weight(b"+0010000"), Ok(10_000));
+        assert_eq!(parse_weight(b"10001"), Ok(10_001));
+        assert_eq!(parse_weight(b"99999999999999999999999"), Ok(u64::MAX));
         for (key, text) in [
             (&b"heavy"[..], "The binding key must be an integer: <<\"heavy\">>"),
             (b"", "The binding key must be an integer: <<>>"),
@@ -188,8 +183,6 @@ mod tests {
             (b"0", "The binding key must be greater than 0"),
             (b"-0", "The binding key must be greater than 0"),
             (b"-99999999999999999999999", "The binding key must be greater than 0"),
-            (b"10001", "The binding key must not exceed 10000"),
-            (b"99999999999999999999999", "The binding key must not exceed 10000"),
         ] {
             let refused = parse_weight(key).map_err(|error| error.to_string());
             assert_eq!(refused, Err(text.to_owned()));

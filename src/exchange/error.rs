@@ -81,9 +81,6 @@ pub enum BindError {
     /// The weight is zero or negative.
     #[error("The binding key must be greater than 0")]
     WeightTooSmall,
-    /// The weight is above 10,000.
-    #[error("The binding key must not exceed 10000")]
-    WeightTooLarge,
     /// A binding of an `x-local-random` exchange has a binding key, here as text.
     #[error("Non empty binding '{0}' key not permitted")]
     KeyNotEmpty(String),

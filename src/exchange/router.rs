@@ -111,6 +111,11 @@ impl<D: Clone + Eq + Hash> Router<D> {
         Ok(true)
     }
 
+    /// Whether there is this binding.
+    pub fn has(&self, destination: &D, binding_key: &[u8], arguments: &FieldTable) -> bool {
+        self.bindings.contains(destination, &BindingKey::new(binding_key, arguments))
+    }
+
     /// Removes a binding. `false` if there was none.
     pub fn unbind(&mut self, destination: &D, binding_key: &[u8], arguments: &FieldTable) -> bool {
         let binding = BindingKey::new(binding_key, arguments);

@@ -72,7 +72,7 @@ pub struct QueueArguments {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`; negative for none.
     pub delivery_limit: Option<i64>,
-    /// `x-consumer-timeout`, milliseconds.
+    /// `x-consumer-timeout`, milliseconds; [`TIME_MAX_MS`] for one that never passes.
     pub consumer_timeout_ms: Option<u64>,
     /// `x-message-deduplication`; only classic queues look at it.
     pub message_deduplication: bool,
@@ -152,10 +152,13 @@ const KNOWN: &[(&str, &[QueueType])] = &[
     ("x-initial-cluster-size", &[]),
     ("x-queue-leader-locator", BOTH),
     ("x-delivery-limit", QUORUM),
-    ("x-consumer-timeout", BOTH),
+    ("x-queue-master-locator", CLASSIC),
 ];
 /// Known to an extension, and only looked at there.
 const DEDUPLICATION: &str = "x-message-deduplication";
+/// RabbitMQ 4.0 looks at it when deliveries are due, and never before: as an argument it may be
+/// anything, and is not compared. As a setting of a policy it is checked.
+const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 /// What is decided at declare, once and for all.
 const NOT_IN_POLICIES: &[&str] = &[
     "x-max-priority",
@@ -187,6 +190,7 @@ impl QueueArguments {
         // As with RabbitMQ's plugin: not checked, and not compared when declared again.
         parsed.message_deduplication = queue_type == QueueType::Classic
             && get(table, DEDUPLICATION) == Some(&AMQPValue::Boolean(true));
+        parsed.consumer_timeout_ms = get(table, CONSUMER_TIMEOUT).map(consumer_timeout);
         Ok(parsed)
     }
 
@@ -202,6 +206,9 @@ impl QueueArguments {
             .collect::<std::collections::BTreeMap<_, _>>()
             .into();
         let mut parsed = Self { queue_type, ..Self::default() };
+        if let Some(value) = get(&table, CONSUMER_TIMEOUT) {
+            parsed.consumer_timeout_ms = Some(duration(CONSUMER_TIMEOUT, value)?);
+        }
         for &(argument, queue_types) in KNOWN {
             if !queue_types.contains(&queue_type) || NOT_IN_POLICIES.contains(&argument) {
                 continue;
@@ -221,9 +228,10 @@ impl QueueArguments {
 
     /// Whether a policy may set this key.
     pub fn is_policy_key(key: &str) -> bool {
-        KNOWN.iter().any(|(argument, _)| {
-            argument.strip_prefix("x-") == Some(key) && !NOT_IN_POLICIES.contains(argument)
-        })
+        let arguments = KNOWN.iter().map(|(argument, _)| argument).chain([&CONSUMER_TIMEOUT]);
+        arguments
+            .filter(|argument| !NOT_IN_POLICIES.contains(argument))
+            .any(|argument| argument.strip_prefix("x-") == Some(key))
     }
 
     fn take(
@@ -273,7 +281,6 @@ impl QueueArguments {
                 self.single_active_consumer = *flag;
             }
             "x-delivery-limit" => self.delivery_limit = Some(required_integer(argument, value)?),
-            "x-consumer-timeout" => self.consumer_timeout_ms = Some(duration(argument, value)?),
             "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
                 return Err(invalid(argument, "{value_zero,0}"));
             }
@@ -292,7 +299,7 @@ impl QueueArguments {
 
 /// The names of all arguments that have an effect on some type of queue.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|&(name, _)| name).chain([DEDUPLICATION])
+    KNOWN.iter().map(|&(name, _)| name).chain([DEDUPLICATION, CONSUMER_TIMEOUT])
 }
 
 /// Whether an argument has an effect on some type of queue.
@@ -308,7 +315,7 @@ pub fn compared(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
 fn queue_type(table: &FieldTable) -> Result<QueueType, ArgumentError> {
     const ARGUMENT: &str = "x-queue-type";
     match get(table, ARGUMENT) {
-        None | Some(AMQPValue::Void) => Ok(QueueType::Classic),
+        None => Ok(QueueType::Classic),
         Some(value) => match required_string(ARGUMENT, value)? {
             "classic" => Ok(QueueType::Classic),
             "quorum" => Ok(QueueType::Quorum),
@@ -344,6 +351,11 @@ fn duration(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentEr
     Ok(ms)
 }
 
+/// A time that is negative has passed; what is no time never passes.
+fn consumer_timeout(value: &AMQPValue) -> u64 {
+    integer(value).map_or(TIME_MAX_MS, |ms| u64::try_from(ms).unwrap_or(0).min(TIME_MAX_MS))
+}
+
 fn expires(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
     match duration(argument, value)? {
         0 => Err(invalid(argument, "{value_zero,0}")),
@@ -376,7 +388,7 @@ fn overflow(
 
 fn queue_version(argument: &'static str, value: &AMQPValue) -> Result<(), ArgumentError> {
     // Version 1 is gone from RabbitMQ 4.0, which reads it as 2.
-    match required_integer(argument, value)? {
+    match non_negative(argument, value)? {
         1 | 2 => Ok(()),
         other => Err(invalid(argument, format!("\"unsupported queue version '{other}'\""))),
     }

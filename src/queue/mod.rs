@@ -401,9 +401,9 @@ impl Queue {
         effects: &mut Effects,
     ) -> Result<Got> {
         self.apply(now, effects, |state, effects| {
-            if state.consumers().is_single_active() {
-                let kind = self.attributes.arguments.queue_type.as_str();
-                return Err(Error::SingleActiveConsumer(self.resource(), kind));
+            let is_quorum = self.attributes.arguments.queue_type == QueueType::Quorum;
+            if is_quorum && state.consumers().is_single_active() {
+                return Err(Error::SingleActiveConsumer(self.resource()));
             }
             let got = match state.get(no_ack, channel, now, effects) {
                 Some((id, entry, left)) => Got::Message(id, entry, left),

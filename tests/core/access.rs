@@ -41,6 +41,16 @@ fn virtual_hosts_are_worlds_of_their_own() {
 }
 
 #[test]
+fn permission_is_asked_before_the_default_exchange_is_refused() {
+    let broker = broker_with_user("", "^mine$", ".*");
+    let ada = open(&broker, "ada");
+    assert_eq!(refusal(ada.queue_bind("theirs", "", "k")), refused("write", "queue 'theirs'"));
+    let default = (403, "operation not permitted on the default exchange".to_owned());
+    let ada = open(&broker, "ada");
+    assert_eq!(refusal(ada.queue_bind("mine", "", "k")), default);
+}
+
+#[test]
 fn users_need_access_to_the_virtual_host() {
     let broker = broker_with_user("", "", "");
     broker.add_virtual_host("other");

@@ -52,7 +52,6 @@ const NUMBERS: &[(&str, &str)] = &[
     ("x-max-length-bytes", CLASSIC),
     ("x-max-priority", CLASSIC),
     ("x-queue-version", CLASSIC),
-    ("x-consumer-timeout", CLASSIC),
     ("x-delivery-limit", QUORUM),
     ("x-max-in-memory-length", QUORUM),
     ("x-max-in-memory-bytes", QUORUM),
@@ -113,7 +112,7 @@ fn arguments_of_queues_have_their_types() {
             let name = "x-single-active-consumer";
             refuses_argument(&world, CLASSIC, name, value.clone(), &unacceptable);
         }
-        if !["longstr", "void"].contains(&kind) {
+        if kind != "longstr" {
             refuses_argument(&world, CLASSIC, "x-queue-type", value.clone(), &unacceptable);
         }
         if kind != "longstr" {
@@ -129,7 +128,7 @@ fn arguments_of_queues_have_their_types() {
 fn numbers_of_queues_have_their_ranges() {
     let world = World::new();
     let negative = ["x-expires", "x-message-ttl", "x-max-length", "x-max-length-bytes"];
-    for name in negative.into_iter().chain(["x-max-priority", "x-consumer-timeout"]) {
+    for name in negative.into_iter().chain(["x-max-priority", "x-queue-version"]) {
         for number in [-1, i64::from(i32::MIN), i64::MIN] {
             let reason = format!("{{value_negative,{number}}}");
             refuses_argument(&world, CLASSIC, name, int(number), &reason);
@@ -146,7 +145,7 @@ fn numbers_of_queues_have_their_ranges() {
         let reason = format!("{{max_value_exceeded,{number}}}");
         refuses_argument(&world, CLASSIC, "x-max-priority", int(number), &reason);
     }
-    for number in [-1, 0, 3, i64::MAX] {
+    for number in [0, 3, i64::MAX] {
         let reason = format!("\"unsupported queue version '{number}'\"");
         refuses_argument(&world, CLASSIC, "x-queue-version", int(number), &reason);
     }
@@ -323,8 +322,6 @@ fn bindings_that_cannot_be_do_not_come_to_be() {
         ("", "The binding key must be an integer: <<>>"),
         ("0", "The binding key must be greater than 0"),
         ("-5", "The binding key must be greater than 0"),
-        ("10001", "The binding key must not exceed 10000"),
-        ("99999999999999999999", "The binding key must not exceed 10000"),
     ] {
         refuses(Binding::new("c", weight), 406, text);
     }
@@ -350,11 +347,9 @@ fn consumers_that_cannot_be_do_not_come_to_be() {
         assert_eq!((world.counts("q").consumers, world.ready("q")), (0, 1));
     };
     for (value, kind) in kinds().into_iter().filter(|(_, kind)| !is_integer(kind)) {
-        for name in ["x-priority", "x-consumer-timeout"] {
-            let in_queue = format!("'{name}' for queue 'q' in vhost '/'");
-            let reason = format!("{in_queue}: \"expected integer, got {kind}\"");
-            refuses(table([(name, value.clone())]), &reason);
-        }
+        let reason =
+            format!("'x-priority' for queue 'q' in vhost '/': \"expected integer, got {kind}\"");
+        refuses(table([("x-priority", value.clone())]), &reason);
         let reason = "'x-stream-offset' for queue 'q' in vhost '/' of queue type \
                       rabbit_classic_queue";
         refuses(table([("x-stream-offset", value)]), reason);
@@ -397,9 +392,6 @@ fn messages_that_cannot_be_do_not_arrive() {
                 format!("invalid message: {{unacceptable_type_in_header,\"{header}\",{kind}}}");
             refuses(Publish::to_queue("q").header(header, value), &text);
         }
-        let keys = AMQPValue::FieldArray(vec![string("q"), int(1)].into());
-        let text = format!("invalid message: {{unacceptable_type_in_header,\"{header}\",long}}");
-        refuses(Publish::to_queue("q").header(header, keys), &text);
     }
     let properties = BasicProperties::default().with_user_id("somebody".into());
     let text = "user_id property set to 'somebody' but authenticated user was 'guest'";

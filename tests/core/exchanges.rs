@@ -2,7 +2,7 @@
 
 use leveret::{AMQPValue, Binding, Channel, ExchangeDeclare, Publish};
 
-use crate::support::{World, refusal, string, table};
+use crate::support::{World, int, refusal, string, table};
 
 fn declare(channel: &Channel, exchange: &str, kind: &str) {
     channel.exchange_declare(exchange, kind).unwrap();
@@ -41,6 +41,20 @@ fn a_queue_gets_a_message_once_however_many_ways_lead_to_it() {
     world.channel.exchange_bind("out", &Binding::new("in", "a.#")).unwrap();
     send(&world.channel, "in", "a.b");
     assert_eq!(world.ready("q"), 1);
+}
+
+#[test]
+fn sender_selected_keys_that_are_no_strings_are_passed_over() {
+    let world = World::new();
+    for queue in ["a", "b", "c"] {
+        world.declare(queue);
+    }
+    let mixed = |key| AMQPValue::FieldArray(vec![int(5), string(key), AMQPValue::Void].into());
+    let publish = Publish::to_queue("a").header("CC", mixed("b")).header("BCC", mixed("c"));
+    world.channel.basic_publish(publish).unwrap();
+    assert_eq!([world.ready("a"), world.ready("b"), world.ready("c")], [1, 1, 1]);
+    let delivery = world.get("b");
+    assert_eq!(delivery.headers(), table([("CC", mixed("b"))]));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod brokers;
 mod confirms;
 mod consumers;
 mod dead_letters;
+mod declarations;
 mod deprecated;
 mod endings;
 mod exchanges;

@@ -1,6 +1,6 @@
 //! Direct reply-to.
 
-use leveret::{Channel, Consume, Consumer, Publish, QueueDeclare};
+use leveret::{Binding, Channel, Consume, Consumer, Publish, QueueDeclare};
 
 use crate::support::{World, refusal, text, waiting};
 
@@ -73,6 +73,14 @@ fn a_reply_consumer_takes_no_acknowledgements_and_is_alone() {
     assert_eq!((code, text.as_str()), (406, "reply consumer already set"));
     drop(replies);
     assert!(world.channel.basic_consume_with(&again).is_ok());
+}
+
+#[test]
+fn the_queue_that_is_none_cannot_be_bound() {
+    let world = World::new();
+    let missing = (404, format!("no queue '{REPLY_TO}' in vhost '/'"));
+    assert_eq!(refusal(world.channel.queue_bind(REPLY_TO, "amq.direct", "k")), missing);
+    assert!(world.channel.queue_unbind(REPLY_TO, &Binding::new("amq.direct", "k")).is_ok());
 }
 
 #[test]

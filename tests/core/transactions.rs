@@ -54,6 +54,26 @@ fn closing_the_channel_rolls_back() {
 }
 
 #[test]
+fn a_commit_fails_if_a_queue_was_deleted_since_the_publish() {
+    let world = World::new();
+    for queue in ["open", "gone"] {
+        world.declare(queue);
+        world.channel.queue_bind(queue, "amq.fanout", "").unwrap();
+    }
+    world.publish("open", ["first"]);
+    let channel = world.open_channel();
+    channel.tx_select().unwrap();
+    channel.basic_publish(Publish::to_exchange("amq.fanout", "").body("m")).unwrap();
+    channel.basic_get("open").unwrap().unwrap().ack().unwrap();
+    world.channel.queue_delete("gone").unwrap();
+    world.declare("gone");
+    let failed = (406, "partial tx completion".to_owned());
+    assert_eq!(refusal(channel.tx_commit()), failed);
+    assert_eq!(world.drain("open"), ["m"], "the rest of it stands");
+    assert_eq!((world.ready("gone"), world.counts("open").unacked), (0, 0));
+}
+
+#[test]
 fn a_commit_that_a_queue_refuses_in_part_fails_and_the_rest_stands() {
     let world = World::new();
     world.declare("open");
@@ -87,7 +107,7 @@ fn a_queue_that_is_gone_at_the_commit_gets_nothing() {
     world.channel.tx_select().unwrap();
     world.publish("q", ["a"]);
     world.open_channel().queue_delete("q").unwrap();
-    world.channel.tx_commit().unwrap();
+    assert_eq!(refusal(world.channel.tx_commit()).0, 406);
     assert_eq!(world.broker.memory_used(), 0);
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod confirms;
 mod frames;
 mod handshake;
 mod heartbeats;
@@ -16,6 +17,7 @@ mod in_memory;
 mod limits;
 mod manual_time;
 mod memory_alarm;
+mod octets;
 mod order;
 mod pieces;
 mod slow_readers;

@@ -165,24 +165,23 @@ pub(in crate::vhost) fn selected_keys(headers: &FieldTable) -> Result<Vec<Vec<u8
     Ok(selected)
 }
 
+/// Has to be an array; of its elements those that are no strings are passed over.
 fn keys_in(headers: &FieldTable, header: &str) -> Result<Vec<Vec<u8>>> {
-    let unacceptable = |value: &AMQPValue| {
-        let received = type_name(value);
-        Error::Precondition(format!(
-            "invalid message: {{unacceptable_type_in_header,\"{header}\",{received}}}"
-        ))
-    };
     match headers.inner().get(header) {
         None => Ok(Vec::new()),
-        Some(AMQPValue::FieldArray(keys)) => keys
-            .as_slice()
-            .iter()
-            .map(|key| match key {
-                AMQPValue::LongString(key) => Ok(key.as_bytes().to_vec()),
-                other => Err(unacceptable(other)),
-            })
-            .collect(),
-        Some(other) => Err(unacceptable(other)),
+        Some(AMQPValue::FieldArray(keys)) => {
+            let keys = keys.as_slice().iter().filter_map(|key| match key {
+                AMQPValue::LongString(key) => Some(key.as_bytes().to_vec()),
+                _ => None,
+            });
+            Ok(keys.collect())
+        }
+        Some(other) => {
+            let received = type_name(other);
+            Err(Error::Precondition(format!(
+                "invalid message: {{unacceptable_type_in_header,\"{header}\",{received}}}"
+            )))
+        }
     }
 }
 

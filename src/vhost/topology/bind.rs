@@ -14,7 +14,7 @@ use crate::queue::effects::Effects;
 use crate::vhost::flow::kept::Kept;
 use crate::vhost::topology::declare::without_line_ends;
 use crate::vhost::topology::exchange::Destination;
-use crate::vhost::{REPLY_TO, Topology, VirtualHost};
+use crate::vhost::{Topology, VirtualHost};
 
 /// What is asked of queue.bind, exchange.bind and their opposites.
 #[derive(Clone, Debug)]
@@ -56,7 +56,8 @@ impl VirtualHost {
         let (source, destination) = self.check_bind(actor, bind)?;
         let mut topology = self.topology.lock();
         let exchange = self.exchange(&source)?;
-        let target = self.destination(actor, bind.kind, &destination)?;
+        let target = self.destination(bind.kind, &destination)?;
+        check_owner(actor, &target)?;
         let history = exchange.extension.as_ref().and_then(|extension| extension.history());
         let mut router = exchange.router.write();
         let added = router
@@ -82,7 +83,8 @@ impl VirtualHost {
         Ok(Some((target, recent)))
     }
 
-    /// Unbinds. A binding that does not exist counts as removed. Errors: 403, 405.
+    /// Unbinds. A binding that does not exist counts as removed, whoever owns the queue.
+    /// Errors: 403, 405.
     pub fn unbind(
         self: &Arc<Self>,
         actor: &Actor,
@@ -92,17 +94,17 @@ impl VirtualHost {
         let (source, destination) = self.check_bind(actor, bind)?;
         let mut topology = self.topology.lock();
         let Ok(exchange) = self.exchange(&source) else { return Ok(()) };
-        let target = match self.destination(actor, bind.kind, &destination) {
-            Err(Error::NotFound(_)) => return Ok(()),
-            found => found?,
-        };
-        let removed = exchange.router.write().unbind(&target, bind.routing_key, bind.arguments);
-        if removed {
-            topology.forget(&target, exchange.name(), 1);
-            self.forget_binding(&exchange, &target, bind, effects);
-            self.delete_if_unbound(&mut topology, &exchange, effects);
-            self.changed();
+        let Ok(target) = self.destination(bind.kind, &destination) else { return Ok(()) };
+        if !exchange.router.read().has(&target, bind.routing_key, bind.arguments) {
+            return Ok(());
         }
+        check_owner(actor, &target)?;
+        // Still there: changes go one after the other, for as long as the topology is locked.
+        exchange.router.write().unbind(&target, bind.routing_key, bind.arguments);
+        topology.forget(&target, exchange.name(), 1);
+        self.forget_binding(&exchange, &target, bind, effects);
+        self.delete_if_unbound(&mut topology, &exchange, effects);
+        self.changed();
         Ok(())
     }
 
@@ -110,14 +112,11 @@ impl VirtualHost {
     fn check_bind(&self, actor: &Actor, bind: &Bind<'_>) -> Result<(String, String)> {
         let source = without_line_ends(bind.source);
         let destination = without_line_ends(bind.destination);
-        if bind.kind == ResourceKind::Queue && destination.starts_with(REPLY_TO) {
-            return Err(Error::VolatileQueue);
-        }
+        actor.check(Access::Write, bind.kind, &destination)?;
         let to_default = bind.kind == ResourceKind::Exchange && destination.is_empty();
         if source.is_empty() || to_default {
             return Err(Error::DefaultExchange);
         }
-        actor.check(Access::Write, bind.kind, &destination)?;
         actor.check(Access::Read, ResourceKind::Exchange, &source)?;
         if let Some(exchange) = self.find_exchange(&source)
             && exchange.attributes().kind == ExchangeType::Topic
@@ -127,17 +126,19 @@ impl VirtualHost {
         Ok((source, destination))
     }
 
-    fn destination(&self, actor: &Actor, kind: ResourceKind, name: &str) -> Result<Destination> {
-        match kind {
-            ResourceKind::Queue => {
-                let queue = self.queue(name)?;
-                if !actor.is_trusted() {
-                    queue.check_owner(actor.connection)?;
-                }
-                Ok(Destination::Queue(queue))
-            }
-            ResourceKind::Exchange => Ok(Destination::Exchange(self.exchange(name)?)),
-        }
+    fn destination(&self, kind: ResourceKind, name: &str) -> Result<Destination> {
+        Ok(match kind {
+            ResourceKind::Queue => Destination::Queue(self.queue(name)?),
+            ResourceKind::Exchange => Destination::Exchange(self.exchange(name)?),
+        })
+    }
+}
+
+/// An exclusive queue is bound by its owner alone. Errors: 405.
+fn check_owner(actor: &Actor, target: &Destination) -> Result<()> {
+    match target {
+        Destination::Queue(queue) if !actor.is_trusted() => queue.check_owner(actor.connection),
+        _ => Ok(()),
     }
 }
 

@@ -26,8 +26,9 @@ impl VirtualHost {
         if_empty: bool,
         effects: &mut Effects,
     ) -> Result<usize> {
-        actor.check(Access::Configure, ResourceKind::Queue, name)?;
-        let Some(queue) = self.find_queue(name) else { return Ok(0) };
+        let name = without_line_ends(name);
+        actor.check(Access::Configure, ResourceKind::Queue, &name)?;
+        let Some(queue) = self.find_queue(&name) else { return Ok(0) };
         queue.check_owner(actor.connection)?;
         let condition = |counts: Counts| {
             if if_empty && counts.ready > 0 {

@@ -55,7 +55,7 @@ pub fn check_exchange(
 ) -> Result<()> {
     let attributes = exchange.attributes();
     let name = exchange.resource();
-    same("type", &name, kind.as_str(), attributes.kind.as_str())?;
+    same("type", &name, erlang_atom(kind.as_str()), erlang_atom(attributes.kind.as_str()))?;
     same("durable", &name, declare.durable, attributes.durable)?;
     same("auto_delete", &name, declare.auto_delete, attributes.auto_delete)?;
     same("internal", &name, declare.internal, attributes.internal)?;
@@ -111,6 +111,16 @@ fn inequivalent(
     Error::Precondition(format!(
         "inequivalent arg '{what}' for {resource}: received {received} but current is {current}"
     ))
+}
+
+/// A name as Erlang prints an atom of it: in quotes unless it is a plain word, as the types of
+/// plugins are not.
+fn erlang_atom(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '@';
+    match name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => quoted(&name),
+    }
 }
 
 fn quoted(value: &impl Display) -> String {
