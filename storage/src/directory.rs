@@ -6,6 +6,7 @@
 //! catalogue a ledger of all changes of records
 //! records/  sled
 //! log/      segments
+//! streams/  segments of streams
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -22,10 +23,12 @@ use crate::format::{self, FORMAT, Format, unknown_format, wrong_format};
 use crate::log::{Damage, Log, LogOptions, Recovered, Target, inspect, verify};
 use crate::memory::MemoryStore;
 use crate::sled_store::SledStore;
+use crate::stream::{FoundStream, StreamOptions, Streams, inspect_streams, verify_streams};
 
 pub(crate) const RECORDS: &str = "records";
 pub(crate) const LOG: &str = "log";
 const CATALOGUE: &str = "catalogue";
+const STREAMS: &str = "streams";
 
 /// A data directory that no other process can open meanwhile. Keep it for as long as what was
 /// opened from it.
@@ -126,6 +129,14 @@ impl DataDirectory {
     ) -> Result<(Log, Recovered)> {
         Log::open(Arc::new(RealDisk::new(self.path.join(LOG))?), options, found)
     }
+
+    /// Its streams.
+    ///
+    /// # Errors
+    /// Those of [`Streams::open`].
+    pub fn streams(&self, options: StreamOptions) -> Result<Streams> {
+        Streams::open(Arc::new(RealDisk::new(self.path.join(STREAMS))?), options)
+    }
 }
 
 /// A data directory that is only looked at: nothing in it is changed, and no other process can
@@ -180,13 +191,36 @@ impl ReadOnlyDirectory {
         if log.try_exists()? { inspect(&RealDisk::read_only(log), found) } else { Ok(new_log()) }
     }
 
-    /// Reads all of its log and reports what is damaged.
+    /// What is in its streams.
     ///
     /// # Errors
-    /// Those of [`verify`].
+    /// Those of [`inspect_streams`].
+    pub fn streams(&self) -> Result<Vec<FoundStream>> {
+        match self.streams_disk()? {
+            Some(disk) => inspect_streams(&disk),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn streams_disk(&self) -> Result<Option<RealDisk>> {
+        let streams = self.path.join(STREAMS);
+        Ok(streams.try_exists()?.then(|| RealDisk::read_only(streams)))
+    }
+
+    /// Reads all of its log and its streams and reports what is damaged.
+    ///
+    /// # Errors
+    /// Those of [`verify`] and [`verify_streams`].
     pub fn verify(&self) -> Result<Vec<Damage>> {
         let log = self.path.join(LOG);
-        if log.try_exists()? { verify(&RealDisk::read_only(log)) } else { Ok(Vec::new()) }
+        let mut found = Vec::new();
+        if log.try_exists()? {
+            found.extend(verify(&RealDisk::read_only(log))?);
+        }
+        if let Some(disk) = self.streams_disk()? {
+            found.extend(verify_streams(&disk)?);
+        }
+        Ok(found)
     }
 }
 

@@ -48,6 +48,14 @@ pub enum Error {
     /// A record is larger than the store takes.
     #[error("a record is too large for the store")]
     TooLarge,
+    /// A stream was expected to go on with another offset than it does.
+    #[error("the next offset of the stream is {next}, not {expected}")]
+    UnexpectedOffset {
+        /// The offset that was expected.
+        expected: u64,
+        /// The offset that comes next.
+        next: u64,
+    },
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

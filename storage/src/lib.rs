@@ -8,8 +8,10 @@
 //!   in, and settled in each. What is written together is handed in as a [`LogBatch`], and
 //!   completed once it is durable. [`Log`] keeps them on disk, in segments that are only appended
 //!   to; [`MemoryLog`] does not.
+//! - **Streams**, in [`Streams`]: messages that are only appended to a [`Stream`], and read from
+//!   any offset by any number of readers, on disk or in memory.
 //!
-//! A [`DataDirectory`] holds both, under one lock.
+//! A [`DataDirectory`] holds all of them, under one lock.
 //!
 //! The feature `sled`, on by default, is for [`SledStore`] and [`DataDirectory`].
 //!
@@ -57,6 +59,7 @@ mod memory;
 #[cfg(feature = "sled")]
 mod sled_store;
 mod store;
+mod stream;
 #[cfg(feature = "sled")]
 mod synced_files;
 pub mod testing;
@@ -78,3 +81,9 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "sled")]
 pub use self::sled_store::{RECORD_MAX, SledStore};
 pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};
+pub use self::stream::{
+    Appended, Chunk, ChunkEntries, ChunkEntry, ChunkFilter, ChunkIds, ChunkPosition, Content,
+    DamageWatcher, FoundStream, NewEntry, RecoveredStream, Retention, SEGMENT_OCTETS_MAX, Start,
+    Stream, StreamBatch, StreamOptions, StreamReader, StreamSettings, StreamUsage, Streams,
+    SubBatch, WatchId, inspect_streams, verify_streams,
+};

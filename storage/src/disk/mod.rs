@@ -1,11 +1,13 @@
 //! Files of one directory, behind a trait: everything the log does to a disk goes through it.
 
+mod memory;
 mod real;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+pub(crate) use self::memory::MemoryDisk;
 pub use self::real::RealDisk;
 #[cfg(feature = "sled")]
 pub(crate) use self::real::{private_directory, private_file, sync_directory};

@@ -68,7 +68,7 @@ impl Machine {
         Arc::new(self.clone())
     }
 
-    /// Where messages are kept.
+    /// Where messages and streams are kept: their files have other names.
     pub fn disk(&self) -> Arc<dyn Disk> {
         Arc::new(PoweredDisk(self.clone()))
     }

@@ -1,0 +1,119 @@
+//! Names of the files of streams, and those of them that are open for reading.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskFile};
+use crate::stream::record::Place;
+
+/// What the files of a segment are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SegmentName {
+    pub(crate) place: Place,
+    /// The offset of its first message.
+    pub(crate) first_offset: u64,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileName {
+    /// The chunks of a segment.
+    Chunks(SegmentName),
+    /// Where they are.
+    Index(SegmentName),
+}
+
+impl FileName {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix("stream-")?;
+        let (numbers, kind): (_, fn(SegmentName) -> Self) = match rest.strip_suffix(".chunks") {
+            Some(numbers) => (numbers, Self::Chunks),
+            None => (rest.strip_suffix(".index")?, Self::Index),
+        };
+        let mut numbers = numbers.split('-').map(|digits| {
+            let digits = Some(digits).filter(|digits| digits.len() == 16)?;
+            u64::from_str_radix(digits, 16).ok()
+        });
+        let place = Place { stream: numbers.next()??, segment: numbers.next()?? };
+        let first_offset = numbers.next()??;
+        numbers.next().is_none().then_some(kind(SegmentName { place, first_offset }))
+    }
+}
+
+impl SegmentName {
+    pub(crate) fn chunks(self) -> String {
+        format!("{}.chunks", self.stem())
+    }
+
+    pub(crate) fn index(self) -> String {
+        format!("{}.index", self.stem())
+    }
+
+    fn stem(self) -> String {
+        let Self { place: Place { stream, segment }, first_offset } = self;
+        format!("stream-{stream:016x}-{segment:016x}-{first_offset:016x}")
+    }
+}
+
+/// Files that are open for reading: those that were asked for last. Readers hold none, so that a
+/// file that was removed takes no space, whoever has stopped in it.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) disk: Arc<dyn Disk>,
+    max: usize,
+    open: Mutex<VecDeque<(Place, Arc<dyn DiskFile>)>>,
+}
+
+impl Files {
+    pub(crate) fn new(disk: Arc<dyn Disk>, max: usize) -> Self {
+        Self { disk, max: max.max(1), open: Mutex::default() }
+    }
+
+    /// The chunks of a segment.
+    ///
+    /// # Errors
+    /// `NotFound` if it was removed, and whatever the medium reports.
+    pub(crate) fn chunks(&self, name: SegmentName) -> io::Result<Arc<dyn DiskFile>> {
+        let mut open = self.open.lock();
+        if let Some(at) = open.iter().position(|(place, _)| *place == name.place)
+            && let Some((place, file)) = open.remove(at)
+        {
+            open.push_back((place, file.clone()));
+            return Ok(file);
+        }
+        drop(open);
+        let file = self.disk.open(&name.chunks(), false)?;
+        let mut open = self.open.lock();
+        if open.len() >= self.max {
+            open.pop_front();
+        }
+        open.push_back((name.place, file.clone()));
+        Ok(file)
+    }
+
+    /// Removes a segment. What cannot be removed now is at the next start.
+    pub(crate) fn remove(&self, name: SegmentName) {
+        self.open.lock().retain(|(place, _)| *place != name.place);
+        let _ = self.disk.remove(&name.index());
+        let _ = self.disk.remove(&name.chunks());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        let name = SegmentName { place: Place { stream: 0x1F, segment: 2 }, first_offset: 300 };
+        assert_eq!(FileName::parse(&name.chunks()), Some(FileName::Chunks(name)));
+        let name = SegmentName { first_offset: u64::MAX, ..name };
+        assert_eq!(FileName::parse(&name.index()), Some(FileName::Index(name)));
+        for other in ["segment-0000000000000001.log", "stream-1-2-3.chunks", "stream-.index"] {
+            assert_eq!(FileName::parse(other), None);
+        }
+    }
+}

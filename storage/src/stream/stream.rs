@@ -1,0 +1,388 @@
+//! One stream: what can be done with it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::key::QueueId;
+use crate::log::{Damage, Done};
+use crate::stream::batch::StreamBatch;
+use crate::stream::engine::Engine;
+use crate::stream::index::{self, EntryKind, IndexEntry};
+use crate::stream::options::{Retention, StreamSettings};
+use crate::stream::pending::PendingChunk;
+use crate::stream::segments::End;
+use crate::stream::state::{Appended, State, Watching};
+use crate::stream::writer::Shared;
+
+/// Entries of the index that are kept before they are written to the side file.
+const INDEX_ENTRIES: usize = 64;
+
+/// Names a watcher of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WatchId(u64);
+
+/// How much a stream has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamUsage {
+    /// Messages that are committed and retained.
+    pub messages: u64,
+    /// Octets of its segments, as far as they are known since the start.
+    pub octets: u64,
+    /// Number of its segments.
+    pub segments: usize,
+}
+
+/// A log of messages that is only appended to, and read by anybody from anywhere.
+pub struct Stream {
+    pub(crate) id: QueueId,
+    pub(crate) shared: Arc<Shared>,
+    /// The outer lock: whoever writes has it.
+    pub(crate) engine: Mutex<Engine>,
+    pub(crate) state: Mutex<State>,
+    committed: AtomicU64,
+    is_deleted: AtomicBool,
+    next_watch: AtomicU64,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        formatter
+            .debug_struct("Stream")
+            .field("id", &self.id)
+            .field("first_offset", &state.first_offset())
+            .field("committed_offset", &state.committed)
+            .field("next_offset", &state.next_offset)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(id: QueueId, shared: Arc<Shared>, engine: Engine, state: State) -> Self {
+        Self {
+            id,
+            shared,
+            committed: AtomicU64::new(state.committed),
+            engine: Mutex::new(engine),
+            state: Mutex::new(state),
+            is_deleted: AtomicBool::new(false),
+            next_watch: AtomicU64::new(0),
+        }
+    }
+
+    /// Appends entries, in order. Their offsets are given at once, in the order of calls. `done` is
+    /// called in that order, too, with no lock of the stream held, once all of them are committed:
+    /// as durable as [promised](crate::StreamOptions::durability), and there for readers. What
+    /// their publisher had sent before is left out; `done` then waits for that to be committed.
+    ///
+    /// `now_ms`, in milliseconds since 1970, becomes the timestamp of the chunk; one that is before
+    /// that of an earlier chunk counts as that.
+    ///
+    /// What is appended to a stream that was deleted is gone, and counts as committed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], as `done` is told, too; [`Error::UnexpectedOffset`] if the batch
+    /// [expects](StreamBatch::expect) another offset: `done` is told the same.
+    pub fn append(
+        self: &Arc<Self>,
+        batch: &StreamBatch,
+        now_ms: i64,
+        done: Done,
+    ) -> Result<Appended> {
+        let mut state = self.state.lock();
+        if state.closed && !state.deleted {
+            drop(state);
+            done(Err(Error::Closed));
+            return Err(Error::Closed);
+        }
+        if state.deleted {
+            let next = state.next_offset;
+            drop(state);
+            done(Ok(()));
+            let entries = batch.len();
+            return Ok(Appended { first_offset: next, next_offset: next, entries, duplicates: 0 });
+        }
+        let appended = state.append(batch, now_ms, self.shared.options.chunk_octets);
+        let (appended, octets) = match appended {
+            Ok(appended) => appended,
+            Err(Error::UnexpectedOffset { expected, next }) => {
+                drop(state);
+                done(Err(Error::UnexpectedOffset { expected, next }));
+                return Err(Error::UnexpectedOffset { expected, next });
+            }
+            Err(error) => return Err(error),
+        };
+        state.wait(done);
+        self.shared.note_waiting(octets);
+        self.go_on(state);
+        Ok(appended)
+    }
+
+    /// Has written what is to be written, and calls back what is due.
+    pub(crate) fn go_on(self: &Arc<Self>, mut state: parking_lot::MutexGuard<'_, State>) {
+        if !state.has_work() {
+            drop(state);
+        } else if self.shared.is_in_memory() {
+            drop(state);
+            // Memory does not fail.
+            while self.write_some().unwrap_or(false) {}
+        } else if !std::mem::replace(&mut state.queued, true) {
+            drop(state);
+            self.shared.enqueue(Arc::clone(self));
+        } else {
+            drop(state);
+        }
+        self.call_back();
+    }
+
+    /// Writes some of what waits, and tells who waits for it. Tells whether there is more.
+    pub(crate) fn write_some(self: &Arc<Self>) -> Result<bool> {
+        let mut engine = self.engine.lock();
+        let written = self.write(&mut engine);
+        drop(engine);
+        let more = written?;
+        self.call_back();
+        let watchers = Arc::clone(&self.state.lock().watchers);
+        watchers.iter().for_each(|(_, watcher)| watcher());
+        Ok(more)
+    }
+
+    fn write(&self, engine: &mut Engine) -> Result<bool> {
+        let mut state = self.state.lock();
+        (state.queued, state.queued_lazily) = (false, false);
+        if state.deleted {
+            drop(state);
+            self.remove_files(engine);
+            return Ok(false);
+        }
+        let segment_octets = state.settings.segment_octets;
+        if engine.drafts.is_empty() {
+            let taken = state.take(self.shared.options.group_octets);
+            drop(state);
+            engine.drafts = taken.into_iter().map(PendingChunk::into_draft).collect();
+        } else {
+            drop(state);
+        }
+        while !engine.drafts.is_empty() {
+            if engine.needs_segment(segment_octets) {
+                self.begin_segment(engine, segment_octets)?;
+            }
+            let Some(written) = engine.write(segment_octets)? else { break };
+            let count = written.positions.len();
+            let octets = engine.drafts.iter().take(count).map(|draft| draft.data.len()).sum();
+            let mut state = self.state.lock();
+            state.commit(&written, &engine.drafts);
+            self.committed.store(state.committed, Ordering::Release);
+            drop(state);
+            self.keep_index(INDEX_ENTRIES, false);
+            engine.drafts.drain(..count);
+            self.shared.note_written(octets);
+        }
+        if engine.active.is_some() && engine.needs_segment(segment_octets) {
+            // A full segment ends at once; if that fails it is when the next chunk comes.
+            let _ = self.begin_segment(engine, segment_octets);
+        }
+        let mut state = self.state.lock();
+        let more = state.has_work() && !state.queued;
+        state.queued |= more;
+        Ok(more)
+    }
+
+    /// Ends the segment that is being written, and begins another.
+    fn begin_segment(&self, engine: &mut Engine, segment_octets: u64) -> Result<()> {
+        let offset = engine.next_offset;
+        let written = engine.begin_segment(segment_octets)?;
+        let mut state = self.state.lock();
+        let end = state.segments.last().and_then(|last| last.end);
+        if let Some(End { position, timestamp_ms }) = end {
+            let kind = EntryKind::End;
+            state.segments.entries.push(IndexEntry { kind, offset, timestamp_ms, position });
+        }
+        drop(state);
+        self.keep_index(1, true);
+        let mut state = self.state.lock();
+        let empty = state.segments.begin(written.segment, written.end, written.entries);
+        drop(state);
+        if let Some(empty) = empty {
+            self.shared.files.remove(empty.name);
+        }
+        self.remove_what_is_too_much(engine.last_timestamp_ms);
+        Ok(())
+    }
+
+    /// Writes entries of the index to the side file, if there are so many. Whoever looks for them
+    /// meanwhile finds earlier ones. A failure costs nothing but time, later.
+    fn keep_index(&self, min: usize, is_end: bool) {
+        let mut state = self.state.lock();
+        let segments = &mut state.segments;
+        let Some(name) = segments.last().map(|last| last.name) else { return };
+        if segments.entries.len() < min {
+            return;
+        }
+        let (written, entries) = (segments.entries_written, std::mem::take(&mut segments.entries));
+        drop(state);
+        let disk = &*self.shared.files.disk;
+        if let Ok(written) = index::append(disk, name, written, &entries, is_end) {
+            self.state.lock().segments.entries_written = written;
+        }
+    }
+
+    /// Calls back what is due, unless another thread does: so they come in order, with no lock
+    /// held.
+    fn call_back(&self) {
+        let mut is_calling = false;
+        loop {
+            let due = self.state.lock().next_due(is_calling);
+            let Some((done, result)) = due else { break };
+            is_calling = true;
+            done(result);
+        }
+    }
+
+    /// Nothing more is written.
+    pub(crate) fn give_up(&self) {
+        let mut engine = self.engine.lock();
+        let drafts = std::mem::take(&mut engine.drafts);
+        drop(engine);
+        let mut state = self.state.lock();
+        state.closed = true;
+        let octets = state.give_up() + drafts.iter().map(|draft| draft.data.len()).sum::<usize>();
+        drop(state);
+        self.shared.note_written(octets);
+        self.call_back();
+    }
+
+    /// Writes everything and syncs it.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        self.state.lock().closed = true;
+        let mut written = Ok(true);
+        while let Ok(true) = written {
+            written = self.write_some();
+        }
+        if written.is_err() {
+            self.give_up();
+        }
+        let mut engine = self.engine.lock();
+        engine.sync()?;
+        self.keep_index(1, false);
+        drop(engine);
+        written.map(|_| ())
+    }
+
+    /// Removes the stream; its files go soon.
+    pub(crate) fn delete(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.deleted = true;
+        self.is_deleted.store(true, Ordering::Release);
+        let octets = state.give_up();
+        let queued = std::mem::replace(&mut state.queued, true);
+        drop(state);
+        self.shared.note_written(octets);
+        if self.shared.is_in_memory() {
+            // There is nothing to fail.
+            let _ = self.write_some();
+        } else {
+            if !queued {
+                self.shared.enqueue(Arc::clone(self));
+            }
+            self.call_back();
+        }
+    }
+
+    fn remove_files(&self, engine: &mut Engine) {
+        engine.active = None;
+        let drafts: usize = engine.drafts.drain(..).map(|draft| draft.data.len()).sum();
+        let mut state = self.state.lock();
+        let octets = drafts + state.give_up();
+        let segments = state.segments.remove_all();
+        drop(state);
+        self.shared.note_written(octets);
+        let files = &self.shared.files;
+        segments.iter().for_each(|segment| files.remove(segment.name));
+        // Without it they may be there again after a crash, and go then.
+        let _ = files.disk.sync_directory();
+    }
+
+    /// Whether it was deleted; somebody may still hold it.
+    pub fn is_deleted(&self) -> bool {
+        self.is_deleted.load(Ordering::Acquire)
+    }
+
+    /// What it is called in the store.
+    pub fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// The offset of the first message that is retained; that of the next one if there is none.
+    pub fn first_offset(&self) -> u64 {
+        self.state.lock().first_offset()
+    }
+
+    /// The offset behind the last message that is committed.
+    pub fn committed_offset(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// The offset of the next message that is appended.
+    pub fn next_offset(&self) -> u64 {
+        self.state.lock().next_offset
+    }
+
+    /// How much there is.
+    pub fn usage(&self) -> StreamUsage {
+        let state = self.state.lock();
+        StreamUsage {
+            messages: state.committed.saturating_sub(state.first_offset()),
+            octets: state.segments.octets(),
+            segments: state.segments.len(),
+        }
+    }
+
+    /// What it works by.
+    pub fn settings(&self) -> StreamSettings {
+        self.state.lock().settings
+    }
+
+    /// Other settings, from a policy. What is not retained any more goes with the next call of
+    /// [`Stream::retain`], or when a segment is full.
+    pub fn set_settings(&self, settings: StreamSettings) {
+        self.state.lock().settings = settings;
+    }
+
+    /// What of it is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        self.state.lock().settings.retention
+    }
+
+    /// Has `watcher` called after the committed offset has moved, and when the stream is deleted,
+    /// by the thread that did it, with no lock of the stream held. It may be called when nothing
+    /// has changed. It must be quick and not append.
+    pub fn watch(&self, watcher: Watching) -> WatchId {
+        let id = self.next_watch.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        Arc::make_mut(&mut state.watchers).push((id, watcher));
+        WatchId(id)
+    }
+
+    /// Ends that; a call may still be under way.
+    pub fn unwatch(&self, id: WatchId) {
+        let mut state = self.state.lock();
+        Arc::make_mut(&mut state.watchers).retain(|(known, _)| *known != id.0);
+    }
+
+    /// Reports damage that a reader has come across.
+    pub(crate) fn report(&self, segment: u64, damage: &Damage) {
+        let is_news = self.state.lock().is_news(segment, damage);
+        if let Some(watcher) = self.shared.options.damaged.as_ref().filter(|_| is_news) {
+            watcher(damage);
+        }
+    }
+}
