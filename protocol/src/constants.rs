@@ -18,15 +18,17 @@ pub const FRAME_OVERHEAD: usize = 8;
 
 /// Smallest `frame_max` that may be agreed on, in octets. [amqp 0-9-1 connection.tune]
 pub const FRAME_MAX_MIN: u32 = 4096;
-/// Largest payload, in octets, that is taken before `frame_max` is agreed on. The specification
-/// asks for 4096; bearer tokens in start-ok are larger than that.
-pub const FRAME_MAX_BEFORE_TUNE: u32 = 8192;
+/// Largest payload, in octets, that is taken before `frame_max` is agreed on.
+/// [amqp 0-9-1 connection.tune] [rabbitmq 4.0]
+pub const FRAME_MAX_BEFORE_TUNE: u32 = FRAME_MAX_MIN;
 
 /// What a client of this protocol sends first. [amqp 0-9-1 §4.2.2]
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 /// Another header that means the same: the one of AMQP 0-9. [rabbitmq 4.0]
 pub const PROTOCOL_HEADER_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
-/// What something that is not AMQP at all is answered with. [rabbitmq 4.0]
+/// The headers of AMQP 1.0, without and with a login before it. [amqp 1.0 §2.2, §5.3.1]
+pub const PROTOCOL_HEADER_1_0: [[u8; 8]; 2] = [*b"AMQP\x00\x01\x00\x00", *b"AMQP\x03\x01\x00\x00"];
+/// What a header that nobody knows is answered with. [rabbitmq 4.0]
 pub const PROTOCOL_HEADER_FOR_OTHERS: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 
 /// Deepest nesting of tables and arrays that is taken; a deeper one would overflow the stack of

@@ -40,6 +40,12 @@ pub enum Event<'a> {
         /// Its number, free again.
         channel: u16,
     },
+    /// The header of a basic.publish has come, with a body to follow. Only while that is asked for:
+    /// see `announce_publishes`.
+    PublishBegun {
+        /// Its channel.
+        channel: u16,
+    },
     /// A whole basic.publish.
     Publish(Publish<'a>),
     /// A basic.publish with a body that is larger than allowed. The body is dropped as it comes;

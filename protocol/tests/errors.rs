@@ -68,6 +68,37 @@ fn broken_frames() {
 }
 
 #[test]
+fn after_a_broken_frame_close_ok_counts_wherever_it_is() {
+    // The frame that is too large has not come, nor will it.
+    let header = [&[3, 0, 1][..], &1_000_000_u32.to_be_bytes()].concat();
+    let broken = [header, raw_frame(1, 1, &[0, 60, 0, 10, 0, 0], 7)];
+    for input in broken {
+        let mut peer = Peer::with_channel();
+        peer.feed(&input);
+        assert!(peer.close_sent().starts_with("501 FRAME_ERROR"));
+        // Others are not understood any more.
+        peer.feed(&connection_close(0));
+        peer.feed(&[1, 0, 0, 0, 1, 0]);
+        assert!(peer.sent().is_empty() && !peer.conn.is_finished());
+        let (front, back) = (&close_ok()[..5], &close_ok()[5..]);
+        peer.feed(front);
+        assert!(!peer.conn.is_finished());
+        peer.feed(back);
+        assert_eq!(peer.conn.finish(), Some(Finish::Closed));
+    }
+}
+
+#[test]
+fn after_a_broken_frame_nobody_waits_long_for_close_ok() {
+    let mut peer = Peer::with_channel();
+    peer.feed(&connection_close(1));
+    assert!(peer.close_sent().starts_with("503"));
+    let patient = peer.conn.poll_timeout().unwrap();
+    peer.feed(&raw_frame(3, 1, b"x", 0));
+    assert!(peer.conn.poll_timeout().unwrap() < patient);
+}
+
+#[test]
 fn frames_larger_than_agreed() {
     let mut peer = Peer::open(2047, 4096);
     peer.feed(&open_channel(1));

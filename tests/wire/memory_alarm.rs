@@ -97,13 +97,44 @@ fn an_alarm_raised_by_hand_blocks_those_who_publish() {
     assert_blocked(&mut publisher);
     publisher.send(&frames::publish(1, "q", b"second"));
     publisher.send(&frames::queue_declare(1, "q", false));
+    // The first is held back as well, from the end of its header on.
     for _ in 0..20 {
-        assert_eq!(other.declare("q"), 1);
+        assert_eq!(other.declare("q"), 0);
     }
     broker.set_memory_alarm(false);
     assert_unblocked(&mut publisher);
     assert_eq!(publisher.method().1.get_amqp_method_id(), 11);
     assert_eq!(ready(&broker, "q"), 2);
+}
+
+#[test]
+fn what_came_before_the_publish_is_done_and_a_message_without_a_body_passes() {
+    let (broker, address) = listening(Limits::default());
+    let mut publisher = Client::with_channel(address);
+    let mut other = Client::with_channel(address);
+    broker.set_memory_alarm(true);
+    let mut input = frames::queue_declare(1, "q", false);
+    input.extend(frames::publish(1, "q", b""));
+    input.extend(frames::publish(1, "q", b"held back"));
+    input.extend(frames::queue_declare(1, "q", false));
+    publisher.send(&input);
+    assert_eq!(publisher.method().1.get_amqp_method_id(), 11);
+    assert_blocked(&mut publisher);
+    assert_eq!(other.declare("q"), 1);
+    broker.set_memory_alarm(false);
+    assert_unblocked(&mut publisher);
+    assert_eq!(publisher.method().1.get_amqp_method_id(), 11);
+    assert_eq!(ready(&broker, "q"), 2);
+    // In pieces it is the same.
+    broker.set_memory_alarm(true);
+    for octet in frames::publish(1, "q", b"piece by piece") {
+        publisher.send(&[octet]);
+    }
+    assert_blocked(&mut publisher);
+    assert_eq!(other.declare("q"), 2);
+    broker.set_memory_alarm(false);
+    assert_unblocked(&mut publisher);
+    assert_eq!(publisher.declare("q"), 3);
 }
 
 #[test]
@@ -150,5 +181,6 @@ fn blocked_connections_that_end_are_forgotten() {
     }
     broker.set_memory_alarm(false);
     wait_until("one connection is left", || broker.connection_count() == 1);
+    // What was held back is read before the end.
     assert_eq!(client.declare("q"), 20);
 }

@@ -5,7 +5,7 @@ use amq_protocol::protocol::{AMQPClass, channel, connection};
 use super::machine::Machine;
 use super::state::{Finish, Held, Outcome, State};
 use crate::channel::ChannelState;
-use crate::constants::FRAME_METHOD;
+use crate::constants::{FRAME_END, FRAME_METHOD};
 use crate::decoder::Piece;
 use crate::error::ConnectionError;
 use crate::method::MethodId;
@@ -59,6 +59,34 @@ impl Machine {
 
     pub(super) fn end_silently(&mut self) {
         self.end(State::Silent, self.config.silent_close_delay_ms);
+    }
+
+    /// A frame is broken: nobody knows where the next one begins. The socket closes after a while,
+    /// as RabbitMQ's does, or as soon as there is a close-ok in what else comes.
+    pub(super) fn lose_step(&mut self) {
+        if self.state == State::Closing && self.close_ok.is_none() {
+            self.close_ok = Some(0);
+            let end_ms = self.now_ms.saturating_add(self.config.silent_close_delay_ms);
+            self.deadline_ms = self.deadline_ms.map(|deadline_ms| deadline_ms.min(end_ms));
+        }
+    }
+
+    /// Looks for close-ok wherever it may begin.
+    pub(super) fn find_close_ok(&mut self, input: &[u8]) {
+        const CLOSE_OK: [u8; 12] = [FRAME_METHOD, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, FRAME_END];
+        let mut found = self.close_ok.unwrap_or_default();
+        for octet in input {
+            // Its first octet does not come again in it, so that nothing else can begin within.
+            found = match CLOSE_OK.get(found) {
+                Some(next) if next == octet => found + 1,
+                _ => usize::from(*octet == FRAME_METHOD),
+            };
+            if found == CLOSE_OK.len() {
+                self.finish(Finish::Closed);
+                return;
+            }
+        }
+        self.close_ok = Some(found);
     }
 
     fn end(&mut self, state: State, timeout_ms: u64) {

@@ -6,7 +6,9 @@ use amq_protocol::types::LongString;
 use super::machine::{Machine, Result};
 use super::state::{Finish, Held, Outcome, State};
 use crate::config::ClientCapabilities;
-use crate::constants::{PROTOCOL_HEADER, PROTOCOL_HEADER_0_9, PROTOCOL_HEADER_FOR_OTHERS};
+use crate::constants::{
+    PROTOCOL_HEADER, PROTOCOL_HEADER_0_9, PROTOCOL_HEADER_1_0, PROTOCOL_HEADER_FOR_OTHERS,
+};
 use crate::error::ConnectionError;
 use crate::method::{MethodId, read_method};
 use crate::reply_code::{self, reply_text, short_text};
@@ -39,11 +41,7 @@ impl Machine {
             }));
             return (part.len(), Outcome::Nothing);
         }
-        let answer = match header.starts_with(b"AMQP") {
-            true => PROTOCOL_HEADER,
-            false => PROTOCOL_HEADER_FOR_OTHERS,
-        };
-        self.output.octets(&answer);
+        self.output.octets(&supported_header(&header));
         self.finish(Finish::WrongProtocol);
         let reason = format!("bad protocol header \"{}\"", header.escape_ascii());
         self.held = Held::HandshakeFailed(reason);
@@ -142,6 +140,12 @@ impl Machine {
         }
     }
 
+    pub(super) fn refuse_response(&mut self) {
+        if self.state == State::LoginAsked {
+            self.end_silently();
+        }
+    }
+
     pub(super) fn accept_open(&mut self) {
         if self.state == State::OpenAsked {
             self.state = State::Running;
@@ -170,4 +174,12 @@ impl Machine {
             self.send(Method::Unblocked(connection::Unblocked {}));
         }
     }
+}
+
+/// What a header that is not taken is answered with. Later versions of AMQP 0 are told about this
+/// one, as is AMQP 1.0, which RabbitMQ speaks; all else gets what RabbitMQ says to it.
+fn supported_header(header: &[u8]) -> [u8; 8] {
+    let is_later = matches!(header, [b'A', b'M', b'Q', b'P', 0, 0, minor, _] if *minor >= 9);
+    let is_1_0 = PROTOCOL_HEADER_1_0.iter().any(|known| known == header);
+    if is_later || is_1_0 { PROTOCOL_HEADER } else { PROTOCOL_HEADER_FOR_OTHERS }
 }

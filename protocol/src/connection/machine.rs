@@ -40,6 +40,11 @@ pub(super) struct Machine {
     pub(super) mechanism: String,
     /// As much of the protocol header as has come.
     pub(super) header: Vec<u8>,
+    /// Where frames begin is unknown since one was broken: how many octets of close-ok the input
+    /// ends with.
+    pub(super) close_ok: Option<usize>,
+    /// The owner wants to know when a publish begins.
+    pub(super) announces: bool,
     pub(super) channels: Channels,
     pub(super) held: Held,
     pub(super) output: Output,
@@ -51,8 +56,13 @@ impl Machine {
         if let Held::Publish { content, .. } = std::mem::take(&mut self.held) {
             self.channels.recycle(content);
         }
+        let is_broken = matches!(piece, Piece::BadEnd { .. } | Piece::TooLarge(_));
         if self.state.is_over() {
-            self.handle_when_over(piece);
+            if is_broken {
+                self.lose_step();
+            } else {
+                self.handle_when_over(piece);
+            }
             return Outcome::Nothing;
         }
         let result = match piece {
@@ -65,7 +75,13 @@ impl Machine {
             }
             Piece::TooLarge(header) => Err(self.too_large(header)),
         };
-        result.unwrap_or_else(|error| self.fail(error))
+        result.unwrap_or_else(|error| {
+            let outcome = self.fail(error);
+            if is_broken {
+                self.lose_step();
+            }
+            outcome
+        })
     }
 
     fn too_large(&self, header: FrameHeader) -> ConnectionError {
@@ -233,6 +249,9 @@ impl Machine {
             return Ok(Outcome::Event(event));
         }
         self.channels.set(channel, ChannelState::Body);
+        if self.announces && header.body_size > 0 {
+            return Ok(Outcome::Event(Event::PublishBegun { channel }));
+        }
         Ok(self.body_end(channel))
     }
 

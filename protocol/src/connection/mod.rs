@@ -49,6 +49,8 @@ impl Connection {
             capabilities: ClientCapabilities::default(),
             mechanism: String::new(),
             header: Vec::new(),
+            close_ok: None,
+            announces: false,
             channels: Channels::default(),
             held: Held::Nothing,
             output: Output::new(),
@@ -64,6 +66,7 @@ impl Connection {
     #[inline]
     pub fn poll_event<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {
         if self.machine.state == State::Running
+            && !self.machine.announces
             && self.decoder.is_at_frame()
             && let Some((octets, event)) = self.hot_event(input)
         {
@@ -105,6 +108,10 @@ impl Connection {
             let outcome = match machine.state {
                 state if state.is_asking() || rest.is_empty() => return (used, None),
                 State::Finished | State::Silent => return (input.len(), None),
+                State::Closing if machine.close_ok.is_some() => {
+                    machine.find_close_ok(rest);
+                    return (input.len(), None);
+                }
                 State::Header => {
                     let (octets, outcome) = machine.protocol_header(rest);
                     used += octets;
@@ -161,6 +168,12 @@ impl Connection {
         self.machine.state.is_over()
     }
 
+    /// From now on tells, or does not, when a basic.publish with a body has begun: while an alarm
+    /// is on, the owner takes no more from there.
+    pub fn announce_publishes(&mut self, announce: bool) {
+        self.machine.announces = announce;
+    }
+
     /// Notes that octets came.
     #[inline]
     pub fn input_arrived(&mut self, now_ms: u64) {
@@ -200,6 +213,12 @@ impl Connection {
     /// front); for others the socket closes after a delay.
     pub fn refuse_login(&mut self, explanation: &str) {
         self.machine.refuse_login(explanation);
+    }
+
+    /// Answers [`Event::Login`] or [`Event::LoginResponse`]: that was no response of the mechanism.
+    /// No client is told; the socket closes after a delay.
+    pub fn refuse_response(&mut self) {
+        self.machine.refuse_response();
     }
 
     /// Answers [`Event::Open`]. To refuse, use [`Connection::close_connection`].

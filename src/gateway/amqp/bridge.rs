@@ -1,6 +1,7 @@
 //! Between the protocol's events and the broker's channels: what a client asks for is done, and
 //! answered into the outbox.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use amq_protocol::protocol::AMQPClass;
@@ -128,7 +129,11 @@ impl Bridge {
                 return Ok(self.log_in(mechanism, response));
             }
             Event::Open { virtual_host } => return self.open(virtual_host),
-            Event::UpdateSecret { new_secret, .. } => return self.update_secret(new_secret),
+            // As RabbitMQ's own users have it: a secret that is replaced is that of a token.
+            Event::UpdateSecret { reason, .. } => {
+                tracing::debug!(peer = self.peer, "secret updated: {reason}");
+                return Ok(Answer::AcceptSecret);
+            }
             Event::ChannelOpened { channel } => self.open_channel(channel)?,
             Event::ChannelClosed { channel } => self.close_channel(channel),
             Event::Method { channel, method } => self.method(channel, method)?,
@@ -150,6 +155,7 @@ impl Bridge {
                 tracing::debug!(peer = self.peer, "connection closed: {closed:?}");
                 self.close();
             }
+            Event::PublishBegun { .. } => {} // a matter between the connection and its client
             Event::Publish(_) | Event::Ack { .. } => {} // taken by `handle`
         }
         Ok(Answer::None)
@@ -295,35 +301,32 @@ impl Bridge {
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Answer {
-        match self.authenticate(mechanism, response) {
-            Ok(user) => {
-                self.user = Some(user);
-                Answer::AcceptLogin
-            }
-            Err(reason) => {
-                tracing::warn!(peer = self.peer, "login refused: {reason}");
-                Answer::RefuseLogin(format!(
-                    "Login was refused using authentication mechanism {mechanism}. For details \
-                     see the broker logfile."
-                ))
-            }
-        }
-    }
-
-    fn authenticate(&self, mechanism: &str, response: &[u8]) -> Result<Arc<User>, String> {
         let credentials = match mechanism {
             "PLAIN" => sasl::plain(response),
             "AMQPLAIN" => sasl::amqplain(response),
             // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
-            "ANONYMOUS" if self.peer_is_loopback => Some(("guest".into(), "guest".into())),
-            _ => return Err(format!("mechanism {mechanism} is not for connections from afar")),
+            "ANONYMOUS" if self.peer_is_loopback => Some(("guest".into(), b"guest".to_vec())),
+            _ => return self.refuse_login(mechanism, &"not for connections from afar"),
         };
-        let (name, password) =
-            credentials.ok_or_else(|| format!("the {mechanism} response is malformed"))?;
-        let users = &self.broker.access.users;
-        users
-            .authenticate(&name, password, self.peer_is_loopback)
-            .map_err(|refusal| refusal.to_string())
+        let Some((name, password)) = credentials else {
+            tracing::warn!(peer = self.peer, "login refused: malformed {mechanism} response");
+            return Answer::RefuseResponse;
+        };
+        match self.broker.access.users.authenticate(&name, password, self.peer_is_loopback) {
+            Ok(user) => {
+                self.user = Some(user);
+                Answer::AcceptLogin
+            }
+            Err(reason) => self.refuse_login(mechanism, &reason),
+        }
+    }
+
+    fn refuse_login(&self, mechanism: &str, reason: &dyn Display) -> Answer {
+        tracing::warn!(peer = self.peer, "login refused: {reason}");
+        Answer::RefuseLogin(format!(
+            "Login was refused using authentication mechanism {mechanism}. For details see the \
+             broker logfile."
+        ))
     }
 
     fn open(&mut self, virtual_host: &str) -> Result<Answer, Failure> {
@@ -349,20 +352,6 @@ impl Bridge {
         self.session = Some(session);
         self.meet(Method::ConnectionOpen, 0)?;
         Ok(Answer::AcceptOpen)
-    }
-
-    fn update_secret(&mut self, new_secret: &[u8]) -> Result<Answer, Failure> {
-        let method = (10, 70);
-        let refused = || {
-            let text = "New secret was refused by one of the backends".to_owned();
-            Failure { channel: 0, error: Error::NotAllowed(text), method }
-        };
-        let user = self.user.as_ref().ok_or_else(refused)?;
-        let users = &self.broker.access.users;
-        users
-            .authenticate(user.name.as_str(), new_secret, self.peer_is_loopback)
-            .map_err(|_| refused())?;
-        Ok(Answer::AcceptSecret)
     }
 
     /// Ends everything that belongs to the connection.
@@ -396,6 +385,7 @@ pub enum Answer {
     None,
     AcceptLogin,
     RefuseLogin(String),
+    RefuseResponse,
     AcceptOpen,
     AcceptSecret,
 }
@@ -407,6 +397,7 @@ impl Answer {
             Self::None => {}
             Self::AcceptLogin => protocol.accept_login(),
             Self::RefuseLogin(text) => protocol.refuse_login(&text),
+            Self::RefuseResponse => protocol.refuse_response(),
             Self::AcceptOpen => protocol.accept_open(),
             Self::AcceptSecret => protocol.accept_secret(),
         }

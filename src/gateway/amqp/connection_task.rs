@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use leveret_protocol::{Connection as Protocol, ConnectionConfig, Output};
+use leveret_protocol::{Connection as Protocol, ConnectionConfig, Event, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -181,10 +181,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
 
     fn take_input(&mut self, input: &[u8]) {
         let mut at = 0;
+        self.protocol.announce_publishes(self.broker.alarm().is_some());
         loop {
             let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
             at += used;
             let Some(event) = event else { break };
+            if let Event::PublishBegun { .. } = event {
+                if self.block() {
+                    self.held_back = input.get(at..).unwrap_or_default().to_vec();
+                    break;
+                }
+                continue;
+            }
             match self.bridge.handle(event) {
                 Ok(Answer::None) => {}
                 Ok(answer) => self.answer(answer),
@@ -230,16 +238,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         if !publishes || self.blocked || !self.protocol.is_running() {
             return;
         }
-        if let Some(reason) = self.broker.alarm() {
-            self.blocked = true;
-            self.protocol.blocked(reason);
-            self.take_replies();
-        } else {
+        if !self.block() {
             self.slowed = self.broker.is_behind();
+            if self.slowed {
+                self.wake_when_calmer();
+            }
         }
-        if self.blocked || self.slowed {
-            self.wake_when_calmer();
-        }
+    }
+
+    /// Holds the client back, and tells it, if an alarm is on; tells whether one is.
+    fn block(&mut self) -> bool {
+        let Some(reason) = self.broker.alarm() else { return false };
+        self.blocked = true;
+        self.protocol.blocked(reason);
+        self.take_replies();
+        self.wake_when_calmer();
+        true
     }
 
     fn wake_when_calmer(&self) {
