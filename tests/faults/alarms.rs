@@ -20,15 +20,19 @@ async fn publishers_are_blocked_until_the_alarm_is_over() {
         [(Broker::set_memory_alarm, "low on memory"), (Broker::set_disk_alarm, "low on disk")];
     for (set, reason) in alarms {
         set(&broker, true);
-        assert!(publish(&channel, "the one that is too many").await.unwrap().is_ack());
-        match event(&mut events, "connection.blocked").await {
-            Event::ConnectionBlocked(given) => assert_eq!(given.as_str(), reason),
-            other => panic!("not blocked: {other:?}"),
-        }
-        assert!(connection.status().blocked());
-        set(&broker, false);
-        let unblocked = event(&mut events, "connection.unblocked").await;
+        let alarm = async {
+            match event(&mut events, "connection.blocked").await {
+                Event::ConnectionBlocked(given) => assert_eq!(given.as_str(), reason),
+                other => panic!("not blocked: {other:?}"),
+            }
+            assert!(connection.status().blocked());
+            set(&broker, false);
+            event(&mut events, "connection.unblocked").await
+        };
+        // The first is held back as well.
+        let (published, unblocked) = tokio::join!(publish(&channel, "the first"), alarm);
         assert!(matches!(unblocked, Event::ConnectionUnblocked), "{unblocked:?}");
+        assert!(published.unwrap().is_ack());
         assert!(publish(&channel, "and on").await.unwrap().is_ack());
     }
     assert_eq!(drain(&broker).len(), 4);
