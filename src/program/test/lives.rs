@@ -8,21 +8,30 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::control::Declared;
+use super::args::{Lint, TestArgs};
 use super::definitions::import;
-use super::{Lint, TestArgs, TestServerError};
+use super::error::TestServerError;
+use super::numbered::Numbered;
 use crate::program::serve::{ServerError, read_definitions};
 use leveret::Machine;
 use leveret::clock::ManualClock;
+use leveret::faults::Rule;
 use leveret::{Broker, BrokerBuilder};
 
 /// How long clients have to agree when a broker is stopped.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A broker, and the faults that were declared to it.
+/// A broker, and the faults that requests have declared to it.
 pub struct Life {
     pub broker: Broker,
-    pub declared: Declared,
+    pub declared: Numbered<Rule>,
+}
+
+impl Life {
+    /// Takes back all faults that were declared.
+    pub fn take_back(&self) {
+        self.declared.clear().iter().for_each(Rule::remove);
+    }
 }
 
 /// One broker after the other, on one machine.
@@ -64,7 +73,7 @@ impl Lives {
         }
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
         let address = broker.listen(args.amqp).map_err(refused)?;
-        let present = RwLock::new(Arc::new(Life { broker, declared: Declared::default() }));
+        let present = RwLock::new(Arc::new(Life { broker, declared: Numbered::default() }));
         let turn = Mutex::new(());
         Ok(Self { args: args.clone(), address, clock, machine, present, turn })
     }
@@ -107,7 +116,7 @@ impl Lives {
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
         broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
-        *self.present.write() = Arc::new(Life { broker, declared: Declared::default() });
+        *self.present.write() = Arc::new(Life { broker, declared: Numbered::default() });
         Ok(())
     }
 }

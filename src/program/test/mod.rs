@@ -5,7 +5,9 @@
 mod args;
 mod control;
 mod definitions;
+mod error;
 mod lives;
+mod numbered;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -15,28 +17,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::args::{Lint, TestArgs};
+pub use self::args::TestArgs;
+pub use self::error::TestServerError;
 use self::lives::Lives;
-use crate::program::serve::ServerError;
-
-/// Why the broker for tests ended.
-#[derive(Debug, thiserror::Error)]
-pub enum TestServerError {
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the operating system says.
-        reason: io::Error,
-    },
-    /// The definitions cannot be used.
-    #[error(transparent)]
-    Definitions(#[from] ServerError),
-    /// Threads cannot be started, or the line cannot be printed.
-    #[error("cannot start: {0}")]
-    Start(#[from] io::Error),
-}
 
 /// The line that tells where the broker is.
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::routing::put;
 use serde::Deserialize;
 
+use super::call::{Routes, Shared};
 use super::input::Body;
-use super::{Routes, Shared};
 
 pub fn routes() -> Routes {
     Router::new().route("/alarms", put(alarms))

@@ -12,8 +12,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, Refusal};
-use super::{Answer, Routes, Shared, aside};
+use super::call::{Routes, Shared, aside};
+use super::input::{Answer, Body, Refusal};
 
 pub fn routes() -> Routes {
     Router::new().route("/clock", get(clock)).route("/clock/advance", post(advance))

@@ -13,8 +13,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Routes, Shared};
 use super::input::Body;
-use super::{Routes, Shared};
 
 pub fn routes() -> Routes {
     Router::new()

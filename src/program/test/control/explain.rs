@@ -13,9 +13,9 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::input::{Body, Parameters};
+use super::call::{Control, Routes, Shared, default_vhost};
+use super::input::{Answer, Body, Parameters};
 use super::message::headers;
-use super::{Answer, Control, Routes, Shared, default_vhost};
 use leveret::definitions::JsonObject;
 use leveret::explain::{Arrival, Explanation, Step};
 

@@ -9,19 +9,17 @@
 //! DELETE /faults                takes all back
 //! ```
 
-use std::collections::BTreeMap;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::input::{Body, Refusal};
+use super::call::{Routes, Shared};
+use super::input::{Answer, Body, Refusal};
 use super::rule::Declaration;
-use super::{Answer, Routes, Shared};
+use crate::program::test::lives::Life;
 use leveret::faults::Rule;
 
 pub fn routes() -> Routes {
@@ -29,47 +27,6 @@ pub fn routes() -> Routes {
         .route("/faults", get(list).post(declare).delete(clear))
         .route("/faults/{id}", get(look).delete(remove))
         .route("/faults/{id}/release", post(release))
-}
-
-/// The rules that requests have declared, by their numbers.
-#[derive(Default)]
-pub struct Declared(Mutex<Rules>);
-
-#[derive(Default)]
-struct Rules {
-    /// Numbers are not used again.
-    last: u64,
-    by_number: BTreeMap<u64, Rule>,
-}
-
-impl Declared {
-    fn add(&self, rule: Rule) -> u64 {
-        let mut rules = self.0.lock();
-        rules.last += 1;
-        let id = rules.last;
-        rules.by_number.insert(id, rule);
-        id
-    }
-
-    fn get(&self, id: &str) -> Answer<(u64, Rule)> {
-        let rules = self.0.lock();
-        let known = id.parse().ok().and_then(|id| Some((id, rules.by_number.get(&id)?.clone())));
-        known.ok_or_else(|| {
-            let known: Vec<_> = rules.by_number.keys().map(u64::to_string).collect();
-            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            Refusal::not_found(format!("there is no fault '{id}'; there are: {known}"))
-        })
-    }
-
-    fn forget(&self, id: u64) {
-        self.0.lock().by_number.remove(&id);
-    }
-
-    /// Takes all rules back.
-    pub fn clear(&self) {
-        let rules = std::mem::take(&mut self.0.lock().by_number);
-        rules.values().for_each(Rule::remove);
-    }
 }
 
 #[derive(Serialize)]
@@ -94,29 +51,36 @@ async fn declare(
 }
 
 async fn list(State(control): Shared) -> Json<Vec<Fault>> {
-    let life = control.life();
-    let rules = life.declared.0.lock();
-    Json(rules.by_number.iter().map(|(&id, rule)| describe(id, rule)).collect())
+    let rules = control.life().declared.all();
+    Json(rules.iter().map(|(id, rule)| describe(*id, rule)).collect())
 }
 
 async fn look(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Fault>> {
-    let (id, rule) = control.life().declared.get(&id)?;
+    let (id, rule) = known(&control.life(), &id)?;
     Ok(Json(describe(id, &rule)))
 }
 
 async fn remove(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Fault>> {
-    let (id, rule) = control.life().declared.get(&id)?;
+    let (id, rule) = known(&control.life(), &id)?;
     rule.remove();
     control.life().declared.forget(id);
     Ok(Json(describe(id, &rule)))
 }
 
 async fn clear(State(control): Shared) -> StatusCode {
-    control.life().declared.clear();
+    control.life().take_back();
     StatusCode::NO_CONTENT
 }
 
 async fn release(State(control): Shared, Path(id): Path<String>) -> Answer<Json<Value>> {
-    let (_, rule) = control.life().declared.get(&id)?;
+    let (_, rule) = known(&control.life(), &id)?;
     Ok(Json(json!({ "released": rule.release() })))
+}
+
+fn known(life: &Life, id: &str) -> Answer<(u64, Rule)> {
+    life.declared.get(id).ok_or_else(|| {
+        let ids: Vec<_> = life.declared.all().iter().map(|(id, _)| id.to_string()).collect();
+        let ids = if ids.is_empty() { "none".into() } else { ids.join(", ") };
+        Refusal::not_found(format!("there is no fault '{id}'; there are: {ids}"))
+    })
 }

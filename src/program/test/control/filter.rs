@@ -3,8 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::Answer;
-use super::input::Refusal;
+use super::input::{Answer, Refusal};
 use super::message::{body, headers};
 use leveret::definitions::JsonObject;
 use leveret::journal::{DeathReason, EventKind, Events, Journal};

@@ -21,6 +21,9 @@ const NOT_ALLOWED: u16 = 530;
 #[derive(Debug)]
 pub struct Refusal(StatusCode, String);
 
+/// What a call gives.
+pub type Answer<T> = Result<T, Refusal>;
+
 impl Refusal {
     pub fn new(status: StatusCode, text: String) -> Self {
         Self(status, text)

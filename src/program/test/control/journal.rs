@@ -16,10 +16,10 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::call::{Routes, Shared};
 use super::filter::Filter;
-use super::input::{Body, Parameters, Refusal};
+use super::input::{Answer, Body, Parameters, Refusal};
 use super::message::Described;
-use super::{Answer, Routes, Shared};
 use leveret::journal::{Event, Events};
 
 pub fn routes() -> Routes {

@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::input::Refusal;
-use super::{Answer, Routes, Shared};
+use super::call::{Routes, Shared};
+use super::input::{Answer, Refusal};
 use leveret::lint::Lint;
 
 pub fn routes() -> Routes {

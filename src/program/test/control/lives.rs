@@ -13,8 +13,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 
-use super::input::Refusal;
-use super::{Answer, Routes, Shared, aside};
+use super::call::{Routes, Shared, aside};
+use super::input::{Answer, Refusal};
 use crate::program::test::lives::StartError;
 
 pub fn routes() -> Routes {

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Answer;
-use super::input::Refusal;
+use super::input::{Answer, Refusal};
 use leveret::definitions::JsonObject;
 use leveret::definitions::arguments::{from_field_table, to_field_table};
 

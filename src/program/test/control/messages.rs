@@ -11,9 +11,9 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::input::Parameters;
+use super::call::{Routes, Shared};
+use super::input::{Answer, Parameters};
 use super::message::Described;
-use super::{Answer, Routes, Shared};
 use leveret::QueuedMessage;
 use leveret::UnackedMessage;
 

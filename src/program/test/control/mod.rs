@@ -2,6 +2,7 @@
 //! for each noun; `docs/control-api.md` is its reference.
 
 mod alarms;
+mod call;
 mod clock;
 mod connections;
 mod explain;
@@ -24,30 +25,20 @@ mod wait;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 
-pub use self::faults::Declared;
+use self::call::Control;
 use self::input::Refusal;
-use self::snapshots::Snapshots;
-use super::lives::{Life, Lives};
+use super::lives::Lives;
+use super::numbered::Numbered;
 
 /// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
 const REQUEST_BYTES_MAX: usize = 32 << 20;
 
-/// What the calls work on.
-pub struct Control {
-    lives: Lives,
-    snapshots: Snapshots,
-}
-
-type Shared = State<Arc<Control>>;
-type Routes = Router<Arc<Control>>;
-type Answer<T> = Result<T, Refusal>;
-
 /// The API of a broker and those that come after it.
 pub fn router(lives: Lives) -> Router {
-    let control = Control { lives, snapshots: Snapshots::default() };
+    let control = Control { lives, snapshots: Numbered::default() };
     Router::new()
         .merge(alarms::routes())
         .merge(clock::routes())
@@ -77,25 +68,4 @@ async fn no_such_call(uri: Uri) -> Refusal {
 async fn no_such_method(method: Method, uri: Uri) -> Refusal {
     let text = format!("{method} is not what {} takes", uri.path());
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, text)
-}
-
-impl Control {
-    /// The broker of this time.
-    fn life(&self) -> Arc<Life> {
-        self.lives.present()
-    }
-}
-
-/// Does on a thread of its own what may take a while.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| {
-        let text = "the broker failed while it was at it".into();
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
-    })
-}
-
-/// The virtual host that is meant if none is named.
-fn default_vhost() -> String {
-    "/".into()
 }

@@ -17,10 +17,10 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::input::{Body, Refusal};
+use super::call::{Control, Routes, Shared, aside, default_vhost};
+use super::input::{Answer, Body, Refusal};
 use super::message::{Properties, body, headers};
 use super::wait::default_limit_ms;
-use super::{Answer, Control, Routes, Shared, aside, default_vhost};
 use leveret::Error;
 use leveret::definitions::JsonObject;
 use leveret::{Channel, Confirmed, Publish};

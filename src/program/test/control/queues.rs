@@ -14,8 +14,8 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, Refusal};
-use super::{Answer, Routes, Shared};
+use super::call::{Routes, Shared};
+use super::input::{Answer, Body, Refusal};
 use leveret::Recipient;
 
 pub fn routes() -> Routes {

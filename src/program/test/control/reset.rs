@@ -9,7 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 
-use super::{Answer, Routes, Shared, aside};
+use super::call::{Routes, Shared, aside};
+use super::input::Answer;
 
 pub fn routes() -> Routes {
     Router::new().route("/reset", post(reset))
@@ -18,7 +19,7 @@ pub fn routes() -> Routes {
 async fn reset(State(control): Shared) -> Answer<StatusCode> {
     let life = control.life();
     aside(move || {
-        life.declared.clear();
+        life.take_back();
         life.broker.set_memory_alarm(false);
         life.broker.set_disk_alarm(false);
         life.broker.reset()

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Answer;
-use super::input::Refusal;
+use super::input::{Answer, Refusal};
 use super::message::{Properties, body, headers};
 use leveret::Scope;
 use leveret::definitions::JsonObject;

@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{post, put};
 
-use super::input::{Body, Refusal};
-use super::{Answer, Routes, Shared, aside};
+use super::call::{Routes, Shared, aside};
+use super::input::{Answer, Body, Refusal};
 use crate::program::test::definitions::import;
 use leveret::definitions::Definitions;
 

@@ -17,9 +17,9 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use serde::Deserialize;
 
+use super::call::{Routes, Shared, aside, default_vhost};
 use super::filter::Filter;
-use super::input::{Body, Refusal};
-use super::{Answer, Routes, Shared, aside, default_vhost};
+use super::input::{Answer, Body, Refusal};
 use leveret::Broker;
 use leveret::TimedOut;
 use leveret::queue::Counts;

@@ -1,0 +1,43 @@
+//! What every call works on, and how it works.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use leveret::Snapshot;
+
+use super::input::{Answer, Refusal};
+use crate::program::test::lives::{Life, Lives};
+use crate::program::test::numbered::Numbered;
+
+/// What the calls work on.
+pub struct Control {
+    pub lives: Lives,
+    /// Those that were taken and not forgotten. They outlive the broker.
+    pub snapshots: Numbered<Snapshot>,
+}
+
+pub type Shared = State<Arc<Control>>;
+pub type Routes = Router<Arc<Control>>;
+
+impl Control {
+    /// The broker of this time.
+    pub fn life(&self) -> Arc<Life> {
+        self.lives.present()
+    }
+}
+
+/// Does on a thread of its own what may take a while.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| {
+        let text = "the broker failed while it was at it".into();
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    })
+}
+
+/// The virtual host that is meant if none is named.
+pub fn default_vhost() -> String {
+    "/".into()
+}

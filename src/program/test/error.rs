@@ -1,0 +1,25 @@
+//! Why there is no broker for tests.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::program::serve::ServerError;
+
+/// Why the broker for tests ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TestServerError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        reason: io::Error,
+    },
+    /// The definitions cannot be used.
+    #[error(transparent)]
+    Definitions(#[from] ServerError),
+    /// Threads cannot be started, or the line cannot be printed.
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+}
