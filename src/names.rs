@@ -71,3 +71,16 @@ name! {
     /// Name of a user.
     UserName
 }
+
+/// `prefix-` and 22 random characters.
+pub(crate) fn random_name(prefix: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut octets = [0; 16];
+    if getrandom::fill(&mut octets).is_err() {
+        // Without the system's randomness names still have to differ.
+        use std::hash::{BuildHasher, RandomState};
+        octets[..8].copy_from_slice(&RandomState::new().hash_one(prefix).to_be_bytes());
+    }
+    format!("{prefix}-{}", URL_SAFE_NO_PAD.encode(octets))
+}

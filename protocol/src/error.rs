@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::constants::SHORT_STRING_MAX;
-use crate::method::MethodId;
+use crate::method_id::MethodId;
 use crate::reply_code;
 
 /// Octets of a payload that an error shows. [rabbitmq reader]

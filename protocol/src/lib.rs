@@ -56,6 +56,7 @@ mod connection;
 mod content;
 mod encoder;
 mod event;
+mod method_id;
 mod output;
 mod reader;
 mod timer;

@@ -1,9 +1,9 @@
 //! What everything stands on and that knows nothing of a broker: identities, waking, waiting.
 
-pub(crate) mod change_signal;
 pub(crate) mod field_value;
 pub(crate) mod ids;
 pub(crate) mod memory_alarm;
+pub(crate) mod octets;
 pub(crate) mod sequence_map;
 pub(crate) mod waiters;
 pub(crate) mod wake;

@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 
 use super::Broker;
 use crate::access::{AccessControl, PasswordHash};
-use crate::base::change_signal::ChangeSignal;
 use crate::base::memory_alarm::MemoryAlarm;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{LintLevel, Lints};
@@ -16,6 +15,7 @@ use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::persist::Persistence;
 use crate::persist::recovered::{Durability, Recovery};
+use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::{Clock, ManualClock};
 use crate::time::timers::Timers;
 use crate::vhost::Shared;

@@ -10,14 +10,13 @@ use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
 use crate::faults::{Method, Subject};
 use crate::message::Message;
-use crate::names::ConsumerTag;
+use crate::names::{ConsumerTag, random_name};
 use crate::queue::arguments::ArgumentError;
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, QueueType, Settlement};
 use crate::vhost::REPLY_TO;
 use crate::vhost::flow::reply_to::ReplyOutlet;
-use crate::vhost::topology::declare::random_name;
 
 /// What is asked of basic.consume.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! The node: everything that belongs to one broker. Virtual hosts, users, connections, alarms.
 
 pub(crate) mod connections;
+mod crash;
 pub(crate) mod disk_alarm;
 pub(crate) mod import;
 pub(crate) mod power;
@@ -14,7 +15,6 @@ use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
 use self::power::Power;
 use crate::access::{AccessControl, User};
-use crate::base::change_signal::ChangeSignal;
 use crate::base::ids::ConnectionId;
 use crate::base::memory_alarm::MemoryAlarm;
 use crate::base::wake::Wake;
@@ -24,6 +24,7 @@ use crate::faults::Registry;
 use crate::limits::Limits;
 use crate::names::{UserName, VirtualHostName};
 use crate::persist::Persistence;
+use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
 use crate::vhost::{Shared, VirtualHost};

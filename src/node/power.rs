@@ -1,12 +1,9 @@
-//! The power of the machine in memory that a broker is on, and what happens when it is cut.
+//! The power of the machine in memory that a broker is on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use leveret_storage::testing;
-
-use crate::error::Error;
-use crate::node::Node;
 
 /// A machine from when it is switched on until the broker on it ends.
 #[derive(Clone, Debug)]
@@ -36,28 +33,12 @@ impl Power {
     }
 
     /// The power is cut: nothing is written any more.
-    fn cut(&self) {
+    pub fn cut(&self) {
         self.machine.cut();
     }
 
     /// The broker has ended; another one may come.
     pub fn leave(&self) {
         self.in_use.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Node {
-    /// See [`crate::Broker::crash`].
-    pub fn crash(&self) {
-        if let Some(power) = self.power() {
-            power.cut();
-        }
-        for connection in self.connections.close_to_all() {
-            connection.end(Error::ConnectionLost);
-        }
-        if let Some(store) = self.persistence() {
-            // Nobody waits any longer for what will not be stored.
-            store.close();
-        }
     }
 }

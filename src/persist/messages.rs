@@ -14,9 +14,9 @@ use leveret_protocol::properties::RawProperties;
 use leveret_storage::{LogBatch, StoredMessage, Target};
 
 use crate::base::ids::StoreId;
+use crate::base::octets::{Reader, Writer};
 use crate::message::deaths::Deaths;
 use crate::message::{Body, Message, Parts};
-use crate::persist::octets::{Reader, Writer};
 use crate::time::clock::Timestamp;
 
 const TRANSIENT: u8 = 1;

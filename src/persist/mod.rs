@@ -4,8 +4,8 @@
 //! A message is handed to the store before it enters its queues, so that whatever becomes of it
 //! there is handed in later. Nobody waits for the store under a lock: it calls back.
 
+mod health;
 pub mod messages;
-pub(crate) mod octets;
 mod queue_ids;
 pub mod records;
 pub(crate) mod recovered;
@@ -23,12 +23,12 @@ use leveret_storage::{
 use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 
+pub use self::health::Health;
 use self::messages::Beside;
 pub use self::queue_ids::QueueIds;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
-use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -60,28 +60,6 @@ pub struct Persistence {
     syncer: Syncer,
     ids: QueueIds,
     health: Arc<Health>,
-}
-
-/// How the store is.
-#[derive(Default)]
-pub struct Health {
-    /// Records could not be made durable. Only a restart helps.
-    records_failed: AtomicBool,
-    /// Connections that wait for room, or for the alarm to be over.
-    waiting: Waiters,
-}
-
-impl Health {
-    /// Records cannot be made durable any more.
-    pub fn records_have_failed(&self) {
-        self.records_failed.store(true, Ordering::SeqCst);
-        self.changed();
-    }
-
-    /// Something has changed: whoever waits looks again.
-    pub fn changed(&self) {
-        self.waiting.wake_all();
-    }
 }
 
 /// Calls back when something is stored; if it never will be, nothing happens.

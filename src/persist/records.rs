@@ -15,7 +15,7 @@ use leveret_protocol::table::{encode_table, parse_table};
 use leveret_storage::{DefinitionKind, Key};
 
 use crate::base::ids::StoreId;
-use crate::persist::octets::{Reader, Writer};
+use crate::base::octets::{Reader, Writer};
 
 const AUTO_DELETE: u8 = 1;
 const INTERNAL: u8 = 2;

@@ -10,7 +10,8 @@ use leveret_storage::{Done, Error, Receipt, Store};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::access::AccessControl;
-use crate::persist::{Health, users};
+use crate::persist::health::Health;
+use crate::persist::users;
 
 /// How long what nobody waits for may wait.
 const SOON: Duration = Duration::from_millis(200);

@@ -1,5 +1,7 @@
-//! Time: the clock, deadlines, who sleeps until one, and when everybody is at rest.
+//! Time: the clock, deadlines, who sleeps until one, who waits for a change, and when everybody is
+//! at rest.
 
+pub(crate) mod change_signal;
 pub mod clock;
 pub(crate) mod quiescence;
 pub(crate) mod sleep;

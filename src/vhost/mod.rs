@@ -29,7 +29,6 @@ pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
 use self::topology::policy::Policies;
-use crate::base::change_signal::ChangeSignal;
 use crate::base::ids::ChannelId;
 use crate::base::ids::StoreId;
 use crate::base::memory_alarm::MemoryAlarm;
@@ -42,6 +41,7 @@ use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
+use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::{Sleeper, Timers};
 use crate::vhost::flow::extension::Extension;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use amq_protocol::protocol::AMQPClass;
+use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::{Connection as Protocol, Event, sasl};
 
 use crate::access::User;
@@ -13,16 +14,12 @@ use crate::channel::session::Session;
 use crate::channel::{Channel, give_back};
 use crate::error::{Error, Scope};
 use crate::faults::Method;
-use crate::gateway::amqp::faults;
-use crate::gateway::amqp::methods;
+use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
 use crate::message::Body;
 use crate::node::Node;
 use crate::queue::effects::Effects;
 use crate::vhost;
-
-/// Class and method id that a reply names as the one that failed.
-pub type MethodId = (u16, u16);
 
 const BASIC_QOS: MethodId = (60, 10);
 const BASIC_PUBLISH: MethodId = (60, 40);
@@ -122,7 +119,7 @@ impl Bridge {
     fn handle_rare(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
         match event {
             Event::Login { mechanism, response, client_properties } => {
-                self.name = faults::connection_name(client_properties);
+                self.name = connection_name(client_properties);
                 return Ok(self.log_in(mechanism, response));
             }
             Event::LoginResponse { mechanism, response } => {
@@ -422,5 +419,13 @@ impl Failure {
             bridge.close();
             protocol.close_connection(code, &text, class_id, method_id);
         }
+    }
+}
+
+/// What a client calls its connection; empty if it does not say.
+fn connection_name(client_properties: &FieldTable) -> String {
+    match client_properties.inner().get("connection_name") {
+        Some(AMQPValue::LongString(name)) => name.to_string(),
+        _ => String::new(),
     }
 }

@@ -1,6 +1,5 @@
 //! Faults of a connection as a whole: it is lost, or its frames are spoilt.
 
-use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::Output;
 
 use crate::channel::{Watch, stop_reading};
@@ -11,14 +10,6 @@ use crate::gateway::amqp::outbox::ChannelWriter;
 /// Class and method id of connection.open and channel.open.
 const OPEN: (u16, u16) = (10, 40);
 const CHANNEL_OPEN: (u16, u16) = (20, 10);
-
-/// What a client calls its connection; empty if it does not say.
-pub fn connection_name(client_properties: &FieldTable) -> String {
-    match client_properties.inner().get("connection_name") {
-        Some(AMQPValue::LongString(name)) => name.to_string(),
-        _ => String::new(),
-    }
-}
 
 impl Bridge {
     /// The connection is cut: what was written before still gets to the client.

@@ -4,7 +4,6 @@ use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchang
 
 use crate::channel::{Channel, Consume, GetOk};
 use crate::error::{Error, Result};
-use crate::gateway::amqp::bridge::MethodId;
 use crate::gateway::amqp::outbox::{Outbox, with_encoding};
 use crate::names::ConsumerTag;
 use crate::queue::effects::Effects;
@@ -13,6 +12,9 @@ use crate::vhost::{ExchangeDeclare, QueueDeclare};
 /// access.request-ok with ticket 1, which the method table leaves out.
 const ACCESS_REQUEST_OK: &[u8] = &[0, 30, 0, 11, 0, 1];
 const FRAME_METHOD: u8 = 1;
+
+/// Class and method id that a reply names as the one that failed.
+pub type MethodId = (u16, u16);
 
 /// Class and method id.
 pub fn id(method: &AMQPClass) -> MethodId {

@@ -32,9 +32,9 @@ pub use self::event::{DropReason, Event, EventKind, UsedBinding};
 pub use self::events::Events;
 pub use crate::message::deaths::DeathReason;
 
-use crate::base::change_signal::ChangeSignal;
 use crate::message::Message;
 use crate::names::VirtualHostName;
+use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Timestamp;
 
 /// The last events of a broker.

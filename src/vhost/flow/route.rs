@@ -5,14 +5,15 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::RawProperties;
 
+use crate::exchange::matching::binding_matches;
 use crate::exchange::{Routing, delay_ms};
-use crate::insight::journal::{DropReason, EventKind};
+use crate::insight::journal::{DropReason, EventKind, UsedBinding};
+use crate::limits::JOURNAL_BINDINGS_MAX;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::extension::remember;
 use crate::vhost::flow::kept::Kept;
-use crate::vhost::insight::noting::used_bindings;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 
 /// The queues that get a message, each once.
@@ -232,4 +233,34 @@ fn random() -> u64 {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     })
+}
+
+/// The bindings of an exchange that led a message to these destinations.
+fn used_bindings(
+    exchange: &Exchange,
+    subject: &Subject<'_>,
+    destinations: &[Destination],
+    used: &mut Vec<UsedBinding>,
+) {
+    let router = exchange.router.read();
+    if router.len() > JOURNAL_BINDINGS_MAX {
+        return;
+    }
+    let mut parsed = None;
+    let headers = subject.headers(&mut parsed);
+    let keys = subject.routing_keys;
+    let matching = router.bindings().filter(|binding| {
+        destinations.contains(binding.destination)
+            && binding_matches(router.kind(), binding.binding_key, binding.arguments, keys, headers)
+    });
+    let from = used.len();
+    used.extend(matching.map(|binding| UsedBinding {
+        source: exchange.name().clone(),
+        destination: binding.destination.name().to_owned(),
+        binding_key: binding.binding_key.to_vec(),
+    }));
+    // Bindings have no order of their own; a text that is the same each time is easier to read.
+    if let Some(own) = used.get_mut(from..) {
+        own.sort_by(|a, b| (&a.destination, &a.binding_key).cmp(&(&b.destination, &b.binding_key)));
+    }
 }

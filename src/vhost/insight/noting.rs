@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::exchange::matching::binding_matches;
 use crate::insight::journal::{EventKind, Journal, UsedBinding};
-use crate::limits::JOURNAL_BINDINGS_MAX;
 use crate::message::Message;
 use crate::names::VirtualHostName;
 use crate::time::clock::Clock;
 use crate::vhost::VirtualHost;
-use crate::vhost::flow::route::{Route, Subject};
-use crate::vhost::topology::exchange::{Destination, Exchange};
+use crate::vhost::flow::route::Route;
 
 /// Tells the journal from any thread, for as long as it likes: it keeps no virtual host alive.
 pub(crate) struct Noter {
@@ -80,35 +77,5 @@ impl VirtualHost {
             let queues = route.queues.iter().map(|queue| queue.name().clone()).collect();
             route.noted = Some(EventKind::Routed { queues, bindings: bindings.into() });
         }
-    }
-}
-
-/// The bindings of an exchange that led a message to these destinations.
-pub(in crate::vhost) fn used_bindings(
-    exchange: &Exchange,
-    subject: &Subject<'_>,
-    destinations: &[Destination],
-    used: &mut Vec<UsedBinding>,
-) {
-    let router = exchange.router.read();
-    if router.len() > JOURNAL_BINDINGS_MAX {
-        return;
-    }
-    let mut parsed = None;
-    let headers = subject.headers(&mut parsed);
-    let keys = subject.routing_keys;
-    let matching = router.bindings().filter(|binding| {
-        destinations.contains(binding.destination)
-            && binding_matches(router.kind(), binding.binding_key, binding.arguments, keys, headers)
-    });
-    let from = used.len();
-    used.extend(matching.map(|binding| UsedBinding {
-        source: exchange.name().clone(),
-        destination: binding.destination.name().to_owned(),
-        binding_key: binding.binding_key.to_vec(),
-    }));
-    // Bindings have no order of their own; a text that is the same each time is easier to read.
-    if let Some(own) = used.get_mut(from..) {
-        own.sort_by(|a, b| (&a.destination, &a.binding_key).cmp(&(&b.destination, &b.binding_key)));
     }
 }

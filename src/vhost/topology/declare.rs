@@ -11,7 +11,7 @@ use crate::base::field_value::{get, string, type_name};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
 use crate::insight::journal::EventKind;
-use crate::names::{ExchangeName, QueueName};
+use crate::names::{ExchangeName, QueueName, random_name};
 use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
@@ -258,17 +258,4 @@ fn check_quorum(declare: &QueueDeclare, generated: bool, resource: &str) -> Resu
 /// else, as in RabbitMQ.
 pub(in crate::vhost) fn without_line_ends(name: &str) -> String {
     name.replace(['\r', '\n'], "")
-}
-
-/// `prefix-` and 22 random characters.
-pub(crate) fn random_name(prefix: &str) -> String {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let mut octets = [0; 16];
-    if getrandom::fill(&mut octets).is_err() {
-        // Without the system's randomness names still have to differ.
-        use std::hash::{BuildHasher, RandomState};
-        octets[..8].copy_from_slice(&RandomState::new().hash_one(prefix).to_be_bytes());
-    }
-    format!("{prefix}-{}", URL_SAFE_NO_PAD.encode(octets))
 }
