@@ -4,7 +4,7 @@ mod values;
 
 use amq_protocol::types::FieldTable;
 
-use self::values::{Nameless, read_table, write_table};
+use self::values::{Nameless, push_long, read_table, write_table};
 use crate::constants::{SHORT_STRING_MAX, TABLE_DEPTH_MAX};
 use crate::reader::Reader;
 use crate::text;
@@ -249,11 +249,6 @@ impl TableWriter {
         }
         self.0
     }
-}
-
-fn push_long(out: &mut Vec<u8>, value: &[u8]) {
-    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-    out.extend_from_slice(value);
 }
 
 #[cfg(test)]

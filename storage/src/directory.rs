@@ -16,17 +16,16 @@ use std::sync::Arc;
 
 use fs4::fs_std::FileExt as _;
 
-use crate::catalogue::{Catalogue, CatalogueReport, Finding};
+use crate::catalogue::{Catalogue, CatalogueReport};
 use crate::disk::{Disk, RealDisk, private_directory, private_file};
 use crate::error::{Error, Result};
-use crate::format::{self, FORMAT, Format, unknown_format, wrong_format};
+use crate::finding::Finding;
+use crate::format::{self, FORMAT, Format, LOG, RECORDS, unknown_format, wrong_format};
 use crate::log::{Damage, Log, LogOptions, Recovered, Target, inspect, verify};
 use crate::memory::MemoryStore;
 use crate::sled_store::SledStore;
 use crate::stream::{FoundStream, StreamOptions, Streams, inspect_streams, verify_streams};
 
-pub(crate) const RECORDS: &str = "records";
-pub(crate) const LOG: &str = "log";
 const CATALOGUE: &str = "catalogue";
 const STREAMS: &str = "streams";
 

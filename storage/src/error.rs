@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::catalogue::Finding;
+use crate::finding::Finding;
 
 /// Why a store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]

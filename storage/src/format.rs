@@ -6,11 +6,15 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalogue::{Catalogue, Finding};
-use crate::directory::{LOG, RECORDS};
+use crate::catalogue::Catalogue;
 use crate::disk::{RealDisk, private_file, sync_directory};
 use crate::error::{Error, Result};
+use crate::finding::Finding;
 use crate::sled_store::SledStore;
+
+/// Folders of a data directory.
+pub(crate) const RECORDS: &str = "records";
+pub(crate) const LOG: &str = "log";
 
 /// The format that this version writes.
 pub const FORMAT: u32 = 2;

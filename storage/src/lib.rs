@@ -50,6 +50,7 @@ mod catalogue;
 mod directory;
 mod disk;
 mod error;
+mod finding;
 #[cfg(feature = "sled")]
 mod format;
 mod key;
@@ -65,11 +66,12 @@ mod synced_files;
 pub mod testing;
 
 pub use self::batch::{Batch, Change};
-pub use self::catalogue::{Catalogue, CatalogueReport, Finding};
+pub use self::catalogue::{Catalogue, CatalogueReport};
 #[cfg(feature = "sled")]
 pub use self::directory::{DataDirectory, ReadOnlyDirectory};
 pub use self::disk::{Disk, DiskFile, RealDisk};
 pub use self::error::{Error, Result};
+pub use self::finding::Finding;
 #[cfg(feature = "sled")]
 pub use self::format::FORMAT;
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};

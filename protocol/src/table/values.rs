@@ -7,7 +7,6 @@ use amq_protocol::types::{
     AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString,
 };
 
-use super::push_long;
 use crate::reader::Reader;
 use crate::text;
 
@@ -115,4 +114,9 @@ fn write_value(value: &AMQPValue, out: &mut Vec<u8>) {
         }
         AMQPValue::Void => {}
     }
+}
+
+pub(super) fn push_long(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+    out.extend_from_slice(value);
 }

@@ -17,11 +17,11 @@ use parking_lot::Mutex;
 
 use self::contents::Contents;
 use self::stamp::{Digest, Stamp};
-pub use self::verdict::Finding;
 use self::verdict::{Copy, LEDGER, Verdict, judge};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::finding::Finding;
 use crate::key::{Key, Prefix};
 use crate::ledger::Ledger;
 use crate::memory::MemoryStore;

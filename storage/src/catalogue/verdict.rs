@@ -1,9 +1,8 @@
 //! Which of the two copies of the catalogue is right: a pure comparison.
 
-use std::fmt;
-
 use super::contents::{self, Contents};
 use super::stamp::{self, Digest, Stamp};
+use crate::finding::Finding;
 use crate::key::{DefinitionKind, Key};
 use crate::ledger::Reading;
 
@@ -13,36 +12,6 @@ pub(super) const RECORDS: &str = "records";
 
 /// Objects that one finding names at most.
 const NAMED_MAX: usize = 20;
-
-/// Something that is wrong with the records of a data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The file or folder.
-    pub file: String,
-    /// Where in it, in octets, if that is known.
-    pub offset: Option<u64>,
-    /// What is wrong.
-    pub what: String,
-    /// Whether something is lost that no copy has.
-    pub is_loss: bool,
-}
-
-impl Finding {
-    #[cfg(feature = "sled")]
-    pub(crate) fn new(file: &str, what: String) -> Self {
-        Self { file: file.into(), offset: None, what, is_loss: false }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.offset {
-            Some(offset) => write!(f, "{}, offset {offset}: {}", self.file, self.what),
-            None => write!(f, "{}: {}", self.file, self.what),
-        }
-    }
-}
 
 /// What there is of a copy.
 pub(super) enum Copy<T> {

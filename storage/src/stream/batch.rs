@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::stream::bloom;
-use crate::stream::chunk::SUB_BATCH;
 use crate::stream::tracking::Name;
 
 /// Octets of one entry, at most.
 const ENTRY_OCTETS_MAX: usize = 1 << 30;
+
+/// In the first octet of an entry that is no message.
+pub(crate) const SUB_BATCH: u8 = 0x80;
 
 /// Something to append.
 #[derive(Clone, Copy, Debug)]

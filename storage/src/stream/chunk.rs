@@ -26,9 +26,7 @@ use crate::stream::batch::SubBatch;
 pub(crate) const HEADER: usize = 48;
 const MAGIC: u8 = 0x50;
 const EPOCH: u64 = 1;
-/// In the first octet of an entry that is no message.
-pub(crate) const SUB_BATCH: u8 = 0x80;
-/// The same in the first four octets.
+/// The mark of an entry that is no message, in its first four octets.
 const SUB_BATCH_WORD: u32 = 0x8000_0000;
 
 /// What a chunk is for.

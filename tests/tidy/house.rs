@@ -1,0 +1,186 @@
+//! The plan of the house: every room in its order, and what else the checks go by.
+
+/// A folder of sources, and its entries from the top down. An entry is a file or a folder, or both
+/// under one name. It imports from further lines only; those on one line do not know each other.
+pub type Storeys = (&'static str, &'static [&'static [&'static str]]);
+
+/// Files that import each other, and why that may be.
+pub type Circle = (&'static str, &'static [&'static str]);
+
+pub const ROOMS: &[Storeys] = &[
+    (
+        "src",
+        &[
+            &["main"],
+            &["program"],
+            &["lib"],
+            &["lapin"],
+            &["broker"],
+            &["embedded", "gateway"],
+            &["node"],
+            &["channel"],
+            &["vhost"],
+            &["persist"],
+            &["definitions"],
+            &["queue"],
+            &["insight"],
+            &["faults"],
+            &["exchange"],
+            &["access"],
+            &["message"],
+            &["time"],
+            &["base"],
+            &["error"],
+            &["limits"],
+            &["names"],
+        ],
+    ),
+    (
+        "protocol/src",
+        &[
+            &["lib"],
+            &["fuzz"],
+            &["connection"],
+            &["channel", "decoder"],
+            &["content", "encoder"],
+            &["method"],
+            &["error", "frame", "properties", "sasl"],
+            &["config", "event", "method_id", "output", "reply_code", "table", "timer"],
+            &["reader", "text", "tune"],
+            &["constants"],
+        ],
+    ),
+    (
+        "stream-protocol/src",
+        &[
+            &["lib"],
+            &["fuzz"],
+            &["connection"],
+            &["server_frame"],
+            &["client_frame", "event", "response"],
+            &["chunk", "error", "publish", "request"],
+            &["command", "entry", "offset", "response_code"],
+            &["config", "decoder", "timer", "wire"],
+        ],
+    ),
+    (
+        "storage/src",
+        &[
+            &["lib"],
+            &["directory", "testing"],
+            &["format"],
+            &["catalogue", "sled_store", "stream"],
+            &["ledger", "log", "memory"],
+            &["store", "synced_files"],
+            &["batch", "disk"],
+            &["key"],
+            &["error"],
+            &["finding"],
+        ],
+    ),
+];
+
+/// How many entries `src/` may have: a newcomer has to keep them in mind.
+pub const ENTRIES_MAX: usize = 25;
+
+/// The crates, by the name that their paths have elsewhere, with their first files.
+pub const CRATES: &[(&str, &str)] = &[
+    ("leveret", "src/lib.rs"),
+    ("the program", "src/main.rs"),
+    ("leveret_protocol", "protocol/src/lib.rs"),
+    ("leveret_stream_protocol", "stream-protocol/src/lib.rs"),
+    ("leveret_storage", "storage/src/lib.rs"),
+];
+
+/// Circles between files that are one mechanism in several parts.
+pub const CIRCLES: &[Circle] = &[
+    (
+        "a builder makes the broker that it is asked for by `Broker::builder`",
+        &["src/broker/builder.rs", "src/broker/mod.rs"],
+    ),
+    (
+        "a channel, its consumers, and what they hand out belong together",
+        &[
+            "src/embedded/channel.rs",
+            "src/embedded/confirming.rs",
+            "src/embedded/connection.rs",
+            "src/embedded/consumer.rs",
+            "src/embedded/inbox.rs",
+            "src/embedded/message.rs",
+        ],
+    ),
+    (
+        "a channel keeps what publishing and transactions need, in the files of these methods",
+        &[
+            "src/channel/mod.rs",
+            "src/channel/noting.rs",
+            "src/channel/publish.rs",
+            "src/channel/transaction.rs",
+        ],
+    ),
+    (
+        "a virtual host keeps its policies and who waits for replies, in the files that know them",
+        &["src/vhost/flow/reply_to.rs", "src/vhost/mod.rs", "src/vhost/topology/policy.rs"],
+    ),
+    (
+        "effects of the machine name queues, and the queue is a lock around the machine",
+        &[
+            "src/queue/effects.rs",
+            "src/queue/fifo/paging.rs",
+            "src/queue/fifo/state.rs",
+            "src/queue/mod.rs",
+        ],
+    ),
+    (
+        "events are asked of the journal that keeps them",
+        &["src/insight/journal/events.rs", "src/insight/journal/mod.rs"],
+    ),
+    (
+        "a rule is made by its conditions, kept by the registry, and takes itself back",
+        &[
+            "src/faults/deliveries.rs",
+            "src/faults/methods.rs",
+            "src/faults/registry.rs",
+            "src/faults/rule.rs",
+            "src/faults/when.rs",
+        ],
+    ),
+    (
+        "the engine keeps the compaction that is under way, and does it",
+        &["storage/src/log/compaction.rs", "storage/src/log/engine.rs"],
+    ),
+    (
+        "the writer has a line of streams, and a stream gets in line",
+        &["storage/src/stream/stream.rs", "storage/src/stream/writer.rs"],
+    ),
+];
+
+/// Crates that only these may name, and why.
+pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
+    (
+        "tokio",
+        &["src/gateway/", "src/lapin/", "src/program/", "tests/", "benches/", "examples/"],
+        "the broker itself has no tasks and no sockets",
+    ),
+    (
+        "leveret_storage",
+        &[
+            "src/lib.rs",
+            "src/program/data/",
+            "src/broker/",
+            "src/node/power.rs",
+            "src/vhost/",
+            "src/persist/",
+            "storage/tests/",
+            "tests/",
+            "benches/",
+        ],
+        "what is stored goes by src/persist/",
+    ),
+];
+
+/// Where the clock may be read.
+pub const CLOCK: &[&str] = &["src/time/clock.rs", "src/program/bench/", "benches/"];
+
+/// tokio's timers take nothing but tokio's own time.
+pub const TOKIO_TIMER: &str = "src/gateway/connection_timer.rs";
