@@ -59,6 +59,26 @@ pub const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
 
+/// Ready messages of a queue above which those who publish to it wait for its consumers, if these
+/// are fast.
+pub const BACKLOG_HIGH: usize = 1024;
+
+/// The same in octets of bodies, for messages that are large.
+pub const BACKLOG_HIGH_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Ready messages of a queue down to which they wait.
+pub const BACKLOG_LOW: usize = 256;
+
+/// How long a publisher waits for consumers that make little progress, in milliseconds: longer
+/// than a busy machine keeps a fast one from running.
+pub const PACE_PATIENCE_MS: u64 = 20;
+
+/// Messages that consumers take in that time, at least, if they are worth waiting for: 25,000/s.
+pub const PACE_PROGRESS_MIN: u64 = 500;
+
+/// How long nobody waits for consumers that were found slow, in milliseconds.
+pub const PACE_SLOW_MS: u64 = 400;
+
 /// Octets that an in-memory stream holds in each direction before its writer has to wait: what is
 /// read at a time.
 pub const STREAM_BUFFER_BYTES: usize = READ_CHUNK_BYTES;

@@ -121,6 +121,11 @@ impl Channel {
         self.last_queue.as_ref().map(ToString::to_string).ok_or(Error::NoPreviousQueue)
     }
 
+    /// Whether it consumes from any queue.
+    pub fn has_consumers(&self) -> bool {
+        !self.consumers.is_empty()
+    }
+
     /// Whether consumers wait for room that there is now.
     pub fn is_starved(&self) -> bool {
         self.deliveries.take_starved()

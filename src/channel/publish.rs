@@ -205,7 +205,12 @@ impl Channel {
             return Err(Error::InternalExchange(exchange.resource()));
         }
         if exchange.attributes().kind == ExchangeType::Topic {
-            self.session.actor.check_topic(Access::Write, &name, publish.routing_key)?;
+            // Every key that the message is routed by, not the method's alone.
+            let actor = &self.session.actor;
+            actor.check_topic(Access::Write, &name, publish.routing_key)?;
+            for key in publish.selected_keys()? {
+                actor.check_topic(Access::Write, &name, &key)?;
+            }
         }
         Ok(exchange)
     }

@@ -61,6 +61,8 @@ pub struct Effects {
     pub page_ins: Vec<Arc<Queue>>,
     /// Something was done that has to be durable before the client hears of it.
     pub must_sync: bool,
+    /// A queue that was published to, and whose consumers are behind.
+    pub(crate) behind: Option<Arc<Queue>>,
     /// Octets that queues hold more (or, negative, less) than before.
     pub footprint: isize,
     /// Waiters to wake.

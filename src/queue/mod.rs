@@ -4,6 +4,7 @@
 //! prefetch, turns and single active consumer.
 
 pub mod arguments;
+pub(crate) mod backlog;
 pub mod consumers;
 pub mod effects;
 pub mod fifo;
@@ -26,10 +27,11 @@ use crate::base::ids::{ChannelId, ConnectionId, StoreId};
 use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::{DropReason, Journal};
-use crate::limits::DELIVERY_BATCH_MAX;
+use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
 use crate::message::Message;
 use crate::message::stored::{Gone, History};
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
+use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::{Entry, Peeked};
@@ -100,6 +102,7 @@ pub struct Queue {
     /// The time to live that applies, in milliseconds, for who stores a message.
     message_ttl_ms: AtomicU64,
     journal: Option<Arc<Journal>>,
+    backlog: Backlog,
     state: Mutex<State>,
 }
 
@@ -122,6 +125,7 @@ impl Queue {
             dead_letter_target: RwLock::new(dead_letter_target),
             deleted: AtomicBool::new(false),
             journal: None,
+            backlog: Backlog::default(),
             name,
             virtual_host,
             attributes,
@@ -236,6 +240,18 @@ impl Queue {
         self.state.lock().counts()
     }
 
+    /// Who waits for its consumers.
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// Whether its consumers have caught up with what is published, or it has none.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        let state = self.state.lock();
+        let counts = state.counts();
+        counts.ready <= BACKLOG_LOW || counts.consumers == 0
+    }
+
     /// Whether it was deleted; somebody may still hold it.
     pub fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
@@ -267,7 +283,9 @@ impl Queue {
                 break;
             }
         }
-        let grown = state.counts().footprint as isize - footprint as isize;
+        let counts = state.counts();
+        let grown = counts.footprint as isize - footprint as isize;
+        self.backlog.look(counts.ready, &mut effects.wakeups);
         let deadline = state.new_deadline();
         if self.storage.id != 0 {
             self.note_paging(&state, effects);
@@ -310,6 +328,7 @@ impl Queue {
     /// Passes the deliveries of the command at hand to their channels.
     fn pass_on(&self, state: &State, now: Timestamp, effects: &mut Effects) {
         self.note_deliveries(state, now, effects);
+        self.backlog.count_handed_out(effects.deliveries.len());
         pass_on(state, effects);
     }
 
@@ -388,6 +407,9 @@ impl Queue {
                 if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     self.pass_on(state, now, effects);
                 }
+            }
+            if state.is_behind() {
+                effects.behind = Some(Arc::clone(self));
             }
         });
     }

@@ -1,7 +1,7 @@
 //! Virtual hosts, users and permissions.
 
 use leveret::access::{PasswordHash, Permissions, User};
-use leveret::{Broker, Channel, Publish};
+use leveret::{AMQPValue, Broker, Channel, Publish};
 
 use crate::support::{broker, declare_with, refusal, string};
 
@@ -107,4 +107,26 @@ fn a_broker_may_have_another_default_user_or_none() {
     assert_eq!(refusal(broker.connect_as("guest", "main")).0, 530);
     let nobody = Broker::builder().no_default_user().build();
     assert_eq!(refusal(nobody.connect()).0, 530);
+}
+
+#[test]
+fn every_key_that_a_message_is_routed_by_needs_permission() {
+    let broker = broker_with_user(".*", ".*", ".*");
+    let topics = &broker.access().topic_permissions;
+    topics.set("ada".into(), "/".into(), "amq.topic".into(), (r"^ok\.", ".*")).unwrap();
+    let own = broker.connect().unwrap().open_channel().unwrap();
+    own.queue_declare("leak").unwrap();
+    own.queue_bind("leak", "amq.topic", "#").unwrap();
+    for header in ["CC", "BCC"] {
+        let publish = |key: &str| {
+            let keys = AMQPValue::FieldArray(vec![string("ok.2"), string(key)].into());
+            let publish = Publish::to_exchange("amq.topic", "ok.1").header(header, keys);
+            open(&broker, "ada").basic_publish(publish)
+        };
+        publish("ok.3").unwrap();
+        let text = "write access to topic 'no.4' in exchange 'amq.topic' in vhost '/' refused for \
+                    user 'ada'";
+        assert_eq!(refusal(publish("no.4")), (403, text.to_owned()));
+    }
+    assert_eq!(own.queue_delete("leak").unwrap(), 2);
 }

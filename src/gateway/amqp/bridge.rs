@@ -18,6 +18,7 @@ use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
 use crate::message::Body;
 use crate::node::Node;
+use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost;
 
@@ -272,6 +273,15 @@ impl Bridge {
         if let Some(slot) = self.channels.get_mut(at) {
             slot.channel.flush(&mut self.effects);
         }
+    }
+
+    /// A queue that the client has published to since it was asked last, and whose consumers are
+    /// behind. A client that consumes on the same connection is not to wait for anybody: it would
+    /// keep its own acknowledgements from being read.
+    pub fn take_behind(&mut self) -> Option<Arc<Queue>> {
+        let behind = self.effects.behind.take()?;
+        let consumes = self.channels.iter().any(|slot| slot.channel.has_consumers());
+        (!consumes).then_some(behind)
     }
 
     /// Counts the bodies that have come in part as memory.

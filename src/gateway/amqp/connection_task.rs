@@ -18,16 +18,21 @@ use crate::base::wake::Wake;
 use crate::error::Error;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
+use crate::gateway::amqp::pace::{Pace, Seen, Step};
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::node::Node;
+use crate::queue::Queue;
 use crate::time::clock::Clock;
 
 thread_local! {
     /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
     static CHUNK: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK_BYTES]);
 }
+
+/// Octets that a connection reads before it lets others work: a chunk that is nearly full.
+const TURN_BYTES: usize = READ_CHUNK_BYTES / 4;
 
 /// Pieces that one write call takes.
 const SLICES: usize = 64;
@@ -66,6 +71,12 @@ pub struct ConnectionTask<T> {
     blocked: bool,
     /// The disk holds this publisher back, for a moment.
     slowed: bool,
+    /// The queue whose consumers this publisher waits for.
+    pace: Option<(Arc<Queue>, Pace)>,
+    /// When it looks again at the latest, in milliseconds.
+    pace_until_ms: u64,
+    /// It has had its turn, and lets others work.
+    is_over: bool,
     _alive: Arc<()>,
 }
 
@@ -91,6 +102,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             held_back: Vec::new(),
             blocked: false,
             slowed: false,
+            pace: None,
+            pace_until_ms: u64::MAX,
+            is_over: false,
             _alive: alive,
         }
     }
@@ -121,10 +135,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 self.take_input(&input);
                 continue;
             }
+            if self.is_over {
+                // Others may have waited for this thread; what frees consumers is among them.
+                cx.waker().wake_by_ref();
+                return Ok(false);
+            }
             match self.read(cx)? {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(0) => return Ok(true),
-                Poll::Ready(_) => {}
+                Poll::Ready(octets) => self.is_over = octets >= TURN_BYTES,
             }
         }
     }
@@ -134,6 +153,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     fn is_holding_back(&self) -> bool {
         self.blocked
             || self.slowed
+            || self.pace.is_some()
             || self.outbox.is_stopped()
             || self.outbox.waiting() > OUTBOX_FULL_BYTES
     }
@@ -235,6 +255,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         let unfinished = self.protocol.unfinished_octets();
         self.bridge.count_unfinished(unfinished);
         let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
+        if let Some(queue) = self.bridge.take_behind() {
+            self.wait_for_consumers(queue);
+        }
         if !publishes || self.blocked || !self.protocol.is_running() {
             return;
         }
@@ -254,6 +277,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         self.take_replies();
         self.wake_when_calmer();
         true
+    }
+
+    /// Waits until the consumers of a queue have caught up, if they are worth it. On a manual clock
+    /// nothing is waited for but what the test waits for.
+    fn wait_for_consumers(&mut self, queue: Arc<Queue>) {
+        if matches!(self.clock, Clock::System(_)) && !queue.backlog().is_slow(self.now_ms) {
+            self.pace = Some((Arc::clone(&queue), Pace::new(self.now_ms, seen(&queue))));
+            let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
+            queue.backlog().wait(&outbox);
+            self.look_at_consumers();
+        }
+    }
+
+    fn look_at_consumers(&mut self) {
+        self.pace_until_ms = u64::MAX;
+        let Some((queue, pace)) = &mut self.pace else { return };
+        match pace.look(self.now_ms, seen(queue)) {
+            Step::Wait { until_ms } => {
+                let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
+                queue.backlog().wait(&outbox);
+                self.pace_until_ms = until_ms;
+                return;
+            }
+            Step::GoOn => {}
+            Step::GiveUp { slow_until_ms } => queue.backlog().set_slow(slow_until_ms),
+        }
+        self.pace = None;
     }
 
     fn wake_when_calmer(&self) {
@@ -282,8 +332,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             self.bridge.close();
             self.protocol.close_connection(320, &text, 0, 0);
             self.blocked = false;
+            self.pace = None;
             self.take_replies();
         }
+        self.look_at_consumers();
         self.slowed &= self.broker.is_behind();
         if self.blocked && self.broker.alarm().is_none() {
             self.blocked = false;
@@ -293,6 +345,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
         if self.blocked || self.slowed {
             self.wake_when_calmer();
         }
+    }
+
+    /// When something is due, in milliseconds.
+    fn next_deadline(&self) -> Option<u64> {
+        let pace = Some(self.pace_until_ms).filter(|&until_ms| until_ms != u64::MAX);
+        self.protocol.poll_timeout().into_iter().chain(pace).min()
     }
 
     /// Does what is due, and sleeps until something else will be.
@@ -306,7 +364,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             // More is on its way than a heartbeat would say.
             self.protocol.output_sent(now);
         }
-        while let Some(deadline) = self.protocol.poll_timeout() {
+        while let Some(deadline) = self.next_deadline() {
             if deadline > now {
                 if self.timer.poll(cx, now, deadline).is_ready() {
                     // Meanwhile it is due; but first what has come by then is read.
@@ -325,6 +383,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
     }
 }
 
+/// What there is to see of a queue.
+fn seen(queue: &Queue) -> Seen {
+    let handed_out = queue.backlog().handed_out();
+    Seen { has_caught_up: queue.has_caught_up(), handed_out }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
     type Output = ();
 
@@ -332,6 +396,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
         let task = &mut *self;
         task.now_ms = task.clock.now().as_millis();
         task.outbox.begin_work(cx.waker());
+        task.is_over = false;
         task.take_requests();
         match task.work(cx) {
             Ok(false) => {

@@ -6,4 +6,5 @@ pub(crate) mod connection_task;
 mod faults;
 mod methods;
 mod outbox;
+mod pace;
 mod spare_buffers;

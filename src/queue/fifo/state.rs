@@ -15,6 +15,7 @@ use crate::message::stored::Returned;
 use crate::names::ConsumerTag;
 use crate::queue::QueueStorage;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
+use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::duplicates::Duplicates;
@@ -202,6 +203,11 @@ impl State {
             discarded: self.discards.len(),
             footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
         }
+    }
+
+    /// Whether there are consumers, and more messages than they take.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.consumers.is_empty() && Backlog::is_high(self.ready.len(), self.ready.body_bytes())
     }
 
     /// The deliveries that are not settled, oldest first.

@@ -55,6 +55,16 @@ impl Publish<'_> {
         RawProperties(self.properties).reply_to()
     }
 
+    /// Other routing keys that its headers `CC` and `BCC` name
+    /// `[rabbitmq sender-selected]`. Errors: 406, 502.
+    pub(crate) fn selected_keys(&self) -> Result<Vec<Vec<u8>>> {
+        let properties = RawProperties(self.properties);
+        if properties.flags() & HEADERS == 0 || !may_select(properties) {
+            return Ok(Vec::new());
+        }
+        headers(properties)?.as_ref().map_or_else(|| Ok(Vec::new()), selected_keys)
+    }
+
     /// Makes the message of a plain publish.
     #[inline]
     pub fn into_message(self, scratch: &mut Vec<u8>) -> Message {
@@ -80,10 +90,7 @@ impl Publish<'_> {
         made: impl FnOnce(&Message),
     ) -> Result<(Message, Route)> {
         let properties = RawProperties(self.properties);
-        let headers = properties
-            .headers()
-            .transpose()
-            .map_err(|error| Error::Syntax(format!("invalid headers: {error}")))?;
+        let headers = headers(properties)?;
         let mut selected = Vec::new();
         if let Some(headers) = headers.as_ref().filter(|_| may_select(properties)) {
             selected = selected_keys(headers)?;
@@ -105,6 +112,11 @@ impl Publish<'_> {
         let route = host.route(exchange, &subject, pass);
         Ok((message, route))
     }
+}
+
+fn headers(properties: RawProperties<'_>) -> Result<Option<FieldTable>> {
+    let headers = properties.headers().transpose();
+    headers.map_err(|error| Error::Syntax(format!("invalid headers: {error}")))
 }
 
 /// The properties as receivers get them, if they differ from what came in: without `BCC`, with

@@ -1,0 +1,130 @@
+//! Publishers that let the consumers of a queue catch up.
+//!
+//! A broker that takes messages faster than it hands them out moves the queue into its own memory,
+//! where all of it becomes slower. So whoever publishes to a queue whose consumers are fast and
+//! have fallen behind waits for them, for a moment. Consumers that are slow of themselves are not
+//! waited for, and a queue that has none takes what comes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::base::wake::{Wake, Wakeups};
+use crate::limits::{BACKLOG_HIGH, BACKLOG_HIGH_BYTES, BACKLOG_LOW};
+
+/// How far the consumers of a queue are behind, and who waits for them.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    /// Messages that were handed to consumers. Written under the queue's lock.
+    handed_out: AtomicU64,
+    /// Until when nobody waits for these consumers, in milliseconds of real time.
+    slow_until_ms: AtomicU64,
+    has_waiters: AtomicBool,
+    /// In the order in which they came.
+    waiters: Mutex<VecDeque<Weak<dyn Wake>>>,
+}
+
+impl Backlog {
+    /// Messages were handed to consumers, under the queue's lock.
+    #[inline]
+    pub fn count_handed_out(&self, messages: usize) {
+        let before = self.handed_out.load(Ordering::Relaxed);
+        self.handed_out.store(before + messages as u64, Ordering::Relaxed);
+    }
+
+    /// Messages that were handed to consumers since the queue was made.
+    pub fn handed_out(&self) -> u64 {
+        self.handed_out.load(Ordering::Relaxed)
+    }
+
+    /// Whether this many ready messages with bodies of so many octets are too many.
+    #[inline]
+    pub fn is_high(ready: usize, body_bytes: u64) -> bool {
+        ready >= BACKLOG_HIGH || (ready > BACKLOG_LOW && body_bytes >= BACKLOG_HIGH_BYTES)
+    }
+
+    /// Whether nobody waits for these consumers at present.
+    pub fn is_slow(&self, now_ms: u64) -> bool {
+        now_ms < self.slow_until_ms.load(Ordering::Relaxed)
+    }
+
+    /// Nobody waits for these consumers until then.
+    pub fn set_slow(&self, until_ms: u64) {
+        self.slow_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Wakes `waiter` in its turn when the consumers have caught up.
+    pub fn wait(&self, waiter: &Arc<dyn Wake>) {
+        let mut waiters = self.waiters.lock();
+        waiters.retain(|known| known.strong_count() > 0);
+        let is_known = |known: &Weak<dyn Wake>| known.as_ptr().addr() == Arc::as_ptr(waiter).addr();
+        if !waiters.iter().any(is_known) {
+            waiters.push_back(Arc::downgrade(waiter));
+        }
+        self.has_waiters.store(true, Ordering::SeqCst);
+    }
+
+    /// So many messages are ready: whoever has waited longest may go on if they are few, and
+    /// everybody if there are none.
+    #[inline]
+    pub fn look(&self, ready: usize, wakeups: &mut Wakeups) {
+        if ready <= BACKLOG_LOW && self.has_waiters.load(Ordering::Relaxed) {
+            self.let_go(ready == 0, wakeups);
+        }
+    }
+
+    fn let_go(&self, all: bool, wakeups: &mut Wakeups) {
+        let mut waiters = self.waiters.lock();
+        while let Some(waiter) = waiters.pop_front() {
+            if let Some(waiter) = waiter.upgrade() {
+                wakeups.add(waiter);
+                if !all {
+                    break;
+                }
+            }
+        }
+        self.has_waiters.store(!waiters.is_empty(), Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Publisher(AtomicUsize);
+
+    impl Wake for Publisher {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn those_who_wait_go_on_in_turn() {
+        let backlog = Backlog::default();
+        let publishers: Vec<Arc<Publisher>> = (0..3).map(|_| Arc::default()).collect();
+        let gone: Arc<dyn Wake> = Arc::new(Publisher::default());
+        backlog.wait(&gone);
+        drop(gone);
+        for publisher in &publishers {
+            let publisher: Arc<dyn Wake> = Arc::clone(publisher) as _;
+            backlog.wait(&publisher);
+            backlog.wait(&publisher);
+        }
+        let woken = |ready| {
+            let mut wakeups = Wakeups::default();
+            backlog.look(ready, &mut wakeups);
+            wakeups.wake_all();
+            publishers.iter().map(|p| p.0.load(Ordering::Relaxed)).collect::<Vec<_>>()
+        };
+        assert_eq!(woken(BACKLOG_LOW + 1), [0, 0, 0]);
+        assert_eq!(woken(BACKLOG_LOW), [1, 0, 0]);
+        assert_eq!(woken(0), [1, 1, 1]);
+        assert_eq!(woken(0), [1, 1, 1]);
+    }
+}
