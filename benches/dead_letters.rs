@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::expect_used, reason = "a benchmark that fails has to say so")]
 
-use leveret::{AMQPValue, Broker, Channel, ManualClock, Publish, QueueDeclare};
+use leveret::{AMQPValue, Broker, Channel, ManualClock, Nack, Publish, QueueDeclare};
 
 mod figures;
 
@@ -20,7 +20,7 @@ fn name(number: usize) -> String {
 fn declare_chain(channel: &Channel) {
     channel.exchange_declare("dlx", "direct").expect("a new exchange");
     for number in 0..QUEUES {
-        let mut declare = QueueDeclare { queue: name(number), ..QueueDeclare::default() };
+        let mut declare = QueueDeclare::new(name(number));
         let arguments = &mut declare.arguments;
         let mut set = |name: &str, value| {
             arguments.insert(name.into(), value);
@@ -61,10 +61,10 @@ fn main() {
     let count = scaled(200_000);
     run("reject one by one, chain of 5 queues", count, |channel, count| {
         for tag in 1..=count {
-            channel.basic_nack(tag, false, false).expect("rejected");
+            channel.basic_nack(tag, &Nack::new()).expect("rejected");
         }
     });
     run("reject all at once, chain of 5 queues", count, |channel, _| {
-        channel.basic_nack(0, true, false).expect("rejected");
+        channel.basic_nack(0, &Nack::new().multiple()).expect("rejected");
     });
 }

@@ -28,12 +28,7 @@ fn main() {
     let channel = broker.connect().and_then(|c| c.open_channel()).expect("an open broker");
     let mut arguments = FieldTable::default();
     arguments.insert("x-delayed-type".into(), AMQPValue::LongString("direct".into()));
-    let exchange = ExchangeDeclare {
-        exchange: "later".into(),
-        kind: "x-delayed-message".into(),
-        arguments,
-        ..ExchangeDeclare::default()
-    };
+    let exchange = ExchangeDeclare::new("later", "x-delayed-message").arguments(arguments);
     channel.exchange_declare_with(&exchange).expect("valid arguments");
     channel.queue_declare("q").expect("a new queue");
     channel.queue_bind("q", "later", "k").expect("a binding");

@@ -19,7 +19,7 @@ fn threads(criterion: &mut Criterion) {
     let connection = broker.connect().expect("an open broker");
     let channel = connection.open_channel().expect("a channel");
     channel.queue_declare("q").expect("a new queue");
-    let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new("q").no_ack();
     let consumer = channel.basic_consume_with(&consume).expect("a consumer");
     let producer = connection.open_channel().expect("a channel");
     let mut group = criterion.benchmark_group("end to end");

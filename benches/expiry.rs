@@ -20,7 +20,7 @@ fn open(argument: Option<(&str, i64)>) -> (Broker, Channel) {
     let broker = Broker::builder().manual_clock(ManualClock::default()).build();
     let connection = broker.connect().expect("an open broker");
     let channel = connection.open_channel().expect("a channel");
-    let mut declare = QueueDeclare { queue: "q".into(), ..QueueDeclare::default() };
+    let mut declare = QueueDeclare::new("q");
     if let Some((name, value)) = argument {
         declare.arguments.insert(name.into(), AMQPValue::LongLongInt(value));
     }
@@ -33,7 +33,7 @@ fn ready(channel: &Channel) -> u64 {
 }
 
 fn passive() -> QueueDeclare {
-    QueueDeclare { queue: "q".into(), passive: true, ..QueueDeclare::default() }
+    QueueDeclare::new("q").passive()
 }
 
 /// Each message has its own time to live. One that is due waits behind a head that is not.

@@ -20,7 +20,7 @@ const TICKS: f64 = 100.0;
 
 /// Queues with a time to live and an expiry of their own, or with nothing.
 fn declare(channel: &Channel, number: i64, with_arguments: bool) {
-    let mut declare = QueueDeclare { queue: format!("q{number:06}"), ..QueueDeclare::default() };
+    let mut declare = QueueDeclare::new(format!("q{number:06}"));
     if with_arguments {
         let mut set = |name: &str, value| {
             declare.arguments.insert(name.into(), AMQPValue::LongLongInt(value));

@@ -124,7 +124,7 @@ fn embedded(criterion: &mut Criterion) {
         bencher.iter(|| {
             for _ in 0..ROUND {
                 let delivery = channel.basic_get("q").expect("a queue").expect("a message");
-                delivery.reject(true).expect("returned");
+                delivery.requeue().expect("returned");
             }
         });
     });
@@ -137,7 +137,8 @@ fn consume(criterion: &mut Criterion) {
     let publish = Publish::to_queue("q").body(BODY);
     for no_ack in [true, false] {
         let (_broker, channel) = open();
-        let consume = Consume { queue: "q".into(), no_ack, ..Consume::default() };
+        let mut consume = Consume::new("q");
+        consume.no_ack = no_ack;
         let consumer = channel.basic_consume_with(&consume).expect("a consumer");
         let name = if no_ack { "publish, consume" } else { "publish, consume, ack" };
         group.bench_function(name, |bencher| {

@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = thread::spawn(move || serve(&connection));
 
     // The consumer of replies is on the channel that publishes the requests.
-    let consume = Consume { queue: REPLY_TO.into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new(REPLY_TO).no_ack();
     let replies = channel.basic_consume_with(&consume)?;
     for number in ["2", "12", "-9"] {
         println!("{number} squared is {}", call(&channel, &replies, number, number)?);

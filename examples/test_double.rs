@@ -36,13 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     broker.advance(Duration::from_millis(59_999));
     let job = channel.basic_get("jobs")?.ok_or("it expired too early")?;
     assert!(!should_give_up(&job));
-    job.reject(true)?; // back to where it was; its time goes on
+    job.requeue()?; // back to where it was; its time goes on
 
     broker.advance(Duration::from_millis(1));
     assert!(channel.basic_get("jobs")?.is_none(), "it expired");
     let retry = channel.basic_get("retries")?.ok_or("it did not reach the second queue")?;
     assert!(!should_give_up(&retry));
-    retry.reject(true)?;
+    retry.requeue()?;
 
     broker.advance(Duration::from_secs(3600)); // no time passes
     let failure = channel.basic_get("failures")?.ok_or("it did not reach the last queue")?;

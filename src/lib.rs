@@ -55,8 +55,7 @@
 //!
 //! let broker = Broker::builder().open("data")?;
 //! let channel = broker.connect()?.open_channel()?;
-//! let durable = QueueDeclare { queue: "jobs".into(), durable: true, ..QueueDeclare::default() };
-//! channel.queue_declare_with(&durable)?;
+//! channel.queue_declare_with(&QueueDeclare::new("jobs").durable())?;
 //! let job = Publish::to_queue("jobs").body("7").persistent();
 //! assert!(channel.publish(job).wait()?.is_ack());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -130,8 +129,8 @@ pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::embedded::{
-    Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery, Publish,
-    QueuedMessage, ReturnedMessage,
+    Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery,
+    ExchangeDelete, Nack, Publish, QueueDelete, QueuedMessage,
 };
 pub use self::error::{Error, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
@@ -140,6 +139,7 @@ pub use self::insight::journal::Journal;
 pub use self::insight::lint::LintLevel;
 pub use self::insight::{explanation as explain, journal, lint};
 pub use self::limits::Limits;
+pub use self::message::Message;
 pub use self::node::import::ImportError;
 pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::time::clock;

@@ -124,8 +124,16 @@ pub const LINTS_MAX: usize = 1000;
 /// Bindings of one exchange up to which the journal says which of them led a message on.
 pub const JOURNAL_BINDINGS_MAX: usize = 4096;
 
-/// What one broker takes from its clients, at most. [`Limits::default`] suits a server.
+/// What one broker takes from its clients, at most. [`Limits::new`] suits a server.
+///
+/// ```
+/// use leveret::{Broker, Limits};
+///
+/// let limits = Limits::new().message_size_max(1024 * 1024).heartbeat_s(10);
+/// let broker = Broker::builder().limits(limits).build();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Open connections of clients; further ones are refused with 530. Default 65,536.
     pub connections_max: usize,
@@ -152,6 +160,83 @@ pub struct Limits {
     /// Octets of memory that messages may take before publishers on AMQP connections are blocked.
     /// Default: no limit.
     pub memory_high_watermark_bytes: usize,
+}
+
+impl Limits {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`Limits::connections_max`](#structfield.connections_max).
+    #[must_use]
+    pub fn connections_max(mut self, connections_max: usize) -> Self {
+        self.connections_max = connections_max;
+        self
+    }
+
+    /// Sets [`Limits::unfinished_handshakes_max`](#structfield.unfinished_handshakes_max).
+    #[must_use]
+    pub fn unfinished_handshakes_max(mut self, unfinished_handshakes_max: usize) -> Self {
+        self.unfinished_handshakes_max = unfinished_handshakes_max;
+        self
+    }
+
+    /// Sets [`Limits::handshake_timeout_ms`](#structfield.handshake_timeout_ms).
+    #[must_use]
+    pub fn handshake_timeout_ms(mut self, handshake_timeout_ms: u64) -> Self {
+        self.handshake_timeout_ms = handshake_timeout_ms;
+        self
+    }
+
+    /// Sets [`Limits::close_timeout_ms`](#structfield.close_timeout_ms).
+    #[must_use]
+    pub fn close_timeout_ms(mut self, close_timeout_ms: u64) -> Self {
+        self.close_timeout_ms = close_timeout_ms;
+        self
+    }
+
+    /// Sets [`Limits::channel_max`](#structfield.channel_max).
+    #[must_use]
+    pub fn channel_max(mut self, channel_max: u16) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
+    /// Sets [`Limits::frame_max`](#structfield.frame_max).
+    #[must_use]
+    pub fn frame_max(mut self, frame_max: u32) -> Self {
+        self.frame_max = frame_max;
+        self
+    }
+
+    /// Sets [`Limits::heartbeat_s`](#structfield.heartbeat_s).
+    #[must_use]
+    pub fn heartbeat_s(mut self, heartbeat_s: u16) -> Self {
+        self.heartbeat_s = heartbeat_s;
+        self
+    }
+
+    /// Sets [`Limits::message_size_max`](#structfield.message_size_max).
+    #[must_use]
+    pub fn message_size_max(mut self, message_size_max: u64) -> Self {
+        self.message_size_max = message_size_max;
+        self
+    }
+
+    /// Sets [`Limits::queue_memory_bytes_max`](#structfield.queue_memory_bytes_max).
+    #[must_use]
+    pub fn queue_memory_bytes_max(mut self, queue_memory_bytes_max: usize) -> Self {
+        self.queue_memory_bytes_max = queue_memory_bytes_max;
+        self
+    }
+
+    /// Sets [`Limits::memory_high_watermark_bytes`](#structfield.memory_high_watermark_bytes).
+    #[must_use]
+    pub fn memory_high_watermark_bytes(mut self, memory_high_watermark_bytes: usize) -> Self {
+        self.memory_high_watermark_bytes = memory_high_watermark_bytes;
+        self
+    }
 }
 
 impl Default for Limits {

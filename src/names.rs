@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+/// Names that begin so are the broker's own `[amqp 0-9-1 queue.declare#reserved]`.
+pub(crate) const RESERVED_PREFIX: &str = "amq.";
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

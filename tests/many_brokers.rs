@@ -80,7 +80,7 @@ async fn a_thousand_brokers_live_at_a_time() {
 fn retries(number: u32) {
     let broker = on_manual_clock();
     let channel = broker.connect().unwrap().open_channel().unwrap();
-    let mut declare = QueueDeclare { queue: "waiting".into(), ..QueueDeclare::default() };
+    let mut declare = QueueDeclare::new("waiting");
     let mut set = |name: &str, value| {
         declare.arguments.insert(name.into(), value);
     };

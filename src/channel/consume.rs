@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::access::{Access, ResourceKind};
-use crate::base::field_value::{get, integer, type_name};
+use crate::base::field_value::{FieldValue, get, integer, type_name};
 use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, Result};
 use crate::faults::{Method, Subject};
@@ -19,7 +19,8 @@ use crate::vhost::REPLY_TO;
 use crate::vhost::flow::reply_to::ReplyOutlet;
 
 /// What is asked of basic.consume.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Consume {
     /// Queue; empty for the last one declared.
     pub queue: String,
@@ -31,6 +32,52 @@ pub struct Consume {
     pub exclusive: bool,
     /// Arguments: `x-priority`.
     pub arguments: FieldTable,
+}
+
+impl Consume {
+    /// The messages of this queue, to be acknowledged; empty for the last queue declared on the
+    /// channel.
+    pub fn new(queue: impl Into<String>) -> Self {
+        Self { queue: queue.into(), ..Self::default() }
+    }
+
+    /// With this consumer tag. Default: one of the broker's choice.
+    #[must_use]
+    pub fn consumer_tag(mut self, consumer_tag: impl Into<String>) -> Self {
+        self.consumer_tag = consumer_tag.into();
+        self
+    }
+
+    /// Deliveries need no acknowledgement.
+    #[must_use]
+    pub fn no_ack(mut self) -> Self {
+        self.no_ack = true;
+        self
+    }
+
+    /// No other consumer is tolerated.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.exclusive = true;
+        self
+    }
+
+    /// With an argument, such as `x-priority`.
+    ///
+    /// # Panics
+    /// If the name has more than 255 octets.
+    #[must_use]
+    pub fn argument(mut self, name: impl Into<ShortString>, value: impl Into<FieldValue>) -> Self {
+        self.arguments.insert(name.into(), value.into().into());
+        self
+    }
+
+    /// All arguments at once.
+    #[must_use]
+    pub fn arguments(mut self, arguments: FieldTable) -> Self {
+        self.arguments = arguments;
+        self
+    }
 }
 
 /// A message that was taken by basic.get.

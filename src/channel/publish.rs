@@ -235,7 +235,7 @@ impl Channel {
     ) {
         let target = self
             .virtual_host()
-            .reply_target(message.routing_key())
+            .reply_target(message.routing_key_octets())
             .filter(|_| message.exchange().is_empty());
         let replied = target.is_some_and(|target| target.reply(message, &mut effects.wakeups));
         self.virtual_host().note(Some(message), || match replied {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::encode_properties;
 use parking_lot::Mutex;
 
@@ -13,14 +12,14 @@ use crate::embedded::confirming::{Confirming, Outcomes};
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::Consumer;
 use crate::embedded::inbox::{Inbox, Mailbox};
-use crate::embedded::message::{Delivery, ReturnedMessage};
+use crate::embedded::message::{Delivery, Nack};
 use crate::embedded::publish::Publish;
 use crate::error::{Error, Result, Scope};
 use crate::limits::{MAILBOX_LOW, PUBLISH_BATCH_MAX};
-use crate::message::Body;
+use crate::message::{Body, Message};
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::effects::Effects;
-use crate::vhost::{self, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+use crate::vhost;
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used
 /// from any thread, and closes when the last clone, consumer, delivery and expected confirm is
@@ -38,17 +37,6 @@ pub(super) struct ChannelInner {
     confirming: AtomicBool,
     published: Mutex<u64>,
     closed: AtomicBool,
-}
-
-/// Names that bind an exchange to a queue or to another exchange.
-#[derive(Clone, Debug, Default)]
-pub struct Binding {
-    /// Exchange that messages come from.
-    pub source: String,
-    /// Binding key.
-    pub routing_key: String,
-    /// Arguments, such as those of a headers exchange.
-    pub arguments: FieldTable,
 }
 
 impl ChannelInner {
@@ -157,9 +145,26 @@ impl ChannelInner {
         }
         for tag in untaken() {
             // Whatever is unknown by now was settled by other means.
-            let _ = self.apply(|core, effects| core.basic_reject(tag, true, effects));
+            let _ = self.basic_reject(tag, true);
         }
         self.resume_starved();
+    }
+
+    pub(super) fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
+        self.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
+    }
+
+    pub(super) fn basic_nack(&self, delivery_tag: u64, nack: &Nack) -> Result<()> {
+        let &Nack { multiple, requeue } = nack;
+        self.apply(|core, effects| core.basic_nack(delivery_tag, multiple, requeue, effects))
+    }
+
+    pub(super) fn basic_reject(&self, delivery_tag: u64, requeue: bool) -> Result<()> {
+        self.apply(|core, effects| core.basic_reject(delivery_tag, requeue, effects))
+    }
+
+    pub(super) fn last_queue(&self) -> Option<QueueName> {
+        self.core.lock().last_queue().cloned()
     }
 
     pub(super) fn outcomes(&self) -> &Outcomes {
@@ -195,93 +200,6 @@ impl Drop for ChannelInner {
 }
 
 impl Channel {
-    /// Declares a queue that is neither durable nor exclusive. Errors: as
-    /// [`Channel::queue_declare_with`].
-    pub fn queue_declare(&self, queue: &str) -> Result<QueueDeclareOk> {
-        self.queue_declare_with(&QueueDeclare { queue: queue.into(), ..QueueDeclare::default() })
-    }
-
-    /// Declares a queue `[amqp 0-9-1 queue.declare]`. Errors: 403, 404 if passive and missing,
-    /// 405 if exclusive to another connection, 406 if it exists with other attributes or an
-    /// argument is invalid, 540 for streams.
-    pub fn queue_declare_with(&self, declare: &QueueDeclare) -> Result<QueueDeclareOk> {
-        self.0.apply(|core, effects| core.queue_declare(declare, effects))
-    }
-
-    /// Binds a queue to an exchange. Errors: 403, 404, 405, 406.
-    pub fn queue_bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<()> {
-        self.queue_bind_with(queue, &Binding::new(exchange, routing_key))
-    }
-
-    /// As [`Channel::queue_bind`], with arguments. Errors: 403, 404, 405, 406 also if the exchange
-    /// refuses the arguments.
-    pub fn queue_bind_with(&self, queue: &str, binding: &Binding) -> Result<()> {
-        let Binding { source, routing_key, arguments } = binding;
-        let key = routing_key.as_bytes();
-        self.0.apply(|core, effects| core.queue_bind(queue, source, key, arguments, effects))
-    }
-
-    /// Removes a binding. One that does not exist counts as removed. Errors: 403, 405.
-    pub fn queue_unbind(&self, queue: &str, binding: &Binding) -> Result<()> {
-        let Binding { source, routing_key, arguments } = binding;
-        let key = routing_key.as_bytes();
-        self.0.apply(|core, effects| core.queue_unbind(queue, source, key, arguments, effects))
-    }
-
-    /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
-    pub fn queue_purge(&self, queue: &str) -> Result<usize> {
-        self.0.apply(|core, effects| core.queue_purge(queue, effects))
-    }
-
-    /// Deletes a queue; tells how many messages were ready. Errors: 403, 405.
-    pub fn queue_delete(&self, queue: &str) -> Result<usize> {
-        self.0.apply(|core, effects| core.queue_delete(queue, false, false, effects))
-    }
-
-    /// Deletes a queue if it has no consumers (`if_unused`) and no messages (`if_empty`).
-    /// Errors: 403, 405, 406.
-    pub fn queue_delete_if(&self, queue: &str, if_unused: bool, if_empty: bool) -> Result<usize> {
-        self.0.apply(|core, effects| core.queue_delete(queue, if_unused, if_empty, effects))
-    }
-
-    /// Declares an exchange of a type such as `topic`, neither durable nor auto-delete.
-    /// Errors: 403, 406.
-    pub fn exchange_declare(&self, exchange: &str, kind: &str) -> Result<()> {
-        self.exchange_declare_with(&ExchangeDeclare {
-            exchange: exchange.into(),
-            kind: kind.into(),
-            ..ExchangeDeclare::default()
-        })
-    }
-
-    /// Declares an exchange `[amqp 0-9-1 exchange.declare]`. Errors: 403, 404 if passive and
-    /// missing, 406.
-    pub fn exchange_declare_with(&self, declare: &ExchangeDeclare) -> Result<()> {
-        self.0.apply(|core, effects| core.exchange_declare(declare, effects))
-    }
-
-    /// Deletes an exchange, with `if_unused` only if nothing is bound to it. Errors: 403, 406.
-    pub fn exchange_delete(&self, exchange: &str, if_unused: bool) -> Result<()> {
-        self.0.apply(|core, effects| core.exchange_delete(exchange, if_unused, effects))
-    }
-
-    /// Binds an exchange to another one, from which it gets messages. Errors: 403, 404.
-    pub fn exchange_bind(&self, destination: &str, binding: &Binding) -> Result<()> {
-        let Binding { source, routing_key, arguments } = binding;
-        let key = routing_key.as_bytes();
-        self.0
-            .apply(|core, effects| core.exchange_bind(destination, source, key, arguments, effects))
-    }
-
-    /// Removes a binding between exchanges. Errors: 403.
-    pub fn exchange_unbind(&self, destination: &str, binding: &Binding) -> Result<()> {
-        let Binding { source, routing_key, arguments } = binding;
-        let key = routing_key.as_bytes();
-        self.0.apply(|core, effects| {
-            core.exchange_unbind(destination, source, key, arguments, effects)
-        })
-    }
-
     /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
     /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
     /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
@@ -368,8 +286,8 @@ impl Channel {
     }
 
     /// The oldest mandatory message that came back and was not taken yet.
-    pub fn take_returned(&self) -> Option<ReturnedMessage> {
-        self.0.mailbox.take_returned().map(ReturnedMessage)
+    pub fn take_returned(&self) -> Option<Message> {
+        self.0.mailbox.take_returned()
     }
 
     /// Takes one message, to be acknowledged. Errors: 403, 404, 405.
@@ -386,6 +304,7 @@ impl Channel {
         let got = self.0.apply(|core, effects| core.basic_get(queue, no_ack, effects))?;
         Ok(got.map(|GetOk { delivery_tag, redelivered, delivery_count, message, .. }| Delivery {
             channel: Arc::clone(&self.0),
+            consumer_tag: None,
             delivery_tag,
             redelivered,
             delivery_count,
@@ -395,7 +314,7 @@ impl Channel {
 
     /// Starts a consumer whose deliveries have to be acknowledged. Errors: 403, 404, 405.
     pub fn basic_consume(&self, queue: &str) -> Result<Consumer> {
-        self.basic_consume_with(&Consume { queue: queue.into(), ..Consume::default() })
+        self.basic_consume_with(&Consume::new(queue))
     }
 
     /// Starts a consumer `[amqp 0-9-1 basic.consume]`. Errors: 403, 404, 405, 406, 530 if the
@@ -422,15 +341,19 @@ impl Channel {
         self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, true, effects, || {}))
     }
 
-    /// Acknowledges a delivery, with `multiple` all up to it; tag 0 then means all. Errors: 406.
-    pub fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
+    /// Acknowledges a delivery. Errors: 406.
+    pub fn basic_ack(&self, delivery_tag: u64) -> Result<()> {
+        self.0.basic_ack(delivery_tag, false)
     }
 
-    /// Refuses deliveries: they go back, or without `requeue` are dropped or dead-lettered.
-    /// Errors: 406.
-    pub fn basic_nack(&self, delivery_tag: u64, multiple: bool, requeue: bool) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_nack(delivery_tag, multiple, requeue, effects))
+    /// Acknowledges all deliveries up to this one; 0 stands for the last. Errors: 406.
+    pub fn basic_ack_multiple(&self, delivery_tag: u64) -> Result<()> {
+        self.0.basic_ack(delivery_tag, true)
+    }
+
+    /// Refuses a delivery, or all up to it; 0 then stands for the last. Errors: 406.
+    pub fn basic_nack(&self, delivery_tag: u64, nack: &Nack) -> Result<()> {
+        self.0.basic_nack(delivery_tag, nack)
     }
 
     /// Gives back everything that is not acknowledged. Errors: none but 504.
@@ -453,11 +376,6 @@ impl Channel {
         self.0.apply(Core::tx_rollback)
     }
 
-    /// Name of the queue that was declared last on this channel, if any.
-    pub fn last_queue(&self) -> Option<QueueName> {
-        self.0.core.lock().last_queue().cloned()
-    }
-
     /// Closes the channel: consumers end, what was not acknowledged goes back.
     pub fn close(&self) {
         self.0.close();
@@ -473,19 +391,4 @@ fn hand_over(core: &mut Core, publish: &Publish, effects: &mut Effects) -> Resul
         body: Body::Shared(publish.body.clone()),
     };
     core.basic_publish(message, publish.mandatory, false, effects)
-}
-
-impl Binding {
-    /// A binding without arguments.
-    pub fn new(source: impl Into<String>, routing_key: impl Into<String>) -> Self {
-        let (source, routing_key) = (source.into(), routing_key.into());
-        Self { source, routing_key, arguments: FieldTable::default() }
-    }
-
-    /// With arguments.
-    #[must_use]
-    pub fn with_arguments(mut self, arguments: FieldTable) -> Self {
-        self.arguments = arguments;
-        self
-    }
 }

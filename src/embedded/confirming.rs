@@ -11,7 +11,6 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::base::wake::Wake;
 use crate::embedded::channel::ChannelInner;
-use crate::embedded::message::ReturnedMessage;
 use crate::error::{Error, Result};
 use crate::message::Message;
 
@@ -25,7 +24,7 @@ pub enum Confirmed {
     /// A queue refused it: it is full and rejects publishes.
     Nack,
     /// It was mandatory and no queue got it.
-    Returned(ReturnedMessage),
+    Returned(Message),
 }
 
 impl Confirmed {
@@ -93,7 +92,7 @@ impl Confirming {
 
 fn outcome(accepted: Option<bool>, returned: Option<Message>) -> Result<Confirmed> {
     match (accepted.ok_or(Error::ChannelClosed)?, returned) {
-        (_, Some(message)) => Ok(Confirmed::Returned(ReturnedMessage(message))),
+        (_, Some(message)) => Ok(Confirmed::Returned(message)),
         (true, None) => Ok(Confirmed::Ack),
         (false, None) => Ok(Confirmed::Nack),
     }

@@ -87,6 +87,7 @@ impl Consumer {
         }
         Some(Delivery {
             channel: Arc::clone(&self.channel),
+            consumer_tag: Some(self.tag.clone()),
             delivery_tag: waiting.delivery_tag,
             redelivered: waiting.redelivered,
             delivery_count: waiting.delivery_count,

@@ -1,29 +1,82 @@
 //! Messages as an embedding program gets them.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
-
-use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::FieldTable;
-use leveret_protocol::RawProperties;
 
 use crate::embedded::channel::ChannelInner;
 use crate::error::Result;
 use crate::message::Message;
+use crate::names::ConsumerTag;
 use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 
-/// A delivered message. It stays unacknowledged until it is settled, unless its consumer or
+/// A delivered [`Message`]. It stays unacknowledged until it is settled, unless its consumer or
 /// basic.get works without acknowledgements; dropping it settles nothing.
+///
+/// ```
+/// use leveret::{Broker, Publish};
+///
+/// let broker = Broker::new();
+/// let channel = broker.connect()?.open_channel()?;
+/// channel.queue_declare("jobs")?;
+/// channel.basic_publish(Publish::to_queue("jobs").body("a").content_type("text/plain"))?;
+/// let job = channel.basic_get("jobs")?.expect("a job");
+/// assert_eq!((job.routing_key(), job.body()), ("jobs", &b"a"[..]));
+/// job.requeue()?;
+/// let again = channel.basic_get("jobs")?.expect("the job");
+/// assert!(again.redelivered());
+/// again.ack()?;
+/// # Ok::<(), leveret::Error>(())
+/// ```
 pub struct Delivery {
     pub(super) channel: Arc<ChannelInner>,
+    /// `None` for basic.get.
+    pub(super) consumer_tag: Option<ConsumerTag>,
     pub(super) delivery_tag: u64,
     pub(super) redelivered: bool,
     pub(super) delivery_count: Option<u32>,
     pub(super) message: Message,
 }
 
+/// How deliveries are refused by basic.nack `[rabbitmq nack]`: that one alone, which is dropped or
+/// dead-lettered, unless it is said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Nack {
+    /// All deliveries of the channel up to that one are meant.
+    pub multiple: bool,
+    /// They go back to their queues.
+    pub requeue: bool,
+}
+
+impl Nack {
+    /// That delivery alone, which is dropped or dead-lettered.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All deliveries of the channel up to that one, too.
+    #[must_use]
+    pub fn multiple(mut self) -> Self {
+        self.multiple = true;
+        self
+    }
+
+    /// They go back to their queues.
+    #[must_use]
+    pub fn requeue(mut self) -> Self {
+        self.requeue = true;
+        self
+    }
+}
+
 impl Delivery {
+    /// Tag of the consumer that got it; `None` if it was taken by basic.get.
+    pub fn consumer_tag(&self) -> Option<&str> {
+        self.consumer_tag.as_ref().map(ConsumerTag::as_str)
+    }
+
     /// Delivery tag, which counts the deliveries of the channel from 1.
     pub fn delivery_tag(&self) -> u64 {
         self.delivery_tag
@@ -40,48 +93,45 @@ impl Delivery {
         self.delivery_count
     }
 
-    /// Exchange that it was published to; empty for the default exchange.
-    pub fn exchange(&self) -> String {
-        String::from_utf8_lossy(self.message.exchange()).into_owned()
-    }
-
-    /// Routing key that it was published with.
-    pub fn routing_key(&self) -> String {
-        String::from_utf8_lossy(self.message.routing_key()).into_owned()
-    }
-
-    /// Body.
-    pub fn body(&self) -> &[u8] {
-        self.message.body()
-    }
-
-    /// Body as text; what is not UTF-8 is replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.body()).into_owned()
-    }
-
-    /// All properties, parsed from their encoding at each call.
-    pub fn properties(&self) -> BasicProperties {
-        properties(&self.message)
-    }
-
-    /// Headers; empty if there are none. A name that is not UTF-8 has one of the characters U+EF80
-    /// to U+EFFF for each octet that does not belong; published again it is the same octets.
-    pub fn headers(&self) -> FieldTable {
-        headers(&self.message)
+    /// The message by itself.
+    pub fn message(&self) -> &Message {
+        &self.message
     }
 
     /// Acknowledges the message. Errors: 406 if it was settled before or needs no
     /// acknowledgement.
     pub fn ack(&self) -> Result<()> {
-        self.channel.apply(|channel, effects| channel.basic_ack(self.delivery_tag, false, effects))
+        self.channel.basic_ack(self.delivery_tag, false)
     }
 
-    /// Refuses the message: it goes back to its queue, or without `requeue` is dropped or
-    /// dead-lettered. Errors: 406 as for [`Delivery::ack`].
-    pub fn reject(&self, requeue: bool) -> Result<()> {
-        let tag = self.delivery_tag;
-        self.channel.apply(|channel, effects| channel.basic_reject(tag, requeue, effects))
+    /// Acknowledges all deliveries of the channel up to this one. Errors: 406 as for
+    /// [`Delivery::ack`].
+    pub fn ack_multiple(&self) -> Result<()> {
+        self.channel.basic_ack(self.delivery_tag, true)
+    }
+
+    /// Refuses the message: it is dropped or dead-lettered. Errors: 406 as for [`Delivery::ack`].
+    pub fn reject(&self) -> Result<()> {
+        self.channel.basic_reject(self.delivery_tag, false)
+    }
+
+    /// Gives the message back to its queue. Errors: 406 as for [`Delivery::ack`].
+    pub fn requeue(&self) -> Result<()> {
+        self.channel.basic_reject(self.delivery_tag, true)
+    }
+
+    /// Refuses this message or all up to it, as `nack` says. Errors: 406 as for
+    /// [`Delivery::ack`].
+    pub fn nack(&self, nack: &Nack) -> Result<()> {
+        self.channel.basic_nack(self.delivery_tag, nack)
+    }
+}
+
+impl Deref for Delivery {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
     }
 }
 
@@ -95,41 +145,11 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A message as it lies in a queue: see [`Broker::peek`](crate::Broker::peek).
+/// A [`Message`] as it lies in a queue: see [`Broker::peek`](crate::Broker::peek).
 #[derive(Clone)]
 pub struct QueuedMessage(pub(crate) Entry);
 
 impl QueuedMessage {
-    /// Exchange that it was published to; empty for the default exchange.
-    pub fn exchange(&self) -> String {
-        String::from_utf8_lossy(self.0.message.exchange()).into_owned()
-    }
-
-    /// Routing key that it was published with.
-    pub fn routing_key(&self) -> String {
-        String::from_utf8_lossy(self.0.message.routing_key()).into_owned()
-    }
-
-    /// Body.
-    pub fn body(&self) -> &[u8] {
-        self.0.message.body()
-    }
-
-    /// Body as text; what is not UTF-8 is replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.body()).into_owned()
-    }
-
-    /// All properties, parsed at each call.
-    pub fn properties(&self) -> BasicProperties {
-        properties(&self.0.message)
-    }
-
-    /// Headers; empty if there are none.
-    pub fn headers(&self) -> FieldTable {
-        headers(&self.0.message)
-    }
-
     /// Whether it may have been delivered before.
     pub fn redelivered(&self) -> bool {
         self.0.redelivered
@@ -146,6 +166,14 @@ impl QueuedMessage {
     }
 }
 
+impl Deref for QueuedMessage {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.0.message
+    }
+}
+
 impl fmt::Debug for QueuedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueuedMessage")
@@ -153,46 +181,4 @@ impl fmt::Debug for QueuedMessage {
             .field("redelivered", &self.0.redelivered)
             .finish_non_exhaustive()
     }
-}
-
-/// A mandatory message that came back because no queue got it.
-#[derive(Clone, Debug)]
-pub struct ReturnedMessage(pub(super) Message);
-
-impl ReturnedMessage {
-    /// Exchange that it was published to.
-    pub fn exchange(&self) -> String {
-        String::from_utf8_lossy(self.0.exchange()).into_owned()
-    }
-
-    /// Routing key that it was published with.
-    pub fn routing_key(&self) -> String {
-        String::from_utf8_lossy(self.0.routing_key()).into_owned()
-    }
-
-    /// Body.
-    pub fn body(&self) -> &[u8] {
-        self.0.body()
-    }
-
-    /// Body as text; what is not UTF-8 is replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.body()).into_owned()
-    }
-
-    /// All properties.
-    pub fn properties(&self) -> BasicProperties {
-        properties(&self.0)
-    }
-}
-
-fn properties(message: &Message) -> BasicProperties {
-    RawProperties(message.properties()).parse().unwrap_or_default()
-}
-
-fn headers(message: &Message) -> FieldTable {
-    RawProperties(message.properties())
-        .headers()
-        .and_then(std::result::Result::ok)
-        .unwrap_or_default()
 }

@@ -10,10 +10,12 @@ mod consumer;
 mod inbox;
 mod message;
 mod publish;
+mod topology;
 
-pub use self::channel::{Binding, Channel};
+pub use self::channel::Channel;
 pub use self::confirming::{Confirmed, Confirming};
 pub use self::connection::Connection;
 pub use self::consumer::{Consumer, Deliveries};
-pub use self::message::{Delivery, QueuedMessage, ReturnedMessage};
+pub use self::message::{Delivery, Nack, QueuedMessage};
 pub use self::publish::Publish;
+pub use self::topology::{Binding, ExchangeDelete, QueueDelete};

@@ -1,7 +1,7 @@
 //! What an embedding program publishes.
 
 use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{FieldTable, ShortString};
 use bytes::Bytes;
 
 use crate::base::field_value::FieldValue;
@@ -52,6 +52,13 @@ impl Publish {
         self
     }
 
+    /// Sets all headers at once.
+    #[must_use]
+    pub fn headers(mut self, headers: FieldTable) -> Self {
+        self.properties = self.properties.with_headers(headers);
+        self
+    }
+
     /// Sets one header.
     ///
     /// # Panics
@@ -71,6 +78,16 @@ impl Publish {
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
         self.properties = self.properties.with_content_type(content_type.into());
+        self
+    }
+
+    /// Sets `content_encoding`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn content_encoding(mut self, content_encoding: &str) -> Self {
+        self.properties = self.properties.with_content_encoding(content_encoding.into());
         self
     }
 
@@ -122,6 +139,54 @@ impl Publish {
     #[must_use]
     pub fn expiration_ms(mut self, ms: u64) -> Self {
         self.properties = self.properties.with_expiration(ms.to_string().into());
+        self
+    }
+
+    /// Sets `timestamp`: seconds since the beginning of 1970.
+    #[must_use]
+    pub fn timestamp(mut self, seconds: u64) -> Self {
+        self.properties = self.properties.with_timestamp(seconds);
+        self
+    }
+
+    /// Sets `type`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn message_type(mut self, message_type: &str) -> Self {
+        self.properties = self.properties.with_type(message_type.into());
+        self
+    }
+
+    /// Sets `user_id`, which has to be the name of the user who publishes: 406 if not
+    /// `[rabbitmq validated-user-id]`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn user_id(mut self, user_id: &str) -> Self {
+        self.properties = self.properties.with_user_id(user_id.into());
+        self
+    }
+
+    /// Sets `app_id`.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn app_id(mut self, app_id: &str) -> Self {
+        self.properties = self.properties.with_app_id(app_id.into());
+        self
+    }
+
+    /// Sets `cluster_id`, which AMQP 0-9-1 keeps for older clients.
+    ///
+    /// # Panics
+    /// If it has more than 255 octets.
+    #[must_use]
+    pub fn cluster_id(mut self, cluster_id: &str) -> Self {
+        self.properties = self.properties.with_cluster_id(cluster_id.into());
         self
     }
 

@@ -16,13 +16,18 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Exchange that it was published to; empty for the default exchange.
-    pub fn exchange(&self) -> &'a [u8] {
-        self.exchange
+    /// Exchange that it was published to; empty for the default exchange, and if it is not UTF-8.
+    pub fn exchange(&self) -> &'a str {
+        std::str::from_utf8(self.exchange).unwrap_or_default()
     }
 
-    /// Routing key that it was published with.
-    pub fn routing_key(&self) -> &'a [u8] {
+    /// Routing key that it was published with; empty if that is not UTF-8.
+    pub fn routing_key(&self) -> &'a str {
+        std::str::from_utf8(self.routing_key).unwrap_or_default()
+    }
+
+    /// Routing key as octets, of which AMQP allows any.
+    pub fn routing_key_octets(&self) -> &'a [u8] {
         self.routing_key
     }
 
@@ -40,9 +45,9 @@ impl<'a> Message<'a> {
 impl<'a> From<&'a crate::message::Message> for Message<'a> {
     fn from(message: &'a crate::message::Message) -> Self {
         Self {
-            exchange: message.exchange(),
-            routing_key: message.routing_key(),
-            properties: message.properties(),
+            exchange: message.exchange_octets(),
+            routing_key: message.routing_key_octets(),
+            properties: message.raw_properties().0,
             body: message.body(),
         }
     }

@@ -2,7 +2,6 @@
 //! `[rabbitmq message-deduplication]`.
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use leveret_protocol::properties::RawProperties;
 
 use crate::message::Message;
 
@@ -50,7 +49,7 @@ impl DuplicateKey {
 
     /// The key of a message.
     pub fn of(message: &Message) -> Option<Self> {
-        let properties = RawProperties(message.properties());
+        let properties = message.raw_properties();
         // Most messages do not have it; a look at the octets spares parsing.
         let raw = properties.raw_headers()?;
         raw.windows(HEADER.len()).find(|octets| *octets == HEADER.as_bytes())?;

@@ -6,6 +6,8 @@ pub(crate) mod stored;
 
 use std::fmt;
 
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::FieldTable;
 use bytes::Bytes;
 use leveret_protocol::properties::RawProperties;
 use triomphe::ThinArc;
@@ -29,7 +31,7 @@ struct Head {
     persistent: bool,
 }
 
-/// A published message. Clones share it.
+/// A message that was published: where to, its properties and its body. Clones share it.
 #[derive(Clone)]
 pub struct Message(ThinArc<Head, u8>);
 
@@ -128,22 +130,45 @@ impl Message {
         &self.0.slice
     }
 
-    /// Exchange that the message was published to; empty for the default exchange.
-    pub fn exchange(&self) -> &[u8] {
+    /// Exchange that it was published to; empty for the default exchange. Of a dead letter, the
+    /// dead-letter exchange.
+    pub fn exchange(&self) -> &str {
+        std::str::from_utf8(self.exchange_octets()).unwrap_or_default()
+    }
+
+    /// [`Message::exchange`] as octets.
+    pub fn exchange_octets(&self) -> &[u8] {
         self.octets(0, usize::from(self.head().exchange_len))
     }
 
-    /// Routing key that the message was published with.
-    pub fn routing_key(&self) -> &[u8] {
+    /// Routing key that it was published with; empty if that is not UTF-8.
+    pub fn routing_key(&self) -> &str {
+        std::str::from_utf8(self.routing_key_octets()).unwrap_or_default()
+    }
+
+    /// Routing key as octets, of which AMQP allows any, up to 255.
+    pub fn routing_key_octets(&self) -> &[u8] {
         let head = self.head();
         self.octets(usize::from(head.exchange_len), usize::from(head.routing_key_len))
     }
 
+    /// All properties, parsed from their encoding at each call.
+    pub fn properties(&self) -> BasicProperties {
+        self.raw_properties().parse().unwrap_or_default()
+    }
+
+    /// Headers, parsed at each call; empty if there are none. A name that is not UTF-8 has one of
+    /// the characters U+EF80 to U+EFFF for each octet that does not belong; published again it is
+    /// the same octets.
+    pub fn headers(&self) -> FieldTable {
+        self.raw_properties().headers().and_then(Result::ok).unwrap_or_default()
+    }
+
     /// Properties as AMQP encodes them: flags, then the values that are set.
-    pub fn properties(&self) -> &[u8] {
+    pub(crate) fn raw_properties(&self) -> RawProperties<'_> {
         let head = self.head();
         let from = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
-        self.octets(from, head.properties_len as usize)
+        RawProperties(self.octets(from, head.properties_len as usize))
     }
 
     /// Body.
@@ -154,9 +179,14 @@ impl Message {
         }
     }
 
+    /// Body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body()).into_owned()
+    }
+
     /// Octets in the body.
     #[inline]
-    pub fn body_len(&self) -> usize {
+    pub(crate) fn body_len(&self) -> usize {
         match &self.head().shared_body {
             Some(body) => body.len(),
             None => self.0.slice.len() - self.body_from(),
@@ -171,8 +201,16 @@ impl Message {
         names + head.properties_len as usize
     }
 
+    /// Body for another message, with which it is shared if it is large.
+    pub(crate) fn body_to_share(&self) -> Body<'_> {
+        match self.shared_body() {
+            Some(body) => Body::Shared(body.clone()),
+            None => Body::Borrowed(self.body()),
+        }
+    }
+
     /// The body if it is large and therefore shared rather than part of the message.
-    pub fn shared_body(&self) -> Option<&Bytes> {
+    pub(crate) fn shared_body(&self) -> Option<&Bytes> {
         self.head().shared_body.as_deref()
     }
 
@@ -202,7 +240,7 @@ impl Message {
     }
 
     /// Octets that the message occupies, about: what memory limits count.
-    pub fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         let shared = self.head().shared_body.as_ref().map_or(0, |body| body.len());
         self.0.slice.len() + shared + std::mem::size_of::<Head>()
     }
@@ -211,8 +249,8 @@ impl Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("exchange", &String::from_utf8_lossy(self.exchange()))
-            .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
+            .field("exchange", &self.exchange())
+            .field("routing_key", &String::from_utf8_lossy(self.routing_key_octets()))
             .field("body_len", &self.body().len())
             .finish_non_exhaustive()
     }
@@ -241,4 +279,25 @@ pub(crate) fn with_delivery_count(properties: &[u8], count: u32) -> Vec<u8> {
     let headers = headers.finish();
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     properties.with(&changes).unwrap_or_else(|_| properties.0.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_there_as_octets() {
+        let parts = Parts {
+            exchange: b"logs",
+            routing_key: b"\xff",
+            properties: b"\0\0",
+            expiration_ms: None,
+            body: Body::Borrowed(b"\xffa"),
+        };
+        let message = Message::new(parts, &mut Vec::new());
+        assert_eq!((message.exchange(), message.exchange_octets()), ("logs", &b"logs"[..]));
+        assert_eq!((message.routing_key(), message.routing_key_octets()), ("", &b"\xff"[..]));
+        assert_eq!((message.text(), message.body()), ("\u{fffd}a".to_owned(), &b"\xffa"[..]));
+        assert!(message.headers().inner().is_empty());
+    }
 }

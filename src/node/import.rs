@@ -11,7 +11,7 @@ use crate::definitions::{
     apply_users,
 };
 use crate::error::Error;
-use crate::names::VirtualHostName;
+use crate::names::{RESERVED_PREFIX, VirtualHostName};
 use crate::node::Node;
 use crate::queue::effects::Effects;
 use crate::vhost::{
@@ -147,7 +147,7 @@ impl Importer<'_> {
 
     fn exchanges(&self, definitions: &Definitions) -> Result<(), ImportError> {
         // Those that the broker has from the start are part of every export.
-        let own = |name: &str| name.is_empty() || name.starts_with("amq.");
+        let own = |name: &str| name.is_empty() || name.starts_with(RESERVED_PREFIX);
         for exchange in definitions.exchanges.iter().filter(|exchange| !own(&exchange.name)) {
             let object = format!("exchange '{}'", exchange.name);
             let host = self.host(&object, exchange.vhost.as_deref())?;

@@ -48,9 +48,9 @@ pub fn encode(
     let mut flags = 0;
     let mut lengths = Writer(Vec::with_capacity(64));
     lengths
-        .u8(u8::try_from(message.exchange().len()).unwrap_or(u8::MAX))
-        .u8(u8::try_from(message.routing_key().len()).unwrap_or(u8::MAX))
-        .u32(u32::try_from(message.properties().len()).unwrap_or(u32::MAX));
+        .u8(u8::try_from(message.exchange_octets().len()).unwrap_or(u8::MAX))
+        .u8(u8::try_from(message.routing_key_octets().len()).unwrap_or(u8::MAX))
+        .u32(u32::try_from(message.raw_properties().0.len()).unwrap_or(u32::MAX));
     if let Some(deaths) = message.deaths() {
         flags |= DEATHS;
         let mut octets = Writer::default();
@@ -219,10 +219,13 @@ mod tests {
             assert_eq!(decoded.routing_keys.as_deref(), Some(keys.as_slice()));
             let found = decoded.message;
             assert_eq!(
-                (found.exchange(), found.routing_key()),
+                (found.exchange_octets(), found.routing_key_octets()),
                 (b"x".as_slice(), b"key".as_slice())
             );
-            assert_eq!((found.properties(), found.body()), (properties.as_slice(), &body[..]));
+            assert_eq!(
+                (found.raw_properties().0, found.body()),
+                (properties.as_slice(), &body[..])
+            );
             assert_eq!(found.expiration_ms(), Some(60_000));
             assert_eq!(found.deaths(), deaths.as_deref());
             for cut in 0..stored.payload.len().min(200) {

@@ -170,21 +170,22 @@ fn report(recovery: &Recovery) {
 }
 
 fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerError> {
-    let limits = Limits {
-        connections_max: config.max_connections,
-        unfinished_handshakes_max: config.max_unfinished_handshakes,
-        handshake_timeout_ms: u64::try_from(config.handshake_timeout.as_millis())
-            .unwrap_or(u64::MAX),
-        channel_max: config.channel_max,
-        frame_max: config.frame_max,
-        heartbeat_s: config.heartbeat_s,
-        message_size_max: config.max_message_size,
-        memory_high_watermark_bytes: usize::try_from(config.memory_high_watermark_bytes)
-            .unwrap_or(usize::MAX),
-        queue_memory_bytes_max: usize::try_from(config.queue_memory_bytes_max)
-            .unwrap_or(usize::MAX),
-        ..Limits::default()
-    };
+    let limits = Limits::new()
+        .connections_max(config.max_connections)
+        .unfinished_handshakes_max(config.max_unfinished_handshakes)
+        .handshake_timeout_ms(
+            u64::try_from(config.handshake_timeout.as_millis()).unwrap_or(u64::MAX),
+        )
+        .channel_max(config.channel_max)
+        .frame_max(config.frame_max)
+        .heartbeat_s(config.heartbeat_s)
+        .message_size_max(config.max_message_size)
+        .memory_high_watermark_bytes(
+            usize::try_from(config.memory_high_watermark_bytes).unwrap_or(usize::MAX),
+        )
+        .queue_memory_bytes_max(
+            usize::try_from(config.queue_memory_bytes_max).unwrap_or(usize::MAX),
+        );
     let default_user = config.default_user.as_str();
     let builder = Broker::builder()
         .limits(limits)

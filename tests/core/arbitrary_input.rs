@@ -212,19 +212,16 @@ enum Action {
 
 fn action() -> impl Strategy<Value = Action> {
     let binding = || {
-        (word(), word(), any_table()).prop_map(|(source, key, arguments)| {
-            Binding::new(&source, &key).with_arguments(arguments)
-        })
+        (word(), word(), any_table())
+            .prop_map(|(source, key, arguments)| Binding::new(&source, &key).arguments(arguments))
     };
     let kind = prop::sample::select(KINDS);
     let flags = any::<[bool; 3]>;
     let consume = (word(), word(), any::<[bool; 2]>(), any_table()).prop_map(
-        |(queue, consumer_tag, [no_ack, exclusive], arguments)| Consume {
-            queue,
-            consumer_tag,
-            no_ack,
-            exclusive,
-            arguments,
+        |(queue, consumer_tag, [no_ack, exclusive], arguments)| {
+            let mut consume = Consume::new(queue).consumer_tag(consumer_tag).arguments(arguments);
+            (consume.no_ack, consume.exclusive) = (no_ack, exclusive);
+            consume
         },
     );
     prop_oneof![
@@ -249,14 +246,9 @@ fn run(world: &World, action: Action) -> Result<()> {
     let channel = &world.channel;
     match action {
         Action::DeclareQueue(queue, [durable, exclusive, auto_delete], arguments) => {
-            let declare = QueueDeclare {
-                queue: queue.clone(),
-                passive: false,
-                durable,
-                exclusive,
-                auto_delete,
-                arguments,
-            };
+            let mut declare = QueueDeclare::new(&queue).arguments(arguments);
+            (declare.durable, declare.exclusive) = (durable, exclusive);
+            declare.auto_delete = auto_delete;
             let existed = world.queue(&queue).is_some();
             let declared = channel.queue_declare_with(&declare);
             if declared.is_err() {
@@ -264,18 +256,10 @@ fn run(world: &World, action: Action) -> Result<()> {
             }
             declared.map(drop)
         }
-        Action::DeclareExchange(exchange, kind, [durable, auto_delete, internal], arguments) => {
-            let kind = kind.into();
-            let (passive, name) = (false, exchange.clone());
-            let declare = ExchangeDeclare {
-                exchange,
-                kind,
-                passive,
-                durable,
-                auto_delete,
-                internal,
-                arguments,
-            };
+        Action::DeclareExchange(name, kind, [durable, auto_delete, internal], arguments) => {
+            let mut declare = ExchangeDeclare::new(&name, kind).arguments(arguments);
+            (declare.durable, declare.auto_delete) = (durable, auto_delete);
+            declare.internal = internal;
             let host = world.broker.virtual_host("/").unwrap();
             let existed = host.exchange(&name).is_ok();
             let declared = channel.exchange_declare_with(&declare);
@@ -285,7 +269,7 @@ fn run(world: &World, action: Action) -> Result<()> {
             declared
         }
         Action::Bind(queue, binding) => channel.queue_bind_with(&queue, &binding),
-        Action::BindExchange(exchange, binding) => channel.exchange_bind(&exchange, &binding),
+        Action::BindExchange(exchange, binding) => channel.exchange_bind_with(&exchange, &binding),
         Action::Consume(consume) => {
             let consumer = channel.basic_consume_with(&consume)?;
             while consumer.try_recv().is_some() {}
@@ -296,7 +280,8 @@ fn run(world: &World, action: Action) -> Result<()> {
             channel.basic_publish(publish.body("arbitrary").mandatory())
         }
         Action::Get(queue) => match channel.basic_get(&queue)? {
-            Some(delivery) => delivery.reject(delivery.redelivered()),
+            Some(delivery) if delivery.redelivered() => delivery.requeue(),
+            Some(delivery) => delivery.reject(),
             None => Ok(()),
         },
         Action::SetPolicy(pattern, operator, definition) => {
@@ -352,7 +337,7 @@ proptest! {
         world.connection.close();
         let other = world.broker.connect().unwrap().open_channel().unwrap();
         for exchange in host.exchanges().iter().filter(|x| !is_predeclared(x.name().as_str())) {
-            other.exchange_delete(exchange.name().as_str(), false).unwrap();
+            other.exchange_delete(exchange.name().as_str()).unwrap();
         }
         for queue in host.queues() {
             other.queue_delete(queue.name().as_str()).unwrap();

@@ -2,8 +2,8 @@
 
 use leveret::vhost::{Policy, PolicyError};
 use leveret::{
-    AMQPValue, BasicProperties, Binding, Consume, ExchangeDeclare, FieldTable, Publish,
-    QueueDeclare,
+    AMQPValue, BasicProperties, Binding, Consume, ExchangeDeclare, ExchangeDelete, FieldTable,
+    Publish, QueueDeclare,
 };
 
 use crate::support::{World, int, quorum_queue, refusal, string, table};
@@ -221,7 +221,7 @@ fn quorum_queues_and_streams_refuse_what_they_cannot_be() {
         refuses(&world, &declare, 406, &text);
     }
     let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
-    refuses(&world, &QueueDeclare { queue: String::new(), ..quorum_queue("", []) }, 406, text);
+    refuses(&world, &quorum_queue("", []), 406, text);
     let (code, _) = refusal(world.channel.queue_declare_with(&declaration("stream", table([]))));
     assert_eq!((code, world.queue("q").is_none()), (540, true));
 }
@@ -238,7 +238,7 @@ fn a_queue_that_exists_is_compared_and_left_alone() {
         (Some(string("soon")), format!("{prefix} 'soon' {current} '1000'")),
         (None, format!("{prefix} none {current} the value '1000' of type 'long'")),
     ] {
-        let mut declare = QueueDeclare { queue: "q".into(), ..QueueDeclare::default() };
+        let mut declare = QueueDeclare::new("q");
         if let Some(value) = received {
             declare.arguments.insert("x-message-ttl".into(), value);
         }
@@ -252,19 +252,14 @@ fn a_queue_that_exists_is_compared_and_left_alone() {
 fn exchanges_that_cannot_be_do_not_come_to_be() {
     let world = World::new();
     let refuses = |kind: &str, arguments: FieldTable, text: &str| {
-        let declare = ExchangeDeclare {
-            exchange: "x".into(),
-            kind: kind.into(),
-            arguments,
-            ..ExchangeDeclare::default()
-        };
+        let declare = ExchangeDeclare::new("x", kind).arguments(arguments);
         let refused = refusal(world.channel.exchange_declare_with(&declare));
         assert_eq!(refused, (406, text.to_owned()), "{kind} {:?}", declare.arguments);
         let publish = Publish::to_exchange("x", "k");
         let missing = "no exchange 'x' in vhost '/'".to_owned();
         assert_eq!(refusal(world.channel.basic_publish(publish)), (404, missing));
         world.channel.exchange_declare("x", "fanout").unwrap();
-        world.channel.exchange_delete("x", true).unwrap();
+        world.channel.exchange_delete_with(&ExchangeDelete::new("x").if_unused()).unwrap();
     };
     refuses("no-such-type", table([]), "unknown exchange type 'no-such-type'");
     refuses("Direct", table([]), "unknown exchange type 'Direct'");
@@ -312,11 +307,11 @@ fn bindings_that_cannot_be_do_not_come_to_be() {
             "Invalid x-match field value {printed}; expected all, any, all-with-x, or any-with-x"
         );
         let arguments = table([("x-match", string(word)), ("a", int(1))]);
-        refuses(Binding::new("h", "").with_arguments(arguments), 406, &text);
+        refuses(Binding::new("h", "").arguments(arguments), 406, &text);
     }
     let arguments = table([("x-match", int(1))]);
     let text = "Invalid x-match field type long (value 1); expected longstr";
-    refuses(Binding::new("h", "").with_arguments(arguments), 406, text);
+    refuses(Binding::new("h", "").arguments(arguments), 406, text);
     for (weight, text) in [
         ("heavy", "The binding key must be an integer: <<\"heavy\">>"),
         ("", "The binding key must be an integer: <<>>"),
@@ -341,7 +336,7 @@ fn consumers_that_cannot_be_do_not_come_to_be() {
     world.declare("q");
     world.publish("q", ["a"]);
     let refuses = |arguments: FieldTable, reason: &str| {
-        let consume = Consume { queue: "q".into(), arguments, ..Consume::default() };
+        let consume = Consume::new("q").arguments(arguments);
         let text = format!("invalid arg {reason}");
         assert_eq!(refusal(world.channel.basic_consume_with(&consume)), (406, text));
         assert_eq!((world.counts("q").consumers, world.ready("q")), (0, 1));
@@ -356,7 +351,7 @@ fn consumers_that_cannot_be_do_not_come_to_be() {
     }
     for priority in [i64::MIN, i64::MAX] {
         let arguments = table([("x-priority", int(priority)), ("x-unknown", int(1))]);
-        let consume = Consume { queue: "q".into(), arguments, ..Consume::default() };
+        let consume = Consume::new("q").arguments(arguments);
         drop(world.channel.basic_consume_with(&consume).unwrap());
     }
     assert_eq!(world.drain("q"), ["a"]);
@@ -476,6 +471,6 @@ fn a_policy_may_add_a_routing_key_to_the_exchange_of_an_argument() {
     let policy = Policy::new("^q$").with("dead-letter-routing-key", string("dead"));
     host.set_policy("p", policy).unwrap();
     world.publish("q", ["a"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     assert_eq!(world.drain("dead"), ["a"]);
 }

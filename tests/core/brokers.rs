@@ -38,7 +38,7 @@ fn the_end_of_a_broker_ends_waiting_consumers() {
 fn the_end_of_a_broker_frees_what_it_held() {
     let world = World::new();
     world.channel.exchange_declare("a", "fanout").unwrap();
-    world.channel.exchange_bind("a", &leveret::Binding::new("a", "")).unwrap();
+    world.channel.exchange_bind("a", "a", "").unwrap();
     world.declare("q");
     world.channel.queue_bind("q", "a", "").unwrap();
     world.publish("q", ["a", "b"]);
@@ -57,7 +57,7 @@ fn the_end_of_a_broker_frees_what_it_held() {
 #[test]
 fn a_connection_closes_with_the_last_thing_that_uses_it() {
     let world = World::new();
-    let exclusive = QueueDeclare { queue: "q".into(), exclusive: true, ..Default::default() };
+    let exclusive = QueueDeclare::new("q").exclusive();
     let other = world.broker.connect().unwrap().open_channel().unwrap();
     other.queue_declare_with(&exclusive).unwrap();
     let consumer = other.basic_consume("q").unwrap();
@@ -83,7 +83,7 @@ fn queues_do_not_outlive_many_rounds_on_one_channel() {
     let mut queues = Vec::new();
     for _ in 0..50 {
         let name = world.channel.queue_declare("").unwrap().queue;
-        let consume = Consume { queue: name.to_string(), ..Consume::default() };
+        let consume = Consume::new(name.to_string());
         let consumer = world.channel.basic_consume_with(&consume).unwrap();
         world.publish(name.as_str(), ["a"]);
         consumer.recv().unwrap().ack().unwrap();

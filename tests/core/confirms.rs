@@ -29,7 +29,7 @@ fn the_unroutable_is_confirmed_unless_it_is_mandatory() {
     else {
         panic!("a mandatory message comes back");
     };
-    assert_eq!((message.routing_key().as_str(), message.body()), ("nowhere", &b"m"[..]));
+    assert_eq!((message.routing_key(), message.body()), ("nowhere", &b"m"[..]));
     assert!(world.channel.take_returned().is_none());
 }
 

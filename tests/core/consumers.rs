@@ -6,16 +6,16 @@ use leveret::{Channel, Consume, Consumer};
 use crate::support::{World, int, refusal, string, table, text, waiting};
 
 fn consume(queue: &str) -> Consume {
-    Consume { queue: queue.into(), ..Consume::default() }
+    Consume::new(queue)
 }
 
 fn without_ack(channel: &Channel, queue: &str) -> Consumer {
-    channel.basic_consume_with(&Consume { no_ack: true, ..consume(queue) }).unwrap()
+    channel.basic_consume_with(&consume(queue).no_ack()).unwrap()
 }
 
 fn with_priority(channel: &Channel, queue: &str, priority: i64) -> Consumer {
     let arguments = table([("x-priority", int(priority))]);
-    channel.basic_consume_with(&Consume { arguments, ..consume(queue) }).unwrap()
+    channel.basic_consume_with(&consume(queue).arguments(arguments)).unwrap()
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_global_prefetch_that_is_used_up_holds_back_consumers_without_acknowledgemen
     world.publish("p", ["1", "2", "3"]);
     world.publish("q", ["d", "e"]);
     assert!(waiting(&free).is_empty());
-    world.channel.basic_ack(0, true).unwrap();
+    world.channel.basic_ack_multiple(0).unwrap();
     assert_eq!(waiting(&counted), ["1", "2", "3"]);
     assert_eq!(waiting(&free), ["d", "e"]);
     world.publish("p", ["4"]);
@@ -145,7 +145,7 @@ fn a_priority_has_to_be_a_number() {
     let world = World::new();
     world.declare("q");
     let arguments = table([("x-priority", string("high"))]);
-    let refused = world.channel.basic_consume_with(&Consume { arguments, ..consume("q") });
+    let refused = world.channel.basic_consume_with(&consume("q").arguments(arguments));
     assert_eq!(refusal(refused).0, 406);
     assert_eq!(world.counts("q").consumers, 0);
 }
@@ -155,7 +155,7 @@ fn an_exclusive_consumer_tolerates_no_other() {
     let world = World::new();
     world.declare("q");
     let in_use = (403, "queue 'q' in vhost '/' in exclusive use".to_owned());
-    let exclusive = Consume { exclusive: true, ..consume("q") };
+    let exclusive = consume("q").exclusive();
     let alone = world.channel.basic_consume_with(&exclusive).unwrap();
     assert_eq!(refusal(world.channel.basic_consume("q")), in_use);
     drop(alone);
@@ -169,7 +169,7 @@ fn an_exclusive_consumer_tolerates_no_other() {
 fn a_consumer_tag_is_taken_once_per_channel() {
     let world = World::new();
     world.declare("q");
-    let named = Consume { consumer_tag: "mine".into(), ..consume("q") };
+    let named = consume("q").consumer_tag("mine");
     let first = world.channel.basic_consume_with(&named).unwrap();
     assert_eq!(first.tag(), "mine");
     let (code, text) = refusal(world.channel.basic_consume_with(&named));
@@ -210,7 +210,7 @@ fn a_consumer_ends_when_its_queue_is_deleted() {
 #[test]
 fn a_consumer_of_a_deleted_queue_does_not_end_its_successor() {
     let world = World::new();
-    let named = Consume { consumer_tag: "mine".into(), ..consume("q") };
+    let named = consume("q").consumer_tag("mine");
     world.declare("q");
     let first = world.channel.basic_consume_with(&named).unwrap();
     world.channel.queue_delete("q").unwrap();
@@ -233,12 +233,12 @@ fn a_single_active_consumer_gets_all_until_it_goes() {
     assert!(second.try_recv().is_none() && third.try_recv().is_none());
     drop(first);
     assert_eq!(waiting(&third), ["b"]);
-    a.reject(true).unwrap();
+    a.requeue().unwrap();
     assert_eq!(waiting(&third), ["a"]);
     drop(third);
     world.publish("q", ["c"]);
     assert_eq!(waiting(&second), ["c"]);
-    let exclusive = Consume { exclusive: true, ..consume("q") };
+    let exclusive = consume("q").exclusive();
     assert_eq!(refusal(world.channel.basic_consume_with(&exclusive)).0, 403);
 }
 

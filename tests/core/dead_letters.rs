@@ -1,6 +1,6 @@
 //! Where messages go that die, and what they remember.
 
-use leveret::{AMQPValue, Delivery, FieldTable, Publish};
+use leveret::{AMQPValue, Delivery, FieldTable, Nack, Publish};
 
 use crate::support::{World, int, quorum_queue, string, text};
 
@@ -41,8 +41,7 @@ fn world_with<const N: usize>(arguments: [(&str, AMQPValue); N]) -> World {
     let mut table = crate::support::table(arguments);
     table.insert("x-dead-letter-exchange".into(), string(""));
     table.insert("x-dead-letter-routing-key".into(), string("dead"));
-    let declare =
-        leveret::QueueDeclare { queue: "q".into(), arguments: table, ..Default::default() };
+    let declare = leveret::QueueDeclare::new("q").arguments(table);
     world.channel.queue_declare_with(&declare).unwrap();
     world
 }
@@ -54,7 +53,7 @@ fn each_reason_is_named() {
     world.publish("q", ["old"]);
     world.advance_ms(10);
     world.publish("q", ["bad"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     for (body, reason) in [("long", "maxlen"), ("old", "expired"), ("bad", "rejected")] {
         let dead = world.take("dead").unwrap();
         assert_eq!(text(&dead), body);
@@ -99,7 +98,7 @@ fn a_retry_loop_over_a_waiting_queue_counts_every_round() {
     world.declare_with("wait", [exchange, key, ("x-message-ttl", int(1000))]);
     world.publish("work", ["job"]);
     for round in 1..=4 {
-        world.get("work").reject(false).unwrap();
+        world.get("work").reject().unwrap();
         world.advance_ms(999);
         assert_eq!(world.ready("work"), 0);
         world.advance_ms(1);
@@ -107,7 +106,7 @@ fn a_retry_loop_over_a_waiting_queue_counts_every_round() {
         let expected = [death("wait", "expired", round), death("work", "rejected", round)];
         assert_eq!(deaths(&delivery), expected);
         assert_eq!(field(&delivery.headers(), "x-first-death-queue"), "work");
-        delivery.reject(true).unwrap();
+        delivery.requeue().unwrap();
     }
 }
 
@@ -157,10 +156,10 @@ fn without_a_key_of_its_own_a_dead_letter_keeps_those_it_had() {
     }
     let cc = AMQPValue::FieldArray(vec![string("copy")].into());
     world.channel.basic_publish(Publish::to_queue("main").header("CC", cc)).unwrap();
-    world.get("main").reject(false).unwrap();
+    world.get("main").reject().unwrap();
     assert_eq!((world.ready("dead-main"), world.ready("dead-copy")), (1, 1));
     let dead = world.take("dead-main").unwrap();
-    assert_eq!((dead.exchange().as_str(), dead.routing_key().as_str()), ("dlx", "main"));
+    assert_eq!((dead.exchange(), dead.routing_key()), ("dlx", "main"));
 }
 
 #[test]
@@ -168,7 +167,7 @@ fn a_missing_exchange_swallows_dead_letters() {
     let world = World::new();
     world.declare_with("q", [("x-dead-letter-exchange", string("missing"))]);
     world.publish("q", ["a"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     assert_eq!(world.broker.memory_used(), 0);
 }
 
@@ -195,7 +194,10 @@ fn the_delivery_limit_ends_a_poisonous_message_in_its_order() {
     world.publish("q", ["a", "b"]);
     for _ in 0..3 {
         let last = [world.get("q"), world.get("q")];
-        world.channel.basic_nack(last[1].delivery_tag(), true, true).unwrap();
+        world
+            .channel
+            .basic_nack(last[1].delivery_tag(), &Nack::new().multiple().requeue())
+            .unwrap();
     }
     assert_eq!(world.ready("q"), 0);
     let dead = [world.take("dead").unwrap(), world.take("dead").unwrap()];
@@ -217,11 +219,11 @@ fn purged_and_deleted_messages_are_not_dead_letters() {
 fn a_message_that_a_client_publishes_again_starts_anew() {
     let world = world_with([]);
     world.publish("q", ["a"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     let dead = world.take("dead").unwrap();
     let again = Publish::to_queue("q").properties(dead.properties()).body("again");
     world.channel.basic_publish(again).unwrap();
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     assert_eq!(deaths(&world.take("dead").unwrap()), [death("q", "rejected", 1)]);
 }
 
@@ -243,7 +245,7 @@ fn world_at_least_once() -> World {
 fn dead_letters_wait_for_a_queue_at_least_once() {
     let world = world_at_least_once();
     world.publish("q", ["a"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     assert_eq!((world.ready("q"), world.counts("q").discarded), (0, 1));
     world.declare("dead");
     world.advance_ms(1000);
@@ -261,7 +263,7 @@ fn dead_letters_wait_for_room_and_count_against_the_limit() {
     world.publish("dead", ["first"]);
     world.publish("q", ["a", "b"]);
     for _ in 0..2 {
-        world.get("q").reject(false).unwrap();
+        world.get("q").reject().unwrap();
     }
     assert_eq!(world.counts("q").discarded, 2);
     world.publish("q", ["refused"]);
@@ -278,7 +280,7 @@ fn dead_letters_wait_for_room_and_count_against_the_limit() {
 fn deleting_a_queue_drops_the_dead_letters_that_it_keeps() {
     let world = world_at_least_once();
     world.publish("q", ["a"]);
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     world.channel.queue_delete("q").unwrap();
     assert_eq!(world.broker.memory_used(), 0);
 }

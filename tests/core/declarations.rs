@@ -1,6 +1,6 @@
 //! Declaring, binding and deleting: names, arguments, texts.
 
-use leveret::{AMQPValue, Binding, Publish, QueueDeclare};
+use leveret::{AMQPValue, Publish, QueueDeclare};
 
 use crate::support::{World, declare_with, int, quorum_queue, refusal, string, table, waiting};
 
@@ -13,12 +13,12 @@ fn names_lose_their_line_ends_where_they_are_declared_bound_and_deleted() {
     channel.queue_bind("a\nb", "x\ry", "").unwrap();
     channel.basic_publish(Publish::to_exchange("xy", "").body("m")).unwrap();
     assert_eq!(world.drain("ab"), ["m"]);
-    channel.queue_unbind("\nab", &Binding::new("xy\n", "")).unwrap();
+    channel.queue_unbind("\nab", "xy\n", "").unwrap();
     channel.basic_publish(Publish::to_exchange("xy", "").body("m")).unwrap();
     assert_eq!(world.ready("ab"), 0);
-    let passive = QueueDeclare { passive: true, ..QueueDeclare::new("ab\n") };
+    let passive = QueueDeclare::new("ab\n").passive();
     assert_eq!(channel.queue_declare_with(&passive).unwrap().queue.as_str(), "ab");
-    channel.exchange_delete("x\ny", false).unwrap();
+    channel.exchange_delete("x\ny").unwrap();
     channel.queue_delete("a\nb").unwrap();
     assert!(world.queue("ab").is_none());
 }
@@ -64,7 +64,7 @@ fn a_consumer_timeout_is_neither_checked_nor_compared() {
     let timeout = |value| table([("x-consumer-timeout", value)]);
     let values = [int(-1), int(60_000), int(i64::MAX), string("soon"), AMQPValue::Void];
     for value in values.into_iter().chain([AMQPValue::Boolean(true), AMQPValue::Double(0.5)]) {
-        let classic = QueueDeclare { arguments: timeout(value.clone()), ..QueueDeclare::new("q") };
+        let classic = QueueDeclare::new("q").arguments(timeout(value.clone()));
         world.channel.queue_declare_with(&classic).unwrap();
         let quorum = quorum_queue("r", [("x-consumer-timeout", value)]);
         world.channel.queue_declare_with(&quorum).unwrap();
@@ -136,9 +136,9 @@ fn a_binding_that_is_not_there_can_be_removed_from_anybodys_queue() {
     world.channel.queue_declare_with(&QueueDeclare::new("q").exclusive()).unwrap();
     world.channel.queue_bind("q", "amq.direct", "k").unwrap();
     let other = world.broker.connect().unwrap().open_channel().unwrap();
-    other.queue_unbind("q", &Binding::new("amq.direct", "other")).unwrap();
-    other.queue_unbind("q", &Binding::new("missing", "k")).unwrap();
-    assert_eq!(refusal(other.queue_unbind("q", &Binding::new("amq.direct", "k"))).0, 405);
+    other.queue_unbind("q", "amq.direct", "other").unwrap();
+    other.queue_unbind("q", "missing", "k").unwrap();
+    assert_eq!(refusal(other.queue_unbind("q", "amq.direct", "k")).0, 405);
     world.channel.basic_publish(Publish::to_exchange("amq.direct", "k")).unwrap();
     assert_eq!(world.ready("q"), 1);
 }

@@ -13,11 +13,11 @@ fn world() -> (Broker, Channel) {
 }
 
 fn durable(queue: &str) -> QueueDeclare {
-    QueueDeclare { queue: queue.into(), durable: true, ..QueueDeclare::default() }
+    QueueDeclare::new(queue).durable()
 }
 
 fn with(queue: &str, argument: &str, value: leveret::AMQPValue) -> QueueDeclare {
-    QueueDeclare { arguments: table([(argument, value)]), ..durable(queue) }
+    durable(queue).arguments(table([(argument, value)]))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn transient_queues_are_refused_unless_they_are_exclusive() {
             .ends_with("\"deprecated_features.permit.transient_nonexcl_queues = true\"")
     );
     assert!(broker.virtual_host("/").unwrap().queue("q").is_err());
-    let exclusive = QueueDeclare { exclusive: true, durable: false, ..durable("mine") };
+    let exclusive = QueueDeclare::new("mine").exclusive();
     channel.queue_declare_with(&exclusive).unwrap();
     channel.queue_declare_with(&durable("q")).unwrap();
     // There are some already: what is asked for is another thing.

@@ -17,8 +17,7 @@ fn waiting(consumer: &Consumer) -> Vec<String> {
 fn single_active() -> [QueueDeclare; 2] {
     let flag = || ("x-single-active-consumer", AMQPValue::Boolean(true));
     let arguments = table([flag()]);
-    let queue = "q".into();
-    let classic = QueueDeclare { queue, arguments, ..QueueDeclare::default() };
+    let classic = QueueDeclare::new("q").arguments(arguments);
     [classic, quorum_queue("q", [flag()])]
 }
 
@@ -60,7 +59,7 @@ fn the_next_single_active_consumer_gets_what_came_back_first() {
             let mut seen = Vec::new();
             for _ in 0..3 {
                 seen.extend(waiting(&second));
-                world.channel.basic_ack(0, true).unwrap();
+                world.channel.basic_ack_multiple(0).unwrap();
             }
             assert_eq!(seen, ["0!", "1!", "2!", "3", "4", "5"]);
         }
@@ -77,11 +76,11 @@ fn a_consumer_of_another_connection_gets_what_came_back_in_order() {
     let other = consume(&world.channel, 1);
     assert_eq!(waiting(&other), ["3"]);
     connection.close();
-    world.channel.basic_ack(0, true).unwrap();
+    world.channel.basic_ack_multiple(0).unwrap();
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.extend(waiting(&other));
-        world.channel.basic_ack(0, true).unwrap();
+        world.channel.basic_ack_multiple(0).unwrap();
     }
     assert_eq!(seen, ["0!", "1!", "2!"]);
     drop(held);

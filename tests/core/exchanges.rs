@@ -1,6 +1,6 @@
 //! Routes over several exchanges, alternate exchanges, sender-selected routing.
 
-use leveret::{AMQPValue, Binding, Channel, ExchangeDeclare, Publish};
+use leveret::{AMQPValue, Binding, Channel, ExchangeDeclare, ExchangeDelete, Publish};
 
 use crate::support::{World, int, refusal, string, table};
 
@@ -10,12 +10,7 @@ fn declare(channel: &Channel, exchange: &str, kind: &str) {
 
 fn with_alternate(channel: &Channel, exchange: &str, alternate: &str) {
     let arguments = table([("alternate-exchange", string(alternate))]);
-    let declare = ExchangeDeclare {
-        exchange: exchange.into(),
-        kind: "direct".into(),
-        arguments,
-        ..ExchangeDeclare::default()
-    };
+    let declare = ExchangeDeclare::new(exchange, "direct").arguments(arguments);
     channel.exchange_declare_with(&declare).unwrap();
 }
 
@@ -38,7 +33,7 @@ fn a_queue_gets_a_message_once_however_many_ways_lead_to_it() {
         world.channel.queue_bind("q", "in", key).unwrap();
     }
     world.channel.queue_bind("q", "out", "").unwrap();
-    world.channel.exchange_bind("out", &Binding::new("in", "a.#")).unwrap();
+    world.channel.exchange_bind("out", "in", "a.#").unwrap();
     send(&world.channel, "in", "a.b");
     assert_eq!(world.ready("q"), 1);
 }
@@ -63,13 +58,13 @@ fn exchanges_bound_in_a_circle_end() {
     for exchange in ["a", "b"] {
         declare(&world.channel, exchange, "fanout");
     }
-    world.channel.exchange_bind("b", &Binding::new("a", "")).unwrap();
-    world.channel.exchange_bind("a", &Binding::new("b", "")).unwrap();
+    world.channel.exchange_bind("b", "a", "").unwrap();
+    world.channel.exchange_bind("a", "b", "").unwrap();
     world.declare("q");
     world.channel.queue_bind("q", "a", "").unwrap();
     send(&world.channel, "b", "");
     assert_eq!(world.ready("q"), 1);
-    world.channel.exchange_unbind("a", &Binding::new("b", "")).unwrap();
+    world.channel.exchange_unbind("a", "b", "").unwrap();
     send(&world.channel, "b", "");
     assert_eq!(world.ready("q"), 1);
     assert!(world.channel.take_returned().is_some());
@@ -117,10 +112,10 @@ fn a_remembered_route_follows_changes_of_bindings() {
     let other = world.open_channel();
     other.queue_bind("q", "x", "k").unwrap();
     send(&world.channel, "x", "k");
-    other.queue_unbind("p", &Binding::new("x", "k")).unwrap();
+    other.queue_unbind("p", "x", "k").unwrap();
     send(&world.channel, "x", "k");
     assert_eq!((world.ready("p"), world.ready("q")), (2, 2));
-    other.exchange_delete("x", false).unwrap();
+    other.exchange_delete("x").unwrap();
     let gone = world.channel.basic_publish(Publish::to_exchange("x", "k"));
     assert_eq!(refusal(gone), (404, "no exchange 'x' in vhost '/'".to_owned()));
 }
@@ -130,7 +125,7 @@ fn headers_decide_on_a_headers_exchange() {
     let world = World::new();
     world.declare("q");
     let arguments = table([("x-match", string("all")), ("kind", string("pdf"))]);
-    let binding = Binding::new("amq.headers", "").with_arguments(arguments);
+    let binding = Binding::new("amq.headers", "").arguments(arguments);
     world.channel.queue_bind_with("q", &binding).unwrap();
     let publish = || Publish::to_exchange("amq.headers", "");
     world.channel.basic_publish(publish().header("kind", string("txt"))).unwrap();
@@ -166,12 +161,7 @@ fn the_sender_selects_more_routes_by_cc_and_bcc() {
 #[test]
 fn an_auto_delete_exchange_goes_with_its_last_binding() {
     let world = World::new();
-    let auto = ExchangeDeclare {
-        exchange: "x".into(),
-        kind: "fanout".into(),
-        auto_delete: true,
-        ..ExchangeDeclare::default()
-    };
+    let auto = ExchangeDeclare::new("x", "fanout").auto_delete();
     world.channel.exchange_declare_with(&auto).unwrap();
     world.declare("q");
     world.channel.queue_bind("q", "x", "").unwrap();
@@ -188,19 +178,14 @@ fn exchanges_refuse_what_rabbitmq_refuses() {
     assert_eq!(refusal(channel.exchange_declare("y", "unknown")).0, 406);
     assert_eq!(refusal(channel.exchange_declare("amq.mine", "direct")).0, 403);
     assert_eq!(refusal(channel.exchange_declare("", "direct")).0, 403);
-    assert_eq!(refusal(channel.exchange_delete("amq.direct", false)).0, 403);
-    let internal = ExchangeDeclare {
-        exchange: "inner".into(),
-        kind: "fanout".into(),
-        internal: true,
-        ..ExchangeDeclare::default()
-    };
+    assert_eq!(refusal(channel.exchange_delete("amq.direct")).0, 403);
+    let internal = ExchangeDeclare::new("inner", "fanout").internal();
     channel.exchange_declare_with(&internal).unwrap();
     let refused = refusal(channel.basic_publish(Publish::to_exchange("inner", "")));
     assert_eq!(refused.1, "cannot publish to internal exchange 'inner' in vhost '/'");
     world.declare("q");
     channel.queue_bind("q", "x", "k").unwrap();
-    assert_eq!(refusal(channel.exchange_delete("x", true)).0, 406);
-    channel.exchange_delete("x", false).unwrap();
-    channel.exchange_delete("x", false).unwrap();
+    assert_eq!(refusal(channel.exchange_delete_with(&ExchangeDelete::new("x").if_unused())).0, 406);
+    channel.exchange_delete("x").unwrap();
+    channel.exchange_delete("x").unwrap();
 }

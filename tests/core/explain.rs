@@ -37,14 +37,9 @@ fn alternates_and_exchanges_bound_to_others_are_followed() {
     world.channel.exchange_declare("rest", "fanout").unwrap();
     world.channel.exchange_declare("further", "direct").unwrap();
     let alternate = table([("alternate-exchange", string("rest"))]);
-    let declare = ExchangeDeclare {
-        exchange: "first".into(),
-        kind: "direct".into(),
-        arguments: alternate,
-        ..ExchangeDeclare::default()
-    };
+    let declare = ExchangeDeclare::new("first", "direct").arguments(alternate);
     world.channel.exchange_declare_with(&declare).unwrap();
-    world.channel.exchange_bind("further", &Binding::new("rest", "")).unwrap();
+    world.channel.exchange_bind("further", "rest", "").unwrap();
     world.declare("end");
     world.channel.queue_bind("end", "further", "k").unwrap();
     let answer = explain(&world, "first", "k");
@@ -64,7 +59,7 @@ fn headers_that_differ_are_named() {
     let world = World::new();
     world.declare("q");
     let arguments = table([("type", string("invoice")), ("size", int(3))]);
-    let binding = Binding { source: "amq.headers".into(), arguments, ..Binding::default() };
+    let binding = Binding::new("amq.headers", "").arguments(arguments);
     world.channel.queue_bind_with("q", &binding).unwrap();
     for (size, difference) in [
         (Some(int(4)), "header 'size' is 4, not 3"),

@@ -14,12 +14,7 @@ use crate::support::{World, int, refusal, string, table, text};
 /// Words for exchanges of the extensions' types.
 impl World {
     fn try_exchange(&self, name: &str, kind: &str, arguments: FieldTable) -> Result<()> {
-        self.channel.exchange_declare_with(&ExchangeDeclare {
-            exchange: name.into(),
-            kind: kind.into(),
-            arguments,
-            ..ExchangeDeclare::default()
-        })
+        self.channel.exchange_declare_with(&ExchangeDeclare::new(name, kind).arguments(arguments))
     }
 
     fn declare_exchange(&self, name: &str, kind: &str, arguments: FieldTable) {
@@ -118,7 +113,7 @@ fn the_bindings_at_the_end_of_the_delay_count() {
     world.declare("second");
     world.send(late("x", "m", 100));
     world.advance_ms(50);
-    world.channel.queue_unbind("first", &Binding::new("x", "k")).unwrap();
+    world.channel.queue_unbind("first", "x", "k").unwrap();
     world.channel.queue_bind("second", "x", "k").unwrap();
     world.advance_ms(50);
     assert_eq!((world.ready("first"), world.ready("second")), (0, 1));
@@ -143,7 +138,7 @@ fn every_type_can_be_delayed() {
             "topic" => ("#.k", FieldTable::default()),
             _ => ("k", FieldTable::default()),
         };
-        let binding = Binding::new(&*exchange, key).with_arguments(arguments);
+        let binding = Binding::new(&*exchange, key).arguments(arguments);
         world.channel.queue_bind_with(&queue, &binding).unwrap();
         world.send(late(&exchange, kind, 20).header("kind", string("pdf")));
         world.advance_ms(19);
@@ -215,7 +210,7 @@ fn what_is_kept_goes_with_its_exchange() {
     }
     assert!(world.broker.memory_used() >= before + 10 * 10);
     let old = world.exchange("x");
-    world.channel.exchange_delete("x", false).unwrap();
+    world.channel.exchange_delete("x").unwrap();
     assert_eq!((old.delayed_count(), world.broker.memory_used()), (0, before));
     world.delayed("x", "direct", "q");
     world.send(late("x", "new", 100));
@@ -231,9 +226,9 @@ fn delays_compose_with_other_exchanges() {
     world.declare("early");
     world.channel.queue_bind("early", "in", "").unwrap();
     world.delayed("x", "direct", "late");
-    world.channel.exchange_bind("x", &Binding::new("in", "")).unwrap();
+    world.channel.exchange_bind("x", "in", "").unwrap();
     world.delayed("y", "direct", "later");
-    world.channel.exchange_bind("y", &Binding::new("x", "k")).unwrap();
+    world.channel.exchange_bind("y", "x", "k").unwrap();
     world.send(late("in", "m", 50));
     let early = world.take("early").unwrap();
     assert_eq!(early.headers().inner().get("x-delay"), Some(&int(50)));
@@ -268,7 +263,7 @@ fn dead_letters_can_be_delayed() {
     world.declare_with("work", dead);
     world.channel.queue_bind("back", "retry", "work").unwrap();
     world.send(Publish::to_queue("work").body("m").header("x-delay", int(200)));
-    world.get("work").reject(false).unwrap();
+    world.get("work").reject().unwrap();
     world.advance_ms(199);
     assert_eq!(world.ready("back"), 0);
     world.advance_ms(1);
@@ -396,11 +391,11 @@ fn the_history_follows_a_binding_between_exchanges() {
         assert!(world.channel.take_returned().is_some(), "a remembered message is unroutable");
     }
     world.send(Publish::to_exchange("h", "other"));
-    world.channel.exchange_bind("out", &Binding::new("h", "")).unwrap();
+    world.channel.exchange_bind("out", "h", "").unwrap();
     let expected: Vec<_> = (11..30).rev().map(|number: i32| number.to_string()).collect();
     assert_eq!(world.drain("q"), expected);
     assert!(world.broker.memory_used() > before);
-    world.channel.exchange_delete("h", false).unwrap();
+    world.channel.exchange_delete("h").unwrap();
     assert_eq!(world.broker.memory_used(), before);
 }
 
@@ -462,7 +457,7 @@ fn a_message_says_how_long_it_is_remembered_and_duplicates_do_not_come_back() {
     world.send(publish());
     assert_eq!(world.drain("q").len(), 2);
     assert!(world.broker.memory_used() > before);
-    world.channel.exchange_delete("once", false).unwrap();
+    world.channel.exchange_delete("once").unwrap();
     assert_eq!(world.broker.memory_used(), before);
 }
 
@@ -490,7 +485,7 @@ fn a_queue_holds_no_duplicates() {
     assert_eq!(world.ready("q"), 1);
     let delivery = world.get("q");
     send(1, "c");
-    delivery.reject(true).unwrap();
+    delivery.requeue().unwrap();
     send(1, "d");
     let delivery = world.get("q");
     assert_eq!((text(&delivery), world.ready("q")), ("a".into(), 0));
@@ -499,7 +494,7 @@ fn a_queue_holds_no_duplicates() {
     assert_eq!(world.drain("q"), ["e"]);
     // Taken without acknowledgement, rejected, expired, dropped, purged: each lets the next in.
     send(1, "f");
-    world.get("q").reject(false).unwrap();
+    world.get("q").reject().unwrap();
     send(1, "g");
     world.advance_ms(100);
     assert_eq!(world.drain("dead"), ["f", "g"]);
@@ -522,7 +517,7 @@ fn a_duplicate_is_confirmed_and_consumers_without_acknowledgement_let_the_next_i
         assert!(matches!(world.channel.publish(publish()).wait(), Ok(Confirmed::Ack)));
     }
     assert_eq!(world.ready("q"), 1);
-    let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new("q").no_ack();
     let consumer = world.channel.basic_consume_with(&consume).unwrap();
     world.send(publish());
     assert_eq!(crate::support::waiting(&consumer), ["m", "m"]);

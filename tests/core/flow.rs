@@ -73,7 +73,7 @@ fn flood(world: &World, queue: &str, count: usize) {
 }
 
 fn without_ack(queue: &str) -> Consume {
-    Consume { queue: queue.into(), no_ack: true, ..Consume::default() }
+    Consume::new(queue).no_ack()
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn consume_until_none_left(
     let mut seen = BTreeSet::new();
     for (turn, delivery) in channel.basic_consume("q").unwrap().iter().enumerate() {
         if turn % 3 == 0 && !delivery.redelivered() {
-            delivery.reject(true).unwrap();
+            delivery.requeue().unwrap();
             continue;
         }
         delivery.ack().unwrap();

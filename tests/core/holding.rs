@@ -5,7 +5,7 @@ use leveret::{Broker, Channel, Consume, Consumer, Publish, QueueDeclare, Recipie
 use crate::support::{World, declare_with, refusal, text, waiting};
 
 fn consume(channel: &Channel, tag: &str) -> Consumer {
-    let consume = Consume { queue: "q".into(), consumer_tag: tag.into(), ..Consume::default() };
+    let consume = Consume::new("q").consumer_tag(tag);
     channel.basic_consume_with(&consume).unwrap()
 }
 
@@ -153,10 +153,7 @@ fn a_single_active_consumer_is_the_only_one_to_get_any() {
 fn a_hold_ends_with_its_queue() {
     let world = held();
     world.channel.queue_delete("q").unwrap();
-    world
-        .channel
-        .queue_declare_with(&QueueDeclare { queue: "q".into(), ..Default::default() })
-        .unwrap();
+    world.channel.queue_declare_with(&QueueDeclare::new("q")).unwrap();
     world.channel.basic_publish(Publish::to_queue("q")).unwrap();
     assert!(world.take("q").is_some());
 }

@@ -1,6 +1,6 @@
 //! Looking into queues, and putting a broker into a state.
 
-use leveret::{Binding, Broker, Error, Publish};
+use leveret::{Broker, Error, Publish};
 
 use crate::support::{World, int, quorum_queue, refusal, string};
 
@@ -41,7 +41,7 @@ fn a_quorum_queue_is_seen_in_the_order_in_which_it_delivers() {
         let publish = Publish::to_queue("q").body(number.to_string()).priority(priority);
         world.channel.basic_publish(publish).unwrap();
     }
-    world.get("q").reject(true).unwrap();
+    world.get("q").requeue().unwrap();
     world.take("q").unwrap();
     world.take("q").unwrap();
     let peeked: Vec<_> = bodies(&world.broker, "q");
@@ -106,8 +106,8 @@ fn after_a_reset_the_broker_is_as_at_first() {
     world.channel.exchange_declare("x", "topic").unwrap();
     world.declare_with("q", [("x-dead-letter-exchange", string("x"))]);
     world.channel.queue_bind("q", "amq.topic", "#").unwrap();
-    world.channel.exchange_bind("amq.fanout", &Binding::new("amq.topic", "#")).unwrap();
-    world.channel.exchange_bind("x", &Binding::new("amq.topic", "#")).unwrap();
+    world.channel.exchange_bind("amq.fanout", "amq.topic", "#").unwrap();
+    world.channel.exchange_bind("x", "amq.topic", "#").unwrap();
     world.publish("q", ["a", "b"]);
     let held = world.get("q");
     let consumer = world.channel.basic_consume("q").unwrap();

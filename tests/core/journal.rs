@@ -39,7 +39,7 @@ fn one_message_from_its_publish_to_its_acknowledgement() {
     channel.queue_bind("billing", "orders", "bill.#").unwrap();
     let order = Publish::to_exchange("orders", "order.created").body("7");
     assert!(channel.publish(order).wait().unwrap().is_ack());
-    channel.basic_get("billing").unwrap().unwrap().reject(true).unwrap();
+    channel.basic_get("billing").unwrap().unwrap().requeue().unwrap();
     let consumer = channel.basic_consume("billing").unwrap();
     consumer.recv().unwrap().ack().unwrap();
 
@@ -103,8 +103,8 @@ fn every_way_to_be_lost_has_its_reason() {
         publish(&channel, queue, "m");
     }
     broker.advance(Duration::from_millis(1));
-    channel.basic_get("astray").unwrap().unwrap().reject(false).unwrap();
-    channel.basic_get("few").unwrap().unwrap().reject(true).unwrap();
+    channel.basic_get("astray").unwrap().unwrap().reject().unwrap();
+    channel.basic_get("few").unwrap().unwrap().requeue().unwrap();
     channel.queue_purge("short").unwrap();
     publish(&channel, "astray", "late");
     channel.queue_delete("astray").unwrap();
@@ -144,11 +144,7 @@ fn publishes_that_are_refused_or_come_back() {
 #[test]
 fn a_delayed_message_is_the_same_message() {
     let (broker, channel) = world(100);
-    let mut delayed = leveret::ExchangeDeclare {
-        exchange: "later".into(),
-        kind: "x-delayed-message".into(),
-        ..Default::default()
-    };
+    let mut delayed = leveret::ExchangeDeclare::new("later", "x-delayed-message");
     delayed.arguments = table([("x-delayed-type", string("fanout"))]);
     channel.exchange_declare_with(&delayed).unwrap();
     channel.queue_declare("q").unwrap();
@@ -202,7 +198,7 @@ fn queues_consumers_and_connections_come_and_go() {
     let (broker, channel) = world(100);
     let connection = broker.connect().unwrap();
     let own = connection.open_channel().unwrap();
-    let declare = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let declare = QueueDeclare::new("own").exclusive();
     own.queue_declare_with(&declare).unwrap();
     channel.exchange_declare("x", "fanout").unwrap();
     own.queue_bind("own", "x", "").unwrap();
@@ -210,7 +206,7 @@ fn queues_consumers_and_connections_come_and_go() {
     let tag = consumer.tag().to_owned();
     drop(consumer);
     connection.close();
-    channel.exchange_delete("x", false).unwrap();
+    channel.exchange_delete("x").unwrap();
     let lines = story(&broker, &broker.journal().topology());
     let expected = [
         "connection 1 opened by guest",

@@ -32,7 +32,7 @@ fn unacknowledged_messages_do_not_count() {
     let unacked = world.get("q");
     world.publish("q", ["b"]);
     assert_eq!((world.ready("q"), world.counts("q").unacked), (1, 1));
-    unacked.reject(true).unwrap();
+    unacked.requeue().unwrap();
     assert_eq!(world.drain("q"), ["b"]);
 }
 
@@ -42,7 +42,7 @@ fn a_length_of_zero_lets_only_the_immediately_deliverable_through() {
     world.declare_with("q", [("x-max-length", int(0))]);
     world.publish("q", ["a"]);
     assert_eq!(world.ready("q"), 0);
-    let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new("q").no_ack();
     let consumer = world.channel.basic_consume_with(&consume).unwrap();
     world.publish("q", ["b"]);
     assert_eq!(waiting(&consumer), ["b"]);
@@ -55,7 +55,7 @@ fn a_queue_that_rejects_keeps_what_it_has() {
     world.publish("q", ["a", "b", "c"]);
     let first = world.get("q");
     world.publish("q", ["d"]);
-    first.reject(true).unwrap();
+    first.requeue().unwrap();
     assert_eq!(world.drain("q"), ["a", "b", "d"]);
 }
 

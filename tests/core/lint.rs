@@ -12,12 +12,7 @@ fn world(level: LintLevel) -> (Broker, Channel) {
 }
 
 fn delayed_type_on_topic() -> ExchangeDeclare {
-    ExchangeDeclare {
-        exchange: "x".into(),
-        kind: "topic".into(),
-        arguments: table([("x-delayed-type", string("direct"))]),
-        ..ExchangeDeclare::default()
-    }
+    ExchangeDeclare::new("x", "topic").arguments(table([("x-delayed-type", string("direct"))]))
 }
 
 /// Does everything that is looked for, twice where that is possible.
@@ -25,9 +20,9 @@ fn misuse(channel: &Channel) {
     let arguments = [("x-message-tll", int(1)), ("x-dead-letter-exchange", string("dlx"))];
     declare_with(channel, "q", arguments).unwrap();
     channel.exchange_declare_with(&delayed_type_on_topic()).unwrap();
-    let durable = QueueDeclare { queue: "d".into(), durable: true, ..QueueDeclare::default() };
+    let durable = QueueDeclare::new("d").durable();
     channel.queue_declare_with(&durable).unwrap();
-    let no_ack = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    let no_ack = Consume::new("q").no_ack();
     for _ in 0..2 {
         channel.basic_publish(Publish::to_exchange("x", "k")).unwrap();
         channel.basic_publish(Publish::to_queue("q")).unwrap();

@@ -108,7 +108,7 @@ fn dead_letters_go_where_the_policy_says_unless_the_argument_says_it() {
     host(&world).set_policy("dlx", policy).unwrap();
     for queue in ["plain", "own"] {
         world.publish(queue, [queue]);
-        world.get(queue).reject(false).unwrap();
+        world.get(queue).reject().unwrap();
     }
     assert_eq!(world.drain("by.policy"), ["plain"]);
     assert_eq!(world.drain("by.argument"), ["own"]);
@@ -120,8 +120,7 @@ fn an_alternate_exchange_can_be_set_by_policy() {
     world.declare("rest");
     world.channel.exchange_declare("spare", "fanout").unwrap();
     world.channel.queue_bind("rest", "spare", "").unwrap();
-    let declare =
-        ExchangeDeclare { exchange: "main".into(), kind: "direct".into(), ..Default::default() };
+    let declare = ExchangeDeclare::new("main", "direct");
     world.channel.exchange_declare_with(&declare).unwrap();
     let publish = || Publish::to_exchange("main", "nobody").body("m");
     world.channel.basic_publish(publish()).unwrap();
@@ -209,7 +208,7 @@ fn acknowledging_in_time_keeps_the_channel_open() {
     let world = World::new();
     world.declare("q");
     let arguments = table([("x-consumer-timeout", int(1000))]);
-    let consume = leveret::Consume { queue: "q".into(), arguments, ..leveret::Consume::default() };
+    let consume = leveret::Consume::new("q").arguments(arguments);
     let consumer = world.channel.basic_consume_with(&consume).unwrap();
     for _ in 0..5 {
         world.publish("q", ["m"]);

@@ -47,8 +47,8 @@ fn a_return_goes_back_into_its_priority() {
         publish(&world, "q", body, priority);
     }
     let (high, low) = (world.get("q"), world.get("q"));
-    low.reject(true).unwrap();
-    high.reject(true).unwrap();
+    low.requeue().unwrap();
+    high.requeue().unwrap();
     assert_eq!(world.drain("q"), ["c", "a", "b"]);
 }
 

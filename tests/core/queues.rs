@@ -1,6 +1,6 @@
 //! Declaring, purging and deleting queues.
 
-use leveret::{Publish, QueueDeclare};
+use leveret::{Publish, QueueDeclare, QueueDelete};
 
 use crate::support::{World, broker, declare_with, int, quorum_queue, refusal, string, text};
 
@@ -46,7 +46,7 @@ fn declaring_again_tells_the_counts() {
 fn declaring_again_with_other_attributes_is_refused() {
     let world = World::new();
     world.declare_with("q", [("x-message-ttl", int(100))]);
-    let durable = QueueDeclare { queue: "q".into(), durable: true, ..QueueDeclare::default() };
+    let durable = QueueDeclare::new("q").durable();
     let (code, text) = refusal(world.channel.queue_declare_with(&durable));
     assert_eq!(code, 406);
     assert_eq!(
@@ -64,7 +64,7 @@ fn declaring_again_with_other_attributes_is_refused() {
 #[test]
 fn a_passive_declaration_only_looks() {
     let world = World::new();
-    let passive = QueueDeclare { queue: "q".into(), passive: true, ..QueueDeclare::default() };
+    let passive = QueueDeclare::new("q").passive();
     let missing = (404, "no queue 'q' in vhost '/'".to_owned());
     assert_eq!(refusal(world.channel.queue_declare_with(&passive)), missing);
     assert!(world.queue("q").is_none());
@@ -101,7 +101,7 @@ fn names_with_the_reserved_prefix_are_refused() {
 #[test]
 fn an_exclusive_queue_is_its_connections_alone_and_ends_with_it() {
     let world = World::new();
-    let exclusive = QueueDeclare { queue: "q".into(), exclusive: true, ..QueueDeclare::default() };
+    let exclusive = QueueDeclare::new("q").exclusive();
     world.channel.queue_declare_with(&exclusive).unwrap();
     world.publish("q", ["a"]);
     let other = world.broker.connect().unwrap().open_channel().unwrap();
@@ -120,7 +120,7 @@ fn an_exclusive_queue_is_its_connections_alone_and_ends_with_it() {
 #[test]
 fn an_auto_delete_queue_goes_with_its_last_consumer_and_not_before_the_first() {
     let world = World::new();
-    let auto = QueueDeclare { queue: "q".into(), auto_delete: true, ..QueueDeclare::default() };
+    let auto = QueueDeclare::new("q").auto_delete();
     world.channel.queue_declare_with(&auto).unwrap();
     world.publish("q", ["a"]);
     world.get("q").ack().unwrap();
@@ -135,7 +135,7 @@ fn an_auto_delete_queue_goes_with_its_last_consumer_and_not_before_the_first() {
 #[test]
 fn an_auto_delete_queue_goes_with_its_consumers_channel() {
     let world = World::new();
-    let auto = QueueDeclare { queue: "q".into(), auto_delete: true, ..QueueDeclare::default() };
+    let auto = QueueDeclare::new("q").auto_delete();
     world.channel.queue_declare_with(&auto).unwrap();
     let channel = world.open_channel();
     let consumer = channel.basic_consume("q").unwrap();
@@ -152,7 +152,7 @@ fn purging_drops_what_is_ready_and_only_that() {
     let unacked = world.get("q");
     assert_eq!(world.channel.queue_purge("q").unwrap(), 2);
     assert_eq!(world.channel.queue_purge("q").unwrap(), 0);
-    unacked.reject(true).unwrap();
+    unacked.requeue().unwrap();
     assert_eq!(world.drain("q"), ["a"]);
     let missing = refusal(world.channel.queue_purge("missing"));
     assert_eq!(missing, (404, "no queue 'missing' in vhost '/'".to_owned()));
@@ -177,14 +177,17 @@ fn conditions_of_a_deletion_are_kept() {
     let world = World::new();
     world.declare("q");
     world.publish("q", ["a"]);
-    let not_empty = refusal(world.channel.queue_delete_if("q", false, true));
+    let not_empty = refusal(world.channel.queue_delete_with(&QueueDelete::new("q").if_empty()));
     assert_eq!(not_empty, (406, "queue 'q' in vhost '/' not empty".to_owned()));
     let consumer = world.channel.basic_consume("q").unwrap();
-    let in_use = refusal(world.channel.queue_delete_if("q", true, false));
+    let in_use = refusal(world.channel.queue_delete_with(&QueueDelete::new("q").if_unused()));
     assert_eq!(in_use, (406, "queue 'q' in vhost '/' in use".to_owned()));
     consumer.recv().unwrap().ack().unwrap();
     drop(consumer);
-    assert_eq!(world.channel.queue_delete_if("q", true, true).unwrap(), 0);
+    assert_eq!(
+        world.channel.queue_delete_with(&QueueDelete::new("q").if_unused().if_empty()).unwrap(),
+        0
+    );
     assert!(world.queue("q").is_none());
 }
 
@@ -206,7 +209,8 @@ fn a_deleted_queue_is_freed() {
 #[test]
 fn quorum_queues_have_their_own_rules() {
     let world = World::new();
-    let transient = QueueDeclare { durable: false, ..quorum_queue("q", []) };
+    let mut transient = quorum_queue("q", []);
+    transient.durable = false;
     assert_eq!(refusal(world.channel.queue_declare_with(&transient)).0, 406);
     let priorities = quorum_queue("q", [("x-max-priority", int(5))]);
     assert_eq!(refusal(world.channel.queue_declare_with(&priorities)).0, 406);
@@ -215,7 +219,7 @@ fn quorum_queues_have_their_own_rules() {
     world.publish("q", ["a"]);
     let first = world.get("q");
     assert_eq!((first.redelivered(), first.delivery_count()), (false, None));
-    first.reject(true).unwrap();
+    first.requeue().unwrap();
     let second = world.get("q");
     assert_eq!((second.redelivered(), second.delivery_count()), (true, Some(1)));
 }

@@ -86,7 +86,7 @@ fn a_short_acknowledgement_timeout_counts_behind_a_long_one() {
         let channel = world.open_channel();
         channel.basic_qos(1).unwrap();
         let arguments = table([("x-consumer-timeout", int(timeout_ms))]);
-        let consume = Consume { queue: "q".into(), arguments, ..Consume::default() };
+        let consume = Consume::new("q").arguments(arguments);
         let consumer = channel.basic_consume_with(&consume).unwrap();
         (channel, consumer)
     });
@@ -103,7 +103,7 @@ fn an_acknowledgement_timeout_begins_with_each_delivery() {
     world.declare("q");
     let channel = world.open_channel();
     let arguments = table([("x-consumer-timeout", int(1000))]);
-    let consume = Consume { queue: "q".into(), arguments, ..Consume::default() };
+    let consume = Consume::new("q").arguments(arguments);
     let consumer = channel.basic_consume_with(&consume).unwrap();
     for _ in 0..5 {
         world.publish("q", ["m"]);
@@ -242,8 +242,12 @@ fn a_restored_broker_counts_what_it_has_whatever_happens_meanwhile() {
                 channel.basic_publish(publish).unwrap();
             }
             for delivery in std::iter::from_fn(|| consumer.try_recv()).take(10) {
-                if turn % 3 == 0 { delivery.ack() } else { delivery.reject(turn % 2 == 0) }
-                    .unwrap();
+                match turn {
+                    _ if turn % 3 == 0 => delivery.ack(),
+                    _ if turn % 2 == 0 => delivery.requeue(),
+                    _ => delivery.reject(),
+                }
+                .unwrap();
             }
             // The queue may be gone for a moment.
             let _ = channel.basic_get("once").map(|got| got.map(|delivery| delivery.ack()));
@@ -254,7 +258,7 @@ fn a_restored_broker_counts_what_it_has_whatever_happens_meanwhile() {
         }
         // The limit is neither used up nor exceeded.
         drop(consumer);
-        channel.basic_ack(0, true).unwrap();
+        channel.basic_ack_multiple(0).unwrap();
         let own = channel.queue_declare("").unwrap().queue;
         for _ in 0..6 {
             channel.basic_publish(Publish::to_queue(own.as_str())).unwrap();

@@ -1,13 +1,13 @@
 //! Direct reply-to.
 
-use leveret::{Binding, Channel, Consume, Consumer, Publish, QueueDeclare};
+use leveret::{Channel, Consume, Consumer, Publish, QueueDeclare};
 
 use crate::support::{World, refusal, text, waiting};
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 fn consume_replies(channel: &Channel) -> Consumer {
-    let consume = Consume { queue: REPLY_TO.into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new(REPLY_TO).no_ack();
     channel.basic_consume_with(&consume).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn a_reply_goes_straight_to_its_requester() {
     assert!(address.starts_with("amq.rabbitmq.reply-to."), "{address}");
     world.publish(&address, ["answer"]);
     let reply = replies.recv().unwrap();
-    assert_eq!((text(&reply).as_str(), reply.routing_key()), ("answer", address));
+    assert_eq!((text(&reply).as_str(), reply.routing_key()), ("answer", &*address));
     assert!(others.try_recv().is_none());
 }
 
@@ -40,7 +40,7 @@ fn a_requester_that_is_gone_gets_nothing() {
     let asking = world.open_channel();
     let replies = consume_replies(&asking);
     let address = request(&world, &asking);
-    let probe = QueueDeclare { queue: address.clone(), passive: true, ..QueueDeclare::default() };
+    let probe = QueueDeclare::new(address.clone()).passive();
     assert_eq!(world.channel.queue_declare_with(&probe).unwrap().consumer_count, 1);
     drop(replies);
     world.channel.basic_publish(Publish::to_queue(&address).mandatory()).unwrap();
@@ -68,7 +68,7 @@ fn a_reply_consumer_takes_no_acknowledgements_and_is_alone() {
     let (code, text) = refusal(world.channel.basic_consume(REPLY_TO));
     assert_eq!((code, text.as_str()), (406, "reply consumer cannot acknowledge"));
     let replies = consume_replies(&world.channel);
-    let again = Consume { queue: REPLY_TO.into(), no_ack: true, ..Consume::default() };
+    let again = Consume::new(REPLY_TO).no_ack();
     let (code, text) = refusal(world.channel.basic_consume_with(&again));
     assert_eq!((code, text.as_str()), (406, "reply consumer already set"));
     drop(replies);
@@ -80,7 +80,7 @@ fn the_queue_that_is_none_cannot_be_bound() {
     let world = World::new();
     let missing = (404, format!("no queue '{REPLY_TO}' in vhost '/'"));
     assert_eq!(refusal(world.channel.queue_bind(REPLY_TO, "amq.direct", "k")), missing);
-    assert!(world.channel.queue_unbind(REPLY_TO, &Binding::new("amq.direct", "k")).is_ok());
+    assert!(world.channel.queue_unbind(REPLY_TO, "amq.direct", "k").is_ok());
 }
 
 #[test]

@@ -128,8 +128,7 @@ impl Simulation {
                 arguments.insert("x-dead-letter-exchange".into(), string(""));
                 arguments.insert("x-dead-letter-routing-key".into(), string(&target));
             }
-            let declare =
-                QueueDeclare { queue: name(number), arguments, ..QueueDeclare::default() };
+            let declare = QueueDeclare::new(name(number)).arguments(arguments);
             world.channel.queue_declare_with(&declare).unwrap();
         }
         let conserving = is_conserving(&queues);
@@ -177,7 +176,7 @@ impl Simulation {
                         *self.rejections.entry((text(&delivery), queue)).or_default() += 1;
                         self.conserving &= !self.is_last(queue);
                     }
-                    delivery.reject(*requeue).unwrap();
+                    if *requeue { delivery.requeue() } else { delivery.reject() }.unwrap();
                 }
             }
             Action::Purge(queue) => {

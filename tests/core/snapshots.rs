@@ -3,7 +3,7 @@
 use leveret::access::{PasswordHash, Permissions, User};
 use leveret::lint::LintLevel;
 use leveret::vhost::Policy;
-use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
+use leveret::{AMQPValue, Broker, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
 use proptest::prelude::*;
 
 use crate::support::{World, broker, int, quorum_queue, string, table, waiting};
@@ -32,7 +32,7 @@ fn definitions_and_messages_are_what_they_were() {
     let world = World::new();
     world.channel.exchange_declare("orders", "topic").unwrap();
     world.channel.exchange_declare("all", "fanout").unwrap();
-    world.channel.exchange_bind("all", &Binding::new("orders", "#")).unwrap();
+    world.channel.exchange_bind("all", "orders", "#").unwrap();
     world.declare_with("mail", [("x-max-priority", int(5))]);
     world.channel.queue_bind("mail", "orders", "order.*").unwrap();
     world.publish("mail", ["b", "c"]);
@@ -43,9 +43,9 @@ fn definitions_and_messages_are_what_they_were() {
     let snapshot = world.broker.snapshot().unwrap();
     assert_eq!((snapshot.queue_count(), snapshot.message_count()), (1, 4));
 
-    world.channel.queue_unbind("mail", &Binding::new("orders", "order.*")).unwrap();
+    world.channel.queue_unbind("mail", "orders", "order.*").unwrap();
     world.channel.queue_bind("mail", "orders", "else").unwrap();
-    world.channel.exchange_delete("all", false).unwrap();
+    world.channel.exchange_delete("all").unwrap();
     world.channel.exchange_declare("new", "direct").unwrap();
     world.declare("other");
     assert_eq!(world.drain("mail"), ["a", "b", "c", "d"]);
@@ -75,7 +75,7 @@ fn consumers_of_queues_that_stay_go_on() {
     world.declare("jobs");
     world.channel.basic_qos(1).unwrap();
     let consumer = world.channel.basic_consume("jobs").unwrap();
-    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let own = QueueDeclare::new("own").exclusive();
     world.channel.queue_declare_with(&own).unwrap();
     world.broker.hold("/", "jobs").unwrap();
     world.publish("jobs", ["a", "b"]);
@@ -139,12 +139,8 @@ fn time_goes_on_from_where_it_was() {
             ("x-dead-letter-routing-key", string("dead")),
         ],
     );
-    let delays = ExchangeDeclare {
-        exchange: "delays".into(),
-        kind: "x-delayed-message".into(),
-        arguments: table([("x-delayed-type", string("direct"))]),
-        ..ExchangeDeclare::default()
-    };
+    let delays = ExchangeDeclare::new("delays", "x-delayed-message")
+        .arguments(table([("x-delayed-type", string("direct"))]));
     world.channel.exchange_declare_with(&delays).unwrap();
     world.channel.queue_bind("dead", "delays", "k").unwrap();
     let delayed = |body: &'static str, ms| {
@@ -180,12 +176,7 @@ fn time_goes_on_from_where_it_was() {
 fn exchanges_remember_what_they_remembered() {
     let world = World::new();
     let declare = |exchange: &str, kind: &str, arguments| {
-        let declare = ExchangeDeclare {
-            exchange: exchange.into(),
-            kind: kind.into(),
-            arguments,
-            ..ExchangeDeclare::default()
-        };
+        let declare = ExchangeDeclare::new(exchange, kind).arguments(arguments);
         world.channel.exchange_declare_with(&declare).unwrap();
     };
     declare("recent", "x-recent-history", table([("x-recent-history-length", int(2))]));
@@ -252,21 +243,17 @@ fn users_policies_and_virtual_hosts() {
 #[test]
 fn bindings_that_come_back_bring_no_messages() {
     let world = World::new();
-    let declare = ExchangeDeclare {
-        exchange: "recent".into(),
-        kind: "x-recent-history".into(),
-        arguments: table([("x-recent-history-length", int(2))]),
-        ..ExchangeDeclare::default()
-    };
+    let declare = ExchangeDeclare::new("recent", "x-recent-history")
+        .arguments(table([("x-recent-history-length", int(2))]));
     world.channel.exchange_declare_with(&declare).unwrap();
     world.channel.basic_publish(Publish::to_exchange("recent", "").body("old")).unwrap();
     world.declare("q");
     let consumer = world.channel.basic_consume("q").unwrap();
     world.channel.queue_bind("q", "recent", "").unwrap();
     assert_eq!(waiting(&consumer), ["old"]);
-    world.channel.basic_ack(0, true).unwrap();
+    world.channel.basic_ack_multiple(0).unwrap();
     let snapshot = world.broker.snapshot().unwrap();
-    world.channel.queue_unbind("q", &Binding::new("recent", "")).unwrap();
+    world.channel.queue_unbind("q", "recent", "").unwrap();
     world.broker.restore(&snapshot).unwrap();
     assert_eq!(waiting(&consumer), [""; 0]);
 }
@@ -274,11 +261,11 @@ fn bindings_that_come_back_bring_no_messages() {
 #[test]
 fn bindings_of_exclusive_queues_come_back() {
     let world = World::new();
-    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let own = QueueDeclare::new("own").exclusive();
     world.channel.queue_declare_with(&own).unwrap();
     world.channel.queue_bind("own", "amq.fanout", "").unwrap();
     let snapshot = world.broker.snapshot().unwrap();
-    world.channel.queue_unbind("own", &Binding::new("amq.fanout", "")).unwrap();
+    world.channel.queue_unbind("own", "amq.fanout", "").unwrap();
     world.broker.restore(&snapshot).unwrap();
     world.channel.basic_publish(Publish::to_exchange("amq.fanout", "").body("x")).unwrap();
     assert_eq!(world.drain("own"), ["x"]);
@@ -294,7 +281,7 @@ fn the_journal_begins_with_what_is_delivered_again() {
     let snapshot = broker.snapshot().unwrap();
     broker.restore(&snapshot).unwrap();
     assert_eq!(waiting(&consumer).len(), 2);
-    channel.basic_ack(0, true).unwrap();
+    channel.basic_ack_multiple(0).unwrap();
     assert_eq!(broker.journal().delivered().count(), 1);
 }
 
@@ -366,7 +353,7 @@ fn what_would_come_back_too_often_is_a_dead_letter() {
 
 #[test]
 fn an_exclusive_queue_of_another_broker_is_another_queue() {
-    let own = QueueDeclare { queue: "own".into(), exclusive: true, ..QueueDeclare::default() };
+    let own = QueueDeclare::new("own").exclusive();
     let (one, other) = (World::new(), World::new());
     one.channel.queue_declare_with(&own).unwrap();
     one.publish("own", ["theirs"]);
@@ -444,11 +431,11 @@ impl Play {
             Step::Get(queue) => {
                 self.held.extend(channel.basic_get(QUEUES[queue]).unwrap());
             }
-            Step::Requeue => self.held.pop().map_or((), |held| held.reject(true).unwrap()),
+            Step::Requeue => self.held.pop().map_or((), |held| held.requeue().unwrap()),
             Step::Ack => self.held.pop().map_or((), |held| held.ack().unwrap()),
             Step::Bind(queue) => channel.queue_bind(QUEUES[queue], "x", "k").unwrap(),
             Step::Unbind(queue) => {
-                channel.queue_unbind(QUEUES[queue], &Binding::new("x", "k")).unwrap();
+                channel.queue_unbind(QUEUES[queue], "x", "k").unwrap();
             }
             Step::Delete(queue) => {
                 channel.queue_delete(QUEUES[queue]).unwrap();
@@ -461,7 +448,7 @@ impl Play {
     /// All that can be seen of the queues and exchanges, times as they are from now on. What is
     /// held is seen as given back.
     fn state(&mut self) -> Vec<String> {
-        self.held.drain(..).rev().for_each(|held| held.reject(true).unwrap());
+        self.held.drain(..).rev().for_each(|held| held.requeue().unwrap());
         self.seen()
     }
 

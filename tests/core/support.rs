@@ -90,18 +90,14 @@ pub fn declare_with<const N: usize>(
     arguments: [(&str, AMQPValue); N],
 ) -> Result<QueueDeclareOk> {
     let arguments = table(arguments);
-    channel.queue_declare_with(&QueueDeclare {
-        queue: queue.into(),
-        arguments,
-        ..QueueDeclare::default()
-    })
+    channel.queue_declare_with(&QueueDeclare::new(queue).arguments(arguments))
 }
 
 /// A durable quorum queue.
 pub fn quorum_queue<const N: usize>(queue: &str, more: [(&str, AMQPValue); N]) -> QueueDeclare {
     let mut arguments = table(more);
     arguments.insert("x-queue-type".into(), string("quorum"));
-    QueueDeclare { queue: queue.into(), durable: true, arguments, ..QueueDeclare::default() }
+    QueueDeclare::new(queue).durable().arguments(arguments)
 }
 
 pub fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {

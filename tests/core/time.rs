@@ -60,12 +60,12 @@ fn a_return_does_not_renew_the_time() {
     world.publish("q", ["a"]);
     let delivery = world.get("q");
     world.advance_ms(99);
-    delivery.reject(true).unwrap();
+    delivery.requeue().unwrap();
     assert_eq!(world.ready("q"), 1);
     let delivery = world.get("q");
     world.advance_ms(50);
     assert_eq!(world.counts("q").unacked, 1);
-    delivery.reject(true).unwrap();
+    delivery.requeue().unwrap();
     assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 0));
 }
 
@@ -141,7 +141,7 @@ fn what_expires_while_a_consumer_has_no_credit_is_not_delivered_later() {
 fn a_long_time_passes_in_one_step() {
     let world = World::new();
     world.declare_with("q", [("x-message-ttl", int(315_360_000_000))]);
-    let consume = Consume { queue: "q".into(), no_ack: true, ..Consume::default() };
+    let consume = Consume::new("q").no_ack();
     world.publish("q", ["a"]);
     world.advance_ms(315_359_999_999);
     assert_eq!(world.ready("q"), 1);

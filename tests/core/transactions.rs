@@ -27,12 +27,12 @@ fn acknowledgements_wait_and_a_rollback_makes_them_unacknowledged_again() {
     world.channel.tx_select().unwrap();
     let (a, b) = (world.get("q"), world.get("q"));
     a.ack().unwrap();
-    b.reject(true).unwrap();
+    b.requeue().unwrap();
     assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 2));
     world.channel.tx_rollback().unwrap();
     assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 2));
     b.ack().unwrap();
-    a.reject(true).unwrap();
+    a.requeue().unwrap();
     world.channel.tx_commit().unwrap();
     assert_eq!(world.counts("q").unacked, 0);
     assert_eq!(world.drain("q"), ["a"]);

@@ -157,7 +157,7 @@ fn the_journal_knows_a_message_again_that_was_on_disk() {
     let journal = broker.journal();
     let published = journal.published().with_key("q").with_body(body(COUNT / 2)).assert_one();
     while let Some(delivery) = one.basic_get("q").unwrap() {
-        delivery.reject(false).unwrap();
+        delivery.reject().unwrap();
     }
     for delivery in one.basic_consume("dead").unwrap().iter().take(COUNT + 1) {
         delivery.ack().unwrap();

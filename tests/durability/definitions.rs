@@ -8,12 +8,7 @@ use leveret::{AMQPValue, Binding, ExchangeDeclare, OpenError, Publish};
 use crate::support::*;
 
 fn durable_exchange(exchange: &str, kind: &str) -> ExchangeDeclare {
-    ExchangeDeclare {
-        exchange: exchange.into(),
-        kind: kind.into(),
-        durable: true,
-        ..ExchangeDeclare::default()
-    }
+    ExchangeDeclare::new(exchange, kind).durable()
 }
 
 #[test]
@@ -52,12 +47,12 @@ fn what_is_durable_is_there_again_and_nothing_else() {
     one.queue_declare("other").unwrap();
     one.queue_bind("q", "topic", "a.#").unwrap();
     one.queue_bind("q", "topic", "gone").unwrap();
-    one.queue_unbind("q", &Binding::new("topic", "gone")).unwrap();
+    one.queue_unbind("q", "topic", "gone").unwrap();
     one.queue_bind("q", "transient", "").unwrap();
     one.queue_bind("other", "topic", "a.#").unwrap();
-    let header = Binding::new("headers", "").with_arguments(table([("kind", "x".into())]));
+    let header = Binding::new("headers", "").arguments(table([("kind", "x".into())]));
     one.queue_bind_with("q", &header).unwrap();
-    one.exchange_bind("headers", &Binding::new("topic", "h")).unwrap();
+    one.exchange_bind("headers", "topic", "h").unwrap();
 
     let crashed = directory.crash();
     let broker = crashed.open();
@@ -78,7 +73,7 @@ fn what_is_durable_is_there_again_and_nothing_else() {
     confirm(&two, Publish::to_exchange("topic", "h").body("by header").header("kind", kind));
     assert_eq!(bodies(&two, "q"), ["by key", "by header"]);
 
-    two.exchange_delete("topic", false).unwrap();
+    two.exchange_delete("topic").unwrap();
     two.queue_delete("q").unwrap();
     two.queue_declare_with(&durable("q")).unwrap();
     drop((two, broker));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use leveret::Broker;
 use leveret::storage::testing::{FaultyStore, Operation, SimulatedDisk};
 use leveret::storage::{Batch, Prefix, Store, scan};
-use leveret::{Binding, Broker};
 
 use crate::support::*;
 
@@ -56,6 +56,6 @@ fn a_deletion_that_cannot_be_recorded_is_not_reported_as_done() {
     one.queue_declare_with(&durable("q")).unwrap();
     one.queue_bind("q", "amq.fanout", "").unwrap();
     records.fail(Operation::Commit, 0);
-    assert!(one.queue_unbind("q", &Binding::new("amq.fanout", "")).is_err());
+    assert!(one.queue_unbind("q", "amq.fanout", "").is_err());
     assert!(one.queue_declare_with(&durable("another")).is_err(), "nothing goes any more");
 }

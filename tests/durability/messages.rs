@@ -17,7 +17,7 @@ fn after_a_clean_stop_everything_is_as_it_was() {
     }
     confirm(&one, Publish::to_queue("q").body("transient"));
     one.basic_get("q").unwrap().unwrap().ack().unwrap();
-    one.basic_get("q").unwrap().unwrap().reject(true).unwrap();
+    one.basic_get("q").unwrap().unwrap().requeue().unwrap();
     drop((one, broker));
 
     let broker = directory.open();
@@ -124,7 +124,7 @@ fn deadlines_and_priorities_are_kept() {
         1
     );
     broker.advance(Duration::from_secs(29));
-    assert!(two.basic_get("ttl").unwrap().is_some_and(|m| m.reject(true).is_ok()));
+    assert!(two.basic_get("ttl").unwrap().is_some_and(|m| m.requeue().is_ok()));
     broker.advance(Duration::from_secs(1));
     assert!(two.basic_get("ttl").unwrap().is_none(), "what was left of its time counts");
 }
@@ -142,7 +142,7 @@ fn dead_letters_arrive_and_remember_their_deaths() {
     one.queue_declare_with(&durable("dead")).unwrap();
     for _ in 0..2 {
         confirm(&one, persistent("work", "job"));
-        one.basic_get("work").unwrap().unwrap().reject(false).unwrap();
+        one.basic_get("work").unwrap().unwrap().reject().unwrap();
     }
     confirm(&one, persistent("dead", "last"));
 
@@ -153,7 +153,7 @@ fn dead_letters_arrive_and_remember_their_deaths() {
     assert_eq!(message.body(), b"job");
     let reason = AMQPValue::LongString("rejected".into());
     assert_eq!(message.headers().inner().get("x-first-death-reason"), Some(&reason));
-    message.reject(true).unwrap();
+    message.requeue().unwrap();
     assert_eq!(bodies(&two, "dead"), ["job", "job", "last"]);
 }
 
@@ -165,7 +165,7 @@ fn quorum_queues_keep_every_message_and_count_returns() {
     one.queue_declare_with(&quorum("q")).unwrap();
     confirm(&one, Publish::to_queue("q").body("poison"));
     for _ in 0..3 {
-        one.basic_get("q").unwrap().unwrap().reject(true).unwrap();
+        one.basic_get("q").unwrap().unwrap().requeue().unwrap();
     }
     drop((one, broker));
 
@@ -214,13 +214,11 @@ fn delayed_messages_are_kept() {
     let directory = Directory::new();
     let broker = directory.open();
     let one = channel(&broker);
-    one.exchange_declare_with(&ExchangeDeclare {
-        exchange: "later".into(),
-        kind: "x-delayed-message".into(),
-        durable: true,
-        arguments: table([("x-delayed-type", "direct".into())]),
-        ..ExchangeDeclare::default()
-    })
+    one.exchange_declare_with(
+        &ExchangeDeclare::new("later", "x-delayed-message")
+            .durable()
+            .arguments(table([("x-delayed-type", "direct".into())])),
+    )
     .unwrap();
     one.queue_declare_with(&durable("q")).unwrap();
     one.queue_bind_with("q", &Binding::new("later", "k")).unwrap();
@@ -274,13 +272,7 @@ fn what_expires_while_the_broker_is_down_reaches_the_dead_letter_queue() {
     let arguments =
         [("x-message-ttl", Argument::from(60_000)), ("x-dead-letter-exchange", "dlx".into())];
     one.queue_declare_with(&durable_with("a", table(arguments))).unwrap();
-    one.exchange_declare_with(&ExchangeDeclare {
-        exchange: "dlx".into(),
-        kind: "fanout".into(),
-        durable: true,
-        ..ExchangeDeclare::default()
-    })
-    .unwrap();
+    one.exchange_declare_with(&ExchangeDeclare::new("dlx", "fanout").durable()).unwrap();
     one.queue_declare_with(&durable("z")).unwrap();
     one.queue_bind("z", "dlx", "").unwrap();
     confirm(&one, persistent("a", "late"));

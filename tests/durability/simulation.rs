@@ -23,7 +23,7 @@ use crate::worker::{Worker, identify};
 const SEEDS: u64 = 200;
 
 fn open(machine: &Machine, now_ms: u64) -> Result<Broker, OpenError> {
-    let limits = Limits { queue_memory_bytes_max: 3000, ..Limits::default() };
+    let limits = Limits::new().queue_memory_bytes_max(3000);
     Broker::builder()
         .limits(limits)
         .segment_bytes(8 << 10)

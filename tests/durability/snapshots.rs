@@ -9,13 +9,9 @@ fn what_is_restored_survives_and_what_was_replaced_does_not() {
     let directory = Directory::new();
     let broker = directory.open();
     let one = channel(&broker);
-    let delays = ExchangeDeclare {
-        exchange: "delays".into(),
-        kind: "x-delayed-message".into(),
-        durable: true,
-        arguments: table([("x-delayed-type", "direct".into())]),
-        ..ExchangeDeclare::default()
-    };
+    let delays = ExchangeDeclare::new("delays", "x-delayed-message")
+        .durable()
+        .arguments(table([("x-delayed-type", "direct".into())]));
     one.exchange_declare_with(&delays).unwrap();
     ["q", "gone"].iter().for_each(|queue| drop(one.queue_declare_with(&durable(queue)).unwrap()));
     one.queue_declare_with(&quorum("counted")).unwrap();

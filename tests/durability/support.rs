@@ -39,7 +39,7 @@ pub const START: u64 = 1_577_836_800_000;
 
 /// On a manual clock, with little memory for each queue.
 pub fn builder(now_ms: u64) -> BrokerBuilder {
-    let limits = Limits { queue_memory_bytes_max: 64 << 10, ..Limits::default() };
+    let limits = Limits::new().queue_memory_bytes_max(64 << 10);
     Broker::builder()
         .segment_bytes(256 << 10)
         .limits(limits)
@@ -65,11 +65,11 @@ pub fn channel(broker: &Broker) -> Channel {
 }
 
 pub fn durable(queue: &str) -> QueueDeclare {
-    QueueDeclare { queue: queue.into(), durable: true, ..QueueDeclare::default() }
+    QueueDeclare::new(queue).durable()
 }
 
 pub fn durable_with(queue: &str, arguments: FieldTable) -> QueueDeclare {
-    QueueDeclare { arguments, ..durable(queue) }
+    durable(queue).arguments(arguments)
 }
 
 pub fn quorum(queue: &str) -> QueueDeclare {

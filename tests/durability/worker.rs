@@ -1,6 +1,6 @@
 //! A client that does what chance says, and keeps a model of what it may rely on.
 
-use leveret::{Binding, Broker, Channel, Delivery, ExchangeDeclare, Publish, QueueDeclare};
+use leveret::{Broker, Channel, Delivery, ExchangeDeclare, Publish, QueueDeclare};
 
 use crate::model::{Id, Model, Queue};
 use crate::power::Machine;
@@ -90,12 +90,11 @@ impl Worker {
     }
 
     fn declare_all(&mut self, session: &Session<'_>) -> Answer {
-        answer(session.plain.exchange_declare_with(&ExchangeDeclare {
-            exchange: self.exchange(),
-            kind: "fanout".into(),
-            durable: true,
-            ..ExchangeDeclare::default()
-        }))?;
+        answer(
+            session
+                .plain
+                .exchange_declare_with(&ExchangeDeclare::new(self.exchange(), "fanout").durable()),
+        )?;
         for at in 0..self.model.queues.len() {
             if !self.model.queues[at].present {
                 self.declare(session, at)?;
@@ -250,11 +249,11 @@ impl Worker {
             3 => {
                 entry.into_iter().for_each(|entry| (entry.redelivered, entry.held) = (true, false));
                 self.model.expire(self.now_ms);
-                answer(delivery.reject(true))
+                answer(delivery.requeue())
             }
             _ => {
                 self.model.die(&name, serial, self.now_ms);
-                answer(delivery.reject(false))
+                answer(delivery.reject())
             }
         }
     }
@@ -335,7 +334,7 @@ impl Worker {
         let exchange = self.exchange();
         let queue = &mut self.model.queues[at];
         queue.binding_uncertain = true;
-        answer(session.plain.queue_unbind(&queue.name, &Binding::new(exchange, "")))?;
+        answer(session.plain.queue_unbind(&queue.name, &exchange, ""))?;
         (queue.binding_uncertain, queue.bound) = (false, false);
         Ok(())
     }

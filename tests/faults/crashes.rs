@@ -9,7 +9,7 @@ use super::*;
 fn on(machine: &Machine) -> Broker {
     let builder = Broker::builder().manual_clock(ManualClock::default());
     let broker = builder.open_on_machine(machine).unwrap();
-    let durable = QueueDeclare { queue: "q".into(), durable: true, ..QueueDeclare::default() };
+    let durable = QueueDeclare::new("q").durable();
     behind(&broker).queue_declare_with(&durable).unwrap();
     broker
 }

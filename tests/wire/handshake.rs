@@ -12,7 +12,7 @@ use crate::{frames, listening, wait_until};
 
 /// Limits with a handshake so short that tests can wait for it.
 fn hasty() -> Limits {
-    Limits { handshake_timeout_ms: 100, ..Limits::default() }
+    Limits::new().handshake_timeout_ms(100)
 }
 
 /// Reads until the broker closes the socket; garbage may well be answered by a reset.
@@ -133,7 +133,7 @@ fn early_failures_close_the_socket_without_a_word() {
 #[test]
 fn garbage_ends_the_connection_alone() {
     // Nobody who sends garbage answers connection.close.
-    let limits = Limits { close_timeout_ms: 50, ..Limits::default() };
+    let limits = Limits::new().close_timeout_ms(50);
     let (broker, address) = listening(limits);
     let mut bystander = Client::with_channel(address);
     let mut opening = Client::new(address);
@@ -185,7 +185,7 @@ fn header_octet_by_octet_does_not_prolong_the_handshake() {
 
 #[test]
 fn sockets_beyond_the_unfinished_handshakes_wait_their_turn() {
-    let limits = Limits { unfinished_handshakes_max: 2, ..Limits::default() };
+    let limits = Limits::new().unfinished_handshakes_max(2);
     let (_broker, address) = listening(limits);
     let mut first = Client::new(address);
     let mut second = Client::new(address);
@@ -214,7 +214,7 @@ fn sockets_beyond_the_unfinished_handshakes_wait_their_turn() {
 
 #[test]
 fn a_refused_client_does_not_hold_its_place_for_long() {
-    let limits = Limits { unfinished_handshakes_max: 1, ..hasty() };
+    let limits = hasty().unfinished_handshakes_max(1);
     let (_broker, address) = listening(limits);
     let mut stubborn = Client::new(address);
     stubborn.logged_in(frames::CAPABILITIES, 0);
@@ -226,7 +226,7 @@ fn a_refused_client_does_not_hold_its_place_for_long() {
 
 #[test]
 fn connections_beyond_the_limit_are_refused() {
-    let (broker, address) = listening(Limits { connections_max: 2, ..Limits::default() });
+    let (broker, address) = listening(Limits::new().connections_max(2));
     let refused = || {
         let mut client = Client::new(address);
         client.logged_in(frames::CAPABILITIES, 0);
@@ -250,7 +250,7 @@ fn connections_beyond_the_limit_are_refused() {
 #[test]
 fn the_connection_limit_holds_when_many_come_at_once() {
     const LIMIT: usize = 5;
-    let (broker, address) = listening(Limits { connections_max: LIMIT, ..Limits::default() });
+    let (broker, address) = listening(Limits::new().connections_max(LIMIT));
     let mut clients: Vec<Client> = (0..40).map(|_| Client::new(address)).collect();
     for client in &mut clients {
         client.logged_in(frames::CAPABILITIES, 0);

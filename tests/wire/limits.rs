@@ -8,7 +8,7 @@ use crate::{counts, frames, listening, ready, wait_until};
 
 #[test]
 fn channels_beyond_the_limit_end_the_connection() {
-    let (_broker, address) = listening(Limits { channel_max: 3, ..Limits::default() });
+    let (_broker, address) = listening(Limits::new().channel_max(3));
     let mut client = Client::with_channel(address).channel(2).channel(65_535);
     client.send(&frames::channel_open(4));
     assert_eq!(
@@ -72,7 +72,7 @@ fn soft_errors_for_ever() {
 
 #[test]
 fn a_frame_that_is_too_large_is_refused_before_it_is_there() {
-    let (_broker, address) = listening(Limits { frame_max: 4096, ..Limits::default() });
+    let (_broker, address) = listening(Limits::new().frame_max(4096));
     for size in [4097, 1 << 20, u32::MAX] {
         let mut client = Client::with_channel(address);
         let mut claim = vec![1, 0, 1];
@@ -86,7 +86,7 @@ fn a_frame_that_is_too_large_is_refused_before_it_is_there() {
 
 #[test]
 fn a_message_that_is_too_large_closes_the_channel_alone() {
-    let (broker, address) = listening(Limits { message_size_max: 1000, ..Limits::default() });
+    let (broker, address) = listening(Limits::new().message_size_max(1000));
     let mut client = Client::with_channel(address).channel(2);
     client.declare("q");
     for (size, body) in [(1001, 1001), (u64::MAX, 5000)] {

@@ -115,7 +115,7 @@ fn sockets_are_on_real_time_unless_the_program_wants_it_otherwise() {
     for on_manual in [false, true] {
         let builder = Broker::builder().manual_clock(ManualClock::default());
         let builder = if on_manual { builder.manual_clock_on_sockets() } else { builder };
-        let broker = builder.limits(Limits { heartbeat_s: 7, ..Limits::default() }).build();
+        let broker = builder.limits(Limits::new().heartbeat_s(7)).build();
         let address = broker.listen("127.0.0.1:0").unwrap();
         let mut client = Client::new(address).opened(frames::CAPABILITIES, 60).channel(1);
         client.declare("q");

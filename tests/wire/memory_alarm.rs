@@ -12,7 +12,7 @@ use crate::{frames, listening, ready, wait_until};
 const WATERMARK: usize = 200_000;
 
 fn short_of_memory() -> Limits {
-    Limits { memory_high_watermark_bytes: WATERMARK, ..Limits::default() }
+    Limits::new().memory_high_watermark_bytes(WATERMARK)
 }
 
 fn assert_blocked(client: &mut Client) {

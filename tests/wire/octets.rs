@@ -65,7 +65,7 @@ fn a_header_decides_where_a_message_goes() {
     let channel = connection.open_channel().unwrap();
     for (queue, name) in [("hit", NAME), ("miss", "caf\u{E9}"), ("other", "caf\u{EFE8}")] {
         channel.queue_declare(queue).unwrap();
-        let binding = Binding::new("amq.headers", "").with_arguments(headers(name));
+        let binding = Binding::new("amq.headers", "").arguments(headers(name));
         channel.queue_bind_with(queue, &binding).unwrap();
     }
     let mut client = Client::with_channel(address);

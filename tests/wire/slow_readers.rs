@@ -251,7 +251,7 @@ fn direct_replies_that_nobody_reads_are_bounded() {
 
 #[test]
 fn a_client_that_does_not_read_its_connection_close_is_dropped() {
-    let limits = Limits { close_timeout_ms: 100, ..Limits::default() };
+    let limits = Limits::new().close_timeout_ms(100);
     let (broker, address) = listening(limits);
     let mut publisher = Client::with_channel(address);
     filled(&mut publisher, "q", 2_000, 16 * 1024);

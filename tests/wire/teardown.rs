@@ -292,7 +292,7 @@ fn connections_come_and_go_while_others_publish() {
 fn a_connection_that_waits_for_the_disk_is_lost_with_the_broker() {
     let broker = Broker::builder().open_on_machine(&Machine::new()).unwrap();
     let channel = broker.connect().unwrap().open_channel().unwrap();
-    let durable = QueueDeclare { queue: "d".into(), durable: true, ..QueueDeclare::default() };
+    let durable = QueueDeclare::new("d").durable();
     channel.queue_declare_with(&durable).unwrap();
     channel.queue_declare("q").unwrap();
     let _consumer = channel.basic_consume("q").unwrap();

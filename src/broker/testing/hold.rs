@@ -72,7 +72,7 @@ impl Broker {
     /// broker.hold("/", "jobs")?;
     /// let consume = |tag: &str| {
     ///     let consumer_tag = tag.to_owned();
-    ///     let consume = Consume { queue: "jobs".into(), consumer_tag, ..Consume::default() };
+    ///     let consume = Consume::new("jobs").consumer_tag(consumer_tag);
     ///     channel.basic_consume_with(&consume)
     /// };
     /// let (one, two) = (consume("one")?, consume("two")?);

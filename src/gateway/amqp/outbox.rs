@@ -333,14 +333,14 @@ pub fn with_encoding(
     write: impl FnOnce(&leveret_protocol::Message<'_>),
 ) {
     let counted;
-    let mut properties = message.properties();
+    let mut properties = message.raw_properties().0;
     if let Some(count) = delivery_count {
         counted = crate::message::with_delivery_count(properties, count);
         properties = &counted;
     }
     write(&leveret_protocol::Message {
-        exchange: message.exchange(),
-        routing_key: message.routing_key(),
+        exchange: message.exchange_octets(),
+        routing_key: message.routing_key_octets(),
         properties,
         body: match message.shared_body() {
             Some(body) => BodyRef::Shared(body),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::insight::journal::event::{DropReason, Event, EventKind, UsedBinding, lossy};
+use crate::message::Message;
 use crate::message::deaths::DeathReason;
 
 /// Characters of a body that are shown.
@@ -15,8 +16,9 @@ impl fmt::Display for Event {
         }
         write!(f, "{}", self.kind)?;
         if let EventKind::Published { connection, user } = &self.kind {
-            let exchange = Exchange(&self.exchange()).to_string();
-            let key = self.routing_key();
+            let exchange = Exchange(self.exchange()).to_string();
+            let key = self.message.as_ref().map(Message::routing_key_octets).unwrap_or_default();
+            let key = lossy(key);
             write!(f, " to {exchange} with key '{key}' by {user} (connection {connection})")?;
         }
         if let Some(message) = &self.message {

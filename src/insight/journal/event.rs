@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
-use leveret_protocol::properties::RawProperties;
 use serde::{Serialize, Serializer};
 
 use crate::message::Message;
@@ -257,13 +256,13 @@ impl Serialize for DropReason {
 impl Event {
     /// Exchange that the message was published to, empty for the default exchange; of a dead
     /// letter, the dead-letter exchange.
-    pub fn exchange(&self) -> String {
-        self.message.as_ref().map_or_else(String::new, |message| lossy(message.exchange()))
+    pub fn exchange(&self) -> &str {
+        self.message.as_ref().map_or("", Message::exchange)
     }
 
-    /// Routing key of the message.
-    pub fn routing_key(&self) -> String {
-        self.message.as_ref().map_or_else(String::new, |message| lossy(message.routing_key()))
+    /// Routing key of the message; empty if that is not UTF-8.
+    pub fn routing_key(&self) -> &str {
+        self.message.as_ref().map_or("", Message::routing_key)
     }
 
     /// Body of the message; empty if the event is not about one.
@@ -278,14 +277,12 @@ impl Event {
 
     /// Properties of the message, parsed at each call.
     pub fn properties(&self) -> BasicProperties {
-        let raw = self.message.as_ref().map(Message::properties).unwrap_or_default();
-        RawProperties(raw).parse().unwrap_or_default()
+        self.message.as_ref().map(Message::properties).unwrap_or_default()
     }
 
     /// Headers of the message; empty if there are none.
     pub fn headers(&self) -> FieldTable {
-        let raw = self.message.as_ref().map(Message::properties).unwrap_or_default();
-        RawProperties(raw).headers().and_then(Result::ok).unwrap_or_default()
+        self.message.as_ref().map(Message::headers).unwrap_or_default()
     }
 
     /// The queue that the event is about, if there is one.

@@ -152,7 +152,7 @@ impl Events {
     pub fn with_key_like(self, pattern: impl Into<String>) -> Self {
         let pattern = pattern.into();
         self.with(format!("with a key like '{pattern}'"), move |event| {
-            let key = event.message.as_ref().map(|message| message.routing_key());
+            let key = event.message.as_ref().map(|message| message.routing_key_octets());
             key.is_some_and(|key| topic_matches(pattern.as_bytes(), key))
         })
     }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use leveret_protocol::properties::{Change, Changes, RawProperties};
+use leveret_protocol::properties::{Change, Changes};
 
 use crate::insight::journal::{DropReason, EventKind};
 use crate::message::deaths::{Death, DeathReason, Deaths};
-use crate::message::{Body, Message, Parts};
+use crate::message::{Message, Parts};
 use crate::persist;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::{DeadLetterTarget, Enqueued, Queue};
@@ -102,7 +102,7 @@ impl VirtualHost {
         target: &DeadLetterTarget,
     ) -> Option<Message> {
         let message = &letter.message;
-        let properties = RawProperties(message.properties());
+        let properties = message.raw_properties();
         let mut deaths = match message.deaths() {
             Some(deaths) => deaths.clone(),
             None => Deaths::routed_by(routing_keys(message)),
@@ -112,7 +112,7 @@ impl VirtualHost {
             reason: letter.reason,
             count: 1,
             first_at: self.now(),
-            exchange: message.exchange().into(),
+            exchange: message.exchange_octets().into(),
             routing_keys: Arc::clone(&deaths.routing_keys),
             original_expiration_ms: message.expiration_ms(),
         });
@@ -132,10 +132,7 @@ impl VirtualHost {
             routing_key: routing_keys.first()?,
             properties: &properties,
             expiration_ms: None,
-            body: match message.shared_body() {
-                Some(body) => Body::Shared(body.clone()),
-                None => Body::Borrowed(message.body()),
-            },
+            body: message.body_to_share(),
         };
         Some(Message::with_deaths(parts, Some(Box::new(deaths)), &mut Vec::new()))
     }
@@ -143,8 +140,8 @@ impl VirtualHost {
 
 /// The routing key of a message that never died, and those in its header `CC`.
 fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
-    let mut keys = vec![message.routing_key().to_vec()];
-    if let Some(Ok(headers)) = RawProperties(message.properties()).headers() {
+    let mut keys = vec![message.routing_key_octets().to_vec()];
+    if let Some(Ok(headers)) = message.raw_properties().headers() {
         keys.extend(sender_selected_keys(&headers).unwrap_or_default());
     }
     keys

@@ -96,10 +96,9 @@ impl VirtualHost {
         for kept in kept {
             let goes_along = run.route.repeatable
                 && kept.has_one_key()
-                && run
-                    .messages
-                    .first()
-                    .is_some_and(|first| first.routing_key() == kept.message().routing_key());
+                && run.messages.first().is_some_and(|first| {
+                    first.routing_key_octets() == kept.message().routing_key_octets()
+                });
             if !goes_along {
                 self.enqueue_run(&mut run, effects);
                 run.route = self.route_kept(exchange, &kept, pass);

@@ -3,10 +3,10 @@
 use std::num::NonZeroU64;
 
 use amq_protocol::types::FieldTable;
-use leveret_protocol::properties::{Change, Changes, RawProperties};
+use leveret_protocol::properties::{Change, Changes};
 
 use crate::exchange::negate_delay;
-use crate::message::{Body, Message, Parts};
+use crate::message::{Message, Parts};
 
 /// What keeping a message costs besides the message, in octets: its place.
 const PLACE_BYTES: usize = 32;
@@ -27,7 +27,7 @@ struct Keys(Vec<Vec<u8>>);
 impl Kept {
     /// Keeps a message that is routed by these keys.
     pub fn new(message: Message, routing_keys: &[&[u8]]) -> Self {
-        let own = matches!(routing_keys, [key] if *key == message.routing_key());
+        let own = matches!(routing_keys, [key] if *key == message.routing_key_octets());
         let keys = || Box::new(Keys(routing_keys.iter().map(|key| key.to_vec()).collect()));
         Self { keys: (!own).then(keys), message, stored: None }
     }
@@ -72,7 +72,7 @@ impl Kept {
     pub fn routing_keys(&self) -> Vec<&[u8]> {
         match &self.keys {
             Some(keys) => keys.0.iter().map(Vec::as_slice).collect(),
-            None => vec![self.message.routing_key()],
+            None => vec![self.message.routing_key_octets()],
         }
     }
 
@@ -92,21 +92,18 @@ impl Kept {
 
 /// The message as its receivers get it after a delay: the header `x-delay` is negative.
 pub fn after_delay(message: &Message, headers: &FieldTable) -> Message {
-    let properties = RawProperties(message.properties());
+    let properties = message.raw_properties();
     // The message's own octets, not the headers that it was published with: `BCC` is gone.
     let Some(raw) = properties.raw_headers() else { return message.clone() };
     let headers = negate_delay(raw, headers);
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     let Ok(properties) = properties.with(&changes) else { return message.clone() };
     let parts = Parts {
-        exchange: message.exchange(),
-        routing_key: message.routing_key(),
+        exchange: message.exchange_octets(),
+        routing_key: message.routing_key_octets(),
         properties: &properties,
         expiration_ms: message.expiration_ms(),
-        body: match message.shared_body() {
-            Some(body) => Body::Shared(body.clone()),
-            None => Body::Borrowed(message.body()),
-        },
+        body: message.body_to_share(),
     };
     let deaths = message.deaths().map(|deaths| Box::new(deaths.clone()));
     Message::with_deaths(parts, deaths, &mut Vec::new())

@@ -63,7 +63,7 @@ pub(in crate::vhost) struct Subject<'a> {
 
 impl Subject<'_> {
     fn properties(&self) -> RawProperties<'_> {
-        RawProperties(self.message.properties())
+        self.message.raw_properties()
     }
 
     /// The headers; `parsed` remembers them.

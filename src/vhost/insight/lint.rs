@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
-use leveret_protocol::properties::RawProperties;
 
 use crate::base::field_value::get;
 use crate::error::{Resource, Result};
@@ -96,14 +95,14 @@ impl VirtualHost {
         route: &Route,
     ) -> Result<()> {
         let Some(lints) = self.lints() else { return Ok(()) };
-        let key = String::from_utf8_lossy(message.routing_key());
+        let key = String::from_utf8_lossy(message.routing_key_octets());
         let is_reply = || exchange.is_default() && self.reply_target(key.as_bytes()).is_some();
         if route.queues.is_empty() && !route.taken && route.deferred.is_none() && !is_reply() {
             let subject = exchange.resource().to_string();
             let text = format!("no queue gets a message with key '{key}'");
             lints.report(LintKind::NothingBound, subject, &key, text)?;
         }
-        let priority = RawProperties(message.properties()).priority();
+        let priority = message.raw_properties().priority();
         for queue in &route.queues {
             let attributes = queue.attributes();
             let (arguments, subject) = (&attributes.arguments, || queue.resource().to_string());

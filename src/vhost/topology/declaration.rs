@@ -6,7 +6,8 @@ use crate::base::field_value::FieldValue;
 use crate::names::QueueName;
 
 /// What is asked of queue.declare.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct QueueDeclare {
     /// Name; empty asks the broker for one.
     pub queue: String,
@@ -26,6 +27,13 @@ impl QueueDeclare {
     /// A queue of this name with no attributes; empty asks the broker for a name.
     pub fn new(queue: impl Into<String>) -> Self {
         Self { queue: queue.into(), ..Self::default() }
+    }
+
+    /// It is not created: declaring it only tells about it, or fails with 404.
+    #[must_use]
+    pub fn passive(mut self) -> Self {
+        self.passive = true;
+        self
     }
 
     /// It survives a restart of the broker.
@@ -78,6 +86,13 @@ impl QueueDeclare {
         self
     }
 
+    /// All arguments at once.
+    #[must_use]
+    pub fn arguments(mut self, arguments: FieldTable) -> Self {
+        self.arguments = arguments;
+        self
+    }
+
     /// An exclusive queue is never durable: it ends with its connection.
     pub(in crate::vhost) fn is_durable(&self) -> bool {
         self.durable && !self.exclusive
@@ -86,6 +101,7 @@ impl QueueDeclare {
 
 /// The reply to queue.declare.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QueueDeclareOk {
     /// Name, that of the broker's choice if none was given.
     pub queue: QueueName,
@@ -96,7 +112,8 @@ pub struct QueueDeclareOk {
 }
 
 /// What is asked of exchange.declare.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ExchangeDeclare {
     /// Name.
     pub exchange: String,
@@ -118,6 +135,13 @@ impl ExchangeDeclare {
     /// An exchange of this name and type with no attributes.
     pub fn new(exchange: impl Into<String>, kind: impl Into<String>) -> Self {
         Self { exchange: exchange.into(), kind: kind.into(), ..Self::default() }
+    }
+
+    /// It is not created: declaring it only tells about it, or fails with 404.
+    #[must_use]
+    pub fn passive(mut self) -> Self {
+        self.passive = true;
+        self
     }
 
     /// It survives a restart of the broker.
@@ -148,6 +172,13 @@ impl ExchangeDeclare {
     #[must_use]
     pub fn argument(mut self, name: impl Into<ShortString>, value: impl Into<FieldValue>) -> Self {
         self.arguments.insert(name.into(), value.into().into());
+        self
+    }
+
+    /// All arguments at once.
+    #[must_use]
+    pub fn arguments(mut self, arguments: FieldTable) -> Self {
+        self.arguments = arguments;
         self
     }
 }

@@ -11,7 +11,7 @@ use crate::base::field_value::{get, string, type_name};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
 use crate::insight::journal::EventKind;
-use crate::names::{ExchangeName, QueueName, random_name};
+use crate::names::{ExchangeName, QueueName, RESERVED_PREFIX, random_name};
 use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
@@ -21,9 +21,6 @@ use crate::vhost::flow::reply_to;
 use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 use crate::vhost::topology::equivalence;
 use crate::vhost::topology::exchange::ExchangeAttributes;
-
-/// Names that start with it are the broker's.
-const RESERVED_PREFIX: &str = "amq.";
 
 impl VirtualHost {
     /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.

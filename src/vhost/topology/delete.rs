@@ -8,7 +8,7 @@ use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::EventKind;
-use crate::names::ExchangeName;
+use crate::names::{ExchangeName, RESERVED_PREFIX};
 use crate::queue::effects::Effects;
 use crate::queue::{Counts, Queue};
 use crate::vhost::topology::declare::without_line_ends;
@@ -110,7 +110,7 @@ impl VirtualHost {
         if name.is_empty() {
             return Err(Error::DefaultExchange);
         }
-        if name.starts_with("amq.") {
+        if name.starts_with(RESERVED_PREFIX) {
             let exchange = Resource::exchange(&ExchangeName::from(name), &self.name);
             return Err(Error::SystemExchange(exchange));
         }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Routes, Shared};
 use super::filter::Filter;
 use super::input::{Answer, Body, Parameters, Refusal};
-use super::message::Described;
+use super::message;
 use leveret::journal::{Event, Events};
 
 pub fn routes() -> Routes {
@@ -44,13 +44,7 @@ async fn clear(State(control): Shared) -> StatusCode {
 fn describe(event: &Event, events: &Events) -> Value {
     let mut answer = Map::new();
     if let Some(message) = &event.message {
-        let described = Described {
-            exchange: event.exchange(),
-            routing_key: event.routing_key(),
-            properties: &event.properties(),
-            body: message.body(),
-        };
-        described.put_into(&mut answer);
+        message::describe(message, &mut answer);
     }
     // A kind is an object; what it names itself counts.
     if let Ok(Value::Object(kind)) = serde_json::to_value(&event.kind) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::input::{Answer, Refusal};
+use leveret::Message;
 use leveret::definitions::JsonObject;
 use leveret::definitions::arguments::{from_field_table, to_field_table};
 
@@ -125,28 +126,19 @@ pub fn body(text: Option<String>, base64: Option<&str>) -> Answer<Option<Bytes>>
     }
 }
 
-/// What a message is described from.
-pub struct Described<'a> {
-    pub exchange: String,
-    pub routing_key: String,
-    pub properties: &'a BasicProperties,
-    pub body: &'a [u8],
-}
-
-impl Described<'_> {
-    /// Puts the message into an answer. The body is there as text if it is one, else in base64.
-    pub fn put_into(self, answer: &mut Map<String, Value>) {
-        let mut put = |name: &str, value: Value| answer.insert(name.to_owned(), value);
-        put("exchange", self.exchange.into());
-        put("routing_key", self.routing_key.into());
-        // What holds nothing but texts and numbers has a value.
-        let properties = serde_json::to_value(Properties::from(self.properties));
-        put("properties", properties.unwrap_or_default());
-        let headers = self.properties.headers().as_ref().map(from_field_table);
-        put("headers", headers.unwrap_or_default().into());
-        match std::str::from_utf8(self.body) {
-            Ok(text) => put("body", text.into()),
-            Err(_) => put("body_base64", STANDARD.encode(self.body).into()),
-        };
-    }
+/// Puts a message into an answer. The body is there as text if it is one, else in base64; octets
+/// of the routing key that are no text are replaced.
+pub fn describe(message: &Message, answer: &mut Map<String, Value>) {
+    let mut put = |name: &str, value: Value| answer.insert(name.to_owned(), value);
+    put("exchange", message.exchange().into());
+    put("routing_key", String::from_utf8_lossy(message.routing_key_octets()).into());
+    // What holds nothing but texts and numbers has a value.
+    let properties = message.properties();
+    put("properties", serde_json::to_value(Properties::from(&properties)).unwrap_or_default());
+    let headers = properties.headers().as_ref().map(from_field_table);
+    put("headers", headers.unwrap_or_default().into());
+    match std::str::from_utf8(message.body()) {
+        Ok(text) => put("body", text.into()),
+        Err(_) => put("body_base64", STANDARD.encode(message.body()).into()),
+    };
 }

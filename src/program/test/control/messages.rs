@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::call::{Routes, Shared};
 use super::input::{Answer, Parameters};
-use super::message::Described;
+use super::message;
 use leveret::QueuedMessage;
 use leveret::UnackedMessage;
 
@@ -51,13 +51,7 @@ async fn unacked(
 
 fn queued(message: &QueuedMessage) -> Map<String, Value> {
     let mut answer = Map::new();
-    let described = Described {
-        exchange: message.exchange(),
-        routing_key: message.routing_key(),
-        properties: &message.properties(),
-        body: message.body(),
-    };
-    described.put_into(&mut answer);
+    message::describe(message, &mut answer);
     answer.insert("redelivered".into(), message.redelivered().into());
     answer.insert("delivery_count".into(), message.delivery_count().into());
     let expires_at_ms = message.expires_at().map(|at| at.as_millis());
