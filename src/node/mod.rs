@@ -10,6 +10,7 @@ pub(crate) mod status;
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 
 use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     pub connections: Arc<Connections>,
     pub disk_alarm: DiskAlarm,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
+    /// Held while one of them is added: it is recorded first.
+    adding: Mutex<()>,
     power: OnceLock<Power>,
 }
 
@@ -60,6 +63,7 @@ impl Node {
             default_virtual_host: default_virtual_host.clone(),
             disk_alarm: DiskAlarm::default(),
             virtual_hosts: DashMap::with_shard_amount(4),
+            adding: Mutex::default(),
             power: OnceLock::new(),
         });
         node.add_virtual_host(default_virtual_host);
@@ -118,13 +122,16 @@ impl Node {
     }
 
     pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
-        let host = self.virtual_hosts.entry(name.clone()).or_insert_with(|| {
-            if let Some(store) = &self.shared.persistence {
-                store.put_virtual_host(name.as_str());
-            }
-            VirtualHost::new(name, self.shared.clone())
-        });
-        Arc::clone(&host)
+        let _adding = self.adding.lock();
+        if let Some(host) = self.virtual_host(name.as_str()) {
+            return host;
+        }
+        if let Some(store) = &self.shared.persistence {
+            store.put_virtual_host(name.as_str());
+        }
+        let host = VirtualHost::new(name.clone(), self.shared.clone());
+        self.virtual_hosts.insert(name, Arc::clone(&host));
+        host
     }
 
     /// The store, if there is one.

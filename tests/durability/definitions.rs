@@ -1,9 +1,12 @@
 //! Virtual hosts, exchanges, queues, bindings, policies and users over a restart.
 
+use std::thread;
+use std::time::Duration;
+
 use leveret::access::{PasswordHash, Permissions};
 use leveret::definitions::Definitions;
 use leveret::vhost::Policy;
-use leveret::{AMQPValue, Binding, ExchangeDeclare, OpenError, Publish};
+use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, Machine, OpenError, Publish};
 
 use crate::support::*;
 
@@ -134,4 +137,40 @@ fn a_directory_is_for_one_broker_at_a_time() {
     assert!(error.to_string().contains("is in use by another process"), "{error}");
     drop(broker);
     directory.open();
+}
+
+#[test]
+fn policies_that_many_threads_set_at_once_are_the_same_after_a_restart() {
+    const ROUNDS: usize = 500;
+    let machine = Machine::new();
+    let open = || Broker::builder().open_on_machine(&machine).unwrap();
+    // How many messages the queue takes.
+    let limit = |broker: &Broker| {
+        let channel = channel(broker);
+        channel.queue_purge("q").unwrap();
+        for _ in 0..30 {
+            channel.basic_publish(Publish::to_queue("q").body("m")).unwrap();
+        }
+        channel.queue_purge("q").unwrap()
+    };
+    channel(&open()).queue_declare_with(&durable("q")).unwrap();
+    for round in 0..ROUNDS {
+        let broker = open();
+        let host = broker.virtual_host("/").unwrap();
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let host = &host;
+                scope.spawn(move || {
+                    for change in 1..=3 {
+                        let value = AMQPValue::LongInt(thread * 3 + change);
+                        host.set_policy("p", Policy::new("").with("max-length", value)).unwrap();
+                    }
+                });
+            }
+        });
+        let before = limit(&broker);
+        broker.close("", Duration::ZERO);
+        drop((host, broker));
+        assert_eq!(limit(&open()), before, "round {round}");
+    }
 }

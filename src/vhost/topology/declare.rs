@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
-use dashmap::Entry;
-
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{get, string, type_name};
@@ -21,6 +18,7 @@ use crate::vhost::flow::reply_to;
 use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 use crate::vhost::topology::equivalence;
 use crate::vhost::topology::exchange::ExchangeAttributes;
+use amq_protocol::types::FieldTable;
 
 impl VirtualHost {
     /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.
@@ -89,26 +87,18 @@ impl VirtualHost {
         let (host, now) = (self.name.clone(), self.now());
         let queue = Queue::new(name.clone(), host, attributes, storage, now);
         let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
-        // Its record is made in the order in which queues of this name come and go.
-        let topology = queue.is_recorded().then(|| self.topology.lock());
-        match self.queues.entry(name.clone()) {
+        let topology = self.topology.lock();
+        if let Some(existing) = self.find_queue(name.as_str()) {
             // Somebody else was faster.
-            Entry::Occupied(existing) => {
-                let queue = Arc::clone(existing.get());
-                drop(existing);
-                let owner = declare.exclusive.then_some(actor.connection);
-                equivalence::check_queue(&queue, declare, owner)?;
-                return Ok(queue);
-            }
-            // Somebody may delete it at once: it was declared all the same.
-            Entry::Vacant(place) => {
-                self.record_queue(&queue, effects)?;
-                self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
-                drop(place.insert(Arc::clone(&queue)));
-            }
+            let owner = declare.exclusive.then_some(actor.connection);
+            equivalence::check_queue(&existing, declare, owner)?;
+            return Ok(existing);
         }
-        drop(topology);
+        self.record_queue(&queue, effects)?;
+        self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
+        self.queues.insert(name.clone(), Arc::clone(&queue));
         self.apply_policies_to_new_queue(&queue, effects);
+        drop(topology);
         self.changed();
         if declare.exclusive {
             actor.own(name.clone(), |name| self.find_queue(name.as_str()).is_some());

@@ -174,6 +174,10 @@ fn best(policies: &BTreeMap<String, Parsed>, covers: impl Fn(&Parsed) -> bool) -
 }
 
 impl Policies {
+    fn of_kind(&mut self, is_operator: bool) -> &mut BTreeMap<String, Parsed> {
+        if is_operator { &mut self.operator } else { &mut self.user }
+    }
+
     /// All of them: whether it is an operator policy, its name, and what it was set to.
     pub(in crate::vhost) fn list(&self) -> Vec<(bool, String, Policy)> {
         let of = |kind: &BTreeMap<String, Parsed>, is_operator| {
@@ -283,18 +287,14 @@ impl VirtualHost {
         if self.denies_deprecated() {
             policy.check_deprecated()?;
         }
-        self.insert_policy(false, name, &policy)?;
-        self.record_policy(false, name, Some(&policy));
-        self.apply_policies();
+        let parsed = policy.parse()?;
+        self.change_policy(false, name, Some(parsed));
         Ok(())
     }
 
     /// Removes a policy; tells whether there was one.
     pub fn remove_policy(self: &Arc<Self>, name: &str) -> bool {
-        let removed = self.policies.write().user.remove(name).is_some();
-        self.record_policy(false, name, None);
-        self.apply_policies();
-        removed
+        self.change_policy(false, name, None)
     }
 
     /// Sets an operator policy: limits that no other policy and no argument exceeds
@@ -308,18 +308,14 @@ impl VirtualHost {
         policy: Policy,
     ) -> Result<(), PolicyError> {
         policy.check_keys(|key| OPERATOR_KEYS.contains(&key))?;
-        self.insert_policy(true, name, &policy)?;
-        self.record_policy(true, name, Some(&policy));
-        self.apply_policies();
+        let parsed = policy.parse()?;
+        self.change_policy(true, name, Some(parsed));
         Ok(())
     }
 
     /// Removes an operator policy; tells whether there was one.
     pub fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
-        let removed = self.policies.write().operator.remove(name).is_some();
-        self.record_policy(true, name, None);
-        self.apply_policies();
-        removed
+        self.change_policy(true, name, None)
     }
 
     /// Sets a policy without applying it yet.
@@ -330,16 +326,29 @@ impl VirtualHost {
         policy: &Policy,
     ) -> Result<(), PolicyError> {
         let parsed = policy.parse()?;
-        let mut policies = self.policies.write();
-        let kind = if is_operator { &mut policies.operator } else { &mut policies.user };
-        kind.insert(name.into(), parsed);
+        self.policies.write().of_kind(is_operator).insert(name.into(), parsed);
         Ok(())
     }
 
-    fn apply_policies(self: &Arc<Self>) {
+    /// Sets or removes a policy, records that, and applies what is in force then; tells whether
+    /// there was one. All with the lock on changes: of several threads the last one here is the
+    /// last one in the records, too, and what is declared meanwhile has the same policies.
+    fn change_policy(
+        self: &Arc<Self>,
+        is_operator: bool,
+        name: &str,
+        parsed: Option<Parsed>,
+    ) -> bool {
         let mut effects = Effects::new();
-        // With the lock on changes, so that what is declared meanwhile has the same policies.
         let topology = self.topology.lock();
+        self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
+        let mut policies = self.policies.write();
+        let kind = policies.of_kind(is_operator);
+        let before = match parsed {
+            Some(parsed) => kind.insert(name.into(), parsed),
+            None => kind.remove(name),
+        };
+        drop(policies);
         for queue in self.queues() {
             self.apply_policies_to_queue(&queue, &mut effects);
         }
@@ -349,6 +358,7 @@ impl VirtualHost {
         self.changed();
         drop(topology);
         self.run(&mut effects);
+        before.is_some()
     }
 
     fn apply_policies_to_queue(&self, queue: &Arc<Queue>, effects: &mut Effects) {
@@ -358,13 +368,12 @@ impl VirtualHost {
         queue.set_policies(&layers.iter().collect::<Vec<_>>(), self.now(), effects);
     }
 
-    /// A queue was declared: policies apply to it as well.
+    /// A queue is declared, with the lock on changes: policies apply to it as well.
     pub(in crate::vhost) fn apply_policies_to_new_queue(
         &self,
         queue: &Arc<Queue>,
         effects: &mut Effects,
     ) {
-        let _topology = self.topology.lock();
         if !self.policies.read().is_empty() {
             self.apply_policies_to_queue(queue, effects);
         }

@@ -96,9 +96,11 @@ impl VirtualHost {
             |sequence| contents.history(sequence),
             contents.redelivered_below(),
         );
+        let topology = self.topology.lock();
         self.queues.insert(name, Arc::clone(&queue));
         // First of all, since they may say where dead letters go.
         self.apply_policies_to_new_queue(&queue, effects);
+        drop(topology);
         self.page_in(&queue, effects);
         if queue.keeps_keys() {
             // Whether a message is a duplicate is told by those that are there.
