@@ -370,6 +370,49 @@ fn modulus_hash_spreads_evenly() {
     }
 }
 
+/// A super stream with partitions 0, 1 and 2, of a type of exchange.
+fn super_stream(kind: ExchangeType) -> Router<usize> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-super-stream".into(), AMQPValue::Boolean(true));
+    let mut router = Router::new(kind, &arguments).unwrap();
+    for partition in 0..3_usize {
+        let key = partition.to_string();
+        router.bind(partition, key.as_bytes(), &FieldTable::default()).unwrap();
+    }
+    router
+}
+
+/// `hello1` leads to partition 1, and `1` itself to partition 0 where it is hashed.
+#[test]
+fn super_streams_spread_keys_as_stream_clients_do() {
+    let to = |router: &Router<usize>, key: &str| sorted(router, &Routing::by_key(key.as_bytes()));
+    let (direct, hashed) =
+        (super_stream(ExchangeType::Direct), super_stream(ExchangeType::SuperStream));
+    assert_eq!((to(&direct, "hello1"), to(&hashed, "hello1")), (vec![1], vec![1]));
+    assert_eq!(to(&direct, "1"), [1]);
+    let mut exactly = Vec::new();
+    direct.route_exactly(&Routing::by_key(b"hello1"), &mut exactly);
+    assert!(exactly.is_empty());
+    direct.route_exactly(&Routing::by_key(b"2"), &mut exactly);
+    hashed.route_exactly(&Routing::by_key(b"hello1"), &mut exactly);
+    assert_eq!(exactly, [2, 1]);
+    for count in spread(&hashed, 3, 15_000) {
+        assert!(count.abs_diff(5000) < 250, "{count} instead of 5000");
+    }
+}
+
+#[test]
+fn partitions_are_bound_by_numbers() {
+    let mut hashed = super_stream(ExchangeType::SuperStream);
+    let refused = hashed.bind(3, b"three", &FieldTable::default()).unwrap_err();
+    let text = "The binding key must be an integer: <<\"three\">>";
+    assert_eq!(refused.to_string(), text);
+    // One partition less, and keys move; one that has no number is not found.
+    assert!(hashed.unbind(&0, b"0", &FieldTable::default()));
+    let all: Vec<_> = (0..50).map(|n| sorted(&hashed, &Routing::by_key(&[n]))).collect();
+    assert!(all.contains(&vec![1]) && all.contains(&vec![]) && !all.contains(&vec![2]));
+}
+
 #[test]
 fn consistent_hash_of_headers_and_properties() {
     let router = |argument: &str, value: &str| {

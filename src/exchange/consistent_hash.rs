@@ -148,17 +148,20 @@ fn string_argument(
     }
 }
 
-/// Reads a weight: digits with an optional sign, of any length, as Erlang reads integers. One
-/// beyond 64 bits is as good as the largest within.
-fn parse_weight(key: &[u8]) -> Result<u64, BindError> {
-    let (negative, digits) = match key {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(BindError::WeightNotAnInteger(erlang_term::binary(key)));
+/// Whether a binding key is digits with an optional sign, of any length, as Erlang reads integers.
+pub(super) fn check_integer(key: &[u8]) -> Result<(), BindError> {
+    let digits = key.strip_prefix(b"+").or(key.strip_prefix(b"-")).unwrap_or(key);
+    match !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        true => Ok(()),
+        false => Err(BindError::WeightNotAnInteger(erlang_term::binary(key))),
     }
+}
+
+/// Reads a weight. One beyond 64 bits is as good as the largest within.
+fn parse_weight(key: &[u8]) -> Result<u64, BindError> {
+    check_integer(key)?;
+    let negative = key.starts_with(b"-");
+    let digits = key.strip_prefix(b"+").or(key.strip_prefix(b"-")).unwrap_or(key);
     let value = digits.iter().fold(0_u64, |value, digit| {
         value.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });

@@ -31,6 +31,11 @@ impl<D: Clone + Eq + Hash> Direct<D> {
         }
     }
 
+    /// Whether there is a binding with that key.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     pub(super) fn route(&self, message: &Routing<'_>, out: &mut Collector<'_, D>) {
         if let Some(destinations) = self.by_key.get(message.routing_key) {
             destinations.collect(out);

@@ -74,8 +74,8 @@ pub enum BindError {
         /// The value as RabbitMQ prints it.
         value: String,
     },
-    /// The binding key of an `x-consistent-hash` exchange is no integer, here as RabbitMQ prints
-    /// it.
+    /// The binding key of an `x-consistent-hash` or `x-super-stream` exchange is no integer, here
+    /// as RabbitMQ prints it.
     #[error("The binding key must be an integer: {0}")]
     WeightNotAnInteger(String),
     /// The weight is zero or negative.

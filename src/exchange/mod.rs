@@ -29,6 +29,7 @@ pub(crate) mod near;
 mod random;
 mod router;
 mod stable_hash;
+mod super_stream;
 mod topic;
 
 use std::fmt;
@@ -65,6 +66,9 @@ pub enum ExchangeType {
     /// `x-modulus-hash` (extension): one destination, by the hash of the routing key modulo the
     /// number of destinations.
     ModulusHash,
+    /// `x-super-stream` (extension): one destination, by the hash of the routing key that stream
+    /// clients use; binding keys are the numbers of partitions.
+    SuperStream,
     /// `x-delayed-message` (extension): keeps messages for the time in their header `x-delay`,
     /// then routes them as the type in the argument `x-delayed-type`.
     DelayedMessage,
@@ -76,7 +80,7 @@ pub enum ExchangeType {
 
 impl ExchangeType {
     /// Every type, the standard ones first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -85,6 +89,7 @@ impl ExchangeType {
         Self::LocalRandom,
         Self::ConsistentHash,
         Self::ModulusHash,
+        Self::SuperStream,
         Self::DelayedMessage,
         Self::RecentHistory,
         Self::MessageDeduplication,
@@ -106,6 +111,7 @@ impl ExchangeType {
             Self::LocalRandom => "x-local-random",
             Self::ConsistentHash => "x-consistent-hash",
             Self::ModulusHash => "x-modulus-hash",
+            Self::SuperStream => "x-super-stream",
             Self::DelayedMessage => "x-delayed-message",
             Self::RecentHistory => "x-recent-history",
             Self::MessageDeduplication => "x-message-deduplication",

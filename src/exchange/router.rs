@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::binding::{Binding, BindingKey, BindingSet};
 use super::consistent_hash::ConsistentHash;
@@ -15,6 +15,7 @@ use super::headers::Headers;
 use super::history;
 use super::modulus_hash::ModulusHash;
 use super::random::Random;
+use super::super_stream::SuperStream;
 use super::topic::Topic;
 use super::{BindError, ExchangeArgumentError, ExchangeType, Routing};
 
@@ -39,13 +40,15 @@ enum Table<D> {
     Random(Random<D>),
     ConsistentHash(ConsistentHash<D>),
     ModulusHash(ModulusHash<D>),
+    SuperStream(SuperStream<D>),
 }
 
 impl<D: Clone + Eq + Hash> Router<D> {
     /// An exchange without bindings.
     ///
-    /// `arguments` are those of `exchange.declare`; only the extensions look at any, such as
-    /// `hash-header`, `x-delayed-type`, `x-recent-history-length` and `x-cache-size`.
+    /// `arguments` are those of `exchange.declare`; `direct` looks at `x-super-stream`, and the
+    /// extensions at theirs, such as `hash-header`, `x-delayed-type`, `x-recent-history-length` and
+    /// `x-cache-size`.
     ///
     /// # Errors
     ///
@@ -56,6 +59,9 @@ impl<D: Clone + Eq + Hash> Router<D> {
             other => other,
         };
         let table = match kind {
+            ExchangeType::Direct if is_super_stream(arguments) => {
+                Table::SuperStream(SuperStream::new(true))
+            }
             ExchangeType::Direct => Table::Direct(Direct::new()),
             ExchangeType::Fanout => Table::Fanout(Fanout::new()),
             ExchangeType::Topic => Table::Topic(Topic::new()),
@@ -64,6 +70,7 @@ impl<D: Clone + Eq + Hash> Router<D> {
             ExchangeType::LocalRandom => Table::Random(Random::new(true)),
             ExchangeType::ConsistentHash => Table::ConsistentHash(ConsistentHash::new(arguments)?),
             ExchangeType::ModulusHash => Table::ModulusHash(ModulusHash::new()),
+            ExchangeType::SuperStream => Table::SuperStream(SuperStream::new(false)),
             ExchangeType::RecentHistory => {
                 history::length(arguments)?;
                 Table::Fanout(Fanout::new())
@@ -106,6 +113,7 @@ impl<D: Clone + Eq + Hash> Router<D> {
             Table::Random(table) => table.add(&destination, &binding)?,
             Table::ConsistentHash(table) => table.add(&destination, &binding)?,
             Table::ModulusHash(table) => table.add(&destination),
+            Table::SuperStream(table) => table.add(&destination, &binding)?,
         }
         self.bindings.insert(destination, binding);
         Ok(true)
@@ -149,6 +157,16 @@ impl<D: Clone + Eq + Hash> Router<D> {
             Table::Random(table) => table.route(message, &mut out),
             Table::ConsistentHash(table) => table.route(message, &mut out),
             Table::ModulusHash(table) => table.route(message, &mut out),
+            Table::SuperStream(table) => table.route(message, &mut out),
+        }
+    }
+
+    /// As [`route`](Self::route), but that a super stream of type `direct` does not hash what no
+    /// binding key equals: what stream clients are told, who hash by themselves.
+    pub fn route_exactly(&self, message: &Routing<'_>, out: &mut Vec<D>) {
+        match &self.table {
+            Table::SuperStream(table) => table.route_exactly(message, &mut Collector::new(out)),
+            _ => self.route(message, out),
         }
     }
 
@@ -196,6 +214,12 @@ impl<D: Clone + Eq + Hash> Table<D> {
             Self::Random(table) => table.remove(destination),
             Self::ConsistentHash(table) => table.remove(destination, binding),
             Self::ModulusHash(table) => table.remove(destination),
+            Self::SuperStream(table) => table.remove(destination, binding),
         }
     }
+}
+
+/// Whether an exchange with these arguments is that of a super stream, whose keys may be hashed.
+fn is_super_stream(arguments: &FieldTable) -> bool {
+    arguments.inner().get("x-super-stream") == Some(&AMQPValue::Boolean(true))
 }

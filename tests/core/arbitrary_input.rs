@@ -87,6 +87,7 @@ const KINDS: &[&str] = &[
     "headers",
     "x-consistent-hash",
     "x-modulus-hash",
+    "x-super-stream",
     "x-random",
     "x-local-random",
     "x-delayed-message",
