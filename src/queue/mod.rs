@@ -154,11 +154,27 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        let settings = self.settings_with(policies);
+        self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
+    }
+
+    /// The same when they have changed: see [`State::change_settings`].
+    pub fn change_policies(
+        self: &Arc<Self>,
+        policies: &[&QueueArguments],
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let settings = self.settings_with(policies);
+        self.apply(now, effects, |state, effects| state.change_settings(settings, now, effects));
+    }
+
+    fn settings_with(&self, policies: &[&QueueArguments]) -> Settings {
         let arguments = &self.attributes.arguments;
         *self.dead_letter_target.write() = dead_letter_target(arguments, policies);
         let settings = Settings::new(arguments, policies);
         self.message_ttl_ms.store(settings.message_ttl_ms.unwrap_or(NO_TTL), Ordering::Relaxed);
-        self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
+        settings
     }
 
     /// Holds the queue, or releases it: while it is held it takes publishes and gives nothing

@@ -30,6 +30,34 @@ fn a_shorter_length_drops_at_once_and_is_lifted_with_the_policy() {
 }
 
 #[test]
+fn a_classic_queue_is_cut_before_it_refuses_and_a_quorum_queue_refuses_alone() {
+    let world = World::new();
+    world.declare("classic");
+    world.channel.queue_declare_with(&quorum_queue("quorum", [])).unwrap();
+    let refusing = [("x-overflow", string("reject-publish"))];
+    world.declare_with("refusing", refusing.clone());
+    let queues = ["classic", "quorum", "refusing"];
+    for queue in queues {
+        world.publish(queue, ["1", "2", "3", "4"]);
+    }
+    let policy = Policy::new("").with("max-length", int(2));
+    let policy = policy.with("overflow", string("reject-publish"));
+    host(&world).set_policy("short", policy.clone()).unwrap();
+    assert_eq!(queues.map(|queue| world.ready(queue)), [2, 4, 4]);
+    for queue in queues {
+        world.publish(queue, ["5"]);
+    }
+    assert_eq!(world.drain("classic"), ["3", "4"]);
+    // It refuses by now, and is not cut again.
+    host(&world).set_policy("short", policy.with("max-length", int(9))).unwrap();
+    world.publish("classic", ["6", "7"]);
+    let shorter = Policy::new("").with("max-length", int(1));
+    let shorter = shorter.with("overflow", string("reject-publish"));
+    host(&world).set_policy("short", shorter).unwrap();
+    assert_eq!(world.drain("classic"), ["6", "7"]);
+}
+
+#[test]
 fn policies_apply_to_queues_that_are_declared_later() {
     let world = World::new();
     host(&world).set_policy("short", Policy::new("q").with("max-length", int(1))).unwrap();

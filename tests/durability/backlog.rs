@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use leveret::Publish;
+use leveret::vhost::Policy;
+use leveret::{AMQPValue, Publish};
 
 use crate::support::*;
 
@@ -205,4 +206,29 @@ fn peeking_reads_what_is_on_disk_and_leaves_it_there() {
         all.iter().map(|m| String::from_utf8(m.body().to_vec()).unwrap()).collect();
     assert_eq!(peeked, bodies(&one, "q"));
     assert!(peek(10).is_empty());
+}
+
+#[test]
+fn a_policy_cuts_a_backlog_that_is_on_disk() {
+    for overflow in ["drop-head", "reject-publish"] {
+        let directory = Directory::new();
+        let broker = directory.open();
+        let one = channel(&broker);
+        one.queue_declare_with(&durable("q")).unwrap();
+        for number in 0..COUNT {
+            match number % 500 {
+                0 => confirm(&one, persistent("q", &body(number))),
+                _ => one.basic_publish(persistent("q", &body(number))).unwrap(),
+            }
+        }
+        confirm(&one, persistent("q", "last"));
+        let before = broker.memory_used();
+        assert!(before < COUNT * 150 / 2, "{before} octets in memory");
+        let policy = Policy::new("q")
+            .with("max-length", AMQPValue::LongInt(2))
+            .with("overflow", AMQPValue::LongString(overflow.into()));
+        broker.virtual_host("/").unwrap().set_policy("short", policy).unwrap();
+        assert_eq!(bodies(&one, "q"), [body(COUNT - 1), "last".to_owned()], "{overflow}");
+        assert_eq!(broker.memory_used(), 0);
+    }
 }

@@ -22,7 +22,7 @@ use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::expires::Lease;
 use crate::queue::fifo::holding::Hold;
-use crate::queue::fifo::overflow::Overflow;
+use crate::queue::fifo::overflow::{LengthLimit, Overflow};
 use crate::queue::fifo::priority::Order;
 use crate::queue::fifo::ready::Ready;
 use crate::queue::fifo::ttl;
@@ -161,6 +161,8 @@ pub struct State {
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
+    /// What is beyond the limits is dropped once, even if the queue refuses what comes.
+    cuts: bool,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
     pub(in crate::queue) discards: Vec<DeadLetter>,
     /// When they are tried again.
@@ -188,6 +190,7 @@ impl State {
             footprint: 0,
             hold: None,
             overdue_at: Timestamp::NEVER,
+            cuts: false,
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
@@ -524,11 +527,18 @@ impl State {
 
     /// What is too much leaves, or will leave once it is paged in.
     pub(in crate::queue) fn drop_overflow(&mut self, effects: &mut Effects) {
-        while self.settings.length.must_drop(self.ready.len() as u64, self.ready.body_bytes())
-            && self.ready.head().is_some()
-        {
+        let length = |state: &Self| {
+            let overflow = state.cuts.then_some(Overflow::DropHead);
+            let overflow = overflow.unwrap_or(state.settings.length.overflow);
+            LengthLimit { overflow, ..state.settings.length }
+        };
+        while length(self).must_drop(self.ready.len() as u64, self.ready.body_bytes()) {
+            if self.ready.head().is_none() {
+                return; // the rest of it is on disk alone
+            }
             self.kill_head(DeathReason::MaxLen, effects);
         }
+        self.cuts = false;
     }
 
     fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
@@ -612,6 +622,14 @@ impl State {
             self.overdue_at = now; // to be found out when it wakes
         }
         self.drop_overflow(effects);
+    }
+
+    /// As [`State::set_settings`], when a policy has changed: limits take effect before the overflow
+    /// does. A queue that dropped so far drops what is beyond them, even if it refuses from now on.
+    pub fn change_settings(&mut self, new: Settings, now: Timestamp, effects: &mut Effects) {
+        // Quorum queues change all at once.
+        self.cuts = !self.counts_deliveries && self.settings.length.overflow == Overflow::DropHead;
+        self.set_settings(new, now, effects);
     }
 
     /// The next time at which something happens by itself, if the timer does not know it yet.

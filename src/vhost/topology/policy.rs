@@ -350,7 +350,8 @@ impl VirtualHost {
         };
         drop(policies);
         for queue in self.queues() {
-            self.apply_policies_to_queue(&queue, &mut effects);
+            let layers = self.policies_for(&queue);
+            queue.change_policies(&layers.iter().collect::<Vec<_>>(), self.now(), &mut effects);
         }
         for exchange in self.exchanges() {
             self.apply_policies_to_exchange(&exchange);
@@ -361,11 +362,8 @@ impl VirtualHost {
         before.is_some()
     }
 
-    fn apply_policies_to_queue(&self, queue: &Arc<Queue>, effects: &mut Effects) {
-        let policies = self.policies.read();
-        let layers: Vec<QueueArguments> = policies.for_queue(queue).into_iter().cloned().collect();
-        drop(policies);
-        queue.set_policies(&layers.iter().collect::<Vec<_>>(), self.now(), effects);
+    fn policies_for(&self, queue: &Queue) -> Vec<QueueArguments> {
+        self.policies.read().for_queue(queue).into_iter().cloned().collect()
     }
 
     /// A queue is declared, with the lock on changes: policies apply to it as well.
@@ -375,7 +373,8 @@ impl VirtualHost {
         effects: &mut Effects,
     ) {
         if !self.policies.read().is_empty() {
-            self.apply_policies_to_queue(queue, effects);
+            let layers = self.policies_for(queue);
+            queue.set_policies(&layers.iter().collect::<Vec<_>>(), self.now(), effects);
         }
     }
 
