@@ -1,16 +1,28 @@
-//! Regular expressions of permissions.
+//! Regular expressions of permissions, topic permissions and policies.
+//!
+//! RabbitMQ's are those of PCRE. Most are compiled to automata, which take time in proportion to
+//! the name. What automata cannot do, look-around and back-references above all, is done by trying;
+//! how often is bounded.
 
 use std::fmt;
 
+use fancy_regex::BytesMode;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// Most bytes that one compiled pattern may take. Ordinary patterns take a few KiB; counted
 /// repetitions such as `(a{1000}){1000}` would take gigabytes.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 
-/// A permission pattern that is not a regular expression the broker can use.
+/// Most instructions of a pattern that is tried out. Ordinary ones have some dozens.
+const INSTRUCTIONS_MAX: usize = 10_000;
+
+/// How often a pattern may step back while one name is tried, which takes some milliseconds at
+/// most. Ordinary patterns step back less than a thousand times for the longest name.
+const STEPS_BACK_MAX: usize = 100_000;
+
+/// A pattern that is not a regular expression the broker can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("permission pattern '{pattern}' is refused: {reason}")]
+#[error("pattern '{pattern}' is refused: {reason}")]
 pub struct PatternError {
     /// The pattern as it was given.
     pub pattern: String,
@@ -31,7 +43,8 @@ pub struct Pattern {
 enum Matcher {
     Anything,
     OnlyEmpty,
-    Regex(Regex),
+    Automaton(Regex),
+    Trying(Box<fancy_regex::Regex>),
 }
 
 impl Pattern {
@@ -43,8 +56,7 @@ impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// When it is not a regular expression, uses look-around or back-references (which need
-    /// unbounded time), or compiles to more than a mebibyte.
+    /// When it is not a regular expression, or compiles to more than a mebibyte.
     pub fn new(source: &str) -> Result<Self, PatternError> {
         Self::compile(source, source)
     }
@@ -66,21 +78,25 @@ impl Pattern {
         let matcher = match expanded {
             "" | "^$" => Matcher::OnlyEmpty,
             ".*" | "^.*" => Matcher::Anything,
-            _ => Matcher::Regex(compile(expanded).map_err(|error| PatternError {
-                pattern: source.to_owned(),
-                reason: reason(&error),
-            })?),
+            _ => compile(expanded)
+                .map_err(|reason| PatternError { pattern: source.to_owned(), reason })?,
         };
         Ok(Self { source: Box::from(source), matcher })
     }
 
-    /// Whether the pattern occurs in `name`.
+    /// Whether the pattern occurs in `name`. One that steps back too often does not, as with
+    /// RabbitMQ.
     pub fn matches(&self, name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
         match &self.matcher {
             Matcher::Anything => true,
             Matcher::OnlyEmpty => name.is_empty(),
-            Matcher::Regex(regex) => regex.is_match(name),
+            Matcher::Automaton(regex) => regex.is_match(name),
+            Matcher::Trying(regex) => regex.is_match(name).unwrap_or_else(|error| {
+                let name = String::from_utf8_lossy(name);
+                tracing::warn!("pattern '{}' takes too long for '{name}': {error}", self.source);
+                false
+            }),
         }
     }
 
@@ -105,12 +121,31 @@ impl fmt::Debug for Pattern {
 }
 
 /// Bytes, not characters: RabbitMQ runs its patterns without the `unicode` option.
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern)
+fn compile(pattern: &str) -> Result<Matcher, String> {
+    let automaton = RegexBuilder::new(pattern)
         .unicode(false)
         .size_limit(COMPILED_BYTES_MAX)
         .dfa_size_limit(COMPILED_BYTES_MAX)
-        .build()
+        .build();
+    let error = match automaton {
+        Ok(regex) => return Ok(Matcher::Automaton(regex)),
+        Err(error @ regex::Error::CompiledTooBig(_)) => return Err(reason(&error)),
+        Err(error) => error,
+    };
+    let trying = fancy_regex::RegexBuilder::new(pattern)
+        .bytes_mode(BytesMode::Ascii)
+        .delegate_size_limit(COMPILED_BYTES_MAX)
+        .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
+        .delegate_dfa_skip_cache_capacity_check(false)
+        .max_prog_size(INSTRUCTIONS_MAX)
+        .backtrack_limit(STEPS_BACK_MAX)
+        .build();
+    match trying {
+        Ok(regex) => Ok(Matcher::Trying(Box::new(regex))),
+        // Of two complaints, that of who can do more counts, if it is not about what both cannot.
+        Err(fancy_regex::Error::CompileError(error)) => Err(error.to_string()),
+        Err(_) => Err(reason(&error)),
+    }
 }
 
 /// The last line of a syntax error is the sentence; the lines before it draw the pattern.
@@ -149,15 +184,44 @@ mod tests {
     }
 
     #[test]
+    fn patterns_look_around_and_back() {
+        for (pattern, hits, misses) in [
+            ("^(?!amq\\.).*", "shop", "amq.direct"),
+            ("^((?!test).)*$", "production", "a-test-queue"),
+            ("(?<!-)conf$", "shop.conf", "shop-conf"),
+            ("(?<=shop|store)-1", "store-1", "place-1"),
+            ("^(\\w+)-\\1$", "a-a", "a-b"),
+            ("^(?>a+)b", "aab", "aac"),
+            ("^(?i)SHOP(?=\\.)", "shop.x", "shop"),
+            // Bytes, not characters.
+            ("^(?!x)..$", "é", "e"),
+            ("^(?!x)\\w+$", "e", "é"),
+            // Braces that count nothing are themselves.
+            ("^{user}$", "{user}", "user"),
+        ] {
+            assert!(matches(pattern, hits), "{pattern} for {hits}");
+            assert!(!matches(pattern, misses), "{pattern} for {misses}");
+        }
+        assert!(Pattern::new("^(?!x)").unwrap().matches(b"\xff\x80"));
+    }
+
+    #[test]
+    fn who_steps_back_for_ever_does_not_match() {
+        let pattern = Pattern::new("^(([a-z])+.)+[A-Z]([a-z])+$(?!q)").unwrap();
+        assert!(!pattern.matches("a".repeat(255)));
+        assert!(pattern.matches("aaa-Bc"));
+    }
+
+    #[test]
     fn errors_are_one_clear_sentence() {
         assert_eq!(
-            Pattern::new("^(?!amq)").unwrap_err().to_string(),
-            "permission pattern '^(?!amq)' is refused: look-around, including look-ahead and \
-             look-behind, is not supported"
+            Pattern::new("(").unwrap_err().to_string(),
+            "pattern '(' is refused: unclosed group"
         );
         assert_eq!(
-            Pattern::new("(").unwrap_err().to_string(),
-            "permission pattern '(' is refused: unclosed group"
+            Pattern::new("(?!").unwrap_err().to_string(),
+            "pattern '(?!' is refused: look-around, including look-ahead and look-behind, is not \
+             supported"
         );
     }
 
@@ -165,6 +229,11 @@ mod tests {
     fn a_pattern_that_explodes_is_refused() {
         let error = Pattern::new("((a{100}){100}){100}").unwrap_err();
         assert!(error.reason.contains("size limit"), "{error}");
+        for pattern in ["((a{100}){100}){100}(?!x)", "(?<=a{9999}|b*)(?!x)", "((a)(?1){99}){99}"] {
+            if let Ok(pattern) = Pattern::new(pattern) {
+                let _ = pattern.matches("b".repeat(255));
+            }
+        }
     }
 
     #[test]
@@ -184,6 +253,23 @@ mod tests {
         #[test]
         fn no_pattern_panics(source: String, name: Vec<u8>) {
             if let Ok(pattern) = Pattern::new(&source) {
+                let _ = pattern.matches(name);
+            }
+        }
+
+        #[test]
+        fn no_pattern_that_looks_around_panics(
+            parts in prop::collection::vec(
+                prop::sample::select(&[
+                    "(", "(?!", "(?=", "(?<!", "(?<=", "(?>", "(?:", ")", "|", "*", "+", "?", "{2}",
+                    "{,3}", "{1,}", ".", "^", "$", "a", "b", "\\1", "\\w", "\\b", "[ab]", "[^a]",
+                    "(?1)", "(?(1)a|b)", "\\K", "é", "(?P<n>a)", "(?P=n)", "\\Z", "(?i)",
+                ][..]),
+                0..12,
+            ),
+            name in "[abé]{0,20}",
+        ) {
+            if let Ok(pattern) = Pattern::new(&parts.concat()) {
                 let _ = pattern.matches(name);
             }
         }

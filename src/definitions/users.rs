@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(refused(nobody), "definitions: permissions[0]: there is no user 'x'");
         let pattern = r#"{"users": [{"name": "x"}], "permissions": [
             {"user": "x", "vhost": "/", "configure": "(", "write": "", "read": ""}]}"#;
-        assert!(refused(pattern).contains("permissions[0]: permission pattern '(' is refused"));
+        assert!(refused(pattern).contains("permissions[0]: pattern '(' is refused"));
     }
 
     #[test]
