@@ -59,6 +59,9 @@ pub const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
 
+/// How often it is looked after a client that is not read whether it has gone, in milliseconds.
+pub const HANG_UP_LOOK_MS: u64 = 500;
+
 /// Ready messages of a queue above which those who publish to it wait for its consumers, if these
 /// are fast.
 pub const BACKLOG_HIGH: usize = 1024;
@@ -137,9 +140,11 @@ pub const JOURNAL_BINDINGS_MAX: usize = 4096;
 pub struct Limits {
     /// Open connections of clients; further ones are refused with 530. Default 65,536.
     pub connections_max: usize,
-    /// Connections that have not finished their handshake; beyond that nothing is accepted until
-    /// one does or times out. Default 1,024.
+    /// Connections that have not finished their handshake; beyond that the one that has been silent
+    /// for longest goes when another one comes. Default 1,024.
     pub unfinished_handshakes_max: usize,
+    /// Time for the first octets of a client, in milliseconds. Default 5,000.
+    pub first_octets_timeout_ms: u64,
     /// Time for the handshake, in milliseconds. Default 10,000.
     pub handshake_timeout_ms: u64,
     /// Time to wait for connection.close-ok, or for the client to close its socket after it was
@@ -179,6 +184,13 @@ impl Limits {
     #[must_use]
     pub fn unfinished_handshakes_max(mut self, unfinished_handshakes_max: usize) -> Self {
         self.unfinished_handshakes_max = unfinished_handshakes_max;
+        self
+    }
+
+    /// Sets [`Limits::first_octets_timeout_ms`](#structfield.first_octets_timeout_ms).
+    #[must_use]
+    pub fn first_octets_timeout_ms(mut self, first_octets_timeout_ms: u64) -> Self {
+        self.first_octets_timeout_ms = first_octets_timeout_ms;
         self
     }
 
@@ -244,6 +256,7 @@ impl Default for Limits {
         Self {
             connections_max: 65_536,
             unfinished_handshakes_max: 1024,
+            first_octets_timeout_ms: 5000,
             handshake_timeout_ms: 10_000,
             close_timeout_ms: 30_000,
             channel_max: 2047,

@@ -10,9 +10,9 @@ use amq_protocol::types::{AMQPValue, FieldTable, LongString};
 use leveret_protocol::{ConnectionConfig, server_capabilities};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
-use crate::gateway::amqp::connection_task::{ConnectionTask, Start};
+use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
+use crate::gateway::handshakes::Handshakes;
 use crate::limits::{ACCEPT_BACKLOG, Limits};
 use crate::node::Node;
 use crate::time::clock::Clock;
@@ -50,9 +50,8 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
 /// the listener, as it is dropped before its first argument.
 pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clock: Clock) {
     let config = Arc::new(connection_config(&broker.limits));
-    let unfinished = Arc::new(Semaphore::new(broker.limits.unfinished_handshakes_max.max(1)));
+    let handshakes = Handshakes::new(broker.limits.unfinished_handshakes_max);
     loop {
-        let Ok(permit) = Arc::clone(&unfinished).acquire_owned().await else { return };
         if broker.connections.is_closed() {
             return;
         }
@@ -74,7 +73,7 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clo
             clock: clock.clone(),
             peer: peer.to_string(),
             peer_is_loopback: peer.ip().to_canonical().is_loopback(),
-            unfinished: permit,
+            unfinished: Unfinished::Admission(handshakes.admit()),
             alive: Arc::clone(&alive),
         };
         let task = ConnectionTask::new(socket, start);

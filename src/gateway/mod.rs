@@ -6,8 +6,10 @@
 
 mod amqp;
 mod connection_timer;
+mod handshakes;
 mod in_memory;
 mod listener;
+mod socket;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -184,3 +184,17 @@ fn blocked_connections_that_end_are_forgotten() {
     // What was held back is read before the end.
     assert_eq!(client.declare("q"), 20);
 }
+
+#[test]
+fn a_publisher_that_goes_away_while_it_is_held_back_is_noticed() {
+    let (broker, address) = listening(Limits::default());
+    let mut publisher = Client::with_channel(address);
+    publisher.declare("q");
+    broker.set_memory_alarm(true);
+    publisher.send(&frames::publish(1, "q", b"first"));
+    assert_blocked(&mut publisher);
+    // What it sends from now on nobody reads.
+    publisher.send(&frames::publish(1, "q", b"second"));
+    drop(publisher);
+    wait_until("the connection is gone", || broker.connection_count() == 0);
+}

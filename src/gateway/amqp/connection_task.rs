@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use leveret_protocol::{Connection as Protocol, ConnectionConfig, Event, Output};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::io::ReadBuf;
 
 use crate::base::wake::Wake;
 use crate::error::Error;
@@ -21,10 +20,13 @@ use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::pace::{Pace, Seen, Step};
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
-use crate::limits::{OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
+use crate::gateway::handshakes::Admission;
+use crate::gateway::socket::Socket;
+use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::node::Node;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
+use tokio::sync::OwnedSemaphorePermit;
 
 thread_local! {
     /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
@@ -46,9 +48,17 @@ pub struct Start {
     pub peer: String,
     pub peer_is_loopback: bool,
     /// Given back when the handshake is over.
-    pub unfinished: OwnedSemaphorePermit,
+    pub unfinished: Unfinished,
     /// Held for as long as the task lives.
     pub alive: Arc<()>,
+}
+
+/// That a connection may be there before its handshake is over.
+pub enum Unfinished {
+    /// From outside: it may have to make room for others.
+    Admission(Admission),
+    /// Within this process.
+    Permit { _permit: OwnedSemaphorePermit },
 }
 
 /// Serves one connection until it ends.
@@ -64,7 +74,9 @@ pub struct ConnectionTask<T> {
     timer: ConnectionTimer,
     /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
     now_ms: u64,
-    unfinished: Option<OwnedSemaphorePermit>,
+    unfinished: Option<Unfinished>,
+    /// When a client that has said nothing yet has to go, in milliseconds.
+    silent_until_ms: u64,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
     /// An alarm holds this publisher back, and it was told.
@@ -80,12 +92,18 @@ pub struct ConnectionTask<T> {
     _alive: Arc<()>,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
+impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub fn new(socket: T, start: Start) -> Self {
         let Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive } = start;
         let outbox = Outbox::new();
         let now_ms = clock.now().as_millis();
+        let silent_until_ms = match (&clock, &unfinished) {
+            (Clock::System(_), Unfinished::Admission(_)) => {
+                now_ms.saturating_add(broker.limits.first_octets_timeout_ms)
+            }
+            _ => u64::MAX,
+        };
         let protocol = Protocol::new(config, now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
         Self {
@@ -99,6 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
             timer,
             now_ms,
             unfinished: Some(unfinished),
+            silent_until_ms,
             held_back: Vec::new(),
             blocked: false,
             slowed: false,
@@ -193,6 +212,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
                 return Ok(Poll::Pending);
             }
             let input = buffer.filled();
+            if let Some(Unfinished::Admission(admission)) = &self.unfinished {
+                admission.has_spoken();
+            }
+            self.silent_until_ms = u64::MAX;
             self.protocol.input_arrived(self.now_ms);
             self.take_input(input);
             Ok(Poll::Ready(input.len()))
@@ -349,8 +372,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionTask<T> {
 
     /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let pace = Some(self.pace_until_ms).filter(|&until_ms| until_ms != u64::MAX);
-        self.protocol.poll_timeout().into_iter().chain(pace).min()
+        let own = self.pace_until_ms.min(self.silent_until_ms).min(self.next_look_ms());
+        let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
+        self.protocol.poll_timeout().into_iter().chain(own).min()
+    }
+
+    /// A client that is not read may hang up unheard: it is looked after now and then.
+    fn next_look_ms(&self) -> u64 {
+        match self.clock {
+            Clock::System(_) if self.is_holding_back() => self.now_ms + HANG_UP_LOOK_MS,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether there is nobody to serve: the client is gone although it was not read to its end,
+    /// has to make room for others, or has said nothing for too long.
+    fn is_deserted(&self, cx: &Context<'_>) -> bool {
+        let is_evicted = match &self.unfinished {
+            Some(Unfinished::Admission(admission)) => admission.is_evicted(cx.waker()),
+            _ => false,
+        };
+        is_evicted
+            || self.now_ms >= self.silent_until_ms
+            || (self.is_holding_back() && self.socket.has_hung_up())
     }
 
     /// Does what is due, and sleeps until something else will be.
@@ -389,7 +433,7 @@ fn seen(queue: &Queue) -> Seen {
     Seen { has_caught_up: queue.has_caught_up(), handed_out }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
+impl<T: Socket> Future for ConnectionTask<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -398,7 +442,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ConnectionTask<T> {
         task.outbox.begin_work(cx.waker());
         task.is_over = false;
         task.take_requests();
-        match task.work(cx) {
+        let worked = if task.is_deserted(cx) { Ok(true) } else { task.work(cx) };
+        match worked {
             Ok(false) => {
                 task.keep_time(cx);
                 Poll::Pending

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::gateway::amqp::connection_task::{ConnectionTask, Start};
+use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
 use crate::gateway::listener::connection_config;
 use crate::gateway::{STOP, wait_for};
 use crate::node::Node;
@@ -101,7 +101,8 @@ impl Serving {
         let is_manual = matches!(clock, Clock::Manual(_));
         let quiescence = Arc::clone(&broker.timers().quiescence);
         let task = Box::pin(async move {
-            let Ok(unfinished) = unfinished.acquire_owned().await else { return };
+            let Ok(permit) = unfinished.acquire_owned().await else { return };
+            let unfinished = Unfinished::Permit { _permit: permit };
             let peer = "in-memory stream".to_owned();
             let peer_is_loopback = true;
             let start = Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive };

@@ -28,6 +28,11 @@ pub struct Pipe {
 }
 
 impl Pipe {
+    /// Whether nobody will read any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.state.lock().abandoned
+    }
+
     /// Gives up to `room` octets to `put`, in one piece or two; returns how many. 0 is the end,
     /// unless `room` is 0.
     pub fn poll_read(

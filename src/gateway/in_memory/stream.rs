@@ -30,6 +30,11 @@ impl MemoryStream {
         (near, Self { incoming: there, outgoing: back })
     }
 
+    /// Whether the other end is gone.
+    pub(in crate::gateway) fn is_abandoned(&self) -> bool {
+        self.outgoing.is_abandoned()
+    }
+
     fn poll_write_pieces(
         &self,
         cx: &mut Context<'_>,

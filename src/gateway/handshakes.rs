@@ -1,0 +1,123 @@
+//! Connections from outside whose handshake is not over: how many there may be, and who makes room
+//! for the next.
+//!
+//! Whoever connects and says nothing costs a socket. When there are too many of these the one goes
+//! that has been silent for longest, so that nobody can keep others out by connecting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+/// The connections of one listener whose handshake is not over.
+pub(super) struct Handshakes {
+    guests: Mutex<Guests>,
+    max: usize,
+}
+
+#[derive(Default)]
+struct Guests {
+    next: u64,
+    /// By the order in which they came.
+    present: BTreeMap<u64, Arc<Guest>>,
+}
+
+/// A connection whose handshake is not over.
+#[derive(Default)]
+struct Guest {
+    has_spoken: AtomicBool,
+    is_evicted: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Guest {
+    fn evict(&self) {
+        self.is_evicted.store(true, Ordering::SeqCst);
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Handshakes {
+    /// None yet, and `max` at a time.
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { guests: Mutex::default(), max: max.max(1) })
+    }
+
+    /// Lets one more in. If there are too many, the oldest of those that have said nothing goes,
+    /// or else the oldest.
+    pub(super) fn admit(self: &Arc<Self>) -> Admission {
+        let mut guests = self.guests.lock();
+        let mut evicted = None;
+        if guests.present.len() >= self.max {
+            let is_silent = |guest: &Guest| !guest.has_spoken.load(Ordering::Relaxed);
+            let silent = guests.present.iter().find(|(_, guest)| is_silent(guest));
+            let number = silent.or(guests.present.first_key_value()).map(|(number, _)| *number);
+            evicted = number.and_then(|number| guests.present.remove(&number));
+        }
+        let number = guests.next;
+        guests.next += 1;
+        let guest = Arc::<Guest>::default();
+        guests.present.insert(number, Arc::clone(&guest));
+        drop(guests);
+        if let Some(evicted) = evicted {
+            evicted.evict();
+        }
+        Admission { handshakes: Arc::clone(self), number, guest }
+    }
+}
+
+/// That a connection may be there before its handshake is over; given back when it is.
+pub(super) struct Admission {
+    handshakes: Arc<Handshakes>,
+    number: u64,
+    guest: Arc<Guest>,
+}
+
+impl Admission {
+    /// The client has said something.
+    pub(super) fn has_spoken(&self) {
+        self.guest.has_spoken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has to make room for others; if not, `waker` is woken when it has to.
+    pub(super) fn is_evicted(&self, waker: &Waker) -> bool {
+        let mut known = self.guest.waker.lock();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+        self.guest.is_evicted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.handshakes.guests.lock().present.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_silent_one_makes_room() {
+        let handshakes = Handshakes::new(3);
+        let is_evicted = |admission: &Admission| admission.is_evicted(Waker::noop());
+        let honest = handshakes.admit();
+        honest.has_spoken();
+        let silent: Vec<_> = (0..5).map(|_| handshakes.admit()).collect();
+        let gone: Vec<_> = silent.iter().map(is_evicted).collect();
+        assert_eq!(gone, [true, true, true, false, false]);
+        assert!(!is_evicted(&honest));
+        drop(silent);
+        let speaking: Vec<_> = (0..3).map(|_| handshakes.admit()).collect();
+        speaking.iter().for_each(Admission::has_spoken);
+        assert!(is_evicted(&honest), "all have spoken, and it was the first");
+        assert!(!speaking.iter().any(is_evicted));
+    }
+}
