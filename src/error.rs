@@ -49,6 +49,7 @@ impl fmt::Display for Resource {
 /// Why an operation was refused. The text is RabbitMQ's, word for word, without the name of the
 /// reply code that precedes it on the wire: see [`Error::reply_text`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// 404: there is no such queue, exchange or consumer.
     #[error("no {0}")]

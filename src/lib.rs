@@ -68,9 +68,10 @@
 //!   with. The methods of [`Channel`] bear AMQP's names.
 //! - [`Error`]: why an operation was refused, with AMQP's reply code and RabbitMQ's text. On the
 //!   wire an error closes the channel or connection; here it is returned, and nothing closes.
-//! - [`access`]: users and permissions.
+//! - [`Message`]: what deliveries, returned and queued messages have in common.
+//! - [`access`]: users and permissions; [`definitions`]: those that RabbitMQ exports.
 //! - [`faults`]: what goes wrong, declared by a test: [`Broker::faults`].
-//! - [`vhost`], [`exchange`], [`queue`], [`message`]: the parts of the broker, for whoever wants to
+//! - [`vhost`], [`exchange`], [`queue`]: the parts of the broker, for whoever wants to
 //!   look inside, or to use the routing or the queue machine by itself.
 //!
 //! # Threads
@@ -111,8 +112,8 @@ mod gateway;
 mod insight;
 #[cfg(feature = "lapin")]
 pub mod lapin;
-pub mod limits;
-pub mod message;
+pub(crate) mod limits;
+pub(crate) mod message;
 pub mod names;
 mod node;
 mod persist;
@@ -169,6 +170,8 @@ pub mod internals {
     pub use crate::insight::statistics::tally::*;
     pub use crate::insight::statistics::totals::*;
     pub use crate::insight::statistics::*;
+    pub use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW};
+    pub use crate::message::{Body, Parts};
     pub use crate::node::status::*;
     pub use crate::persist::messages::Meta;
     pub use crate::persist::recovery::Records;

@@ -2,12 +2,12 @@
 
 mod actor;
 mod edits;
-pub mod password;
-pub mod pattern;
-pub mod permissions;
-pub mod refusal;
-pub mod topic_permissions;
-pub mod users;
+pub(crate) mod password;
+pub(crate) mod pattern;
+pub(crate) mod permissions;
+pub(crate) mod refusal;
+pub(crate) mod topic_permissions;
+pub(crate) mod users;
 
 pub(crate) use actor::Actor;
 pub use password::{HashingAlgorithm, PasswordHash, PasswordHashError, Salt};

@@ -174,7 +174,7 @@ impl Broker {
 
     /// What was found that is allowed but seldom meant, each once for what it is about; nothing
     /// unless [`BrokerBuilder::lint`] asked for it. At most
-    /// [`LINTS_MAX`](crate::limits::LINTS_MAX).
+    /// 1,000.
     pub fn lints(&self) -> Vec<Lint> {
         self.lints.found()
     }

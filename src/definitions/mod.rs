@@ -4,12 +4,12 @@
 //! This module reads and writes the document and loads users and permissions; the broker applies
 //! what lives in virtual hosts.
 
-pub mod arguments;
-pub mod json;
-pub mod objects;
-pub mod users;
+pub(crate) mod arguments;
+pub(crate) mod json;
+pub(crate) mod objects;
+pub(crate) mod users;
 
-pub use arguments::ArgumentError;
+pub use arguments::{ArgumentError, from_field_table, to_field_table};
 pub use json::JsonObject;
 pub use objects::{
     BindingDefinition, DestinationType, ExchangeDefinition, GlobalParameterDefinition,

@@ -159,7 +159,7 @@ pub struct QueueDefinition {
     /// `classic`, `quorum` or `stream`; the argument `x-queue-type` decides where both are given.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub queue_type: Option<String>,
-    /// Its optional arguments; see [`super::arguments`].
+    /// Its optional arguments; see [`to_field_table`](super::to_field_table).
     #[serde(default, deserialize_with = "object_or_empty_array")]
     pub arguments: JsonObject,
 }
@@ -184,7 +184,7 @@ pub struct ExchangeDefinition {
     /// Whether only other exchanges may publish to it; absent means no.
     #[serde(default)]
     pub internal: bool,
-    /// Its optional arguments; see [`super::arguments`].
+    /// Its optional arguments; see [`to_field_table`](super::to_field_table).
     #[serde(default, deserialize_with = "object_or_empty_array")]
     pub arguments: JsonObject,
 }
@@ -216,7 +216,7 @@ pub struct BindingDefinition {
     /// The binding key.
     #[serde(default)]
     pub routing_key: String,
-    /// Its arguments; see [`super::arguments`].
+    /// Its arguments; see [`to_field_table`](super::to_field_table).
     #[serde(default, deserialize_with = "object_or_empty_array")]
     pub arguments: JsonObject,
 }

@@ -1,7 +1,7 @@
 //! A message: immutable, in one allocation, shared by all queues that hold it.
 
 pub(crate) mod deaths;
-pub mod duplicate_key;
+pub(crate) mod duplicate_key;
 pub(crate) mod stored;
 
 use std::fmt;

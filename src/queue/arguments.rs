@@ -72,7 +72,7 @@ pub struct QueueArguments {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`; negative for none.
     pub delivery_limit: Option<i64>,
-    /// `x-consumer-timeout`, milliseconds; [`TIME_MAX_MS`] for one that never passes.
+    /// `x-consumer-timeout`, milliseconds; ten years for one that never passes.
     pub consumer_timeout_ms: Option<u64>,
     /// `x-message-deduplication`; only classic queues look at it.
     pub message_deduplication: bool,

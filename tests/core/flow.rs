@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use futures_core::Stream;
-use leveret::limits::MAILBOX_HIGH;
+use leveret::internals::MAILBOX_HIGH;
 use leveret::{Broker, Consume, Consumer, Delivery, Publish};
 
 use crate::support::{World, text};

@@ -51,7 +51,7 @@ pub enum EventKind {
         queues: Arc<[QueueName]>,
         /// The bindings that matched, in the order of the exchanges on the way. Empty for the
         /// default exchange, and where an exchange has more than
-        /// [`JOURNAL_BINDINGS_MAX`](crate::limits::JOURNAL_BINDINGS_MAX) bindings.
+        /// 4,096 bindings.
         bindings: Arc<[UsedBinding]>,
     },
     /// No queue gets the message.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::input::{Answer, Refusal};
 use leveret::Message;
 use leveret::definitions::JsonObject;
-use leveret::definitions::arguments::{from_field_table, to_field_table};
+use leveret::definitions::{from_field_table, to_field_table};
 
 /// A property as JSON has it.
 trait Property: Sized {
