@@ -54,6 +54,10 @@ export interface StartOptions {
   lint?: "warn" | "deny";
   /** Refuses what RabbitMQ 4.3 refuses by default and 4.0 does not. Default: false. */
   denyDeprecated?: boolean;
+  /** Knows only the types of exchanges that RabbitMQ 4.0 knows without plugins. Default: false. */
+  withoutPlugins?: boolean;
+  /** Repeats what RabbitMQ 4.0 does wrong. Default: false. */
+  rabbitmqFaults?: boolean;
   /** RabbitMQ's definitions to start with: the path or the URL of a file. */
   definitions?: string | URL;
   /** The program; default: `LEVERET_BINARY`, or `leveret` on the path. */

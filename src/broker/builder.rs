@@ -36,6 +36,8 @@ pub struct BrokerBuilder {
     journal_capacity: usize,
     lint_level: LintLevel,
     deny_deprecated: bool,
+    without_plugins: bool,
+    rabbitmq_faults: bool,
     pub(crate) repair: bool,
 }
 
@@ -55,6 +57,8 @@ impl Default for BrokerBuilder {
             journal_capacity: 0,
             lint_level: LintLevel::Off,
             deny_deprecated: false,
+            without_plugins: false,
+            rabbitmq_faults: false,
             repair: false,
         }
     }
@@ -192,6 +196,28 @@ impl BrokerBuilder {
         self
     }
 
+    /// Knows only what RabbitMQ 4.0 knows without plugins: of exchange types those of AMQP and
+    /// `x-local-random` (others are 406), and no `x-message-deduplication` of queues. What exists in
+    /// a data directory stays. Default: everything is known.
+    #[must_use]
+    pub fn without_plugins(mut self, without: bool) -> Self {
+        self.without_plugins = without;
+        self
+    }
+
+    /// Repeats what RabbitMQ 4.0 does wrong, for tests of programs that have to live with it:
+    ///
+    /// - A mandatory direct reply comes back as unroutable, although it was delivered.
+    /// - A queue with several bindings to an `x-consistent-hash` exchange gets nothing from it any
+    ///   more when one of them is removed.
+    ///
+    /// Default: it does not.
+    #[must_use]
+    pub fn rabbitmq_faults(mut self, repeat: bool) -> Self {
+        self.rabbitmq_faults = repeat;
+        self
+    }
+
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
         self.build_with(None, true)
@@ -234,6 +260,8 @@ impl BrokerBuilder {
             journal: journal.is_on().then(|| Arc::clone(&journal)),
             lints: lints.is_on().then(|| Arc::clone(&lints)),
             deny_deprecated: self.deny_deprecated,
+            without_plugins: self.without_plugins,
+            rabbitmq_faults: self.rabbitmq_faults,
             changes,
             queue_memory_bytes_max,
         };

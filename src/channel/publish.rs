@@ -242,7 +242,7 @@ impl Channel {
             true => EventKind::Replied,
             false => EventKind::Unroutable { returned: mandatory },
         });
-        if !replied && mandatory {
+        if mandatory && (!replied || self.virtual_host().repeats_rabbitmq_faults()) {
             self.deliveries.output().basic_return(message, &mut effects.wakeups);
         }
     }

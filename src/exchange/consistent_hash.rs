@@ -25,6 +25,8 @@ use crate::base::field_value::type_name;
 pub(super) struct ConsistentHash<D> {
     hash_on: HashOn,
     shares: IndexMap<D, Share>,
+    /// A destination's share goes with any of its bindings, as with RabbitMQ.
+    forgets: bool,
 }
 
 /// What part of a message is hashed.
@@ -47,7 +49,11 @@ struct Share {
 
 impl<D: Clone + Eq + Hash> ConsistentHash<D> {
     pub(super) fn new(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
-        Ok(Self { hash_on: HashOn::parse(arguments)?, shares: IndexMap::new() })
+        Ok(Self { hash_on: HashOn::parse(arguments)?, shares: IndexMap::new(), forgets: false })
+    }
+
+    pub(super) fn forget_with_any_binding(&mut self) {
+        self.forgets = true;
     }
 
     pub(super) fn needs_headers(&self) -> bool {
@@ -71,7 +77,7 @@ impl<D: Clone + Eq + Hash> ConsistentHash<D> {
     pub(super) fn remove(&mut self, destination: &D, binding: &BindingKey) {
         let Some(share) = self.shares.get_mut(destination) else { return };
         share.bindings.retain(|(_, each)| each != binding);
-        if share.bindings.is_empty() {
+        if share.bindings.is_empty() || self.forgets {
             self.shares.swap_remove(destination);
         }
     }

@@ -118,6 +118,14 @@ impl ExchangeType {
         }
     }
 
+    /// Whether RabbitMQ 4.0 knows the type by a plugin alone.
+    pub const fn needs_plugin(self) -> bool {
+        !matches!(
+            self,
+            Self::Direct | Self::Fanout | Self::Topic | Self::Headers | Self::LocalRandom
+        )
+    }
+
     /// Whether destinations are picked at random. For `x-delayed-message` this and
     /// [`routes_each_key`](Self::routes_each_key) depend on the type that routes:
     /// [`Router::kind`].

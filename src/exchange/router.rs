@@ -84,6 +84,16 @@ impl<D: Clone + Eq + Hash> Router<D> {
         Ok(Self { kind, bindings: BindingSet::new(), table })
     }
 
+    /// The same, with what RabbitMQ does wrong: when one of several bindings of a destination to an
+    /// `x-consistent-hash` exchange goes, the destination gets nothing any more.
+    #[must_use]
+    pub fn with_rabbitmq_faults(mut self) -> Self {
+        if let Table::ConsistentHash(table) = &mut self.table {
+            table.forget_with_any_binding();
+        }
+        self
+    }
+
     /// The type that routes: that of the exchange or, if that is `x-delayed-message`, its
     /// `x-delayed-type`.
     pub fn kind(&self) -> ExchangeType {

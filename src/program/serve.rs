@@ -194,6 +194,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .access(access, default_user)
         .durability(config.durability)
         .deny_deprecated(config.deny_deprecated)
+        .without_plugins(config.without_plugins)
+        .rabbitmq_faults(config.rabbitmq_faults)
         .repair(config.repair);
     match &config.data_dir {
         Some(path) => Ok(builder.open(path)?),

@@ -76,6 +76,10 @@ pub struct Shared {
     pub lints: Option<Arc<Lints>>,
     /// What RabbitMQ 4.3 does not permit is refused.
     pub deny_deprecated: bool,
+    /// What RabbitMQ 4.0 knows by plugins alone is not known.
+    pub without_plugins: bool,
+    /// What RabbitMQ 4.0 does wrong is repeated.
+    pub rabbitmq_faults: bool,
     /// Told of everything that is done.
     pub changes: Arc<ChangeSignal>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
@@ -141,6 +145,10 @@ impl VirtualHost {
         extension: Option<Box<Extension>>,
         store_id: StoreId,
     ) {
+        let router = match self.shared.rabbitmq_faults {
+            true => router.with_rabbitmq_faults(),
+            false => router,
+        };
         let exchange = Exchange {
             name: name.clone(),
             virtual_host: self.name.clone(),

@@ -27,6 +27,7 @@ mod holding;
 mod inspection;
 mod journal;
 mod lengths;
+mod likeness;
 mod lint;
 mod policies;
 mod priorities;

@@ -18,6 +18,8 @@ export async function startBroker({
   journal,
   lint,
   denyDeprecated = false,
+  withoutPlugins = false,
+  rabbitmqFaults = false,
   definitions,
   binary,
 } = {}) {
@@ -27,6 +29,8 @@ export async function startBroker({
   if (journal !== undefined) args.push("--journal", String(journal));
   if (lint !== undefined) args.push("--lint", lint);
   if (denyDeprecated) args.push("--deny-deprecated");
+  if (withoutPlugins) args.push("--without-plugins");
+  if (rabbitmqFaults) args.push("--rabbitmq-faults");
   if (definitions !== undefined) args.push("--definitions", filePath(definitions));
   // It ends when its standard input does: with this process, however that ends.
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });

@@ -82,6 +82,10 @@ pub struct ServerConfig {
     pub memory_high_watermark_bytes: u64,
     /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
     pub deny_deprecated: bool,
+    /// Knows only what RabbitMQ 4.0 knows without plugins. Default: no.
+    pub without_plugins: bool,
+    /// Repeats what RabbitMQ 4.0 does wrong. Default: no.
+    pub rabbitmq_faults: bool,
     /// Whether a damaged data directory is repaired from what is sound in it. Default false: the
     /// server does not start on one.
     pub repair: bool,
@@ -110,6 +114,8 @@ impl Default for ServerConfig {
             max_message_size: 16 << 20,
             memory_high_watermark_bytes: default_high_watermark_bytes(),
             deny_deprecated: false,
+            without_plugins: false,
+            rabbitmq_faults: false,
             repair: false,
         }
     }
@@ -155,6 +161,8 @@ impl ServerConfig {
                 .memory_high_watermark_bytes
                 .map_or(default.memory_high_watermark_bytes, |size| size.0),
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
+            without_plugins: settings.without_plugins.unwrap_or(default.without_plugins),
+            rabbitmq_faults: settings.rabbitmq_faults.unwrap_or(default.rabbitmq_faults),
             repair: settings.repair.unwrap_or(default.repair),
         })
     }

@@ -117,6 +117,17 @@ pub(super) struct Settings {
           default_missing_value = "true")]
     pub deny_deprecated: Option<bool>,
 
+    /// Know only the types of exchanges that RabbitMQ 4.0 knows without plugins [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub without_plugins: Option<bool>,
+
+    /// Repeat what RabbitMQ 4.0 does wrong: return mandatory direct replies that were delivered,
+    /// forget a queue of a consistent hash with one of its bindings [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub rabbitmq_faults: Option<bool>,
+
     /// Repair a damaged data directory from what is sound in it, and say what was done. Without
     /// it the server does not start on one, and leaves it as it is [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -155,6 +166,8 @@ impl Settings {
             max_message_size,
             memory_high_watermark_bytes,
             deny_deprecated,
+            without_plugins,
+            rabbitmq_faults,
             repair,
         )
     }

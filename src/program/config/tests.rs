@@ -77,7 +77,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 22] = [
+const GIVEN: [(&str, &str); 24] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("data_dir", "data"),
     ("durability", "buffered"),
@@ -99,6 +99,8 @@ const GIVEN: [(&str, &str); 22] = [
     ("max_message_size", "1MiB"),
     ("memory_high_watermark_bytes", "1GiB"),
     ("deny_deprecated", "true"),
+    ("without_plugins", "true"),
+    ("rabbitmq_faults", "true"),
     ("repair", "true"),
 ];
 
@@ -128,6 +130,8 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size = "1MiB"
         memory_high_watermark_bytes = "1GiB"
         deny_deprecated = true
+        without_plugins = true
+        rabbitmq_faults = true
         repair = true
         "#,
     );
@@ -152,6 +156,8 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size: 1 << 20,
         memory_high_watermark_bytes: 1 << 30,
         deny_deprecated: true,
+        without_plugins: true,
+        rabbitmq_faults: true,
         repair: true,
     };
     assert_eq!(parsed(&["--config", file.path()], &[]).unwrap(), expected);

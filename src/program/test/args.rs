@@ -40,6 +40,15 @@ pub struct TestArgs {
     #[arg(long)]
     pub deny_deprecated: bool,
 
+    /// Knows only the types of exchanges that RabbitMQ 4.0 knows without plugins.
+    #[arg(long)]
+    pub without_plugins: bool,
+
+    /// Repeats what RabbitMQ 4.0 does wrong: returns mandatory direct replies that were delivered,
+    /// forgets a queue of a consistent hash with one of its bindings.
+    #[arg(long)]
+    pub rabbitmq_faults: bool,
+
     /// Virtual hosts, exchanges, queues, bindings and policies to start with, and users besides
     /// the default one: a definitions file as RabbitMQ exports it.
     #[arg(long, value_name = "FILE")]

@@ -125,7 +125,9 @@ fn builder(args: &TestArgs, clock: Option<&ManualClock>) -> BrokerBuilder {
     let builder = Broker::builder()
         .journal(args.journal)
         .lint(Lint::level(args.lint))
-        .deny_deprecated(args.deny_deprecated);
+        .deny_deprecated(args.deny_deprecated)
+        .without_plugins(args.without_plugins)
+        .rabbitmq_faults(args.rabbitmq_faults);
     match clock {
         Some(clock) => builder.manual_clock(clock.clone()),
         None => builder,

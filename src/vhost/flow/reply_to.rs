@@ -31,6 +31,11 @@ impl VirtualHost {
         key
     }
 
+    /// Whether mandatory replies come back although they were delivered, and the like.
+    pub(crate) fn repeats_rabbitmq_faults(&self) -> bool {
+        self.shared.rabbitmq_faults
+    }
+
     /// The channel takes no more replies.
     pub fn remove_reply_target(&self, key: &str) {
         self.reply_targets.remove(key.as_bytes());

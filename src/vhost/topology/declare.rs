@@ -127,7 +127,7 @@ impl VirtualHost {
             actor.check(Access::Read, ResourceKind::Queue, name.as_str())?;
             actor.check(Access::Write, ResourceKind::Exchange, exchange)?;
         }
-        let arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
+        let mut arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
             let text = error.explain(&resource);
             if error == ArgumentError::Stream {
                 Error::NotImplemented(text)
@@ -135,6 +135,7 @@ impl VirtualHost {
                 Error::Precondition(text)
             }
         })?;
+        arguments.message_deduplication &= !self.shared.without_plugins;
         if arguments.queue_type == QueueType::Quorum {
             check_quorum(declare, generated, &resource)?;
         }
@@ -155,7 +156,8 @@ impl VirtualHost {
             }
             return self.exchange(&name).map(drop);
         }
-        let kind = ExchangeType::from_name(&declare.kind).ok_or_else(|| {
+        let is_known = |kind: &ExchangeType| !self.shared.without_plugins || !kind.needs_plugin();
+        let kind = ExchangeType::from_name(&declare.kind).filter(is_known).ok_or_else(|| {
             Error::Precondition(ExchangeArgumentError::unknown_type(&declare.kind).to_string())
         })?;
         if name.is_empty() {

@@ -25,8 +25,9 @@ class Broker:
     With ``manual_clock``, the default, its time stands still until it is advanced. ``journal`` is
     how many events it keeps. ``lint`` is ``"warn"`` or ``"deny"``, to look for what is allowed but
     seldom meant: see :meth:`lints`. With ``deny_deprecated`` it refuses what RabbitMQ 4.3 refuses
-    by default and 4.0 does not. ``definitions`` is a file to start with: see
-    :meth:`import_definitions`.
+    by default and 4.0 does not, ``without_plugins`` leaves only the types of exchanges that 4.0 has
+    without plugins, and ``rabbitmq_faults`` repeats what 4.0 does wrong. ``definitions`` is a file
+    to start with: see :meth:`import_definitions`.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class Broker:
         journal: Optional[int] = None,
         lint: Optional[str] = None,
         deny_deprecated: bool = False,
+        without_plugins: bool = False,
+        rabbitmq_faults: bool = False,
         definitions: Union[str, os.PathLike[str], None] = None,
     ) -> None:
         command = [_binary(), "test"]
@@ -46,6 +49,10 @@ class Broker:
             command += ["--lint", lint]
         if deny_deprecated:
             command.append("--deny-deprecated")
+        if without_plugins:
+            command.append("--without-plugins")
+        if rabbitmq_faults:
+            command.append("--rabbitmq-faults")
         if definitions is not None:
             command += ["--definitions", os.fspath(definitions)]
         # It ends when its standard input does: with this process, however that ends.

@@ -14,7 +14,9 @@ SHOWN = 50
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the marker known."""
-    takes = "manual_clock, journal, lint, deny_deprecated, definitions"
+    takes = (
+        "manual_clock, journal, lint, deny_deprecated, without_plugins, rabbitmq_faults, definitions"
+    )
     text = f"leveret({takes}): how the broker of the fixture is started"
     config.addinivalue_line("markers", text)
 
