@@ -39,14 +39,30 @@ impl Server {
         Self { child, output, ready }
     }
 
+    /// The headers of a caller who was told the token, each with its end.
+    fn login(&self) -> String {
+        let token = self.ready["token"].as_str().unwrap();
+        format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n")
+    }
+
     fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.call_with(&self.login(), method, path, body)
+    }
+
+    fn call_with(
+        &self,
+        headers: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let address = self.ready["control"].as_str().unwrap().strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         let body = body.map_or_else(String::new, |body| body.to_string());
         write!(
             socket,
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
@@ -201,10 +217,33 @@ fn nobody_is_waited_for_when_the_parent_is_gone() {
     let address = server.ready["control"].as_str().unwrap().strip_prefix("http://").unwrap();
     let mut waiting = TcpStream::connect(address).unwrap();
     let body = json!({"for": {"connections": 9}, "limit_ms": 600_000}).to_string();
-    write!(waiting, "POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len())
+    let (login, length) = (server.login(), body.len());
+    write!(waiting, "POST /wait HTTP/1.1\r\nhost: localhost\r\n{login}content-length: {length}")
         .unwrap();
-    write!(waiting, "{body}").unwrap();
+    write!(waiting, "\r\n\r\n{body}").unwrap();
     // The next call is answered after that one was taken.
     server.get("/clock");
+    server.end();
+}
+
+#[test]
+fn a_page_in_a_browser_is_not_obeyed() {
+    let server = Server::start(&[]);
+    let login = server.login();
+    let token = login.split("\r\n").next().unwrap();
+    let status = |headers: &str| server.call_with(headers, "POST", "/reset", Some(json!({}))).0;
+    assert_eq!(status("content-type: application/json\r\n"), 401);
+    let guessed = "authorization: Bearer 0\r\ncontent-type: application/json\r\n";
+    assert_eq!(status(guessed), 401);
+    assert_eq!(status(&format!("{login}origin: http://example.com\r\n")), 403);
+    // What a page can send without asking first.
+    assert_eq!(status(&format!("{token}\r\ncontent-type: text/plain\r\n")), 415);
+    let text = "POST /reset HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n";
+    let address = server.ready["control"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut rebound = TcpStream::connect(address).unwrap();
+    write!(rebound, "{text}{login}content-length: 0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    rebound.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     server.end();
 }

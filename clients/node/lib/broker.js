@@ -51,9 +51,9 @@ export class Broker {
   #child;
   #control;
 
-  constructor(child, { amqp, control }) {
+  constructor(child, { amqp, control, token }) {
     this.#child = child;
-    this.#control = new Control(control);
+    this.#control = new Control(control, token);
     /** URL for any AMQP 0-9-1 client. */
     this.amqp = amqp;
     /** The broker's time. */

@@ -13,16 +13,21 @@ export class TimedOut extends ControlError {
 /** The control API of a broker. */
 export class Control {
   #address;
+  #token;
 
-  constructor(address) {
+  constructor(address, token) {
     this.#address = address;
+    this.#token = token;
   }
 
   /** Calls it. Rejects with a {@link ControlError}, or {@link TimedOut} for a call that waits. */
   async call(method, path, body) {
     const answer = await fetch(this.#address + path, {
       method,
-      headers: body === undefined ? {} : { "content-type": "application/json" },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await answer.text();

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use self::args::TestArgs;
+use self::control::guard::Token;
 pub use self::error::TestServerError;
 use self::lives::Lives;
 
@@ -26,6 +27,8 @@ use self::lives::Lives;
 struct Ready {
     amqp: String,
     control: String,
+    /// What calls of the control API have to bring.
+    token: String,
     version: &'static str,
 }
 
@@ -35,6 +38,10 @@ struct Ready {
 /// If it cannot start.
 pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
     let lives = Lives::begin(args)?;
+    let token = Token::random().map_err(|error| TestServerError::from(io::Error::other(error)))?;
+    if !args.control.ip().is_loopback() {
+        eprintln!("leveret: the control API can be reached from other machines: {}", args.control);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(args.control).await;
@@ -42,12 +49,12 @@ pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
             let address = args.control;
             TestServerError::Listen { address, reason }
         })?;
-        announce(lives.address(), listener.local_addr()?)?;
+        announce(lives.address(), listener.local_addr()?, &token)?;
         let (sender, ended) = oneshot::channel();
         thread::Builder::new()
             .name("leveret-parent".into())
             .spawn(move || wait_for_parent(sender))?;
-        let served = axum::serve(listener, control::router(lives));
+        let served = axum::serve(listener, control::router(lives, token));
         tokio::select! {
             served = async { served.await } => served?,
             _ = ended => {}
@@ -59,10 +66,11 @@ pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
     served
 }
 
-fn announce(amqp: SocketAddr, control: SocketAddr) -> io::Result<()> {
+fn announce(amqp: SocketAddr, control: SocketAddr, token: &Token) -> io::Result<()> {
     let ready = Ready {
         amqp: format!("amqp://guest:guest@{amqp}/%2F"),
         control: format!("http://{control}"),
+        token: token.as_str().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let mut output = io::stdout().lock();

@@ -66,7 +66,7 @@ class Broker:
         ready = json.loads(line)
         #: URL for any AMQP 0-9-1 client.
         self.amqp: str = ready["amqp"]
-        self._control = Control(ready["control"])
+        self._control = Control(ready["control"], ready["token"])
         #: The broker's time.
         self.clock = Clock(self._control)
         #: What is to go wrong.

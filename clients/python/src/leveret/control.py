@@ -29,12 +29,14 @@ class TimedOut(ControlError, TimeoutError):
 class Control:
     """The control API of a broker."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str) -> None:
         self._address = address
+        self._token = token
 
     def call(self, method: str, path: str, body: Any = None, patience_s: float = 0) -> Any:
         """Calls it. Raises :class:`ControlError`, or :class:`TimedOut` for a call that waits."""
         request = urllib.request.Request(self._address + path, method=method)
+        request.add_header("authorization", f"Bearer {self._token}")
         if body is not None:
             request.add_header("content-type", "application/json")
             request.data = json.dumps(body).encode()

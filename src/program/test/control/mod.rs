@@ -8,6 +8,7 @@ mod connections;
 mod explain;
 mod faults;
 mod filter;
+pub mod guard;
 mod input;
 mod journal;
 mod lints;
@@ -29,6 +30,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 
 use self::call::Control;
+use self::guard::Token;
 use self::input::Refusal;
 use super::lives::Lives;
 use super::numbered::Numbered;
@@ -36,8 +38,8 @@ use super::numbered::Numbered;
 /// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
 const REQUEST_BYTES_MAX: usize = 32 << 20;
 
-/// The API of a broker and those that come after it.
-pub fn router(lives: Lives) -> Router {
+/// The API of a broker and those that come after it, for whoever knows the token.
+pub fn router(lives: Lives, token: Token) -> Router {
     let control = Control { lives, snapshots: Numbered::default() };
     Router::new()
         .merge(alarms::routes())
@@ -58,6 +60,7 @@ pub fn router(lives: Lives) -> Router {
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(axum::middleware::from_fn_with_state(token, guard::check))
         .with_state(Arc::new(control))
 }
 
