@@ -125,6 +125,7 @@ pub use self::base::field_value::FieldValue;
 pub use self::broker::testing::crash::Machine;
 pub use self::broker::testing::hold::Recipient;
 pub use self::broker::testing::inspect::UnackedMessage;
+pub use self::broker::testing::queue::QueueHandle;
 pub use self::broker::testing::snapshot::Snapshot;
 pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::{Broker, BrokerBuilder};

@@ -281,14 +281,14 @@ async fn the_owner_of_a_delivery_is_known_by_its_name_and_gets_what_is_let_go() 
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         consumers.push(channel.basic_consume("q".into(), "c".into(), options, none).await.unwrap());
     }
-    broker.hold("/", "q").unwrap();
+    broker.queue("/", "q").unwrap().hold().unwrap();
     assert!(fill("a").is_ack() && fill("b").is_ack());
     let recipient = |name: &str| leveret::Recipient::from("c").on_connection(name);
-    broker.release_to("/", "q", recipient("two").on_channel(second.id())).unwrap();
-    broker.release_to("/", "q", recipient("one")).unwrap();
+    broker.queue("/", "q").unwrap().release_to(recipient("two").on_channel(second.id())).unwrap();
+    broker.queue("/", "q").unwrap().release_to(recipient("one")).unwrap();
     assert_eq!(next(&mut consumers[1]).await.unwrap().data, b"a");
     assert_eq!(next(&mut consumers[0]).await.unwrap().data, b"b");
-    let unacked = broker.unacked("/", "q").unwrap();
+    let unacked = broker.queue("/", "q").unwrap().unacked();
     let owners = unacked.iter().map(|unacked| {
         (unacked.connection_name.as_deref().unwrap(), unacked.channel, unacked.message.body())
     });

@@ -145,7 +145,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A [`Message`] as it lies in a queue: see [`Broker::peek`](crate::Broker::peek).
+/// A [`Message`] as it lies in a queue: see [`QueueHandle::peek`](crate::QueueHandle::peek).
 #[derive(Clone)]
 pub struct QueuedMessage(pub(crate) Entry);
 

@@ -29,7 +29,6 @@ pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
 use self::topology::policy::Policies;
-use crate::base::ids::ChannelId;
 use crate::base::ids::StoreId;
 use crate::base::memory_alarm::MemoryAlarm;
 use crate::error::{Error, Resource, Result};
@@ -37,7 +36,7 @@ use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::insight::journal::Journal;
 use crate::insight::lint::Lints;
-use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ExchangeName, QueueName, VirtualHostName};
 use crate::persist::Persistence;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
@@ -226,39 +225,6 @@ impl VirtualHost {
     /// All exchanges.
     pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
         self.exchanges.iter().map(|exchange| Arc::clone(&exchange)).collect()
-    }
-
-    /// Holds a queue, or releases it: while it is held it takes publishes and gives nothing out,
-    /// neither to consumers nor to basic.get. Errors: 404.
-    pub(crate) fn set_held(self: &Arc<Self>, queue: &str, held: bool) -> Result<()> {
-        let mut effects = Effects::new();
-        self.queue(queue)?.set_held(held, self.now(), &mut effects);
-        self.run(&mut effects);
-        Ok(())
-    }
-
-    /// Lets the next `count` messages of a queue that is held go out, as soon as they are there and
-    /// somebody takes them; after them it is held again. Adds to what was let go before. Errors:
-    /// 404, 406 if the queue is not held.
-    pub(crate) fn release_next(self: &Arc<Self>, queue: &str, count: usize) -> Result<()> {
-        let mut effects = Effects::new();
-        let result = self.queue(queue)?.release(count, self.now(), &mut effects);
-        self.run(&mut effects);
-        result
-    }
-
-    /// Lets the message after those go to a consumer. See [`Queue::release_to`].
-    pub(crate) fn release_to(
-        self: &Arc<Self>,
-        queue: &str,
-        consumer_tag: &ConsumerTag,
-        meant: impl Fn(ChannelId) -> bool,
-    ) -> Result<()> {
-        let mut effects = Effects::new();
-        let queue = self.queue(queue)?;
-        let result = queue.release_to(consumer_tag, meant, self.now(), &mut effects);
-        self.run(&mut effects);
-        result
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until

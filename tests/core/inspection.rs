@@ -5,7 +5,7 @@ use leveret::{Broker, Error, Publish};
 use crate::support::{World, int, quorum_queue, refusal, string};
 
 fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
-    let messages = broker.peek("/", queue, 10).unwrap();
+    let messages = broker.queue("/", queue).unwrap().peek(10).unwrap();
     messages.iter().map(|message| message.body().to_vec()).collect()
 }
 
@@ -23,14 +23,14 @@ fn looking_takes_nothing() {
             .is_ack()
     );
     assert_eq!(bodies(&world.broker, "q"), [&b"first"[..], b"a", b"b"]);
-    assert_eq!(world.broker.peek("/", "q", 1).unwrap().len(), 1);
-    let first = world.broker.peek("/", "q", 1).unwrap().remove(0);
+    assert_eq!(world.broker.queue("/", "q").unwrap().peek(1).unwrap().len(), 1);
+    let first = world.broker.queue("/", "q").unwrap().peek(1).unwrap().remove(0);
     assert_eq!(first.expires_at(), Some(world.broker.now().after_ms(1000)));
     assert_eq!(*first.properties().priority(), Some(2));
     assert!(!first.redelivered());
     assert_eq!(world.drain("q"), ["first", "a", "b"]);
-    assert_eq!(refusal(world.broker.peek("/", "none", 1)).0, 404);
-    assert_eq!(refusal(world.broker.peek("none", "q", 1)).0, 530);
+    assert_eq!(refusal(world.broker.queue("/", "none").and_then(|queue| queue.peek(1))).0, 404);
+    assert_eq!(refusal(world.broker.queue("none", "q").and_then(|queue| queue.peek(1))).0, 530);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn who_has_what_is_not_acknowledged() {
     world.advance_ms(5);
     let consumer = world.channel.basic_consume("q").unwrap();
     let delivery = consumer.recv().unwrap();
-    let unacked = world.broker.unacked("/", "q").unwrap();
+    let unacked = world.broker.queue("/", "q").unwrap().unacked();
     let [by_get, by_consumer] = &unacked[..] else { panic!("{unacked:?}") };
     assert_eq!((by_get.message.body(), &by_get.consumer_tag), (&b"a"[..], &None));
     let tag = by_consumer.consumer_tag.as_ref().unwrap();
@@ -69,11 +69,11 @@ fn who_has_what_is_not_acknowledged() {
     assert_eq!(waited, 5);
     // The channel has what its consumer had.
     drop(consumer);
-    let unacked = world.broker.unacked("/", "q").unwrap();
+    let unacked = world.broker.queue("/", "q").unwrap().unacked();
     assert_eq!((&unacked[1].consumer_tag, unacked[1].connection), (&None, 1));
     got.ack().unwrap();
     delivery.ack().unwrap();
-    assert!(world.broker.unacked("/", "q").unwrap().is_empty());
+    assert!(world.broker.queue("/", "q").unwrap().unacked().is_empty());
 }
 
 #[test]

@@ -205,14 +205,14 @@ fn a_held_queue_takes_and_does_not_give() {
     let world = World::new();
     world.declare("q");
     let consumer = world.channel.basic_consume("q").unwrap();
-    world.broker.hold("/", "q").unwrap();
+    world.broker.queue("/", "q").unwrap().hold().unwrap();
     world.publish("q", ["a", "b"]);
     assert!(waiting(&consumer).is_empty());
     assert!(world.take("q").is_none());
     assert_eq!(world.ready("q"), 2);
-    world.broker.end_hold("/", "q").unwrap();
+    world.broker.queue("/", "q").unwrap().end_hold().unwrap();
     assert_eq!(waiting(&consumer), ["a", "b"]);
-    assert!(world.broker.hold("/", "nobody").is_err());
+    assert!(world.broker.queue("/", "nobody").and_then(|queue| queue.hold()).is_err());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::support::{World, broker, int, quorum_queue, string, table, waiting};
 
 fn bodies(broker: &Broker, queue: &str) -> Vec<String> {
-    let messages = broker.peek("/", queue, 100).unwrap();
+    let messages = broker.queue("/", queue).unwrap().peek(100).unwrap();
     messages.iter().map(|message| String::from_utf8_lossy(message.body()).into()).collect()
 }
 
@@ -77,12 +77,12 @@ fn consumers_of_queues_that_stay_go_on() {
     let consumer = world.channel.basic_consume("jobs").unwrap();
     let own = QueueDeclare::new("own").exclusive();
     world.channel.queue_declare_with(&own).unwrap();
-    world.broker.hold("/", "jobs").unwrap();
+    world.broker.queue("/", "jobs").unwrap().hold().unwrap();
     world.publish("jobs", ["a", "b"]);
     world.publish("own", ["mine"]);
     let snapshot = world.broker.snapshot().unwrap();
 
-    world.broker.end_hold("/", "jobs").unwrap();
+    world.broker.queue("/", "jobs").unwrap().end_hold().unwrap();
     let first = consumer.recv().unwrap();
     world.channel.queue_purge("own").unwrap();
     world.declare("later");
@@ -93,7 +93,7 @@ fn consumers_of_queues_that_stay_go_on() {
     // The queue is held, as it was.
     assert!(waiting(&consumer).is_empty());
     assert_eq!(bodies(&world.broker, "jobs"), ["a", "b"]);
-    world.broker.end_hold("/", "jobs").unwrap();
+    world.broker.queue("/", "jobs").unwrap().end_hold().unwrap();
     let again = consumer.try_recv().unwrap();
     assert_eq!((again.body(), again.redelivered()), (&b"a"[..], false));
     first.ack().unwrap(); // of what was before
@@ -120,7 +120,7 @@ fn what_was_delivered_is_there_as_if_given_back() {
     held.ack().unwrap();
     assert_eq!(world.drain("q"), ["b"]);
     world.broker.restore(&snapshot).unwrap();
-    assert_eq!(world.broker.peek("/", "q", 1).unwrap()[0].delivery_count(), 1);
+    assert_eq!(world.broker.queue("/", "q").unwrap().peek(1).unwrap()[0].delivery_count(), 1);
     let again = world.get("q");
     assert_eq!((again.body(), again.redelivered()), (&b"a"[..], true));
     let fresh = world.get("q");
@@ -455,7 +455,7 @@ impl Play {
     fn seen(&self) -> Vec<String> {
         let (broker, now) = (&self.world.broker, self.world.broker.now());
         let queues = QUEUES.iter().flat_map(|queue| {
-            broker.peek("/", queue, 1000).unwrap().into_iter().map(move |message| {
+            broker.queue("/", queue).unwrap().peek(1000).unwrap().into_iter().map(move |message| {
                 // What has expired behind others that have not is there still.
                 let left =
                     message.expires_at().map(|at| at.as_millis().saturating_sub(now.as_millis()));

@@ -195,7 +195,7 @@ fn peeking_reads_what_is_on_disk_and_leaves_it_there() {
         one.basic_publish(publish.expiration_ms(60_000)).unwrap();
     }
     confirm(&one, persistent("q", "last"));
-    let peek = |max| broker.peek("/", "q", max).unwrap();
+    let peek = |max| broker.queue("/", "q").unwrap().peek(max).unwrap();
     let before = broker.memory_used();
     let all = peek(usize::MAX);
     assert!(broker.memory_used() == before && before < COUNT * 150, "{before} octets in memory");

@@ -41,7 +41,7 @@ fn what_is_restored_survives_and_what_was_replaced_does_not() {
     let broker = directory.crash().open();
     let two = channel(&broker);
     assert!(two.basic_get("new").is_err());
-    assert_eq!(broker.peek("/", "counted", 1).unwrap()[0].delivery_count(), 1);
+    assert_eq!(broker.queue("/", "counted").unwrap().peek(1).unwrap()[0].delivery_count(), 1);
     assert_eq!(bodies(&two, "q"), ["a", "b"]);
     assert_eq!(bodies(&two, "gone"), ["a", "b"]);
     assert_eq!(bodies(&two, "counted"), ["a", "b"]);
@@ -87,7 +87,7 @@ fn what_was_found_after_a_crash_keeps_its_order() {
     let crashed = directory.crash();
     let broker = crashed.open();
     let seen = |broker: &leveret::Broker| {
-        let messages = broker.peek("/", "q", 10).unwrap();
+        let messages = broker.queue("/", "q").unwrap().peek(10).unwrap();
         let seen = messages.iter().map(|m| (m.body().to_vec(), m.redelivered()));
         seen.collect::<Vec<_>>()
     };

@@ -35,30 +35,6 @@ impl Broker {
         host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
     }
 
-    /// The first `max` ready messages of a queue, in the order in which they will be delivered if
-    /// no others come. They stay where they are: those of a long backlog in a data directory are
-    /// read from there. Errors: 404, 530, 541 if the disk fails.
-    pub fn peek(&self, virtual_host: &str, queue: &str, max: usize) -> Result<Vec<QueuedMessage>> {
-        let host = self.host(virtual_host)?;
-        let entries = host.peek(&*host.queue(queue)?, max)?;
-        Ok(entries.into_iter().map(QueuedMessage).collect())
-    }
-
-    /// The deliveries of a queue that were not acknowledged yet, oldest first, and who has them.
-    /// Errors: 404, 530.
-    pub fn unacked(&self, virtual_host: &str, queue: &str) -> Result<Vec<UnackedMessage>> {
-        let unacked = self.host(virtual_host)?.queue(queue)?.unacked();
-        let unacked = unacked.into_iter().map(|outstanding| UnackedMessage {
-            message: QueuedMessage(outstanding.entry),
-            consumer_tag: outstanding.consumer_tag,
-            connection: outstanding.channel.connection,
-            connection_name: self.node().connections.name_of(outstanding.channel.connection),
-            channel: outstanding.channel.number,
-            delivered_at: outstanding.delivered_at,
-        });
-        Ok(unacked.collect())
-    }
-
     /// Publishes a message to the default virtual host as the default user, on a connection of its
     /// own: for filling queues before a test. Errors, when its confirm is awaited: as
     /// [`Broker::connect`] and [`Channel::publish`](crate::Channel::publish).

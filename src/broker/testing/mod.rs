@@ -4,5 +4,6 @@ pub(crate) mod crash;
 mod explain;
 pub(crate) mod hold;
 pub(crate) mod inspect;
+pub(crate) mod queue;
 pub(crate) mod snapshot;
 pub(crate) mod wait;

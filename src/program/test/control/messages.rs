@@ -37,7 +37,7 @@ async fn messages(
     Path((vhost, queue)): Path<(String, String)>,
     Parameters(page): Parameters<Page>,
 ) -> Answer<Json<Vec<Value>>> {
-    let messages = control.life().broker.peek(&vhost, &queue, page.max.unwrap_or(SHOWN))?;
+    let messages = control.life().broker.queue(&vhost, &queue)?.peek(page.max.unwrap_or(SHOWN))?;
     Ok(Json(messages.iter().map(|message| Value::Object(queued(message))).collect()))
 }
 
@@ -45,7 +45,7 @@ async fn unacked(
     State(control): Shared,
     Path((vhost, queue)): Path<(String, String)>,
 ) -> Answer<Json<Vec<Value>>> {
-    let messages = control.life().broker.unacked(&vhost, &queue)?;
+    let messages = control.life().broker.queue(&vhost, &queue)?.unacked();
     Ok(Json(messages.iter().map(delivered).collect()))
 }
 

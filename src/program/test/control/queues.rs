@@ -65,9 +65,9 @@ async fn hold(
 ) -> Answer<StatusCode> {
     let broker = &control.life().broker;
     if hold.held {
-        broker.hold(&vhost, &queue)?
+        broker.queue(&vhost, &queue)?.hold()?
     } else {
-        broker.end_hold(&vhost, &queue)?
+        broker.queue(&vhost, &queue)?.end_hold()?
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -116,8 +116,8 @@ async fn release(
 ) -> Answer<StatusCode> {
     let broker = &control.life().broker;
     match (release.count, release.to) {
-        (Some(count), None) => broker.release(&vhost, &queue, count)?,
-        (None, Some(to)) => broker.release_to(&vhost, &queue, Recipient::try_from(to)?)?,
+        (Some(count), None) => broker.queue(&vhost, &queue)?.release(count)?,
+        (None, Some(to)) => broker.queue(&vhost, &queue)?.release_to(Recipient::try_from(to)?)?,
         _ => return Err(Refusal::bad("give either count or to")),
     }
     Ok(StatusCode::NO_CONTENT)
