@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-
 use crate::access::{
     Access, AccessControl, AccessRefusal, PasswordHash, ResourceKind, User, UserTag,
 };
 use crate::base::ids::ConnectionId;
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::error::{Error, Result};
 use crate::names::{QueueName, VirtualHostName};
 
@@ -20,7 +20,7 @@ pub struct Actor {
     pub user: Arc<User>,
     virtual_host: VirtualHostName,
     access: Arc<AccessControl>,
-    exclusive_queues: Mutex<Vec<QueueName>>,
+    exclusive_queues: Mutex<Vec<QueueName>, rank::ExclusiveQueues>,
     connection_name: OnceLock<String>,
     gone: AtomicBool,
     /// The broker itself: nothing is refused.

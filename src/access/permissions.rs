@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
+use crate::base::lock::RwLock;
+use crate::base::rank;
 use crate::names::{UserName, VirtualHostName};
 
 /// What an operation needs on a resource `[rabbitmq access-control]`.
@@ -78,7 +78,7 @@ type ByVirtualHost = HashMap<VirtualHostName, Arc<Permissions>>;
 /// The permissions of all users in all virtual hosts.
 #[derive(Debug, Default)]
 pub struct PermissionTable {
-    permissions: RwLock<HashMap<UserName, ByVirtualHost>>,
+    permissions: RwLock<HashMap<UserName, ByVirtualHost>, rank::Permissions>,
     edits: Arc<Edits>,
 }
 

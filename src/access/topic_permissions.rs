@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use super::permissions::Access;
+use crate::base::lock::RwLock;
+use crate::base::rank;
 use crate::names::{ExchangeName, UserName, VirtualHostName};
 
 /// The routing keys that a user may publish to, and the binding keys that it may bind with, on
@@ -40,7 +40,8 @@ pub type TopicPermissionEntry = (UserName, VirtualHostName, ExchangeName, Arc<To
 /// The topic permissions of all users. Where none is set every key is granted.
 #[derive(Debug, Default)]
 pub struct TopicPermissionTable {
-    permissions: RwLock<HashMap<UserName, HashMap<VirtualHostName, ByExchange>>>,
+    permissions:
+        RwLock<HashMap<UserName, HashMap<VirtualHostName, ByExchange>>, rank::TopicPermissions>,
     edits: Arc<Edits>,
 }
 

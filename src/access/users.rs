@@ -5,10 +5,10 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::edits::Edits;
 use super::password::PasswordHash;
+use crate::base::lock::RwLock;
+use crate::base::rank;
 use crate::names::UserName;
 
 /// A user's tag. Tags other than `impersonator` matter to management only
@@ -120,7 +120,7 @@ pub enum LoginRefusal {
 /// Reads take a shared lock for the time of one lookup; hashing is done without it.
 #[derive(Debug)]
 pub struct UserTable {
-    users: RwLock<HashMap<UserName, Arc<User>>>,
+    users: RwLock<HashMap<UserName, Arc<User>>, rank::Users>,
     loopback_users: HashSet<UserName>,
     /// Hashed against when the user is unknown, so that the answer takes as long.
     decoy: PasswordHash,

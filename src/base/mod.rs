@@ -2,8 +2,10 @@
 
 pub(crate) mod field_value;
 pub(crate) mod ids;
+pub(crate) mod lock;
 pub(crate) mod memory_alarm;
 pub(crate) mod octets;
+pub(crate) mod rank;
 pub(crate) mod sequence_map;
 pub(crate) mod waiters;
 pub(crate) mod wake;

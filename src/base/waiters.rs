@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::base::wake::Wake;
 
 /// Who is to be woken once.
 #[derive(Default)]
-pub struct Waiters(Mutex<Vec<Weak<dyn Wake>>>);
+pub struct Waiters(Mutex<Vec<Weak<dyn Wake>>, rank::Waiters>);
 
 impl Waiters {
     /// Wakes `waiter` next time. The caller looks once more after this whether there is still

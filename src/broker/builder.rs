@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "gateway")]
-use parking_lot::Mutex;
-
 use super::Broker;
 use crate::access::{AccessControl, PasswordHash};
+#[cfg(feature = "gateway")]
+use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{LintLevel, Lints};

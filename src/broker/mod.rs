@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "gateway")]
-use parking_lot::Mutex;
-
 pub use self::builder::BrokerBuilder;
 
 use crate::access::{AccessControl, Permissions};
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::definitions::Definitions;
 use crate::embedded::Connection;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub struct Broker {
     #[cfg(feature = "durable")]
     directory: Option<Arc<leveret_storage::DataDirectory>>,
     #[cfg(feature = "gateway")]
-    gateway: Mutex<Option<crate::gateway::Gateway>>,
+    gateway: Mutex<Option<crate::gateway::Gateway>, rank::Listening>,
     #[cfg(feature = "gateway")]
     in_memory: Arc<crate::gateway::InMemory>,
     #[cfg(feature = "gateway")]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::base::wake::Wakeups;
 use crate::channel::output::ChannelOutput;
 use crate::faults::{Action, Hit, RuleState};
@@ -50,7 +50,7 @@ impl Fate {
 
 /// The part of it that the store reaches, from its own thread.
 pub struct ConfirmLine {
-    state: Mutex<Line>,
+    state: Mutex<Line, rank::Confirms>,
     client: Client,
 }
 

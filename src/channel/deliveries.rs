@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::base::wake::Wakeups;
 use crate::channel::Watch;
@@ -77,7 +77,7 @@ struct State {
 
 /// The part of a channel that queues reach, from any thread.
 pub struct Deliveries {
-    state: Mutex<State>,
+    state: Mutex<State, rank::Deliveries>,
     output: Arc<dyn ChannelOutput>,
     cancel_notify: bool,
     /// Faults that tests declare.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use leveret_protocol::properties::encode_properties;
-use parking_lot::Mutex;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::channel::{Channel as Core, Consume, GetOk, Remains};
 use crate::embedded::confirming::{Confirming, Outcomes};
 use crate::embedded::connection::ConnectionInner;
@@ -32,10 +33,10 @@ pub struct Channel(pub(super) Arc<ChannelInner>);
 
 pub(super) struct ChannelInner {
     connection: Arc<ConnectionInner>,
-    core: Mutex<Core>,
+    core: Mutex<Core, rank::EmbeddedChannel>,
     mailbox: Arc<Mailbox>,
     confirming: AtomicBool,
-    published: Mutex<u64>,
+    published: Mutex<u64, rank::EmbeddedPublish>,
     closed: AtomicBool,
 }
 

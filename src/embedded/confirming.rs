@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{Condvar, Mutex};
+use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::embedded::channel::ChannelInner;
 use crate::error::{Error, Result};
@@ -136,7 +136,7 @@ impl fmt::Debug for Confirming {
 /// What is known of the publishes of a channel, and who waits to know more.
 #[derive(Default)]
 pub struct Outcomes {
-    known: Mutex<Known>,
+    known: Mutex<Known, rank::Confirming>,
     concluded: Condvar,
 }
 

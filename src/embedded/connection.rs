@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::access::User;
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::channel::give_back;
 use crate::channel::session::Session;
 use crate::embedded::channel::{Channel, ChannelInner};
@@ -23,7 +23,7 @@ pub struct Connection(Arc<ConnectionInner>);
 pub(super) struct ConnectionInner {
     broker: Arc<Node>,
     pub(super) session: Arc<Session>,
-    channels: Mutex<Vec<Weak<ChannelInner>>>,
+    channels: Mutex<Vec<Weak<ChannelInner>>, rank::EmbeddedConnection>,
 }
 
 /// What the broker keeps of a connection, so that it can end it.

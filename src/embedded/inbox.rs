@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{Condvar, Mutex};
+use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
@@ -36,7 +36,7 @@ struct State {
 /// The deliveries of one consumer.
 #[derive(Default)]
 pub struct Inbox {
-    state: Mutex<State>,
+    state: Mutex<State, rank::Inbox>,
     changed: Condvar,
 }
 
@@ -98,8 +98,8 @@ struct Returned {
 pub struct Mailbox {
     /// Whose mailbox it is.
     pub(super) channel: OnceLock<Weak<ChannelInner>>,
-    inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>>,
-    returned: Mutex<Returned>,
+    inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>, rank::Inboxes>,
+    returned: Mutex<Returned, rank::Returned>,
     outcomes: Arc<Outcomes>,
     waiting: AtomicUsize,
     /// The program is about to lose the connection.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::faults::{Action, Method, Phase, RuleState, Subject};
 
 /// On what occasion a rule is asked.
@@ -64,7 +64,7 @@ impl Hit {
 #[derive(Default)]
 pub(crate) struct Registry {
     watched: AtomicU32,
-    rules: Mutex<Vec<Arc<RuleState>>>,
+    rules: Mutex<Vec<Arc<RuleState>>, rank::FaultRules>,
 }
 
 impl Registry {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::faults::subject::Filter;
 use crate::faults::{Action, Phase, Registry, Trigger};
 
@@ -28,7 +28,7 @@ impl Window {
 }
 
 /// What a rule holds back; `None` once it was removed, and holds nothing any more.
-type Holding = Mutex<Option<Vec<Held>>>;
+type Holding = Mutex<Option<Vec<Held>>, rank::FaultHolding>;
 
 pub(crate) struct RuleState {
     pub trigger: Trigger,

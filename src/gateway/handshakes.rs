@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use crate::base::lock::Mutex;
+use crate::base::rank;
 
 /// The connections of one listener whose handshake is not over.
 pub(super) struct Handshakes {
-    guests: Mutex<Guests>,
+    guests: Mutex<Guests, rank::Handshakes>,
     max: usize,
 }
 
@@ -29,7 +30,7 @@ struct Guests {
 struct Guest {
     has_spoken: AtomicBool,
     is_evicted: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    waker: Mutex<Option<Waker>, rank::HandshakeWaker>,
 }
 
 impl Guest {

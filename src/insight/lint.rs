@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::error::{Error, Result};
 use crate::limits::LINTS_MAX;
 
@@ -70,7 +71,7 @@ impl fmt::Display for Lint {
 #[derive(Default)]
 pub struct Lints {
     level: LintLevel,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Lints>,
 }
 
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::base::ids::ConnectionId;
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
 use crate::faults;
@@ -28,7 +28,7 @@ struct Open {
 
 /// The open connections of a broker.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<ConnectionId, Open>>,
+    open: Mutex<HashMap<ConnectionId, Open>, rank::Connections>,
     next: AtomicU64,
     /// Most connections that clients from outside may have.
     clients_max: usize,

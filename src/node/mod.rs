@@ -10,14 +10,15 @@ pub(crate) mod status;
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
-use parking_lot::Mutex;
 
 use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
 use self::power::Power;
 use crate::access::{AccessControl, User};
 use crate::base::ids::ConnectionId;
+use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
+use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ pub(crate) struct Node {
     pub disk_alarm: DiskAlarm,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
     /// Held while one of them is added: it is recorded first.
-    adding: Mutex<()>,
+    adding: Mutex<(), rank::VirtualHosts>,
     power: OnceLock<Power>,
 }
 

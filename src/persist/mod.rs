@@ -20,7 +20,6 @@ use leveret_storage::{
     Batch, DefinitionKind, Done, Durability, Key, LogBatch, LogUsage, MessageStore, Prefix, Range,
     Store, StoredMessage, Target, scan,
 };
-use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 
 pub use self::health::Health;
@@ -29,6 +28,8 @@ pub use self::queue_ids::QueueIds;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
+use crate::base::lock::{Mutex, RwLock};
+use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -55,7 +56,7 @@ const RUNS_MAX: usize = 256;
 pub struct Persistence {
     /// `None` once the broker is closed: another may open it, though somebody still holds a
     /// channel of this one.
-    records: RwLock<Option<Arc<dyn Store>>>,
+    records: RwLock<Option<Arc<dyn Store>>, rank::Records>,
     log: Arc<dyn MessageStore>,
     syncer: Syncer,
     ids: QueueIds,
@@ -155,7 +156,7 @@ impl Persistence {
 
     /// Calls back once all that was stored or committed before is durable.
     pub fn sync(&self, done: impl FnOnce(bool) + Send + 'static) {
-        let done = Arc::new(Mutex::new(Some(done)));
+        let done = Arc::new(Mutex::<_, rank::Stored>::new(Some(done)));
         let left = Arc::new(AtomicUsize::new(2));
         let failed = Arc::new(AtomicBool::new(false));
         let part = || -> Done {

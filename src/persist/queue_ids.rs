@@ -1,16 +1,17 @@
 //! Numbers for queues, and for exchanges that keep messages: none is ever given twice.
 
 use leveret_storage::{Batch, DefinitionKind, Error, Key, Result, Store};
-use parking_lot::Mutex;
 
 use crate::base::ids::StoreId;
+use crate::base::lock::Mutex;
+use crate::base::rank;
 
 /// Numbers that are reserved at a time.
 const LEASE: u64 = 1024;
 
 /// Gives out numbers.
 #[derive(Debug)]
-pub struct QueueIds(Mutex<State>);
+pub struct QueueIds(Mutex<State, rank::QueueIds>);
 
 #[derive(Debug)]
 struct State {

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use leveret_storage::{Done, Error, Receipt, Store};
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::access::AccessControl;
+use crate::base::lock::{Condvar, Mutex, RwLock};
+use crate::base::rank;
 use crate::persist::health::Health;
 use crate::persist::users;
 
@@ -34,11 +35,11 @@ struct State {
 
 struct Shared {
     /// `None` once it is closed.
-    records: RwLock<Option<Arc<dyn Store>>>,
+    records: RwLock<Option<Arc<dyn Store>>, rank::SyncedRecords>,
     health: Arc<Health>,
     /// Number of the last commit.
     committed: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Syncer>,
     work: Condvar,
     access: OnceLock<Arc<AccessControl>>,
 }

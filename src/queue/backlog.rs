@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::limits::{BACKLOG_HIGH, BACKLOG_HIGH_BYTES, BACKLOG_LOW};
 
@@ -23,7 +23,7 @@ pub(crate) struct Backlog {
     slow_until_ms: AtomicU64,
     has_waiters: AtomicBool,
     /// In the order in which they came.
-    waiters: Mutex<VecDeque<Weak<dyn Wake>>>,
+    waiters: Mutex<VecDeque<Weak<dyn Wake>>, rank::Backlog>,
 }
 
 impl Backlog {

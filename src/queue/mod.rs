@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
-use parking_lot::{Mutex, RwLock};
 
 pub use self::arguments::{QueueArguments, QueueType};
 pub use self::fifo::contents::Contents;
@@ -24,6 +23,8 @@ pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, 
 pub use self::settings::Settings;
 
 use crate::base::ids::{ChannelId, ConnectionId, StoreId};
+use crate::base::lock::{Mutex, RwLock};
+use crate::base::rank;
 use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::{DropReason, Journal};
@@ -93,7 +94,7 @@ pub struct Queue {
     name: QueueName,
     virtual_host: VirtualHostName,
     attributes: QueueAttributes,
-    dead_letter_target: RwLock<Option<DeadLetterTarget>>,
+    dead_letter_target: RwLock<Option<DeadLetterTarget>, rank::DeadLetterTarget>,
     deleted: AtomicBool,
     storage: QueueStorage,
     /// Sequences are given out before the queue's lock is taken, because what is stored is stored
@@ -103,7 +104,7 @@ pub struct Queue {
     message_ttl_ms: AtomicU64,
     journal: Option<Arc<Journal>>,
     backlog: Backlog,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Queue>,
 }
 
 impl Queue {

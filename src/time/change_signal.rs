@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{Condvar, Mutex};
+use crate::base::rank;
 use crate::limits::CHANGES_MISSED_AFTER;
 use crate::time::clock::instant;
 
@@ -12,7 +12,7 @@ use crate::time::clock::instant;
 #[derive(Default)]
 pub struct ChangeSignal {
     waiting: AtomicUsize,
-    count: Mutex<u64>,
+    count: Mutex<u64, rank::Changes>,
     changed: Condvar,
 }
 

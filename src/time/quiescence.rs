@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{Condvar, Mutex};
+use crate::base::rank;
 use crate::time::clock::instant;
 
 /// Tasks that have something to do, by the round in which they were woken.
@@ -23,7 +23,7 @@ struct Rounds {
 /// Counts the tasks that were woken and have not come to rest.
 #[derive(Default)]
 pub struct Quiescence {
-    rounds: Mutex<Rounds>,
+    rounds: Mutex<Rounds, rank::Rounds>,
     changed: Condvar,
 }
 
@@ -87,8 +87,8 @@ enum Phase {
 /// The waker of a task that is watched.
 struct Activity {
     quiescence: Arc<Quiescence>,
-    phase: Mutex<Phase>,
-    waker: Mutex<Option<Waker>>,
+    phase: Mutex<Phase, rank::TaskPhase>,
+    waker: Mutex<Option<Waker>, rank::TaskWaker>,
 }
 
 impl Activity {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::thread;
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::base::lock::{Condvar, Mutex};
+use crate::base::rank;
 use crate::limits::SETTLE_PATIENCE;
 use crate::time::clock::{Clock, ManualClock, Timestamp, until};
 use crate::time::quiescence::Quiescence;
@@ -107,7 +107,7 @@ impl State {
 /// manual clock deadlines pass when the clock is advanced.
 pub struct Timers {
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Timers>,
     changed: Condvar,
     next_waker: AtomicU64,
     /// The tasks of connections that run on a manual clock.

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use amq_protocol::types::FieldTable;
 use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
-use parking_lot::{Mutex, RwLock};
 
 pub use self::flow::publish::Publish;
 pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
@@ -30,7 +29,9 @@ pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
 use self::topology::policy::Policies;
 use crate::base::ids::StoreId;
+use crate::base::lock::{Mutex, RwLock};
 use crate::base::memory_alarm::MemoryAlarm;
+use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
@@ -98,8 +99,8 @@ pub struct VirtualHost {
     exchanges: DashMap<ExchangeName, Arc<Exchange>>,
     queues: DashMap<QueueName, Arc<Queue>>,
     reply_targets: DashMap<Vec<u8>, ReplyTarget>,
-    topology: Mutex<Topology>,
-    policies: RwLock<Policies>,
+    topology: Mutex<Topology, rank::Topology>,
+    policies: RwLock<Policies, rank::Policies>,
     /// Read by every publish, hardly ever written: apart from what is.
     generation: CachePadded<AtomicU64>,
     closed: AtomicBool,

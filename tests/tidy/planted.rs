@@ -230,6 +230,8 @@ fn loose_ends_are_found() {
         "use tokio::sync::mpsc;",
         "fn f() { tokio::spawn(g()); }",
         "type T = leveret_storage::Key;",
+        "use parking_lot::{Condvar};",
+        "struct A { lock: parking_lot::Mutex<()> }",
     ] {
         assert_eq!(in_file("src/queue/a.rs", bad).len(), 1, "{bad}");
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::broker::{Broker, BrokerBuilder};
 use crate::node::power::Power;
 use crate::persist::recovered::OpenError;
@@ -35,7 +35,7 @@ const SEGMENT_BYTES_MAX: u64 = 256 << 10;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Machine(Arc<Mutex<State>>);
+pub struct Machine(Arc<Mutex<State, rank::TestMachine>>);
 
 #[derive(Debug, Default)]
 struct State {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use leveret_protocol::{BodyRef, Output, reply_code};
-use parking_lot::Mutex;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
@@ -49,7 +50,7 @@ impl Waiting {
 
 /// Outgoing octets of one connection.
 pub struct Outbox {
-    output: Mutex<Waiting>,
+    output: Mutex<Waiting, rank::Outbox>,
     /// Octets in `output`, to be read without its lock.
     waiting: AtomicUsize,
     frame_max: AtomicU32,
@@ -57,10 +58,10 @@ pub struct Outbox {
     announced: AtomicBool,
     /// Some consumer was told that there is no room.
     turned_away: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-    close_reason: Mutex<Option<String>>,
+    waker: Mutex<Option<Waker>, rank::OutboxWaker>,
+    close_reason: Mutex<Option<String>, rank::CloseReason>,
     /// Channels that have to close, and why.
-    failures: Mutex<Vec<(u16, Error)>>,
+    failures: Mutex<Vec<(u16, Error)>, rank::ChannelFailures>,
     cancel_notify: AtomicBool,
     /// A [`Stored`].
     stored: AtomicU8,

@@ -2,11 +2,12 @@
 //! holds none, and one that is busy need not grow another for each batch.
 
 use leveret_protocol::Output;
-use parking_lot::Mutex;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
-static SPARE: Mutex<Vec<Output>> = Mutex::new(Vec::new());
+static SPARE: Mutex<Vec<Output>, rank::SpareBuffers> = Mutex::new(Vec::new());
 
 /// An empty buffer: the one that was given back last, or a new one.
 pub fn take() -> Output {

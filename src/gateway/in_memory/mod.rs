@@ -10,11 +10,12 @@ use std::io;
 use std::sync::Arc;
 
 use leveret_protocol::ConnectionConfig;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
 use crate::gateway::listener::connection_config;
 use crate::gateway::{STOP, wait_for};
@@ -35,7 +36,7 @@ struct Serving {
 /// Opens in-memory streams to a broker.
 pub(crate) struct InMemory {
     broker: Arc<Node>,
-    serving: Mutex<Option<Serving>>,
+    serving: Mutex<Option<Serving>, rank::StreamTasks>,
 }
 
 impl InMemory {

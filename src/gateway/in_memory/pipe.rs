@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, Waker, ready};
 
-use parking_lot::Mutex;
 use tokio::task::coop::poll_proceed;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::limits::{STREAM_BUFFER_BYTES, STREAM_KEPT_BYTES};
 
 #[derive(Default)]
@@ -24,7 +25,7 @@ struct State {
 /// Octets on their way from one end to the other.
 #[derive(Default)]
 pub struct Pipe {
-    state: Mutex<State>,
+    state: Mutex<State, rank::Pipe>,
 }
 
 impl Pipe {

@@ -9,13 +9,14 @@ use std::io;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
-use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::limits::SHARED_THREADS_MAX;
 
 /// Lives until the process ends: threads that wait cost less than starting them again.
-static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+static RUNTIME: Mutex<Option<Runtime>, rank::StreamThreads> = Mutex::new(None);
 
 /// The runtime, which the first call starts.
 ///

@@ -26,12 +26,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 pub use self::event::{DropReason, Event, EventKind, UsedBinding};
 pub use self::events::Events;
 pub use crate::message::deaths::DeathReason;
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::message::Message;
 use crate::names::VirtualHostName;
 use crate::time::change_signal::ChangeSignal;
@@ -42,7 +42,7 @@ pub struct Journal {
     capacity: usize,
     started_at: Timestamp,
     changes: Arc<ChangeSignal>,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Journal>,
 }
 
 #[derive(Default)]

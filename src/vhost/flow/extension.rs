@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
-use parking_lot::{Mutex, MutexGuard};
 
+use crate::base::lock::{Mutex, MutexGuard};
+use crate::base::rank;
 use crate::exchange::{
     DelayLine, DuplicateCache, ExchangeArgumentError, ExchangeType, History, is_remembered,
     own_ttl_ms,
@@ -15,9 +16,9 @@ use crate::vhost::flow::kept::Kept;
 
 /// The messages that a delayed exchange keeps; `None` once it is deleted.
 pub(in crate::vhost) struct Delays {
-    line: Mutex<Option<DelayLine<Kept>>>,
+    line: Mutex<Option<DelayLine<Kept>>, rank::Delayed>,
     /// Held while messages are released, so that two threads do not mix up their order.
-    pub(in crate::vhost) turn: Mutex<()>,
+    pub(in crate::vhost) turn: Mutex<(), rank::DelayedTurn>,
     /// The number that the next message gets in the store.
     next_number: AtomicU64,
 }
@@ -25,8 +26,8 @@ pub(in crate::vhost) struct Delays {
 /// The past of an exchange whose type looks back.
 enum Past {
     Ignored,
-    History(Mutex<Option<History<Kept>>>),
-    Duplicates(Mutex<Option<DuplicateCache>>),
+    History(Mutex<Option<History<Kept>>, rank::History>),
+    Duplicates(Mutex<Option<DuplicateCache>, rank::Duplicates>),
 }
 
 /// State of an exchange of an extension's type. Everything in it is dropped when the exchange is

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
+use crate::base::lock::MutexGuard;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, RESERVED_PREFIX};

@@ -4,9 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
-use parking_lot::RwLock;
 
 use crate::base::ids::StoreId;
+use crate::base::lock::RwLock;
+use crate::base::rank;
 use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
 use crate::names::{ExchangeName, VirtualHostName};
@@ -35,9 +36,9 @@ pub struct Exchange {
     pub(in crate::vhost) name: ExchangeName,
     pub(in crate::vhost) virtual_host: VirtualHostName,
     pub(in crate::vhost) attributes: ExchangeAttributes,
-    pub(in crate::vhost) router: RwLock<Router<Destination>>,
+    pub(in crate::vhost) router: RwLock<Router<Destination>, rank::Bindings>,
     /// `alternate-exchange` of the policy that applies.
-    pub(in crate::vhost) policy_alternate: RwLock<Option<ExchangeName>>,
+    pub(in crate::vhost) policy_alternate: RwLock<Option<ExchangeName>, rank::AlternateExchange>,
     /// Only for the types that keep something; `None` costs the others nothing.
     pub(in crate::vhost) extension: Option<Box<Extension>>,
     /// What it is called in the store, if it keeps messages there; else 0.

@@ -1,0 +1,135 @@
+//! The order of all locks of the broker. A thread that holds one takes only such as come later in
+//! this list; [`crate::base::lock`] checks that in debug builds.
+
+/// Where in the order a lock is.
+pub(crate) trait Rank {
+    /// Its place, from the outside to the inside.
+    const PLACE: u8;
+    /// Its name.
+    const NAME: &'static str;
+}
+
+macro_rules! ranks {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        enum Place { $($name,)* }
+
+        $(
+            $(#[$doc])*
+            pub(crate) enum $name {}
+
+            impl Rank for $name {
+                const PLACE: u8 = Place::$name as u8;
+                const NAME: &'static str = stringify!($name);
+            }
+        )*
+    };
+}
+
+ranks! {
+    /// The in-memory machine that brokers are opened on.
+    TestMachine,
+    /// What a broker listens with.
+    Listening,
+    /// Tasks of a broker's in-memory streams.
+    StreamTasks,
+    /// Threads that serve in-memory streams.
+    StreamThreads,
+    /// Connections whose handshake is not over.
+    Handshakes,
+    /// Who serves one of them.
+    HandshakeWaker,
+    /// An embedded channel, while it publishes and waits for the confirm.
+    EmbeddedPublish,
+    /// An embedded channel, for a method.
+    EmbeddedChannel,
+    /// The channels of an embedded connection.
+    EmbeddedConnection,
+    /// Virtual hosts that are being added.
+    VirtualHosts,
+    /// Delayed messages of an exchange that are being sent on.
+    DelayedTurn,
+    /// Exchanges, queues, bindings and policies of a virtual host, while they change.
+    Topology,
+    /// Policies of a virtual host.
+    Policies,
+    /// The messages that an exchange keeps for queues that are bound later.
+    History,
+    /// What an exchange or queue remembers of messages to tell duplicates.
+    Duplicates,
+    /// The bindings of an exchange.
+    Bindings,
+    /// The alternate exchange that a policy gives an exchange.
+    AlternateExchange,
+    /// A queue.
+    Queue,
+    /// Where dead letters of a queue go.
+    DeadLetterTarget,
+    /// Publishers that wait for a queue.
+    Backlog,
+    /// Deliveries of a channel that are not settled.
+    Deliveries,
+    /// What is called when something is stored.
+    Stored,
+    /// Confirms of a channel.
+    Confirms,
+    /// Confirms that an embedding program waits for.
+    Confirming,
+    /// Consumers of an embedded channel.
+    Inboxes,
+    /// Deliveries that an embedded consumer has not taken.
+    Inbox,
+    /// Messages that came back to an embedded channel.
+    Returned,
+    /// Frames that wait to be written.
+    Outbox,
+    /// Who writes a connection's frames.
+    OutboxWaker,
+    /// Why a connection is to be closed.
+    CloseReason,
+    /// Errors of channels that are to be told.
+    ChannelFailures,
+    /// Rules about what is to go wrong.
+    FaultRules,
+    /// What a rule holds back.
+    FaultHolding,
+    /// Connections of a broker.
+    Connections,
+    /// Queues of a connection alone.
+    ExclusiveQueues,
+    /// Users.
+    Users,
+    /// Permissions.
+    Permissions,
+    /// Permissions for topics.
+    TopicPermissions,
+    /// Records of what is durable.
+    Records,
+    /// What the thread that makes records durable has to do.
+    Syncer,
+    /// Records that are made durable.
+    SyncedRecords,
+    /// Numbers for queues.
+    QueueIds,
+    /// What is allowed but seldom meant.
+    Lints,
+    /// What has happened.
+    Journal,
+    /// Deadlines.
+    Timers,
+    /// Delayed messages of an exchange.
+    Delayed,
+    /// Whether one task is at rest.
+    TaskPhase,
+    /// Who polls one task.
+    TaskWaker,
+    /// Whether tasks are at rest.
+    Rounds,
+    /// A pipe of an in-memory stream.
+    Pipe,
+    /// Buffers that nobody uses.
+    SpareBuffers,
+    /// Who waits for memory, or for the disk.
+    Waiters,
+    /// How many changes there were.
+    Changes,
+}
