@@ -624,8 +624,9 @@ impl State {
         self.drop_overflow(effects);
     }
 
-    /// As [`State::set_settings`], when a policy has changed: limits take effect before the overflow
-    /// does. A queue that dropped so far drops what is beyond them, even if it refuses from now on.
+    /// As [`State::set_settings`], when a policy has changed: limits take effect before the
+    /// overflow does. A queue that dropped so far drops what is beyond them, even if it refuses
+    /// from now on.
     pub fn change_settings(&mut self, new: Settings, now: Timestamp, effects: &mut Effects) {
         // Quorum queues change all at once.
         self.cuts = !self.counts_deliveries && self.settings.length.overflow == Overflow::DropHead;
