@@ -34,7 +34,7 @@ fn arrival(message: &Message) -> Arrival {
     thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
     let sequence = NEXT.get();
     NEXT.set(sequence + 1);
-    Arrival { message: message.clone(), sequence, stored: false }
+    Arrival { message: message.clone(), sequence, stored: false, is_forced: false }
 }
 
 /// The machine with nothing around it: no lock, no channel, no routing.

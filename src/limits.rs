@@ -115,6 +115,14 @@ pub const TIME_MAX_MS: u64 = 315_360_000_000;
 /// milliseconds.
 pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
 
+/// Most unacknowledged deliveries of a consumer of a quorum queue that has no prefetch, as in
+/// RabbitMQ.
+pub const QUORUM_PREFETCH_MAX: u32 = 2000;
+
+/// How full a quorum queue that refuses publishes may be to take some again: this many percent of
+/// what it may hold, as in RabbitMQ.
+pub const QUORUM_REFILL_PERCENT: u64 = 80;
+
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 

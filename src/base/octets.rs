@@ -10,6 +10,11 @@ impl Writer {
         self
     }
 
+    pub fn u16(&mut self, value: u16) -> &mut Self {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
     pub fn u32(&mut self, value: u32) -> &mut Self {
         self.0.extend_from_slice(&value.to_le_bytes());
         self
@@ -48,6 +53,12 @@ impl<'a> Reader<'a> {
         let (value, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*value)
+    }
+
+    pub fn u16(&mut self) -> Option<u16> {
+        let (value, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u16::from_le_bytes(*value))
     }
 
     pub fn u32(&mut self) -> Option<u32> {

@@ -14,7 +14,7 @@ use crate::names::{ConsumerTag, random_name};
 use crate::queue::arguments::ArgumentError;
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
-use crate::queue::{Got, Queue, QueueType, Settlement};
+use crate::queue::{Got, Queue, Settlement};
 use crate::vhost::REPLY_TO;
 use crate::vhost::flow::reply_to::ReplyOutlet;
 
@@ -123,9 +123,7 @@ impl Channel {
         }
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id())?;
-        if queue.attributes().arguments.queue_type == QueueType::Quorum
-            && self.deliveries.has_limit()
-        {
+        if queue.is_quorum() && self.deliveries.has_limit() {
             let text = format!("{} does not support global qos", queue.resource());
             return Err(Error::NotImplemented(text));
         }

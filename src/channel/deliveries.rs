@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::Queue;
-use crate::queue::arguments::QueueType;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
@@ -428,9 +427,14 @@ impl ReplyOutlet for Deliveries {
 }
 
 /// What the header `x-delivery-count` says: nothing on a first delivery, and only of quorum queues.
+/// A message that has not come back here may bring a count from where it was before.
 pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
-    let counts = queue.attributes().arguments.queue_type == QueueType::Quorum;
-    Some(entry.delivery_count).filter(|&count| counts && count > 0)
+    if !queue.is_quorum() {
+        return None;
+    }
+    let count =
+        if entry.delivery_count > 0 { entry.delivery_count } else { entry.message.failures() };
+    Some(count).filter(|&count| count > 0)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::message::Message;
 use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
+use crate::vhost::Origin;
 use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route, VirtualHost};
 
 /// Where the last publish went.
@@ -288,7 +289,8 @@ impl Channel {
             }
             _ => persist::nothing(),
         };
-        host.enqueue(&last.route.queues, pending, effects, stored, |_, place, outcome| {
+        let queues = &last.route.queues;
+        host.enqueue(Origin::Client, queues, pending, effects, stored, |_, place, outcome| {
             if outcome == Enqueued::Rejected {
                 refused.push(place);
             }

@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::persist;
 use crate::queue::effects::Effects;
 use crate::queue::{Enqueued, Settlement};
+use crate::vhost::Origin;
 use crate::vhost::{Deferred, Pass, Route};
 
 /// What a transaction holds back.
@@ -88,6 +89,7 @@ impl Channel {
             let host = Arc::clone(self.virtual_host());
             host.note_routed(&message, &route);
             host.enqueue(
+                Origin::Client,
                 &route.queues,
                 &mut vec![message],
                 effects,

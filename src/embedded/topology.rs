@@ -161,7 +161,8 @@ impl Channel {
         self.queue_delete_with(&QueueDelete::new(queue))
     }
 
-    /// As [`Channel::queue_delete`], on conditions. Errors: 403, 405, 406 if one does not hold.
+    /// As [`Channel::queue_delete`], on conditions. Errors: 403, 405, 406 if one does not hold, 540
+    /// for a quorum queue, which knows none.
     pub fn queue_delete_with(&self, delete: &QueueDelete) -> Result<usize> {
         let &QueueDelete { ref queue, if_unused, if_empty } = delete;
         self.0.apply(|core, effects| core.queue_delete(queue, if_unused, if_empty, effects))

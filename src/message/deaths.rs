@@ -71,6 +71,9 @@ pub struct Deaths {
     first: Option<(QueueName, DeathReason, Arc<[u8]>)>,
     /// The keys by which the message was routed last.
     pub(crate) routing_keys: Arc<[Vec<u8>]>,
+    /// How often its delivery failed in the quorum queues that it was in: it was rejected, or the
+    /// connection or the channel ended.
+    pub(crate) failures: u32,
 }
 
 impl Deaths {
@@ -145,7 +148,7 @@ impl Deaths {
             writer.octets(queue.as_str().as_bytes()).octets(reason.as_str().as_bytes());
             writer.octets(exchange);
         }
-        writer.keys(&self.routing_keys);
+        writer.keys(&self.routing_keys).u32(self.failures);
     }
 
     /// Takes them again; `None` if they are damaged.
@@ -169,7 +172,10 @@ impl Deaths {
                 Some((queue, reason, reader.octets()?.into()))
             }
         };
-        Some(Self { deaths, first, routing_keys: reader.keys()?.into() })
+        let routing_keys = reader.keys()?.into();
+        // Older stores do not have it.
+        let failures = reader.u32().unwrap_or(0);
+        Some(Self { deaths, first, routing_keys, failures })
     }
 }
 

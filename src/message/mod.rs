@@ -234,6 +234,11 @@ impl Message {
         self.head().deaths.as_deref()
     }
 
+    /// How often its delivery failed in the quorum queues that it came from by dead-lettering.
+    pub(crate) fn failures(&self) -> u32 {
+        self.deaths().map_or(0, |deaths| deaths.failures)
+    }
+
     /// Tells it from all other messages for as long as somebody holds it.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self.head()).addr()

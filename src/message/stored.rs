@@ -7,6 +7,8 @@ use crate::base::ids::StoreId;
 pub struct History {
     /// How often it was returned to the queue.
     pub delivery_count: u32,
+    /// How often of these because a connection or a channel ended.
+    pub failures: u16,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
 }
@@ -29,6 +31,21 @@ pub struct Returned {
     pub queue: StoreId,
     /// The message.
     pub sequence: u64,
-    /// How often it was returned by now; 0 if it is gone.
+    /// How often it was returned by now.
     pub delivery_count: u32,
+    /// How often of these because a connection or a channel ended.
+    pub failures: u16,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a message is that was returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// With those that came back, which are served first.
+    Front,
+    /// With those that arrived, as if it were new.
+    Line,
+    /// It has left the queue.
+    Gone,
 }

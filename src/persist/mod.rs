@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 pub use self::health::Health;
 use self::messages::Beside;
 pub use self::queue_ids::QueueIds;
+use self::records::ReturnRecord;
 use self::syncer::Syncer;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
@@ -33,7 +34,6 @@ use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::message::stored::History;
 use crate::message::stored::{Gone, Returned};
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
@@ -326,11 +326,11 @@ impl Persistence {
     /// Remembers how often messages were returned. That becomes durable with the next records.
     pub fn count_returns(&self, returned: &mut Vec<Returned>) {
         let mut batch = Batch::new();
-        for Returned { queue, sequence, delivery_count } in returned.drain(..) {
-            let key = Key::queue_state(queue, sequence);
-            match delivery_count {
-                0 => batch.delete(key),
-                count => batch.put(key, count.to_le_bytes().to_vec()),
+        for returned in returned.drain(..) {
+            let key = Key::queue_state(returned.queue, returned.sequence);
+            match ReturnRecord::of(&returned) {
+                None => batch.delete(key),
+                Some(record) => batch.put(key, record.encode()),
             }
         }
         // The error is in the log; a count that is too low after a restart harms nobody.
@@ -428,18 +428,15 @@ impl Persistence {
         }
     }
 
-    /// Remembers over a stop in order which messages of a queue were delivered before.
+    /// Remembers over a stop in order which messages of a queue were delivered before. What
+    /// quorum queues count is remembered already.
     ///
     /// # Errors
     /// If the record store fails.
-    pub fn put_histories(&self, queue: StoreId, histories: &[(u64, History)]) -> Result<()> {
+    pub fn put_redelivered(&self, queue: StoreId, sequences: &[u64]) -> Result<()> {
         let mut batch = Batch::new();
         let mut runs: Vec<(u64, u64)> = Vec::new();
-        for &(sequence, history) in histories {
-            if history.delivery_count > 0 {
-                let count = history.delivery_count.to_le_bytes().to_vec();
-                batch.put(Key::queue_state(queue, sequence), count);
-            }
+        for &sequence in sequences {
             match runs.last_mut() {
                 Some((_, last)) if *last + 1 == sequence => *last = sequence,
                 _ => runs.push((sequence, sequence)),

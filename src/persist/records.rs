@@ -6,6 +6,7 @@
 //! binding    [virtual host, "queue" or "exchange", destination, source, binding key, arguments]
 //! policy     [virtual host, "user" or "operator", name]
 //!                                      priority (u64), applies to, pattern, definition
+//! returned   queue, sequence           count (u32), failures (u16), place (u8), 0 (u8)
 //! ```
 //!
 //! Texts and tables have their length (u32) before them; tables are as AMQP encodes them.
@@ -16,6 +17,7 @@ use leveret_storage::{DefinitionKind, Key};
 
 use crate::base::ids::StoreId;
 use crate::base::octets::{Reader, Writer};
+use crate::message::stored::{Place, Returned};
 
 const AUTO_DELETE: u8 = 1;
 const INTERNAL: u8 = 2;
@@ -183,6 +185,49 @@ impl PolicyRecord {
         let priority = reader.u64()?.cast_signed();
         let (apply_to, pattern) = (reader.text()?.to_owned(), reader.text()?.to_owned());
         Some(Self { priority, apply_to, pattern, definition: parse_table(reader.octets()?).ok()? })
+    }
+}
+
+/// What is remembered of a message that came back to a quorum queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnRecord {
+    /// How often it came back.
+    pub delivery_count: u32,
+    /// How often of these because a connection or a channel ended.
+    pub failures: u16,
+    /// Where it is: not gone.
+    pub place: Place,
+}
+
+const FRONT: u8 = 0;
+const LINE: u8 = 1;
+
+impl ReturnRecord {
+    /// Of what a queue tells; `None` if there is nothing to be remembered any more.
+    pub fn of(returned: &Returned) -> Option<Self> {
+        let &Returned { delivery_count, failures, place, .. } = returned;
+        (place != Place::Gone).then_some(Self { delivery_count, failures, place })
+    }
+
+    /// As octets.
+    pub fn encode(&self) -> Vec<u8> {
+        let place = if self.place == Place::Line { LINE } else { FRONT };
+        let mut writer = Writer::default();
+        writer.u32(self.delivery_count).u16(self.failures).u8(place).u8(0);
+        writer.0
+    }
+
+    /// From octets; `None` if they are damaged.
+    pub fn decode(octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader(octets);
+        let delivery_count = reader.u32()?;
+        // Older stores have the count alone.
+        let failures = reader.u16().unwrap_or(0);
+        let place = match reader.u8().unwrap_or(FRONT) {
+            LINE => Place::Line,
+            _ => Place::Front,
+        };
+        Some(Self { delivery_count, failures, place })
     }
 }
 

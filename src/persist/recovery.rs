@@ -11,7 +11,9 @@ use leveret_storage::{
 use crate::base::ids::StoreId;
 use crate::message::stored::History;
 use crate::persist::messages::Meta;
-use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
+use crate::persist::records::{
+    BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord, ReturnRecord,
+};
 use crate::persist::{DELETED, REDELIVERED, nothing};
 use crate::queue::fifo::paging::Found;
 
@@ -46,7 +48,7 @@ pub struct Records {
 /// What is known of the messages of one queue.
 #[derive(Debug, Default)]
 struct States {
-    delivery_counts: HashMap<u64, u32>,
+    returned: HashMap<u64, ReturnRecord>,
     /// Ascending.
     redelivered: Vec<(u64, u64)>,
 }
@@ -106,8 +108,7 @@ impl Records {
         }
         let states = self.states.entry(queue).or_default();
         if item < REDELIVERED {
-            let count = u32::from_le_bytes(record.try_into().ok()?);
-            states.delivery_counts.insert(item, count);
+            states.returned.insert(item, ReturnRecord::decode(record)?);
             return Some(());
         }
         for run in record.chunks_exact(16) {
@@ -191,9 +192,11 @@ impl QueueContents {
         let at = runs.partition_point(|(first, _)| *first <= sequence);
         let run = at.checked_sub(1).and_then(|at| runs.get(at));
         let redelivered = !self.unclean && run.is_some_and(|(_, last)| sequence <= *last);
-        let count = self.states.delivery_counts.get(&sequence).copied();
-        let delivery_count = count.unwrap_or(0);
-        (redelivered || count.is_some()).then_some(History { delivery_count, redelivered })
+        let record = self.states.returned.get(&sequence);
+        let (delivery_count, failures) =
+            record.map_or((0, 0), |record| (record.delivery_count, record.failures));
+        let history = History { delivery_count, failures, redelivered };
+        (redelivered || record.is_some()).then_some(history)
     }
 }
 

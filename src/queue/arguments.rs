@@ -214,6 +214,10 @@ impl QueueArguments {
                 continue;
             }
             match get(&table, argument) {
+                // A policy is looked at more closely than an argument.
+                Some(value) if argument == "x-delivery-limit" => {
+                    parsed.delivery_limit = Some(required_integer(argument, value)?);
+                }
                 // The exchange may be an argument of the queue.
                 Some(value) if argument == "x-dead-letter-routing-key" => {
                     let key = required_string(argument, value)?;
@@ -280,7 +284,7 @@ impl QueueArguments {
                 };
                 self.single_active_consumer = *flag;
             }
-            "x-delivery-limit" => self.delivery_limit = Some(required_integer(argument, value)?),
+            "x-delivery-limit" => self.delivery_limit = Some(delivery_limit(value)),
             "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
                 return Err(invalid(argument, "{value_zero,0}"));
             }
@@ -371,6 +375,17 @@ fn max_priority(argument: &'static str, value: &AMQPValue) -> Result<u8, Argumen
     Ok(u8::try_from(number).unwrap_or(u8::MAX))
 }
 
+/// Nobody looks at the type: whatever is no number is never exceeded.
+#[allow(clippy::cast_possible_truncation, reason = "it saturates")]
+fn delivery_limit(value: &AMQPValue) -> i64 {
+    let rounded = match value {
+        AMQPValue::Float(limit) => f64::from(*limit).floor() as i64,
+        AMQPValue::Double(limit) => limit.floor() as i64,
+        _ => i64::MAX,
+    };
+    integer(value).unwrap_or(rounded)
+}
+
 fn overflow(
     argument: &'static str,
     value: &AMQPValue,
@@ -379,8 +394,8 @@ fn overflow(
     match required_string(argument, value)? {
         "drop-head" => Ok(Overflow::DropHead),
         "reject-publish" => Ok(Overflow::RejectPublish),
-        // Quorum queues take the word, and do not dead-letter what they refuse.
-        "reject-publish-dlx" if queue_type == QueueType::Quorum => Ok(Overflow::RejectPublish),
+        // Quorum queues take the word for none that they know.
+        "reject-publish-dlx" if queue_type == QueueType::Quorum => Ok(Overflow::DropHead),
         "reject-publish-dlx" => Ok(Overflow::RejectPublishDlx),
         _ => Err(invalid(argument, "invalid_overflow")),
     }

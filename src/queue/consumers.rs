@@ -1,10 +1,13 @@
 //! The consumers of a queue: who is active, who is next `[rabbitmq consumers]`.
 
+mod active;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
 use crate::base::wake::Wakeups;
+use crate::limits::QUORUM_PREFETCH_MAX;
 use crate::names::ConsumerTag;
 use crate::queue::fifo::entry::Entry;
 
@@ -55,7 +58,8 @@ pub struct ConsumerSpec {
     pub source: u32,
     /// Whether deliveries count as acknowledged at once.
     pub no_ack: bool,
-    /// Most unacknowledged deliveries; 0 for no limit. Without effect under `no_ack`.
+    /// Most unacknowledged deliveries; 0 for no limit, but that of a quorum queue. Without effect
+    /// under `no_ack`.
     pub prefetch_count: u32,
     /// `x-priority`: higher is served first; default 0.
     pub priority: i64,
@@ -73,6 +77,10 @@ pub(crate) struct Consumer {
     pub id: ConsumerId,
     /// Deliveries that wait for acknowledgement.
     pub unacked: u32,
+    /// Most of them.
+    unacked_max: u32,
+    /// It was cancelled, and stays until what it has is settled.
+    lingers: bool,
     /// Whether it kept a delivery for too long; its channel is about to close.
     pub timed_out: bool,
     /// Whether it stands in line for the next message.
@@ -82,9 +90,22 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
+    fn new(spec: ConsumerSpec, id: ConsumerId, unacked_max: u32) -> Self {
+        Self {
+            spec,
+            id,
+            unacked: 0,
+            unacked_max,
+            lingers: false,
+            timed_out: false,
+            waiting: false,
+            started: false,
+        }
+    }
+
     /// Whether its own prefetch allows another delivery `[amqp 0-9-1 basic.qos]`.
     pub fn has_credit(&self) -> bool {
-        self.spec.no_ack || self.spec.prefetch_count == 0 || self.unacked < self.spec.prefetch_count
+        self.unacked < self.unacked_max
     }
 }
 
@@ -93,6 +114,17 @@ impl Consumer {
 pub struct ConsumerId {
     pub(crate) slot: usize,
     generation: u64,
+}
+
+/// What a type of queue makes of its consumers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// Only one of them gets messages `[rabbitmq consumers#single-active-consumer]`.
+    pub single_active: bool,
+    /// As a quorum queue: those without a prefetch have one all the same, one that is cancelled
+    /// stays until what it has is settled, and a single active one makes way for a higher
+    /// priority.
+    pub quorum: bool,
 }
 
 /// All consumers of a queue.
@@ -106,15 +138,19 @@ pub struct Consumers {
     lines: Vec<(i64, VecDeque<usize>)>,
     generation: u64,
     count: usize,
-    single_active: bool,
+    /// How many were cancelled and still have something.
+    lingering: usize,
+    manners: Manners,
     /// With a single active consumer: its slot.
     active: Option<usize>,
+    /// The active one gets nothing more: another is to follow as soon as it has settled all.
+    makes_way: bool,
 }
 
 impl Consumers {
     /// No consumers yet.
-    pub fn new(single_active: bool) -> Self {
-        Self { single_active, ..Self::default() }
+    pub fn new(manners: Manners) -> Self {
+        Self { manners, ..Self::default() }
     }
 
     /// Number of consumers.
@@ -127,6 +163,13 @@ impl Consumers {
         self.count == 0
     }
 
+    /// How many a declaration counts: in a quorum queue those that wait for their turn as the
+    /// single active one are none, and those that were cancelled are until they have settled.
+    pub fn counted(&self) -> usize {
+        let waits = self.manners.quorum && self.manners.single_active;
+        self.lingering + if waits { self.count.min(1) } else { self.count }
+    }
+
     /// Whether an exclusive consumer is registered.
     pub fn has_exclusive(&self) -> bool {
         self.iter().any(|consumer| consumer.spec.exclusive)
@@ -135,71 +178,115 @@ impl Consumers {
     /// Whether only one of the consumers gets messages
     /// `[rabbitmq consumers#single-active-consumer]`.
     pub fn is_single_active(&self) -> bool {
-        self.single_active
+        self.manners.single_active
     }
 
+    /// Those that were not cancelled.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Consumer> {
-        self.slots.iter().flatten()
+        self.slots.iter().flatten().filter(|consumer| !consumer.lingers)
     }
 
+    /// A consumer that was not cancelled.
     pub(crate) fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
-        self.slots.get_mut(id.slot)?.as_mut().filter(|consumer| consumer.id == id)
+        let consumer = self.slots.get_mut(id.slot)?.as_mut();
+        consumer.filter(|consumer| consumer.id == id && !consumer.lingers)
     }
 
+    /// A consumer that was not cancelled.
     pub(crate) fn at(&self, slot: usize) -> Option<&Consumer> {
-        self.slots.get(slot)?.as_ref()
+        self.slots.get(slot)?.as_ref().filter(|consumer| !consumer.lingers)
     }
 
-    /// Registers a consumer. It gets nothing before it is resumed.
+    /// Registers a consumer. It gets nothing before it is resumed. If it was cancelled and still
+    /// has something, that goes on counting.
     pub fn add(&mut self, spec: ConsumerSpec) -> ConsumerId {
-        self.generation += 1;
-        let mut gap = None;
-        if self.count < self.slots.len() {
-            gap = self.slots.iter().position(Option::is_none);
-        }
-        let slot = match gap {
-            Some(free) => free,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
+        let unacked_max = match spec.prefetch_count {
+            _ if spec.no_ack => u32::MAX,
+            0 if self.manners.quorum => QUORUM_PREFETCH_MAX,
+            0 => u32::MAX,
+            prefetch_count => prefetch_count,
         };
-        let id = ConsumerId { slot, generation: self.generation };
-        self.slots[slot] = Some(Consumer {
-            spec,
-            id,
-            unacked: 0,
-            timed_out: false,
-            waiting: false,
-            started: false,
-        });
+        let is_back = |known: &Consumer| {
+            let (one, other) = (&known.spec, &spec);
+            known.lingers && one.tag == other.tag && Arc::ptr_eq(&one.outlet, &other.outlet)
+        };
         self.count += 1;
-        if self.single_active && self.active.is_none() {
-            self.active = Some(slot);
-        }
+        let known = match self.lingering {
+            0 => None,
+            _ => self.slots.iter_mut().flatten().find(|known| is_back(known)),
+        };
+        let id = if let Some(known) = known {
+            *known =
+                Consumer { unacked: known.unacked, ..Consumer::new(spec, known.id, unacked_max) };
+            self.lingering -= 1;
+            known.id
+        } else {
+            self.generation += 1;
+            let slot = self.free_slot();
+            let id = ConsumerId { slot, generation: self.generation };
+            self.slots[slot] = Some(Consumer::new(spec, id, unacked_max));
+            id
+        };
+        self.review_active();
         id
     }
 
-    /// Takes a consumer out.
-    pub fn remove(&mut self, id: ConsumerId) -> Option<ConsumerSpec> {
-        self.get_mut(id)?;
-        self.leave_line(id.slot);
-        let consumer = self.slots.get_mut(id.slot)?.take()?;
-        self.count -= 1;
-        if self.active == Some(id.slot) {
-            self.active = self.successor();
-            if let Some(slot) = self.active {
-                self.stand_in_line(slot);
-            }
+    fn free_slot(&mut self) -> usize {
+        let mut gap = None;
+        if self.count + self.lingering <= self.slots.len() {
+            gap = self.slots.iter().position(Option::is_none);
         }
-        Some(consumer.spec)
+        gap.unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        })
     }
 
-    /// The next single active consumer: highest priority, then the oldest.
-    fn successor(&self) -> Option<usize> {
-        self.iter()
-            .max_by_key(|c| (c.spec.priority, std::cmp::Reverse(c.id.generation)))
-            .map(|c| c.id.slot)
+    /// Takes a consumer out. Tells whether it was there.
+    pub fn remove(&mut self, id: ConsumerId) -> bool {
+        if self.get_mut(id).is_none() {
+            return false;
+        }
+        self.leave_line(id.slot);
+        self.count -= 1;
+        let quorum = self.manners.quorum;
+        match self.slots.get_mut(id.slot).and_then(Option::as_mut) {
+            Some(consumer) if quorum && consumer.unacked > 0 => {
+                consumer.lingers = true;
+                self.lingering += 1;
+            }
+            _ => self.free(id.slot),
+        }
+        if self.active == Some(id.slot) {
+            self.active = None;
+        }
+        self.review_active();
+        true
+    }
+
+    fn free(&mut self, slot: usize) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = None;
+        }
+    }
+
+    /// A delivery was settled, and counts no more.
+    pub fn release(&mut self, id: ConsumerId) {
+        let consumer = self.slots.get_mut(id.slot).and_then(Option::as_mut);
+        let Some(consumer) = consumer.filter(|consumer| consumer.id == id) else { return };
+        let was_out = !consumer.has_credit();
+        consumer.unacked = consumer.unacked.saturating_sub(1);
+        if consumer.lingers {
+            if consumer.unacked == 0 {
+                self.free(id.slot);
+                self.lingering -= 1;
+            }
+        } else if was_out {
+            self.resume(id);
+        }
+        if self.makes_way {
+            self.review_active();
+        }
     }
 
     /// Lets a consumer stand in line again if it has credit.
@@ -214,23 +301,28 @@ impl Consumers {
     /// What was delivered is not waited for any more: everybody has credit again, also those whose
     /// channel had given it to another queue.
     pub fn forget_deliveries(&mut self) {
-        for consumer in self.slots.iter_mut().flatten() {
+        for place in &mut self.slots {
+            let Some(consumer) = place else { continue };
             consumer.unacked = 0;
             consumer.spec.outlet.forget_deliveries(consumer.spec.source);
-        }
-        for slot in 0..self.slots.len() {
-            if self.at(slot).is_some_and(|consumer| consumer.started) {
-                self.stand_in_line(slot);
+            if consumer.lingers {
+                *place = None;
             }
         }
+        self.lingering = 0;
+        for slot in 0..self.slots.len() {
+            self.stand_in_line(slot);
+        }
+        self.review_active();
     }
 
+    /// Puts a consumer in line that was ever resumed.
     fn stand_in_line(&mut self, slot: usize) {
-        if self.single_active && self.active != Some(slot) {
+        if self.manners.single_active && (self.active != Some(slot) || self.makes_way) {
             return;
         }
         let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if std::mem::replace(&mut consumer.waiting, true) {
+        if !consumer.started || std::mem::replace(&mut consumer.waiting, true) {
             return;
         }
         let priority = consumer.spec.priority;
@@ -301,7 +393,7 @@ impl Consumers {
     /// Whether a consumer gets messages at all: of several under a single active one only that
     /// does.
     pub fn may_get(&self, id: ConsumerId) -> bool {
-        !self.single_active || self.active == Some(id.slot)
+        !self.manners.single_active || self.active == Some(id.slot)
     }
 
     /// Whether nobody stands in line.

@@ -26,6 +26,8 @@ pub struct DeadLetter {
     pub is_retried: bool,
     /// Its number in the store, where it stays until it has arrived.
     pub stored: Option<u64>,
+    /// How often its delivery failed in this queue, because a connection or a channel ended.
+    pub failures: u16,
 }
 
 impl DeadLetter {
@@ -33,7 +35,8 @@ impl DeadLetter {
     pub fn new(entry: Entry, reason: DeathReason) -> Self {
         let stored = entry.stored.then_some(entry.sequence);
         let (delivered_to, is_retried) = (Vec::new(), false);
-        Self { message: entry.message, reason, delivered_to, is_retried, stored }
+        let (message, failures) = (entry.message, entry.failures);
+        Self { message, reason, delivered_to, is_retried, stored, failures }
     }
 }
 
@@ -43,6 +46,8 @@ impl DeadLetter {
 pub struct Effects {
     /// Dead letters with the queue that they come from.
     pub dead_letters: Vec<(Arc<Queue>, DeadLetter)>,
+    /// Messages that come back to their queues as if they were new.
+    pub anew_in: Vec<(Arc<Queue>, Vec<Entry>)>,
     /// Queues to delete: auto-delete after the last consumer, or expired.
     pub deletions: Vec<Arc<Queue>>,
     /// Channels that kept a delivery for too long, and what was allowed in milliseconds.
@@ -69,6 +74,8 @@ pub struct Effects {
     pub wakeups: Wakeups,
     /// Deliveries of the command at hand; empty between commands.
     pub(crate) deliveries: Vec<Delivery>,
+    /// Messages that came back by the command at hand, as if they were new; empty between commands.
+    pub(crate) anew: Vec<Entry>,
     /// Messages that died during the command at hand; empty between commands.
     pub(crate) deaths: Vec<DeadLetter>,
 }
@@ -83,6 +90,7 @@ impl Effects {
     pub fn has_work(&self) -> bool {
         self.footprint != 0
             || !self.dead_letters.is_empty()
+            || !self.anew_in.is_empty()
             || !self.deletions.is_empty()
             || !self.timers.is_empty()
             || !self.timeouts.is_empty()

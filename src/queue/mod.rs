@@ -19,7 +19,8 @@ use amq_protocol::types::FieldTable;
 
 pub use self::arguments::{QueueArguments, QueueType};
 pub use self::fifo::contents::Contents;
-pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, Settlement, State};
+pub use self::fifo::settling::Settlement;
+pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
 pub use self::settings::Settings;
 
 use crate::base::ids::{ChannelId, ConnectionId, StoreId};
@@ -141,6 +142,11 @@ impl Queue {
     /// What it was declared with.
     pub fn attributes(&self) -> &QueueAttributes {
         &self.attributes
+    }
+
+    /// Whether it is a quorum queue.
+    pub fn is_quorum(&self) -> bool {
+        self.attributes.arguments.queue_type == QueueType::Quorum
     }
 
     /// The queue as error texts name it.
@@ -291,7 +297,7 @@ impl Queue {
         command: impl FnOnce(&mut State, &mut Effects) -> R,
     ) -> R {
         let mut state = self.state.lock();
-        let footprint = state.counts().footprint;
+        let footprint = state.footprint();
         let reply = command(&mut state, effects);
         loop {
             let more = state.dispatch(DELIVERY_BATCH_MAX, now, effects);
@@ -300,9 +306,9 @@ impl Queue {
                 break;
             }
         }
-        let counts = state.counts();
-        let grown = counts.footprint as isize - footprint as isize;
-        self.backlog.look(counts.ready, &mut effects.wakeups);
+        state.look_at_length(now, effects);
+        let grown = state.footprint() as isize - footprint as isize;
+        self.backlog.look(state.ready.len(), &mut effects.wakeups);
         let deadline = state.new_deadline();
         if self.storage.id != 0 {
             self.note_paging(&state, effects);
@@ -314,6 +320,9 @@ impl Queue {
         }
         if !effects.deaths.is_empty() {
             self.bury(now, effects);
+        }
+        if !effects.anew.is_empty() {
+            effects.anew_in.push((Arc::clone(self), std::mem::take(&mut effects.anew)));
         }
         reply
     }
@@ -369,9 +378,7 @@ impl Queue {
     /// Whether a message has to be in the store before it is confirmed: quorum queues keep every
     /// message `[rabbitmq quorum-queues]`, durable classic queues those that are persistent.
     pub fn must_store(&self, message: &Message) -> bool {
-        self.is_recorded()
-            && (message.is_persistent()
-                || self.attributes.arguments.queue_type == QueueType::Quorum)
+        self.is_recorded() && (message.is_persistent() || self.is_quorum())
     }
 
     /// When a message that is published now expires here.
@@ -429,6 +436,24 @@ impl Queue {
                 effects.behind = Some(Arc::clone(self));
             }
         });
+    }
+
+    /// Messages that came back, with new numbers, go to the end.
+    pub fn append(self: &Arc<Self>, entries: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
+        self.apply(now, effects, |state, effects| {
+            for entry in entries {
+                if !self.is_deleted() {
+                    state.append(entry, effects);
+                } else if entry.stored {
+                    effects.note_gone(self.storage.id, entry.sequence);
+                }
+            }
+        });
+    }
+
+    /// Whether dead letters are kept until they are delivered.
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.state.lock().keeps_dead_letters()
     }
 
     /// basic.get. See [`State::get`].
@@ -492,7 +517,8 @@ impl Queue {
         let consumers = state.consumers();
         let refused = consumers.has_exclusive()
             || spec.exclusive && (!consumers.is_empty() || consumers.is_single_active());
-        if refused {
+        // Quorum queues take the word, and exclude nobody.
+        if refused && !self.is_quorum() {
             return Err(Error::ExclusiveUse(self.resource()));
         }
         let id = state.add_consumer(spec);
@@ -583,9 +609,9 @@ impl Queue {
     /// Pages out as many messages as are among those `written`.
     pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
         let mut state = self.state.lock();
-        let before = state.counts().footprint as isize;
+        let before = state.footprint() as isize;
         state.page_out(written, |entry| self.note_paged_out(entry));
-        effects.footprint += state.counts().footprint as isize - before;
+        effects.footprint += state.footprint() as isize - before;
     }
 
     /// The messages that are wanted back, if any.
@@ -656,7 +682,7 @@ impl Queue {
         self.deleted.store(true, Ordering::Release);
         self.note_end(&state, now);
         let ready = state.counts().ready;
-        effects.footprint -= state.counts().footprint as isize;
+        effects.footprint -= state.footprint() as isize;
         let has_stored = self.is_recorded() || state.has_spilled();
         *state = State::new(&QueueArguments::default(), self.storage, now);
         if has_stored {

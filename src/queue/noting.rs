@@ -11,7 +11,8 @@ use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::paging::{PagedIn, Wanted};
-use crate::queue::fifo::state::{Arrival, Enqueued, Settlement, State};
+use crate::queue::fifo::settling::Settlement;
+use crate::queue::fifo::state::{Arrival, Enqueued, State};
 use crate::queue::{Got, Queue};
 use crate::time::clock::Timestamp;
 

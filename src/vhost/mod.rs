@@ -16,6 +16,7 @@ use amq_protocol::types::FieldTable;
 use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 
+pub(crate) use self::flow::enqueue::Origin;
 pub use self::flow::publish::Publish;
 pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::flow::route::Route;
@@ -278,6 +279,8 @@ impl VirtualHost {
                 for (queue, letter) in std::mem::take(&mut effects.dead_letters) {
                     self.dead_letter(&queue, letter, effects);
                 }
+            } else if let Some((queue, entries)) = effects.anew_in.pop() {
+                self.enqueue_anew(&queue, entries, effects);
             } else if !effects.page_outs.is_empty() || !effects.page_ins.is_empty() {
                 self.page(effects);
             } else if effects.timers.is_empty() {

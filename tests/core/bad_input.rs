@@ -52,7 +52,6 @@ const NUMBERS: &[(&str, &str)] = &[
     ("x-max-length-bytes", CLASSIC),
     ("x-max-priority", CLASSIC),
     ("x-queue-version", CLASSIC),
-    ("x-delivery-limit", QUORUM),
     ("x-max-in-memory-length", QUORUM),
     ("x-max-in-memory-bytes", QUORUM),
     ("x-quorum-initial-group-size", QUORUM),

@@ -32,6 +32,7 @@ mod lint;
 mod policies;
 mod priorities;
 mod queues;
+mod quorum;
 mod races;
 mod reply_to;
 mod simulation;

@@ -64,3 +64,15 @@ fn an_expired_message_of_low_priority_waits_behind_a_live_one_of_high() {
     assert_eq!(world.drain("q"), ["live"]);
     assert_eq!(world.ready("q"), 0);
 }
+
+#[test]
+fn a_message_of_high_priority_expires_before_a_lower_one_that_came_first() {
+    let world = World::new();
+    world.declare_with("q", [("x-max-priority", int(3))]);
+    for (body, priority, ms) in [("low", 0, 60_000), ("high", 3, 10_000)] {
+        let publish = Publish::to_queue("q").body(body).priority(priority).expiration_ms(ms);
+        world.channel.basic_publish(publish).unwrap();
+    }
+    world.advance_ms(10_000);
+    assert_eq!(world.drain("q"), ["low"]);
+}

@@ -448,7 +448,7 @@ impl Play {
     /// All that can be seen of the queues and exchanges, times as they are from now on. What is
     /// held is seen as given back.
     fn state(&mut self) -> Vec<String> {
-        self.held.drain(..).rev().for_each(|held| held.requeue().unwrap());
+        self.held.drain(..).for_each(|held| held.requeue().unwrap());
         self.seen()
     }
 

@@ -135,6 +135,7 @@ impl Client {
             let serial = entry.serial;
             match self.random.below(6) {
                 0 => {
+                    self.model.give_back(&queue, serial);
                     let options = BasicNackOptions { requeue: true, ..Default::default() };
                     got.delivery.acker.nack(options).await?;
                 }

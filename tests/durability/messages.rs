@@ -182,6 +182,32 @@ fn quorum_queues_keep_every_message_and_count_returns() {
 }
 
 #[test]
+fn what_is_given_back_to_the_end_of_a_quorum_queue_stays_there() {
+    let unlimited = || {
+        let mut declare = quorum("q");
+        declare.arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(-1));
+        declare
+    };
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&unlimited()).unwrap();
+    for body in ["0", "1", "2"] {
+        confirm(&one, Publish::to_queue("q").body(body).priority(9));
+    }
+    for _ in 0..2 {
+        one.basic_get("q").unwrap().unwrap().requeue().unwrap();
+    }
+    drop((one, broker));
+    let broker = directory.open();
+    let two = channel(&broker);
+    let found = std::iter::from_fn(|| two.basic_get("q").unwrap());
+    let found: Vec<_> = found.map(|got| (got.text().to_owned(), got.delivery_count())).collect();
+    let expected = [("2", None), ("0", Some(1)), ("1", Some(1))];
+    assert_eq!(found, expected.map(|(body, count)| (body.to_owned(), count)));
+}
+
+#[test]
 fn a_stop_gives_nothing_to_connections_that_are_about_to_end() {
     let directory = Directory::new();
     let broker = directory.open();

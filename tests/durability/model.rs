@@ -20,7 +20,7 @@ pub struct Entry {
     pub confirmed: bool,
     /// It has left, but nothing that came after that was confirmed.
     pub leaving: bool,
-    /// The entry of the dead-letter queue that it has become.
+    /// The entry of the dead-letter queue, or at the end of its own, that it has become.
     pub moved_to: Option<u64>,
     pub held: bool,
     pub redelivered: bool,
@@ -112,15 +112,31 @@ impl Model {
     /// A message leaves by dying.
     pub fn die(&mut self, queue: &str, serial: u64, now_ms: u64) {
         let Some(from) = self.queue(queue) else { return };
-        let target = from.dead_letters_to.clone();
+        let (target, was_quorum) = (from.dead_letters_to.clone(), from.quorum);
         let Some(entry) = from.entries.iter_mut().find(|e| e.serial == serial) else { return };
         (entry.leaving, entry.held) = (true, false);
         let mut letter = Entry { confirmed: false, leaving: false, ..entry.clone() };
-        letter.redelivered = false;
+        // Quorum queues tell each other that a delivery has failed.
+        let is_quorum = target.as_ref().and_then(|to| Some(self.queue(to)?.quorum));
+        letter.redelivered = was_quorum && is_quorum == Some(true);
         letter.id.died_in.get_or_insert_with(|| queue.into());
         let moved_to = target.and_then(|target| self.enter(&target, letter, now_ms));
         let entries = self.queue(queue).into_iter().flat_map(|queue| &mut queue.entries);
         entries.filter(|e| e.serial == serial).for_each(|e| e.moved_to = moved_to);
+    }
+
+    /// A message was given back: to the end of a quorum queue, whose deliveries have no limit.
+    pub fn give_back(&mut self, queue: &str, serial: u64) {
+        let next = self.serial + 1;
+        let Some(queue) = self.queue(queue) else { return };
+        let Some(entry) = queue.entries.iter_mut().find(|e| e.serial == serial) else { return };
+        (entry.redelivered, entry.held) = (true, false);
+        if queue.quorum {
+            let anew = Entry { serial: next, confirmed: false, ..entry.clone() };
+            (entry.leaving, entry.moved_to) = (true, Some(next));
+            queue.entries.push(anew);
+            self.serial = next;
+        }
     }
 
     /// Messages whose time is up die.
@@ -263,11 +279,14 @@ impl Model {
         };
         for entry in queue.entries.iter().filter(|e| e.confirmed && queue.keeps(e)) {
             let expires = !entry.leaving && entry.expires_at_ms <= now_ms;
-            let target = queue.dead_letters_to.as_ref();
+            let came_back = queue.entries.iter().any(|e| Some(e.serial) == entry.moved_to);
+            let target = if came_back { Some(&queue.name) } else { queue.dead_letters_to.as_ref() };
             let target = self.queues.iter().find(|queue| Some(&queue.name) == target);
             let Some(target) = target else { continue };
             let mut id = entry.id.clone();
-            id.died_in.get_or_insert_with(|| queue.name.clone());
+            if !came_back {
+                id.died_in.get_or_insert_with(|| queue.name.clone());
+            }
             let letter = target.entries.iter().find(|other| Some(other.serial) == entry.moved_to);
             let stays = letter.is_some_and(|letter| !letter.leaving && target.keeps(letter));
             let expected = stays || expires && target.present && target.keeps(entry);

@@ -247,7 +247,7 @@ impl Worker {
                 answer(delivery.ack())
             }
             3 => {
-                entry.into_iter().for_each(|entry| (entry.redelivered, entry.held) = (true, false));
+                self.model.give_back(&name, serial);
                 self.model.expire(self.now_ms);
                 answer(delivery.requeue())
             }

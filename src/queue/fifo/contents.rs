@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::message::deaths::DeathReason;
 use crate::message::stored::History;
+use crate::message::stored::Place;
 use crate::queue::Queue;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::duplicates::Duplicates;
@@ -15,8 +16,11 @@ use crate::time::clock::Timestamp;
 /// What a queue holds.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// The messages in memory by sequence. Those that wait for an acknowledgement are here as if
-    /// they had been given back: redelivered, and counted.
+    /// Those of a quorum queue that came back, in the order in which they are served, before all
+    /// others. Those that wait for an acknowledgement are here as if they had been given back:
+    /// redelivered, and counted.
+    pub returned: Vec<Entry>,
+    /// The others in memory by sequence; in a classic queue with those that were given back.
     pub messages: Vec<Entry>,
     /// Messages that are in the store alone, by sequence, and what is known of them.
     pub paged: Vec<(u64, History)>,
@@ -30,23 +34,38 @@ impl State {
         let given_back = self.unacked.iter().map(|(_, unacked)| Entry {
             redelivered: true,
             delivery_count: unacked.entry.delivery_count.saturating_add(1),
+            failures: unacked.entry.failures.saturating_add(self.is_quorum.into()),
             ..unacked.entry.clone()
         });
-        let mut messages: Vec<Entry> = self.ready.iter().cloned().chain(given_back).collect();
+        let (returned, others) = self.ready.by_return();
+        let mut returned: Vec<Entry> = returned.cloned().collect();
+        let mut messages: Vec<Entry> = others.cloned().collect();
+        if self.is_quorum { &mut returned } else { &mut messages }.extend(given_back);
         messages.sort_by_key(|entry| entry.sequence);
         let known: HashMap<u64, History> = self.histories().into_iter().collect();
         let paged = self.ready.sequences_paged_below(u64::MAX);
         let history = |sequence| known.get(&sequence).copied().unwrap_or_default();
         let mut paged: Vec<_> = paged.map(|sequence| (sequence, history(sequence))).collect();
         paged.sort_by_key(|(sequence, _)| *sequence);
-        Contents { messages, paged, discards: self.discards.clone() }
+        Contents { returned, messages, paged, discards: self.discards.clone() }
     }
 
     /// Holds these messages from now on, in place of those that it has. Their sequences are new.
     /// Deliveries that were not settled are not waited for any more.
     pub fn replace(&mut self, contents: Contents, now: Timestamp, effects: &mut Effects) {
         self.let_go(effects);
-        for entry in contents.messages {
+        self.take_over(contents.returned, Place::Front, effects);
+        self.take_over(contents.messages, Place::Line, effects);
+        for letter in contents.discards {
+            self.keep_discard(letter, now);
+        }
+        self.touch(now);
+        self.expire(now, effects);
+        self.keep_length(effects);
+    }
+
+    fn take_over(&mut self, entries: Vec<Entry>, place: Place, effects: &mut Effects) {
+        for entry in entries {
             if self.settings().delivery_limit.is_exceeded(entry.delivery_count) {
                 self.note_death(entry, DeathReason::DeliveryLimit, effects);
                 continue;
@@ -56,18 +75,14 @@ impl State {
                 duplicates.admit(&entry.message);
             }
             if entry.delivery_count > 0 {
-                self.note_returned(&entry, entry.delivery_count, effects);
-                self.ready.put_back(entry);
-            } else {
-                self.ready.push(entry);
+                self.note_returned(&entry, place, effects);
+            }
+            match place {
+                Place::Front => self.ready.put_back(vec![entry]),
+                _ if self.is_quorum && entry.delivery_count > 0 => self.ready.append(entry),
+                _ => self.ready.push(entry),
             }
         }
-        for letter in contents.discards {
-            self.keep_discard(letter, now);
-        }
-        self.touch(now);
-        self.expire(now, effects);
-        self.drop_overflow(effects);
     }
 
     /// Everything is gone.
@@ -85,6 +100,7 @@ impl State {
         self.consumers.forget_deliveries();
         self.duplicates = self.duplicates.as_ref().map(|_| Duplicates::default());
         self.redelivered_below = 0;
+        self.polled = 0;
         self.footprint = 0;
     }
 }

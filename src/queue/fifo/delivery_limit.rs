@@ -23,6 +23,11 @@ impl DeliveryLimit {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether a message that came back `count` times has to go.
     pub fn is_exceeded(self, count: u32) -> bool {
         self.0.is_some_and(|limit| count > limit)

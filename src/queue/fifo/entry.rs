@@ -15,6 +15,8 @@ pub struct Entry {
     pub expires_at: Timestamp,
     /// How often it was returned to the queue.
     pub delivery_count: u32,
+    /// How often of these because a connection or a channel ended; only quorum queues count that.
+    pub failures: u16,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
     /// Whether the store has it, or will have.
@@ -27,9 +29,10 @@ impl Entry {
         message: Message,
         sequence: u64,
         expires_at: Timestamp,
-        History { delivery_count, redelivered }: History,
+        History { delivery_count, failures, redelivered }: History,
     ) -> Self {
-        Self { message, sequence, expires_at, delivery_count, redelivered, stored: true }
+        let stored = true;
+        Self { message, sequence, expires_at, delivery_count, failures, redelivered, stored }
     }
 
     /// Octets of the body: what `x-max-length-bytes` counts.
@@ -40,7 +43,8 @@ impl Entry {
 
     /// What is to be remembered of it.
     pub fn history(&self) -> History {
-        History { delivery_count: self.delivery_count, redelivered: self.redelivered }
+        let Self { delivery_count, failures, redelivered, .. } = *self;
+        History { delivery_count, failures, redelivered }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ready messages of one level, in their order: the first ones in memory, then maybe some that
-//! were paged out, then maybe the latest in memory again.
+//! were paged out, with those among them that came back since, then maybe the latest in memory
+//! again.
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,8 @@ use crate::queue::fifo::paged::Paged;
 pub struct Level {
     front: VecDeque<Entry>,
     paged: Paged,
+    /// Messages whose place is among those that are paged out.
+    among: VecDeque<Entry>,
     /// Empty unless something is paged out.
     back: VecDeque<Entry>,
 }
@@ -47,9 +50,27 @@ impl Level {
     /// Puts a message to its place by its sequence: nearly always that is the end.
     #[inline]
     pub fn insert(&mut self, entry: Entry) {
-        // One that comes among those that are paged out was overtaken on its way here.
-        let before_paged = self.paged.last().is_none_or(|last| entry.sequence < last);
-        insert(if before_paged { &mut self.front } else { &mut self.back }, entry);
+        let sequence = entry.sequence;
+        let part = if self.paged.first().is_none_or(|first| sequence < first) {
+            &mut self.front
+        } else if self.paged.last().is_none_or(|last| sequence > last) {
+            &mut self.back
+        } else {
+            &mut self.among
+        };
+        insert(part, entry);
+    }
+
+    /// What was among those that were paged out, and is before the first of them by now, is next.
+    fn settle_among(&mut self) {
+        let first = self.paged.first().unwrap_or(u64::MAX);
+        let settled = self.among.partition_point(|entry| entry.sequence < first);
+        self.front.extend(self.among.drain(..settled));
+    }
+
+    /// Puts a message behind all others, whatever its sequence.
+    pub fn append(&mut self, entry: Entry) {
+        if self.paged.is_empty() { &mut self.front } else { &mut self.back }.push_back(entry);
     }
 
     /// Whether messages are paged out, and few are left before them.
@@ -95,7 +116,7 @@ impl Level {
 
     /// These sequences are in the store from now on.
     pub fn note_stored(&mut self, stored: &[u64], here: &mut impl FnMut(u64)) {
-        for entry in self.front.iter_mut().chain(&mut self.back) {
+        for entry in self.front.iter_mut().chain(&mut self.among).chain(&mut self.back) {
             if stored.binary_search(&entry.sequence).is_ok() {
                 entry.stored = true;
                 here(entry.sequence);
@@ -136,9 +157,11 @@ impl Level {
         let Some(history) = self.paged.take_first(sequence, body_bytes) else { return false };
         if let Some(mut entry) = entry {
             entry.delivery_count = history.delivery_count;
+            entry.failures = history.failures;
             entry.redelivered |= history.redelivered;
             self.front.push_back(entry);
         }
+        self.settle_among();
         self.settle_back();
         true
     }
@@ -150,7 +173,7 @@ impl Level {
 
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
     pub fn shrink(&mut self) {
-        for part in [&mut self.front, &mut self.back] {
+        for part in [&mut self.front, &mut self.among, &mut self.back] {
             /// Room for this many messages is kept.
             const KEPT: usize = 1024;
             if part.capacity() > KEPT && part.len() < part.capacity() / 8 {
@@ -161,14 +184,21 @@ impl Level {
 
     /// All messages, in order, wherever they are.
     pub fn peek(&self) -> impl Iterator<Item = Peeked> {
-        let paged = self.paged.sequences();
-        let paged = paged.map(|sequence| Peeked::Paged(sequence, self.paged.history(sequence)));
-        in_memory(&self.front).chain(paged).chain(in_memory(&self.back))
+        let mut paged = self.paged.sequences().peekable();
+        let mut among = self.among.iter().peekable();
+        let between = std::iter::from_fn(move || {
+            let next = paged.peek().copied().unwrap_or(u64::MAX);
+            if let Some(entry) = among.next_if(|entry| entry.sequence < next) {
+                return Some(Peeked::InMemory(entry.clone()));
+            }
+            paged.next().map(|sequence| Peeked::Paged(sequence, self.paged.history(sequence)))
+        });
+        in_memory(&self.front).chain(between).chain(in_memory(&self.back))
     }
 
     /// Every message in memory, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.front.iter().chain(&self.back)
+        self.front.iter().chain(&self.among).chain(&self.back)
     }
 }
 
@@ -184,5 +214,55 @@ fn insert(part: &mut VecDeque<Entry>, entry: Entry) {
     } else {
         let at = part.partition_point(|other| other.sequence < entry.sequence);
         part.insert(at, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::stored::History;
+    use crate::message::{Body, Message, Parts};
+    use crate::time::clock::Timestamp;
+
+    fn entry(sequence: u64) -> Entry {
+        let parts = Parts {
+            exchange: b"",
+            routing_key: b"q",
+            properties: &[0, 0],
+            expiration_ms: None,
+            body: Body::Borrowed(&[0; 100]),
+        };
+        let message = Message::new(parts, &mut Vec::new());
+        Entry::stored(message, sequence, Timestamp::NEVER, History::default())
+    }
+
+    fn sequences(level: &Level) -> Vec<u64> {
+        let sequence = |peeked| match peeked {
+            Peeked::InMemory(entry) => entry.sequence,
+            Peeked::Paged(sequence, _) => sequence,
+        };
+        level.peek().map(sequence).collect()
+    }
+
+    #[test]
+    fn what_comes_back_among_those_on_disk_waits_for_its_turn() {
+        let mut level = Level::default();
+        [1, 2, 4, 6, 8].into_iter().for_each(|sequence| level.insert(entry(sequence)));
+        level.page_out(
+            &[2, 4, 6, 8],
+            entry(1).message.footprint() * PAGE_OUT_KEPT_PART,
+            &mut |_| {},
+        );
+        assert_eq!((level.front.len(), level.paged.len()), (1, 4));
+        [5, 0, 3, 9, 7].into_iter().for_each(|sequence| level.insert(entry(sequence)));
+        assert_eq!(sequences(&level), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let mut left = Vec::new();
+        for sequence in [2, 4, 6, 8] {
+            left.extend(std::iter::from_fn(|| level.pop()).map(|entry| entry.sequence));
+            assert!(level.page_in(sequence, Some(entry(sequence))));
+        }
+        left.extend(std::iter::from_fn(|| level.pop()).map(|entry| entry.sequence));
+        assert_eq!(left, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(level.is_empty());
     }
 }

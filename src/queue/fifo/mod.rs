@@ -15,5 +15,6 @@ mod paged;
 pub(crate) mod paging;
 pub(crate) mod priority;
 pub(crate) mod ready;
+pub(crate) mod settling;
 pub(crate) mod state;
 pub(crate) mod ttl;

@@ -1,6 +1,9 @@
 //! The queue as a whole against a simple model: random commands, and named invariants that hold
 //! after each of them.
 
+mod checks;
+mod commands;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +13,7 @@ use leveret_protocol::properties::encode_properties;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use self::commands::{Command, arguments, command};
 use crate::base::ids::ChannelId;
 use crate::base::wake::Wakeups;
 use crate::message::Message;
@@ -27,86 +31,6 @@ type Checked = Result<(), TestCaseError>;
 
 /// So little memory that nearly everything can be paged out.
 const STORAGE: QueueStorage = QueueStorage { id: 7, memory_bytes_max: 900, next_sequence: 0 };
-
-#[derive(Clone, Debug)]
-enum Command {
-    Enqueue {
-        ttl_ms: Option<u64>,
-        priority: u8,
-        padding: u8,
-        stored: bool,
-    },
-    Get {
-        no_ack: bool,
-    },
-    AddConsumer {
-        no_ack: bool,
-        prefetch_count: u32,
-        priority: i64,
-    },
-    RemoveConsumer(Index),
-    SetRoom(Index, bool),
-    Settle {
-        which: Index,
-        multiple: bool,
-        settlement: Settlement,
-    },
-    Purge,
-    Advance(u64),
-    SetMaxLength(Option<u64>),
-    /// Stores what could be paged out, and pages out what was written: so many at most.
-    PageOut(usize),
-}
-
-fn command() -> impl Strategy<Value = Command> {
-    let settlement =
-        prop_oneof![Just(Settlement::Ack), Just(Settlement::Requeue), Just(Settlement::Reject)];
-    let ttl_ms = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
-    prop_oneof![
-        12 => (ttl_ms, 0u8..6, 0u8..40, any::<bool>())
-            .prop_map(|(ttl_ms, priority, padding, stored)| {
-                Command::Enqueue { ttl_ms, priority, padding, stored }
-            }),
-        3 => (0usize..20).prop_map(Command::PageOut),
-        4 => any::<bool>().prop_map(|no_ack| Command::Get { no_ack }),
-        3 => (any::<bool>(), 0u32..4, -1i64..2).prop_map(|(no_ack, prefetch_count, priority)| {
-            Command::AddConsumer { no_ack, prefetch_count, priority }
-        }),
-        1 => any::<Index>().prop_map(Command::RemoveConsumer),
-        3 => (any::<Index>(), any::<bool>()).prop_map(|(who, room)| Command::SetRoom(who, room)),
-        9 => (any::<Index>(), any::<bool>(), settlement).prop_map(
-            |(which, multiple, settlement)| Command::Settle { which, multiple, settlement }
-        ),
-        1 => Just(Command::Purge),
-        5 => (1u64..30).prop_map(Command::Advance),
-        1 => prop::option::of(0u64..6).prop_map(Command::SetMaxLength),
-    ]
-}
-
-fn arguments() -> impl Strategy<Value = QueueArguments> {
-    let limit = || prop::option::weighted(0.3, 0u64..8);
-    let overflow = prop_oneof![
-        Just(Overflow::DropHead),
-        Just(Overflow::RejectPublish),
-        Just(Overflow::RejectPublishDlx)
-    ];
-    let ttl_ms = prop::option::weighted(0.3, 0u64..60);
-    let priority = prop::option::weighted(0.4, 0u8..4);
-    (limit(), prop::option::weighted(0.2, 8u64..200), overflow, ttl_ms, priority, 0..10, 0..4i64)
-        .prop_map(|(max_length, bytes, overflow, ttl_ms, max_priority, kind, limit)| {
-            QueueArguments {
-                queue_type: if kind < 3 { QueueType::Quorum } else { QueueType::Classic },
-                delivery_limit: Some(limit),
-                single_active_consumer: kind == 2 || kind == 9,
-                message_ttl_ms: ttl_ms,
-                max_length,
-                max_length_bytes: bytes,
-                overflow: Some(overflow),
-                max_priority,
-                ..QueueArguments::default()
-            }
-        })
-}
 
 /// Where a message is: in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +61,9 @@ struct Item {
     body_bytes: u64,
     footprint: usize,
     returns: u32,
+    failures: u16,
+    /// Its turn among those that came back to a quorum queue; 0 if it did not.
+    turn: u64,
     place: Place,
     message: Message,
     /// The store has it.
@@ -179,7 +106,11 @@ struct World {
     top_level: u8,
     single_active: bool,
     /// A quorum queue, whose messages are all of one class here.
-    one_class: bool,
+    quorum: bool,
+    /// It refuses publishes, as a quorum queue that was too long.
+    is_full: bool,
+    /// How many came back.
+    turns: u64,
     now: Timestamp,
     /// By number of the publish, which is also written into the body.
     items: BTreeMap<u64, Item>,
@@ -199,7 +130,9 @@ impl World {
             settings: Settings::new(arguments, &[]),
             top_level: arguments.max_priority.unwrap_or(0),
             single_active: arguments.single_active_consumer,
-            one_class: arguments.queue_type == QueueType::Quorum,
+            quorum: arguments.queue_type == QueueType::Quorum,
+            is_full: false,
+            turns: 0,
             now,
             items: BTreeMap::new(),
             consumers: Vec::new(),
@@ -258,6 +191,9 @@ impl World {
                 self.absorb(None)?;
             }
             self.absorb(None)?;
+            self.state.look_at_length(self.now, &mut self.effects);
+            self.absorb(None)?;
+            self.look_if_full();
             if !self.page_in()? {
                 break;
             }
@@ -322,7 +258,7 @@ impl World {
 
     fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Checked {
         // The turns that the two classes of a quorum queue take are tested with `Order`.
-        let priority = if self.one_class { 0 } else { priority };
+        let priority = if self.quorum { 0 } else { priority };
         let number = self.items.len() as u64;
         let mut body = number.to_be_bytes().to_vec();
         body.resize(8 + usize::from(padding), 0);
@@ -342,6 +278,8 @@ impl World {
             body_bytes: body.len() as u64,
             footprint: message.footprint(),
             returns: 0,
+            failures: 0,
+            turn: 0,
             place: Place::Ready,
             message: message.clone(),
             stored,
@@ -351,10 +289,11 @@ impl World {
             && length
                 .max_length_bytes
                 .is_none_or(|max| self.ready_bytes() + item.body_bytes <= max);
-        let refuses = length.overflow != Overflow::DropHead && !room;
+        let is_full = if self.quorum { self.is_full } else { !room };
+        let refuses = length.overflow != Overflow::DropHead && is_full;
         let buries = length.overflow == Overflow::RejectPublishDlx;
         self.items.insert(number, item);
-        let arrival = Arrival { message, sequence: number, stored };
+        let arrival = Arrival { message, sequence: number, stored, is_forced: false };
         let outcome = self.state.enqueue(arrival, self.now, &mut self.effects);
         prop_assert_eq!(outcome == Enqueued::Rejected, refuses, "full queues refuse");
         if refuses {
@@ -364,7 +303,19 @@ impl World {
             prop_assert_eq!(died, expected, "refused messages die only if they are to");
             self.put(number, Place::Gone(Fate::Refused));
         }
-        self.absorb(Some(number))
+        self.absorb(Some(number))?;
+        self.look_if_full();
+        Ok(())
+    }
+
+    fn look_if_full(&mut self) {
+        let length = &self.settings.length;
+        let (ready, octets) = (self.ready().len() as u64, self.ready_bytes());
+        if self.is_too_long() {
+            self.is_full = true;
+        } else if length.is_well_below(ready, octets) {
+            self.is_full = false;
+        }
     }
 
     /// The store need not keep what has died: in the broker that is so once it is dead-lettered.
@@ -420,8 +371,33 @@ impl World {
             exclusive: false,
         });
         self.state.resume(id);
-        self.active.get_or_insert(source);
         self.consumers.push(Consumer { id, gate, no_ack, prefetch_count, priority, gone: false });
+        self.review_active();
+    }
+
+    /// The consumer that is the single active one if nobody is.
+    fn best(&self) -> Option<usize> {
+        let rest = (0..self.consumers.len()).filter(|&at| !self.consumers[at].gone);
+        let prefetch = |at: usize| match self.consumers[at].prefetch_count {
+            _ if !self.quorum => 0,
+            0 => u32::MAX,
+            prefetch_count => prefetch_count,
+        };
+        rest.rev().max_by_key(|&at| (self.consumers[at].priority, prefetch(at)))
+    }
+
+    /// Whether the single active consumer gets nothing more, because there is a better one.
+    fn makes_way(&self) -> bool {
+        let priority = |at: Option<usize>| at.map(|at| self.consumers[at].priority);
+        self.quorum && self.active.is_some() && priority(self.best()) > priority(self.active)
+    }
+
+    fn review_active(&mut self) {
+        let has_settled =
+            self.active.is_some_and(|at| self.unacked(|owner| owner == Some(at)) == 0);
+        if self.active.is_none() || self.makes_way() && has_settled {
+            self.active = self.best();
+        }
     }
 
     fn remove_consumer(&mut self, at: usize) -> Checked {
@@ -430,9 +406,9 @@ impl World {
         let told = self.state.remove_consumer(self.consumers[at].id, self.now);
         prop_assert_eq!(told, last, "the last consumer is known as such");
         if self.active == Some(at) {
-            let rest = (0..self.consumers.len()).filter(|&other| !self.consumers[other].gone);
-            self.active = rest.rev().max_by_key(|&other| self.consumers[other].priority);
+            self.active = None;
         }
+        self.review_active();
         Ok(())
     }
 
@@ -461,6 +437,11 @@ impl World {
                 Settlement::Reject => Place::Dying,
                 Settlement::Requeue | Settlement::Abandon | Settlement::RequeueLast { .. } => {
                     item.returns += 1;
+                    if self.quorum {
+                        item.failures += u16::from(settlement == Settlement::Abandon);
+                        self.turns += 1;
+                        item.turn = self.turns;
+                    }
                     if limit.is_exceeded(item.returns) { Place::Dying } else { Place::Ready }
                 }
             };
@@ -487,6 +468,7 @@ impl World {
         for number in dead {
             self.put(number, Place::Gone(Fate::Dead(reason)));
         }
+        self.review_active();
         self.absorb(None)
     }
 
@@ -557,66 +539,6 @@ impl World {
         Ok(())
     }
 
-    fn check_entry(&self, number: u64, entry: &Entry, fresh: Option<u64>) -> Checked {
-        let item = &self.items[&number];
-        prop_assert_eq!(entry.redelivered, item.returns > 0, "redelivered means returned");
-        prop_assert_eq!(entry.delivery_count, item.returns, "returns are counted");
-        prop_assert_eq!(entry.expires_at, item.expires_at, "a return does not renew the time");
-        // A time to live of 0 lets a consumer have what it can take at this instant.
-        let alive = item.expires_at > self.now || fresh == Some(number);
-        prop_assert!(alive, "the expired are never delivered");
-        Ok(())
-    }
-
-    fn check_choice(&self, source: usize) -> Checked {
-        let chosen = &self.consumers[source];
-        prop_assert!(!chosen.gone, "the gone get nothing");
-        prop_assert!(self.can_take(source), "credit and room are kept");
-        if self.single_active {
-            prop_assert_eq!(self.active, Some(source), "the single active consumer gets all");
-        } else {
-            let better = (0..self.consumers.len())
-                .filter(|&at| self.consumers[at].priority > chosen.priority)
-                .find(|&at| self.can_take(at));
-            prop_assert_eq!(better, None, "higher priorities are served first");
-        }
-        Ok(())
-    }
-
-    /// What holds whenever no command is under way.
-    fn check(&self) -> Checked {
-        let counts = self.state.counts();
-        let held = |item: &&Item| matches!(item.place, Place::Ready | Place::Unacked { .. });
-        let ready = self.ready();
-        let unacked = self.unacked(|_| true);
-        prop_assert_eq!(counts.ready, ready.len(), "nothing ready is lost");
-        prop_assert_eq!(counts.unacked, unacked, "nothing unacknowledged is lost");
-        prop_assert_eq!(self.items.values().filter(held).count(), counts.ready + counts.unacked);
-        let paged: Vec<u64> = self.state.ready.sequences_paged_below(u64::MAX).collect();
-        let in_memory = self.items.iter().filter(|(number, _)| !paged.contains(number));
-        let in_memory = in_memory.map(|(_, item)| item).filter(held);
-        let footprint: usize = in_memory.map(|item| item.footprint).sum();
-        prop_assert_eq!(counts.footprint, footprint, "the footprint is that of what is held");
-        let consumers = self.consumers.iter().filter(|consumer| !consumer.gone).count();
-        prop_assert_eq!(counts.consumers, consumers);
-        for (at, consumer) in self.consumers.iter().enumerate() {
-            let unacked = self.unacked(|owner| owner == Some(at));
-            let limit = consumer.prefetch_count as usize;
-            prop_assert!(limit == 0 || unacked <= limit, "prefetch is kept");
-        }
-        prop_assert!(!self.is_too_long() || self.settings.length.overflow != Overflow::DropHead);
-        if let Some(head) = ready.first() {
-            let expires_at = self.items[head].expires_at;
-            prop_assert!(expires_at > self.now, "the head is alive");
-            prop_assert!(self.wake_at <= expires_at, "the timer knows when the head expires");
-            let idle = (0..self.consumers.len())
-                .filter(|&at| !self.single_active || self.active == Some(at))
-                .find(|&at| self.can_take(at));
-            prop_assert_eq!(idle, None, "nobody waits beside a ready message");
-        }
-        Ok(())
-    }
-
     fn put(&mut self, number: u64, place: Place) {
         self.items.get_mut(&number).unwrap().place = place;
     }
@@ -624,9 +546,11 @@ impl World {
     /// Ready messages in the order in which they have to leave.
     fn ready(&self) -> Vec<u64> {
         let ready = self.items.iter().filter(|(_, item)| item.place == Place::Ready);
-        let mut order: Vec<_> = ready.map(|(&number, item)| (item.level, number)).collect();
-        order.sort_unstable_by_key(|&(level, number)| (std::cmp::Reverse(level), number));
-        order.into_iter().map(|(_, number)| number).collect()
+        let turn = |item: &Item| if item.turn == 0 { u64::MAX } else { item.turn };
+        let key = |item: &Item, number| (std::cmp::Reverse(item.level), turn(item), number);
+        let mut order: Vec<_> = ready.map(|(&number, item)| key(item, number)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, number)| number).collect()
     }
 
     fn ready_bytes(&self) -> u64 {

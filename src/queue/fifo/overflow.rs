@@ -1,4 +1,10 @@
 //! Length limits: `x-max-length`, `x-max-length-bytes`, `x-overflow` `[rabbitmq maxlength]`.
+use crate::limits::QUORUM_REFILL_PERCENT;
+use crate::message::deaths::DeathReason;
+use crate::queue::effects::Effects;
+use crate::queue::fifo::entry::Entry;
+use crate::queue::fifo::state::State;
+use crate::time::clock::Timestamp;
 
 /// What happens at a full queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,9 +37,21 @@ impl LengthLimit {
             && self.is_exceeded(length + 1, length_bytes.saturating_add(body_bytes))
     }
 
+    /// Whether there is a limit.
+    pub fn is_set(&self) -> bool {
+        self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+
     /// Whether messages have to be dropped from the head.
     pub fn must_drop(&self, length: u64, length_bytes: u64) -> bool {
         self.overflow == Overflow::DropHead && self.is_exceeded(length, length_bytes)
+    }
+
+    /// Whether a quorum queue that was too long takes publishes again.
+    pub fn is_well_below(&self, length: u64, length_bytes: u64) -> bool {
+        let part = |max: u64| u128::from(max) * u128::from(QUORUM_REFILL_PERCENT) / 100;
+        self.max_length.is_none_or(|max| u128::from(length) <= part(max))
+            && self.max_length_bytes.is_none_or(|max| u128::from(length_bytes) <= part(max))
     }
 
     fn is_exceeded(&self, length: u64, length_bytes: u64) -> bool {
@@ -42,9 +60,74 @@ impl LengthLimit {
     }
 }
 
+impl State {
+    /// Whether a message that arrives is refused. A quorum queue refuses publishes once it is too
+    /// long, and not the one that makes it so.
+    #[inline]
+    pub(super) fn refuses(&self, entry: &Entry, is_forced: bool) -> bool {
+        let length = &self.settings.length;
+        if length.overflow == Overflow::DropHead {
+            return false;
+        }
+        if self.is_quorum {
+            return self.is_full && !is_forced;
+        }
+        length.refuses(self.ready.len() as u64, self.ready.body_bytes(), entry.body_bytes())
+    }
+
+    /// What is too much leaves, or will leave once it is paged in; or publishes are refused from
+    /// now on.
+    pub(in crate::queue) fn keep_length(&mut self, effects: &mut Effects) {
+        if self.settings.length.overflow != Overflow::DropHead && !self.cuts {
+            return self.look_if_full();
+        }
+        self.is_full = false;
+        let drops = |state: &Self| {
+            let length = LengthLimit { overflow: Overflow::DropHead, ..state.settings.length };
+            length.must_drop(state.ready.len() as u64, state.ready.body_bytes())
+        };
+        while drops(self) {
+            if self.ready.head().is_none() {
+                return; // the rest of it is on disk alone
+            }
+            self.kill_head(DeathReason::MaxLen, effects);
+        }
+        self.cuts = false;
+    }
+
+    /// What a quorum queue looks at after consumers were served.
+    #[inline]
+    pub fn look_at_length(&mut self, now: Timestamp, effects: &mut Effects) {
+        if self.is_quorum && (self.settings.length.is_set() || self.is_full) {
+            self.keep_length(effects);
+            self.expire(now, effects);
+        }
+    }
+
+    fn look_if_full(&mut self) {
+        let discarded: u64 = self.discards.iter().map(|kept| kept.message.body_len() as u64).sum();
+        let length = (self.ready.len() + self.discards.len()) as u64;
+        let length_bytes = self.ready.body_bytes() + discarded;
+        let limit = &self.settings.length;
+        if limit.is_exceeded(length, length_bytes) {
+            self.is_full = true;
+        } else if limit.is_well_below(length, length_bytes) {
+            self.is_full = false;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_quorum_queue_waits_until_it_is_well_below_its_limits() {
+        let limit = LengthLimit { max_length: Some(2), ..LengthLimit::default() };
+        assert!(limit.is_well_below(1, 9) && !limit.is_well_below(2, 0));
+        let limit = LengthLimit { max_length_bytes: Some(u64::MAX), ..limit };
+        assert!(limit.is_well_below(0, u64::MAX / 5 * 4) && !limit.is_well_below(0, u64::MAX));
+    }
 
     #[test]
     fn rejects_by_either_limit() {

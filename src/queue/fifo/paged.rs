@@ -37,6 +37,11 @@ impl Paged {
         self.body_bytes
     }
 
+    /// The lowest sequence.
+    pub fn first(&self) -> Option<u64> {
+        self.runs.front().map(|run| run.first)
+    }
+
     /// The highest sequence.
     pub fn last(&self) -> Option<u64> {
         self.runs.back().map(|run| run.first + run.count - 1)
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn runs_grow_and_shrink() {
         let mut paged = Paged::default();
-        let returned = History { delivery_count: 2, redelivered: true };
+        let returned = History { delivery_count: 2, failures: 1, redelivered: true };
         for sequence in [3, 4, 5, 9, 10] {
             let history = if sequence == 4 { returned } else { History::default() };
             paged.push(sequence, 10, history);

@@ -141,7 +141,10 @@ impl State {
             }
         }
         self.expire(now, effects);
-        self.drop_overflow(effects);
+        if !self.is_quorum {
+            // Quorum queues serve their consumers first.
+            self.keep_length(effects);
+        }
     }
 
     /// Takes up the messages of an earlier life, sorted by sequence. `returned` is what is known of
@@ -174,7 +177,7 @@ impl State {
         let below = self.redelivered_below;
         let paged = self.ready.sequences_paged_below(below);
         let unknown =
-            paged.map(|sequence| (sequence, History { redelivered: true, delivery_count: 0 }));
+            paged.map(|sequence| (sequence, History { redelivered: true, ..History::default() }));
         let mut histories: Vec<_> = unknown.chain(self.ready.histories()).collect();
         // What is known of a message comes last, and counts.
         histories.reverse();

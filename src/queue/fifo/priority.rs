@@ -57,11 +57,11 @@ impl Order {
         }
     }
 
-    /// The level of a message that comes back.
-    pub fn level_returned(self, priority: u8) -> usize {
+    /// The level of messages that come back, if they have one of their own.
+    pub fn returned(self) -> Option<usize> {
         match self {
-            Self::Strict { .. } => self.level(priority),
-            Self::Quorum { .. } => RETURNED,
+            Self::Strict { .. } => None,
+            Self::Quorum { .. } => Some(RETURNED),
         }
     }
 

@@ -76,17 +76,46 @@ impl Ready {
         self.insert(self.order.level(entry.message.priority()), entry);
     }
 
-    /// Puts a message back to its original position among the others of its level.
-    pub fn put_back(&mut self, entry: Entry) {
-        self.insert(self.order.level_returned(entry.message.priority()), entry);
+    /// Puts messages back that come back together, in order: to their original positions among the
+    /// others of their levels, or behind what came back before.
+    pub fn put_back(&mut self, returned: Vec<Entry>) {
+        if let Some(at) = self.order.returned() {
+            returned.into_iter().for_each(|entry| self.add(at, entry, Level::append));
+            return;
+        }
+        // The last one first: then each finds its place at the front.
+        for entry in returned.into_iter().rev() {
+            self.push(entry);
+        }
+    }
+
+    /// Puts a message that comes back behind all that arrived.
+    pub fn append(&mut self, entry: Entry) {
+        self.insert(self.order.level(0), entry);
     }
 
     fn insert(&mut self, at: usize, entry: Entry) {
+        self.add(at, entry, Level::insert);
+    }
+
+    #[inline]
+    fn add(&mut self, at: usize, entry: Entry, how: impl FnOnce(&mut Level, Entry)) {
         let Some(level) = self.levels.get_mut(at) else { return };
         self.length += 1;
         self.body_bytes += entry.body_bytes();
         self.occupied.set(at, true);
-        level.insert(entry);
+        how(level, entry);
+    }
+
+    /// The messages in memory that came back to a quorum queue, in order, and all others.
+    pub fn by_return(&self) -> (impl Iterator<Item = &Entry>, impl Iterator<Item = &Entry>) {
+        let returned = self.order.returned();
+        let levels = || self.levels.iter().enumerate().rev();
+        let of = move |wanted: bool| {
+            let levels = levels().filter(move |(at, _)| (Some(*at) == returned) == wanted);
+            levels.flat_map(|(_, level)| level.iter())
+        };
+        (of(true), of(false))
     }
 
     /// Drops all messages; tells how many there were and what they occupied.

@@ -11,18 +11,17 @@ use crate::base::sequence_map::SequenceMap;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::message::stored::Returned;
 use crate::names::ConsumerTag;
 use crate::queue::QueueStorage;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery, Manners};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::expires::Lease;
 use crate::queue::fifo::holding::Hold;
-use crate::queue::fifo::overflow::{LengthLimit, Overflow};
+use crate::queue::fifo::overflow::Overflow;
 use crate::queue::fifo::priority::Order;
 use crate::queue::fifo::ready::Ready;
 use crate::queue::fifo::ttl;
@@ -34,7 +33,7 @@ use crate::time::clock::Timestamp;
 pub(in crate::queue) struct Unacked {
     pub(in crate::queue) entry: Entry,
     /// The consumer that has it; `None` after basic.get.
-    consumer: Option<ConsumerId>,
+    pub(super) consumer: Option<ConsumerId>,
     /// The channel that has it, for as long as that lives.
     channel: ChannelId,
     delivered_at: Timestamp,
@@ -62,36 +61,6 @@ struct Claim {
     timeout_ms: Option<u64>,
 }
 
-/// How deliveries are settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// Acknowledged: gone.
-    Ack,
-    /// Back to their original position `[amqp 0-9-1 basic.reject]`.
-    Requeue,
-    /// The same without anybody having asked for it: the channel has ended.
-    Abandon,
-    /// Back to the end, with numbers from `first` on; what is stored keeps its number, and with it
-    /// its position.
-    RequeueLast {
-        /// The first of so many numbers.
-        first: u64,
-    },
-    /// Dropped, or dead-lettered.
-    Reject,
-}
-
-impl Settlement {
-    /// What basic.reject and basic.nack mean.
-    pub fn refusal(requeue: bool) -> Self {
-        if requeue { Self::Requeue } else { Self::Reject }
-    }
-
-    fn returns(self) -> bool {
-        matches!(self, Self::Requeue | Self::Abandon | Self::RequeueLast { .. })
-    }
-}
-
 /// A message that comes to a queue.
 #[derive(Clone, Debug)]
 pub struct Arrival {
@@ -101,6 +70,9 @@ pub struct Arrival {
     pub sequence: u64,
     /// Whether the store has it, or will have.
     pub stored: bool,
+    /// Whether the broker sends it by itself, as dead letters and delayed messages: a quorum queue
+    /// takes that however full it is.
+    pub is_forced: bool,
 }
 
 /// What became of a publish.
@@ -123,6 +95,10 @@ pub struct Counts {
     pub unacked: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Consumers as a declaration counts them. In a quorum queue each delivery of basic.get is one
+    /// until it is settled, so is a consumer that was cancelled and has not settled all, and those
+    /// that wait to be the single active one are none.
+    pub declared_consumers: usize,
     /// Dead letters that wait until they can be delivered (`x-dead-letter-strategy`).
     pub discarded: usize,
     /// Octets of all messages held, with their overhead.
@@ -139,17 +115,21 @@ fn order(arguments: &QueueArguments) -> Order {
 
 /// One queue.
 pub struct State {
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(in crate::queue) ready: Ready,
     pub(in crate::queue) unacked: SequenceMap<Unacked>,
     pub(in crate::queue) consumers: Consumers,
-    lease: Lease,
+    pub(super) lease: Lease,
     /// Keys of the messages held, if no two may have the same.
     pub(in crate::queue) duplicates: Option<Duplicates>,
     /// What it has to do with the store.
     pub(in crate::queue) storage: QueueStorage,
-    /// Whether it matters how often a message was returned, even after a restart.
-    counts_deliveries: bool,
+    /// As quorum queues it counts returns, serves what came back first, and much more.
+    pub(super) is_quorum: bool,
+    /// Deliveries of basic.get that are not settled.
+    pub(super) polled: usize,
+    /// A quorum queue that refuses publishes is too long, or was and is still nearly so.
+    pub(super) is_full: bool,
     /// Messages with lower sequences may have been delivered in an earlier life of the queue.
     pub(in crate::queue) redelivered_below: u64,
     /// Footprint above which messages are paged out next.
@@ -162,7 +142,7 @@ pub struct State {
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
     /// What is beyond the limits is dropped once, even if the queue refuses what comes.
-    cuts: bool,
+    pub(super) cuts: bool,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
     pub(in crate::queue) discards: Vec<DeadLetter>,
     /// When they are tried again.
@@ -175,15 +155,19 @@ impl State {
     /// An empty queue.
     pub fn new(arguments: &QueueArguments, storage: QueueStorage, now: Timestamp) -> Self {
         let settings = Settings::new(arguments, &[]);
+        let is_quorum = arguments.queue_type == QueueType::Quorum;
+        let single_active = arguments.single_active_consumer;
         Self {
             ready: Ready::new(order(arguments), storage.memory_bytes_max),
             unacked: SequenceMap::default(),
-            consumers: Consumers::new(arguments.single_active_consumer),
+            consumers: Consumers::new(Manners { single_active, quorum: is_quorum }),
             lease: Lease::new(settings.expires_ms, now),
             settings,
             duplicates: arguments.message_deduplication.then(Duplicates::default),
             storage,
-            counts_deliveries: arguments.queue_type == QueueType::Quorum,
+            is_quorum,
+            polled: 0,
+            is_full: false,
             redelivered_below: 0,
             page_out_above: 0,
             next_delivery: 1,
@@ -203,14 +187,30 @@ impl State {
             ready: self.ready.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
+            declared_consumers: self.declared_consumers(),
             discarded: self.discards.len(),
-            footprint: self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint),
+            footprint: self.footprint(),
         }
     }
 
     /// Whether there are consumers, and more messages than they take.
     pub(crate) fn is_behind(&self) -> bool {
         !self.consumers.is_empty() && Backlog::is_high(self.ready.len(), self.ready.body_bytes())
+    }
+
+    /// Octets of all messages held, with their overhead.
+    #[inline]
+    pub fn footprint(&self) -> usize {
+        self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint)
+    }
+
+    fn declared_consumers(&self) -> usize {
+        self.consumers.counted() + if self.is_quorum { self.polled } else { 0 }
+    }
+
+    /// Whether anybody uses it: then it does not expire.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.declared_consumers() > 0
     }
 
     /// The deliveries that are not settled, oldest first.
@@ -252,20 +252,15 @@ impl State {
     /// A publish arrives.
     #[inline]
     pub fn enqueue(&mut self, arrival: Arrival, now: Timestamp, effects: &mut Effects) -> Enqueued {
-        let Arrival { message, sequence, stored } = arrival;
+        let Arrival { message, sequence, stored, is_forced } = arrival;
         let own_ttl_ms = message.expiration_ms();
         let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
-        let (delivery_count, redelivered) = (0, false);
-        let entry = Entry { message, sequence, expires_at, delivery_count, redelivered, stored };
-        let length = &self.settings.length;
-        if length.overflow != Overflow::DropHead
-            && length.refuses(
-                (self.ready.len() + self.discards.len()) as u64,
-                self.ready.body_bytes(),
-                entry.body_bytes(),
-            )
-        {
-            if length.overflow == Overflow::RejectPublishDlx {
+        let redelivered = self.is_quorum && message.failures() > 0;
+        let (delivery_count, failures) = (0, 0);
+        let entry =
+            Entry { message, sequence, expires_at, delivery_count, failures, redelivered, stored };
+        if self.refuses(&entry, is_forced) {
+            if self.settings.length.overflow == Overflow::RejectPublishDlx {
                 effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));
             } else {
                 self.note_gone(&entry, effects);
@@ -287,7 +282,7 @@ impl State {
         self.footprint += entry.message.footprint();
         self.ready.push(entry);
         self.expire(now, effects);
-        self.drop_overflow(effects);
+        self.keep_length(effects);
         Enqueued::Accepted
     }
 
@@ -296,22 +291,7 @@ impl State {
     pub(in crate::queue) fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
         if entry.stored {
             effects.note_gone(self.storage.id, entry.sequence);
-            if entry.delivery_count > 0 {
-                self.note_returned(entry, 0, effects);
-            }
-        }
-    }
-
-    /// The store is to remember how often a message was returned, if that has consequences.
-    pub(in crate::queue) fn note_returned(
-        &self,
-        entry: &Entry,
-        delivery_count: u32,
-        effects: &mut Effects,
-    ) {
-        if entry.stored && self.counts_deliveries {
-            let (queue, sequence) = (self.storage.id, entry.sequence);
-            effects.returned.push(Returned { queue, sequence, delivery_count });
+            self.forget_returns(entry, effects);
         }
     }
 
@@ -437,79 +417,10 @@ impl State {
             self.forget_key(&entry.message);
             0
         } else {
+            self.polled += 1;
             self.keep_unacked(entry.clone(), None, channel, now)
         };
         Some((id, entry, self.ready.len()))
-    }
-
-    /// Deliveries are settled. Unknown numbers are those of a queue that was purged of them by
-    /// its deletion, and are ignored.
-    pub fn settle(
-        &mut self,
-        ids: impl IntoIterator<Item = u64>,
-        settlement: Settlement,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let mut returned = Vec::new();
-        for id in ids {
-            let Some(Unacked { mut entry, consumer, .. }) = self.unacked.remove(id) else {
-                continue;
-            };
-            self.footprint -= entry.message.footprint();
-            if let Some(consumer) = consumer {
-                self.release_credit(consumer);
-            }
-            if !settlement.returns() {
-                self.forget_key(&entry.message);
-            }
-            match settlement {
-                Settlement::Ack => self.note_gone(&entry, effects),
-                Settlement::Requeue | Settlement::Abandon => returned.push(entry),
-                Settlement::RequeueLast { first } => {
-                    if !entry.stored {
-                        entry.sequence = first + returned.len() as u64;
-                    }
-                    returned.push(entry);
-                }
-                Settlement::Reject => self.note_death(entry, DeathReason::Rejected, effects),
-            }
-        }
-        self.take_back(returned, now, effects);
-    }
-
-    fn release_credit(&mut self, id: ConsumerId) {
-        let Some(consumer) = self.consumers.get_mut(id) else { return };
-        let was_out = !consumer.has_credit();
-        consumer.unacked = consumer.unacked.saturating_sub(1);
-        if was_out {
-            self.consumers.resume(id);
-        }
-    }
-
-    /// Returned messages go back to where they were, unless they came back too often. The last
-    /// one first: then each finds its place at the front.
-    fn take_back(&mut self, mut returned: Vec<Entry>, now: Timestamp, effects: &mut Effects) {
-        if returned.is_empty() {
-            return;
-        }
-        returned.retain_mut(|entry| {
-            entry.redelivered = true;
-            entry.delivery_count = entry.delivery_count.saturating_add(1);
-            let stays = !self.settings.delivery_limit.is_exceeded(entry.delivery_count);
-            if stays {
-                self.note_returned(entry, entry.delivery_count, effects);
-            } else {
-                self.note_death(entry.clone(), DeathReason::DeliveryLimit, effects);
-            }
-            stays
-        });
-        for entry in returned.into_iter().rev() {
-            self.footprint += entry.message.footprint();
-            self.ready.put_back(entry);
-        }
-        self.expire(now, effects);
-        self.drop_overflow(effects);
     }
 
     /// Expired messages leave, but only from the head `[rabbitmq ttl]`. Tells whether there is a
@@ -525,23 +436,7 @@ impl State {
         false
     }
 
-    /// What is too much leaves, or will leave once it is paged in.
-    pub(in crate::queue) fn drop_overflow(&mut self, effects: &mut Effects) {
-        let length = |state: &Self| {
-            let overflow = state.cuts.then_some(Overflow::DropHead);
-            let overflow = overflow.unwrap_or(state.settings.length.overflow);
-            LengthLimit { overflow, ..state.settings.length }
-        };
-        while length(self).must_drop(self.ready.len() as u64, self.ready.body_bytes()) {
-            if self.ready.head().is_none() {
-                return; // the rest of it is on disk alone
-            }
-            self.kill_head(DeathReason::MaxLen, effects);
-        }
-        self.cuts = false;
-    }
-
-    fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
+    pub(super) fn kill_head(&mut self, reason: DeathReason, effects: &mut Effects) {
         if let Some(entry) = self.pop_ready() {
             self.forget_key(&entry.message);
             self.note_death(entry, reason, effects);
@@ -555,14 +450,12 @@ impl State {
         reason: DeathReason,
         effects: &mut Effects,
     ) {
-        if entry.delivery_count > 0 {
-            self.note_returned(&entry, 0, effects);
-        }
+        self.forget_returns(&entry, effects);
         effects.deaths.push(DeadLetter::new(entry, reason));
     }
 
     /// A message has left for good: its duplicates may come.
-    fn forget_key(&mut self, message: &Message) {
+    pub(super) fn forget_key(&mut self, message: &Message) {
         if let Some(duplicates) = &mut self.duplicates {
             duplicates.forget(message);
         }
@@ -576,15 +469,14 @@ impl State {
     /// Removes a consumer. Its unacknowledged deliveries stay with its channel. Tells whether it
     /// was the last one.
     pub fn remove_consumer(&mut self, id: ConsumerId, now: Timestamp) -> bool {
-        if self.consumers.remove(id).is_none() {
+        if !self.consumers.remove(id) {
             return false;
         }
         self.hold.iter_mut().for_each(|hold| hold.forget(id));
-        let last = self.consumers.is_empty();
-        if last {
+        if !self.is_in_use() {
             self.lease.renew(now);
         }
-        last
+        self.consumers.is_empty()
     }
 
     /// A consumer has room or credit again, or starts.
@@ -592,9 +484,11 @@ impl State {
         self.consumers.resume(id);
     }
 
-    /// The queue was declared again.
+    /// The queue was declared again. To quorum queues that is no use.
     pub fn touch(&mut self, now: Timestamp) {
-        self.lease.renew(now);
+        if !self.is_quorum {
+            self.lease.renew(now);
+        }
     }
 
     /// Drops all ready messages; tells how many.
@@ -611,7 +505,7 @@ impl State {
 
     /// Whether nobody has used the queue for as long as its lease allows.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.lease.deadline(!self.consumers.is_empty()) <= now
+        self.lease.deadline(self.is_in_use()) <= now
     }
 
     /// New settings, from a policy.
@@ -621,7 +515,7 @@ impl State {
         if self.unacked.len() > 0 {
             self.overdue_at = now; // to be found out when it wakes
         }
-        self.drop_overflow(effects);
+        self.keep_length(effects);
     }
 
     /// As [`State::set_settings`], when a policy has changed: limits take effect before the
@@ -629,14 +523,14 @@ impl State {
     /// from now on.
     pub fn change_settings(&mut self, new: Settings, now: Timestamp, effects: &mut Effects) {
         // Quorum queues change all at once.
-        self.cuts = !self.counts_deliveries && self.settings.length.overflow == Overflow::DropHead;
+        self.cuts = !self.is_quorum && self.settings.length.overflow == Overflow::DropHead;
         self.set_settings(new, now, effects);
     }
 
     /// The next time at which something happens by itself, if the timer does not know it yet.
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
-        let lease = self.lease.deadline(!self.consumers.is_empty());
+        let lease = self.lease.deadline(self.is_in_use());
         let deadline = head.min(lease).min(self.overdue_at).min(self.retry_at);
         if deadline >= self.wake_at {
             return None;

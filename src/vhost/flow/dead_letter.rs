@@ -11,6 +11,7 @@ use crate::message::{Message, Parts};
 use crate::persist;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::{DeadLetterTarget, Enqueued, Queue};
+use crate::vhost::Origin;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::publish::sender_selected_keys;
 use crate::vhost::flow::route::{Pass, Subject};
@@ -82,15 +83,24 @@ impl VirtualHost {
                 to: targets.iter().map(|target| target.name().clone()).collect(),
             });
         }
+        let origin = match queue.keeps_dead_letters() {
+            true => Origin::Client,
+            false => Origin::Broker,
+        };
         let mut message = vec![message];
-        self.enqueue(&targets, &mut message, effects, persist::nothing, |at, _, outcome| {
-            match (outcome, targets.get(at)) {
+        self.enqueue(
+            origin,
+            &targets,
+            &mut message,
+            effects,
+            persist::nothing,
+            |at, _, outcome| match (outcome, targets.get(at)) {
                 (Enqueued::Accepted | Enqueued::Duplicate, Some(target)) => {
                     letter.delivered_to.push(target.name().clone());
                 }
                 _ => is_delivered = false,
-            }
-        });
+            },
+        );
         is_delivered
     }
 
@@ -116,6 +126,11 @@ impl VirtualHost {
             routing_keys: Arc::clone(&deaths.routing_keys),
             original_expiration_ms: message.expiration_ms(),
         });
+        if queue.is_quorum() {
+            let failures =
+                u32::from(letter.failures) + u32::from(letter.reason == DeathReason::Rejected);
+            deaths.failures = deaths.failures.saturating_add(failures);
+        }
         if let Some(key) = &target.routing_key {
             deaths.routing_keys = Arc::from([key.clone().into_bytes()]);
         }

@@ -12,6 +12,7 @@ use crate::message::stored::Gone;
 use crate::persist;
 use crate::queue::effects::Effects;
 use crate::time::timers::Sleeper;
+use crate::vhost::Origin;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::extension::Delays;
 use crate::vhost::flow::kept::{Kept, after_delay};
@@ -111,7 +112,8 @@ impl VirtualHost {
     fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
         let Run { route, messages } = run;
         messages.iter().for_each(|message| self.note_sent(message, route));
-        self.enqueue(&route.queues, messages, effects, persist::nothing, |_, _, _| {});
+        let queues = &route.queues;
+        self.enqueue(Origin::Broker, queues, messages, effects, persist::nothing, |_, _, _| {});
     }
 
     /// The way of a kept message from an exchange on.
@@ -142,7 +144,15 @@ impl VirtualHost {
             Destination::Queue(queue) => {
                 let mut messages = recent.into_iter().map(Kept::into_message).collect();
                 let queues = [Arc::clone(queue)];
-                self.enqueue(&queues, &mut messages, effects, persist::nothing, |_, _, _| {});
+                let nobody = |_, _, _| {};
+                self.enqueue(
+                    Origin::Broker,
+                    &queues,
+                    &mut messages,
+                    effects,
+                    persist::nothing,
+                    nobody,
+                );
             }
             Destination::Exchange(exchange) => {
                 recent.reverse();

@@ -7,8 +7,19 @@ use leveret_storage::Done;
 use crate::message::Message;
 use crate::persist::{Persistence, Places};
 use crate::queue::effects::Effects;
+use crate::queue::fifo::entry::Entry;
 use crate::queue::{Arrival, Enqueued, Queue};
 use crate::vhost::VirtualHost;
+
+/// Who sends messages to queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client, which hears whether they were taken; or a queue that keeps its dead letters until
+    /// they are.
+    Client,
+    /// The broker, which asks nobody: dead letters, and what exchanges have kept.
+    Broker,
+}
 
 impl VirtualHost {
     /// The store, if there is one.
@@ -23,6 +34,7 @@ impl VirtualHost {
     /// called back.
     pub(crate) fn enqueue(
         &self,
+        origin: Origin,
         queues: &[Arc<Queue>],
         messages: &mut Vec<Message>,
         effects: &mut Effects,
@@ -37,6 +49,7 @@ impl VirtualHost {
         for (at, (queue, first)) in queues.iter().zip(firsts).enumerate() {
             let arrival = |(sequence, message)| Arrival {
                 sequence,
+                is_forced: origin == Origin::Broker,
                 stored: is_stored && queue.must_store(&message),
                 message,
             };
@@ -55,5 +68,29 @@ impl VirtualHost {
         }
         messages.clear();
         is_stored
+    }
+
+    /// Messages come back to their queue as if they were new: they get new numbers, under which
+    /// those are stored again that were stored.
+    pub(crate) fn enqueue_anew(
+        &self,
+        queue: &Arc<Queue>,
+        mut entries: Vec<Entry>,
+        effects: &mut Effects,
+    ) {
+        let id = queue.storage().id;
+        let mut to_store = Vec::new();
+        let first = queue.reserve(entries.len());
+        for (entry, sequence) in entries.iter_mut().zip(first..) {
+            if entry.stored {
+                effects.note_moved(id, entry.sequence);
+                to_store.push((sequence, entry.message.clone(), entry.expires_at));
+            }
+            entry.sequence = sequence;
+        }
+        if let Some(store) = self.persistence().filter(|_| !to_store.is_empty()) {
+            store.put(id, &to_store, false);
+        }
+        queue.append(entries, self.now(), effects);
     }
 }

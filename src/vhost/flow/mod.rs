@@ -2,7 +2,7 @@
 
 pub(crate) mod dead_letter;
 mod delayed;
-mod enqueue;
+pub(crate) mod enqueue;
 mod expiry;
 pub(crate) mod extension;
 pub(crate) mod kept;

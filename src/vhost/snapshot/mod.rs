@@ -51,7 +51,8 @@ impl HostSnapshot {
         let delayed = |exchange: &ExchangeSnapshot| {
             exchange.kept.as_ref().map_or(0, |kept| kept.delayed.len())
         };
-        self.queues.values().map(|queue| queue.contents.messages.len()).sum::<usize>()
+        let contents = self.queues.values().map(|queue| &queue.contents);
+        contents.map(|found| found.returned.len() + found.messages.len()).sum::<usize>()
             + self.exchanges.values().map(delayed).sum::<usize>()
     }
 

@@ -178,9 +178,10 @@ impl VirtualHost {
     /// Gives messages new sequences and deadlines, and stores those that have to be.
     fn renewed(&self, queue: &Queue, mut contents: Contents, taken_at: Timestamp) -> Contents {
         let now = self.now();
-        let mut sequence = queue.reserve(contents.messages.len() + contents.discards.len());
+        let Contents { returned, messages, discards, .. } = &mut contents;
+        let mut sequence = queue.reserve(returned.len() + messages.len() + discards.len());
         let mut to_store = Vec::new();
-        for entry in &mut contents.messages {
+        for entry in returned.iter_mut().chain(messages) {
             entry.sequence = sequence;
             entry.expires_at = entry.expires_at.moved(taken_at, now);
             entry.stored = queue.must_store(&entry.message);
@@ -189,7 +190,7 @@ impl VirtualHost {
             }
             sequence += 1;
         }
-        for letter in &mut contents.discards {
+        for letter in discards {
             letter.stored = queue.must_store(&letter.message).then_some(sequence);
             if letter.stored.is_some() {
                 to_store.push((sequence, letter.message.clone(), Timestamp::NEVER));

@@ -57,7 +57,7 @@ impl VirtualHost {
         QueueDeclareOk {
             queue: queue.name().clone(),
             message_count: counts.ready,
-            consumer_count: counts.consumers,
+            consumer_count: counts.declared_consumers,
         }
     }
 

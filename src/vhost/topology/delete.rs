@@ -16,7 +16,7 @@ use crate::vhost::{Topology, VirtualHost};
 
 impl VirtualHost {
     /// Deletes a queue; tells how many messages were ready. One that does not exist counts as
-    /// deleted. Errors: 403, 405, 406.
+    /// deleted. Errors: 403, 405, 406, 540 for conditions on a quorum queue.
     pub fn queue_delete(
         self: &Arc<Self>,
         actor: &Actor,
@@ -29,6 +29,15 @@ impl VirtualHost {
         actor.check(Access::Configure, ResourceKind::Queue, &name)?;
         let Some(queue) = self.find_queue(&name) else { return Ok(0) };
         queue.check_owner(actor.connection)?;
+        let conditions = [("if-unused", if_unused), ("if-empty", if_empty)];
+        if let Some((flag, _)) = conditions.iter().find(|(_, is_set)| *is_set && queue.is_quorum())
+        {
+            return Err(Error::NotImplemented(format!(
+                "cannot delete {}. queue.delete operations with {flag} flag set are not supported \
+                 by quorum queues",
+                queue.resource()
+            )));
+        }
         let condition = |counts: Counts| {
             if if_empty && counts.ready > 0 {
                 return Err(Error::NotEmpty(queue.resource()));
@@ -47,8 +56,9 @@ impl VirtualHost {
         queue: &Arc<Queue>,
         effects: &mut Effects,
     ) {
-        let unused = |counts: Counts| {
-            if counts.consumers > 0 { Err(Error::InUse(queue.resource())) } else { Ok(()) }
+        let unused = |counts: Counts| match counts.declared_consumers {
+            0 => Ok(()),
+            _ => Err(Error::InUse(queue.resource())),
         };
         if self.delete_queue(queue, unused, effects).is_ok() {
             tracing::debug!("{} deleted: nobody uses it any more", queue.resource());

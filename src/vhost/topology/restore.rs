@@ -163,10 +163,11 @@ impl VirtualHost {
     pub(crate) fn remember_histories(&self) {
         let Some(store) = self.persistence() else { return };
         for queue in self.queues().iter().filter(|queue| queue.is_recorded()) {
-            let histories = queue.histories();
+            let redelivered: Vec<u64> =
+                queue.histories().into_iter().map(|(sequence, _)| sequence).collect();
+            let id = queue.storage().id;
             // The error is in the log already.
-            if !histories.is_empty() && store.put_histories(queue.storage().id, &histories).is_err()
-            {
+            if !redelivered.is_empty() && store.put_redelivered(id, &redelivered).is_err() {
                 return;
             }
         }
