@@ -83,9 +83,11 @@
 //!
 //! # Features
 //!
-//! - `server` (default): all that the `leveret` binary needs; contains `gateway`.
+//! - `server` (default): all that the `leveret` binary needs; contains all but `lapin`.
 //! - `gateway`: AMQP 0-9-1 over TCP and over in-memory streams, on tokio: `Broker::listen`,
 //!   `Broker::connect_amqp`.
+//! - `management`: the HTTP API of RabbitMQ's management plugin: `Broker::serve_http`; contains
+//!   `gateway`.
 //! - `durable`: data directories: `BrokerBuilder::open`.
 //! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
@@ -93,7 +95,7 @@
 //!
 //! # Not in this version
 //!
-//! Streams, TLS, the HTTP API.
+//! Streams, TLS.
 
 // What only the gateway calls.
 #![cfg_attr(not(feature = "gateway"), allow(dead_code))]
@@ -113,6 +115,8 @@ mod insight;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 pub(crate) mod limits;
+#[cfg(feature = "management")]
+mod management;
 pub(crate) mod message;
 pub mod names;
 mod node;
@@ -141,6 +145,8 @@ pub use self::insight::journal::Journal;
 pub use self::insight::lint::LintLevel;
 pub use self::insight::{explanation as explain, journal, lint};
 pub use self::limits::Limits;
+#[cfg(feature = "management")]
+pub use self::management::HttpSettings;
 pub use self::message::Message;
 pub use self::node::import::ImportError;
 pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Recovery};

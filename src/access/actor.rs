@@ -10,7 +10,7 @@ use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::error::{Error, Result};
-use crate::names::{QueueName, VirtualHostName};
+use crate::names::{QueueName, UserName, VirtualHostName};
 
 /// Who calls the methods of one connection.
 pub struct Actor {
@@ -47,10 +47,15 @@ impl Actor {
         }
     }
 
-    /// The broker itself, for what it declares on its own account.
-    pub fn trusted(virtual_host: VirtualHostName, access: Arc<AccessControl>) -> Self {
+    /// The broker itself, for what it declares on its own account or in the name of a user.
+    pub fn trusted(
+        user: Option<&UserName>,
+        virtual_host: VirtualHostName,
+        access: Arc<AccessControl>,
+    ) -> Self {
         let nobody = PasswordHash::new("", [0; 4]);
-        let user = Arc::new(User { password_hash: None, ..User::new("leveret", nobody) });
+        let name = user.cloned().unwrap_or_else(|| UserName::from(""));
+        let user = Arc::new(User { password_hash: None, ..User::new(name, nobody) });
         Self { trusted: true, ..Self::new(0, user, virtual_host, access) }
     }
 

@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
 /// Bytes of salt in front of every digest `[rabbitmq passwords]`.
@@ -24,6 +25,9 @@ pub enum HashingAlgorithm {
     Sha256,
     /// `rabbit_password_hashing_sha512`.
     Sha512,
+    /// `rabbit_password_hashing_md5`, of users made by RabbitMQ before 3.6: broken, and only for
+    /// hashes that are there already.
+    Md5,
 }
 
 impl HashingAlgorithm {
@@ -32,19 +36,19 @@ impl HashingAlgorithm {
         match self {
             Self::Sha256 => "rabbit_password_hashing_sha256",
             Self::Sha512 => "rabbit_password_hashing_sha512",
+            Self::Md5 => "rabbit_password_hashing_md5",
         }
     }
 
     /// Reads the name that RabbitMQ's definitions use.
     ///
     /// # Errors
-    /// `_md5` hashes are refused (RabbitMQ before 3.6 made them and they are broken), as is any
-    /// name that is not known.
+    /// When the name is not known.
     pub fn from_name(name: &str) -> Result<Self, PasswordHashError> {
         match name {
             "rabbit_password_hashing_sha256" => Ok(Self::Sha256),
             "rabbit_password_hashing_sha512" => Ok(Self::Sha512),
-            "rabbit_password_hashing_md5" => Err(PasswordHashError::Md5),
+            "rabbit_password_hashing_md5" => Ok(Self::Md5),
             other => Err(PasswordHashError::UnknownAlgorithm(other.to_owned())),
         }
     }
@@ -57,6 +61,7 @@ impl HashingAlgorithm {
             Self::Sha512 => {
                 Sha512::new().chain_update(salt).chain_update(password).finalize().to_vec()
             }
+            Self::Md5 => Md5::new().chain_update(salt).chain_update(password).finalize().to_vec(),
         }
     }
 
@@ -64,6 +69,7 @@ impl HashingAlgorithm {
         match self {
             Self::Sha256 => 32,
             Self::Sha512 => 64,
+            Self::Md5 => 16,
         }
     }
 }
@@ -71,16 +77,10 @@ impl HashingAlgorithm {
 /// Why a password hash cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordHashError {
-    /// The hash is an MD5 hash.
-    #[error(
-        "password hashes made with rabbit_password_hashing_md5 are not accepted, \
-         set the password again so that it is hashed with SHA-256"
-    )]
-    Md5,
     /// The algorithm's name is not one of RabbitMQ's.
     #[error(
-        "unknown password hashing algorithm '{0}', known are rabbit_password_hashing_sha256 \
-         and rabbit_password_hashing_sha512"
+        "unknown password hashing algorithm '{0}', known are rabbit_password_hashing_sha256, \
+         rabbit_password_hashing_sha512 and rabbit_password_hashing_md5"
     )]
     UnknownAlgorithm(String),
     /// The text is not base64.
@@ -209,13 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn md5_is_refused_by_name() {
-        let error = HashingAlgorithm::from_name("rabbit_password_hashing_md5").unwrap_err();
-        assert!(error.to_string().contains("set the password again"));
-        assert_eq!(
-            HashingAlgorithm::from_name("bcrypt"),
-            Err(PasswordHashError::UnknownAlgorithm("bcrypt".to_owned()))
-        );
+    fn hashes_of_old_users_are_taken() {
+        let hash = PasswordHash::from_base64(HashingAlgorithm::Md5, "IECV6PZI/Invh0DL187KFpkO5Jc=");
+        assert!(hash.unwrap().verify("guest"));
+        let name = HashingAlgorithm::Md5.as_str();
+        assert_eq!(HashingAlgorithm::from_name(name), Ok(HashingAlgorithm::Md5));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What everything stands on and that knows nothing of a broker: identities, waking, waiting.
 
+#[cfg(feature = "gateway")]
+pub(crate) mod bind;
 pub(crate) mod field_value;
+pub(crate) mod host_name;
 pub(crate) mod ids;
 pub(crate) mod lock;
 pub(crate) mod memory_alarm;

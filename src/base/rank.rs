@@ -44,7 +44,7 @@ ranks! {
     EmbeddedChannel,
     /// The channels of an embedded connection.
     EmbeddedConnection,
-    /// Virtual hosts that are being added.
+    /// Virtual hosts that come, go or change.
     VirtualHosts,
     /// Delayed messages of an exchange that are being sent on.
     DelayedTurn,
@@ -74,6 +74,8 @@ ranks! {
     Confirms,
     /// Confirms that an embedding program waits for.
     Confirming,
+    /// What a request over HTTP waits for.
+    HttpClient,
     /// Consumers of an embedded channel.
     Inboxes,
     /// Deliveries that an embedded consumer has not taken.
@@ -102,6 +104,12 @@ ranks! {
     Permissions,
     /// Permissions for topics.
     TopicPermissions,
+    /// Runtime parameters of the node.
+    GlobalParameters,
+    /// What is known of a virtual host besides its name.
+    HostMetadata,
+    /// The limits of a virtual host.
+    HostLimits,
     /// Records of what is durable.
     Records,
     /// What the thread that makes records durable has to do.
@@ -132,4 +140,8 @@ ranks! {
     Waiters,
     /// How many changes there were.
     Changes,
+    /// Addresses that the HTTP API is served on.
+    HttpListeners,
+    /// Peers whose logins over HTTP failed.
+    Throttle,
 }

@@ -38,6 +38,8 @@ pub struct BrokerBuilder {
     without_plugins: bool,
     rabbitmq_faults: bool,
     pub(crate) repair: bool,
+    #[cfg(feature = "management")]
+    http: crate::management::HttpSettings,
 }
 
 impl Default for BrokerBuilder {
@@ -59,6 +61,8 @@ impl Default for BrokerBuilder {
             without_plugins: false,
             rabbitmq_faults: false,
             repair: false,
+            #[cfg(feature = "management")]
+            http: crate::management::HttpSettings::default(),
         }
     }
 }
@@ -196,8 +200,8 @@ impl BrokerBuilder {
     }
 
     /// Knows only what RabbitMQ 4.0 knows without plugins: of exchange types those of AMQP and
-    /// `x-local-random` (others are 406), and no `x-message-deduplication` of queues. What exists in
-    /// a data directory stays. Default: everything is known.
+    /// `x-local-random` (others are 406), and no `x-message-deduplication` of queues. What exists
+    /// in a data directory stays. Default: everything is known.
     #[must_use]
     pub fn without_plugins(mut self, without: bool) -> Self {
         self.without_plugins = without;
@@ -214,6 +218,14 @@ impl BrokerBuilder {
     #[must_use]
     pub fn rabbitmq_faults(mut self, repeat: bool) -> Self {
         self.rabbitmq_faults = repeat;
+        self
+    }
+
+    /// How the HTTP API is served: see [`Broker::serve_http`].
+    #[cfg(feature = "management")]
+    #[must_use]
+    pub fn http(mut self, settings: crate::HttpSettings) -> Self {
+        self.http = settings;
         self
     }
 
@@ -278,6 +290,10 @@ impl BrokerBuilder {
             gateway: Mutex::default(),
             #[cfg(feature = "gateway")]
             threads: self.threads,
+            #[cfg(feature = "management")]
+            management: Mutex::default(),
+            #[cfg(feature = "management")]
+            http: self.http,
             #[cfg(feature = "gateway")]
             manual_clock_on_sockets: self.manual_clock_on_sockets,
         }

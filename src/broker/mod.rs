@@ -22,7 +22,7 @@ use crate::insight::journal::Journal;
 use crate::insight::lint::{Lint, Lints};
 use crate::names::VirtualHostName;
 use crate::node::Node;
-use crate::node::import::{ImportError, import};
+use crate::node::import::{ImportError, Importing, import};
 use crate::persist::recovered::{Durability, LogUsage, Recovery};
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::sleep::Sleep;
@@ -61,6 +61,10 @@ pub struct Broker {
     gateway: Mutex<Option<crate::gateway::Gateway>, rank::Listening>,
     #[cfg(feature = "gateway")]
     in_memory: Arc<crate::gateway::InMemory>,
+    #[cfg(feature = "management")]
+    management: Mutex<Option<crate::management::Management>, rank::Listening>,
+    #[cfg(feature = "management")]
+    http: crate::management::HttpSettings,
     #[cfg(feature = "gateway")]
     threads: usize,
     #[cfg(feature = "gateway")]
@@ -124,13 +128,14 @@ impl Broker {
 
     /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
     /// definitions; what exists already must be the same. Users and permissions are added to the
-    /// broker's. Parameters other than operator policies are left out, with a line in the log.
+    /// broker's. Parameters other than operator policies and limits of virtual hosts are left out,
+    /// with a line in the log.
     /// Waits until what is durable survives a restart.
     ///
     /// # Errors
     /// The first object that is refused; those before it stay. Or the disk fails.
     pub fn import(&self, definitions: &Definitions) -> Result<(), ImportError> {
-        import(definitions, &self.node)?;
+        import(definitions, &self.node, &Importing::default())?;
         if let Some(store) = self.node.persistence() {
             store.wait_until_durable()?;
         }
@@ -259,6 +264,26 @@ impl Broker {
         gateway.listen(&self.node, address)
     }
 
+    /// Serves RabbitMQ's HTTP API on `address`, such as `127.0.0.1:15672`; returns the address that
+    /// was bound. May be called several times. What it takes and who may call it is set by
+    /// [`BrokerBuilder::http`].
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or the threads cannot be started.
+    #[cfg(feature = "management")]
+    pub fn serve_http(
+        &self,
+        address: impl std::net::ToSocketAddrs,
+    ) -> std::io::Result<std::net::SocketAddr> {
+        use crate::management::Management;
+        let mut management = self.management.lock();
+        let management = match &mut *management {
+            Some(management) => management,
+            none => none.insert(Management::start(&self.node, self.http.clone())?),
+        };
+        management.listen(address)
+    }
+
     /// Opens a connection as [`Broker::listen`] serves them, but in memory and without a port:
     /// the stream is what a client would have after it connected its socket, and the next thing
     /// that the broker expects on it is the protocol header. The client counts as one on this
@@ -300,6 +325,10 @@ impl Broker {
         let hosts = self.node.all_virtual_hosts();
         hosts.iter().for_each(|host| host.stop_serving());
         let closing = self.node.connections.close_all(reason);
+        #[cfg(feature = "management")]
+        if let Some(management) = self.management.lock().take() {
+            management.stop();
+        }
         #[cfg(feature = "gateway")]
         {
             let gateway = self.gateway.lock().take();

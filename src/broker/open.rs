@@ -12,11 +12,11 @@ use leveret_storage::{
 
 use crate::broker::{Broker, BrokerBuilder};
 use crate::definitions::{Definitions, apply_users};
-use crate::names::VirtualHostName;
 use crate::persist::recovered::{OpenError, Recovery};
 use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
 use crate::persist::{Health, Persistence, QueueIds};
 use crate::queue::effects::Effects;
+use crate::vhost::HostMetadata;
 
 /// Identity of what is on simulated disks.
 const SIMULATED: u64 = 1;
@@ -152,12 +152,20 @@ fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String
     let mut left_out = records.damaged;
     let none = QueueContents::default();
     for (name, records) in records.hosts {
-        let host = broker.node().add_virtual_host(VirtualHostName::from(name.as_str()));
+        let (metadata, unread) = match records.metadata.as_slice() {
+            [] => (HostMetadata::default(), None),
+            json => match serde_json::from_slice(json) {
+                Ok(metadata) => (metadata, None),
+                Err(error) => (HostMetadata::default(), Some(error.to_string())),
+            },
+        };
+        let host = broker.node().restore_virtual_host(&name, metadata);
         let mut note = |what: String, result: Result<(), String>| {
             if let Err(reason) = result {
                 left_out.push(format!("{what} in vhost '{name}': {reason}"));
             }
         };
+        note("the description".into(), unread.map_or(Ok(()), Err));
         for (is_operator, policy, record) in records.policies {
             let restored = host.restore_policy(is_operator, &policy, record);
             note(format!("policy '{policy}'"), restored);
@@ -184,6 +192,11 @@ fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String
         for (exchange, id) in delaying {
             let contents = contents.get(&id).unwrap_or(&none);
             note(format!("exchange '{exchange}'"), host.restore_delayed(&exchange, contents));
+        }
+    }
+    for (key, record) in &records.parameters {
+        if let Err(reason) = broker.node().restore_parameter(key, record) {
+            left_out.push(format!("parameter '{}': {reason}", key.join(" ")));
         }
     }
     left_out

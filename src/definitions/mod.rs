@@ -147,18 +147,25 @@ impl Definitions {
             && self.parameters.iter().all(|parameter| parameter.vhost.is_none())
     }
 
+    /// Puts every object into `vhost`, whatever it names.
+    pub(crate) fn put_into_virtual_host(&mut self, vhost: &str) {
+        self.virtual_host_names().for_each(|name| *name = Some(vhost.to_owned()));
+    }
+
     /// Puts every object that does not name its virtual host into `vhost`.
     pub fn assign_virtual_host(&mut self, vhost: &str) {
+        self.virtual_host_names().for_each(|name| {
+            name.get_or_insert_with(|| vhost.to_owned());
+        });
+    }
+
+    fn virtual_host_names(&mut self) -> impl Iterator<Item = &mut Option<String>> {
         let queues = self.queues.iter_mut().map(|queue| &mut queue.vhost);
         let exchanges = self.exchanges.iter_mut().map(|exchange| &mut exchange.vhost);
         let bindings = self.bindings.iter_mut().map(|binding| &mut binding.vhost);
         let policies = self.policies.iter_mut().map(|policy| &mut policy.vhost);
         let parameters = self.parameters.iter_mut().map(|parameter| &mut parameter.vhost);
-        queues.chain(exchanges).chain(bindings).chain(policies).chain(parameters).for_each(
-            |assigned| {
-                assigned.get_or_insert_with(|| vhost.to_owned());
-            },
-        );
+        queues.chain(exchanges).chain(bindings).chain(policies).chain(parameters)
     }
 }
 

@@ -264,9 +264,9 @@ mod tests {
             refused(r#"{"users": [{"name": "a", "password_hash": "?"}]}"#),
             "definitions: users[0]: user 'a': the password hash is not valid base64"
         );
-        let md5 = r#"{"users": [{"name": "a", "password_hash": "AQID",
-                       "hashing_algorithm": "rabbit_password_hashing_md5"}]}"#;
-        assert!(refused(md5).contains("rabbit_password_hashing_md5 are not accepted"));
+        let unknown = r#"{"users": [{"name": "a", "password_hash": "AQID",
+                           "hashing_algorithm": "rot13"}]}"#;
+        assert!(refused(unknown).contains("unknown password hashing algorithm 'rot13'"));
         let both = r#"{"users": [{"name": "a", "password": "x", "password_hash": "AQID"}]}"#;
         assert!(refused(both).contains("exclude each other"));
         let limit = r#"{"users": [{"name": "a", "limits": {"max-channels": "many"}}]}"#;

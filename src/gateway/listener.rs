@@ -1,19 +1,16 @@
 //! Accepting connections.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable, LongString};
 use leveret_protocol::{ConnectionConfig, server_capabilities};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
 use crate::gateway::handshakes::Handshakes;
-use crate::limits::{ACCEPT_BACKLOG, Limits};
+use crate::limits::Limits;
 use crate::node::Node;
 use crate::time::clock::Clock;
 use crate::time::quiescence::Watched;
@@ -23,28 +20,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The version of RabbitMQ whose behaviour is offered. Clients parse it and decide by it.
 const COMPATIBLE_VERSION: &str = "4.0.5";
-
-/// Binds the first address that can be bound.
-pub fn bind(address: impl ToSocketAddrs) -> io::Result<StdListener> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
-    for address in address.to_socket_addrs()? {
-        match bind_one(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A server that is started again need not wait for the sockets of the one before.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
 
 /// Accepts connections for as long as the runtime lives. All of them share `alive`, and so does
 /// the listener, as it is dropped before its first argument.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::base::bind::bind;
 use crate::node::Node;
 use crate::node::connections::Closable;
 use crate::time::clock::Clock;
@@ -58,7 +59,7 @@ impl Gateway {
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
-        let listener = listener::bind(address)?;
+        let listener = bind(address)?;
         let bound = listener.local_addr()?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;

@@ -80,6 +80,12 @@ impl Connections {
             return Err(too_many(limit));
         }
         open.insert(session.id(), Open { connection, session: Arc::downgrade(session) });
+        if session.virtual_host.is_closed() {
+            // It was deleted while the connection was opened; who deleted it may not have seen it.
+            open.remove(&session.id());
+            let name = session.virtual_host.name();
+            return Err(Error::NotAllowed(format!("vhost {name} not found")));
+        }
         Ok(())
     }
 
@@ -113,6 +119,18 @@ impl Connections {
             .filter(|session| session.actor.connection_name() == name)
             .map(|session| session.id())
             .collect()
+    }
+
+    /// Asks the connections to end of which this holds.
+    pub fn close_where(&self, reason: &str, is_meant: impl Fn(&Session) -> bool) {
+        let open = self.open.lock();
+        let meant: Vec<_> = open
+            .values()
+            .filter(|open| open.session.upgrade().is_some_and(|session| is_meant(&session)))
+            .map(|open| Arc::clone(&open.connection))
+            .collect();
+        drop(open);
+        meant.iter().for_each(|connection| connection.force_close(reason));
     }
 
     /// Whether nobody is let in any more.

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::access::{Actor, ResourceKind};
+use crate::access::{Actor, Permissions, ResourceKind};
 use crate::definitions::arguments::to_field_table;
 use crate::definitions::{
-    ArgumentError, Definitions, DefinitionsError, DestinationType, JsonObject, PolicyDefinition,
-    apply_users,
+    ArgumentError, Definitions, DefinitionsError, DestinationType, JsonObject, ParameterDefinition,
+    PolicyDefinition, VirtualHostDefinition, apply_users,
 };
 use crate::error::Error;
-use crate::names::{RESERVED_PREFIX, VirtualHostName};
+use crate::names::{RESERVED_PREFIX, UserName};
 use crate::node::Node;
 use crate::queue::effects::Effects;
 use crate::vhost::{
-    ApplyTo, Bind, ExchangeDeclare, Policy, PolicyError, QueueDeclare, VirtualHost,
+    ApplyTo, Bind, ExchangeDeclare, HostLimits, HostMetadata, Policy, PolicyError, QueueDeclare,
+    VirtualHost,
 };
 
 /// An object of the definitions that cannot be had.
@@ -61,26 +63,58 @@ pub enum ImportError {
     Storage(#[from] Error),
 }
 
+/// How definitions are brought in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Importing {
+    /// Who does it, and gets all permissions in the virtual hosts that are created; `None` for the
+    /// broker itself.
+    pub user: Option<UserName>,
+    /// A queue or an exchange that exists stays as it is, even if the definitions have it
+    /// otherwise; else that is an error.
+    pub existing_stay: bool,
+}
+
 /// Creates everything that the definitions hold.
-pub(crate) fn import(definitions: &Definitions, node: &Node) -> Result<(), ImportError> {
-    for virtual_host in &definitions.vhosts {
-        node.add_virtual_host(VirtualHostName::from(virtual_host.name.as_str()));
-    }
+pub(crate) fn import(
+    definitions: &Definitions,
+    node: &Node,
+    importing: &Importing,
+) -> Result<(), ImportError> {
+    let importer = Importer { node, importing };
+    importer.virtual_hosts(definitions);
     apply_users(definitions, &node.access)?;
-    let importer = Importer { node };
+    importer.parameters(definitions)?;
     importer.policies(definitions)?;
     importer.exchanges(definitions)?;
     importer.queues(definitions)?;
-    importer.bindings(definitions)?;
-    let left_out = definitions.parameters.iter().filter(|p| p.component != OPERATOR_POLICY).count();
-    if left_out > 0 {
-        tracing::warn!("{left_out} parameters of the definitions have no effect in this version");
-    }
-    Ok(())
+    importer.bindings(definitions)
+}
+
+/// What the definitions say of a virtual host besides its name; `None` if that is nothing.
+fn metadata(host: &VirtualHostDefinition) -> Option<HostMetadata> {
+    let in_metadata = |name: &str| host.metadata.get(name);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let description =
+        host.description.clone().or_else(|| in_metadata("description").and_then(text));
+    let listed = || in_metadata("tags").and_then(Value::as_array).into_iter().flatten();
+    let tags =
+        if host.tags.is_empty() { listed().filter_map(text).collect() } else { host.tags.clone() };
+    let protected = in_metadata("protected_from_deletion").and_then(Value::as_bool);
+    let metadata = HostMetadata {
+        description: description.unwrap_or_default(),
+        tags,
+        default_queue_type: host.default_queue_type().map(str::to_owned),
+        protected_from_deletion: protected.unwrap_or(false),
+        created_by: String::new(),
+    };
+    (metadata != HostMetadata::default()).then_some(metadata)
 }
 
 /// The component of parameters that are operator policies.
 const OPERATOR_POLICY: &str = "operator_policy";
+
+/// The component of parameters that are limits of virtual hosts.
+const VHOST_LIMITS: &str = "vhost-limits";
 
 /// The value of such a parameter.
 #[derive(Deserialize)]
@@ -119,9 +153,63 @@ fn parse_policy(object: &str, policy: &PolicyDefinition) -> Result<Policy, Impor
 
 struct Importer<'a> {
     node: &'a Node,
+    importing: &'a Importing,
 }
 
 impl Importer<'_> {
+    fn virtual_hosts(&self, definitions: &Definitions) {
+        for definition in &definitions.vhosts {
+            let described = metadata(definition);
+            let user = self.importing.user.as_ref();
+            let metadata = HostMetadata {
+                created_by: user.map(ToString::to_string).unwrap_or_default(),
+                ..described.clone().unwrap_or_default()
+            };
+            let (host, is_new) =
+                self.node.put_virtual_host(definition.name.as_str().into(), metadata);
+            match (is_new, described, user) {
+                (true, _, Some(user)) => {
+                    let full = Permissions::full();
+                    self.node.access.permissions.set(user.clone(), host.name().clone(), full);
+                }
+                (false, Some(described), _) => {
+                    let created_by = host.metadata().created_by.clone();
+                    self.node
+                        .describe_virtual_host(&host, HostMetadata { created_by, ..described });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn parameters(&self, definitions: &Definitions) -> Result<(), ImportError> {
+        for parameter in &definitions.global_parameters {
+            self.node.set_global_parameter(&parameter.name, parameter.value.clone());
+        }
+        let of_limits = |parameter: &&ParameterDefinition| parameter.component == VHOST_LIMITS;
+        for parameter in definitions.parameters.iter().filter(of_limits) {
+            let object = "limits of a virtual host".to_owned();
+            let host = self.host(&object, parameter.vhost.as_deref())?;
+            let limits = HostLimits::deserialize(&parameter.value).map_err(|error| {
+                let name = host.name().to_string();
+                ImportError::Argument {
+                    object,
+                    reason: ArgumentError { name, reason: error.to_string() },
+                }
+            })?;
+            self.node.set_host_limits(&host, limits);
+        }
+        let known = [OPERATOR_POLICY, VHOST_LIMITS];
+        let left_out = definitions.parameters.iter();
+        let left_out = left_out.filter(|p| !known.contains(&p.component.as_str())).count();
+        if left_out > 0 {
+            tracing::warn!(
+                "{left_out} parameters of the definitions have no effect in this version"
+            );
+        }
+        Ok(())
+    }
+
     fn policies(&self, definitions: &Definitions) -> Result<(), ImportError> {
         for policy in &definitions.policies {
             let object = format!("policy '{}'", policy.name);
@@ -151,6 +239,9 @@ impl Importer<'_> {
         for exchange in definitions.exchanges.iter().filter(|exchange| !own(&exchange.name)) {
             let object = format!("exchange '{}'", exchange.name);
             let host = self.host(&object, exchange.vhost.as_deref())?;
+            if self.importing.existing_stay && host.exchange(&exchange.name).is_ok() {
+                continue;
+            }
             let actor = self.actor(&host);
             let arguments = to_field_table(&exchange.arguments)
                 .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
@@ -175,6 +266,13 @@ impl Importer<'_> {
         for queue in &definitions.queues {
             let object = format!("queue '{}'", queue.name);
             let host = self.host(&object, queue.vhost.as_deref())?;
+            if self.importing.existing_stay && host.queue(&queue.name).is_ok() {
+                continue;
+            }
+            if queue.name.starts_with("amq.") {
+                tracing::warn!("{object} of the definitions is left out: such names are made up");
+                continue;
+            }
             let actor = self.actor(&host);
             let arguments = to_field_table(&queue.arguments)
                 .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
@@ -231,8 +329,9 @@ impl Importer<'_> {
         })
     }
 
-    /// The broker itself, acting in a virtual host.
+    /// Who acts in a virtual host: the broker itself, whatever the user may.
     fn actor(&self, host: &VirtualHost) -> Actor {
-        Actor::trusted(host.name().clone(), Arc::clone(&self.node.access))
+        let access = Arc::clone(&self.node.access);
+        Actor::trusted(self.importing.user.as_ref(), host.name().clone(), access)
     }
 }

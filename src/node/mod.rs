@@ -1,11 +1,17 @@
 //! The node: everything that belongs to one broker. Virtual hosts, users, connections, alarms.
 
+mod closing;
 pub(crate) mod connections;
 mod crash;
 pub(crate) mod disk_alarm;
+pub(crate) mod export;
+mod global_parameters;
 pub(crate) mod import;
+pub(crate) mod login_attempts;
+pub(crate) mod parameters;
 pub(crate) mod power;
 pub(crate) mod status;
+mod virtual_hosts;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,8 +19,11 @@ use dashmap::DashMap;
 
 use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
+use self::global_parameters::GlobalParameters;
+use self::login_attempts::LoginAttempts;
 use self::power::Power;
 use crate::access::{AccessControl, User};
+use crate::base::host_name::host_name;
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
@@ -40,9 +49,12 @@ pub(crate) struct Node {
     pub default_virtual_host: VirtualHostName,
     pub connections: Arc<Connections>,
     pub disk_alarm: DiskAlarm,
+    pub login_attempts: LoginAttempts,
+    pub global_parameters: GlobalParameters,
+    name: String,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
-    /// Held while one of them is added: it is recorded first.
-    adding: Mutex<(), rank::VirtualHosts>,
+    /// Held while a virtual host comes, goes or changes: records are as they are.
+    host_changes: Mutex<(), rank::VirtualHosts>,
     power: OnceLock<Power>,
 }
 
@@ -63,12 +75,20 @@ impl Node {
             default_user,
             default_virtual_host: default_virtual_host.clone(),
             disk_alarm: DiskAlarm::default(),
+            login_attempts: LoginAttempts::default(),
+            global_parameters: GlobalParameters::default(),
+            name: format!("leveret@{}", host_name()),
             virtual_hosts: DashMap::with_shard_amount(4),
-            adding: Mutex::default(),
+            host_changes: Mutex::default(),
             power: OnceLock::new(),
         });
         node.add_virtual_host(default_virtual_host);
         node
+    }
+
+    /// What the node is called: `leveret@` and the name of the machine.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
@@ -122,29 +142,19 @@ impl Node {
         Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
     }
 
-    pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
-        let _adding = self.adding.lock();
-        if let Some(host) = self.virtual_host(name.as_str()) {
-            return host;
-        }
-        if let Some(store) = &self.shared.persistence {
-            store.put_virtual_host(name.as_str());
-        }
-        let host = VirtualHost::new(name.clone(), self.shared.clone());
-        self.virtual_hosts.insert(name, Arc::clone(&host));
-        host
-    }
-
     /// The store, if there is one.
     pub fn persistence(&self) -> Option<&Arc<Persistence>> {
         self.shared.persistence.as_ref()
     }
 
+    /// Whether the disk alarm is raised, by hand or because the disk fails.
+    pub fn is_low_on_disk(&self) -> bool {
+        self.disk_alarm.is_raised() || self.persistence().is_some_and(|store| store.is_alarmed())
+    }
+
     /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
     pub fn alarm(&self) -> Option<&'static str> {
-        let disk = self.disk_alarm.is_raised()
-            || self.persistence().is_some_and(|store| store.is_alarmed());
-        match (self.memory().is_alarmed(), disk) {
+        match (self.memory().is_alarmed(), self.is_low_on_disk()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),

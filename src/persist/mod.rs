@@ -126,10 +126,31 @@ impl Persistence {
         self.syncer.record_users(access);
     }
 
-    /// Records a virtual host. The error, if there is one, is in the log.
-    pub fn put_virtual_host(&self, name: &str) {
+    /// Records a virtual host, with what is known of it as JSON. The error, if there is one, is in
+    /// the log.
+    pub fn put_virtual_host(&self, name: &str, metadata: Vec<u8>) {
         let mut batch = Batch::new();
-        batch.put(Key::definition(DefinitionKind::VirtualHost, [name]), Vec::new());
+        batch.put(Key::definition(DefinitionKind::VirtualHost, [name]), metadata);
+        let _ = self.commit(batch);
+        self.sync_soon();
+    }
+
+    /// Forgets a virtual host, in which there is nothing any more. As above.
+    pub fn forget_virtual_host(&self, name: &str) {
+        let mut batch = Batch::new();
+        batch.delete(Key::definition(DefinitionKind::VirtualHost, [name]));
+        let _ = self.commit(batch);
+        self.sync_soon();
+    }
+
+    /// Notes a runtime parameter, or that there is none any more. As above.
+    pub fn put_parameter(&self, key: [&str; 2], value: Option<Vec<u8>>) {
+        let key = Key::definition(DefinitionKind::Parameter, key);
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.put(key, value),
+            None => batch.delete(key),
+        }
         let _ = self.commit(batch);
         self.sync_soon();
     }

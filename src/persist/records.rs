@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! queue      [virtual host, name]      id (u64), flags (u8), arguments
-//! exchange   [virtual host, name]      id (u64), flags (u8), type, arguments
+//! exchange   [virtual host, name]      id (u64), flags (u8), type, arguments, who declared it
 //! binding    [virtual host, "queue" or "exchange", destination, source, binding key, arguments]
 //! policy     [virtual host, "user" or "operator", name]
 //!                                      priority (u64), applies to, pattern, definition
@@ -69,6 +69,8 @@ pub struct ExchangeRecord {
     pub internal: bool,
     /// Arguments as they came.
     pub arguments: FieldTable,
+    /// Who declared it; empty if nobody knows any more.
+    pub declared_by: String,
 }
 
 impl ExchangeRecord {
@@ -83,7 +85,7 @@ impl ExchangeRecord {
         flags |= if self.internal { INTERNAL } else { 0 };
         let mut writer = Writer::default();
         writer.u64(self.id).u8(flags).octets(self.kind.as_bytes());
-        writer.octets(&encode_table(&self.arguments));
+        writer.octets(&encode_table(&self.arguments)).octets(self.declared_by.as_bytes());
         writer.0
     }
 
@@ -93,8 +95,10 @@ impl ExchangeRecord {
         let (id, flags) = (reader.u64()?, reader.u8()?);
         let kind = reader.text()?.to_owned();
         let arguments = parse_table(reader.octets()?).ok()?;
+        // Records of the first version end here.
+        let declared_by = reader.text().unwrap_or_default().to_owned();
         let (auto_delete, internal) = (flags & AUTO_DELETE != 0, flags & INTERNAL != 0);
-        Some(Self { id, kind, auto_delete, internal, arguments })
+        Some(Self { id, kind, auto_delete, internal, arguments, declared_by })
     }
 }
 
@@ -251,6 +255,7 @@ mod tests {
             auto_delete: false,
             internal: true,
             arguments: arguments.clone(),
+            declared_by: "guest".into(),
         };
         assert_eq!(ExchangeRecord::decode(&exchange.encode()), Some(exchange));
         let binding = BindingRecord {

@@ -20,6 +20,8 @@ use crate::queue::fifo::paging::Found;
 /// Records of one virtual host.
 #[derive(Debug, Default)]
 pub struct HostRecords {
+    /// What is known of it besides its name, as JSON; empty if that is nothing.
+    pub metadata: Vec<u8>,
     /// Policies: whether it is an operator policy, and its name.
     pub policies: Vec<(bool, String, PolicyRecord)>,
     /// Exchanges by name.
@@ -35,6 +37,8 @@ pub struct HostRecords {
 pub struct Records {
     /// By virtual host.
     pub hosts: BTreeMap<String, HostRecords>,
+    /// Runtime parameters: the parts of their keys, and JSON.
+    pub parameters: Vec<(Vec<String>, Vec<u8>)>,
     /// Users and their permissions, as a JSON document each.
     pub users: Vec<Vec<u8>>,
     /// Records that cannot be read: what they are.
@@ -78,10 +82,17 @@ impl Records {
         let part = |at: usize| Some(std::str::from_utf8(parts.get(at)?).ok()?.to_owned());
         match kind {
             DefinitionKind::User => self.users.push(record.to_vec()),
-            DefinitionKind::Permission | DefinitionKind::Parameter => {}
+            DefinitionKind::Permission => {}
+            // What this crate keeps for itself is read by whoever keeps it.
+            DefinitionKind::Parameter if parts.first().is_some_and(|part| part == b"leveret") => {}
+            DefinitionKind::Parameter => {
+                let parts = (0..parts.len()).map(part).collect::<Option<_>>()?;
+                self.parameters.push((parts, record.to_vec()));
+            }
             _ => {
                 let host = self.hosts.entry(part(0)?).or_default();
                 match kind {
+                    DefinitionKind::VirtualHost => host.metadata = record.to_vec(),
                     DefinitionKind::Exchange => {
                         host.exchanges.push((part(1)?, ExchangeRecord::decode(record)?));
                     }

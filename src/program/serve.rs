@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::program::config::ServerConfig;
+use crate::program::config::{ManagementConfig, ServerConfig};
 use leveret::Broker;
 use leveret::Limits;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
@@ -78,8 +78,8 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
             let listening = broker.listen(address);
             bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
         }
-        let bound: Vec<_> = bound.iter().map(ToString::to_string).collect();
-        announce(&broker, &config, &bound.join(", "));
+        let http = serve_http(&broker, &config.management)?;
+        announce(&broker, &config, &http, &bound);
         stop.received().await;
         info!("stopping");
         Ok::<_, ServerError>(())
@@ -88,9 +88,26 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// Serves the HTTP API. If nobody said where, and the default address is taken by another server,
+/// this one goes without.
+fn serve_http(broker: &Broker, config: &ManagementConfig) -> Result<Vec<SocketAddr>, ServerError> {
+    let addresses = config.addresses.clone().unwrap_or_else(|| vec![ManagementConfig::ADDRESS]);
+    let mut bound = Vec::new();
+    for address in addresses {
+        match broker.serve_http(address) {
+            Ok(address) => bound.push(address),
+            Err(reason) if config.addresses.is_none() => {
+                warn!("no HTTP API: cannot listen on {address}: {reason} (see --management)");
+            }
+            Err(reason) => return Err(ServerError::Listen { address, reason }),
+        }
+    }
+    Ok(bound)
+}
+
 /// The line that tells that clients can connect. Whoever started the server may have closed its
 /// end of the output, which is no reason not to serve.
-fn announce(broker: &Broker, config: &ServerConfig, addresses: &str) {
+fn announce(broker: &Broker, config: &ServerConfig, http: &[SocketAddr], amqp: &[SocketAddr]) {
     use std::io::Write;
     let version = env!("CARGO_PKG_VERSION");
     let durability = match (&config.data_dir, broker.durability()) {
@@ -103,8 +120,16 @@ fn announce(broker: &Broker, config: &ServerConfig, addresses: &str) {
         ),
         (None, _) => "durability memory: nothing survives a restart".to_owned(),
     };
+    let list = |addresses: &[SocketAddr]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let http = match http {
+        [] => String::new(),
+        addresses => format!("HTTP API on {}; ", list(addresses)),
+    };
+    let amqp = list(amqp);
     let line =
-        format!("leveret {version}: Server startup complete; {durability}; AMQP on {addresses}");
+        format!("leveret {version}: Server startup complete; {durability}; {http}AMQP on {amqp}");
     let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
 }
@@ -196,7 +221,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .deny_deprecated(config.deny_deprecated)
         .without_plugins(config.without_plugins)
         .rabbitmq_faults(config.rabbitmq_faults)
-        .repair(config.repair);
+        .repair(config.repair)
+        .http(config.management.http());
     match &config.data_dir {
         Some(path) => Ok(builder.open(path)?),
         None => Ok(builder.build()),

@@ -18,6 +18,11 @@ pub enum QueueType {
 }
 
 impl QueueType {
+    /// The type of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Classic, Self::Quorum].into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name in `x-queue-type`.
     pub const fn as_str(self) -> &'static str {
         match self {

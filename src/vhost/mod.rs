@@ -4,7 +4,10 @@
 //! `publish`, `dead_letter`, `delayed`, `reply_to`.
 
 pub(crate) mod flow;
-mod insight;
+pub(crate) mod insight;
+mod limits;
+mod metadata;
+mod settings;
 mod snapshot;
 pub(crate) mod topology;
 
@@ -22,6 +25,8 @@ pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::flow::route::Route;
 pub(crate) use self::flow::route::{Deferred, Pass};
 pub(crate) use self::insight::noting::Noter;
+pub use self::limits::HostLimits;
+pub use self::metadata::HostMetadata;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};
 pub use self::topology::bind::Bind;
 pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
@@ -38,7 +43,7 @@ use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::insight::journal::Journal;
 use crate::insight::lint::Lints;
-use crate::names::{ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::persist::Persistence;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
@@ -105,12 +110,15 @@ pub struct VirtualHost {
     /// Read by every publish, hardly ever written: apart from what is.
     generation: CachePadded<AtomicU64>,
     closed: AtomicBool,
+    metadata: RwLock<Arc<HostMetadata>, rank::HostMetadata>,
+    limits: RwLock<HostLimits, rank::HostLimits>,
     shared: Shared,
 }
 
 impl VirtualHost {
-    /// A virtual host with the predeclared exchanges.
-    pub fn new(name: VirtualHostName, shared: Shared) -> Arc<Self> {
+    /// A virtual host with the predeclared exchanges, which its creator counts as having declared.
+    pub fn new(name: VirtualHostName, metadata: HostMetadata, shared: Shared) -> Arc<Self> {
+        let creator = UserName::from(metadata.created_by.as_str());
         let host = Self {
             exchanges: DashMap::with_shard_amount(4),
             queues: DashMap::with_shard_amount(16),
@@ -119,6 +127,8 @@ impl VirtualHost {
             policies: RwLock::default(),
             generation: CachePadded::new(AtomicU64::new(1)),
             closed: AtomicBool::new(false),
+            metadata: RwLock::new(Arc::new(metadata)),
+            limits: RwLock::default(),
             name,
             shared,
         };
@@ -130,6 +140,7 @@ impl VirtualHost {
                 internal: exchange == "amq.rabbitmq.trace",
                 table: FieldTable::default(),
                 alternate: None,
+                declared_by: creator.clone(),
             };
             if let Ok(router) = Router::new(kind, &attributes.table) {
                 host.insert_exchange(exchange.into(), attributes, router, None, 0);

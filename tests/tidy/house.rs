@@ -16,7 +16,7 @@ pub const ROOMS: &[Storeys] = &[
             &["lib"],
             &["lapin"],
             &["broker"],
-            &["embedded", "gateway"],
+            &["embedded", "gateway", "management"],
             &["node"],
             &["channel"],
             &["vhost"],
@@ -159,7 +159,15 @@ pub const CIRCLES: &[Circle] = &[
 pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
     (
         "tokio",
-        &["src/gateway/", "src/lapin/", "src/program/", "tests/", "benches/", "examples/"],
+        &[
+            "src/gateway/",
+            "src/management/",
+            "src/lapin/",
+            "src/program/",
+            "tests/",
+            "benches/",
+            "examples/",
+        ],
         "the broker itself has no tasks and no sockets",
     ),
     (

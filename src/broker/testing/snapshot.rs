@@ -120,7 +120,7 @@ impl Broker {
         let mut restore = |host: Arc<VirtualHost>| {
             let wanted = wanted(&host);
             let access = Arc::clone(&self.node().access);
-            let actor = Actor::trusted(host.name().clone(), access);
+            let actor = Actor::trusted(None, host.name().clone(), access);
             host.restore_definitions(&actor, &wanted)?;
             restored.push(host.restore_contents(&wanted, taken_at));
             Ok(())

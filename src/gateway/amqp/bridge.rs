@@ -18,6 +18,7 @@ use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
 use crate::message::Body;
 use crate::node::Node;
+use crate::node::login_attempts::LoginProtocol;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost;
@@ -308,6 +309,13 @@ impl Bridge {
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Answer {
+        let answer = self.authenticate(mechanism, response);
+        let succeeded = matches!(answer, Answer::AcceptLogin);
+        self.broker.login_attempts.note(LoginProtocol::Amqp, succeeded);
+        answer
+    }
+
+    fn authenticate(&mut self, mechanism: &str, response: &[u8]) -> Answer {
         let credentials = match mechanism {
             "PLAIN" => sasl::plain(response),
             "AMQPLAIN" => sasl::amqplain(response),

@@ -3,6 +3,7 @@
 
 mod error;
 mod layers;
+mod management;
 mod memory;
 mod server_config;
 mod settings;
@@ -16,6 +17,7 @@ use clap::Parser;
 
 pub use error::ConfigError;
 pub use layers::Environment;
+pub use management::ManagementConfig;
 pub use server_config::ServerConfig;
 pub use values::{ByteSize, LogLevel};
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::ConfigError;
+use super::management::ManagementConfig;
 use super::memory::default_high_watermark_bytes;
 use super::settings::Settings;
 use super::values::{LogLevel, Password};
@@ -29,6 +30,8 @@ pub struct ServerConfig {
     /// Addresses to listen on for AMQP 0-9-1; port 0 lets the system choose. Default
     /// 127.0.0.1:5672: a server that nobody configured is not open to the network.
     pub amqp: Vec<SocketAddr>,
+    /// The HTTP API.
+    pub management: ManagementConfig,
     /// Directory for what survives a restart. Default none: everything is kept in memory.
     pub data_dir: Option<PathBuf>,
     /// What a confirm of a persistent message promises when there is a data directory. Default
@@ -95,6 +98,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             amqp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            management: ManagementConfig::default(),
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
@@ -132,6 +136,7 @@ impl ServerConfig {
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
         Ok(Self {
             amqp: amqp.unwrap_or(default.amqp),
+            management: ManagementConfig::from_settings(settings.management),
             data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
             queue_memory_bytes_max: settings

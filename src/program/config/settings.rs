@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::management::ManagementSettings;
 use super::values::{ByteSize, DurabilityMode, ListenAddress, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
@@ -20,6 +21,10 @@ pub(super) struct Settings {
     /// lets the system choose one [default: 127.0.0.1:5672].
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub amqp: Option<Vec<ListenAddress>>,
+
+    #[command(flatten)]
+    #[serde(default)]
+    pub management: ManagementSettings,
 
     /// Directory for what survives a restart: users, virtual hosts, policies, durable exchanges
     /// and queues, persistent messages. It is made if it is not there [default: none, everything
@@ -140,7 +145,10 @@ impl Settings {
     pub fn over(self, lower: Self) -> Self {
         macro_rules! over {
             ($($field:ident),* $(,)?) => {
-                Self { $($field: self.$field.or(lower.$field)),* }
+                Self {
+                    management: self.management.over(lower.management),
+                    $($field: self.$field.or(lower.$field)),*
+                }
             };
         }
         over!(

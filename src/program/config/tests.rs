@@ -77,8 +77,11 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 24] = [
+const GIVEN: [(&str, &str); 27] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
+    ("management", "0.0.0.0:2"),
+    ("management_cors_allow_origins", "https://a,https://b"),
+    ("management_hosts", "c,d"),
     ("data_dir", "data"),
     ("durability", "buffered"),
     ("queue_memory_bytes_max", "1MiB"),
@@ -104,39 +107,48 @@ const GIVEN: [(&str, &str); 24] = [
     ("repair", "true"),
 ];
 
+/// The same as a file.
+const FILE: &str = r#"
+amqp = ["0.0.0.0:1", "[::1]:0"]
+data_dir = "data"
+durability = "buffered"
+queue_memory_bytes_max = "1MiB"
+ephemeral = false
+definitions = "d.json"
+log_level = "debug"
+threads = 3
+default_user = "u"
+default_pass = "p"
+default_vhost = "v"
+loopback_users = ["a", "b"]
+max_connections = 10
+channel_max = 11
+frame_max = "8KiB"
+heartbeat_s = 12
+handshake_timeout_ms = 13
+max_unfinished_handshakes = 14
+max_message_size = "1MiB"
+memory_high_watermark_bytes = "1GiB"
+deny_deprecated = true
+without_plugins = true
+rabbitmq_faults = true
+repair = true
+[management]
+address = ["0.0.0.0:2"]
+cors_allow_origins = ["https://a", "https://b"]
+hosts = ["c", "d"]
+"#;
+
 #[test]
 fn every_setting_can_be_given_in_each_layer() {
-    let file = TestFile::new(
-        "all.toml",
-        r#"
-        amqp = ["0.0.0.0:1", "[::1]:0"]
-        data_dir = "data"
-        durability = "buffered"
-        queue_memory_bytes_max = "1MiB"
-        ephemeral = false
-        definitions = "d.json"
-        log_level = "debug"
-        threads = 3
-        default_user = "u"
-        default_pass = "p"
-        default_vhost = "v"
-        loopback_users = ["a", "b"]
-        max_connections = 10
-        channel_max = 11
-        frame_max = "8KiB"
-        heartbeat_s = 12
-        handshake_timeout_ms = 13
-        max_unfinished_handshakes = 14
-        max_message_size = "1MiB"
-        memory_high_watermark_bytes = "1GiB"
-        deny_deprecated = true
-        without_plugins = true
-        rabbitmq_faults = true
-        repair = true
-        "#,
-    );
+    let file = TestFile::new("all.toml", FILE);
     let expected = ServerConfig {
         amqp: vec!["0.0.0.0:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
+        management: ManagementConfig {
+            addresses: Some(vec!["0.0.0.0:2".parse().unwrap()]),
+            cors_allow_origins: vec!["https://a".into(), "https://b".into()],
+            hosts: vec!["c".into(), "d".into()],
+        },
         data_dir: Some("data".into()),
         durability: Durability::Buffered,
         queue_memory_bytes_max: 1 << 20,
@@ -173,6 +185,18 @@ fn every_setting_can_be_given_in_each_layer() {
 fn addresses_may_be_repeated() {
     let config = parsed(&["serve", "--amqp", "127.0.0.1:0", "--amqp", "[::1]:0"], &[]).unwrap();
     assert_eq!(config.amqp.len(), 2);
+}
+
+#[test]
+fn the_http_api_can_be_switched_off() {
+    let addresses = |flags: &[&str]| parsed(flags, &[]).unwrap().management.addresses;
+    assert_eq!(addresses(&[]), None);
+    assert_eq!(addresses(&["--management", "none"]), Some(vec![]));
+    let two = addresses(&["--management", "127.0.0.1:0", "--management", "[::1]:0"]);
+    assert_eq!(two.unwrap().len(), 2);
+    let file = TestFile::new("none.toml", "[management]\naddress = [\"none\"]");
+    assert_eq!(addresses(&["--config", file.path()]), Some(vec![]));
+    assert!(refused(&["--management", "here"], &[]).contains("'here' is not an address"));
 }
 
 #[test]

@@ -94,6 +94,30 @@ impl TryFrom<String> for ListenAddress {
     }
 }
 
+/// An address to listen on, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AddressOrNone(pub Option<SocketAddr>);
+
+impl FromStr for AddressOrNone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            _ => text.parse().map(|ListenAddress(address)| Self(Some(address))),
+        }
+    }
+}
+
+impl TryFrom<String> for AddressOrNone {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// What a confirm of a persistent message promises, of the modes that a data directory has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -55,6 +55,7 @@ impl VirtualHost {
     ) -> Result<Option<(Destination, Vec<Kept>)>> {
         let (source, destination) = self.check_bind(actor, bind)?;
         let mut topology = self.topology.lock();
+        self.check_open()?;
         let exchange = self.exchange(&source)?;
         let target = self.destination(bind.kind, &destination)?;
         check_owner(actor, &target)?;

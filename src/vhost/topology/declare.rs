@@ -40,6 +40,8 @@ impl VirtualHost {
         if name.starts_with(RESERVED_PREFIX) {
             return Err(Error::ReservedName { kind: "queue", name });
         }
+        let typed = self.with_default_type(declare);
+        let declare = typed.as_ref().unwrap_or(declare);
         let generated = name.is_empty();
         let name = QueueName::from(if generated { random_name("amq.gen") } else { name });
         actor.check(Access::Configure, ResourceKind::Queue, name.as_str())?;
@@ -50,6 +52,19 @@ impl VirtualHost {
         }
         let queue = self.create_queue(actor, name, generated, declare, effects)?;
         Ok(self.describe(&queue, effects))
+    }
+
+    /// The declaration with the virtual host's default type, if it names none and a queue of that
+    /// type can be as it says; else it is a classic queue.
+    fn with_default_type(&self, declare: &QueueDeclare) -> Option<QueueDeclare> {
+        const ARGUMENT: &str = "x-queue-type";
+        if get(&declare.arguments, ARGUMENT).is_some() {
+            return None;
+        }
+        let queue_type = self.metadata().queue_type();
+        let can_be = declare.durable && !declare.exclusive && !declare.auto_delete;
+        let applies = queue_type != QueueType::default() && can_be;
+        applies.then(|| declare.clone().argument(ARGUMENT, queue_type.as_str()))
     }
 
     fn describe(self: &Arc<Self>, queue: &Arc<Queue>, effects: &mut Effects) -> QueueDeclareOk {
@@ -88,6 +103,7 @@ impl VirtualHost {
         let queue = Queue::new(name.clone(), host, attributes, storage, now);
         let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
         let topology = self.topology.lock();
+        self.check_open()?;
         if let Some(existing) = self.find_queue(name.as_str()) {
             // Somebody else was faster.
             let owner = declare.exclusive.then_some(actor.connection);
@@ -165,6 +181,7 @@ impl VirtualHost {
         }
         actor.check(Access::Configure, ResourceKind::Exchange, &name)?;
         let _topology = self.topology.lock();
+        self.check_open()?;
         if let Some(exchange) = self.find_exchange(&name) {
             return equivalence::check_exchange(&exchange, declare, kind);
         }
@@ -193,6 +210,7 @@ impl VirtualHost {
             internal: declare.internal,
             table: declare.arguments.clone(),
             alternate,
+            declared_by: actor.user.name.clone(),
         };
         let keeps = extension.as_ref().is_some_and(|extension| extension.delays().is_some());
         let store_id = if keeps && declare.durable { self.new_store_id()? } else { 0 };

@@ -10,7 +10,7 @@ use crate::base::lock::RwLock;
 use crate::base::rank;
 use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
-use crate::names::{ExchangeName, VirtualHostName};
+use crate::names::{ExchangeName, UserName, VirtualHostName};
 use crate::queue::Queue;
 use crate::vhost::flow::extension::{Delays, Extension};
 
@@ -29,6 +29,8 @@ pub struct ExchangeAttributes {
     pub table: FieldTable,
     /// `alternate-exchange`: gets what cannot be routed `[rabbitmq ae]`.
     pub alternate: Option<ExchangeName>,
+    /// Who declared it.
+    pub declared_by: UserName,
 }
 
 /// An exchange of a virtual host.

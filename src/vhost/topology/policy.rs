@@ -15,6 +15,7 @@ use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::Exchange;
+use crate::vhost::topology::policy_values;
 
 /// Keys that RabbitMQ once knew, for mirrored queues. They are taken and do nothing, unless what is
 /// deprecated is denied.
@@ -153,8 +154,8 @@ pub enum PolicyError {
 }
 
 /// A policy that is in force.
-struct Parsed {
-    policy: Policy,
+pub(in crate::vhost) struct Parsed {
+    pub(in crate::vhost) policy: Policy,
     pattern: Pattern,
     classic: QueueArguments,
     quorum: QueueArguments,
@@ -165,12 +166,30 @@ struct Parsed {
 #[derive(Default)]
 pub(in crate::vhost) struct Policies {
     /// By name.
-    user: BTreeMap<String, Parsed>,
-    operator: BTreeMap<String, Parsed>,
+    pub(in crate::vhost) user: BTreeMap<String, Parsed>,
+    pub(in crate::vhost) operator: BTreeMap<String, Parsed>,
 }
 
-fn best(policies: &BTreeMap<String, Parsed>, covers: impl Fn(&Parsed) -> bool) -> Option<&Parsed> {
-    policies.values().filter(|policy| covers(policy)).max_by_key(|parsed| parsed.policy.priority)
+/// Of several policies the one that counts, with its name.
+pub(in crate::vhost) fn best(
+    policies: &BTreeMap<String, Parsed>,
+    covers: impl Fn(&Parsed) -> bool,
+) -> Option<(&String, &Parsed)> {
+    let covering = policies.iter().filter(|(_, parsed)| covers(parsed));
+    covering.max_by_key(|(_, parsed)| parsed.policy.priority)
+}
+
+impl Parsed {
+    /// Whether it is for this queue.
+    pub(in crate::vhost) fn covers_queue(&self, queue: &Queue) -> bool {
+        self.policy.apply_to.covers_queues(queue.attributes().arguments.queue_type)
+            && self.pattern.matches(queue.name().as_str())
+    }
+
+    /// Whether it is for this exchange.
+    pub(in crate::vhost) fn covers_exchange(&self, exchange: &Exchange) -> bool {
+        self.policy.apply_to.covers_exchanges() && self.pattern.matches(exchange.name().as_str())
+    }
 }
 
 impl Policies {
@@ -195,14 +214,11 @@ impl Policies {
     /// What policies say of a queue: the policy that counts, then the operator policy.
     fn for_queue(&self, queue: &Queue) -> Vec<&QueueArguments> {
         let queue_type = queue.attributes().arguments.queue_type;
-        let covers = |policy: &Parsed| {
-            policy.policy.apply_to.covers_queues(queue_type)
-                && policy.pattern.matches(queue.name().as_str())
-        };
+        let covers = |parsed: &Parsed| parsed.covers_queue(queue);
         [best(&self.user, covers), best(&self.operator, covers)]
             .into_iter()
             .flatten()
-            .map(|policy| match queue_type {
+            .map(|(_, policy)| match queue_type {
                 QueueType::Classic => &policy.classic,
                 QueueType::Quorum => &policy.quorum,
             })
@@ -210,11 +226,8 @@ impl Policies {
     }
 
     fn alternate_for(&self, exchange: &Exchange) -> Option<ExchangeName> {
-        let covers = |policy: &Parsed| {
-            policy.policy.apply_to.covers_exchanges()
-                && policy.pattern.matches(exchange.name().as_str())
-        };
-        best(&self.user, covers)?.alternate.clone()
+        let (_, policy) = best(&self.user, |parsed| parsed.covers_exchange(exchange))?;
+        policy.alternate.clone()
     }
 }
 
@@ -230,9 +243,15 @@ impl Policy {
         if unknown.is_empty() { Ok(()) } else { Err(PolicyError::UnknownKeys(unknown.join(","))) }
     }
 
+    /// Mirrored queues are gone from RabbitMQ 4.0. Definitions of earlier versions have settings
+    /// for them; who sets a policy by itself is told.
+    pub(crate) fn refuse_mirroring(&self) -> Result<(), PolicyError> {
+        self.check_keys(|key| !MIRRORING.contains(&key))
+    }
+
     /// What RabbitMQ 4.3 does not permit.
     fn check_deprecated(&self) -> Result<(), PolicyError> {
-        self.check_keys(|key| !MIRRORING.contains(&key))?;
+        self.refuse_mirroring()?;
         if get(&self.definition, MASTER_LOCATOR).is_some() {
             let text = "use of deprecated queue-master-locator argument is not permitted";
             return Err(PolicyError::Value(text.into()));
@@ -249,6 +268,7 @@ impl Policy {
         self.check_keys(|key| {
             QueueArguments::is_policy_key(key) || key == ALTERNATE_EXCHANGE || has_no_effect(key)
         })?;
+        policy_values::check(&self.definition).map_err(PolicyError::Value)?;
         for key in keys.filter(|key| has_no_effect(key)) {
             tracing::warn!("policy setting {key} has no effect: there is one node");
         }
@@ -341,7 +361,9 @@ impl VirtualHost {
     ) -> bool {
         let mut effects = Effects::new();
         let topology = self.topology.lock();
-        self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
+        if !self.is_closed() {
+            self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
+        }
         let mut policies = self.policies.write();
         let kind = policies.of_kind(is_operator);
         let before = match parsed {

@@ -67,6 +67,7 @@ impl VirtualHost {
             auto_delete: attributes.auto_delete,
             internal: attributes.internal,
             arguments: attributes.table.clone(),
+            declared_by: attributes.declared_by.to_string(),
         };
         let mut batch = Batch::new();
         batch.put(ExchangeRecord::key(self.name.as_str(), name), record.encode());

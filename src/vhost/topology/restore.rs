@@ -55,6 +55,7 @@ impl VirtualHost {
             auto_delete: record.auto_delete,
             internal: record.internal,
             alternate: alternate.map(ExchangeName::from),
+            declared_by: record.declared_by.as_str().into(),
             table: record.arguments,
         };
         self.insert_exchange(name.into(), attributes, router, extension, record.id);

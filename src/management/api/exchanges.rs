@@ -1,0 +1,153 @@
+//! Exchanges `[amqp 0-9-1 exchange]`.
+
+use std::sync::Arc;
+
+use crate::access::Actor;
+use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::declaring::{arguments, flag};
+use crate::management::api::properties::json_table;
+use crate::management::body;
+use crate::management::call::Call;
+use crate::management::endpoint::{Endpoint, delete, get, put};
+use crate::management::json::{Object, object};
+use crate::management::list::{BY_NAME, Row, list, one};
+use crate::management::rights::Who::OfHost;
+use crate::names::VirtualHostName;
+use crate::queue::effects::Effects;
+use crate::vhost::{Exchange, ExchangeDeclare, VirtualHost};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("api/exchanges", OfHost, all, "The exchanges of all virtual hosts."),
+    get("api/exchanges/{vhost}", OfHost, all, "The exchanges of a virtual host."),
+    get("api/exchanges/{vhost}/{exchange}", OfHost, show, "An exchange."),
+    put(
+        "api/exchanges/{vhost}/{exchange}",
+        OfHost,
+        declare,
+        "Declares one: {\"type\", \"durable\", \"auto_delete\", \"internal\", \"arguments\"}.",
+    ),
+    delete(
+        "api/exchanges/{vhost}/{exchange}",
+        OfHost,
+        remove,
+        "Deletes one; with ?if-unused=true only if nothing is bound to it.",
+    ),
+];
+
+/// RabbitMQ's name for itself as somebody who does something.
+const INTERNAL: &str = "rmq-internal";
+
+/// An exchange of a list.
+struct ExchangeRow {
+    host: Arc<VirtualHost>,
+    exchange: Arc<Exchange>,
+}
+
+impl Row for ExchangeRow {
+    fn render(&self) -> Object {
+        render(&self.host, &self.exchange)
+    }
+
+    fn value(&self, name: &str) -> serde_json::Value {
+        match name {
+            "name" => self.exchange.name().as_str().into(),
+            "vhost" => self.host.name().as_str().into(),
+            _ => crate::management::list::value_of(&self.render(), name),
+        }
+    }
+}
+
+fn render(host: &VirtualHost, exchange: &Exchange) -> Object {
+    let attributes = exchange.attributes();
+    let mut shown = object! {
+        "name": exchange.name().as_str(),
+        "vhost": host.name().as_str(),
+        "type": attributes.kind.as_str(),
+        "durable": attributes.durable,
+        "auto_delete": attributes.auto_delete,
+        "internal": attributes.internal,
+        "arguments": json_table(&attributes.table),
+        "user_who_performed_action": match attributes.declared_by.as_str() {
+            "" => INTERNAL,
+            user => user,
+        },
+    };
+    if let Some(policy) = host.policies_of_exchange(exchange).policy {
+        shown.insert("policy".into(), policy.into());
+    }
+    shown
+}
+
+fn all(call: &Call) -> Outcome {
+    let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
+    let rows = hosts.into_iter().flat_map(|host| {
+        let exchanges = host.exchanges().into_iter();
+        exchanges.map(move |exchange| ExchangeRow { host: Arc::clone(&host), exchange })
+    });
+    list(call, rows.collect(), BY_NAME)
+}
+
+/// The exchange that the path names. Fails with 404.
+pub fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Exchange>)> {
+    let host = call.existing_host()?;
+    let exchange = host.exchange(call.exchange_name("exchange"));
+    Ok((host, exchange.map_err(|_| Refusal::no_such_object())?))
+}
+
+fn show(call: &Call) -> Outcome {
+    let (host, exchange) = existing(call)?;
+    let mut shown = render(&host, &exchange);
+    // What routes between which two is only known in RabbitMQ's rates mode `detailed`.
+    shown.insert("incoming".into(), serde_json::json!([]));
+    shown.insert("outgoing".into(), serde_json::json!([]));
+    one(call, shown)
+}
+
+fn declare(call: &Call) -> Outcome {
+    let host = call.host_to_change()?;
+    let body = body::object(&call.body)?;
+    let name = call.exchange_name("exchange");
+    let kind = body.get("type").and_then(serde_json::Value::as_str).unwrap_or("direct");
+    let declare = ExchangeDeclare {
+        exchange: name.to_owned(),
+        kind: kind.to_owned(),
+        passive: false,
+        durable: flag(&body, "durable")?,
+        auto_delete: flag(&body, "auto_delete")?,
+        internal: flag(&body, "internal")?,
+        arguments: arguments(&body)?,
+    };
+    let is_new = host.exchange(name).is_err();
+    call.on_host(&host, |actor, effects| host.exchange_declare(actor, &declare, effects))?;
+    Ok(Answer::put(is_new))
+}
+
+fn remove(call: &Call) -> Outcome {
+    let (host, exchange) = existing(call)?;
+    let if_unused = call.query.is_true("if-unused");
+    let name = exchange.name().as_str();
+    call.on_host(&host, |actor, effects| host.exchange_delete(actor, name, if_unused, effects))?;
+    Ok(Answer::done())
+}
+
+impl Call {
+    /// Does something in a virtual host on behalf of the user, and all that follows from it; waits
+    /// until it survives a restart.
+    pub fn on_host<T>(
+        &self,
+        host: &Arc<VirtualHost>,
+        work: impl FnOnce(&Actor, &mut Effects) -> crate::Result<T>,
+    ) -> Outcome<T> {
+        let user = self.user.clone().ok_or_else(|| Refusal::not_authorised("Access refused."))?;
+        let name: VirtualHostName = host.name().clone();
+        let actor = Actor::new(0, user, name, Arc::clone(&self.node().access));
+        let mut effects = Effects::new();
+        let done = work(&actor, &mut effects);
+        host.run(&mut effects);
+        let done = done.map_err(|error| Refusal::of_method(&error))?;
+        if effects.must_sync {
+            self.durable()?;
+        }
+        Ok(done)
+    }
+}

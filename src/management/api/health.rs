@@ -1,0 +1,203 @@
+//! Health checks: 200 if all is well, else 503 with a reason.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::call::Call;
+use crate::management::client::Client;
+use crate::management::endpoint::{Endpoint, get, post};
+use crate::management::json::Object;
+use crate::management::rights::Who::{Administrators, Anyone, Managers, OfHost, ViewersOfHost};
+use crate::message::Body;
+use crate::vhost::{Publish, QueueDeclare};
+
+/// The queue that the aliveness test sends a message through.
+const ALIVENESS_TEST: &str = "aliveness-test";
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("api/health/checks/alarms", Managers, alarms, "No alarm is raised."),
+    get("api/health/checks/local-alarms", Managers, local_alarms, "No alarm is raised here."),
+    get(
+        "api/health/checks/certificate-expiration/{within}/{unit}",
+        Managers,
+        certificates,
+        "No certificate expires within so many days, weeks, months or years.",
+    ),
+    get("api/health/checks/virtual-hosts", Managers, well, "All virtual hosts run."),
+    get(
+        "api/health/checks/node-is-quorum-critical",
+        Managers,
+        single_node,
+        "No queue would lose its quorum without this node.",
+    ),
+    get(
+        "api/health/checks/node-is-mirror-sync-critical",
+        Managers,
+        single_node,
+        "No mirror would be lost without this node; there are none.",
+    ),
+    get(
+        "api/health/checks/quorum-queues-without-elected-leaders/all-vhosts",
+        Managers,
+        well,
+        "All quorum queues have a leader.",
+    ),
+    get(
+        "api/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+        Managers,
+        well,
+        "All of these names have.",
+    ),
+    get(
+        "api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}",
+        ViewersOfHost,
+        well,
+        "All in a virtual host have.",
+    ),
+    get(
+        "api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+        ViewersOfHost,
+        well,
+        "All of these names in a virtual host have.",
+    ),
+    get("api/health/checks/metadata-store/initialized", Anyone, well, "Definitions can be read."),
+    get(
+        "api/health/checks/metadata-store/initialized/with-data",
+        Anyone,
+        well,
+        "Definitions have been read.",
+    ),
+    get("api/health/checks/is-in-service", Anyone, in_service, "Clients are let in."),
+    get(
+        "api/health/checks/below-node-connection-limit",
+        Anyone,
+        below_limit,
+        "There may be more connections.",
+    ),
+    get("api/healthchecks/node", Managers, node, "The node works, as old tools ask for it."),
+    get("api/healthchecks/node/{node}", Managers, node, "The node of that name works."),
+    get(
+        "api/aliveness-test/{vhost}",
+        OfHost,
+        aliveness,
+        "A message goes through a queue of the virtual host.",
+    ),
+    post("api/rebalance/queues", Administrators, rebalance, "One node has nothing to balance."),
+];
+
+fn ok() -> Outcome {
+    Ok(Answer::json(&json!({ "status": "ok" })))
+}
+
+/// 503 with a reason and more.
+fn failed(reason: &str, mut more: Object) -> Outcome {
+    more.insert("status".into(), "failed".into());
+    more.insert("reason".into(), reason.into());
+    Ok(Answer::json(&more).status(StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// What is always so on one node that is up.
+fn well(_: &Call) -> Outcome {
+    ok()
+}
+
+fn single_node(_: &Call) -> Outcome {
+    Ok(Answer::json(&json!({ "status": "ok", "reason": "single node cluster" })))
+}
+
+/// The resources that are alarmed.
+fn alarmed(call: &Call) -> Vec<Value> {
+    let node = call.node();
+    let alarms = [(node.memory().is_alarmed(), "memory"), (node.is_low_on_disk(), "disk")];
+    let raised = alarms.into_iter().filter(|(is_raised, _)| *is_raised);
+    raised.map(|(_, resource)| json!({ "node": node.name(), "resource": resource })).collect()
+}
+
+fn report_alarms(call: &Call, reason: &str) -> Outcome {
+    let alarms = alarmed(call);
+    if alarms.is_empty() {
+        return ok();
+    }
+    failed(reason, Object::from_iter([("alarms".to_owned(), alarms.into())]))
+}
+
+fn alarms(call: &Call) -> Outcome {
+    report_alarms(call, "There are alarms in effect in the cluster")
+}
+
+fn local_alarms(call: &Call) -> Outcome {
+    report_alarms(call, "There are alarms in effect on the node")
+}
+
+/// Nothing listens with a certificate: none expires.
+fn certificates(call: &Call) -> Outcome {
+    if call.name("within").parse::<i64>().is_err() {
+        return Err(Refusal::bad("Invalid expiration value."));
+    }
+    match call.name("unit").to_lowercase().as_str() {
+        "days" | "weeks" | "months" | "years" => ok(),
+        _ => Err(Refusal::bad(
+            "Time unit not recognised. Supported units: days, weeks, months, years.",
+        )),
+    }
+}
+
+fn in_service(call: &Call) -> Outcome {
+    if call.node().connections.is_closed() {
+        return failed("this node does not let clients in", Object::new());
+    }
+    ok()
+}
+
+fn below_limit(call: &Call) -> Outcome {
+    let connections = call.node().connections.count();
+    let limit = call.node().limits.connections_max;
+    let mut counts = Object::new();
+    counts.insert("connections".into(), connections.into());
+    counts.insert("limit".into(), limit.into());
+    if connections >= limit {
+        return failed("node connection limit is reached", counts);
+    }
+    counts.insert("status".into(), "ok".into());
+    Ok(Answer::json(&counts))
+}
+
+fn node(call: &Call) -> Outcome {
+    if !call.name("node").is_empty() {
+        call.check_node()?;
+    }
+    let alarms = alarmed(call);
+    if alarms.is_empty() {
+        return ok();
+    }
+    let names = alarms.iter().filter_map(|alarm| alarm.get("resource")?.as_str());
+    let reason = format!("resource alarm(s) in effect: [{}]", names.collect::<Vec<_>>().join(","));
+    failed(&reason, Object::new())
+}
+
+fn aliveness(call: &Call) -> Outcome {
+    let host = call.existing_host()?;
+    let mut client = Client::open(call, &host)?;
+    let declare = QueueDeclare::new(ALIVENESS_TEST);
+    let publish = Publish {
+        exchange: b"",
+        routing_key: ALIVENESS_TEST.as_bytes(),
+        properties: &[0, 0],
+        body: Body::Borrowed(b"test_message"),
+    };
+    let got = client.apply(|channel, effects| {
+        channel.queue_declare(&declare, effects)?;
+        channel.basic_publish(publish, false, false, effects)?;
+        channel.basic_get(ALIVENESS_TEST, true, effects)
+    });
+    match got {
+        Ok(Some(_)) => ok(),
+        Ok(None) => failed("aliveness-test queue is empty", Object::new()),
+        Err(error) => Err(Refusal::of_channel(&error)),
+    }
+}
+
+fn rebalance(_: &Call) -> Outcome {
+    Ok(Answer::done())
+}

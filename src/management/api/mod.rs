@@ -1,0 +1,20 @@
+//! What the API does, a file for each noun.
+
+pub mod bindings;
+mod declaring;
+pub mod definitions;
+pub mod exchanges;
+pub mod features;
+pub mod health;
+pub mod limits;
+pub mod login;
+pub mod messages;
+pub mod parameters;
+pub mod permissions;
+pub mod policies;
+mod properties;
+pub mod queues;
+pub mod topic_permissions;
+pub mod users;
+pub mod vhosts;
+pub mod whoami;

@@ -1,0 +1,231 @@
+//! Queues `[amqp 0-9-1 queue]`.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::declaring::{arguments, flag};
+use crate::management::api::properties::json_table;
+use crate::management::body::{self, object_with};
+use crate::management::call::Call;
+use crate::management::endpoint::{Endpoint, delete, get, post, put};
+use crate::management::json::{Object, object};
+use crate::management::list::{BY_NAME, Row, list, one, value_of};
+use crate::management::rights::Who::{Administrators, OfHost};
+use crate::queue::{Queue, QueueType};
+use crate::vhost::{QueueDeclare, VirtualHost};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("api/queues", OfHost, all, "The queues of all virtual hosts."),
+    get("api/queues/detailed", OfHost, all, "The same."),
+    get("api/queues/detailed/{vhost}", OfHost, all, "The queues of a virtual host."),
+    get("api/queues/quorum/{vhost}/{queue}/status", OfHost, status, "Replicas of a quorum queue."),
+    get("api/queues/{vhost}", OfHost, all, "The queues of a virtual host."),
+    get("api/queues/{vhost}/{queue}", OfHost, show, "A queue."),
+    put(
+        "api/queues/{vhost}/{queue}",
+        OfHost,
+        declare,
+        "Declares one: {\"durable\", \"auto_delete\", \"arguments\"}.",
+    ),
+    delete(
+        "api/queues/{vhost}/{queue}",
+        OfHost,
+        remove,
+        "Deletes one; with ?if-empty=true or ?if-unused=true only if it is that.",
+    ),
+    delete("api/queues/{vhost}/{queue}/contents", OfHost, purge, "Drops its ready messages."),
+    post("api/queues/{vhost}/{queue}/actions", Administrators, act, "No action is known."),
+];
+
+/// A queue of a list.
+struct QueueRow {
+    host: Arc<VirtualHost>,
+    queue: Arc<Queue>,
+    view: View,
+}
+
+/// How much of queues is shown.
+#[derive(Clone)]
+struct View {
+    node: Arc<str>,
+    /// Not only what they are.
+    with_statistics: bool,
+    /// Without statistics, how many messages they hold all the same.
+    with_totals: bool,
+}
+
+impl View {
+    fn of(call: &Call) -> Self {
+        Self {
+            node: call.node().name().into(),
+            with_statistics: !call.query.is_true("disable_stats"),
+            with_totals: call.query.is_true("enable_queue_totals"),
+        }
+    }
+
+    fn render(&self, host: &VirtualHost, queue: &Queue) -> Object {
+        let mut shown = self.attributes(host, queue);
+        let policies = host.policies_of_queue(queue);
+        if self.with_statistics {
+            let definition = crate::definitions::arguments::from_field_table(&policies.definition);
+            shown.insert("effective_policy_definition".into(), definition.into());
+            shown.insert("operator_policy".into(), policies.operator_policy.into());
+            shown.insert("policy".into(), policies.policy.into());
+        } else if let Some(policy) = policies.policy {
+            shown.insert("policy".into(), policy.into());
+        }
+        if self.with_statistics || self.with_totals {
+            let counts = queue.counts();
+            shown.insert("messages".into(), (counts.ready + counts.unacked).into());
+            shown.insert("messages_ready".into(), counts.ready.into());
+            shown.insert("messages_unacknowledged".into(), counts.unacked.into());
+        }
+        shown
+    }
+
+    /// What the queue was declared as.
+    fn attributes(&self, host: &VirtualHost, queue: &Queue) -> Object {
+        let attributes = queue.attributes();
+        let queue_type = attributes.arguments.queue_type;
+        let mut shown = object! {
+            "name": queue.name().as_str(),
+            "vhost": host.name().as_str(),
+            "type": queue_type.as_str(),
+            "durable": attributes.durable,
+            "auto_delete": attributes.auto_delete,
+            "exclusive": attributes.owner.is_some(),
+            "arguments": arguments_of(queue),
+            "node": &*self.node,
+            "state": "running",
+        };
+        if queue_type != QueueType::Classic {
+            shown.insert("leader".into(), (&*self.node).into());
+            shown.insert("members".into(), json!([&*self.node]));
+            shown.insert("online".into(), json!([&*self.node]));
+        }
+        shown
+    }
+}
+
+/// The arguments of a queue, its type among them.
+pub fn arguments_of(queue: &Queue) -> Object {
+    let attributes = queue.attributes();
+    let mut arguments = json_table(&attributes.table);
+    let queue_type = attributes.arguments.queue_type.as_str();
+    arguments.entry("x-queue-type").or_insert_with(|| queue_type.into());
+    arguments
+}
+
+impl Row for QueueRow {
+    fn render(&self) -> Object {
+        self.view.render(&self.host, &self.queue)
+    }
+
+    fn value(&self, name: &str) -> Value {
+        match name {
+            "name" => self.queue.name().as_str().into(),
+            "vhost" => self.host.name().as_str().into(),
+            _ => value_of(&self.render(), name),
+        }
+    }
+}
+
+fn all(call: &Call) -> Outcome {
+    let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
+    let view = View::of(call);
+    let mut rows = Vec::new();
+    for host in hosts {
+        rows.extend(host.queues().into_iter().map(|queue| QueueRow {
+            host: Arc::clone(&host),
+            queue,
+            view: view.clone(),
+        }));
+    }
+    list(call, rows, BY_NAME)
+}
+
+/// The queue that the path names. Fails with 404.
+fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
+    let host = call.existing_host()?;
+    let queue = host.queue(call.name("queue")).map_err(|_| Refusal::no_such_object())?;
+    Ok((host, queue))
+}
+
+/// The same, for what is done with it. Fails with 404 and another body.
+pub fn to_use(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
+    let host = call.host_to_change()?;
+    let queue =
+        host.queue(call.name("queue")).map_err(|_| Refusal::not_found("queue_not_found"))?;
+    Ok((host, queue))
+}
+
+fn show(call: &Call) -> Outcome {
+    let (host, queue) = existing(call)?;
+    one(call, View::of(call).render(&host, &queue))
+}
+
+fn declare(call: &Call) -> Outcome {
+    let host = call.host_to_change()?;
+    let body = body::object(&call.body)?;
+    let name = call.name("queue");
+    if name.len() > usize::from(u8::MAX) {
+        return Err(Refusal::bad(format!(
+            "queue should be less than 255 bytes, actually was {}\n",
+            name.len()
+        )));
+    }
+    // No connection is there to own it, and what an exclusive queue is it is not, either.
+    let exclusive = flag(&body, "exclusive")?;
+    let declare = QueueDeclare {
+        queue: name.to_owned(),
+        passive: false,
+        durable: flag(&body, "durable")? && !exclusive,
+        exclusive: false,
+        auto_delete: flag(&body, "auto_delete")?,
+        arguments: arguments(&body)?,
+    };
+    let is_new = host.queue(name).is_err();
+    call.on_host(&host, |actor, effects| host.queue_declare(actor, &declare, effects))?;
+    Ok(Answer::put(is_new))
+}
+
+fn remove(call: &Call) -> Outcome {
+    let (host, queue) = existing(call)?;
+    let (if_unused, if_empty) = (call.query.is_true("if-unused"), call.query.is_true("if-empty"));
+    let name = queue.name().as_str();
+    call.on_host(&host, |actor, effects| {
+        host.queue_delete(actor, name, if_unused, if_empty, effects)
+    })?;
+    Ok(Answer::done())
+}
+
+fn purge(call: &Call) -> Outcome {
+    let (host, queue) = existing(call)?;
+    let name = queue.name().as_str();
+    call.on_host(&host, |actor, effects| host.queue_purge(actor, name, effects))?;
+    Ok(Answer::done())
+}
+
+fn act(call: &Call) -> Outcome {
+    to_use(call)?;
+    let body = object_with(&call.body, &["action"])?;
+    Err(Refusal::bad(json!(["unknown", body.get("action")])))
+}
+
+fn status(call: &Call) -> Outcome {
+    let (_, queue) = existing(call)?;
+    if queue.attributes().arguments.queue_type != QueueType::Quorum {
+        let reason =
+            format!("{}_queue_not_supported", queue.attributes().arguments.queue_type.as_str());
+        let body = json!({ "status": "failed", "reason": reason });
+        return Ok(Answer::json(&body).status(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    Ok(Answer::json(&json!([{
+        "Node Name": call.node().name(),
+        "Raft State": "leader",
+        "Membership": "voter",
+    }])))
+}

@@ -1,0 +1,226 @@
+//! What lists have in common: order, pages, columns, and that they are sent while they are made.
+
+use std::cmp::Ordering;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use regex::{Regex, RegexBuilder};
+use serde_json::{Value, json};
+
+use crate::management::answer::{Answer, Body, Outcome, Refusal};
+use crate::management::call::{Call, Query};
+use crate::management::json::{Columns, Object, at, compare};
+
+const PAGE_SIZE_DEFAULT: usize = 100;
+const PAGE_SIZE_MAX: i64 = 500;
+
+/// Octets that are made at a time: so much of a list is in memory.
+const PIECE_BYTES: usize = 32 << 10;
+
+/// Octets of a compiled filter.
+const FILTER_BYTES_MAX: usize = 1 << 20;
+
+/// How a list is sorted unless the request says otherwise.
+pub const BY_NAME: &[&str] = &["vhost", "name"];
+
+/// An item of a list, of which the answer is made late: there may be many.
+pub trait Row: Send + 'static {
+    /// The item as it is answered.
+    fn render(&self) -> Object;
+
+    /// One value of it.
+    fn value(&self, name: &str) -> Value {
+        value_of(&self.render(), name)
+    }
+}
+
+/// The value at a dotted name of an item; 0 if there is none.
+pub fn value_of(item: &Object, name: &str) -> Value {
+    at(item, name).cloned().unwrap_or_else(|| 0.into())
+}
+
+impl Row for Object {
+    fn render(&self) -> Object {
+        self.clone()
+    }
+
+    fn value(&self, name: &str) -> Value {
+        value_of(self, name)
+    }
+}
+
+/// Answers with a list, or with a page of it if the request asks for one.
+pub fn list<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+    let page = Page::parse(&call.query)?;
+    let columns = Columns::parse(call.query.get("columns"));
+    let rows = sorted(&call.query, rows, order);
+    match page {
+        None => Ok(Answer::json_body(stream(rows, columns))),
+        Some(page) => page.answer(rows, &columns),
+    }
+}
+
+/// Answers with all of a list, whatever the request says of pages.
+pub fn whole<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+    let columns = Columns::parse(call.query.get("columns"));
+    let rows = sorted(&call.query, rows, order);
+    Ok(Answer::json_body(stream(rows, columns)))
+}
+
+/// Answers with one object.
+pub fn one(call: &Call, object: Object) -> Outcome {
+    Ok(Answer::json(&Columns::parse(call.query.get("columns")).of(object)))
+}
+
+fn sorted<R: Row>(query: &Query, rows: Vec<R>, order: &[&str]) -> Vec<R> {
+    let first = query.get("sort").filter(|name| !name.is_empty());
+    let names: Vec<&str> = first.into_iter().chain(order.iter().copied()).collect();
+    let mut keyed: Vec<(Vec<Value>, R)> = rows
+        .into_iter()
+        .map(|row| (names.iter().map(|name| row.value(name)).collect(), row))
+        .collect();
+    keyed.sort_by(|(one, _), (other, _)| {
+        let pairs = one.iter().zip(other).map(|(one, other)| compare(one, other));
+        pairs.fold(Ordering::Equal, Ordering::then)
+    });
+    if query.is_true("sort_reverse") {
+        keyed.reverse();
+    }
+    keyed.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Writes a list piece by piece, as it is taken. What fits in one piece is sent with its length.
+fn stream<R: Row>(rows: Vec<R>, columns: Columns) -> Body {
+    let mut pieces = Pieces { rows: rows.into_iter(), columns, begun: false, ended: false };
+    let first = pieces.next().unwrap_or_default();
+    if pieces.ended {
+        return Body::Whole(first);
+    }
+    Body::Pieces(Box::new(std::iter::once(first).chain(pieces)))
+}
+
+struct Pieces<R> {
+    rows: std::vec::IntoIter<R>,
+    columns: Columns,
+    begun: bool,
+    ended: bool,
+}
+
+impl<R: Row> Iterator for Pieces<R> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
+        while piece.len() < PIECE_BYTES {
+            let Some(row) = self.rows.next() else {
+                piece.extend_from_slice(if self.begun { b"]" } else { b"[]" });
+                self.ended = true;
+                break;
+            };
+            piece.push(if self.begun { b',' } else { b'[' });
+            self.begun = true;
+            // Texts and numbers always can be written.
+            let _ = serde_json::to_writer(&mut piece, &self.columns.of(row.render()));
+        }
+        Some(piece.into())
+    }
+}
+
+/// The page that a request asks for.
+#[derive(Debug)]
+struct Page {
+    number: usize,
+    size: usize,
+    filter: Filter,
+}
+
+/// Which names a page shows.
+#[derive(Debug)]
+enum Filter {
+    All,
+    Part(String),
+    Regex(Regex),
+}
+
+impl Filter {
+    fn parse(query: &Query) -> Outcome<Self> {
+        let Some(name) = query.get("name").filter(|name| !name.is_empty()) else {
+            return Ok(Self::All);
+        };
+        if !query.is_true("use_regex") {
+            return Ok(Self::Part(name.to_lowercase()));
+        }
+        let regex = RegexBuilder::new(name)
+            .case_insensitive(true)
+            .size_limit(FILTER_BYTES_MAX)
+            .build()
+            .map_err(|_| Refusal::bad("Pagination parameters are invalid"))?;
+        Ok(Self::Regex(regex))
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Part(part) => name.to_lowercase().contains(part),
+            Self::Regex(regex) => regex.is_match(name),
+        }
+    }
+}
+
+impl Page {
+    /// Reads the parameters; `None` if no page is asked for.
+    fn parse(query: &Query) -> Outcome<Option<Self>> {
+        let number = |name| match query.get(name).map(str::parse::<i64>) {
+            None => Ok(None),
+            Some(Ok(number)) => Ok(Some(number)),
+            Some(Err(_)) => Err(Refusal::bad("Pagination parameters are invalid")),
+        };
+        let (page, size) = (number("page")?, number("page_size")?);
+        let Some(page) = page else { return Ok(None) };
+        let size_is_good = size.is_none_or(|size| (1..=PAGE_SIZE_MAX).contains(&size));
+        if page < 1 || !size_is_good {
+            let size = size.map_or("undefined".to_owned(), |size| size.to_string());
+            let reason =
+                format!("Invalid pagination parameters: page number {page}, page size {size}");
+            let status = StatusCode::BAD_REQUEST;
+            return Err(Refusal::new(status, "invalid_pagination_parameters", reason));
+        }
+        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(PAGE_SIZE_DEFAULT);
+        let number = usize::try_from(page).unwrap_or(usize::MAX);
+        Ok(Some(Self { number, size, filter: Filter::parse(query)? }))
+    }
+
+    fn answer<R: Row>(&self, rows: Vec<R>, columns: &Columns) -> Outcome {
+        let total = rows.len();
+        let shown: Vec<R> = match &self.filter {
+            Filter::All => rows,
+            filter => {
+                let is_shown = |row: &R| filter.shows(row.value("name").as_str().unwrap_or(""));
+                rows.into_iter().filter(is_shown).collect()
+            }
+        };
+        let count = shown.len();
+        let (number, size) = (self.number, self.size);
+        let before = (number - 1).saturating_mul(size);
+        // The page after a full last one is empty, and those after it are none.
+        if before > count {
+            let reason =
+                format!("Page out of range, page: {number} page size: {size}, len: {count}");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "page_out_of_range", reason));
+        }
+        let items = shown.iter().skip(before).take(size);
+        let items: Vec<Object> = items.map(|row| columns.of(row.render())).collect();
+        Ok(Answer::json(&json!({
+            "total_count": total,
+            "item_count": items.len(),
+            "filtered_count": count,
+            "page": number,
+            "page_size": size,
+            "page_count": count.div_ceil(size),
+            "items": items,
+        })))
+    }
+}

@@ -1,0 +1,41 @@
+//! What all requests to one broker share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::base::lock::RwLock;
+use crate::base::rank;
+use crate::management::settings::HttpSettings;
+use crate::management::throttle::Throttle;
+use crate::node::Node;
+use crate::time::clock::Clock;
+
+/// What all requests to one broker share.
+pub struct Manager {
+    pub node: Arc<Node>,
+    pub settings: HttpSettings,
+    /// Time between machines, whatever clock the broker is on.
+    pub clock: Clock,
+    pub throttle: Throttle,
+    pub listeners: RwLock<Vec<SocketAddr>, rank::HttpListeners>,
+    /// A permit for each connection that may be open.
+    pub connections: Arc<Semaphore>,
+    /// The page that lists all endpoints.
+    pub reference: String,
+}
+
+impl Manager {
+    pub fn new(node: Arc<Node>, settings: HttpSettings, reference: String) -> Self {
+        Self {
+            node,
+            connections: Arc::new(Semaphore::new(settings.connections_max.max(1))),
+            settings,
+            clock: Clock::system(),
+            throttle: Throttle::default(),
+            listeners: RwLock::default(),
+            reference,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What people read in a browser: a start page, the reference of the API, and where old addresses
+//! have moved.
+
+pub mod reference;
+
+use hyper::StatusCode;
+use hyper::header::LOCATION;
+
+use crate::management::answer::{Answer, Outcome};
+use crate::management::call::Call;
+use crate::management::endpoint::{Endpoint, get};
+use crate::management::rights::Who::Anyone;
+
+const HTML: &str = "text/html";
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("", Anyone, start, "The start page.").answering(HTML),
+    get("index.html", Anyone, start, "The start page.").answering(HTML),
+    get("api", Anyone, to_reference, "Leads to the reference.").answering(HTML),
+    get("api/index.html", Anyone, show_reference, "The reference of the API.").answering(HTML),
+    get("stats", Anyone, to_reference, "Leads to the reference.").answering(HTML),
+    get("doc/stats.html", Anyone, to_reference, "Leads to the reference.").answering(HTML),
+    get("mgmt", Anyone, to_start, "Leads to the start page.").answering(HTML),
+];
+
+fn start(_: &Call) -> Outcome {
+    Ok(Answer::text(HTML, include_str!("start.html")))
+}
+
+fn show_reference(call: &Call) -> Outcome {
+    Ok(Answer::text(HTML, call.manager.reference.clone()))
+}
+
+fn moved(location: &str) -> Outcome {
+    Ok(Answer::empty(StatusCode::MOVED_PERMANENTLY).header(LOCATION, location))
+}
+
+fn to_reference(_: &Call) -> Outcome {
+    moved("/api/index.html")
+}
+
+fn to_start(_: &Call) -> Outcome {
+    moved("/")
+}

@@ -1,0 +1,73 @@
+//! The table of all endpoints.
+
+use crate::management::api;
+use crate::management::endpoint::Endpoint;
+use crate::management::page;
+use crate::management::path;
+
+/// All of them, noun by noun. Of several paths that match a request the first one counts.
+const TABLE: &[&[Endpoint]] = &[
+    api::whoami::ENDPOINTS,
+    api::login::ENDPOINTS,
+    api::vhosts::ENDPOINTS,
+    api::exchanges::ENDPOINTS,
+    api::queues::ENDPOINTS,
+    api::messages::ENDPOINTS,
+    api::bindings::ENDPOINTS,
+    api::policies::ENDPOINTS,
+    api::parameters::ENDPOINTS,
+    api::limits::ENDPOINTS,
+    api::definitions::ENDPOINTS,
+    api::health::ENDPOINTS,
+    api::features::ENDPOINTS,
+    api::users::ENDPOINTS,
+    api::permissions::ENDPOINTS,
+    api::topic_permissions::ENDPOINTS,
+    page::ENDPOINTS,
+];
+
+/// All endpoints.
+pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    TABLE.iter().flat_map(|noun| noun.iter())
+}
+
+/// What the names in the path of a resource stand for.
+pub(super) type Names = Vec<(&'static str, String)>;
+
+/// What the names in the path of a resource stand for, and its endpoints.
+pub(super) fn resource(path: &[String]) -> Option<(Names, Vec<&'static Endpoint>)> {
+    let mut all = endpoints();
+    let (pattern, names) =
+        all.find_map(|endpoint| Some((endpoint.path, path::matches(endpoint.path, path)?)))?;
+    let of_resource = endpoints().filter(|endpoint| endpoint.path == pattern);
+    Some((names, of_resource.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_endpoint_hides_another() {
+        let mut known = HashSet::new();
+        for endpoint in endpoints() {
+            assert!(known.insert((endpoint.verb.as_str(), endpoint.path)), "{}", endpoint.path);
+            let sample: Vec<String> = endpoint
+                .path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "sample" } else { part }.to_owned())
+                .collect();
+            let (_, found) = resource(&sample).unwrap();
+            assert_eq!(found[0].path, endpoint.path, "another path matches the same requests");
+        }
+    }
+
+    #[test]
+    fn each_endpoint_says_what_it_is_for() {
+        for endpoint in endpoints() {
+            assert!(endpoint.about.ends_with('.'), "{}", endpoint.path);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Limits of a virtual host `[rabbitmq vhosts#limits]`.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of a virtual host. A negative one is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HostLimits {
+    /// Most connections at a time: `max-connections`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<i64>,
+    /// Most queues: `max-queues`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_queues: Option<i64>,
+}
+
+impl HostLimits {
+    /// The limit of that name, to be read or set; `None` if there is no such limit.
+    pub fn named(&mut self, name: &str) -> Option<&mut Option<i64>> {
+        match name {
+            "max-connections" => Some(&mut self.max_connections),
+            "max-queues" => Some(&mut self.max_queues),
+            _ => None,
+        }
+    }
+}
