@@ -8,11 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "gateway")]
 pub use self::builder::BrokerBuilder;
 
 use crate::access::{AccessControl, Permissions};
+#[cfg(feature = "gateway")]
 use crate::base::lock::Mutex;
+#[cfg(feature = "gateway")]
 use crate::base::rank;
 use crate::definitions::Definitions;
 use crate::embedded::Connection;
