@@ -169,19 +169,21 @@ pub use amq_protocol::types::{AMQPValue, FieldTable};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
+    pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;
     pub use crate::exchange::matching::header_matches;
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;
-    pub use crate::insight::statistics::history::*;
-    pub use crate::insight::statistics::tally::*;
+    pub use crate::insight::statistics::history::{Sample, Span};
     pub use crate::insight::statistics::totals::*;
-    pub use crate::insight::statistics::*;
+    pub use crate::insight::statistics::{Figure, INTERVAL_MS, Interval, Measured};
     pub use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW};
     pub use crate::message::{Body, Parts};
     pub use crate::node::status::*;
     pub use crate::persist::messages::Meta;
     pub use crate::persist::recovery::Records;
+    pub use crate::queue::status::*;
+    pub use crate::queue::tally::Volume;
 }
 
 /// The examples in the README.

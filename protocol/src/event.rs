@@ -4,6 +4,8 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::types::FieldTable;
 use bytes::Bytes;
 
+use crate::tune::Tuning;
+
 /// Something that the peer did and that needs an answer, or that the connection wants known.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -29,6 +31,8 @@ pub enum Event<'a> {
     Open {
         /// Name of the virtual host.
         virtual_host: &'a str,
+        /// What was agreed on before.
+        tuning: Tuning,
     },
     /// A channel was opened; open-ok is in the output already.
     ChannelOpened {

@@ -206,7 +206,7 @@ fn refused_virtual_host() {
     let mut conn = up_to_tune().conn;
     let input = [tune_ok(2047, 131_072, 0), open("no-such-vhost")].concat();
     let (_, event) = conn.poll_event(&input);
-    assert!(matches!(event, Some(Event::Open { virtual_host: "no-such-vhost" })));
+    assert!(matches!(event, Some(Event::Open { virtual_host: "no-such-vhost", .. })));
     conn.close_connection(530, "NOT_ALLOWED - vhost no-such-vhost not found", 10, 40);
     conn.accept_open();
     let mut peer = Peer { conn, events: Vec::new() };

@@ -8,7 +8,7 @@ pub type ConnectionId = u64;
 pub struct ChannelId {
     /// Its connection.
     pub connection: ConnectionId,
-    /// The channel's number; 0 if it has none, as those of the embedding program.
+    /// The channel's number. Those of the embedding program are numbered as they are opened.
     pub number: u16,
 }
 

@@ -42,6 +42,11 @@ impl MemoryAlarm {
         usize::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
     }
 
+    /// Octets above which the alarm is raised; `None` if it never is.
+    pub fn limit(&self) -> Option<usize> {
+        Some(self.high_watermark).filter(|&limit| limit < isize::MAX as usize)
+    }
+
     /// Counts `octets` more, or less if negative.
     pub fn add(&self, octets: isize) {
         if octets != 0 {

@@ -50,6 +50,8 @@ ranks! {
     DelayedTurn,
     /// Exchanges, queues, bindings and policies of a virtual host, while they change.
     Topology,
+    /// What those had counted who have left a virtual host.
+    Gone,
     /// Policies of a virtual host.
     Policies,
     /// The messages that an exchange keeps for queues that are bound later.
@@ -66,6 +68,8 @@ ranks! {
     DeadLetterTarget,
     /// Publishers that wait for a queue.
     Backlog,
+    /// The open channels of a connection.
+    Channels,
     /// Deliveries of a channel that are not settled.
     Deliveries,
     /// What is called when something is stored.
@@ -144,4 +148,6 @@ ranks! {
     HttpListeners,
     /// Peers whose logins over HTTP failed.
     Throttle,
+    /// What was counted lately, for rates.
+    Rates,
 }

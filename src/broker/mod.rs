@@ -3,6 +3,8 @@
 mod builder;
 mod open;
 pub(crate) mod testing;
+#[cfg(feature = "server")]
+pub(crate) mod view;
 
 use std::fmt;
 use std::sync::Arc;

@@ -69,6 +69,8 @@ impl Channel {
         self.deliveries.take(delivery_tag, multiple, &mut taken)?;
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.settle(taken, settlement);
+            let (publishes, acks) = transaction.held_back();
+            self.deliveries.counted().count_uncommitted(publishes, acks);
         } else {
             self.settle(&taken, settlement, effects);
         }
@@ -82,6 +84,11 @@ impl Channel {
         effects: &mut Effects,
     ) {
         let now = self.now();
+        let counted = self.deliveries.counted();
+        counted.touch(now);
+        if settlement == Settlement::Ack {
+            counted.published.ack.add(taken.len() as u64);
+        }
         self.deliveries.by_queue(taken, |queue, group| {
             let settlement = match settlement {
                 Settlement::Requeue => self.deliveries.way_back(queue, group.len(), settlement),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::base::wake::Wakeups;
+use crate::channel::counted::Counted;
 use crate::channel::output::ChannelOutput;
 use crate::faults::{Action, Hit, RuleState};
 use crate::insight::journal::EventKind;
@@ -57,6 +58,7 @@ pub struct ConfirmLine {
 /// Whom it tells.
 struct Client {
     output: Arc<dyn ChannelOutput>,
+    counted: Arc<Counted>,
     /// Tells the journal, if there is one, what the client was told.
     noter: Option<Noter>,
 }
@@ -103,8 +105,12 @@ impl Outcome {
 
 impl Confirms {
     /// Nothing published yet.
-    pub fn new(output: Arc<dyn ChannelOutput>, noter: Option<Noter>) -> Self {
-        let client = Client { output, noter };
+    pub fn new(
+        output: Arc<dyn ChannelOutput>,
+        counted: Arc<Counted>,
+        noter: Option<Noter>,
+    ) -> Self {
+        let client = Client { output, counted, noter };
         let line = Arc::new(ConfirmLine { state: Mutex::default(), client });
         Self { last: 0, ticket: 0, line, fate: None }
     }
@@ -265,9 +271,12 @@ impl Line {
         client.output.confirm(number, false, ack, wakeups);
     }
 
-    /// Tells the journal what the client is about to be told of the publishes from `first` to
-    /// `last`, if the client can hear it: whoever has heard it finds it there.
+    /// Counts what the client is about to be told of the publishes from `first` to `last`, and
+    /// tells the journal, if the client can hear it: whoever has heard it finds it there.
     fn note(&mut self, first: u64, last: u64, ack: bool, client: &Client) {
+        let settled = &client.counted.settled;
+        if ack { &settled.confirmed } else { &settled.refused }
+            .add((last + 1).saturating_sub(first));
         let Some(noter) = &client.noter else { return };
         let is_heard = !client.output.is_sealed();
         for delivery_tag in first..=last {

@@ -145,6 +145,7 @@ impl Channel {
             priority,
             exclusive: consume.exclusive,
             timeout_ms,
+            arguments: consume.arguments.clone(),
         };
         let id = queue
             .add_consumer(spec, self.now())
@@ -224,13 +225,20 @@ impl Channel {
         self.session.actor.check(Access::Read, ResourceKind::Queue, &name)?;
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id())?;
+        let counted = self.deliveries.counted();
         let (id, entry, message_count) = loop {
-            match queue.get(no_ack, self.id(), self.now(), effects)? {
+            let now = self.now();
+            counted.touch(now);
+            match queue.get(no_ack, self.id(), now, effects)? {
                 Got::Message(id, entry, left) => break (id, entry, left),
                 Got::PagedOut if self.virtual_host().page_in(&queue, effects) => {}
-                Got::PagedOut | Got::Nothing => return Ok(None),
+                Got::PagedOut | Got::Nothing => {
+                    counted.published.get_empty.add(1);
+                    return Ok(None);
+                }
             }
         };
+        counted.count_get(no_ack, entry.redelivered);
         Ok(Some(GetOk {
             delivery_tag: self.deliveries.add_get(&queue, id),
             redelivered: entry.redelivered,
@@ -262,6 +270,7 @@ impl Channel {
             self.deliveries.set_limit(prefetch_count.into());
         } else {
             self.prefetch_count = prefetch_count.into();
+            self.deliveries.counted().published.prefetch_count.set(prefetch_count.into());
             self.deliveries.set_limit(0);
         }
         if self.is_starved() {

@@ -12,8 +12,12 @@ use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::base::wake::Wakeups;
 use crate::channel::Watch;
+use crate::channel::counted::{Counted, Delivered, Listed};
 use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::channel::status::ChannelStatus;
 use crate::error::{Error, Result};
+use crate::insight::statistics::tally::Tally;
+use crate::insight::statistics::totals::ChannelTotals;
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::Queue;
@@ -72,12 +76,15 @@ struct State {
     held: Vec<(Timestamp, Delivery)>,
     /// A fault is about to end the channel: its client gets no more deliveries.
     is_silent: bool,
+    /// What was delivered to consumers.
+    delivered: Delivered,
 }
 
 /// The part of a channel that queues reach, from any thread.
 pub struct Deliveries {
     state: Mutex<State, rank::Deliveries>,
     output: Arc<dyn ChannelOutput>,
+    counted: Arc<Counted>,
     cancel_notify: bool,
     /// Faults that tests declare.
     watch: Option<Watch>,
@@ -95,12 +102,14 @@ impl Deliveries {
     /// Nothing delivered yet. `cancel_notify`: the client wants to hear of cancelled consumers.
     pub fn new(
         output: Arc<dyn ChannelOutput>,
+        counted: Counted,
         cancel_notify: bool,
         watch: Option<Watch>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             state: Mutex::default(),
             output,
+            counted: Arc::new(counted),
             cancel_notify,
             watch,
             me: Weak::clone(me),
@@ -118,6 +127,11 @@ impl Deliveries {
     /// The same, to keep.
     pub fn shared_output(&self) -> Arc<dyn ChannelOutput> {
         Arc::clone(&self.output)
+    }
+
+    /// What is counted of the channel.
+    pub fn counted(&self) -> &Arc<Counted> {
+        &self.counted
     }
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
@@ -345,6 +359,45 @@ impl Unacked {
     }
 }
 
+impl Listed for Deliveries {
+    fn counted(&self) -> &Counted {
+        &self.counted
+    }
+
+    fn status(&self) -> ChannelStatus {
+        let counted = &self.counted;
+        let state = self.state.lock();
+        let is_consumer = |source: &&Source| source.is_consumer && !source.ended;
+        let consumers = state.sources.iter().flatten().filter(is_consumer).count();
+        let (delivered, unacked) = (state.delivered, state.unacked.len());
+        let replies = usize::from(state.reply_consumer.is_some());
+        drop(state);
+        let count = |tally: &Tally| usize::try_from(tally.get()).unwrap_or(usize::MAX);
+        ChannelStatus {
+            id: counted.id,
+            mode: counted.mode(),
+            opened_at: counted.opened_at,
+            active_at: Timestamp::from_micros(counted.published.active_at_us.get()),
+            prefetch_count: u32::try_from(counted.published.prefetch_count.get()).unwrap_or(0),
+            global_prefetch_count: match self.limit.load(Ordering::SeqCst) {
+                CLOSED => 0,
+                limit => limit,
+            },
+            consumers: consumers + replies,
+            messages_unacknowledged: unacked,
+            messages_unconfirmed: counted.unconfirmed(),
+            messages_uncommitted: count(&counted.published.uncommitted),
+            acks_uncommitted: count(&counted.published.acks_uncommitted),
+            messages: counted.measured(counted.totals(delivered)),
+        }
+    }
+
+    fn totals(&self) -> ChannelTotals {
+        let delivered = self.state.lock().delivered;
+        self.counted.totals(delivered)
+    }
+}
+
 impl Outlet for Deliveries {
     fn reserve(&self, no_ack: bool) -> bool {
         if self.try_reserve(no_ack) {
@@ -360,11 +413,12 @@ impl Outlet for Deliveries {
             return self.deliver_watched(deliveries, wakeups);
         }
         let mut state = self.state.lock();
-        let State { last_tag, unacked, sources, .. } = &mut *state;
+        let State { last_tag, unacked, sources, delivered, .. } = &mut *state;
         let mut outgoing = deliveries.iter().filter_map(|delivery| {
             let Delivery { source, id, entry, .. } = delivery;
             let consumer = sources.get(*source as usize)?.as_ref()?;
             *last_tag += 1;
+            delivered.count(*id, entry);
             if *id != 0 {
                 consumer.count_delivery();
                 unacked.push(*last_tag, Unacked { source: *source, id: *id });
@@ -442,6 +496,7 @@ mod tests {
     use amq_protocol::types::FieldTable;
 
     use super::*;
+    use crate::base::ids::ChannelId;
     use crate::queue::arguments::QueueArguments;
     use crate::queue::{Queue, QueueAttributes, QueueStorage};
     use crate::time::clock::Timestamp;
@@ -466,6 +521,10 @@ mod tests {
         fn cancel(&self, _: &ConsumerTag, _: &mut Wakeups) {}
     }
 
+    fn counted() -> Counted {
+        Counted::new(ChannelId::default(), Timestamp::from_millis(0))
+    }
+
     fn queue(name: &str) -> Arc<Queue> {
         let attributes = QueueAttributes {
             durable: false,
@@ -481,7 +540,7 @@ mod tests {
 
     #[test]
     fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
+        let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
         for turn in 0..1000 {
             let queue = queue(&turn.to_string());
             let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
@@ -505,7 +564,7 @@ mod tests {
         const QUEUES: usize = 4;
         let barrier = std::sync::Barrier::new(QUEUES);
         for _ in 0..2000 {
-            let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
+            let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
             deliveries.set_limit(2);
             let reserve = || {
                 barrier.wait();
@@ -521,7 +580,7 @@ mod tests {
 
     #[test]
     fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), false, None);
+        let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
         let (first, second) = (queue("first"), queue("second"));
         let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
         deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });

@@ -39,6 +39,7 @@ impl Channel {
             }
         }
         self.drop_reply_consumer();
+        self.session.leave(self.id());
         let consumers = std::mem::take(&mut self.consumers).into_values();
         Remains {
             deliveries: Arc::clone(&self.deliveries),

@@ -4,6 +4,7 @@
 mod ack;
 mod confirms;
 mod consume;
+mod counted;
 mod deliveries;
 mod ending;
 mod faults;
@@ -20,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::confirms::Confirms;
+use self::counted::Counted;
 use self::deliveries::Deliveries;
 use self::output::ChannelOutput;
 use self::publish::Publisher;
@@ -84,10 +86,17 @@ impl Channel {
     /// Opens a channel.
     pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Self {
         let cancel_notify = session.consumer_cancel_notify;
-        let number = output.number();
+        let number = match output.number() {
+            0 => session.next_channel_number(),
+            number => number,
+        };
         let watch = || Watch::new(&session, number);
+        let id = ChannelId { connection: session.id(), number };
+        let counted = Counted::new(id, session.virtual_host.now());
+        let deliveries = Deliveries::new(output, counted, cancel_notify, Some(watch()));
+        session.join(Arc::clone(&deliveries) as _);
         Self {
-            deliveries: Deliveries::new(output, cancel_notify, Some(watch())),
+            deliveries,
             watch: watch(),
             session,
             consumers: HashMap::new(),
@@ -106,7 +115,7 @@ impl Channel {
     }
 
     fn id(&self) -> ChannelId {
-        ChannelId { connection: self.session.id(), number: self.deliveries.output().number() }
+        self.deliveries.counted().id
     }
 
     fn now(&self) -> Timestamp {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
+use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
@@ -26,6 +27,7 @@ pub(super) struct LastRoute {
     routing_key: Vec<u8>,
     /// The virtual host's and the permissions' generations at that time.
     generations: (u64, u64),
+    from: Arc<Exchange>,
     pub(super) route: Route,
 }
 
@@ -149,22 +151,20 @@ impl Channel {
         }
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.publish(message, route, mandatory, effects);
+            let (publishes, acks) = transaction.held_back();
+            self.deliveries.counted().count_uncommitted(publishes, acks);
             self.virtual_host().run_without_waking(effects);
             return Ok(());
         }
         if route.queues.is_empty() {
-            let number = self.number_publish();
-            if route.taken {
-                self.wait_for_store(&host);
-            } else {
-                self.publish_elsewhere(&message, mandatory, effects);
-            }
-            self.accept_publish(number, &message);
+            exchange.count_publishes(1, 0);
+            self.publish_to_none(&message, route.taken, mandatory, effects);
         } else {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
-            let (exchange, routing_key) = key;
-            self.publisher.last = Some(LastRoute { exchange, routing_key, generations, route });
+            let (name, from) = (key.0, exchange);
+            self.publisher.last =
+                Some(LastRoute { exchange: name, routing_key: key.1, generations, from, route });
             self.gather(message, effects);
             self.publisher.noted = 1;
             if !repeatable {
@@ -173,6 +173,25 @@ impl Channel {
             }
         }
         Ok(())
+    }
+
+    /// A message that goes to no queue now: an exchange has `taken` it, or it is not for queues.
+    fn publish_to_none(
+        &mut self,
+        message: &Message,
+        taken: bool,
+        mandatory: bool,
+        effects: &mut Effects,
+    ) {
+        self.deliveries.counted().count_publishes(1, 0);
+        let number = self.number_publish();
+        if taken {
+            let host = Arc::clone(self.virtual_host());
+            self.wait_for_store(&host);
+        } else {
+            self.publish_elsewhere(message, mandatory, effects);
+        }
+        self.accept_publish(number, message);
     }
 
     /// What is published now may be stored, as an exchange keeps it: its confirm waits for that.
@@ -243,7 +262,14 @@ impl Channel {
             true => EventKind::Replied,
             false => EventKind::Unroutable { returned: mandatory },
         });
-        if mandatory && (!replied || self.virtual_host().repeats_rabbitmq_faults()) {
+        let is_returned = mandatory && (!replied || self.virtual_host().repeats_rabbitmq_faults());
+        let published = &self.deliveries.counted().published;
+        if is_returned {
+            published.return_unroutable.add(1);
+        } else if !replied {
+            published.drop_unroutable.add(1);
+        }
+        if is_returned {
             self.deliveries.output().basic_return(message, &mut effects.wakeups);
         }
     }
@@ -280,6 +306,9 @@ impl Channel {
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };
         let (first, count) = (*first_pending, pending.len());
+        let counted = Arc::clone(self.deliveries.counted());
+        counted.count_publishes(count, last.route.queues.len());
+        last.from.count_publishes(count, last.route.queues.len());
         refused.clear();
         let mode = &mut self.mode;
         let stored = || match mode {
@@ -290,11 +319,13 @@ impl Channel {
             _ => persist::nothing(),
         };
         let queues = &last.route.queues;
-        host.enqueue(Origin::Client, queues, pending, effects, stored, |_, place, outcome| {
-            if outcome == Enqueued::Rejected {
-                refused.push(place);
-            }
-        });
+        let now =
+            host.enqueue(Origin::Client, queues, pending, effects, stored, |_, place, outcome| {
+                if outcome == Enqueued::Rejected {
+                    refused.push(place);
+                }
+            });
+        counted.touch(now);
         self.settle_publishes(first, count);
         host.run_without_waking(effects);
     }
@@ -332,7 +363,9 @@ impl Channel {
             Mode::Plain => {
                 let noter = self.virtual_host().noter();
                 let output = self.deliveries.shared_output();
-                self.mode = Mode::Confirm(super::Confirms::new(output, noter));
+                let counted = Arc::clone(self.deliveries.counted());
+                counted.set_mode(ChannelMode::Confirm);
+                self.mode = Mode::Confirm(super::Confirms::new(output, counted, noter));
                 Ok(())
             }
         }

@@ -1,10 +1,18 @@
 //! One opened connection, as its channels see it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::access::{AccessControl, Actor, User};
-use crate::base::ids::ConnectionId;
+use crate::base::ids::{ChannelId, ConnectionId};
+use crate::base::lock::Mutex;
+use crate::base::rank;
+use crate::channel::counted::Listed;
+use crate::channel::status::ChannelStatus;
 use crate::insight::journal::EventKind;
+use crate::insight::statistics::history::{Sample, Span};
+use crate::insight::statistics::totals::ChannelTotals;
+use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
 /// One opened connection, of a client or of the embedding program: who acts, and where.
@@ -15,6 +23,9 @@ pub struct Session {
     pub virtual_host: Arc<VirtualHost>,
     /// Whether the client wants to hear when a queue cancels its consumers.
     pub consumer_cancel_notify: bool,
+    channels: Mutex<Vec<Arc<dyn Listed>>, rank::Channels>,
+    /// The last channel that had no number by itself.
+    last_number: AtomicU16,
 }
 
 impl Session {
@@ -29,12 +40,80 @@ impl Session {
         virtual_host
             .note(None, || EventKind::ConnectionOpened { connection: id, user: user.name.clone() });
         let actor = Actor::new(id, user, virtual_host.name().clone(), access);
-        Arc::new(Self { actor, virtual_host, consumer_cancel_notify })
+        let channels = Mutex::default();
+        let last_number = AtomicU16::new(0);
+        Arc::new(Self { actor, virtual_host, consumer_cancel_notify, channels, last_number })
     }
 
     /// Number of the connection.
     pub fn id(&self) -> ConnectionId {
         self.actor.connection
+    }
+
+    /// A number for a channel of the embedding program, which has none by itself: from 1 on, as
+    /// they are opened; those in use are left out.
+    pub(super) fn next_channel_number(&self) -> u16 {
+        let channels = self.channels.lock();
+        let is_taken = |number: u16| {
+            number == 0 || channels.iter().any(|channel| channel.counted().id.number == number)
+        };
+        loop {
+            let number = self.last_number.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            // With all of them in use one has to serve twice.
+            if !is_taken(number) || channels.len() >= usize::from(u16::MAX) {
+                return number;
+            }
+        }
+    }
+
+    /// A channel was opened.
+    pub(super) fn join(&self, channel: Arc<dyn Listed>) {
+        self.channels.lock().push(channel);
+        self.virtual_host.statistics.churn.channel_created.add_shared(1);
+    }
+
+    /// A channel ends: what it has counted is not forgotten.
+    pub(super) fn leave(&self, id: ChannelId) {
+        let statistics = &self.virtual_host.statistics;
+        let mut gone = statistics.gone.lock();
+        let mut channels = self.channels.lock();
+        let Some(at) = channels.iter().position(|channel| channel.counted().id == id) else {
+            return;
+        };
+        gone.channels += channels.swap_remove(at).totals();
+        statistics.churn.channel_closed.add_shared(1);
+    }
+
+    /// Its open channels, by number.
+    pub fn channels(&self) -> Vec<ChannelStatus> {
+        let channels = self.channels.lock().clone();
+        let mut channels: Vec<_> = channels.iter().map(|channel| channel.status()).collect();
+        channels.sort_unstable_by_key(|channel| channel.id.number);
+        channels
+    }
+
+    /// How many of its channels are open.
+    pub fn channel_count(&self) -> usize {
+        self.channels.lock().len()
+    }
+
+    /// Calls back for each open channel with what it has counted.
+    pub fn each_totals(&self, mut each: impl FnMut(ChannelTotals)) {
+        self.channels.lock().iter().for_each(|channel| each(channel.totals()));
+    }
+
+    /// Remembers what was counted of the channels, for rates.
+    pub fn record(&self, now: Timestamp, is_first: bool) {
+        for channel in self.channels.lock().iter() {
+            channel.counted().record(now, channel.totals(), is_first);
+        }
+    }
+
+    /// What the totals of a channel were; none if it is not open.
+    pub fn samples(&self, number: u16, now: Timestamp, span: Span) -> Vec<Sample<ChannelTotals>> {
+        let channels = self.channels.lock();
+        let channel = channels.iter().find(|channel| channel.counted().id.number == number);
+        channel.map_or(Vec::new(), |channel| channel.counted().samples(now, span))
     }
 
     /// Marks the connection as closed; tells whether it was open.

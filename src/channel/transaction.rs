@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::channel::deliveries::Unacked;
 use crate::channel::noting::note_published;
+use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, Result};
 use crate::faults::{Method, Subject};
@@ -20,6 +21,8 @@ use crate::vhost::{Deferred, Pass, Route};
 pub(super) struct Transaction {
     publishes: Vec<(Message, Route, bool)>,
     settled: Vec<(Vec<(u64, Unacked)>, Settlement)>,
+    /// How many deliveries these are.
+    acks: usize,
     /// Octets of the messages, which count as memory.
     footprint: usize,
 }
@@ -39,8 +42,14 @@ impl Transaction {
         self.publishes.push((message, route, mandatory));
     }
 
+    /// How many publishes and acknowledgements it holds back.
+    pub fn held_back(&self) -> (usize, usize) {
+        (self.publishes.len(), self.acks)
+    }
+
     /// Holds an acknowledgement back.
     pub fn settle(&mut self, taken: Vec<(u64, Unacked)>, settlement: Settlement) {
+        self.acks += taken.len();
         self.settled.push((taken, settlement));
     }
 
@@ -63,6 +72,7 @@ impl Channel {
             Mode::Transaction(_) => Ok(()),
             Mode::Plain => {
                 self.mode = Mode::Transaction(Transaction::default());
+                self.deliveries.counted().set_mode(ChannelMode::Transaction);
                 Ok(())
             }
         }
@@ -72,7 +82,7 @@ impl Channel {
     /// or was deleted since it was published; then the others have it all the same.
     pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
         self.meet(Method::TxCommit, Subject::default(), effects)?;
-        let Transaction { publishes, settled, footprint } = self.take_transaction()?;
+        let Transaction { publishes, settled, footprint, .. } = self.take_transaction()?;
         effects.footprint -= footprint as isize;
         let mut refused = false;
         for (message, route, mandatory) in publishes {
@@ -87,6 +97,10 @@ impl Channel {
             // It cannot be had where it was to go when it was published.
             refused |= route.queues.iter().any(|queue| queue.is_deleted());
             let host = Arc::clone(self.virtual_host());
+            self.deliveries.counted().count_publishes(1, route.queues.len());
+            if let Ok(exchange) = host.exchange(message.exchange()) {
+                exchange.count_publishes(1, route.queues.len());
+            }
             host.note_routed(&message, &route);
             host.enqueue(
                 Origin::Client,
@@ -124,7 +138,10 @@ impl Channel {
 
     fn take_transaction(&mut self) -> Result<Transaction> {
         match &mut self.mode {
-            Mode::Transaction(transaction) => Ok(std::mem::take(transaction)),
+            Mode::Transaction(transaction) => {
+                self.deliveries.counted().count_uncommitted(0, 0);
+                Ok(std::mem::take(transaction))
+            }
             _ => Err(Error::Precondition("channel is not transactional".into())),
         }
     }

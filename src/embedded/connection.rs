@@ -12,6 +12,7 @@ use crate::embedded::channel::{Channel, ChannelInner};
 use crate::error::{Error, Result, Scope};
 use crate::node::Node;
 use crate::node::connections::Closable;
+use crate::node::status::ConnectionFacts;
 use crate::queue::effects::Effects;
 
 /// A connection to a broker in this process. Clones are the same connection; it closes when the
@@ -50,7 +51,9 @@ impl Connection {
             session,
             channels: Mutex::default(),
         });
-        broker.connections.register(&inner.session, Arc::new(Handle(Arc::downgrade(&inner))))?;
+        let facts = facts(&inner.session);
+        let handle = Arc::new(Handle(Arc::downgrade(&inner)));
+        broker.connections.register(&inner.session, handle, facts)?;
         Ok(Self(inner))
     }
 
@@ -106,7 +109,28 @@ impl ConnectionInner {
         channels.iter().for_each(|channel| channel.close_mailbox());
         host.delete_owned(&self.session.actor, &mut effects);
         host.run(&mut effects);
-        self.broker.connections.unregister(self.session.id());
+        self.broker.connections.unregister(&self.session);
+    }
+}
+
+/// What there is to be told of a connection without a socket.
+fn facts(session: &Session) -> ConnectionFacts {
+    let id = session.id();
+    ConnectionFacts {
+        id,
+        name: format!("embedded {id}"),
+        peer: None,
+        local: None,
+        protocol: ConnectionFacts::EMBEDDED,
+        auth_mechanism: Box::default(),
+        user: session.actor.user.name.clone(),
+        virtual_host: session.virtual_host.name().clone(),
+        raw_client_properties: Box::default(),
+        user_provided_name: String::new(),
+        heartbeat_s: 0,
+        frame_max: 0,
+        channel_max: 0,
+        connected_at: session.virtual_host.now(),
     }
 }
 

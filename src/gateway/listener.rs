@@ -9,6 +9,7 @@ use leveret_protocol::{ConnectionConfig, server_capabilities};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
+use crate::gateway::amqp::peer::Peer;
 use crate::gateway::handshakes::Handshakes;
 use crate::limits::Limits;
 use crate::node::Node;
@@ -42,12 +43,13 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clo
             return; // while it waited
         }
         prepare(&socket);
+        // Fails only for a socket that has been closed meanwhile.
+        let Ok(local) = socket.local_addr() else { continue };
         let start = Start {
             broker: Arc::clone(&broker),
             config: Arc::clone(&config),
             clock: clock.clone(),
-            peer: peer.to_string(),
-            peer_is_loopback: peer.ip().to_canonical().is_loopback(),
+            peer: Peer::remote(peer, local),
             unfinished: Unfinished::Admission(handshakes.admit()),
             alive: Arc::clone(&alive),
         };

@@ -220,6 +220,7 @@ impl Message {
     }
 
     /// Whether `delivery_mode` is 2.
+    #[inline]
     pub fn is_persistent(&self) -> bool {
         self.head().persistent
     }

@@ -1,6 +1,6 @@
 //! The connections that are open: who may come in, and how to reach those who are in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -10,25 +10,55 @@ use crate::base::rank;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
 use crate::faults;
+use crate::insight::statistics::history::{Sample, Span};
+use crate::insight::statistics::recent::Recent;
+use crate::insight::statistics::totals::ConnectionTotals;
+use crate::names::VirtualHostName;
+use crate::node::status::{ConnectionFacts, ConnectionState, ConnectionStatus};
+use crate::time::clock::Timestamp;
+use crate::vhost::VirtualHost;
 
-/// A connection that the broker can close.
+/// A connection that the broker can close and look at.
 pub(crate) trait Closable: Send + Sync {
     /// Asks the connection to end with 320 and this reason.
     fn force_close(&self, reason: &str);
 
     /// Ends the connection for this error.
     fn end(&self, error: Error);
+
+    /// What came and went. Nothing without a wire.
+    fn totals(&self) -> ConnectionTotals {
+        ConnectionTotals::default()
+    }
+
+    /// Whether it is held back.
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Running
+    }
+
+    /// Octets that wait to be written.
+    fn send_pend(&self) -> usize {
+        0
+    }
 }
 
 /// A connection that is open.
 struct Open {
     connection: Arc<dyn Closable>,
     session: Weak<Session>,
+    facts: Arc<ConnectionFacts>,
+    recent: Recent<ConnectionTotals>,
+}
+
+#[derive(Default)]
+struct Registry {
+    by_id: HashMap<ConnectionId, Open>,
+    by_host: HashMap<VirtualHostName, HashSet<ConnectionId>>,
 }
 
 /// The open connections of a broker.
 pub(crate) struct Connections {
-    open: Mutex<HashMap<ConnectionId, Open>, rank::Connections>,
+    open: Mutex<Registry, rank::Connections>,
     next: AtomicU64,
     /// Most connections that clients from outside may have.
     clients_max: usize,
@@ -52,8 +82,13 @@ impl Connections {
     }
 
     /// Registers an open connection. Errors: 320 when the broker is closed.
-    pub fn register(&self, session: &Arc<Session>, connection: Arc<dyn Closable>) -> Result<()> {
-        self.register_within(usize::MAX, session, connection)
+    pub fn register(
+        &self,
+        session: &Arc<Session>,
+        connection: Arc<dyn Closable>,
+        facts: ConnectionFacts,
+    ) -> Result<()> {
+        self.register_within(usize::MAX, session, connection, facts)
     }
 
     /// As [`Connections::register`], for a client from outside. Errors: 320, 530 when there are
@@ -62,8 +97,9 @@ impl Connections {
         &self,
         session: &Arc<Session>,
         connection: Arc<dyn Closable>,
+        facts: ConnectionFacts,
     ) -> Result<()> {
-        self.register_within(self.clients_max, session, connection)
+        self.register_within(self.clients_max, session, connection, facts)
     }
 
     fn register_within(
@@ -71,21 +107,25 @@ impl Connections {
         limit: usize,
         session: &Arc<Session>,
         connection: Arc<dyn Closable>,
+        facts: ConnectionFacts,
     ) -> Result<()> {
         let mut open = self.open.lock();
         if self.is_closed() {
             return Err(Error::ConnectionForced("broker was closed".into()));
         }
-        if open.len() >= limit {
+        if open.by_id.len() >= limit {
             return Err(too_many(limit));
         }
-        open.insert(session.id(), Open { connection, session: Arc::downgrade(session) });
-        if session.virtual_host.is_closed() {
+        let host = &session.virtual_host;
+        if host.is_closed() {
             // It was deleted while the connection was opened; who deleted it may not have seen it.
-            open.remove(&session.id());
-            let name = session.virtual_host.name();
-            return Err(Error::NotAllowed(format!("vhost {name} not found")));
+            return Err(Error::NotAllowed(format!("vhost {} not found", host.name())));
         }
+        let (facts, session_of) = (Arc::new(facts), Arc::downgrade(session));
+        let recent = Recent::default();
+        open.by_id.insert(session.id(), Open { connection, session: session_of, facts, recent });
+        open.by_host.entry(host.name().clone()).or_default().insert(session.id());
+        host.statistics.churn.connection_created.add_shared(1);
         Ok(())
     }
 
@@ -95,36 +135,46 @@ impl Connections {
         if self.count() < limit { Ok(()) } else { Err(too_many(limit)) }
     }
 
-    /// The connection has ended.
-    pub fn unregister(&self, id: ConnectionId) {
-        self.open.lock().remove(&id);
+    /// A connection has ended: what it has counted is not forgotten.
+    pub fn unregister(&self, session: &Session) {
+        let host = &session.virtual_host;
+        let mut gone = host.statistics.gone.lock();
+        let mut open = self.open.lock();
+        let Some(ended) = open.by_id.remove(&session.id()) else { return };
+        if let Some(others) = open.by_host.get_mut(host.name()) {
+            others.remove(&session.id());
+            if others.is_empty() {
+                open.by_host.remove(host.name());
+            }
+        }
+        gone.connections += ended.connection.totals();
+        host.statistics.churn.connection_closed.add_shared(1);
     }
 
     /// How many are open.
     pub fn count(&self) -> usize {
-        self.open.lock().len()
+        self.open.lock().by_id.len()
     }
 
     /// What the client calls an open connection, if it gave it a name.
     pub fn name_of(&self, id: ConnectionId) -> Option<String> {
-        let session = self.open.lock().get(&id)?.session.upgrade()?;
-        Some(session.actor.connection_name().to_owned()).filter(|name| !name.is_empty())
+        let open = self.open.lock();
+        let name = &open.by_id.get(&id)?.facts.user_provided_name;
+        Some(name.clone()).filter(|name| !name.is_empty())
     }
 
     /// The open connections that their clients call by this name.
     pub fn named(&self, name: &str) -> Vec<ConnectionId> {
         let open = self.open.lock();
-        let sessions = open.values().filter_map(|open| open.session.upgrade());
-        sessions
-            .filter(|session| session.actor.connection_name() == name)
-            .map(|session| session.id())
-            .collect()
+        let named = open.by_id.iter().filter(|(_, open)| open.facts.user_provided_name == name);
+        named.map(|(id, _)| *id).collect()
     }
 
     /// Asks the connections to end of which this holds.
     pub fn close_where(&self, reason: &str, is_meant: impl Fn(&Session) -> bool) {
         let open = self.open.lock();
         let meant: Vec<_> = open
+            .by_id
             .values()
             .filter(|open| open.session.upgrade().is_some_and(|session| is_meant(&session)))
             .map(|open| Arc::clone(&open.connection))
@@ -142,7 +192,7 @@ impl Connections {
     pub fn close_to_all(&self) -> Vec<Arc<dyn Closable>> {
         let open = self.open.lock();
         self.closed.store(true, Ordering::Release);
-        open.values().map(|open| Arc::clone(&open.connection)).collect()
+        open.by_id.values().map(|open| Arc::clone(&open.connection)).collect()
     }
 
     /// Asks every connection to end; returns them, to see when they are gone.
@@ -155,12 +205,106 @@ impl Connections {
         }
         closing
     }
+
+    /// Asks a connection to end; tells whether it is open.
+    pub fn close(&self, id: ConnectionId, reason: &str) -> bool {
+        let connection = self.open.lock().by_id.get(&id).map(|open| Arc::clone(&open.connection));
+        connection.map(|connection| connection.force_close(reason)).is_some()
+    }
+}
+
+/// Looking at them.
+impl Connections {
+    /// All of them, by number. `alarm`: publishers are to be blocked at present.
+    pub fn list(&self, alarm: bool) -> Vec<ConnectionStatus> {
+        let open = self.open.lock();
+        let known = open.by_id.values();
+        let all = known.filter_map(|open| Some((open.session.upgrade()?, open.status(alarm))));
+        let all: Vec<_> = all.collect();
+        drop(open);
+        let with_channels = all.into_iter().map(|(session, status)| ConnectionStatus {
+            channels: session.channel_count(),
+            ..status
+        });
+        let mut all: Vec<_> = with_channels.collect();
+        all.sort_unstable_by_key(|connection| connection.facts.id);
+        all
+    }
+
+    /// What does not change about a connection.
+    pub fn facts(&self, id: ConnectionId) -> Option<Arc<ConnectionFacts>> {
+        self.open.lock().by_id.get(&id).map(|open| Arc::clone(&open.facts))
+    }
+
+    /// A connection, as its channels see it.
+    pub fn session(&self, id: ConnectionId) -> Option<Arc<Session>> {
+        self.open.lock().by_id.get(&id)?.session.upgrade()
+    }
+
+    /// All connections, as their channels see them, by number.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let open = self.open.lock();
+        let mut all: Vec<_> = open.by_id.values().filter_map(|o| o.session.upgrade()).collect();
+        drop(open);
+        all.sort_unstable_by_key(|session| session.id());
+        all
+    }
+
+    /// Calls back for each connection to a virtual host, with what came and went.
+    pub fn each_of(&self, host: &VirtualHost, mut each: impl FnMut(&Session, ConnectionTotals)) {
+        let open = self.open.lock();
+        let ids = open.by_host.get(host.name()).into_iter().flatten();
+        let known = ids.filter_map(|id| open.by_id.get(id));
+        let all = known.filter_map(|o| Some((o.session.upgrade()?, o.connection.totals())));
+        let all: Vec<_> = all.collect();
+        drop(open);
+        all.iter().for_each(|(session, totals)| each(session, *totals));
+    }
+
+    /// Remembers what was counted, for rates.
+    pub fn record(&self, now: Timestamp, is_first: bool) {
+        for open in self.open.lock().by_id.values_mut() {
+            open.recent.record(now, open.connection.totals(), is_first);
+        }
+        self.sessions().iter().for_each(|session| session.record(now, is_first));
+    }
+
+    /// What came and went on a connection in a span of time.
+    pub fn samples(
+        &self,
+        id: ConnectionId,
+        now: Timestamp,
+        span: Span,
+    ) -> Vec<Sample<ConnectionTotals>> {
+        let mut open = self.open.lock();
+        open.by_id.get_mut(&id).map_or(Vec::new(), |open| open.recent.samples(now, span))
+    }
+}
+
+impl Open {
+    /// The connection at this moment, but for its channels.
+    fn status(&self, alarm: bool) -> ConnectionStatus {
+        ConnectionStatus {
+            facts: Arc::clone(&self.facts),
+            state: match self.connection.state() {
+                // Those of the embedding program are never held back.
+                ConnectionState::Running if alarm && !self.facts.is_embedded() => {
+                    ConnectionState::Blocking
+                }
+                state => state,
+            },
+            channels: 0,
+            send_pend: self.connection.send_pend(),
+            octets: self.recent.measured(self.connection.totals()),
+        }
+    }
 }
 
 impl faults::Connections for Connections {
     fn end_all(&self, error: &Error) -> usize {
         let open = self.open.lock();
-        let connections: Vec<_> = open.values().map(|open| Arc::clone(&open.connection)).collect();
+        let connections: Vec<_> =
+            open.by_id.values().map(|open| Arc::clone(&open.connection)).collect();
         drop(open);
         connections.iter().for_each(|connection| connection.end(error.clone()));
         connections.len()

@@ -10,6 +10,8 @@ pub(crate) mod import;
 pub(crate) mod login_attempts;
 pub(crate) mod parameters;
 pub(crate) mod power;
+pub(crate) mod samples;
+pub(crate) mod statistics;
 pub(crate) mod status;
 mod virtual_hosts;
 
@@ -22,6 +24,7 @@ use self::disk_alarm::DiskAlarm;
 use self::global_parameters::GlobalParameters;
 use self::login_attempts::LoginAttempts;
 use self::power::Power;
+use self::samples::Statistics;
 use crate::access::{AccessControl, User};
 use crate::base::host_name::host_name;
 use crate::base::ids::ConnectionId;
@@ -52,6 +55,7 @@ pub(crate) struct Node {
     pub login_attempts: LoginAttempts,
     pub global_parameters: GlobalParameters,
     name: String,
+    pub statistics: Statistics,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
     /// Held while a virtual host comes, goes or changes: records are as they are.
     host_changes: Mutex<(), rank::VirtualHosts>,
@@ -67,6 +71,7 @@ impl Node {
         default_virtual_host: VirtualHostName,
         shared: Shared,
     ) -> Arc<Self> {
+        let statistics = Statistics::new(shared.clock.now());
         let node = Arc::new(Self {
             connections: Arc::new(Connections::new(limits.connections_max)),
             limits,
@@ -78,6 +83,7 @@ impl Node {
             login_attempts: LoginAttempts::default(),
             global_parameters: GlobalParameters::default(),
             name: format!("leveret@{}", host_name()),
+            statistics,
             virtual_hosts: DashMap::with_shard_amount(4),
             host_changes: Mutex::default(),
             power: OnceLock::new(),
@@ -93,6 +99,12 @@ impl Node {
 
     pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
         self.virtual_hosts.get(name).map(|host| Arc::clone(&host))
+    }
+
+    /// The virtual host of that name, or 530.
+    pub fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
+        let missing = || Error::NotAllowed(format!("vhost {name} not found"));
+        self.virtual_host(name).ok_or_else(missing)
     }
 
     pub fn memory(&self) -> &Arc<MemoryAlarm> {
@@ -132,9 +144,7 @@ impl Node {
         virtual_host: &str,
         consumer_cancel_notify: bool,
     ) -> Result<Arc<Session>> {
-        let host = self
-            .virtual_host(virtual_host)
-            .ok_or_else(|| Error::NotAllowed(format!("vhost {virtual_host} not found")))?;
+        let host = self.host(virtual_host)?;
         self.access
             .check_vhost(&user.name, host.name())
             .map_err(|refusal| Error::NotAllowed(refusal.to_string()))?;

@@ -1,22 +1,25 @@
 //! What there is to be told of a node and of its connections at one moment.
 
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
+use leveret_protocol::table::parse_table;
 
 use crate::base::ids::ConnectionId;
 use crate::insight::statistics::Measured;
 use crate::insight::statistics::totals::{
-    Churn, ConnectionTotals, DeathTotals, HostTotals, QueueTotals, StoreTotals,
+    Churn, ConnectionTotals, DeathTotals, HostTotals, QueueTotals,
 };
 use crate::names::{UserName, VirtualHostName};
 use crate::time::clock::Timestamp;
 
 /// Whether a connection moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConnectionState {
     /// It does.
+    #[default]
     Running,
     /// It is not read because it has published and there is an alarm.
     Blocked,
@@ -52,13 +55,13 @@ pub struct ConnectionFacts {
     /// `AMQP 0-9-1`, or `Direct 0-9-1` for one of the embedding program.
     pub protocol: &'static str,
     /// SASL mechanism of the login; empty if there was none.
-    pub auth_mechanism: String,
+    pub auth_mechanism: Box<str>,
     /// Who logged in.
     pub user: UserName,
     /// Virtual host that was opened.
     pub virtual_host: VirtualHostName,
-    /// What the client says of itself, `capabilities` among it.
-    pub client_properties: FieldTable,
+    /// What the client says of itself, as it came: see [`ConnectionFacts::client_properties`].
+    pub raw_client_properties: Box<[u8]>,
     /// What the client calls the connection; empty if it does not say.
     pub user_provided_name: String,
     /// Heartbeat interval that was agreed on, in seconds; 0 for none.
@@ -69,6 +72,23 @@ pub struct ConnectionFacts {
     pub channel_max: u16,
     /// When it was opened.
     pub connected_at: Timestamp,
+}
+
+impl ConnectionFacts {
+    /// The protocol of connections of the embedding program, as RabbitMQ calls it.
+    pub const EMBEDDED: &'static str = "Direct 0-9-1";
+    /// That of clients.
+    pub const AMQP: &'static str = "AMQP 0-9-1";
+
+    /// Whether it is a connection of the embedding program.
+    pub fn is_embedded(&self) -> bool {
+        self.protocol == Self::EMBEDDED
+    }
+
+    /// What the client says of itself, `capabilities` among it.
+    pub fn client_properties(&self) -> FieldTable {
+        parse_table(&self.raw_client_properties).unwrap_or_default()
+    }
 }
 
 /// An open connection at one moment.
@@ -84,34 +104,6 @@ pub struct ConnectionStatus {
     pub send_pend: usize,
     /// Octets that came and went, and rates.
     pub octets: Measured<ConnectionTotals>,
-}
-
-/// Where the node listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenerStatus {
-    /// `amqp`, `amqp/ssl`, `http`, `http/prometheus`...
-    pub protocol: &'static str,
-    /// Address.
-    pub address: SocketAddr,
-}
-
-/// What the operating system says of the process. What it does not say is `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProcessStatus {
-    /// Process number.
-    pub os_pid: u32,
-    /// Octets of memory that are resident.
-    pub memory_resident: Option<u64>,
-    /// Octets of memory of the machine, or of what the process is confined to.
-    pub memory_total: Option<u64>,
-    /// Open file descriptors, sockets among them.
-    pub fd_used: Option<u64>,
-    /// File descriptors that may be open.
-    pub fd_total: Option<u64>,
-    /// Threads.
-    pub threads: Option<u64>,
-    /// Processors that it may use.
-    pub processors: usize,
 }
 
 /// What is counted of objects of all kinds.
@@ -131,6 +123,17 @@ pub struct ObjectTotals {
     pub exchanges: usize,
 }
 
+impl AddAssign for ObjectTotals {
+    fn add_assign(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.channels += other.channels;
+        self.publishers += other.publishers;
+        self.consumers += other.consumers;
+        self.queues += other.queues;
+        self.exchanges += other.exchanges;
+    }
+}
+
 /// A virtual host at one moment.
 #[derive(Clone, Debug)]
 pub struct HostStatus {
@@ -142,41 +145,38 @@ pub struct HostStatus {
     pub objects: ObjectTotals,
 }
 
+/// What was counted of the queues of one type, those that are gone too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeTotals {
+    /// `classic`, `quorum`.
+    pub queue_type: &'static str,
+    /// Messages.
+    pub totals: QueueTotals,
+    /// Messages that died.
+    pub deaths: DeathTotals,
+}
+
 /// The node at one moment.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
-    /// Name: `leveret@hostname`.
-    pub name: String,
     /// When it was started.
     pub started_at: Timestamp,
     /// Milliseconds since then.
     pub uptime_ms: u64,
-    /// Where it listens.
-    pub listeners: Vec<ListenerStatus>,
-    /// What the operating system says of the process.
-    pub process: ProcessStatus,
     /// Octets of memory that messages take: what the alarm is about.
     pub memory_used: usize,
     /// Octets above which publishers are blocked; `None` for no limit.
     pub memory_limit: Option<usize>,
     /// Whether they are.
     pub memory_alarm: bool,
-    /// Octets that are free where the data directory is; `None` without one.
-    pub disk_free: Option<u64>,
-    /// Octets below which publishers are blocked.
-    pub disk_free_limit: u64,
-    /// Whether they are, for this or because the disk fails.
+    /// Whether publishers are blocked because the disk is full or fails.
     pub disk_alarm: bool,
     /// How many of what it has.
     pub objects: ObjectTotals,
     /// Messages of all virtual hosts, what was counted, and rates.
     pub messages: Measured<HostTotals>,
-    /// What was counted of queues, by type: classic, quorum.
-    pub by_queue_type: [QueueTotals; 2],
-    /// Messages that died, by type of their queue: classic, quorum.
-    pub deaths: [DeathTotals; 2],
+    /// What was counted of queues, by type.
+    pub by_type: Vec<TypeTotals>,
     /// What came and went, and rates.
     pub churn: Measured<Churn>,
-    /// What the store has done, and rates.
-    pub store: Measured<StoreTotals>,
 }

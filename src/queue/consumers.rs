@@ -5,6 +5,8 @@ mod active;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
+
 use crate::base::ids::ChannelId;
 use crate::base::wake::Wakeups;
 use crate::limits::QUORUM_PREFETCH_MAX;
@@ -68,6 +70,8 @@ pub struct ConsumerSpec {
     /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
     /// `None` for as long as the queue says.
     pub timeout_ms: Option<u64>,
+    /// Arguments as they came.
+    pub arguments: FieldTable,
 }
 
 /// A registered consumer.

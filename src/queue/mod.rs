@@ -11,6 +11,7 @@ pub mod fifo;
 mod noting;
 pub mod settings;
 pub mod status;
+pub(crate) mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +23,7 @@ pub use self::fifo::contents::Contents;
 pub use self::fifo::settling::Settlement;
 pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
 pub use self::settings::Settings;
+use self::tally::QueueTally;
 
 use crate::base::ids::{ChannelId, ConnectionId, StoreId};
 use crate::base::lock::{Mutex, RwLock};
@@ -307,6 +309,8 @@ impl Queue {
             }
         }
         state.look_at_length(now, effects);
+        state.count_use(now);
+        state.count_deaths(&effects.deaths, || self.dead_letter_target.read().is_some());
         let grown = state.footprint() as isize - footprint as isize;
         self.backlog.look(state.ready.len(), &mut effects.wakeups);
         let deadline = state.new_deadline();
@@ -474,6 +478,7 @@ impl Queue {
                 None if state.head_is_paged() => Got::PagedOut,
                 None => Got::Nothing,
             };
+            state.counted.totals.get_empty += u64::from(matches!(got, Got::Nothing));
             self.note_got(&got, now);
             Ok(got)
         })
@@ -520,6 +525,9 @@ impl Queue {
         // Quorum queues take the word, and exclude nobody.
         if refused && !self.is_quorum() {
             return Err(Error::ExclusiveUse(self.resource()));
+        }
+        if consumers.is_empty() {
+            state.counted.capacity.start(now);
         }
         let id = state.add_consumer(spec);
         self.note_consumer(&state, id, true, now);
@@ -662,14 +670,14 @@ impl Queue {
         }
     }
 
-    /// Ends the queue if `condition` holds: consumers are cancelled, messages dropped. Tells how
-    /// many were ready, or `None` if it had ended before.
+    /// Ends the queue if `condition` holds: consumers are cancelled, messages dropped. Tells what
+    /// was counted until then, or `None` if it had ended before.
     pub fn delete(
         self: &Arc<Self>,
         condition: impl FnOnce(Counts) -> Result<()>,
         now: Timestamp,
         effects: &mut Effects,
-    ) -> Result<Option<usize>> {
+    ) -> Result<Option<QueueTally>> {
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Ok(None);
@@ -681,14 +689,14 @@ impl Queue {
         // Now that the channels know: one that sees this gives the consumer tag to another.
         self.deleted.store(true, Ordering::Release);
         self.note_end(&state, now);
-        let ready = state.counts().ready;
         effects.footprint -= state.footprint() as isize;
         let has_stored = self.is_recorded() || state.has_spilled();
+        let tally = state.tally();
         *state = State::new(&QueueArguments::default(), self.storage, now);
         if has_stored {
             effects.gone.push(Gone { queue: self.storage.id, first: 0, last: u64::MAX });
         }
-        Ok(Some(ready))
+        Ok(Some(tally))
     }
 }
 

@@ -4,19 +4,13 @@ use amq_protocol::types::FieldTable;
 
 use crate::base::ids::{ChannelId, ConnectionId};
 use crate::insight::statistics::Measured;
+use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::QueueTotals;
 use crate::names::{ConsumerTag, QueueName};
-use crate::queue::{DeadLetterTarget, QueueType, Settings};
+use crate::queue::consumers::Consumer;
+use crate::queue::tally::{QueueTally, Volume};
+use crate::queue::{DeadLetterTarget, Queue, QueueType, Settings};
 use crate::time::clock::Timestamp;
-
-/// Messages of one kind: how many, and the octets in their bodies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Volume {
-    /// Messages.
-    pub messages: u64,
-    /// Octets in their bodies.
-    pub bytes: u64,
-}
 
 /// A queue at one moment. What it was declared with is in
 /// [`Queue::attributes`](crate::queue::Queue::attributes).
@@ -84,6 +78,8 @@ pub struct ConsumerStatus {
     pub exclusive: bool,
     /// Whether it gets messages at all: of several under a single active consumer only that does.
     pub active: bool,
+    /// How it comes to get them, or not.
+    pub activity: Activity,
     /// Most unacknowledged deliveries; 0 for no limit.
     pub prefetch_count: u32,
     /// `x-priority`.
@@ -96,13 +92,120 @@ pub struct ConsumerStatus {
     pub arguments: FieldTable,
 }
 
-impl ConsumerStatus {
-    /// What RabbitMQ calls its `activity_status`: `up`, `single_active`, `waiting`.
-    pub fn activity_status(&self, is_single_active: bool) -> &'static str {
-        match (is_single_active, self.active) {
-            (false, _) => "up",
-            (true, true) => "single_active",
-            (true, false) => "waiting",
+/// How a consumer comes to get messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It takes turns with the others.
+    Up,
+    /// It is the only one of its queue that gets any.
+    SingleActive,
+    /// Another one gets them.
+    Waiting,
+}
+
+impl Activity {
+    /// RabbitMQ's word for it, `activity_status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::SingleActive => "single_active",
+            Self::Waiting => "waiting",
         }
+    }
+}
+
+impl Queue {
+    /// The queue at this moment.
+    pub fn status(&self, now: Timestamp) -> QueueStatus {
+        let dead_letter_target = self.dead_letter_target();
+        let state = self.state.lock();
+        let consumers = state.consumers();
+        let key = |consumer: &Consumer| ConsumerKey {
+            tag: consumer.spec.tag.clone(),
+            channel: consumer.spec.channel,
+        };
+        let active = |consumer: &&Consumer| consumers.may_get(consumer.id);
+        let single_active = consumers.iter().filter(|_| consumers.is_single_active()).find(active);
+        let ready = Volume { messages: state.ready.len() as u64, bytes: state.ready.body_bytes() };
+        QueueStatus {
+            name: self.name.clone(),
+            queue_type: self.attributes.arguments.queue_type,
+            messages: state.measured(),
+            ready,
+            unacknowledged: state.counted.unacked.all,
+            persistent: state.ready.persistent().and(state.counted.unacked.persistent),
+            paged_out: state.ready.paged_out(),
+            head_message_timestamp: state.head_timestamp(),
+            consumers: consumers.len(),
+            consumer_capacity: match consumers.is_empty() {
+                true => 0.0,
+                false => state.counted.capacity.average(now),
+            },
+            single_active_consumer: single_active.map(key),
+            exclusive_consumer: consumers.iter().find(|c| c.spec.exclusive).map(key),
+            memory: size_of::<Self>()
+                + consumers.len() * size_of::<Consumer>()
+                + state.counts().footprint,
+            active_at: state.counted.active_at,
+            is_held: state.is_held(),
+            owner: self.attributes.owner,
+            settings: state.settings().clone(),
+            dead_letter_target,
+        }
+    }
+
+    /// Its consumers.
+    pub fn consumers(&self) -> Vec<ConsumerStatus> {
+        let state = self.state.lock();
+        let (consumers, settings) = (state.consumers(), state.settings());
+        let status = |consumer: &Consumer| {
+            let (spec, active) = (&consumer.spec, consumers.may_get(consumer.id));
+            ConsumerStatus {
+                queue: self.name.clone(),
+                tag: spec.tag.clone(),
+                channel: spec.channel,
+                ack_required: !spec.no_ack,
+                exclusive: spec.exclusive,
+                active,
+                activity: match (consumers.is_single_active(), active) {
+                    (false, _) => Activity::Up,
+                    (true, true) => Activity::SingleActive,
+                    (true, false) => Activity::Waiting,
+                },
+                prefetch_count: spec.prefetch_count,
+                priority: spec.priority,
+                unacknowledged: consumer.unacked,
+                consumer_timeout_ms: spec.timeout_ms.unwrap_or(settings.consumer_timeout_ms),
+                arguments: spec.arguments.clone(),
+            }
+        };
+        consumers.iter().map(status).collect()
+    }
+
+    /// A dead letter of this queue has arrived. Only queues that may keep it until then count that.
+    pub fn count_arrived(&self) {
+        if self.attributes.arguments.queue_type == QueueType::Quorum {
+            self.state.lock().count_arrived();
+        }
+    }
+
+    /// Messages, and what was counted.
+    pub fn tally(&self) -> QueueTally {
+        self.state.lock().tally()
+    }
+
+    /// The same, remembered for rates. See
+    /// [`Recent::record`](crate::insight::statistics::recent::Recent::record).
+    pub fn record(&self, now: Timestamp, is_first: bool) -> QueueTally {
+        let mut state = self.state.lock();
+        let tally = state.tally();
+        state.counted.recent.record(now, tally.totals, is_first);
+        tally
+    }
+
+    /// What the totals were. See
+    /// [`Recent::samples`](crate::insight::statistics::recent::Recent::samples).
+    pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<QueueTotals>> {
+        self.state.lock().counted.recent.samples(now, span)
     }
 }

@@ -66,6 +66,8 @@ impl Key {
 #[derive(Default)]
 struct State {
     timers: BTreeMap<(Timestamp, Key), Timer>,
+    /// Beside those above, and no reason for a manual clock to stop.
+    aside: Option<(Timestamp, Box<dyn Asleep>)>,
     deadlines: HashMap<Key, Timestamp>,
     thread: Option<thread::JoinHandle<()>>,
     stopped: bool,
@@ -90,6 +92,16 @@ impl State {
         if let Some(deadline) = self.deadlines.remove(&key) {
             self.timers.remove(&(deadline, key));
         }
+    }
+
+    /// The next time at which somebody is woken on the system's clock.
+    fn next_wake(&self) -> Option<Timestamp> {
+        let aside = self.aside.as_ref().map(|(deadline, _)| *deadline);
+        self.next_deadline().into_iter().chain(aside).min()
+    }
+
+    fn take_due_aside(&mut self, now: Timestamp) -> Option<Box<dyn Asleep>> {
+        self.aside.take_if(|(deadline, _)| *deadline <= now).map(|(_, asleep)| asleep)
     }
 
     fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
@@ -145,6 +157,25 @@ impl Timers {
         }
         let first = state.next_deadline().is_none_or(|next| deadline < next);
         state.set(deadline, Key::of(sleeper), || Timer::Sleeper(Box::new(asleep)));
+        self.see_to_thread(&mut state, first);
+    }
+
+    /// Wakes the sleeper at the deadline, or, on a manual clock, when the clock next stands still
+    /// after it: nobody is to see this one, and [`Timers::next_deadline`] does not tell of it.
+    /// There is one at a time.
+    pub fn schedule_aside<S: Sleeper>(
+        self: &Arc<Self>,
+        deadline: Timestamp,
+        host: &Arc<S::Host>,
+        sleeper: &Arc<S>,
+    ) {
+        let asleep = (Arc::downgrade(host), Arc::downgrade(sleeper));
+        let mut state = self.state.lock();
+        if state.stopped {
+            return;
+        }
+        let first = state.next_wake().is_none_or(|next| deadline < next);
+        state.aside = Some((deadline, Box::new(asleep)));
         self.see_to_thread(&mut state, first);
     }
 
@@ -214,6 +245,15 @@ impl Timers {
                 Timer::Sleeper(asleep) => asleep.wake(),
             }
         }
+        self.run_aside();
+    }
+
+    fn run_aside(&self) {
+        let now = self.clock.now();
+        let aside = self.state.lock().take_due_aside(now);
+        if let Some(asleep) = aside {
+            asleep.wake();
+        }
     }
 
     /// Moves the clock to `end`, stopping at every deadline on the way. Connections on this clock
@@ -233,6 +273,7 @@ impl Timers {
                 settle();
             }
             clock.advance_to(end);
+            self.run_aside();
             // A deadline that was set while the clock moved may have been overtaken.
             if self.next_deadline().is_none_or(|deadline| deadline > end) {
                 return;
@@ -251,8 +292,10 @@ impl Timers {
         state.stopped = true;
         let timers = std::mem::take(&mut state.timers);
         state.deadlines.clear();
+        let aside = state.aside.take();
         let thread = state.thread.take();
         drop(state);
+        drop(aside);
         for timer in timers.into_values() {
             if let Timer::Task(waker) = timer {
                 waker.wake();
@@ -273,7 +316,7 @@ impl Timers {
         if state.stopped {
             return false;
         }
-        match state.next_deadline() {
+        match state.next_wake() {
             None => self.changed.wait(&mut state),
             Some(deadline) => {
                 let patience = until(deadline, self.clock.now());

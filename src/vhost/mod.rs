@@ -25,6 +25,7 @@ pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::flow::route::Route;
 pub(crate) use self::flow::route::{Deferred, Pass};
 pub(crate) use self::insight::noting::Noter;
+pub(crate) use self::insight::statistics::HostStatistics;
 pub use self::limits::HostLimits;
 pub use self::metadata::HostMetadata;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};
@@ -33,6 +34,7 @@ pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclar
 pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 
+use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
@@ -112,6 +114,7 @@ pub struct VirtualHost {
     closed: AtomicBool,
     metadata: RwLock<Arc<HostMetadata>, rank::HostMetadata>,
     limits: RwLock<HostLimits, rank::HostLimits>,
+    pub(crate) statistics: HostStatistics,
     shared: Shared,
 }
 
@@ -129,6 +132,7 @@ impl VirtualHost {
             closed: AtomicBool::new(false),
             metadata: RwLock::new(Arc::new(metadata)),
             limits: RwLock::default(),
+            statistics: HostStatistics::default(),
             name,
             shared,
         };
@@ -169,6 +173,7 @@ impl VirtualHost {
             policy_alternate: RwLock::default(),
             extension,
             store_id,
+            counted: ExchangeCounted::default(),
         };
         self.apply_policies_to_exchange(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
@@ -238,6 +243,11 @@ impl VirtualHost {
     /// All exchanges.
     pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
         self.exchanges.iter().map(|exchange| Arc::clone(&exchange)).collect()
+    }
+
+    /// Number of exchanges.
+    pub fn exchange_count(&self) -> usize {
+        self.exchanges.len()
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until

@@ -108,7 +108,7 @@ fn consumers_of_one_tag_are_told_apart() {
     assert_eq!((code, text.as_str()), (406, expected));
     release(Recipient::from("c").on_connection_number(2)).unwrap();
     assert_eq!((waiting(&others), waiting(&mine)), (vec!["a".to_owned()], vec![]));
-    release(Recipient::from("c").on_connection_number(1).on_channel(0)).unwrap();
+    release(Recipient::from("c").on_connection_number(1).on_channel(1)).unwrap();
     assert_eq!(waiting(&mine), ["b"]);
     for nobody in [
         Recipient::from("nobody"),

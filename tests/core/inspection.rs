@@ -64,7 +64,7 @@ fn who_has_what_is_not_acknowledged() {
     let tag = by_consumer.consumer_tag.as_ref().unwrap();
     assert_eq!((by_consumer.message.body(), tag.as_str()), (&b"b"[..], consumer.tag()));
     assert_eq!((by_get.connection, by_consumer.connection), (1, 1));
-    assert_eq!((&by_get.connection_name, by_get.channel), (&None, 0));
+    assert_eq!((&by_get.connection_name, by_get.channel), (&None, 1));
     let waited = by_consumer.delivered_at.as_millis() - by_get.delivered_at.as_millis();
     assert_eq!(waited, 5);
     // The channel has what its consumer had.

@@ -37,6 +37,7 @@ mod races;
 mod reply_to;
 mod simulation;
 mod snapshots;
+mod statistics;
 mod support;
 mod time;
 mod transactions;

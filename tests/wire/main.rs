@@ -20,6 +20,7 @@ mod memory_alarm;
 mod octets;
 mod order;
 mod pieces;
+mod registry;
 mod slow_readers;
 mod teardown;
 

@@ -296,7 +296,7 @@ impl Machine {
                 Event::Login { mechanism, response, client_properties }
             }
             Held::LoginResponse(response) => Event::LoginResponse { mechanism, response },
-            Held::VirtualHost(virtual_host) => Event::Open { virtual_host },
+            Held::VirtualHost(virtual_host) => Event::Open { virtual_host, tuning: self.tuning },
             Held::Secret { new_secret, reason } => Event::UpdateSecret { new_secret, reason },
             Held::Publish { channel, content } => {
                 let body = Body::Assembled(content.take_body());

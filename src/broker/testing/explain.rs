@@ -3,7 +3,7 @@
 use amq_protocol::types::FieldTable;
 
 use crate::broker::Broker;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::insight::explanation::Explanation;
 
 impl Broker {
@@ -34,9 +34,6 @@ impl Broker {
         routing_key: &str,
         headers: &FieldTable,
     ) -> Result<Explanation> {
-        let host = self.virtual_host(virtual_host);
-        let host =
-            host.ok_or_else(|| Error::NotAllowed(format!("vhost {virtual_host} not found")))?;
-        host.explain(exchange, routing_key, headers)
+        self.node().host(virtual_host)?.explain(exchange, routing_key, headers)
     }
 }

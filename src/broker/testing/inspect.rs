@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::embedded::{Confirming, Publish, QueuedMessage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::names::ConsumerTag;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
@@ -22,8 +22,8 @@ pub struct UnackedMessage {
     pub connection: u64,
     /// What the client calls the connection, if it gave it a name.
     pub connection_name: Option<String>,
-    /// Number of the channel that has it, whether a consumer of it got the message or basic.get;
-    /// 0 for a channel of the embedding program, which has none.
+    /// Number of the channel that has it, whether a consumer of it got the message or basic.get.
+    /// The channels of the embedding program are numbered as they are opened.
     pub channel: u16,
     /// Since when, by the broker's clock.
     pub delivered_at: Timestamp,
@@ -31,8 +31,7 @@ pub struct UnackedMessage {
 
 impl Broker {
     pub(crate) fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
-        let host = self.virtual_host(name);
-        host.ok_or_else(|| Error::NotAllowed(format!("vhost {name} not found")))
+        self.node().host(name)
     }
 
     /// Publishes a message to the default virtual host as the default user, on a connection of its

@@ -96,6 +96,7 @@ impl State {
             return;
         };
         self.last_tag += 1;
+        self.delivered.count(*id, entry);
         if *id != 0 {
             consumer.count_delivery();
             self.unacked.push(self.last_tag, Unacked { source: *source, id: *id });

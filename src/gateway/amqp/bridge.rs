@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::types::{AMQPValue, FieldTable};
-use leveret_protocol::{Connection as Protocol, Event, sasl};
+use leveret_protocol::table::encode_table;
+use leveret_protocol::{Connection as Protocol, Event, Tuning, sasl};
 
 use crate::access::User;
 use crate::base::ids::ConnectionId;
@@ -16,9 +17,11 @@ use crate::error::{Error, Scope};
 use crate::faults::Method;
 use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
+use crate::gateway::amqp::peer::Peer;
 use crate::message::Body;
 use crate::node::Node;
 use crate::node::login_attempts::LoginProtocol;
+use crate::node::status::ConnectionFacts;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::vhost;
@@ -35,6 +38,23 @@ pub struct Failure {
     pub method: MethodId,
 }
 
+/// What the client has said of itself when it logged in.
+#[derive(Default)]
+struct Login {
+    mechanism: Box<str>,
+    client_properties: Box<[u8]>,
+    /// What it calls the connection.
+    connection_name: String,
+}
+
+impl Login {
+    fn note(&mut self, mechanism: &str, client_properties: &FieldTable) {
+        self.mechanism = mechanism.into();
+        self.client_properties = encode_table(client_properties).into();
+        self.connection_name = connection_name(client_properties);
+    }
+}
+
 struct Slot {
     number: u16,
     channel: Channel,
@@ -45,8 +65,8 @@ pub struct Bridge {
     pub(in crate::gateway) broker: Arc<Node>,
     pub(in crate::gateway) outbox: Arc<Outbox>,
     id: ConnectionId,
-    peer_is_loopback: bool,
-    peer: String,
+    peer: Peer,
+    login: Login,
     user: Option<Arc<User>>,
     pub(in crate::gateway) session: Option<Arc<Session>>,
     /// By number.
@@ -62,27 +82,20 @@ pub struct Bridge {
     pub has_published: bool,
     /// A fault has cut the connection: there is nobody to talk to any more.
     pub is_lost: bool,
-    /// What the client calls the connection.
-    name: String,
     /// Octets of bodies that have come in part, as the memory was told.
     unfinished_octets: usize,
 }
 
 impl Bridge {
-    /// A connection that has not logged in. `peer` names the client in the log.
-    pub fn new(
-        broker: Arc<Node>,
-        outbox: Arc<Outbox>,
-        peer: String,
-        peer_is_loopback: bool,
-    ) -> Self {
+    /// A connection that has not logged in.
+    pub fn new(broker: Arc<Node>, outbox: Arc<Outbox>, peer: Peer) -> Self {
         let id = broker.connections.next_id();
         Self {
             broker,
             outbox,
             id,
-            peer_is_loopback,
             peer,
+            login: Login::default(),
             user: None,
             session: None,
             channels: Vec::new(),
@@ -92,7 +105,6 @@ impl Bridge {
             effects: Effects::new(),
             has_published: false,
             is_lost: false,
-            name: String::new(),
             unfinished_octets: 0,
         }
     }
@@ -121,16 +133,16 @@ impl Bridge {
     fn handle_rare(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
         match event {
             Event::Login { mechanism, response, client_properties } => {
-                self.name = connection_name(client_properties);
+                self.login.note(mechanism, client_properties);
                 return Ok(self.log_in(mechanism, response));
             }
             Event::LoginResponse { mechanism, response } => {
                 return Ok(self.log_in(mechanism, response));
             }
-            Event::Open { virtual_host } => return self.open(virtual_host),
+            Event::Open { virtual_host, tuning } => return self.open(virtual_host, tuning),
             // As RabbitMQ's own users have it: a secret that is replaced is that of a token.
             Event::UpdateSecret { reason, .. } => {
-                tracing::debug!(peer = self.peer, "secret updated: {reason}");
+                tracing::debug!(peer = self.peer.name, "secret updated: {reason}");
                 return Ok(Answer::AcceptSecret);
             }
             Event::ChannelOpened { channel } => self.open_channel(channel)?,
@@ -151,7 +163,7 @@ impl Bridge {
                 return Err(Failure { channel, error, method: BASIC_PUBLISH });
             }
             Event::Closed(closed) => {
-                tracing::debug!(peer = self.peer, "connection closed: {closed:?}");
+                tracing::debug!(peer = self.peer.name, "connection closed: {closed:?}");
                 self.close();
             }
             Event::PublishBegun { .. } => {} // a matter between the connection and its client
@@ -320,14 +332,14 @@ impl Bridge {
             "PLAIN" => sasl::plain(response),
             "AMQPLAIN" => sasl::amqplain(response),
             // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
-            "ANONYMOUS" if self.peer_is_loopback => Some(("guest".into(), b"guest".to_vec())),
+            "ANONYMOUS" if self.peer.is_loopback => Some(("guest".into(), b"guest".to_vec())),
             _ => return self.refuse_login(mechanism, &"not for connections from afar"),
         };
         let Some((name, password)) = credentials else {
-            tracing::warn!(peer = self.peer, "login refused: malformed {mechanism} response");
+            tracing::warn!(peer = self.peer.name, "login refused: malformed {mechanism} response");
             return Answer::RefuseResponse;
         };
-        match self.broker.access.users.authenticate(&name, password, self.peer_is_loopback) {
+        match self.broker.access.users.authenticate(&name, password, self.peer.is_loopback) {
             Ok(user) => {
                 self.user = Some(user);
                 Answer::AcceptLogin
@@ -337,29 +349,30 @@ impl Bridge {
     }
 
     fn refuse_login(&self, mechanism: &str, reason: &dyn Display) -> Answer {
-        tracing::warn!(peer = self.peer, "login refused: {reason}");
+        tracing::warn!(peer = self.peer.name, "login refused: {reason}");
         Answer::RefuseLogin(format!(
             "Login was refused using authentication mechanism {mechanism}. For details see the \
              broker logfile."
         ))
     }
 
-    fn open(&mut self, virtual_host: &str) -> Result<Answer, Failure> {
+    fn open(&mut self, virtual_host: &str, tuning: Tuning) -> Result<Answer, Failure> {
         let fail = |error| Failure { channel: 0, error, method: CONNECTION_OPEN };
-        let Some(user) = &self.user else {
+        let Some(user) = self.user.clone() else {
             return Err(fail(Error::NotAllowed("not logged in".into())));
         };
         self.broker.connections.check_limit().map_err(fail)?;
         // Whether the client wants cancel notifications is known by now.
         let notify = self.outbox.wants_cancel_notify();
-        let session = self.broker.open(self.id, user, virtual_host, notify).map_err(fail)?;
-        session.actor.set_connection_name(std::mem::take(&mut self.name));
+        let session = self.broker.open(self.id, &user, virtual_host, notify).map_err(fail)?;
+        let facts = self.facts(&session, tuning);
+        session.actor.set_connection_name(facts.user_provided_name.clone());
         self.broker
             .connections
-            .register_client(&session, Arc::clone(&self.outbox) as _)
+            .register_client(&session, Arc::clone(&self.outbox) as _, facts)
             .map_err(fail)?;
         tracing::info!(
-            peer = self.peer,
+            peer = self.peer.name,
             user = user.name.as_str(),
             vhost = virtual_host,
             "connection opened"
@@ -367,6 +380,28 @@ impl Bridge {
         self.session = Some(session);
         self.meet(Method::ConnectionOpen, 0)?;
         Ok(Answer::AcceptOpen)
+    }
+
+    /// What there is to be told of the connection.
+    fn facts(&mut self, session: &Session, tuning: Tuning) -> ConnectionFacts {
+        let login = std::mem::take(&mut self.login);
+        let Tuning { channel_max, frame_max, heartbeat_s } = tuning;
+        ConnectionFacts {
+            id: self.id,
+            name: self.peer.connection_name(self.id),
+            peer: self.peer.addresses.map(|(peer, _)| peer),
+            local: self.peer.addresses.map(|(_, local)| local),
+            protocol: ConnectionFacts::AMQP,
+            auth_mechanism: login.mechanism,
+            user: session.actor.user.name.clone(),
+            virtual_host: session.virtual_host.name().clone(),
+            raw_client_properties: login.client_properties,
+            user_provided_name: login.connection_name,
+            heartbeat_s,
+            frame_max,
+            channel_max,
+            connected_at: session.virtual_host.now(),
+        }
     }
 
     /// Ends everything that belongs to the connection.
@@ -383,8 +418,8 @@ impl Bridge {
             session.close();
             session.virtual_host.delete_owned(&session.actor, &mut self.effects);
             session.virtual_host.run(&mut self.effects);
-            self.broker.connections.unregister(self.id);
-            tracing::info!(peer = self.peer, "connection closed");
+            self.broker.connections.unregister(&session);
+            tracing::info!(peer = self.peer.name, "connection closed");
         }
     }
 }
@@ -424,7 +459,7 @@ impl Failure {
     pub fn report(self, protocol: &mut Protocol, bridge: &mut Bridge) {
         let Self { channel, error, method: (class_id, method_id) } = self;
         let (code, text) = (error.reply_code(), error.reply_text());
-        tracing::info!(peer = bridge.peer, channel, "{text}");
+        tracing::info!(peer = bridge.peer.name, channel, "{text}");
         if error.is_loss() {
             if error == Error::Crashed {
                 bridge.broker.crash();

@@ -18,12 +18,14 @@ use crate::error::Error;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::pace::{Pace, Seen, Step};
+use crate::gateway::amqp::peer::Peer;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::handshakes::Admission;
 use crate::gateway::socket::Socket;
 use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::node::Node;
+use crate::node::status::ConnectionState;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
 use tokio::sync::OwnedSemaphorePermit;
@@ -45,8 +47,7 @@ pub struct Start {
     pub config: Arc<ConnectionConfig>,
     /// What heartbeats and timeouts go by: the broker's clock, or real time.
     pub clock: Clock,
-    pub peer: String,
-    pub peer_is_loopback: bool,
+    pub peer: Peer,
     /// Given back when the handshake is over.
     pub unfinished: Unfinished,
     /// Held for as long as the task lives.
@@ -95,7 +96,7 @@ pub struct ConnectionTask<T> {
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub fn new(socket: T, start: Start) -> Self {
-        let Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive } = start;
+        let Start { broker, config, clock, peer, unfinished, alive } = start;
         let outbox = Outbox::new();
         let now_ms = clock.now().as_millis();
         let silent_until_ms = match (&clock, &unfinished) {
@@ -109,7 +110,7 @@ impl<T: Socket> ConnectionTask<T> {
         Self {
             socket,
             protocol,
-            bridge: Bridge::new(Arc::clone(&broker), Arc::clone(&outbox), peer, peer_is_loopback),
+            bridge: Bridge::new(Arc::clone(&broker), Arc::clone(&outbox), peer),
             outbox,
             broker,
             clock,
@@ -200,6 +201,7 @@ impl<T: Socket> ConnectionTask<T> {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.writing.advance(written);
+            self.outbox.traffic.count_sent(written);
             self.protocol.output_sent(self.now_ms);
         }
     }
@@ -216,6 +218,7 @@ impl<T: Socket> ConnectionTask<T> {
                 admission.has_spoken();
             }
             self.silent_until_ms = u64::MAX;
+            self.outbox.traffic.count_received(input.len());
             self.protocol.input_arrived(self.now_ms);
             self.take_input(input);
             Ok(Poll::Ready(input.len()))
@@ -296,6 +299,7 @@ impl<T: Socket> ConnectionTask<T> {
     fn block(&mut self) -> bool {
         let Some(reason) = self.broker.alarm() else { return false };
         self.blocked = true;
+        self.tell_state();
         self.protocol.blocked(reason);
         self.take_replies();
         self.wake_when_calmer();
@@ -327,6 +331,15 @@ impl<T: Socket> ConnectionTask<T> {
             Step::GiveUp { slow_until_ms } => queue.backlog().set_slow(slow_until_ms),
         }
         self.pace = None;
+    }
+
+    /// Lets others know whether the client is held back.
+    fn tell_state(&self) {
+        self.outbox.traffic.set_state(match (self.blocked, self.slowed || self.pace.is_some()) {
+            (true, _) => ConnectionState::Blocked,
+            (false, true) => ConnectionState::Flow,
+            (false, false) => ConnectionState::Running,
+        });
     }
 
     fn wake_when_calmer(&self) {
@@ -365,6 +378,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.protocol.unblocked();
             self.take_replies();
         }
+        self.tell_state();
         if self.blocked || self.slowed {
             self.wake_when_calmer();
         }
@@ -445,6 +459,7 @@ impl<T: Socket> Future for ConnectionTask<T> {
         let worked = if task.is_deserted(cx) { Ok(true) } else { task.work(cx) };
         match worked {
             Ok(false) => {
+                task.tell_state();
                 task.keep_time(cx);
                 Poll::Pending
             }

@@ -14,10 +14,13 @@ use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
 use crate::faults::Held;
 use crate::gateway::amqp::spare_buffers;
+use crate::gateway::amqp::traffic::Traffic;
+use crate::insight::statistics::totals::ConnectionTotals;
 use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::node::connections::Closable;
+use crate::node::status::ConnectionState;
 
 /// Whether the connection waits for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Outbox {
     stored: AtomicU8,
     /// A test does not want the client to be read.
     stopped: AtomicBool,
+    /// What came and went, for others to see.
+    pub traffic: Traffic,
 }
 
 impl Outbox {
@@ -84,6 +89,7 @@ impl Outbox {
             cancel_notify: AtomicBool::new(false),
             stored: AtomicU8::new(Stored::Nothing as u8),
             stopped: AtomicBool::new(false),
+            traffic: Traffic::default(),
         })
     }
 
@@ -223,6 +229,18 @@ impl Closable for Outbox {
     fn end(&self, error: Error) {
         self.failures.lock().push((0, error));
         self.wake();
+    }
+
+    fn totals(&self) -> ConnectionTotals {
+        self.traffic.totals()
+    }
+
+    fn state(&self) -> ConnectionState {
+        self.traffic.state()
+    }
+
+    fn send_pend(&self) -> usize {
+        self.waiting()
     }
 }
 

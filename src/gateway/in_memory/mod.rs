@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
+use crate::gateway::amqp::peer::Peer;
 use crate::gateway::listener::connection_config;
 use crate::gateway::{STOP, wait_for};
 use crate::node::Node;
@@ -104,9 +105,8 @@ impl Serving {
         let task = Box::pin(async move {
             let Ok(permit) = unfinished.acquire_owned().await else { return };
             let unfinished = Unfinished::Permit { _permit: permit };
-            let peer = "in-memory stream".to_owned();
-            let peer_is_loopback = true;
-            let start = Start { broker, config, clock, peer, peer_is_loopback, unfinished, alive };
+            let peer = Peer::in_memory();
+            let start = Start { broker, config, clock, peer, unfinished, alive };
             ConnectionTask::new(far, start).await;
         });
         if is_manual {

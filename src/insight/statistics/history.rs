@@ -6,6 +6,9 @@ use crate::insight::statistics::totals::Totals;
 use crate::insight::statistics::{INTERVAL_MS, Interval};
 use crate::time::clock::Timestamp;
 
+/// How long after somebody has asked for a curve more is kept than a rate needs, in milliseconds.
+const ASKED_MS: u64 = 600_000;
+
 /// How far apart samples are, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolution {
@@ -35,6 +38,15 @@ impl Resolution {
     }
 }
 
+/// The time until now that a curve is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// How far it goes back, in milliseconds.
+    pub age_ms: u64,
+    /// How far its samples are apart, in milliseconds.
+    pub increment_ms: u64,
+}
+
 /// Totals at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample<T> {
@@ -61,6 +73,8 @@ struct Ring<T> {
 #[derive(Clone, Debug)]
 pub struct History<T> {
     rings: Vec<Ring<T>>,
+    /// When somebody asked for more than a rate.
+    asked_at: Option<Timestamp>,
 }
 
 impl<T: Totals> History<T> {
@@ -70,18 +84,28 @@ impl<T: Totals> History<T> {
         let ring = |&resolution| Ring {
             resolution,
             last: 0,
-            samples: before.into_iter().collect::<VecDeque<T>>(),
+            samples: {
+                let mut samples = VecDeque::with_capacity(resolution.samples.min(2));
+                samples.extend(before);
+                samples
+            },
         };
-        Self { rings: resolutions.iter().map(ring).collect() }
+        Self { rings: resolutions.iter().map(ring).collect(), asked_at: None }
     }
 
-    /// The totals are these now.
+    /// The totals are these now. What nobody asks for any more is forgotten.
     pub fn record(&mut self, now: Timestamp, totals: T) {
+        if self.asked_at.is_some_and(|asked_at| now > asked_at.after_ms(ASKED_MS)) {
+            self.asked_at = None;
+            self.forget();
+        }
         self.rings.iter_mut().for_each(|ring| ring.record(now, totals));
     }
 
-    /// Keeps as much as these resolutions say from now on, and what is known already.
-    pub fn keep(&mut self, resolutions: &[Resolution]) {
+    /// Somebody asks for curves: as much as these resolutions say is kept from now on, beside what
+    /// is known already, until nobody has asked for ten minutes.
+    pub fn keep(&mut self, resolutions: &[Resolution], now: Timestamp) {
+        self.asked_at = Some(now);
         for &resolution in resolutions {
             let is_same =
                 |ring: &&mut Ring<T>| ring.resolution.interval_ms == resolution.interval_ms;
@@ -95,6 +119,17 @@ impl<T: Totals> History<T> {
         }
     }
 
+    /// Keeps enough for a rate, and no more.
+    fn forget(&mut self) {
+        self.rings.truncate(Resolution::RATE.len());
+        for (ring, &resolution) in self.rings.iter_mut().zip(Resolution::RATE) {
+            ring.resolution = resolution;
+            let beyond = ring.samples.len().saturating_sub(resolution.samples);
+            ring.samples.drain(..beyond);
+            ring.samples.shrink_to_fit();
+        }
+    }
+
     /// The last interval of the finest resolution, if both its ends are known.
     pub fn interval(&self) -> Option<Interval<T>> {
         let ring = self.rings.first()?;
@@ -102,9 +137,10 @@ impl<T: Totals> History<T> {
         Some(Interval { before, after: *ring.samples.back()?, ms: ring.resolution.interval_ms })
     }
 
-    /// The samples of the last `age_ms` milliseconds, `increment_ms` apart, the latest first: those
-    /// that are known, of the finest resolution that goes back as far.
-    pub fn samples(&self, now: Timestamp, age_ms: u64, increment_ms: u64) -> Vec<Sample<T>> {
+    /// The samples of a span of time, the latest first: those that are known, of the finest
+    /// resolution that goes back as far.
+    pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<T>> {
+        let Span { age_ms, increment_ms } = span;
         let increment_ms = increment_ms.max(1);
         let Some(ring) = self.ring_for(age_ms) else { return Vec::new() };
         let newest = now.as_millis() / increment_ms;
@@ -120,13 +156,6 @@ impl<T: Totals> History<T> {
     /// The finest ring that may go back `age_ms`, or the one that goes back furthest.
     fn ring_for(&self, age_ms: u64) -> Option<&Ring<T>> {
         self.rings.iter().find(|ring| ring.reach_ms() >= age_ms).or(self.rings.last())
-    }
-
-    /// Whether nothing has changed for as long as anything is kept.
-    pub fn is_still(&self) -> bool {
-        self.rings.iter().all(|ring| {
-            ring.samples.front().is_none_or(|first| ring.samples.iter().all(|s| s == first))
-        })
     }
 }
 
@@ -169,6 +198,10 @@ mod tests {
         ExchangeTotals { publish_in, publish_out: 0 }
     }
 
+    fn span(age_ms: u64, increment_ms: u64) -> Span {
+        Span { age_ms, increment_ms }
+    }
+
     fn rate(history: &History<ExchangeTotals>) -> Option<f64> {
         let Interval { before, after, ms } = history.interval()?;
         Some((after.publish_in as f64 - before.publish_in as f64) * 1000.0 / ms as f64)
@@ -185,7 +218,6 @@ mod tests {
         assert_eq!(rate(&history), Some(10.0));
         history.record(at(10), totals(150));
         assert_eq!(rate(&history), Some(0.0));
-        assert!(history.is_still());
     }
 
     #[test]
@@ -193,7 +225,6 @@ mod tests {
         let mut history = History::new(Resolution::RATE, Some(ExchangeTotals::default()));
         history.record(at(0), totals(50));
         assert_eq!(rate(&history), Some(10.0));
-        assert!(!history.is_still());
     }
 
     #[test]
@@ -202,7 +233,7 @@ mod tests {
         history.record(at(0), totals(0));
         history.record(at(60), totals(600));
         assert_eq!(rate(&history), Some(0.0));
-        let samples = history.samples(at(60), 60_000, 5000);
+        let samples = history.samples(at(60), span(60_000, 5000));
         let known: Vec<_> = samples.iter().map(|sample| sample.totals.publish_in).collect();
         assert_eq!(known, [600, 600, 600, 600, 600, 600, 600, 600, 600, 600, 600, 600, 0]);
     }
@@ -213,7 +244,7 @@ mod tests {
         for step in 0..=4 {
             history.record(at(step * 5), totals(step));
         }
-        let samples = history.samples(at(21), 600_000, 10_000);
+        let samples = history.samples(at(21), span(600_000, 10_000));
         let known: Vec<_> = samples.iter().map(|s| (s.at, s.totals.publish_in)).collect();
         assert_eq!(known, [(at(20), 4), (at(10), 2), (at(0), 0)]);
     }
@@ -227,24 +258,30 @@ mod tests {
         for (ring, resolution) in history.rings.iter().zip(Resolution::GLOBAL) {
             assert_eq!(ring.samples.len(), resolution.samples);
         }
-        let day = history.samples(at(100_000), 86_400_000, 1_800_000);
+        let day = history.samples(at(100_000), span(86_400_000, 1_800_000));
         assert_eq!(day.len(), 49);
         let steps = day.windows(2).map(|two| two[0].totals.publish_in - two[1].totals.publish_in);
         assert!(steps.clone().all(|step| step == 360), "{:?}", steps.collect::<Vec<_>>());
     }
 
     #[test]
-    fn more_is_kept_from_when_it_is_asked_for() {
+    fn more_is_kept_while_it_is_asked_for() {
         let mut history = History::new(Resolution::RATE, None);
         for step in 0..10 {
             history.record(at(step * 5), totals(step));
         }
-        assert_eq!(history.samples(at(45), 60_000, 5000).len(), 2);
-        history.keep(Resolution::BASIC);
+        assert_eq!(history.samples(at(45), span(60_000, 5000)).len(), 2);
+        history.keep(Resolution::BASIC, at(45));
         for step in 10..20 {
             history.record(at(step * 5), totals(step));
         }
-        assert_eq!(history.samples(at(95), 60_000, 5000).len(), 12);
+        assert_eq!(history.samples(at(95), span(60_000, 5000)).len(), 12);
         assert_eq!(rate(&history), Some(0.2));
+        history.record(at(646), totals(20));
+        assert_eq!(
+            history.samples(at(646), span(60_000, 5000)).len(),
+            2,
+            "nobody has asked for long"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! [`History`](history::History) kept of them at regular times.
 
 pub mod history;
+pub mod recent;
 pub mod tally;
 pub mod totals;
 

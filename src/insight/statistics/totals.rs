@@ -93,7 +93,7 @@ totals! {
             duplicate,
             /// Left because their time was over.
             expired,
-            /// Left because of the length limit, from the head.
+            /// Died of the length limit, at the head, or before they were let in.
             maxlen,
             /// Rejected by a consumer.
             rejected,

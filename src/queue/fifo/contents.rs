@@ -8,6 +8,7 @@ use crate::message::stored::History;
 use crate::message::stored::Place;
 use crate::queue::Queue;
 use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::fifo::counted::Holdings;
 use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::state::State;
@@ -101,6 +102,7 @@ impl State {
         self.duplicates = self.duplicates.as_ref().map(|_| Duplicates::default());
         self.redelivered_below = 0;
         self.polled = 0;
+        self.counted.unacked = Holdings::default();
         self.footprint = 0;
     }
 }

@@ -1,7 +1,9 @@
 //! Queues that give each message to one consumer: a pure machine (`state`), one file for each
 //! policy.
 
+mod capacity;
 pub(crate) mod contents;
+mod counted;
 pub(crate) mod delivery_limit;
 pub(crate) mod duplicates;
 pub(crate) mod entry;
@@ -17,4 +19,5 @@ pub(crate) mod priority;
 pub(crate) mod ready;
 pub(crate) mod settling;
 pub(crate) mod state;
+mod totals;
 pub(crate) mod ttl;

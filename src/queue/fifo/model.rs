@@ -3,13 +3,13 @@
 
 mod checks;
 mod commands;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amq_protocol::protocol::BasicProperties;
-use leveret_protocol::properties::encode_properties;
+use amq_protocol::types::FieldTable;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -262,7 +262,7 @@ impl World {
         let number = self.items.len() as u64;
         let mut body = number.to_be_bytes().to_vec();
         body.resize(8 + usize::from(padding), 0);
-        let properties = encode_properties(&BasicProperties::default().with_priority(priority));
+        let properties = totals::properties(priority, padding);
         let parts = Parts {
             exchange: b"",
             routing_key: b"q",
@@ -369,6 +369,7 @@ impl World {
             priority,
             timeout_ms: None,
             exclusive: false,
+            arguments: FieldTable::default(),
         });
         self.state.resume(id);
         self.consumers.push(Consumer { id, gate, no_ack, prefetch_count, priority, gone: false });

@@ -66,6 +66,7 @@ impl State {
     /// from the store.
     pub fn note_stored(&mut self, mut sequences: Vec<u64>, effects: &mut Effects) {
         sequences.sort_unstable();
+        self.counted.totals.disk_writes += sequences.len() as u64;
         let mut here = std::collections::HashSet::new();
         self.ready.note_stored(&sequences, |sequence| {
             here.insert(sequence);
@@ -136,6 +137,7 @@ impl State {
                 break;
             }
             self.footprint += footprint;
+            self.counted.totals.disk_reads += 1;
             if let (Some(duplicates), Some(message)) = (&mut self.duplicates, key) {
                 duplicates.admit(&message);
             }

@@ -7,6 +7,7 @@ use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::level::Level;
 use crate::queue::fifo::paged::Paged;
 use crate::queue::fifo::priority::{Occupied, Order};
+use crate::queue::tally::Volume;
 use crate::time::clock::Timestamp;
 
 /// The ready messages of a queue, by level; [`Order`] says which level is served.
@@ -17,6 +18,9 @@ pub struct Ready {
     order: Order,
     length: usize,
     body_bytes: u64,
+    /// Those that were published as persistent, about: a message that was lost in the store is
+    /// taken for one.
+    persistent: Volume,
     /// How many of them are paged out.
     paged: usize,
     /// Octets of messages that may be in memory.
@@ -28,7 +32,16 @@ impl Ready {
     pub fn new(order: Order, memory_bytes_max: usize) -> Self {
         let levels = (0..order.levels()).map(|_| Level::default()).collect();
         let occupied = Occupied::default();
-        Self { levels, occupied, order, length: 0, body_bytes: 0, paged: 0, memory_bytes_max }
+        Self {
+            levels,
+            occupied,
+            order,
+            length: 0,
+            body_bytes: 0,
+            persistent: Volume::default(),
+            paged: 0,
+            memory_bytes_max,
+        }
     }
 
     /// Messages.
@@ -44,6 +57,20 @@ impl Ready {
     /// Octets in the bodies.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes
+    }
+
+    /// Those that are persistent.
+    pub fn persistent(&self) -> Volume {
+        self.persistent
+    }
+
+    /// Those that are paged out.
+    pub fn paged_out(&self) -> Volume {
+        let paged = self.levels.iter().map(Level::paged);
+        paged.fold(Volume::default(), |mut sum, paged| {
+            sum.add(paged.len() as u64, paged.body_bytes());
+            sum
+        })
     }
 
     /// The message that is next; `None` also if it is paged out.
@@ -67,6 +94,7 @@ impl Ready {
         self.order.taken(at);
         self.length -= 1;
         self.body_bytes -= entry.body_bytes();
+        self.persistent.remove_persistent(&entry.message);
         Some(entry)
     }
 
@@ -103,6 +131,7 @@ impl Ready {
         let Some(level) = self.levels.get_mut(at) else { return };
         self.length += 1;
         self.body_bytes += entry.body_bytes();
+        self.persistent.add_persistent(&entry.message);
         self.occupied.set(at, true);
         how(level, entry);
     }
@@ -252,6 +281,7 @@ impl Ready {
         self.paged -= 1;
         if is_lost {
             self.length -= 1;
+            self.persistent.remove(1, before - after);
         }
         if level.is_empty() {
             self.occupied.set(at, false);
@@ -264,6 +294,7 @@ impl Ready {
         let Some(level) = self.levels.get_mut(at).filter(|_| !paged.is_empty()) else { return };
         self.length += paged.len();
         self.body_bytes += paged.body_bytes();
+        self.persistent.add(paged.len() as u64, paged.body_bytes());
         self.occupied.set(at, true);
         level.recover(paged);
         self.count_paged();

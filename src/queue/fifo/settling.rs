@@ -53,6 +53,7 @@ impl State {
                 continue;
             };
             self.footprint -= entry.message.footprint();
+            self.counted.unacked.remove(&entry.message);
             match consumer {
                 Some(consumer) => self.consumers.release(consumer),
                 None => self.polled -= 1,
@@ -61,7 +62,10 @@ impl State {
                 self.forget_key(&entry.message);
             }
             match settlement {
-                Settlement::Ack => self.note_gone(&entry, effects),
+                Settlement::Ack => {
+                    self.counted.totals.ack += 1;
+                    self.note_gone(&entry, effects);
+                }
                 Settlement::Requeue | Settlement::Abandon => returned.push(entry),
                 Settlement::RequeueLast { first } => {
                     if !entry.stored {

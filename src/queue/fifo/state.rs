@@ -17,6 +17,7 @@ use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
 use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery, Manners};
 use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::expires::Lease;
@@ -149,6 +150,7 @@ pub struct State {
     retry_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
+    pub(in crate::queue) counted: Counted,
 }
 
 impl State {
@@ -178,6 +180,7 @@ impl State {
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
+            counted: Counted::new(now),
         }
     }
 
@@ -253,6 +256,8 @@ impl State {
     #[inline]
     pub fn enqueue(&mut self, arrival: Arrival, now: Timestamp, effects: &mut Effects) -> Enqueued {
         let Arrival { message, sequence, stored, is_forced } = arrival;
+        self.counted.totals.publish += 1;
+        self.counted.totals.disk_writes += u64::from(stored);
         let own_ttl_ms = message.expiration_ms();
         let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
         let redelivered = self.is_quorum && message.failures() > 0;
@@ -260,6 +265,7 @@ impl State {
         let entry =
             Entry { message, sequence, expires_at, delivery_count, failures, redelivered, stored };
         if self.refuses(&entry, is_forced) {
+            self.counted.totals.refused += 1;
             if self.settings.length.overflow == Overflow::RejectPublishDlx {
                 effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));
             } else {
@@ -271,6 +277,7 @@ impl State {
             && !duplicates.admit(&entry.message)
         {
             self.note_gone(&entry, effects);
+            self.counted.totals.duplicate += 1;
             return Enqueued::Duplicate;
         }
         if self.ready.is_empty()
@@ -314,6 +321,7 @@ impl State {
     fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
         let &Claim { consumer, channel, source, no_ack, timeout_ms } = claim;
         let slot = consumer.slot;
+        self.counted.count_delivery(&entry, no_ack);
         if no_ack {
             self.note_gone(&entry, effects);
             self.forget_key(&entry.message);
@@ -337,6 +345,7 @@ impl State {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.footprint += entry.message.footprint();
+        self.counted.unacked.add(&entry.message);
         self.unacked.push(id, Unacked { entry, consumer, channel, delivered_at: now });
         id
     }
@@ -410,6 +419,7 @@ impl State {
         }
         let entry = self.pop_ready()?;
         self.hold.iter_mut().for_each(Hold::count_taken);
+        self.counted.count_get(&entry, no_ack);
         self.expire(now, effects);
         self.ready.shrink();
         let id = if no_ack {
@@ -500,6 +510,7 @@ impl State {
         effects.gone.extend(self.ready.stored(self.storage.id));
         let (dropped, footprint) = self.ready.clear();
         self.footprint -= footprint;
+        self.counted.totals.purged += dropped as u64;
         dropped
     }
 

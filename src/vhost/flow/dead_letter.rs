@@ -36,6 +36,7 @@ impl VirtualHost {
             .find_exchange(target.exchange.as_str())
             .is_some_and(|exchange| self.bury(queue, &mut letter, &target, &exchange, effects));
         if is_delivered {
+            queue.count_arrived();
             queue.note_buried(&letter, effects);
         } else {
             queue.keep_discard(letter, self.now(), effects);

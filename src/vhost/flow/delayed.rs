@@ -101,16 +101,17 @@ impl VirtualHost {
                     first.routing_key_octets() == kept.message().routing_key_octets()
                 });
             if !goes_along {
-                self.enqueue_run(&mut run, effects);
+                self.enqueue_run(exchange, &mut run, effects);
                 run.route = self.route_kept(exchange, &kept, pass);
             }
             run.messages.push(kept.into_message());
         }
-        self.enqueue_run(&mut run, effects);
+        self.enqueue_run(exchange, &mut run, effects);
     }
 
-    fn enqueue_run(&self, run: &mut Run, effects: &mut Effects) {
+    fn enqueue_run(&self, exchange: &Exchange, run: &mut Run, effects: &mut Effects) {
         let Run { route, messages } = run;
+        exchange.count_sent(messages.len() * route.queues.len());
         messages.iter().for_each(|message| self.note_sent(message, route));
         let queues = &route.queues;
         self.enqueue(Origin::Broker, queues, messages, effects, persist::nothing, |_, _, _| {});

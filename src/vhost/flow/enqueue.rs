@@ -9,6 +9,7 @@ use crate::persist::{Persistence, Places};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::{Arrival, Enqueued, Queue};
+use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
 /// Who sends messages to queues.
@@ -28,10 +29,8 @@ impl VirtualHost {
     }
 
     /// Puts messages into each of these queues, in order. `outcome` is called for each queue and
-    /// message, with their places in the lists.
-    ///
-    /// Tells whether something had to be stored: only then `stored` is asked for what is to be
-    /// called back.
+    /// message, with their places in the lists. Only if something has to be stored `stored` is
+    /// asked for what is to be called back. Tells at what time they came.
     pub(crate) fn enqueue(
         &self,
         origin: Origin,
@@ -40,7 +39,7 @@ impl VirtualHost {
         effects: &mut Effects,
         stored: impl FnOnce() -> Done,
         mut outcome: impl FnMut(usize, usize, Enqueued),
-    ) -> bool {
+    ) -> Timestamp {
         let now = self.now();
         let firsts: Places = queues.iter().map(|queue| queue.reserve(messages.len())).collect();
         let is_stored = self
@@ -67,7 +66,7 @@ impl VirtualHost {
             }
         }
         messages.clear();
-        is_stored
+        now
     }
 
     /// Messages come back to their queue as if they were new: they get new numbers, under which

@@ -6,3 +6,4 @@ mod explain;
 mod lint;
 pub(crate) mod noting;
 pub(crate) mod policies;
+pub(crate) mod statistics;

@@ -48,9 +48,11 @@ impl VirtualHost {
         let owner = declare.exclusive.then_some(actor.connection);
         if let Some(queue) = self.find_queue(name.as_str()) {
             equivalence::check_queue(&queue, declare, owner)?;
+            self.statistics.churn.queue_declared.add_shared(1);
             return Ok(self.describe(&queue, effects));
         }
         let queue = self.create_queue(actor, name, generated, declare, effects)?;
+        self.statistics.churn.queue_declared.add_shared(1);
         Ok(self.describe(&queue, effects))
     }
 
@@ -113,6 +115,7 @@ impl VirtualHost {
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.queues.insert(name.clone(), Arc::clone(&queue));
+        self.statistics.churn.queue_created.add_shared(1);
         self.apply_policies_to_new_queue(&queue, effects);
         drop(topology);
         self.changed();

@@ -72,14 +72,19 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> Result<usize> {
         let mut topology = self.topology.lock();
-        let Some(ready) = queue.delete(condition, self.now(), effects)? else { return Ok(0) };
+        let mut gone = self.statistics.gone.lock();
+        let ended = queue.delete(condition, self.now(), effects)?;
+        let Some(tally) = ended else { return Ok(0) };
         self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
+        gone.add_queue(queue.attributes().arguments.queue_type, &tally);
+        drop(gone);
+        self.statistics.churn.queue_deleted.add_shared(1);
         self.forget_queue(queue, effects);
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
         self.shared.timers.cancel(queue);
         self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
         self.changed();
-        Ok(ready)
+        Ok(usize::try_from(tally.totals.messages_ready).unwrap_or(usize::MAX))
     }
 
     /// Deletes the queues that end with a connection.

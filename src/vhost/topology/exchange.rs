@@ -6,12 +6,18 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::StoreId;
-use crate::base::lock::RwLock;
+use crate::base::lock::{Mutex, RwLock};
 use crate::base::rank;
 use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
+use crate::insight::statistics::Measured;
+use crate::insight::statistics::history::{Sample, Span};
+use crate::insight::statistics::recent::Recent;
+use crate::insight::statistics::tally::Tally;
+use crate::insight::statistics::totals::ExchangeTotals;
 use crate::names::{ExchangeName, UserName, VirtualHostName};
 use crate::queue::Queue;
+use crate::time::clock::Timestamp;
 use crate::vhost::flow::extension::{Delays, Extension};
 
 /// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
@@ -45,6 +51,15 @@ pub struct Exchange {
     pub(in crate::vhost) extension: Option<Box<Extension>>,
     /// What it is called in the store, if it keeps messages there; else 0.
     pub(in crate::vhost) store_id: StoreId,
+    pub(in crate::vhost) counted: ExchangeCounted,
+}
+
+/// What is counted of an exchange, by all who publish to it.
+#[derive(Debug, Default)]
+pub(in crate::vhost) struct ExchangeCounted {
+    publish_in: Tally,
+    publish_out: Tally,
+    recent: Mutex<Recent<ExchangeTotals>, rank::Rates>,
 }
 
 impl Exchange {
@@ -81,6 +96,40 @@ impl Exchange {
     /// Number of messages that an `x-delayed-message` exchange keeps; 0 for other types.
     pub fn delayed_count(&self) -> usize {
         self.delays().map_or(0, Delays::len)
+    }
+
+    /// Messages were published to it that go to so many queues each, once for a batch.
+    #[inline]
+    pub(crate) fn count_publishes(&self, count: usize, queues: usize) {
+        self.counted.publish_in.add_shared(count as u64);
+        self.count_sent(count * queues);
+    }
+
+    /// So many queues get a message that was published to it.
+    #[inline]
+    pub(in crate::vhost) fn count_sent(&self, count: usize) {
+        self.counted.publish_out.add_shared(count as u64);
+    }
+
+    /// What was counted until now.
+    pub fn totals(&self) -> ExchangeTotals {
+        let ExchangeCounted { publish_in, publish_out, .. } = &self.counted;
+        ExchangeTotals { publish_in: publish_in.get(), publish_out: publish_out.get() }
+    }
+
+    /// The same, with rates.
+    pub fn measured(&self) -> Measured<ExchangeTotals> {
+        self.counted.recent.lock().measured(self.totals())
+    }
+
+    /// Remembers what was counted, for rates. See [`Recent::record`].
+    pub(crate) fn record(&self, now: Timestamp, is_first: bool) {
+        self.counted.recent.lock().record(now, self.totals(), is_first);
+    }
+
+    /// What the totals were. See [`Recent::samples`].
+    pub(crate) fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<ExchangeTotals>> {
+        self.counted.recent.lock().samples(now, span)
     }
 
     pub(in crate::vhost) fn delays(&self) -> Option<&Delays> {

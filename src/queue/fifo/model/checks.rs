@@ -68,6 +68,6 @@ impl World {
                 .find(|&at| self.can_take(at));
             prop_assert_eq!(idle, None, "nobody waits beside a ready message");
         }
-        Ok(())
+        self.check_totals()
     }
 }

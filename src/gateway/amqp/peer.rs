@@ -1,0 +1,41 @@
+//! Who is at the other end of a connection.
+
+use std::net::SocketAddr;
+
+/// The client's end of a connection, and ours.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What the log calls the client.
+    pub name: String,
+    /// Where it is, and which of our addresses it connected to; `None` without a socket.
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
+    /// Whether it is on this machine.
+    pub is_loopback: bool,
+}
+
+impl Peer {
+    /// A client on a socket.
+    pub fn remote(peer: SocketAddr, local: SocketAddr) -> Self {
+        let canonical =
+            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (peer, local) = (canonical(peer), canonical(local));
+        Self {
+            name: peer.to_string(),
+            addresses: Some((peer, local)),
+            is_loopback: peer.ip().is_loopback(),
+        }
+    }
+
+    /// A client in this process.
+    pub fn in_memory() -> Self {
+        Self { name: "in-memory stream".into(), addresses: None, is_loopback: true }
+    }
+
+    /// What the connection with this number is called.
+    pub fn connection_name(&self, id: u64) -> String {
+        match self.addresses {
+            Some((peer, local)) => format!("{peer} -> {local}"),
+            None => format!("{} {id}", self.name),
+        }
+    }
+}
