@@ -116,8 +116,12 @@ mod tests {
         assert_eq!(gone, [true, true, true, false, false]);
         assert!(!is_evicted(&honest));
         drop(silent);
-        let speaking: Vec<_> = (0..3).map(|_| handshakes.admit()).collect();
-        speaking.iter().for_each(Admission::has_spoken);
+        let speak = |_| {
+            let admission = handshakes.admit();
+            admission.has_spoken();
+            admission
+        };
+        let speaking: Vec<_> = (0..3).map(speak).collect();
         assert!(is_evicted(&honest), "all have spoken, and it was the first");
         assert!(!speaking.iter().any(is_evicted));
     }

@@ -437,7 +437,7 @@ fn policies_that_cannot_be_change_nothing() {
         assert!(error.to_string().starts_with("Validation failed\n\n"), "{error}");
         error
     };
-    for pattern in ["(", "[a", "*", "a{2", "(?=a)", "\\1", "(a{1000}){1000}"] {
+    for pattern in ["(", "[a", "*", "(?=a", "\\1", "(a{1000}){1000}"] {
         let error = refused(Policy::new(pattern).with("max-length", int(1)));
         let is_pattern = matches!(error, PolicyError::Pattern(_));
         assert!(is_pattern, "{pattern}: {error:?}");

@@ -134,6 +134,7 @@ fn every_type_can_be_delayed() {
         let (key, arguments) = match kind {
             "x-consistent-hash" => ("1", FieldTable::default()),
             "x-local-random" => ("", FieldTable::default()),
+            "x-super-stream" => ("0", FieldTable::default()),
             "headers" => ("", table([("kind", string("pdf"))])),
             "topic" => ("#.k", FieldTable::default()),
             _ => ("k", FieldTable::default()),

@@ -41,8 +41,9 @@ impl Recipient {
         self
     }
 
-    /// On the connection with this number, as [`QueueHandle::unacked`](crate::QueueHandle::unacked) and the
-    /// [journal](crate::insight::journal) tell it.
+    /// On the connection with this number, as
+    /// [`QueueHandle::unacked`](crate::QueueHandle::unacked) and the
+    /// [journal](crate::journal) tell it.
     #[must_use]
     pub fn on_connection_number(mut self, number: u64) -> Self {
         self.connection = Some(Connection::Numbered(number));
