@@ -7,6 +7,7 @@ use crate::management::path;
 
 /// All of them, noun by noun. Of several paths that match a request the first one counts.
 const TABLE: &[&[Endpoint]] = &[
+    api::overview::ENDPOINTS,
     api::whoami::ENDPOINTS,
     api::login::ENDPOINTS,
     api::vhosts::ENDPOINTS,

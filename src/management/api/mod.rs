@@ -9,6 +9,7 @@ pub mod health;
 pub mod limits;
 pub mod login;
 pub mod messages;
+pub mod overview;
 pub mod parameters;
 pub mod permissions;
 pub mod policies;

@@ -116,7 +116,7 @@ pub fn parse(value: &Object) -> Result<Policy, String> {
     let apply_to = apply_to.ok_or_else(|| {
         let given = value.get("apply-to").and_then(Value::as_str).unwrap_or_default();
         failed(format!(
-            "apply-to '{given}' unrecognised; should be one of: 'queues', 'classic_queues', \
+            "apply-to '{given}' unrecognised; should be one of: 'queues', 'classic_queues',  \
              'quorum_queues', 'streams', 'exchanges', or 'all'"
         ))
     })?;
