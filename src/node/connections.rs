@@ -172,9 +172,7 @@ impl Connections {
 
     /// How many are open of which this holds.
     pub fn count_where(&self, is_meant: impl Fn(&Session) -> bool) -> usize {
-        let open = self.open.lock();
-        let sessions = open.values().filter_map(|open| open.session.upgrade());
-        sessions.filter(|session| is_meant(session)).count()
+        self.sessions().iter().filter(|session| is_meant(session)).count()
     }
 
     /// Asks the connections to end of which this holds.
