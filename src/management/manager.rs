@@ -10,6 +10,7 @@ use crate::base::rank;
 use crate::management::settings::HttpSettings;
 use crate::management::throttle::Throttle;
 use crate::node::Node;
+use crate::node::statistics::Watching;
 use crate::time::clock::Clock;
 
 /// What all requests to one broker share.
@@ -20,6 +21,8 @@ pub struct Manager {
     pub clock: Clock,
     pub throttle: Throttle,
     pub listeners: RwLock<Vec<SocketAddr>, rank::HttpListeners>,
+    /// Rates are kept for as long as there is somebody who may ask for them.
+    pub _watching: Watching,
     /// A permit for each connection that may be open.
     pub connections: Arc<Semaphore>,
     /// The page that lists all endpoints.
@@ -29,6 +32,7 @@ pub struct Manager {
 impl Manager {
     pub fn new(node: Arc<Node>, settings: HttpSettings, reference: String) -> Self {
         Self {
+            _watching: node.watch_statistics(),
             node,
             connections: Arc::new(Semaphore::new(settings.connections_max.max(1))),
             settings,

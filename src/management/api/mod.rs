@@ -1,6 +1,10 @@
 //! What the API does, a file for each noun.
 
 pub mod bindings;
+pub mod channels;
+pub mod connections;
+pub mod consumers;
+mod counted;
 mod declaring;
 pub mod definitions;
 pub mod exchanges;
@@ -15,6 +19,7 @@ pub mod permissions;
 pub mod policies;
 mod properties;
 pub mod queues;
+mod references;
 pub mod topic_permissions;
 pub mod users;
 pub mod vhosts;

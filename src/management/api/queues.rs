@@ -6,6 +6,8 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::consumers;
+use crate::management::api::counted::{OF_QUEUE, message_stats};
 use crate::management::api::declaring::{arguments, flag};
 use crate::management::api::properties::json_table;
 use crate::management::body::{self, object_with};
@@ -15,6 +17,7 @@ use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, Row, list, one, value_of};
 use crate::management::rights::Who::{Administrators, OfHost};
 use crate::queue::{Queue, QueueType};
+use crate::time::clock::Timestamp;
 use crate::vhost::{QueueDeclare, VirtualHost};
 
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -40,6 +43,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post("api/queues/{vhost}/{queue}/actions", Administrators, act, "No action is known."),
 ];
 
+/// Figures of a queue that go up and down.
+const LEVELS: &[&str] = &["messages", "messages_ready", "messages_unacknowledged"];
+
 /// A queue of a list.
 struct QueueRow {
     host: Arc<VirtualHost>,
@@ -51,6 +57,7 @@ struct QueueRow {
 #[derive(Clone)]
 struct View {
     node: Arc<str>,
+    now: Timestamp,
     /// Not only what they are.
     with_statistics: bool,
     /// Without statistics, how many messages they hold all the same.
@@ -61,6 +68,7 @@ impl View {
     fn of(call: &Call) -> Self {
         Self {
             node: call.node().name().into(),
+            now: call.node().clock().now(),
             with_statistics: !call.query.is_true("disable_stats"),
             with_totals: call.query.is_true("enable_queue_totals"),
         }
@@ -77,6 +85,9 @@ impl View {
         } else if let Some(policy) = policies.policy {
             shown.insert("policy".into(), policy.into());
         }
+        if self.with_statistics {
+            self.add_statistics(queue, &mut shown);
+        }
         if self.with_statistics || self.with_totals {
             let counts = queue.counts();
             shown.insert("messages".into(), (counts.ready + counts.unacked).into());
@@ -84,6 +95,41 @@ impl View {
             shown.insert("messages_unacknowledged".into(), counts.unacked.into());
         }
         shown
+    }
+
+    fn add_statistics(&self, queue: &Queue, shown: &mut Object) {
+        let status = queue.status(self.now);
+        let in_memory = status.ready.messages.saturating_sub(status.paged_out.messages);
+        let bytes = status.ready.bytes + status.unacknowledged.bytes;
+        shown.extend(object! {
+            "consumer_capacity": status.consumer_capacity,
+            "consumer_utilisation": status.consumer_capacity,
+            "consumers": status.consumers,
+            "exclusive_consumer_tag": status.exclusive_consumer.map(|key| key.tag.to_string()),
+            "head_message_timestamp": status.head_message_timestamp,
+            "memory": status.memory,
+            "message_bytes": bytes,
+            "message_bytes_paged_out": status.paged_out.bytes,
+            "message_bytes_persistent": status.persistent.bytes,
+            "message_bytes_ram": bytes.saturating_sub(status.paged_out.bytes),
+            "message_bytes_ready": status.ready.bytes,
+            "message_bytes_unacknowledged": status.unacknowledged.bytes,
+            "messages_paged_out": status.paged_out.messages,
+            "messages_persistent": status.persistent.messages,
+            "messages_ram": in_memory + status.unacknowledged.messages,
+            "messages_ready_ram": in_memory,
+            "messages_unacknowledged_ram": status.unacknowledged.messages,
+            "single_active_consumer_tag":
+                status.single_active_consumer.map(|key| key.tag.to_string()),
+        });
+        for level in status.messages.figures().filter(|figure| LEVELS.contains(&figure.name)) {
+            let details = object! {"rate": level.rate};
+            shown.insert(format!("{}_details", level.name), details.into());
+        }
+        let counted = message_stats(&status.messages, OF_QUEUE);
+        if counted.values().any(|value| value.as_u64().is_some_and(|total| total > 0)) {
+            shown.insert("message_stats".into(), counted.into());
+        }
     }
 
     /// What the queue was declared as.
@@ -164,7 +210,12 @@ pub fn to_use(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
 
 fn show(call: &Call) -> Outcome {
     let (host, queue) = existing(call)?;
-    one(call, View::of(call).render(&host, &queue))
+    let mut shown = View::of(call).render(&host, &queue);
+    let consumers = consumers::of_queue(call, &host, &queue);
+    shown.insert("consumer_details".into(), consumers.into());
+    shown.insert("deliveries".into(), json!([]));
+    shown.insert("incoming".into(), json!([]));
+    one(call, shown)
 }
 
 fn declare(call: &Call) -> Outcome {

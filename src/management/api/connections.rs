@@ -1,0 +1,170 @@
+//! Connections.
+
+use hyper::header::HeaderName;
+use serde_json::Value;
+
+use crate::definitions::arguments::from_field_table;
+use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::channels;
+use crate::management::call::Call;
+use crate::management::endpoint::{Endpoint, delete, get};
+use crate::management::json::{Object, object};
+use crate::management::list::{list, one};
+use crate::management::rights::Who::{Managers, ViewersOfHost};
+use crate::node::status::{ConnectionFacts, ConnectionStatus};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("api/connections", Managers, all, "The open connections."),
+    get("api/connections/username/{user}", Managers, all_of_user, "Those of a user."),
+    delete("api/connections/username/{user}", Managers, close_all_of_user, "Closes them."),
+    get("api/connections/{connection}", Managers, show, "A connection."),
+    delete(
+        "api/connections/{connection}",
+        Managers,
+        close,
+        "Closes one; the client is told the header X-Reason.",
+    ),
+    get("api/connections/{connection}/channels", Managers, channels_of, "Its channels."),
+    get("api/vhosts/{vhost}/connections", ViewersOfHost, all_of_host, "Those of a virtual host."),
+];
+
+/// What a client is told whose connection is closed, unless the request says something else.
+const REASON: &str = "Closed via management plugin";
+
+/// How connections are sorted.
+const ORDER: &[&str] = &["name"];
+
+/// Whether the user may know of a connection: monitors of all, others of their own.
+fn may_see(call: &Call, facts: &ConnectionFacts) -> bool {
+    call.is_monitor() || facts.user.as_str() == call.user_name()
+}
+
+fn known(call: &Call) -> Vec<ConnectionStatus> {
+    let node = call.node();
+    let mut known = node.connections.list(node.alarm().is_some());
+    known.retain(|connection| may_see(call, &connection.facts));
+    known
+}
+
+fn render(call: &Call, connection: &ConnectionStatus) -> Object {
+    let facts = &connection.facts;
+    let (peer, local) = (facts.peer, facts.local);
+    let host = |address: Option<std::net::SocketAddr>| {
+        address.map_or(Value::Null, |address| address.ip().to_canonical().to_string().into())
+    };
+    let port = |address: Option<std::net::SocketAddr>| {
+        address.map_or(Value::Null, |address| address.port().into())
+    };
+    let mut shown = object! {
+        "auth_mechanism": &*facts.auth_mechanism,
+        "channel_max": facts.channel_max,
+        "channels": connection.channels,
+        "client_properties": from_field_table(&facts.client_properties()),
+        "connected_at": facts.connected_at.as_millis(),
+        "frame_max": facts.frame_max,
+        "host": host(local),
+        "name": facts.name,
+        "node": call.node().name(),
+        "peer_cert_issuer": "",
+        "peer_cert_subject": "",
+        "peer_cert_validity": "",
+        "peer_host": host(peer),
+        "peer_port": port(peer),
+        "port": port(local),
+        "protocol": facts.protocol,
+        "send_pend": connection.send_pend,
+        "ssl": false,
+        "ssl_cipher": "",
+        "ssl_hash": "",
+        "ssl_key_exchange": "",
+        "ssl_protocol": "",
+        "state": connection.state.as_str(),
+        "timeout": facts.heartbeat_s,
+        "type": if facts.is_embedded() { "direct" } else { "network" },
+        "user": facts.user.as_str(),
+        "user_provided_name": facts.user_provided_name,
+        "user_who_performed_action": facts.user.as_str(),
+        "vhost": facts.virtual_host.as_str(),
+    };
+    for figure in connection.octets.figures() {
+        shown.insert(figure.name.into(), figure.total.into());
+        if figure.name.ends_with("_oct") {
+            let details = object! {"rate": figure.rate};
+            shown.insert(format!("{}_details", figure.name), details.into());
+        }
+    }
+    shown
+}
+
+fn all(call: &Call) -> Outcome {
+    list(call, known(call).iter().map(|connection| render(call, connection)).collect(), ORDER)
+}
+
+fn all_of_host(call: &Call) -> Outcome {
+    let host = call.existing_host()?;
+    let mut known = known(call);
+    known.retain(|connection| connection.facts.virtual_host == *host.name());
+    list(call, known.iter().map(|connection| render(call, connection)).collect(), ORDER)
+}
+
+fn of_user(call: &Call) -> Outcome<Vec<ConnectionStatus>> {
+    let user = call.name("user");
+    if !call.is_monitor() && user != call.user_name() {
+        return Err(Refusal::not_authorised("Access refused."));
+    }
+    let mut known = known(call);
+    known.retain(|connection| connection.facts.user.as_str() == user);
+    Ok(known)
+}
+
+fn all_of_user(call: &Call) -> Outcome {
+    let known = of_user(call)?;
+    list(call, known.iter().map(|connection| render(call, connection)).collect(), ORDER)
+}
+
+/// Why connections are closed.
+fn reason(call: &Call) -> &str {
+    call.header(HeaderName::from_static("x-reason")).unwrap_or(REASON)
+}
+
+fn close_all_of_user(call: &Call) -> Outcome {
+    if !call.is_administrator() && call.name("user") != call.user_name() {
+        return Err(Refusal::not_authorised("Access refused."));
+    }
+    for connection in of_user(call)? {
+        call.node().connections.close(connection.facts.id, reason(call));
+    }
+    Ok(Answer::done())
+}
+
+/// The connection that the path names. Fails with 404, and with 401 if it is another's.
+fn existing(call: &Call) -> Outcome<ConnectionStatus> {
+    let node = call.node();
+    let all = node.connections.list(node.alarm().is_some());
+    let named = all.into_iter().find(|known| known.facts.name == call.name("connection"));
+    let connection = named.ok_or_else(Refusal::no_such_object)?;
+    if may_see(call, &connection.facts) {
+        Ok(connection)
+    } else {
+        Err(Refusal::not_authorised("User not authorised to access object"))
+    }
+}
+
+fn show(call: &Call) -> Outcome {
+    one(call, render(call, &existing(call)?))
+}
+
+fn close(call: &Call) -> Outcome {
+    let connection = existing(call)?;
+    let is_own = connection.facts.user.as_str() == call.user_name();
+    if !call.is_administrator() && !is_own {
+        return Err(Refusal::not_authorised("User not authorised to access object"));
+    }
+    call.node().connections.close(connection.facts.id, reason(call));
+    Ok(Answer::done())
+}
+
+fn channels_of(call: &Call) -> Outcome {
+    let connection = existing(call)?;
+    channels::list_of(call, |facts| facts.id == connection.facts.id)
+}
