@@ -83,7 +83,9 @@ fn pipelined_handshake() {
     peer.feed(&parts.concat());
     assert_eq!(peer.events.len(), 3);
     assert!(peer.events[0].contains("mechanism: \"PLAIN\", response: [0, 103, 117"));
-    assert_eq!(peer.events[1..], ["Open { virtual_host: \"/\" }", "ChannelOpened { channel: 1 }"]);
+    let tuning = "Tuning { channel_max: 100, frame_max: 8192, heartbeat_s: 30 }";
+    let open = format!("Open {{ virtual_host: \"/\", tuning: {tuning} }}");
+    assert_eq!(peer.events[1..], [open.as_str(), "ChannelOpened { channel: 1 }"]);
     let sent = peer.sent();
     let zero = methods(sent[..3].to_vec());
     let tune = connection::Tune { channel_max: 2047, frame_max: 131_072, heartbeat: 60 };

@@ -9,7 +9,7 @@ use amq_protocol::protocol::{AMQPClass, basic, channel, connection, parse_class,
 use crate::{PATIENCE, frames};
 
 /// A socket that takes nothing for this long is taken to be stuck.
-const STUCK: Duration = Duration::from_millis(150);
+const STUCK: Duration = Duration::from_millis(400);
 
 /// A frame from the broker.
 #[derive(Debug)]
