@@ -170,11 +170,6 @@ impl Connections {
         named.map(|(id, _)| *id).collect()
     }
 
-    /// How many are open of which this holds.
-    pub fn count_where(&self, is_meant: impl Fn(&Session) -> bool) -> usize {
-        self.sessions().iter().filter(|session| is_meant(session)).count()
-    }
-
     /// Asks the connections to end of which this holds.
     pub fn close_where(&self, reason: &str, is_meant: impl Fn(&Session) -> bool) {
         let open = self.open.lock();

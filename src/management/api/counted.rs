@@ -1,7 +1,7 @@
 //! What was counted, as answers show it.
 
-use crate::insight::statistics::Measured;
 use crate::insight::statistics::totals::Totals;
+use crate::insight::statistics::{Figure, Measured};
 use crate::management::json::{Object, object};
 
 /// Figures of `message_stats`, each with its rate: of all that is counted those that bear these
@@ -13,6 +13,24 @@ pub fn message_stats<T: Totals>(measured: &Measured<T>, names: &[&str]) -> Objec
         shown.insert(format!("{}_details", figure.name), object! {"rate": figure.rate}.into());
     }
     shown
+}
+
+/// Figures that go up and down, each with its rate.
+pub fn message_counts<T: Totals>(measured: &Measured<T>) -> Object {
+    let count = |name: &str| measured.figures().find(|figure| figure.name == name);
+    let ready = count("messages_ready");
+    let unacknowledged = count("messages_unacknowledged");
+    let total =
+        |figure: Option<Figure>| figure.map_or((0, 0.0), |figure| (figure.total, figure.rate));
+    let ((ready, ready_rate), (unacked, unacked_rate)) = (total(ready), total(unacknowledged));
+    object! {
+        "messages": ready + unacked,
+        "messages_details": {"rate": ready_rate + unacked_rate},
+        "messages_ready": ready,
+        "messages_ready_details": {"rate": ready_rate},
+        "messages_unacknowledged": unacked,
+        "messages_unacknowledged_details": {"rate": unacked_rate},
+    }
 }
 
 /// What channels, virtual hosts and the node count of deliveries.

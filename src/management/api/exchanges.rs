@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::access::Actor;
+use crate::insight::statistics::totals::{ExchangeTotals, Totals};
 use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::counted::message_stats;
 use crate::management::api::declaring::{arguments, flag};
 use crate::management::api::properties::json_table;
 use crate::management::body;
@@ -74,6 +76,11 @@ fn render(host: &VirtualHost, exchange: &Exchange) -> Object {
     };
     if let Some(policy) = host.policies_of_exchange(exchange).policy {
         shown.insert("policy".into(), policy.into());
+    }
+    let measured = exchange.measured();
+    if measured.totals != ExchangeTotals::default() {
+        let counted = message_stats(&measured, ExchangeTotals::NAMES);
+        shown.insert("message_stats".into(), counted.into());
     }
     shown
 }

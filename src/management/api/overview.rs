@@ -6,13 +6,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::exchange::ExchangeType;
+use crate::insight::statistics::Measured;
+use crate::insight::statistics::totals::{Churn, HostTotals, Totals};
 use crate::management::answer::{Outcome, Refusal};
+use crate::management::api::counted::{DELIVERING, message_counts, message_stats};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, list, one};
 use crate::management::rights::Who::{Managers, Monitors};
 use crate::management::version;
+use crate::node::status::ObjectTotals;
 use crate::vhost::VirtualHost;
 
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -41,10 +45,6 @@ fn check_ranges(call: &Call) -> Outcome<()> {
 
 fn overview(call: &Call) -> Outcome {
     check_ranges(call)?;
-    let hosts = match call.is_monitor() {
-        true => call.node().all_virtual_hosts(),
-        false => call.hosts_to_list().unwrap_or_default(),
-    };
     let mut shown = object! {
         "management_version": version::COMPATIBLE,
         "rates_mode": "basic",
@@ -62,41 +62,46 @@ fn overview(call: &Call) -> Outcome {
         "is_op_policy_updating_enabled": true,
         "statistics_db_event_queue": 0,
     };
-    shown.extend(totals(call, &hosts));
     if call.is_monitor() {
+        let status = call.node().status();
+        shown.extend(render_totals(&status.objects, &status.messages));
+        let churn = message_stats(&status.churn, Churn::NAMES);
+        shown.insert("churn_rates".into(), churn.into());
         shown.insert("node".into(), call.node().name().into());
         shown.insert("listeners".into(), http_listeners(call));
+    } else {
+        shown.extend(totals(call, &call.hosts_to_list().unwrap_or_default()));
     }
     one(call, shown)
 }
 
+/// Of virtual hosts, added up.
 fn totals(call: &Call, hosts: &[Arc<VirtualHost>]) -> Object {
-    let (mut queues, mut exchanges, mut consumers) = (0, 0, 0);
-    let (mut ready, mut unacknowledged) = (0, 0);
+    let mut objects = ObjectTotals::default();
+    let mut messages = HostTotals::default();
     for host in hosts {
-        exchanges += host.exchanges().len();
-        for queue in host.queues() {
-            let counts = queue.counts();
-            queues += 1;
-            consumers += counts.consumers;
-            ready += counts.ready;
-            unacknowledged += counts.unacked;
-        }
+        let status = call.node().host_status(host);
+        objects.connections += status.objects.connections;
+        objects.channels += status.objects.channels;
+        objects.consumers += status.objects.consumers;
+        objects.exchanges += status.objects.exchanges;
+        objects.queues += status.objects.queues;
+        messages += status.messages.totals;
     }
-    let is_seen = |host: &Arc<VirtualHost>| hosts.iter().any(|seen| Arc::ptr_eq(seen, host));
-    let connections = call.node().connections.count_where(|session| is_seen(&session.virtual_host));
+    render_totals(&objects, &Measured { totals: messages, interval: None })
+}
+
+fn render_totals(objects: &ObjectTotals, messages: &Measured<HostTotals>) -> Object {
     object! {
         "object_totals": {
-            "connections": connections,
-            "consumers": consumers,
-            "exchanges": exchanges,
-            "queues": queues,
+            "connections": objects.connections,
+            "channels": objects.channels,
+            "consumers": objects.consumers,
+            "exchanges": objects.exchanges,
+            "queues": objects.queues,
         },
-        "queue_totals": {
-            "messages": ready + unacknowledged,
-            "messages_ready": ready,
-            "messages_unacknowledged": unacknowledged,
-        },
+        "queue_totals": message_counts(messages),
+        "message_stats": message_stats(messages, DELIVERING),
     }
 }
 
@@ -133,6 +138,7 @@ fn http_listeners(call: &Call) -> Value {
 
 fn node_facts(call: &Call) -> Object {
     let node = call.node();
+    let status = node.status();
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     object! {
         "name": node.name(),
@@ -141,9 +147,11 @@ fn node_facts(call: &Call) -> Object {
         "being_drained": false,
         "partitions": [],
         "os_pid": std::process::id().to_string(),
-        "mem_used": node.memory().used(),
-        "mem_alarm": node.memory().is_alarmed(),
-        "disk_free_alarm": node.is_low_on_disk(),
+        "uptime": status.uptime_ms,
+        "mem_used": status.memory_used,
+        "mem_limit": status.memory_limit,
+        "mem_alarm": status.memory_alarm,
+        "disk_free_alarm": status.disk_alarm,
         "sockets_used": node.connections.count(),
         "processors": processors,
         "rates_mode": "basic",

@@ -10,6 +10,7 @@ use crate::management::api::consumers;
 use crate::management::api::counted::{OF_QUEUE, message_stats};
 use crate::management::api::declaring::{arguments, flag};
 use crate::management::api::properties::json_table;
+use crate::management::api::references::connection_details;
 use crate::management::body::{self, object_with};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post, put};
@@ -147,6 +148,9 @@ impl View {
             "node": &*self.node,
             "state": "running",
         };
+        if queue_type == QueueType::Classic {
+            shown.insert("storage_version".into(), 2.into());
+        }
         if queue_type != QueueType::Classic {
             shown.insert("leader".into(), (&*self.node).into());
             shown.insert("members".into(), json!([&*self.node]));
@@ -213,6 +217,10 @@ fn show(call: &Call) -> Outcome {
     let mut shown = View::of(call).render(&host, &queue);
     let consumers = consumers::of_queue(call, &host, &queue);
     shown.insert("consumer_details".into(), consumers.into());
+    let owner = queue.attributes().owner.and_then(|owner| call.node().connections.facts(owner));
+    if let Some(owner) = owner {
+        shown.insert("owner_pid_details".into(), connection_details(&owner).into());
+    }
     shown.insert("deliveries".into(), json!([]));
     shown.insert("incoming".into(), json!([]));
     one(call, shown)

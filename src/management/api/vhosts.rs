@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::access::Permissions;
 use crate::management::answer::{Answer, Outcome, Refusal};
+use crate::management::api::counted::{DELIVERING, message_counts, message_stats};
 use crate::management::body::{boolean, object};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post, put};
@@ -49,7 +50,7 @@ fn render(call: &Call, host: &VirtualHost) -> Object {
     let (known, metadata) = (host.metadata(), metadata_of(host));
     let mut cluster_state = Object::new();
     cluster_state.insert(call.node().name().to_owned(), "running".into());
-    object! {
+    let mut shown = object! {
         "name": host.name().as_str(),
         "description": known.description,
         "tags": known.tags,
@@ -58,7 +59,13 @@ fn render(call: &Call, host: &VirtualHost) -> Object {
         "metadata": metadata,
         "tracing": false,
         "cluster_state": cluster_state,
+    };
+    if !call.query.is_true("disable_stats") {
+        let messages = call.node().host_status(host).messages;
+        shown.extend(message_counts(&messages));
+        shown.insert("message_stats".into(), message_stats(&messages, DELIVERING).into());
     }
+    shown
 }
 
 fn all(call: &Call) -> Outcome {
