@@ -70,8 +70,10 @@ fn explain_answers_by_a_definitions_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("definitions.json");
     let definitions = r#"{
-        "queues": [{"name": "billing", "durable": true, "auto_delete": false, "arguments": {}}],
-        "bindings": [{"source": "amq.topic", "destination": "billing", "destination_type": "queue",
+        "queues": [{"name": "billing", "durable": true, "auto_delete": false, "arguments": {}},
+            {"name": 7}],
+        "bindings": [{"source": "amq.topic", "destination": "none", "routing_key": "all"},
+            {"source": "amq.topic", "destination": "billing", "destination_type": "queue",
             "routing_key": "order.*", "arguments": {}}]
     }"#;
     std::fs::write(&path, definitions).unwrap();
@@ -81,6 +83,12 @@ fn explain_answers_by_a_definitions_file() {
     assert!(output.status.success(), "{}", standard_error(&output));
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(answer.contains("It goes to 'billing'."), "{answer}");
+    assert_eq!(
+        standard_error(&output),
+        "leveret: left out of the definitions: queues[1].name: invalid type: integer `7`, expected \
+         a string\nleveret: left out of the definitions: binding of 'none' to 'amq.topic': no queue \
+         'none' in vhost '/'\n"
+    );
     let output = ask(&["--exchange", "none", "--header", "a=1"]).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(standard_error(&output).contains("no exchange 'none' in vhost '/'"));

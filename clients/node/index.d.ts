@@ -162,7 +162,8 @@ export class Broker {
   addVirtualHost(name: string): Promise<string>;
   /**
    * Adds what RabbitMQ's definitions hold, given as an object or as the path or URL of a file. The
-   * default user stays as it is, and may do everything in their virtual hosts.
+   * default user stays as it is, and may do everything in their virtual hosts. Rejects if some
+   * objects cannot be had, or exist otherwise; the rest is there.
    */
   importDefinitions(definitions: object | string | URL): Promise<void>;
   /** The queues by name; those of other virtual hosts than `/` as `vhost/name`. */

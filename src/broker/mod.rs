@@ -130,19 +130,19 @@ impl Broker {
     }
 
     /// Creates the virtual hosts, policies, exchanges, queues and bindings of RabbitMQ's
-    /// definitions; what exists already must be the same. Users and permissions are added to the
-    /// broker's. Parameters other than operator policies and limits of virtual hosts are left out,
-    /// with a line in the log.
-    /// Waits until what is durable survives a restart.
+    /// definitions. Queues and exchanges that exist stay as they are. Users and permissions are
+    /// added to the broker's. Parameters other than operator policies and limits of virtual hosts
+    /// are left out, with a line in the log. Waits until what is durable survives a restart.
     ///
     /// # Errors
-    /// The first object that is refused; those before it stay. Or the disk fails.
+    /// All objects that cannot be had, among them queues and exchanges that exist and are
+    /// otherwise; the others are there. Or the disk fails.
     pub fn import(&self, definitions: &Definitions) -> Result<(), ImportError> {
-        import(definitions, &self.node, &Importing::default())?;
+        let refused = import(definitions, &self.node, &Importing::default());
         if let Some(store) = self.node.persistence() {
             store.wait_until_durable()?;
         }
-        Ok(())
+        if refused.is_empty() { Ok(()) } else { Err(ImportError::Refused(refused)) }
     }
 
     /// The virtual host of that name.

@@ -7,6 +7,7 @@
 pub(crate) mod arguments;
 pub(crate) mod json;
 pub(crate) mod objects;
+mod sift;
 pub(crate) mod users;
 
 pub use arguments::{ArgumentError, from_field_table, to_field_table};
@@ -16,7 +17,8 @@ pub use objects::{
     ParameterDefinition, PermissionDefinition, PolicyDefinition, QueueDefinition,
     TopicPermissionDefinition, UserDefinition, VirtualHostDefinition,
 };
-pub(crate) use users::replace_users;
+pub use sift::RefusedObject;
+pub(crate) use users::{apply_good_users, replace_users};
 pub use users::{apply_users, export_users};
 
 use json::null_as_default;

@@ -1,15 +1,17 @@
 //! Users and permissions between definitions and the broker's tables.
 
 use std::collections::HashSet;
+use std::mem;
 
 use serde_json::Value;
 
 use super::objects::{PermissionDefinition, TopicPermissionDefinition, UserDefinition};
-use super::{Definitions, DefinitionsError, JsonObject};
+use super::{Definitions, DefinitionsError, JsonObject, RefusedObject};
 use crate::access::{
-    AccessControl, HashingAlgorithm, PasswordHash, Permissions, TopicPermissionTable, User, UserTag,
+    AccessControl, HashingAlgorithm, PasswordHash, Permissions, TopicPermissionTable,
+    TopicPermissions, User, UserTag,
 };
-use crate::names::{UserName, VirtualHostName};
+use crate::names::{ExchangeName, UserName, VirtualHostName};
 
 /// Puts the users and permissions of the definitions into the tables. Users that exist are
 /// replaced, others stay.
@@ -21,35 +23,113 @@ pub fn apply_users(
     definitions: &Definitions,
     access: &AccessControl,
 ) -> Result<(), DefinitionsError> {
-    let users = collect(&definitions.users, "users", user)?;
-    let defined: HashSet<&str> = users.iter().map(|user| user.name.as_str()).collect();
-    let known = |name: &str| -> Result<UserName, String> {
-        (defined.contains(name) || access.users.get(name).is_some())
-            .then(|| UserName::from(name))
-            .ok_or_else(|| format!("there is no user '{name}'"))
-    };
-    let permissions = collect(&definitions.permissions, "permissions", |entry| {
-        let granted = Permissions::new(&entry.configure, &entry.write, &entry.read);
-        let granted = granted.map_err(|error| error.to_string())?;
-        Ok((known(&entry.user)?, VirtualHostName::from(entry.vhost.as_str()), granted))
-    })?;
-    let topic_permissions =
-        collect(&definitions.topic_permissions, "topic_permissions", |entry| {
-            let (user, vhost) = (known(&entry.user)?, VirtualHostName::from(entry.vhost.as_str()));
-            let patterns = (entry.write.as_str(), entry.read.as_str());
-            let granted = TopicPermissionTable::compile(&user, &vhost, patterns)
-                .map_err(|error| error.to_string())?;
-            Ok((user, vhost, entry.exchange.as_str().into(), granted))
-        })?;
-
-    users.into_iter().for_each(|user| access.users.put(user));
-    for (user, vhost, granted) in permissions {
-        access.permissions.set(user, vhost, granted);
+    let mut read = Tables::read(definitions, access);
+    if !read.refused.is_empty() {
+        let RefusedObject { object: place, reason } = read.refused.swap_remove(0);
+        return Err(DefinitionsError::Object { place, reason });
     }
-    for (user, vhost, exchange, granted) in topic_permissions {
-        access.topic_permissions.insert(user, vhost, exchange, granted);
-    }
+    read.put_into(access);
     Ok(())
+}
+
+/// The same, with what is good of the definitions, for the virtual hosts that are there; tells what
+/// is left out.
+pub(crate) fn apply_good_users(
+    definitions: &Definitions,
+    access: &AccessControl,
+    has_host: &dyn Fn(&str) -> bool,
+) -> Vec<RefusedObject> {
+    let mut read = Tables::read(definitions, access);
+    let mut refused = mem::take(&mut read.refused);
+    let mut check = |object: String, host: &VirtualHostName| {
+        let is_there = has_host(host.as_str());
+        if !is_there {
+            let reason = format!("there is no virtual host '{host}'");
+            refused.push(RefusedObject { object, reason });
+        }
+        is_there
+    };
+    read.permissions
+        .retain(|(user, host, _)| check(permissions_of(user.as_str(), host.as_str()), host));
+    read.topic_permissions.retain(|(user, host, exchange, _)| {
+        check(topic_permissions_of(user.as_str(), host.as_str(), exchange.as_str()), host)
+    });
+    read.put_into(access);
+    refused
+}
+
+/// What definitions say of users.
+#[derive(Default)]
+struct Tables {
+    users: Vec<User>,
+    permissions: Vec<(UserName, VirtualHostName, Permissions)>,
+    topic_permissions: Vec<(UserName, VirtualHostName, ExchangeName, TopicPermissions)>,
+    /// What cannot be had of it.
+    refused: Vec<RefusedObject>,
+}
+
+impl Tables {
+    fn read(definitions: &Definitions, access: &AccessControl) -> Self {
+        let mut tables = Self::default();
+        for definition in &definitions.users {
+            let object = || format!("user '{}'", definition.name);
+            let user = or_refuse(user(definition), &mut tables.refused, object);
+            tables.users.extend(user);
+        }
+        let defined: HashSet<String> =
+            tables.users.iter().map(|user| user.name.to_string()).collect();
+        let known = |name: &str| {
+            (defined.contains(name) || access.users.get(name).is_some())
+                .then(|| UserName::from(name))
+                .ok_or_else(|| format!("there is no user '{name}'"))
+        };
+        for entry in &definitions.permissions {
+            let granted = Permissions::new(&entry.configure, &entry.write, &entry.read);
+            let granted = granted.map_err(|error| error.to_string());
+            let host = VirtualHostName::from(entry.vhost.as_str());
+            let row = known(&entry.user).and_then(|user| Ok((user, host, granted?)));
+            let object = || permissions_of(&entry.user, &entry.vhost);
+            tables.permissions.extend(or_refuse(row, &mut tables.refused, object));
+        }
+        for entry in &definitions.topic_permissions {
+            let row = known(&entry.user).and_then(|user| {
+                let host = VirtualHostName::from(entry.vhost.as_str());
+                let patterns = (entry.write.as_str(), entry.read.as_str());
+                let granted = TopicPermissionTable::compile(&user, &host, patterns)
+                    .map_err(|error| error.to_string())?;
+                Ok((user, host, entry.exchange.as_str().into(), granted))
+            });
+            let object = || topic_permissions_of(&entry.user, &entry.vhost, &entry.exchange);
+            tables.topic_permissions.extend(or_refuse(row, &mut tables.refused, object));
+        }
+        tables
+    }
+
+    fn put_into(self, access: &AccessControl) {
+        self.users.into_iter().for_each(|user| access.users.put(user));
+        for (user, vhost, granted) in self.permissions {
+            access.permissions.set(user, vhost, granted);
+        }
+        for (user, vhost, exchange, granted) in self.topic_permissions {
+            access.topic_permissions.insert(user, vhost, exchange, granted);
+        }
+    }
+}
+
+fn or_refuse<T>(
+    read: Result<T, String>,
+    refused: &mut Vec<RefusedObject>,
+    object: impl Fn() -> String,
+) -> Option<T> {
+    read.map_err(|reason| refused.push(RefusedObject { object: object(), reason })).ok()
+}
+
+fn permissions_of(user: &str, host: &str) -> String {
+    format!("permissions of '{user}' in vhost '{host}'")
+}
+
+fn topic_permissions_of(user: &str, host: &str, exchange: &str) -> String {
+    format!("topic permissions of '{user}' for exchange '{exchange}' in vhost '{host}'")
 }
 
 /// Makes the tables say what the definitions say, and no more.
@@ -85,29 +165,11 @@ pub(crate) fn replace_users(
     Ok(())
 }
 
-/// Turns every object of a section, or tells which one is bad.
-fn collect<D, T>(
-    section: &[D],
-    name: &str,
-    turn: impl Fn(&D) -> Result<T, String>,
-) -> Result<Vec<T>, DefinitionsError> {
-    let indexed = section.iter().enumerate();
-    indexed
-        .map(|(index, object)| {
-            turn(object).map_err(|reason| DefinitionsError::Object {
-                place: format!("{name}[{index}]"),
-                reason,
-            })
-        })
-        .collect()
-}
-
 fn user(definition: &UserDefinition) -> Result<User, String> {
-    let explained = |reason: String| format!("user '{}': {reason}", definition.name);
-    let limit = |name| limit(&definition.limits, name).map_err(explained);
+    let limit = |name| limit(&definition.limits, name);
     Ok(User {
         name: definition.name.as_str().into(),
-        password_hash: password_hash(definition).map_err(explained)?,
+        password_hash: password_hash(definition)?,
         tags: definition.tags.iter().map(|tag| UserTag::from(tag.as_str())).collect(),
         max_connections: limit("max-connections")?,
         max_channels: limit("max-channels")?,
@@ -262,7 +324,7 @@ mod tests {
     fn bad_users_are_named() {
         assert_eq!(
             refused(r#"{"users": [{"name": "a", "password_hash": "?"}]}"#),
-            "definitions: users[0]: user 'a': the password hash is not valid base64"
+            "definitions: user 'a': the password hash is not valid base64"
         );
         let unknown = r#"{"users": [{"name": "a", "password_hash": "AQID",
                            "hashing_algorithm": "rot13"}]}"#;
@@ -277,10 +339,15 @@ mod tests {
     fn permissions_need_their_user_and_good_patterns() {
         let nobody = r#"{"permissions": [
             {"user": "x", "vhost": "/", "configure": "", "write": "", "read": ""}]}"#;
-        assert_eq!(refused(nobody), "definitions: permissions[0]: there is no user 'x'");
+        assert_eq!(
+            refused(nobody),
+            "definitions: permissions of 'x' in vhost '/': there is no user 'x'"
+        );
         let pattern = r#"{"users": [{"name": "x"}], "permissions": [
             {"user": "x", "vhost": "/", "configure": "(", "write": "", "read": ""}]}"#;
-        assert!(refused(pattern).contains("permissions[0]: pattern '(' is refused"));
+        assert!(
+            refused(pattern).contains("permissions of 'x' in vhost '/': pattern '(' is refused")
+        );
     }
 
     #[test]

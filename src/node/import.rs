@@ -6,61 +6,34 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::access::{Actor, Permissions, ResourceKind};
-use crate::definitions::arguments::to_field_table;
 use crate::definitions::{
-    ArgumentError, Definitions, DefinitionsError, DestinationType, JsonObject, ParameterDefinition,
-    PolicyDefinition, VirtualHostDefinition, apply_users,
+    BindingDefinition, Definitions, DestinationType, ExchangeDefinition, JsonObject,
+    ParameterDefinition, PolicyDefinition, QueueDefinition, RefusedObject, VirtualHostDefinition,
+    apply_good_users, to_field_table,
 };
 use crate::error::Error;
 use crate::names::{RESERVED_PREFIX, UserName};
 use crate::node::Node;
+use crate::queue::QueueType;
 use crate::queue::effects::Effects;
 use crate::vhost::{
-    ApplyTo, Bind, ExchangeDeclare, HostLimits, HostMetadata, Policy, PolicyError, QueueDeclare,
-    VirtualHost,
+    ApplyTo, Bind, ExchangeDeclare, HostLimits, HostMetadata, Policy, QueueDeclare, VirtualHost,
 };
 
-/// An object of the definitions that cannot be had.
+/// Why not all that definitions hold is there.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Users or permissions are bad.
-    #[error(transparent)]
-    Users(#[from] DefinitionsError),
-    /// The object names a virtual host that is not among the definitions.
-    #[error("{object}: there is no virtual host '{virtual_host}'")]
-    VirtualHost {
-        /// What was to be created.
-        object: String,
-        /// Where.
-        virtual_host: String,
-    },
-    /// An argument is not of a type that AMQP has.
-    #[error("{object}: {reason}")]
-    Argument {
-        /// What was to be created.
-        object: String,
-        /// What is wrong.
-        reason: ArgumentError,
-    },
-    /// A policy is refused.
-    #[error("{object}: {reason}")]
-    Policy {
-        /// What was to be created.
-        object: String,
-        /// What is wrong.
-        reason: PolicyError,
-    },
-    /// The broker refuses the object, for the reason that a client would get.
-    #[error("{object}: {reason}")]
-    Refused {
-        /// What was to be created.
-        object: String,
-        /// Why not.
-        reason: Error,
-    },
+    /// These objects cannot be had. All others are there.
+    #[error("{}", list(.0))]
+    Refused(Vec<RefusedObject>),
     /// What was created does not survive a restart.
     #[error(transparent)]
     Storage(#[from] Error),
+}
+
+fn list(refused: &[RefusedObject]) -> String {
+    let each: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    each.join("; ")
 }
 
 /// How definitions are brought in.
@@ -74,20 +47,21 @@ pub(crate) struct Importing {
     pub existing_stay: bool,
 }
 
-/// Creates everything that the definitions hold.
+/// Creates everything that the definitions hold; tells what cannot be had.
 pub(crate) fn import(
     definitions: &Definitions,
     node: &Node,
     importing: &Importing,
-) -> Result<(), ImportError> {
-    let importer = Importer { node, importing };
+) -> Vec<RefusedObject> {
+    let mut importer = Importer { node, importing, refused: Vec::new() };
     importer.virtual_hosts(definitions);
-    apply_users(definitions, &node.access)?;
-    importer.parameters(definitions)?;
-    importer.policies(definitions)?;
-    importer.exchanges(definitions)?;
-    importer.queues(definitions)?;
-    importer.bindings(definitions)
+    importer.users(definitions);
+    importer.parameters(definitions);
+    importer.policies(definitions);
+    importer.exchanges(definitions);
+    importer.queues(definitions);
+    importer.bindings(definitions);
+    importer.refused
 }
 
 /// What the definitions say of a virtual host besides its name; `None` if that is nothing.
@@ -141,63 +115,83 @@ impl OperatorPolicy {
     }
 }
 
-fn parse_policy(object: &str, policy: &PolicyDefinition) -> Result<Policy, ImportError> {
-    let apply_to = ApplyTo::from_name(&policy.apply_to).ok_or_else(|| {
-        let reason = PolicyError::Value(format!("apply-to '{}' is not known", policy.apply_to));
-        ImportError::Policy { object: object.to_owned(), reason }
-    })?;
-    let definition = to_field_table(&policy.definition)
-        .map_err(|reason| ImportError::Argument { object: object.to_owned(), reason })?;
+fn parse_policy(policy: &PolicyDefinition) -> Result<Policy, Reason> {
+    let apply_to = ApplyTo::from_name(&policy.apply_to)
+        .ok_or_else(|| format!("apply-to '{}' is not known", policy.apply_to))?;
+    let definition = to_field_table(&policy.definition)?;
     Ok(Policy { pattern: policy.pattern.clone(), apply_to, priority: policy.priority, definition })
 }
+
+/// Why an object cannot be had.
+type Reason = Box<dyn std::error::Error>;
 
 struct Importer<'a> {
     node: &'a Node,
     importing: &'a Importing,
+    refused: Vec<RefusedObject>,
 }
 
 impl Importer<'_> {
-    fn virtual_hosts(&self, definitions: &Definitions) {
-        for definition in &definitions.vhosts {
-            let described = metadata(definition);
-            let user = self.importing.user.as_ref();
-            let metadata = HostMetadata {
-                created_by: user.map(ToString::to_string).unwrap_or_default(),
-                ..described.clone().unwrap_or_default()
-            };
-            let (host, is_new) =
-                self.node.put_virtual_host(definition.name.as_str().into(), metadata);
-            match (is_new, described, user) {
-                (true, _, Some(user)) => {
-                    let full = Permissions::full();
-                    self.node.access.permissions.set(user.clone(), host.name().clone(), full);
-                }
-                (false, Some(described), _) => {
-                    let created_by = host.metadata().created_by.clone();
-                    self.node
-                        .describe_virtual_host(&host, HostMetadata { created_by, ..described });
-                }
-                _ => {}
-            }
+    /// Goes on whatever becomes of the object.
+    fn note(&mut self, object: String, made: Result<(), Reason>) {
+        if let Err(reason) = made {
+            self.refused.push(RefusedObject { object, reason: reason.to_string() });
         }
     }
 
-    fn parameters(&self, definitions: &Definitions) -> Result<(), ImportError> {
+    fn virtual_hosts(&mut self, definitions: &Definitions) {
+        for definition in &definitions.vhosts {
+            let made = self.virtual_host(definition);
+            self.note(format!("virtual host '{}'", definition.name), made);
+        }
+    }
+
+    /// One whose default queue type is not known is there all the same: what is in it would be
+    /// lost otherwise.
+    fn virtual_host(&self, definition: &VirtualHostDefinition) -> Result<(), Reason> {
+        check_length(&definition.name)?;
+        let mut described = metadata(definition);
+        let named = described.as_mut().and_then(|metadata| {
+            metadata.default_queue_type.take_if(|name| QueueType::from_name(name).is_none())
+        });
+        let user = self.importing.user.as_ref();
+        let metadata = HostMetadata {
+            created_by: user.map(ToString::to_string).unwrap_or_default(),
+            ..described.clone().unwrap_or_default()
+        };
+        let (host, is_new) = self.node.put_virtual_host(definition.name.as_str().into(), metadata);
+        match (is_new, described, user) {
+            (true, _, Some(user)) => {
+                let full = Permissions::full();
+                self.node.access.permissions.set(user.clone(), host.name().clone(), full);
+            }
+            (false, Some(described), _) => {
+                let created_by = host.metadata().created_by.clone();
+                self.node.describe_virtual_host(&host, HostMetadata { created_by, ..described });
+            }
+            _ => {}
+        }
+        match named {
+            Some(name) => Err(format!("the default queue type '{name}' is not known").into()),
+            None => Ok(()),
+        }
+    }
+
+    fn users(&mut self, definitions: &Definitions) {
+        let has_host = |name: &str| self.node.virtual_host(name).is_some();
+        let refused = apply_good_users(definitions, &self.node.access, &has_host);
+        self.refused.extend(refused);
+    }
+
+    fn parameters(&mut self, definitions: &Definitions) {
         for parameter in &definitions.global_parameters {
             self.node.set_global_parameter(&parameter.name, parameter.value.clone());
         }
         let of_limits = |parameter: &&ParameterDefinition| parameter.component == VHOST_LIMITS;
         for parameter in definitions.parameters.iter().filter(of_limits) {
-            let object = "limits of a virtual host".to_owned();
-            let host = self.host(&object, parameter.vhost.as_deref())?;
-            let limits = HostLimits::deserialize(&parameter.value).map_err(|error| {
-                let name = host.name().to_string();
-                ImportError::Argument {
-                    object,
-                    reason: ArgumentError { name, reason: error.to_string() },
-                }
-            })?;
-            self.node.set_host_limits(&host, limits);
+            let name = parameter.vhost.as_deref().unwrap_or("/");
+            let made = self.limits(parameter);
+            self.note(format!("limits of virtual host '{name}'"), made);
         }
         let known = [OPERATOR_POLICY, VHOST_LIMITS];
         let left_out = definitions.parameters.iter();
@@ -207,126 +201,136 @@ impl Importer<'_> {
                 "{left_out} parameters of the definitions have no effect in this version"
             );
         }
+    }
+
+    fn limits(&self, parameter: &ParameterDefinition) -> Result<(), Reason> {
+        let host = self.host(parameter.vhost.as_deref())?;
+        self.node.set_host_limits(&host, HostLimits::deserialize(&parameter.value)?);
         Ok(())
     }
 
-    fn policies(&self, definitions: &Definitions) -> Result<(), ImportError> {
+    fn policies(&mut self, definitions: &Definitions) {
         for policy in &definitions.policies {
-            let object = format!("policy '{}'", policy.name);
-            let host = self.host(&object, policy.vhost.as_deref())?;
-            let parsed = parse_policy(&object, policy)?;
-            let set = host.set_policy(&policy.name, parsed);
-            set.map_err(|reason| ImportError::Policy { object, reason })?;
+            let made = self.policy(policy);
+            self.note(format!("policy '{}'", policy.name), made);
         }
         // Operator policies are kept among the parameters.
         for parameter in definitions.parameters.iter().filter(|p| p.component == OPERATOR_POLICY) {
-            let object = format!("operator policy '{}'", parameter.name);
-            let host = self.host(&object, parameter.vhost.as_deref())?;
-            let policy = OperatorPolicy::deserialize(&parameter.value).map_err(|error| {
-                let reason = PolicyError::Value(error.to_string());
-                ImportError::Policy { object: object.clone(), reason }
-            })?;
-            let parsed = parse_policy(&object, &policy.into_definition())?;
-            let set = host.set_operator_policy(&parameter.name, parsed);
-            set.map_err(|reason| ImportError::Policy { object, reason })?;
+            let made = self.operator_policy(parameter);
+            self.note(format!("operator policy '{}'", parameter.name), made);
         }
-        Ok(())
     }
 
-    fn exchanges(&self, definitions: &Definitions) -> Result<(), ImportError> {
+    fn policy(&self, policy: &PolicyDefinition) -> Result<(), Reason> {
+        let host = self.host(policy.vhost.as_deref())?;
+        Ok(host.set_policy(&policy.name, parse_policy(policy)?)?)
+    }
+
+    fn operator_policy(&self, parameter: &ParameterDefinition) -> Result<(), Reason> {
+        let host = self.host(parameter.vhost.as_deref())?;
+        let policy = OperatorPolicy::deserialize(&parameter.value)?.into_definition();
+        Ok(host.set_operator_policy(&parameter.name, parse_policy(&policy)?)?)
+    }
+
+    fn exchanges(&mut self, definitions: &Definitions) {
         // Those that the broker has from the start are part of every export.
         let own = |name: &str| name.is_empty() || name.starts_with(RESERVED_PREFIX);
         for exchange in definitions.exchanges.iter().filter(|exchange| !own(&exchange.name)) {
-            let object = format!("exchange '{}'", exchange.name);
-            let host = self.host(&object, exchange.vhost.as_deref())?;
-            if self.importing.existing_stay && host.exchange(&exchange.name).is_ok() {
-                continue;
-            }
-            let actor = self.actor(&host);
-            let arguments = to_field_table(&exchange.arguments)
-                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
-            let declare = ExchangeDeclare {
-                exchange: exchange.name.clone(),
-                kind: exchange.exchange_type.clone(),
-                passive: false,
-                durable: exchange.durable,
-                auto_delete: exchange.auto_delete,
-                internal: exchange.internal,
-                arguments,
-            };
-            let mut effects = Effects::new();
-            let declared = host.exchange_declare(&actor, &declare, &mut effects);
-            host.run(&mut effects);
-            declared.map_err(|reason| ImportError::Refused { object, reason })?;
+            let made = self.exchange(exchange);
+            self.note(format!("exchange '{}'", exchange.name), made);
         }
-        Ok(())
     }
 
-    fn queues(&self, definitions: &Definitions) -> Result<(), ImportError> {
+    fn exchange(&self, exchange: &ExchangeDefinition) -> Result<(), Reason> {
+        check_length(&exchange.name)?;
+        let host = self.host(exchange.vhost.as_deref())?;
+        if self.importing.existing_stay && host.exchange(&exchange.name).is_ok() {
+            return Ok(());
+        }
+        let declare = ExchangeDeclare {
+            exchange: exchange.name.clone(),
+            kind: exchange.exchange_type.clone(),
+            passive: false,
+            durable: exchange.durable,
+            auto_delete: exchange.auto_delete,
+            internal: exchange.internal,
+            arguments: to_field_table(&exchange.arguments)?,
+        };
+        let mut effects = Effects::new();
+        let declared = host.exchange_declare(&self.actor(&host), &declare, &mut effects);
+        host.run(&mut effects);
+        Ok(declared?)
+    }
+
+    fn queues(&mut self, definitions: &Definitions) {
         for queue in &definitions.queues {
-            let object = format!("queue '{}'", queue.name);
-            let host = self.host(&object, queue.vhost.as_deref())?;
-            if self.importing.existing_stay && host.queue(&queue.name).is_ok() {
+            if queue.name.starts_with(RESERVED_PREFIX) {
+                let name = &queue.name;
+                tracing::warn!(
+                    "queue '{name}' of the definitions is left out: its name was made up"
+                );
                 continue;
             }
-            if queue.name.starts_with("amq.") {
-                tracing::warn!("{object} of the definitions is left out: such names are made up");
-                continue;
-            }
-            let actor = self.actor(&host);
-            let arguments = to_field_table(&queue.arguments)
-                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
-            let declare = QueueDeclare {
-                queue: queue.name.clone(),
-                passive: false,
-                durable: queue.durable,
-                exclusive: false,
-                auto_delete: queue.auto_delete,
-                arguments,
-            };
-            let mut effects = Effects::new();
-            let declared = host.queue_declare(&actor, &declare, &mut effects);
-            host.run(&mut effects);
-            declared.map_err(|reason| ImportError::Refused { object, reason })?;
+            let made = self.queue(queue);
+            self.note(format!("queue '{}'", queue.name), made);
         }
-        Ok(())
     }
 
-    fn bindings(&self, definitions: &Definitions) -> Result<(), ImportError> {
+    fn queue(&self, queue: &QueueDefinition) -> Result<(), Reason> {
+        check_length(&queue.name)?;
+        if queue.name.is_empty() {
+            return Err("it has no name".into());
+        }
+        let host = self.host(queue.vhost.as_deref())?;
+        if self.importing.existing_stay && host.queue(&queue.name).is_ok() {
+            return Ok(());
+        }
+        let declare = QueueDeclare {
+            queue: queue.name.clone(),
+            passive: false,
+            durable: queue.durable,
+            exclusive: false,
+            auto_delete: queue.auto_delete,
+            arguments: to_field_table(&queue.arguments)?,
+        };
+        let mut effects = Effects::new();
+        let declared = host.queue_declare(&self.actor(&host), &declare, &mut effects);
+        host.run(&mut effects);
+        Ok(declared.map(drop)?)
+    }
+
+    fn bindings(&mut self, definitions: &Definitions) {
         for binding in definitions.bindings.iter().filter(|binding| !binding.source.is_empty()) {
-            let object = format!("binding of '{}' to '{}'", binding.destination, binding.source);
-            let host = self.host(&object, binding.vhost.as_deref())?;
-            let actor = self.actor(&host);
-            let arguments = to_field_table(&binding.arguments)
-                .map_err(|reason| ImportError::Argument { object: object.clone(), reason })?;
-            let bind = Bind {
-                kind: match binding.destination_type {
-                    DestinationType::Queue => ResourceKind::Queue,
-                    DestinationType::Exchange => ResourceKind::Exchange,
-                },
-                destination: &binding.destination,
-                source: &binding.source,
-                routing_key: binding.routing_key.as_bytes(),
-                arguments: &arguments,
-            };
-            let mut effects = Effects::new();
-            let bound = host.bind(&actor, &bind, &mut effects);
-            host.run(&mut effects);
-            bound.map_err(|reason| ImportError::Refused { object, reason })?;
+            let made = self.binding(binding);
+            let (source, destination) = (&binding.source, &binding.destination);
+            self.note(format!("binding of '{destination}' to '{source}'"), made);
         }
-        Ok(())
     }
 
-    fn host(
-        &self,
-        object: &str,
-        virtual_host: Option<&str>,
-    ) -> Result<Arc<VirtualHost>, ImportError> {
-        let name = virtual_host.unwrap_or("/");
-        self.node.virtual_host(name).ok_or_else(|| ImportError::VirtualHost {
-            object: object.to_owned(),
-            virtual_host: name.to_owned(),
-        })
+    fn binding(&self, binding: &BindingDefinition) -> Result<(), Reason> {
+        check_length(&binding.routing_key)?;
+        let host = self.host(binding.vhost.as_deref())?;
+        let arguments = to_field_table(&binding.arguments)?;
+        let bind = Bind {
+            kind: match binding.destination_type {
+                DestinationType::Queue => ResourceKind::Queue,
+                DestinationType::Exchange => ResourceKind::Exchange,
+            },
+            destination: &binding.destination,
+            source: &binding.source,
+            routing_key: binding.routing_key.as_bytes(),
+            arguments: &arguments,
+        };
+        let mut effects = Effects::new();
+        let bound = host.bind(&self.actor(&host), &bind, &mut effects);
+        host.run(&mut effects);
+        Ok(bound?)
+    }
+
+    fn host(&self, name: Option<&str>) -> Result<Arc<VirtualHost>, Reason> {
+        let name = name.unwrap_or("/");
+        let host = self.node.virtual_host(name);
+        host.ok_or_else(|| format!("there is no virtual host '{name}'").into())
     }
 
     /// Who acts in a virtual host: the broker itself, whatever the user may.
@@ -334,4 +338,12 @@ impl Importer<'_> {
         let access = Arc::clone(&self.node.access);
         Actor::trusted(self.importing.user.as_ref(), host.name().clone(), access)
     }
+}
+
+/// No method can name what is longer.
+fn check_length(name: &str) -> Result<(), Reason> {
+    if name.len() > usize::from(u8::MAX) {
+        return Err("its name has more than 255 octets".into());
+    }
+    Ok(())
 }

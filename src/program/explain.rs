@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::program::config::ServerConfig;
-use crate::program::serve::{ServerError, load};
-use leveret::Broker;
-use leveret::Error;
+use crate::program::definitions::{FileError, bring_in, complete, print, read};
 use leveret::explain::Explanation;
+use leveret::{Broker, Error};
 
 /// Tells where a message would go and why, by a definitions file.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,22 +34,20 @@ pub struct ExplainArgs {
 pub enum ExplainError {
     /// The definitions cannot be used.
     #[error(transparent)]
-    Definitions(#[from] ServerError),
+    Definitions(#[from] FileError),
     /// There is no such virtual host or exchange.
     #[error(transparent)]
     Question(#[from] Error),
 }
 
-/// Answers the question.
+/// Answers the question. What cannot be had of the definitions is told on standard error.
 ///
 /// # Errors
-/// If the definitions cannot be read or applied, or there is no such virtual host or exchange.
+/// If the definitions cannot be read, or there is no such virtual host or exchange.
 pub fn run(args: &ExplainArgs) -> Result<Explanation, ExplainError> {
-    let definitions = Some(args.definitions.clone());
-    let config = ServerConfig { definitions, ..ServerConfig::default() };
-    let (access, definitions) = load(&config)?;
-    let broker = Broker::builder().access(access, "").build();
-    broker.import(&definitions).map_err(ServerError::Import)?;
+    let definitions = complete(read(&args.definitions, print)?, "/");
+    let broker = Broker::builder().no_default_user().build();
+    bring_in(&definitions, &broker, print)?;
     let mut headers = FieldTable::default();
     for (name, value) in &args.headers {
         headers.insert(name.clone(), value.clone());

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod config;
 pub mod data;
+pub mod definitions;
 pub mod explain;
 pub mod serve;
 pub mod test;

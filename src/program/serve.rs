@@ -1,50 +1,32 @@
 //! The server: a broker that listens, with the users and virtual hosts of its configuration.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use crate::program::config::{ManagementConfig, ServerConfig};
-use leveret::Broker;
-use leveret::Limits;
+use crate::program::definitions::{FileError, bring_in, complete, read};
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
-use leveret::definitions::{
-    DEFINITIONS_BYTES_MAX, Definitions, DefinitionsError, VirtualHostDefinition, apply_users,
-};
-use leveret::{Damage, Durability, ImportError, OpenError, Recovery};
+use leveret::definitions::{Definitions, RefusedObject};
+use leveret::{Broker, Damage, Durability, Error, Limits, OpenError, Recovery};
 
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The definitions file cannot be read.
-    #[error("cannot read the definitions file {}: {reason}", .path.display())]
-    UnreadableDefinitions {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        reason: io::Error,
-    },
-    /// The definitions file holds something that cannot be used.
-    #[error("{}: {reason}", .path.display())]
-    BadDefinitions {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong in it.
-        reason: DefinitionsError,
-    },
+    /// There are no definitions.
+    #[error(transparent)]
+    Definitions(#[from] FileError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The default user's password cannot be hashed.
     #[error("cannot create the default user: {0}")]
     DefaultUser(#[from] PasswordHashError),
-    /// An object of the definitions is refused.
+    /// The definitions cannot be kept.
     #[error("the definitions cannot be applied: {0}")]
-    Import(#[from] ImportError),
+    Import(#[from] Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -134,30 +116,32 @@ fn announce(broker: &Broker, config: &ServerConfig, http: &[SocketAddr], amqp: &
     let _ = io::stdout().flush();
 }
 
-/// Opens the broker, with what is in the data directory, and imports the definitions. The default
-/// user is created only where there are no users yet.
+/// Opens the broker, with what is in the data directory, and imports the definitions: what cannot
+/// be had of them is logged. The default user is created only where there are no users yet, and
+/// the definitions have none.
 fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
-    let (access, definitions) = load(config)?;
-    let broker = build(config, access)?;
+    let definitions = load(config)?;
+    let broker = build(config, AccessControl::new(config.loopback_users.iter().cloned()))?;
     report(broker.recovery());
-    if broker.recovery().is_new {
+    if broker.recovery().is_new && definitions.users.is_empty() {
         add_default_user(config, broker.access(), &definitions)?;
-    } else if broker.access().users.list().is_empty() {
+    }
+    bring_in(&definitions, &broker, log)?;
+    if broker.access().users.list().is_empty() {
         warn!("there are no users; nobody can log in until --definitions brings some");
     }
-    broker.import(&definitions).map_err(ServerError::Import)?;
     Ok(broker)
 }
 
-/// Adds the default user if there is no other.
+fn log(refused: &RefusedObject) {
+    error!("left out of the definitions: {refused}");
+}
+
 fn add_default_user(
     config: &ServerConfig,
     access: &AccessControl,
     definitions: &Definitions,
 ) -> Result<(), ServerError> {
-    if !access.users.list().is_empty() {
-        return Ok(());
-    }
     let salt = PasswordHash::random_salt()?;
     let hash = PasswordHash::new(config.default_pass.reveal(), salt);
     for vhost in &definitions.vhosts {
@@ -267,82 +251,34 @@ impl StopSignal {
     }
 }
 
-/// The users, and the definitions that the broker has to apply: those of the file, completed with
-/// the default virtual host and the default user where it brings none. Every object in them names
-/// its virtual host.
-///
-/// # Errors
-/// When the definitions file cannot be read or used.
-pub fn load(config: &ServerConfig) -> Result<(AccessControl, Definitions), ServerError> {
-    let access = AccessControl::new(config.loopback_users.iter().cloned());
-    let mut definitions = match &config.definitions {
-        None => Definitions::default(),
-        Some(path) => {
-            let definitions = read_definitions(path)?;
-            apply_users(&definitions, &access).map_err(|reason| bad(path, reason))?;
-            definitions
-        }
-    };
-    definitions.assign_virtual_host(config.default_vhost.as_str());
-    if definitions.vhosts.is_empty() {
-        definitions.vhosts.push(VirtualHostDefinition {
-            name: config.default_vhost.to_string(),
-            ..VirtualHostDefinition::default()
-        });
-    }
-    Ok((access, definitions))
-}
-
-/// Reads a definitions file.
-///
-/// # Errors
-/// When it cannot be read, or is none.
-pub fn read_definitions(path: &Path) -> Result<Definitions, ServerError> {
-    Definitions::from_json(&read(path)?).map_err(|reason| bad(path, reason))
-}
-
-fn bad(path: &Path, reason: DefinitionsError) -> ServerError {
-    ServerError::BadDefinitions { path: path.to_owned(), reason }
-}
-
-/// Reads one byte more than allowed at most, so that a huge file is refused and not loaded.
-fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
-    let unreadable = |reason| ServerError::UnreadableDefinitions { path: path.to_owned(), reason };
-    let mut json = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(DEFINITIONS_BYTES_MAX as u64 + 1).read_to_end(&mut json).map_err(unreadable)?;
-    Ok(json)
+/// The definitions that the broker has to apply: those of the file, completed with the default
+/// virtual host where it brings none. Every object in them names its virtual host.
+fn load(config: &ServerConfig) -> Result<Definitions, FileError> {
+    let read = config.definitions.as_ref().map(|path| read(path, log)).transpose()?;
+    Ok(complete(read.unwrap_or_default(), config.default_vhost.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load_all(config: &ServerConfig) -> Result<(AccessControl, Definitions), ServerError> {
-        let (access, definitions) = load(config)?;
-        add_default_user(config, &access, &definitions)?;
-        Ok((access, definitions))
-    }
-
-    fn with_definitions(
-        name: &str,
-        json: &str,
-    ) -> Result<(AccessControl, Definitions), ServerError> {
+    fn with_definitions(name: &str, json: &str) -> Result<Broker, ServerError> {
         let path = std::env::temp_dir().join(format!("leveret-{}-{name}", std::process::id()));
         std::fs::write(&path, json).unwrap();
         let config = ServerConfig { definitions: Some(path.clone()), ..ServerConfig::default() };
-        let loaded = load_all(&config);
+        let started = start(&config);
         std::fs::remove_file(path).unwrap();
-        loaded
+        started
     }
 
     #[test]
     fn without_definitions_there_is_the_default_user() {
-        let (access, definitions) = load_all(&ServerConfig::default()).unwrap();
+        let broker = start(&ServerConfig::default()).unwrap();
+        let access = broker.access();
         assert!(access.users.authenticate("guest", "guest", true).is_ok());
         assert!(access.users.authenticate("guest", "guest", false).is_err());
         assert!(access.permissions.has_vhost_access("guest", "/"));
-        assert_eq!(definitions.vhosts[0].name, "/");
+        assert!(broker.virtual_host("/").is_some());
     }
 
     #[test]
@@ -354,38 +290,57 @@ mod tests {
             loopback_users: Vec::new(),
             ..ServerConfig::default()
         };
-        let (access, definitions) = load_all(&config).unwrap();
+        let broker = start(&config).unwrap();
+        let access = broker.access();
         assert!(access.users.authenticate("shop", "secret", false).is_ok());
         assert!(access.users.get("guest").is_none());
         assert!(access.permissions.has_vhost_access("shop", "orders"));
-        assert_eq!(definitions.vhosts.len(), 1);
+        assert_eq!(broker.virtual_hosts().len(), 1);
     }
 
     #[test]
     fn definitions_with_users_replace_the_default_user() {
         let json = r#"{"users": [{"name": "a", "password": "x"}], "vhosts": [{"name": "v"}]}"#;
-        let (access, definitions) = with_definitions("users.json", json).unwrap();
-        assert!(access.users.get("a").is_some());
-        assert!(access.users.get("guest").is_none());
-        assert_eq!(definitions.vhosts.len(), 1);
+        let broker = with_definitions("users.json", json).unwrap();
+        assert!(broker.access().users.get("a").is_some());
+        assert!(broker.access().users.get("guest").is_none());
+        assert!(broker.virtual_host("v").is_some());
     }
 
     #[test]
     fn definitions_of_one_virtual_host_go_to_the_default_one() {
         let json = r#"{"queues": [{"name": "q"}]}"#;
-        let (access, definitions) = with_definitions("single.json", json).unwrap();
-        assert_eq!(definitions.queues[0].vhost.as_deref(), Some("/"));
-        assert_eq!(definitions.vhosts[0].name, "/");
-        assert!(access.permissions.has_vhost_access("guest", "/"));
+        let broker = with_definitions("single.json", json).unwrap();
+        assert!(broker.virtual_host("/").unwrap().queue("q").is_ok());
+        assert!(broker.access().permissions.has_vhost_access("guest", "/"));
+    }
+
+    #[test]
+    fn what_cannot_be_had_of_definitions_does_not_keep_the_rest() {
+        let json = r#"{
+            "users": [{"name": "a", "password": "x"}, {"name": "b", "password_hash": "?"}],
+            "vhosts": [{"name": "/"}],
+            "permissions": [
+                {"user": "b", "vhost": "/", "configure": "", "write": "", "read": ""},
+                {"user": "a", "vhost": "/", "configure": "(", "write": "", "read": ""},
+                {"user": "a", "vhost": "/", "configure": "^(?!amq)", "write": "", "read": ""}],
+            "queues": [{"name": 7}, {"name": "q"}]}"#;
+        let broker = with_definitions("partly.json", json).unwrap();
+        let users = &broker.access().users;
+        assert!(users.get("a").is_some() && users.get("b").is_none());
+        assert!(broker.access().permissions.has_vhost_access("a", "/"));
+        assert!(broker.virtual_host("/").unwrap().queue("q").is_ok());
     }
 
     #[test]
     fn bad_definitions_are_named_with_their_file() {
         let error = with_definitions("bad.json", r#"{"queues": 3}"#).err().unwrap().to_string();
-        assert!(error.contains("bad.json: definitions: line 1, column 12, in queues:"), "{error}");
+        assert!(error.contains("bad.json: definitions: queues: it must be a list"), "{error}");
+        let error = with_definitions("cut.json", r#"{"queues": ["#).err().unwrap().to_string();
+        assert!(error.contains("cut.json: definitions: line 1, column 12, in queues:"), "{error}");
         let config =
             ServerConfig { definitions: Some("/nonexistent.json".into()), ..Default::default() };
-        let error = load(&config).err().unwrap().to_string();
+        let error = start(&config).err().unwrap().to_string();
         assert!(error.starts_with("cannot read the definitions file /nonexistent.json: "));
     }
 }

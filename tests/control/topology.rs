@@ -69,6 +69,15 @@ async fn the_topology_of_production_is_imported() {
     assert!(answer.starts_with("queues[0]: missing field `name`"), "{answer}");
     let one_host = json!({"queues": [{"name": "q", "durable": true}]});
     server.post("/definitions", one_host);
+    let partly = json!({"exchanges": [{"name": "x", "type": "none"}], "bindings": [{"source": 1}],
+        "queues": [{"name": "r", "durable": true}, {"name": "q", "durable": false}]});
+    let answer = server.refused(400, "POST", "/definitions", Some(partly));
+    let reasons: Vec<_> = answer.split("; ").collect();
+    let starts =
+        ["bindings[0].source: ", "exchange 'x': ", "queue 'q': inequivalent arg 'durable'"];
+    assert_eq!(reasons.len(), starts.len(), "{answer}");
+    assert!(reasons.iter().zip(starts).all(|(text, start)| text.starts_with(start)), "{answer}");
+    assert_eq!(server.fill("r", "1"), "ack");
     assert_eq!(server.fill("q", "1"), "ack");
     server.end();
 }

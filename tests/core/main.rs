@@ -17,6 +17,7 @@ mod confirms;
 mod consumers;
 mod dead_letters;
 mod declarations;
+mod definitions;
 mod deprecated;
 mod endings;
 mod exchanges;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use leveret::access::{PasswordHash, Permissions};
 use leveret::definitions::Definitions;
 use leveret::vhost::Policy;
-use leveret::{AMQPValue, Binding, Broker, ExchangeDeclare, Machine, OpenError, Publish};
+use leveret::{
+    AMQPValue, Binding, Broker, ExchangeDeclare, ImportError, Machine, OpenError, Publish,
+    QueueDeclare,
+};
 
 use crate::support::*;
 
@@ -28,7 +31,8 @@ fn what_is_imported_is_there_after_a_crash_at_once() {
     let crashed = crashed.crash();
     let broker = crashed.open();
     broker.connect_to("a").unwrap();
-    let definitions = br#"{"users": [{"name": "app", "password": "x"}], "vhosts": [{"name": "b"}],
+    let definitions = br#"{"users": [{"name": "app", "password": "x"}],
+        "vhosts": [{"name": "b", "default_queue_type": "quorum"}],
         "permissions": [{"user": "app", "vhost": "b", "configure": "", "write": "", "read": ""}],
         "queues": [{"name": "q", "vhost": "b", "durable": true}]}"#;
     broker.import(&Definitions::from_json(definitions).unwrap()).unwrap();
@@ -36,6 +40,29 @@ fn what_is_imported_is_there_after_a_crash_at_once() {
     let broker = crashed.open();
     broker.connect_as("app", "b").unwrap();
     assert!(broker.virtual_host("b").unwrap().queue("q").is_ok());
+    // It still has its default queue type.
+    broker.add_virtual_host("b");
+    let channel = broker.connect_to("b").unwrap().open_channel().unwrap();
+    for queue in ["q", "new"] {
+        channel.queue_declare_with(&QueueDeclare::new(queue).durable()).unwrap();
+        let typed = table([("x-queue-type", "quorum".into())]);
+        channel.queue_declare_with(&durable_with(queue, typed)).unwrap();
+    }
+}
+
+#[test]
+fn what_can_be_had_of_definitions_is_there_after_a_crash() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let definitions = br#"{"users": [{"name": "bad", "password_hash": "?"},
+        {"name": "app", "password": "x"}], "permissions": [
+        {"user": "app", "vhost": "/", "configure": "^(?!amq)", "write": "", "read": ""}],
+        "exchanges": [{"name": "x", "type": "none"}], "queues": [{"name": "q"}]}"#;
+    let refused = broker.import(&Definitions::from_json(definitions).unwrap()).unwrap_err();
+    assert!(matches!(refused, ImportError::Refused(refused) if refused.len() == 2));
+    let broker = directory.crash().open();
+    broker.connect_as("app", "/").unwrap();
+    assert!(broker.virtual_host("/").unwrap().queue("q").is_ok());
 }
 
 #[test]

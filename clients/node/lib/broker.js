@@ -79,7 +79,7 @@ export class Broker {
   /**
    * Adds what RabbitMQ's definitions hold, given as an object or as the path of a file: virtual
    * hosts, users, policies, exchanges, queues and bindings. The default user stays as it is, and
-   * may do everything in these virtual hosts.
+   * may do everything in these virtual hosts. Rejects if some cannot be had; the rest is there.
    */
   async importDefinitions(definitions) {
     const isFile = typeof definitions === "string" || definitions instanceof URL;

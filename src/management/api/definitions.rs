@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use multer::Multipart;
 use serde::Serialize;
 
-use crate::definitions::{Definitions, DefinitionsError, JsonObject};
+use crate::definitions::{Definitions, DefinitionsError, JsonObject, RefusedObject};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::limits;
 use crate::management::call::Call;
@@ -140,13 +140,14 @@ fn host_head(host: &VirtualHost) -> HostHead<'_> {
 }
 
 fn import_all(call: &Call) -> Outcome {
-    take_in(call, read(call)?)
+    let (definitions, malformed) = read(call)?;
+    take_in(call, &definitions, malformed)
 }
 
 /// What a virtual host's document says of users and others is nothing to it.
 fn import_host(call: &Call) -> Outcome {
     let host = call.host_to_change()?;
-    let read = read(call)?;
+    let (read, malformed) = read(call)?;
     let mut definitions = Definitions {
         parameters: read.parameters,
         policies: read.policies,
@@ -156,20 +157,24 @@ fn import_host(call: &Call) -> Outcome {
         ..Definitions::default()
     };
     definitions.put_into_virtual_host(host.name().as_str());
-    take_in(call, definitions)
+    take_in(call, &definitions, malformed)
 }
 
-fn take_in(call: &Call, definitions: Definitions) -> Outcome {
+/// Makes what can be made; the answer tells of everything else.
+fn take_in(call: &Call, definitions: &Definitions, malformed: Vec<RefusedObject>) -> Outcome {
     let user = Some(UserName::from(call.user_name()));
     let importing = Importing { user, existing_stay: true };
-    let refused = |error: ImportError| Refusal::bad(error.to_string());
-    import(&definitions, call.node(), &importing).map_err(refused)?;
+    let mut refused = malformed;
+    refused.extend(import(definitions, call.node(), &importing));
     call.durable()?;
-    Ok(Answer::done())
+    if refused.is_empty() {
+        return Ok(Answer::done());
+    }
+    Err(Refusal::bad(ImportError::Refused(refused).to_string()))
 }
 
-/// The definitions of the body, which may be the file of a form.
-fn read(call: &Call) -> Outcome<Definitions> {
+/// The definitions of the body, which may be the file of a form, and what is malformed in them.
+fn read(call: &Call) -> Outcome<(Definitions, Vec<RefusedObject>)> {
     let content_type = call.header(CONTENT_TYPE).unwrap_or_default();
     let form = match multer::parse_boundary(content_type) {
         Ok(boundary) => Some(file(call.body.clone(), &boundary)?),
@@ -177,12 +182,10 @@ fn read(call: &Call) -> Outcome<Definitions> {
     };
     let octets = form.as_ref().unwrap_or(&call.body);
     if octets.is_empty() {
-        return Ok(Definitions::default());
+        return Ok(Default::default());
     }
-    Definitions::from_json(octets).map_err(|error| match error {
-        DefinitionsError::Shape { place, .. } if place == "the document" => {
-            Refusal::bad("failed_to_parse_json")
-        }
+    Definitions::from_json_in_part(octets).map_err(|error| match error {
+        DefinitionsError::Shape { .. } => Refusal::bad("failed_to_parse_json"),
         other => Refusal::bad(other.to_string()),
     })
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::program::serve::ServerError;
+use crate::program::definitions::FileError;
 
 /// Why the broker for tests ended.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum TestServerError {
     },
     /// The definitions cannot be used.
     #[error(transparent)]
-    Definitions(#[from] ServerError),
+    Definitions(#[from] FileError),
     /// Threads cannot be started, or the line cannot be printed.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),

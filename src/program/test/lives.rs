@@ -9,10 +9,10 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 
 use super::args::{Lint, TestArgs};
-use super::definitions::import;
+use super::definitions::adapt;
 use super::error::TestServerError;
 use super::numbered::Numbered;
-use crate::program::serve::{ServerError, read_definitions};
+use crate::program::definitions::{bring_in, print, read};
 use leveret::Machine;
 use leveret::clock::ManualClock;
 use leveret::faults::Rule;
@@ -69,7 +69,8 @@ impl Lives {
         let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
         let broker = opened.map_err(io::Error::other)?;
         if let Some(path) = &args.definitions {
-            import(read_definitions(path)?, &broker).map_err(ServerError::Import)?;
+            let definitions = adapt(read(path, print)?, &broker);
+            bring_in(&definitions, &broker, print).map_err(io::Error::other)?;
         }
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
         let address = broker.listen(args.amqp).map_err(refused)?;

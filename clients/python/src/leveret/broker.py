@@ -88,7 +88,8 @@ class Broker:
     ) -> None:
         """Adds what RabbitMQ's definitions hold, given as JSON or as the path of a file: virtual
         hosts, users, policies, exchanges, queues and bindings. The default user stays as it is,
-        and may do everything in these virtual hosts."""
+        and may do everything in these virtual hosts. Raises for objects that cannot be had, or
+        exist otherwise, when the rest is there."""
         if not isinstance(definitions, dict):
             with open(definitions, encoding="utf-8") as file:
                 definitions = json.load(file)

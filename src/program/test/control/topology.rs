@@ -9,11 +9,13 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{post, put};
+use serde_json::Value;
 
 use super::call::{Routes, Shared, aside};
 use super::input::{Answer, Body, Refusal};
-use crate::program::test::definitions::import;
-use leveret::definitions::Definitions;
+use crate::program::test::definitions::adapt;
+use leveret::ImportError;
+use leveret::definitions::{Definitions, DefinitionsError};
 
 /// The longest name that connection.open can carry, in octets.
 const NAME_BYTES_MAX: usize = 255;
@@ -35,10 +37,24 @@ async fn add_virtual_host(State(control): Shared, Path(name): Path<String>) -> A
 
 async fn import_definitions(
     State(control): Shared,
-    Body(definitions): Body<Definitions>,
+    Body(document): Body<Value>,
 ) -> Answer<StatusCode> {
+    let bad = |error: DefinitionsError| Refusal::bad(error.to_string());
+    let document = document.to_string();
+    let read = Definitions::from_json_in_part(document.as_bytes());
+    let (definitions, mut refused) = read.map_err(bad)?;
     let life = control.life();
-    let imported = aside(move || import(definitions, &life.broker)).await?;
-    imported.map_err(|error| Refusal::bad(error.to_string()))?;
-    Ok(StatusCode::NO_CONTENT)
+    let imported = aside(move || {
+        let definitions = adapt(definitions, &life.broker);
+        life.broker.import(&definitions)
+    });
+    match imported.await? {
+        Ok(()) => {}
+        Err(ImportError::Refused(more)) => refused.extend(more),
+        Err(error) => return Err(Refusal::bad(error.to_string())),
+    }
+    if refused.is_empty() {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal::bad(ImportError::Refused(refused).to_string()))
 }
