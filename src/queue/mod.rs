@@ -4,6 +4,7 @@
 //! prefetch, turns and single active consumer.
 
 pub mod arguments;
+mod attributes;
 pub(crate) mod backlog;
 pub mod consumers;
 pub mod effects;
@@ -16,16 +17,15 @@ pub(crate) mod tally;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use amq_protocol::types::FieldTable;
-
 pub use self::arguments::{QueueArguments, QueueType};
+pub use self::attributes::{DeadLetterTarget, Got, QueueAttributes, QueueStorage};
 pub use self::fifo::contents::Contents;
 pub use self::fifo::settling::Settlement;
 pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
 pub use self::settings::Settings;
 use self::tally::QueueTally;
 
-use crate::base::ids::{ChannelId, ConnectionId, StoreId};
+use crate::base::ids::{ChannelId, ConnectionId};
 use crate::base::lock::{Mutex, RwLock};
 use crate::base::rank;
 use crate::base::wake::Wakeups;
@@ -42,52 +42,6 @@ use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::paging::{Found, PagedIn, Wanted};
 use crate::queue::fifo::ttl;
 use crate::time::clock::Timestamp;
-
-/// What a queue was declared with `[amqp 0-9-1 queue.declare]`.
-#[derive(Clone, Debug)]
-pub struct QueueAttributes {
-    /// Survives a restart of the broker.
-    pub durable: bool,
-    /// Deleted when its last consumer is gone.
-    pub auto_delete: bool,
-    /// Connection that alone may use it and with which it ends.
-    pub owner: Option<ConnectionId>,
-    /// Arguments as they came.
-    pub table: FieldTable,
-    /// Arguments that the broker acts on.
-    pub arguments: QueueArguments,
-}
-
-/// The reply to basic.get.
-#[derive(Debug)]
-pub enum Got {
-    /// The delivery's number (0 if it needs no acknowledgement), the message, and how many remain.
-    Message(u64, Entry, usize),
-    /// There is no message.
-    Nothing,
-    /// The next message has to be paged in first.
-    PagedOut,
-}
-
-/// Where the dead letters of a queue go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetterTarget {
-    /// Exchange.
-    pub exchange: ExchangeName,
-    /// Routing key; `None` keeps that of the message.
-    pub routing_key: Option<String>,
-}
-
-/// What a queue has to do with the store.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct QueueStorage {
-    /// What it is called there; 0 if there is no store.
-    pub id: StoreId,
-    /// Octets of messages in memory above which some are paged out.
-    pub memory_bytes_max: usize,
-    /// The first sequence that was never used.
-    pub next_sequence: u64,
-}
 
 /// No time to live.
 const NO_TTL: u64 = u64::MAX;

@@ -123,12 +123,17 @@ pub const CIRCLES: &[Circle] = &[
         &["src/vhost/flow/reply_to.rs", "src/vhost/mod.rs", "src/vhost/topology/policy.rs"],
     ),
     (
-        "effects of the machine name queues, and the queue is a lock around the machine",
+        "a queue is a lock around the machine, whose effects name queues",
         &[
+            "src/queue/arguments.rs",
+            "src/queue/attributes.rs",
             "src/queue/effects.rs",
+            "src/queue/fifo/overflow.rs",
             "src/queue/fifo/paging.rs",
+            "src/queue/fifo/settling.rs",
             "src/queue/fifo/state.rs",
             "src/queue/mod.rs",
+            "src/queue/settings.rs",
         ],
     ),
     (
