@@ -4,7 +4,7 @@ use std::fmt;
 
 use leveret_protocol::reply_code as code;
 
-use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
+use crate::names::{ConsumerTag, ExchangeName, QueueName, UserName, VirtualHostName};
 
 /// What an error closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub enum Error {
     ConsumerTagInUse(String),
     /// 530: the user or the virtual host does not allow this connection.
     #[error("{0}")]
-    NotAllowed(String),
+    NotAllowed(NotAllowed),
     /// 541: a deprecated feature of this name, which is denied. RabbitMQ's clients see the
     /// beginning of the text alone: the rest does not fit into a reply.
     #[error(
@@ -124,16 +124,19 @@ pub enum Error {
     Deprecated(&'static str),
     /// 540: RabbitMQ does not implement it either.
     #[error("{0}")]
-    NotImplemented(String),
+    NotImplemented(NotImplemented),
     /// 503: a method that only a server sends, or that does not belong here.
     #[error("unimplemented method")]
     UnexpectedMethod,
     /// 501, 502: arguments that cannot be understood.
     #[error("{0}")]
     Syntax(String),
-    /// 320: the broker or an operator closes the connection.
-    #[error("{0}")]
-    ConnectionForced(String),
+    /// 320: the broker was closed, and lets nobody in.
+    #[error("broker was closed")]
+    BrokerClosed,
+    /// 320: the virtual host of the connection was deleted.
+    #[error("vhost '{0}' is deleted")]
+    VirtualHostDeleted(VirtualHostName),
     /// 541: the disk fails.
     #[error("cannot be stored: {0}")]
     Storage(String),
@@ -158,6 +161,73 @@ pub enum Error {
     /// 504: the channel or its connection is closed.
     #[error("channel is closed")]
     ChannelClosed,
+}
+
+/// Why somebody may not connect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAllowed {
+    /// There is no such virtual host.
+    #[error("vhost {0} not found")]
+    NoVirtualHost(VirtualHostName),
+    /// The user has no permissions in the virtual host, for this reason.
+    #[error("{0}")]
+    VirtualHostRefused(String),
+    /// There is no such user. An embedding program alone hears of it.
+    #[error("user '{0}' not found")]
+    NoUser(UserName),
+    /// The broker has no default user to connect as. An embedding program alone hears of it.
+    #[error("the broker has no default user; use connect_as")]
+    NoDefaultUser,
+    /// The client has not logged in.
+    #[error("not logged in")]
+    NotLoggedIn,
+    /// As many connections as the broker takes are open:
+    /// [`Limits::connections_max`](crate::Limits#structfield.connections_max).
+    #[error("connection refused: node connection limit ({0}) is reached")]
+    TooManyConnections(usize),
+}
+
+/// What is not implemented, as it is not in RabbitMQ, streams excepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotImplemented {
+    /// basic.publish with `immediate`.
+    #[error("immediate=true")]
+    Immediate,
+    /// basic.qos with this `prefetch_size`.
+    #[error("prefetch_size!=0 ({0})")]
+    PrefetchSize(u32),
+    /// channel.flow that stops deliveries.
+    #[error("active=false")]
+    InactiveFlow,
+    /// basic.recover without `requeue`.
+    #[error("requeue=false")]
+    RecoverWithoutRequeue,
+    /// A consumer of a quorum queue on a channel with a global prefetch.
+    #[error("{0} does not support global qos")]
+    GlobalPrefetch(Resource),
+    /// queue.delete of a quorum queue with this flag.
+    #[error(
+        "cannot delete {0}. queue.delete operations with {1} flag set are not supported by quorum \
+         queues"
+    )]
+    ConditionalDelete(Resource, &'static str),
+    /// A type of queue that cannot be had, for this reason.
+    #[error("{0}")]
+    QueueType(String),
+}
+
+impl From<NotImplemented> for Error {
+    fn from(cause: NotImplemented) -> Self {
+        Self::NotImplemented(cause)
+    }
+}
+
+impl From<NotAllowed> for Error {
+    fn from(cause: NotAllowed) -> Self {
+        Self::NotAllowed(cause)
+    }
 }
 
 impl Error {
@@ -210,7 +280,7 @@ impl Error {
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
             Fault { code, scope, .. } => (*code, *scope),
-            ConnectionForced(_) | ConnectionLost | Crashed => {
+            BrokerClosed | VirtualHostDeleted(_) | ConnectionLost | Crashed => {
                 (code::CONNECTION_FORCED, Scope::Connection)
             }
             Storage(_) | Deprecated(_) => (code::INTERNAL_ERROR, Scope::Connection),
@@ -239,5 +309,32 @@ mod tests {
     fn hard_errors_close_the_connection() {
         let error = Error::ConsumerTagInUse("tag".into());
         assert_eq!((error.reply_code(), error.scope()), (530, Scope::Connection));
+    }
+
+    #[test]
+    fn causes_have_the_texts_that_clients_read() {
+        let host = VirtualHostName::from("shop");
+        let queue = Resource::queue(&QueueName::from("q"), &host);
+        let texts: [(Error, &str); 10] = [
+            (NotAllowed::NoVirtualHost(host).into(), "NOT_ALLOWED - vhost shop not found"),
+            (NotAllowed::NoUser("joe".into()).into(), "NOT_ALLOWED - user 'joe' not found"),
+            (NotAllowed::NotLoggedIn.into(), "NOT_ALLOWED - not logged in"),
+            (
+                NotAllowed::TooManyConnections(7).into(),
+                "NOT_ALLOWED - connection refused: node connection limit (7) is reached",
+            ),
+            (NotImplemented::Immediate.into(), "NOT_IMPLEMENTED - immediate=true"),
+            (NotImplemented::PrefetchSize(9).into(), "NOT_IMPLEMENTED - prefetch_size!=0 (9)"),
+            (NotImplemented::InactiveFlow.into(), "NOT_IMPLEMENTED - active=false"),
+            (NotImplemented::RecoverWithoutRequeue.into(), "NOT_IMPLEMENTED - requeue=false"),
+            (
+                NotImplemented::GlobalPrefetch(queue).into(),
+                "NOT_IMPLEMENTED - queue 'q' in vhost 'shop' does not support global qos",
+            ),
+            (Error::BrokerClosed, "CONNECTION_FORCED - broker was closed"),
+        ];
+        for (error, text) in texts {
+            assert_eq!(error.reply_text(), text);
+        }
     }
 }

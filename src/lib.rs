@@ -138,7 +138,7 @@ pub use self::embedded::{
     Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery,
     ExchangeDelete, Nack, Publish, QueueDelete, QueuedMessage,
 };
-pub use self::error::{Error, Resource, Result, Scope};
+pub use self::error::{Error, NotAllowed, NotImplemented, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
 pub use self::gateway::MemoryStream;
 pub use self::insight::journal::Journal;

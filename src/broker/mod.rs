@@ -19,11 +19,11 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::definitions::Definitions;
 use crate::embedded::Connection;
-use crate::error::{Error, Result};
+use crate::error::{NotAllowed, Result};
 use crate::faults::Faults;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{Lint, Lints};
-use crate::names::VirtualHostName;
+use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::node::import::{ImportError, Importing, import};
 use crate::persist::recovered::{Durability, LogUsage, Recovery};
@@ -94,9 +94,7 @@ impl Broker {
     /// As [`Broker::connect`], to another virtual host. Errors: 320, 530 also when it does not
     /// exist or the default user may not use it.
     pub fn connect_to(&self, virtual_host: &str) -> Result<Connection> {
-        let user = self.node.default_user().ok_or_else(|| {
-            Error::NotAllowed("the broker has no default user; use connect_as".into())
-        })?;
+        let user = self.node.default_user().ok_or(NotAllowed::NoDefaultUser)?;
         Connection::open(&self.node, &user, virtual_host)
     }
 
@@ -105,7 +103,7 @@ impl Broker {
     /// the user may not use it.
     pub fn connect_as(&self, user: &str, virtual_host: &str) -> Result<Connection> {
         let known = self.node.access.users.get(user);
-        let user = known.ok_or_else(|| Error::NotAllowed(format!("user '{user}' not found")))?;
+        let user = known.ok_or_else(|| NotAllowed::NoUser(UserName::from(user)))?;
         Connection::open(&self.node, &user, virtual_host)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::channel::deliveries::Unacked;
 use crate::channel::{Channel, Mode};
-use crate::error::{Error, Result};
+use crate::error::{NotImplemented, Result};
 use crate::faults::{Method, Subject};
 use crate::queue::Settlement;
 use crate::queue::effects::Effects;
@@ -49,7 +49,7 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::BasicRecover, Subject::default(), effects)?;
         if !requeue {
-            return Err(Error::NotImplemented("requeue=false".into()));
+            return Err(NotImplemented::RecoverWithoutRequeue.into());
         }
         let mut taken = Vec::new();
         self.deliveries.take(0, true, &mut taken)?;

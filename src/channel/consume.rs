@@ -7,7 +7,7 @@ use amq_protocol::types::{FieldTable, ShortString};
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{FieldValue, get, integer, type_name};
 use crate::channel::{Channel, Consumer, deliveries};
-use crate::error::{Error, Result};
+use crate::error::{Error, NotImplemented, Result};
 use crate::faults::{Method, Subject};
 use crate::message::Message;
 use crate::names::{ConsumerTag, random_name};
@@ -124,8 +124,7 @@ impl Channel {
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id())?;
         if queue.is_quorum() && self.deliveries.has_limit() {
-            let text = format!("{} does not support global qos", queue.resource());
-            return Err(Error::NotImplemented(text));
+            return Err(NotImplemented::GlobalPrefetch(queue.resource()).into());
         }
         let priority = priority(&consume.arguments, &queue)?;
         // RabbitMQ 4.0 does not know it, so that anything goes.
@@ -262,7 +261,7 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::BasicQos, Subject::default(), effects)?;
         if prefetch_size != 0 {
-            return Err(Error::NotImplemented(format!("prefetch_size!=0 ({prefetch_size})")));
+            return Err(NotImplemented::PrefetchSize(prefetch_size).into());
         }
         let global = global && self.virtual_host().permits_global_qos()?;
         accepted();

@@ -9,7 +9,7 @@ use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
-use crate::error::{Error, Result};
+use crate::error::{Error, NotImplemented, Result};
 use crate::exchange::ExchangeType;
 use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
@@ -118,7 +118,7 @@ impl Channel {
     ) -> Result<()> {
         self.enqueue_pending(effects);
         if immediate {
-            return Err(Error::NotImplemented("immediate=true".into()));
+            return Err(NotImplemented::Immediate.into());
         }
         let generations = self.generations();
         let exchange = self.check_exchange(&publish)?;

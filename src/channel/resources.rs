@@ -4,7 +4,7 @@ use amq_protocol::types::FieldTable;
 
 use crate::access::ResourceKind;
 use crate::channel::Channel;
-use crate::error::{Error, Result};
+use crate::error::{NotImplemented, Result};
 use crate::faults::{Method, Subject};
 use crate::queue::effects::Effects;
 use crate::vhost::{Bind, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
@@ -168,6 +168,6 @@ impl Channel {
 
     /// channel.flow: the broker does not pause deliveries on request. Errors: 540.
     pub fn flow(&mut self, active: bool) -> Result<()> {
-        if active { Ok(()) } else { Err(Error::NotImplemented("active=false".into())) }
+        if active { Ok(()) } else { Err(NotImplemented::InactiveFlow.into()) }
     }
 }

@@ -8,7 +8,7 @@ use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::channel::session::Session;
-use crate::error::{Error, Result};
+use crate::error::{Error, NotAllowed, Result};
 use crate::faults;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::recent::Recent;
@@ -111,7 +111,7 @@ impl Connections {
     ) -> Result<()> {
         let mut open = self.open.lock();
         if self.is_closed() {
-            return Err(Error::ConnectionForced("broker was closed".into()));
+            return Err(Error::BrokerClosed);
         }
         if open.by_id.len() >= limit {
             return Err(too_many(limit));
@@ -119,7 +119,7 @@ impl Connections {
         let host = &session.virtual_host;
         if host.is_closed() {
             // It was deleted while the connection was opened; who deleted it may not have seen it.
-            return Err(Error::NotAllowed(format!("vhost {} not found", host.name())));
+            return Err(NotAllowed::NoVirtualHost(host.name().clone()).into());
         }
         let (facts, session_of) = (Arc::new(facts), Arc::downgrade(session));
         let recent = Recent::default();
@@ -312,6 +312,5 @@ impl faults::Connections for Connections {
 }
 
 fn too_many(limit: usize) -> Error {
-    let text = format!("connection refused: node connection limit ({limit}) is reached");
-    Error::NotAllowed(text)
+    NotAllowed::TooManyConnections(limit).into()
 }

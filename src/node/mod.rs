@@ -33,7 +33,7 @@ use crate::base::memory_alarm::MemoryAlarm;
 use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::channel::session::Session;
-use crate::error::{Error, Result};
+use crate::error::{NotAllowed, Result};
 use crate::faults::Registry;
 use crate::limits::Limits;
 use crate::names::{UserName, VirtualHostName};
@@ -103,7 +103,7 @@ impl Node {
 
     /// The virtual host of that name, or 530.
     pub fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
-        let missing = || Error::NotAllowed(format!("vhost {name} not found"));
+        let missing = || NotAllowed::NoVirtualHost(VirtualHostName::from(name)).into();
         self.virtual_host(name).ok_or_else(missing)
     }
 
@@ -147,7 +147,7 @@ impl Node {
         let host = self.host(virtual_host)?;
         self.access
             .check_vhost(&user.name, host.name())
-            .map_err(|refusal| Error::NotAllowed(refusal.to_string()))?;
+            .map_err(|refusal| NotAllowed::VirtualHostRefused(refusal.to_string()))?;
         let access = Arc::clone(&self.access);
         Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
     }

@@ -1,13 +1,10 @@
 //! Looking into queues without taking anything, and filling them: for tests.
 
-use std::sync::Arc;
-
 use crate::broker::Broker;
 use crate::embedded::{Confirming, Publish, QueuedMessage};
 use crate::error::Result;
 use crate::names::ConsumerTag;
 use crate::time::clock::Timestamp;
-use crate::vhost::VirtualHost;
 
 /// A delivery that was not acknowledged yet.
 #[derive(Clone, Debug)]
@@ -30,10 +27,6 @@ pub struct UnackedMessage {
 }
 
 impl Broker {
-    pub(crate) fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
-        self.node().host(name)
-    }
-
     /// Publishes a message to the default virtual host as the default user, on a connection of its
     /// own: for filling queues before a test. Errors, when its confirm is awaited: as
     /// [`Broker::connect`] and [`Channel::publish`](crate::Channel::publish).

@@ -53,7 +53,7 @@ pub struct QueueHandle {
 impl Broker {
     /// The queue of this name. Errors: 404, 530 if there is no such virtual host.
     pub fn queue(&self, virtual_host: &str, queue: &str) -> Result<QueueHandle> {
-        let host = self.host(virtual_host)?;
+        let host = self.node().host(virtual_host)?;
         let queue = host.queue(queue)?;
         Ok(QueueHandle { node: Arc::clone(self.node()), host, queue })
     }

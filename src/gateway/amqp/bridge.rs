@@ -13,7 +13,7 @@ use crate::access::User;
 use crate::base::ids::ConnectionId;
 use crate::channel::session::Session;
 use crate::channel::{Channel, give_back};
-use crate::error::{Error, Scope};
+use crate::error::{Error, NotAllowed, Scope};
 use crate::faults::Method;
 use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
@@ -359,7 +359,7 @@ impl Bridge {
     fn open(&mut self, virtual_host: &str, tuning: Tuning) -> Result<Answer, Failure> {
         let fail = |error| Failure { channel: 0, error, method: CONNECTION_OPEN };
         let Some(user) = self.user.clone() else {
-            return Err(fail(Error::NotAllowed("not logged in".into())));
+            return Err(fail(NotAllowed::NotLoggedIn.into()));
         };
         self.broker.connections.check_limit().map_err(fail)?;
         // Whether the client wants cancel notifications is known by now.

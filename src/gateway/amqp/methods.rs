@@ -105,7 +105,6 @@ fn apply_basic(
             Some(got) => send_get_ok(&got, reply),
             None => reply.send(AMQPClass::Basic(M::GetEmpty(basic::GetEmpty {}))),
         },
-        M::Ack(ack) => channel.basic_ack(ack.delivery_tag, ack.multiple, effects)?,
         M::Reject(reject) => channel.basic_reject(reject.delivery_tag, reject.requeue, effects)?,
         M::Nack(nack) => {
             channel.basic_nack(nack.delivery_tag, nack.multiple, nack.requeue, effects)?;

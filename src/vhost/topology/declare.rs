@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{get, string, type_name};
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, NotImplemented, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, QueueName, RESERVED_PREFIX, random_name};
@@ -149,7 +149,7 @@ impl VirtualHost {
         let mut arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
             let text = error.explain(&resource);
             if error == ArgumentError::Stream {
-                Error::NotImplemented(text)
+                NotImplemented::QueueType(text).into()
             } else {
                 Error::Precondition(text)
             }

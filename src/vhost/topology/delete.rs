@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::lock::MutexGuard;
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, NotImplemented, Resource, Result};
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, RESERVED_PREFIX};
 use crate::queue::effects::Effects;
@@ -32,11 +32,7 @@ impl VirtualHost {
         let conditions = [("if-unused", if_unused), ("if-empty", if_empty)];
         if let Some((flag, _)) = conditions.iter().find(|(_, is_set)| *is_set && queue.is_quorum())
         {
-            return Err(Error::NotImplemented(format!(
-                "cannot delete {}. queue.delete operations with {flag} flag set are not supported \
-                 by quorum queues",
-                queue.resource()
-            )));
+            return Err(NotImplemented::ConditionalDelete(queue.resource(), flag).into());
         }
         let condition = |counts: Counts| {
             if if_empty && counts.ready > 0 {

@@ -25,7 +25,7 @@ impl VirtualHost {
     /// Fails with 320 if it is being deleted. To be asked with the lock on changes.
     pub(in crate::vhost) fn check_open(&self) -> Result<()> {
         if self.is_closed() {
-            return Err(Error::ConnectionForced(format!("vhost '{}' is deleted", self.name)));
+            return Err(Error::VirtualHostDeleted(self.name.clone()));
         }
         Ok(())
     }
