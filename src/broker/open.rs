@@ -12,6 +12,7 @@ use leveret_storage::{
 
 use crate::broker::{Broker, BrokerBuilder};
 use crate::definitions::{Definitions, apply_users};
+use crate::persist::are_users_recorded;
 use crate::persist::recovered::{OpenError, Recovery};
 use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
 use crate::persist::{Health, Persistence, QueueIds};
@@ -102,6 +103,11 @@ impl BrokerBuilder {
         let failed = |reason| failed(path, reason);
         let Stores { records: store, report, open_log } = stores;
         let mut records = Records::read(&*store).map_err(failed)?;
+        // A start before may have been cut off before the users were made; but what is missing in
+        // a directory that was damaged is not made up.
+        let is_new = report.repaired.is_empty()
+            && records.users.is_empty()
+            && !are_users_recorded(&*store).map_err(failed)?;
         let health = Arc::new(Health::default());
         let watcher = {
             let health = health.clone();
@@ -120,7 +126,7 @@ impl BrokerBuilder {
         let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
         records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
         let persistence = Persistence::new(store, log, health, ids);
-        let mut broker = self.build_with(Some(Arc::new(persistence)), report.is_new);
+        let mut broker = self.build_with(Some(Arc::new(persistence)), is_new);
         for users in &records.users {
             let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
             let definitions = Definitions::from_json(users).map_err(bad)?;
@@ -128,7 +134,7 @@ impl BrokerBuilder {
         }
         if let Some(store) = broker.node().persistence() {
             store.record_users(&broker.node().access);
-            if report.is_new {
+            if is_new {
                 // Who is created now is not created again, should he be missing.
                 let stored = store.wait_until_durable();
                 stored
@@ -138,7 +144,7 @@ impl BrokerBuilder {
         let messages = contents.values().map(|contents| contents.found.len()).sum();
         let left_out = restore(&broker, records, &contents);
         let Recovered { clean, torn, damage, .. } = recovered;
-        let CatalogueReport { is_new, repaired, .. } = report;
+        let CatalogueReport { repaired, .. } = report;
         let recovery = Recovery { is_new, repaired, clean, messages, torn, damage, left_out };
         broker.set_recovery(recovery);
         Ok(broker)

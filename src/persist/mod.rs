@@ -27,6 +27,7 @@ use self::messages::Beside;
 pub use self::queue_ids::QueueIds;
 use self::records::ReturnRecord;
 use self::syncer::Syncer;
+pub use self::users::are_recorded as are_users_recorded;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};

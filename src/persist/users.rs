@@ -32,7 +32,20 @@ pub fn write(records: &dyn Store, access: &AccessControl) -> Result<()> {
         }
     }
     wanted.into_iter().for_each(|(key, document)| batch.put(key, document));
+    if !are_recorded(records)? {
+        batch.put(recorded(), Vec::new());
+    }
     if batch.is_empty() { Ok(()) } else { records.commit(batch).map(drop) }
+}
+
+/// Whether users were ever recorded in a store, be it that none is left.
+pub fn are_recorded(records: &dyn Store) -> leveret_storage::Result<bool> {
+    Ok(records.get(&recorded())?.is_some())
+}
+
+/// The record that says so.
+fn recorded() -> Key {
+    Key::definition(DefinitionKind::Parameter, ["leveret", "users are recorded"])
 }
 
 fn documents(access: &AccessControl) -> BTreeMap<Key, Vec<u8>> {
