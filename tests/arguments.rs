@@ -86,8 +86,8 @@ fn explain_answers_by_a_definitions_file() {
     assert_eq!(
         standard_error(&output),
         "leveret: left out of the definitions: queues[1].name: invalid type: integer `7`, expected \
-         a string\nleveret: left out of the definitions: binding of 'none' to 'amq.topic': no queue \
-         'none' in vhost '/'\n"
+         a string\nleveret: left out of the definitions: binding of 'none' to 'amq.topic': no \
+         queue 'none' in vhost '/'\n"
     );
     let output = ask(&["--exchange", "none", "--header", "a=1"]).unwrap();
     assert_eq!(output.status.code(), Some(1));

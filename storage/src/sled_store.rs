@@ -71,15 +71,25 @@ impl SledStore {
             // Flushes are asked for; no thread does it now and then.
             .flush_every_ms(None);
         private_directory().recursive(true).create(&path)?;
+        // What cannot be opened is held for a moment longer, too.
+        let release = Release(path.clone());
         let database = config.open().map_err(|error| match error {
             sled::Error::Io(error) if error.to_string().contains("lock") => {
                 Error::Locked(path.clone())
             }
             error => convert(error),
-        })?;
+        });
+        let database = match database {
+            Err(error @ Error::Locked(_)) => {
+                // Another one has it, and may have it for long.
+                std::mem::forget(release);
+                return Err(error);
+            }
+            database => database?,
+        };
         // Beside its log, sled writes its settings once, snapshots and large values.
         let files = Mutex::new(SyncedFiles::new(&path, "db"));
-        let store = Self { database, files, progress: Mutex::default(), _release: Release(path) };
+        let store = Self { database, files, progress: Mutex::default(), _release: release };
         // What was found may never have reached the disk.
         store.sync()?;
         Ok(store)

@@ -24,9 +24,8 @@ fn assert_start(refused: &[String], starts: &[&str]) {
     }
 }
 
-#[test]
-fn everything_that_can_be_had_is_there_and_the_rest_is_named() {
-    let broker = broker();
+/// Definitions of which some cannot be had.
+fn mixed() -> Value {
     let long = "l".repeat(256);
     let none = json!({"configure": "", "write": "", "read": ""});
     let permission = |user: &str, host: &str, read: &str| {
@@ -36,66 +35,71 @@ fn everything_that_can_be_had_is_there_and_the_rest_is_named() {
         permission["read"] = read.into();
         permission
     };
-    let refused = import(
-        &broker,
-        &json!({
-            "users": [{"name": "a"}, {"name": "bad", "password_hash": "?"}, {"name": "b"}],
-            "vhosts": [{"name": long}, {"name": "/"}, {"name": "v"},
-                {"name": "typed", "default_queue_type": "none"}],
-            "permissions": [permission("a", "v", ""), permission("bad", "v", ""),
-                permission("a", "none", ""), permission("a", "typed", "("),
-                permission("b", "v", "")],
-            "topic_permissions": [
-                {"user": "a", "vhost": "v", "exchange": "x", "write": "[", "read": ""},
-                {"user": "a", "vhost": "v", "exchange": "y", "write": "no", "read": ""}],
-            "policies": [{"vhost": "/", "name": "p1", "pattern": "(", "definition": {}},
-                {"vhost": "/", "name": "p2", "pattern": "", "definition": {"max-length": -1}},
-                {"vhost": "/", "name": "p3", "pattern": "", "apply-to": "all of them",
-                    "definition": {"max-length": 1}},
-                {"vhost": "none", "name": "p4", "pattern": "", "definition": {"max-length": 1}},
-                {"vhost": "/", "name": "p5", "pattern": "^q2$", "definition": {"max-length": 5}}],
-            "parameters": [
-                {"component": "operator_policy", "vhost": "/", "name": "o1", "value": 3},
-                {"component": "operator_policy", "vhost": "/", "name": "o2",
-                    "value": {"pattern": "", "definition": {"max-length": 9}}},
-                {"component": "vhost-limits", "vhost": "none", "name": "limits", "value": {}}],
-            "exchanges": [{"vhost": "/", "name": "x1", "type": "x-none"},
-                {"vhost": "/", "name": "x2", "type": "fanout",
-                    "arguments": {"alternate-exchange": 1}},
-                {"vhost": "/", "name": "x3", "type": "fanout"}],
-            "queues": [{"vhost": "/", "name": "q1", "arguments": {"x-max-length": "many"}},
-                {"vhost": "none", "name": "q"}, {"vhost": "/", "name": long},
-                {"vhost": "/", "name": "amq.gen-made-up"}, {"vhost": "/", "name": "q2"}],
-            "bindings": [{"vhost": "/", "source": "x1", "destination": "q2"},
-                {"vhost": "/", "source": "x3", "destination": "q1"},
-                {"vhost": "/", "source": "x3", "destination": "amq.gen-made-up"},
-                {"vhost": "/", "source": "x3", "destination": "q2"}]
-        }),
-    );
-    let starts = [
-        "virtual host 'lll",
-        "virtual host 'typed': the default queue type 'none' is not known",
-        "user 'bad': the password hash is not valid base64",
-        "permissions of 'bad' in vhost 'v': there is no user 'bad'",
-        "permissions of 'a' in vhost 'typed': pattern '(' is refused",
-        "topic permissions of 'a' for exchange 'x' in vhost 'v': pattern '[' is refused",
-        "permissions of 'a' in vhost 'none': there is no virtual host 'none'",
-        "limits of virtual host 'none': there is no virtual host 'none'",
-        "policy 'p1': ",
-        "policy 'p2': ",
-        "policy 'p3': apply-to 'all of them' is not known",
-        "policy 'p4': there is no virtual host 'none'",
-        "operator policy 'o1': ",
-        "exchange 'x1': ",
-        "exchange 'x2': ",
-        "queue 'q1': ",
-        "queue 'q': there is no virtual host 'none'",
-        "queue 'lll",
-        "binding of 'q2' to 'x1': no exchange 'x1' in vhost '/'",
-        "binding of 'q1' to 'x3': no queue 'q1' in vhost '/'",
-        "binding of 'amq.gen-made-up' to 'x3': no queue 'amq.gen-made-up' in vhost '/'",
-    ];
-    assert_start(&refused, &starts);
+    json!({
+        "users": [{"name": "a"}, {"name": "bad", "password_hash": "?"}, {"name": "b"}],
+        "vhosts": [{"name": long}, {"name": "/"}, {"name": "v"},
+            {"name": "typed", "default_queue_type": "none"}],
+        "permissions": [permission("a", "v", ""), permission("bad", "v", ""),
+            permission("a", "none", ""), permission("a", "typed", "("),
+            permission("b", "v", "")],
+        "topic_permissions": [
+            {"user": "a", "vhost": "v", "exchange": "x", "write": "[", "read": ""},
+            {"user": "a", "vhost": "v", "exchange": "y", "write": "no", "read": ""}],
+        "policies": [{"vhost": "/", "name": "p1", "pattern": "(", "definition": {}},
+            {"vhost": "/", "name": "p2", "pattern": "", "definition": {"max-length": -1}},
+            {"vhost": "/", "name": "p3", "pattern": "", "apply-to": "all of them",
+                "definition": {"max-length": 1}},
+            {"vhost": "none", "name": "p4", "pattern": "", "definition": {"max-length": 1}},
+            {"vhost": "/", "name": "p5", "pattern": "^q2$", "definition": {"max-length": 5}}],
+        "parameters": [
+            {"component": "operator_policy", "vhost": "/", "name": "o1", "value": 3},
+            {"component": "operator_policy", "vhost": "/", "name": "o2",
+                "value": {"pattern": "", "definition": {"max-length": 9}}},
+            {"component": "vhost-limits", "vhost": "none", "name": "limits", "value": {}}],
+        "exchanges": [{"vhost": "/", "name": "x1", "type": "x-none"},
+            {"vhost": "/", "name": "x2", "type": "fanout",
+                "arguments": {"alternate-exchange": 1}},
+            {"vhost": "/", "name": "x3", "type": "fanout"}],
+        "queues": [{"vhost": "/", "name": "q1", "arguments": {"x-max-length": "many"}},
+            {"vhost": "none", "name": "q"}, {"vhost": "/", "name": long},
+            {"vhost": "/", "name": "amq.gen-made-up"}, {"vhost": "/", "name": "q2"}],
+        "bindings": [{"vhost": "/", "source": "x1", "destination": "q2"},
+            {"vhost": "/", "source": "x3", "destination": "q1"},
+            {"vhost": "/", "source": "x3", "destination": "amq.gen-made-up"},
+            {"vhost": "/", "source": "x3", "destination": "q2"}]
+    })
+}
+
+/// What of them cannot be had, each by the beginning of what is said of it.
+const REFUSED: &[&str] = &[
+    "virtual host 'lll",
+    "virtual host 'typed': the default queue type 'none' is not known",
+    "user 'bad': the password hash is not valid base64",
+    "permissions of 'bad' in vhost 'v': there is no user 'bad'",
+    "permissions of 'a' in vhost 'typed': pattern '(' is refused",
+    "topic permissions of 'a' for exchange 'x' in vhost 'v': pattern '[' is refused",
+    "permissions of 'a' in vhost 'none': there is no virtual host 'none'",
+    "limits of virtual host 'none': there is no virtual host 'none'",
+    "policy 'p1': ",
+    "policy 'p2': ",
+    "policy 'p3': apply-to 'all of them' is not known",
+    "policy 'p4': there is no virtual host 'none'",
+    "operator policy 'o1': ",
+    "exchange 'x1': ",
+    "exchange 'x2': ",
+    "queue 'q1': ",
+    "queue 'q': there is no virtual host 'none'",
+    "queue 'lll",
+    "binding of 'q2' to 'x1': no exchange 'x1' in vhost '/'",
+    "binding of 'q1' to 'x3': no queue 'q1' in vhost '/'",
+    "binding of 'amq.gen-made-up' to 'x3': no queue 'amq.gen-made-up' in vhost '/'",
+];
+
+#[test]
+fn everything_that_can_be_had_is_there_and_the_rest_is_named() {
+    let broker = broker();
+    let refused = import(&broker, &mixed());
+    assert_start(&refused, REFUSED);
     let permissions = &broker.access().permissions;
     assert!(permissions.has_vhost_access("a", "v") && permissions.has_vhost_access("b", "v"));
     let host = broker.virtual_host("/").unwrap();
@@ -121,8 +125,8 @@ fn what_exists_stays_as_it_is() {
         "bindings": [{"source": "x", "destination": "q"}]
     });
     let starts = [
-        "exchange 'x': inequivalent arg 'type' for exchange 'x' in vhost '/': received 'direct' but \
-         current is 'fanout'",
+        "exchange 'x': inequivalent arg 'type' for exchange 'x' in vhost '/': received 'direct' \
+         but current is 'fanout'",
         "queue 'q': inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but \
          current is 'false'",
     ];
