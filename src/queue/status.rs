@@ -194,8 +194,7 @@ impl Queue {
         self.state.lock().tally()
     }
 
-    /// The same, remembered for rates. See
-    /// [`Recent::record`](crate::insight::statistics::recent::Recent::record).
+    /// The same, remembered for rates.
     pub fn record(&self, now: Timestamp, is_first: bool) -> QueueTally {
         let mut state = self.state.lock();
         let tally = state.tally();
@@ -203,8 +202,7 @@ impl Queue {
         tally
     }
 
-    /// What the totals were. See
-    /// [`Recent::samples`](crate::insight::statistics::recent::Recent::samples).
+    /// What the totals were in a span of time.
     pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<QueueTotals>> {
         self.state.lock().counted.recent.samples(now, span)
     }
