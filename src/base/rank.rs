@@ -2,6 +2,7 @@
 //! this list; [`crate::base::lock`] checks that in debug builds.
 
 /// Where in the order a lock is.
+#[cfg_attr(not(debug_assertions), allow(dead_code, reason = "debug builds alone check it"))]
 pub(crate) trait Rank {
     /// Its place, from the outside to the inside.
     const PLACE: u8;
@@ -11,6 +12,7 @@ pub(crate) trait Rank {
 
 macro_rules! ranks {
     ($($(#[$doc:meta])* $name:ident,)*) => {
+        #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "as above"))]
         enum Place { $($name,)* }
 
         $(
