@@ -46,6 +46,24 @@ pub enum Place {
     Front,
     /// With those that arrived, as if it were new.
     Line,
+    /// Somebody has it again.
+    Out,
     /// It has left the queue.
     Gone,
+}
+
+/// Levels of a quorum queue that messages arrive at: of normal and of high priority.
+pub const LEVELS_OF_ARRIVALS: usize = 2;
+
+/// What is known of the messages of an earlier life of a queue.
+pub trait Past {
+    /// A message that was delivered before, and for a quorum queue where it was.
+    fn history(&self, sequence: u64) -> Option<(History, Place)>;
+
+    /// Messages with lower sequences may have been delivered, for all one knows, unless the queue
+    /// is one that tells how far it has handed them out.
+    fn redelivered_below(&self) -> u64;
+
+    /// How far a quorum queue has handed out, by level: all that went out have lower sequences.
+    fn handed_out_below(&self) -> [u64; LEVELS_OF_ARRIVALS];
 }

@@ -36,19 +36,12 @@ use crate::base::wake::Wake;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::message::stored::{Gone, Returned};
+use crate::persist::records::{DELETED, REDELIVERED};
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
 
 /// Messages of one publish that go to one queue are told apart by their place in this list.
 pub type Places = SmallVec<[u64; 4]>;
-
-/// Where runs of redelivered messages begin among the items of a queue's state: sequences, which
-/// are the other items, never get there.
-const REDELIVERED: u64 = 1 << 63;
-
-/// The item of a queue's state that says that the queue was deleted: its messages are not wanted,
-/// should the log still have them.
-const DELETED: u64 = u64::MAX;
 
 /// Runs in one record.
 const RUNS_MAX: usize = 256;
@@ -358,6 +351,11 @@ impl Persistence {
         // The error is in the log; a count that is too low after a restart harms nobody.
         let _ = self.commit(batch);
         self.syncer.sync_soon();
+    }
+
+    /// Queues have handed out messages: how far, is remembered in a moment.
+    pub fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
+        self.syncer.note_handed_out(queues);
     }
 
     /// Messages that were paged out, as many as were read; one that is lost is `None`. `None` if

@@ -7,6 +7,7 @@
 //! policy     [virtual host, "user" or "operator", name]
 //!                                      priority (u64), applies to, pattern, definition
 //! returned   queue, sequence           count (u32), failures (u16), place (u8), 0 (u8)
+//! handed out queue, level              sequence (u64)
 //! ```
 //!
 //! Texts and tables have their length (u32) before them; tables are as AMQP encodes them.
@@ -17,7 +18,19 @@ use leveret_storage::{DefinitionKind, Key};
 
 use crate::base::ids::StoreId;
 use crate::base::octets::{Reader, Writer};
-use crate::message::stored::{Place, Returned};
+use crate::message::stored::{LEVELS_OF_ARRIVALS, Place, Returned};
+
+/// Where runs of redelivered messages begin among the items of a queue's state: sequences, which
+/// are the other items, never get there.
+pub const REDELIVERED: u64 = 1 << 63;
+
+/// The item of a queue's state that says that the queue was deleted: its messages are not wanted,
+/// should the log still have them.
+pub const DELETED: u64 = u64::MAX;
+
+/// Where it begins among the items of a queue's state how far the queue has handed out its
+/// messages, by level.
+pub const HANDED_OUT: u64 = DELETED - LEVELS_OF_ARRIVALS as u64;
 
 const AUTO_DELETE: u8 = 1;
 const INTERNAL: u8 = 2;
@@ -205,6 +218,7 @@ pub struct ReturnRecord {
 
 const FRONT: u8 = 0;
 const LINE: u8 = 1;
+const OUT: u8 = 2;
 
 impl ReturnRecord {
     /// Of what a queue tells; `None` if there is nothing to be remembered any more.
@@ -215,7 +229,11 @@ impl ReturnRecord {
 
     /// As octets.
     pub fn encode(&self) -> Vec<u8> {
-        let place = if self.place == Place::Line { LINE } else { FRONT };
+        let place = match self.place {
+            Place::Front | Place::Gone => FRONT,
+            Place::Line => LINE,
+            Place::Out => OUT,
+        };
         let mut writer = Writer::default();
         writer.u32(self.delivery_count).u16(self.failures).u8(place).u8(0);
         writer.0
@@ -229,6 +247,7 @@ impl ReturnRecord {
         let failures = reader.u16().unwrap_or(0);
         let place = match reader.u8().unwrap_or(FRONT) {
             LINE => Place::Line,
+            OUT => Place::Out,
             _ => Place::Front,
         };
         Some(Self { delivery_count, failures, place })

@@ -9,12 +9,13 @@ use leveret_storage::{
 };
 
 use crate::base::ids::StoreId;
-use crate::message::stored::History;
+use crate::message::stored::{History, LEVELS_OF_ARRIVALS, Past, Place};
 use crate::persist::messages::Meta;
+use crate::persist::nothing;
 use crate::persist::records::{
-    BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord, ReturnRecord,
+    BindingRecord, DELETED, ExchangeRecord, HANDED_OUT, PolicyRecord, QueueRecord, REDELIVERED,
+    ReturnRecord,
 };
-use crate::persist::{DELETED, REDELIVERED, nothing};
 use crate::queue::fifo::paging::Found;
 
 /// Records of one virtual host.
@@ -55,6 +56,8 @@ struct States {
     returned: HashMap<u64, ReturnRecord>,
     /// Ascending.
     redelivered: Vec<(u64, u64)>,
+    /// How far messages were handed out, by level.
+    handed_out_below: [u64; LEVELS_OF_ARRIVALS],
 }
 
 impl Records {
@@ -120,6 +123,11 @@ impl Records {
         let states = self.states.entry(queue).or_default();
         if item < REDELIVERED {
             states.returned.insert(item, ReturnRecord::decode(record)?);
+            return Some(());
+        }
+        if let Some(level) = item.checked_sub(HANDED_OUT) {
+            let below = states.handed_out_below.get_mut(usize::try_from(level).ok()?)?;
+            *below = u64::from_le_bytes(record.try_into().ok()?);
             return Some(());
         }
         for run in record.chunks_exact(16) {
@@ -191,23 +199,27 @@ pub struct QueueContents {
     unclean: bool,
 }
 
-impl QueueContents {
-    /// Messages with lower sequences may have been delivered, for all one knows.
-    pub fn redelivered_below(&self) -> u64 {
+impl Past for QueueContents {
+    fn redelivered_below(&self) -> u64 {
         if self.unclean { self.next_sequence } else { 0 }
     }
 
-    /// What is known of a message that was delivered before.
-    pub fn history(&self, sequence: u64) -> Option<History> {
+    fn handed_out_below(&self) -> [u64; LEVELS_OF_ARRIVALS] {
+        self.states.handed_out_below
+    }
+
+    fn history(&self, sequence: u64) -> Option<(History, Place)> {
         let runs = &self.states.redelivered;
         let at = runs.partition_point(|(first, _)| *first <= sequence);
         let run = at.checked_sub(1).and_then(|at| runs.get(at));
         let redelivered = !self.unclean && run.is_some_and(|(_, last)| sequence <= *last);
-        let record = self.states.returned.get(&sequence);
-        let (delivery_count, failures) =
-            record.map_or((0, 0), |record| (record.delivery_count, record.failures));
-        let history = History { delivery_count, failures, redelivered };
-        (redelivered || record.is_some()).then_some(history)
+        let history = History { redelivered, ..History::default() };
+        match self.states.returned.get(&sequence) {
+            Some(&ReturnRecord { delivery_count, failures, place }) => {
+                Some((History { delivery_count, failures, redelivered: true }, place))
+            }
+            None => redelivered.then_some((history, Place::Front)),
+        }
     }
 }
 
@@ -304,7 +316,9 @@ pub fn tidy_states(
         let is_deleted = *item == DELETED && recovered.queues.contains_key(queue);
         let is_there = is_deleted
             || contents.get(queue).is_some_and(|contents| {
-                contents.found.binary_search_by_key(item, |found| found.sequence).is_ok()
+                let is_level = (HANDED_OUT..DELETED).contains(item);
+                is_level
+                    || contents.found.binary_search_by_key(item, |found| found.sequence).is_ok()
             });
         if !is_there {
             batch.delete(key);

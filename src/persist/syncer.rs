@@ -6,16 +6,18 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use leveret_storage::{Done, Error, Receipt, Store};
+use leveret_storage::{Batch, Done, Error, Key, Receipt, Store};
 
 use crate::access::AccessControl;
 use crate::base::lock::{Condvar, Mutex, RwLock};
 use crate::base::rank;
 use crate::persist::health::Health;
+use crate::persist::records::{DELETED, HANDED_OUT};
 use crate::persist::users;
+use crate::queue::Queue;
 
 /// How long what nobody waits for may wait.
-const SOON: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(50);
 
 /// Flushes after which the store writes back even though there is more to flush.
 const FLUSHES_MAX: u32 = 1000;
@@ -27,7 +29,9 @@ struct State {
     soon: bool,
     /// Users have changed, and are to be recorded.
     users: bool,
-    /// Users are being recorded.
+    /// Queues that have handed out messages, which is to be recorded.
+    handed_out: Vec<Arc<Queue>>,
+    /// Users, or what was handed out, are being recorded.
     recording: bool,
     closed: bool,
     thread: Option<JoinHandle<()>>,
@@ -72,7 +76,8 @@ impl Syncer {
             return done(Err(Error::Failed));
         }
         let mut state = self.0.state.lock();
-        if !state.users && !state.recording && self.0.is_durable() {
+        let has_work = state.users || !state.handed_out.is_empty() || state.recording;
+        if !has_work && self.0.is_durable() {
             drop(state);
             return done(Ok(()));
         }
@@ -101,6 +106,12 @@ impl Syncer {
 
     /// What was committed becomes durable in a while.
     pub fn sync_soon(&self) {
+        self.soon(false);
+    }
+
+    /// Queues have handed out messages: how far, is recorded in a while.
+    pub fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
+        self.0.state.lock().handed_out.append(queues);
         self.soon(false);
     }
 
@@ -146,8 +157,18 @@ impl Shared {
     }
 
     /// Writes what there is to write, and makes it durable.
-    fn flush(&self, users: bool) -> leveret_storage::Result<()> {
+    fn flush(&self, users: bool, handed_out: &[Arc<Queue>]) -> leveret_storage::Result<()> {
         let records = self.records.read().clone().ok_or(Error::Closed)?;
+        let mut batch = Batch::new();
+        for queue in handed_out.iter().filter(|queue| !queue.is_deleted()) {
+            for (item, below) in (HANDED_OUT..DELETED).zip(queue.take_handed_out()) {
+                let key = Key::queue_state(queue.storage().id, item);
+                batch.put(key, below.to_le_bytes().to_vec());
+            }
+        }
+        if !batch.is_empty() {
+            records.commit(batch)?;
+        }
         let access = self.access.get().filter(|_| users);
         let written = access.map_or(Ok(()), |access| users::write(&*records, access));
         if let Err(error) = written {
@@ -189,10 +210,11 @@ impl Shared {
             }
             let waiting = std::mem::take(&mut state.waiting);
             state.soon = false;
-            state.recording = std::mem::take(&mut state.users);
-            let users = state.recording;
+            let users = std::mem::take(&mut state.users);
+            let handed_out = std::mem::take(&mut state.handed_out);
+            state.recording = users || !handed_out.is_empty();
             drop(state);
-            let flushed = self.flush(users);
+            let flushed = self.flush(users, &handed_out);
             flushes += 1;
             self.state.lock().recording = false;
             if let Err(error) = &flushed {

@@ -60,6 +60,8 @@ pub struct Effects {
     pub moved: Vec<Gone>,
     /// Stored messages that were returned to their queues.
     pub returned: Vec<Returned>,
+    /// Quorum queues that have handed out messages, which the store is to remember.
+    pub handed_out: Vec<Arc<Queue>>,
     /// Queues with too much in memory.
     pub page_outs: Vec<Arc<Queue>>,
     /// Queues that are short of messages which are in the store alone.

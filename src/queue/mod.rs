@@ -33,7 +33,7 @@ use crate::error::{Error, Resource, Result};
 use crate::insight::journal::{DropReason, Journal};
 use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
 use crate::message::Message;
-use crate::message::stored::{Gone, History};
+use crate::message::stored::{Gone, History, LEVELS_OF_ARRIVALS, Past};
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
@@ -270,6 +270,9 @@ impl Queue {
         let deadline = state.new_deadline();
         if self.storage.id != 0 {
             self.note_paging(&state, effects);
+            if state.announces_hand_outs() {
+                effects.handed_out.push(Arc::clone(self));
+            }
         }
         drop(state);
         effects.footprint += grown;
@@ -594,13 +597,13 @@ impl Queue {
     }
 
     /// Takes up the messages of an earlier life. See [`State::recover`].
-    pub fn recover(
-        &self,
-        found: &[Found],
-        returned: impl Fn(u64) -> Option<History>,
-        redelivered_below: u64,
-    ) {
-        self.state.lock().recover(found, returned, redelivered_below);
+    pub fn recover(&self, found: &[Found], past: &impl Past, effects: &mut Effects) {
+        self.state.lock().recover(found, past, effects);
+    }
+
+    /// How far messages were handed out, by level, for the store.
+    pub fn take_handed_out(&self) -> [u64; LEVELS_OF_ARRIVALS] {
+        self.state.lock().take_handed_out()
     }
 
     /// Whether it holds the keys of its messages, for which they all have to be in memory.

@@ -276,6 +276,9 @@ impl VirtualHost {
         if !effects.returned.is_empty() {
             store.count_returns(&mut effects.returned);
         }
+        if !effects.handed_out.is_empty() {
+            store.note_handed_out(&mut effects.handed_out);
+        }
     }
 
     /// As [`VirtualHost::run`], but leaves waking for later.

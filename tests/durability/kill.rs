@@ -132,6 +132,7 @@ impl Client {
             let id = identify(&got.delivery);
             let entry = self.model.queues[at].ready().find(|entry| entry.id == id);
             let Some(entry) = entry else { panic!("{queue} gives out {id:?}, which is gone") };
+            entry.delivered = true;
             let serial = entry.serial;
             match self.random.below(6) {
                 0 => {

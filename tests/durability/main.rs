@@ -15,6 +15,7 @@ mod kill;
 mod messages;
 mod model;
 mod power;
+mod quorum;
 mod random;
 #[cfg(feature = "server")]
 mod restart;

@@ -84,6 +84,9 @@ fn what_was_found_after_a_crash_keeps_its_order() {
     one.queue_declare_with(&quorum("q")).unwrap();
     confirm(&one, persistent("q", "normal"));
     confirm(&one, persistent("q", "high").priority(9));
+    confirm(&one, persistent("q", "new"));
+    let _held = (one.basic_get("q").unwrap(), one.basic_get("q").unwrap());
+    one.queue_declare_with(&quorum("after it is stored")).unwrap();
     let crashed = directory.crash();
     let broker = crashed.open();
     let seen = |broker: &leveret::Broker| {
@@ -92,7 +95,8 @@ fn what_was_found_after_a_crash_keeps_its_order() {
         seen.collect::<Vec<_>>()
     };
     let found = seen(&broker);
-    assert_eq!(found, [(b"high".to_vec(), true), (b"normal".to_vec(), true)]);
+    let expected = [("normal", true), ("high", true), ("new", false)];
+    assert_eq!(found, expected.map(|(body, again)| (body.as_bytes().to_vec(), again)));
     let snapshot = broker.snapshot().unwrap();
     broker.restore(&snapshot).unwrap();
     assert_eq!(seen(&broker), found);

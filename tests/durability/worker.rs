@@ -210,11 +210,13 @@ impl Worker {
             assert!(left.is_empty(), "{} does not give out {left:?}", queue.name);
             return Ok(None);
         };
+        let id = identify(&delivery);
+        let sent = queue.entries.iter_mut().filter(|entry| entry.id == id);
+        sent.for_each(|entry| entry.delivered = true);
         if session.machine.is_off() {
             // The broker is being closed, which gives back what other channels hold.
             return Err(NoAnswer);
         }
-        let id = identify(&delivery);
         let classic = !queue.quorum;
         let entry = if classic { queue.ready().next() } else { queue.ready().find(|e| e.id == id) };
         let expected = entry.as_ref().map(|entry| entry.id.clone());

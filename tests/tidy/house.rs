@@ -128,6 +128,7 @@ pub const CIRCLES: &[Circle] = &[
             "src/queue/arguments.rs",
             "src/queue/attributes.rs",
             "src/queue/effects.rs",
+            "src/queue/fifo/handing_out.rs",
             "src/queue/fifo/overflow.rs",
             "src/queue/fifo/paging.rs",
             "src/queue/fifo/settling.rs",

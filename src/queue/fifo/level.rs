@@ -166,6 +166,14 @@ impl Level {
         true
     }
 
+    /// Takes messages out that are in memory before any that are paged out.
+    pub fn extract(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let front = std::mem::take(&mut self.front);
+        let (extracted, rest) = front.into_iter().partition::<Vec<_>, _>(&which);
+        self.front = rest.into();
+        extracted
+    }
+
     /// Messages of an earlier life of the queue, in ascending order.
     pub fn recover(&mut self, paged: Paged) {
         self.paged = paged;

@@ -3,9 +3,11 @@
 
 use crate::limits::{PAGE_OUT_KEPT_PART, PAGE_OUT_MESSAGES};
 use crate::message::Message;
-use crate::message::stored::History;
+use crate::message::deaths::DeathReason;
+use crate::message::stored::{History, Past, Place, Returned};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::{Entry, Peeked};
+use crate::queue::fifo::handing_out::HandedOut;
 use crate::queue::fifo::paged::Paged;
 use crate::queue::fifo::state::State;
 use crate::time::clock::Timestamp;
@@ -125,9 +127,10 @@ impl State {
         effects: &mut Effects,
     ) {
         for (&sequence, message) in wanted.sequences.iter().zip(messages) {
-            let redelivered = sequence < self.redelivered_below;
-            let history = History { redelivered, ..History::default() };
             let entry = message.map(|PagedIn { message, expires_at }| {
+                let redelivered =
+                    sequence < self.redelivered_below || self.is_quorum && message.failures() > 0;
+                let history = History { redelivered, ..History::default() };
                 Entry::stored(message, sequence, expires_at, history)
             });
             let footprint = entry.as_ref().map_or(0, |entry| entry.message.footprint());
@@ -142,6 +145,9 @@ impl State {
                 duplicates.admit(&message);
             }
         }
+        if Some(wanted.level) == self.ready.returned_level() {
+            self.bury_returned(wanted, effects);
+        }
         self.expire(now, effects);
         if !self.is_quorum {
             // Quorum queues serve their consumers first.
@@ -149,29 +155,61 @@ impl State {
         }
     }
 
-    /// Takes up the messages of an earlier life, sorted by sequence. `returned` is what is known of
-    /// those that were delivered before; all below `redelivered_below` may have been.
-    pub fn recover(
-        &mut self,
-        found: &[Found],
-        returned: impl Fn(u64) -> Option<History>,
-        redelivered_below: u64,
-    ) {
+    /// Those die that were lost too often: the last time when the broker ended.
+    fn bury_returned(&mut self, wanted: &Wanted, effects: &mut Effects) {
+        let limit = self.settings.delivery_limit;
+        let dead = self.ready.extract_returned(|entry| {
+            limit.is_exceeded(entry.delivery_count)
+                && wanted.sequences.binary_search(&entry.sequence).is_ok()
+        });
+        for entry in dead {
+            self.footprint -= entry.message.footprint();
+            self.note_death(entry, DeathReason::DeliveryLimit, effects);
+        }
+    }
+
+    /// Takes up the messages of an earlier life, sorted by sequence.
+    pub fn recover(&mut self, found: &[Found], past: &impl Past, effects: &mut Effects) {
+        let below = past.handed_out_below();
+        self.handed_out = HandedOut::recovered(below);
+        self.redelivered_below = if self.is_quorum { 0 } else { past.redelivered_below() };
         let mut levels: Vec<Paged> = Vec::new();
         for message in found {
-            let at = self.ready.level_of(message.priority);
+            let mut at = self.ready.level_of(message.priority);
+            let known = past.history(message.sequence);
+            let was_out = below.get(at).is_some_and(|below| message.sequence < *below);
+            let (mut history, place) = known.unwrap_or((History::default(), Place::Front));
+            if self.is_quorum {
+                if known.map_or(was_out, |(_, place)| place == Place::Out) {
+                    self.take_back_lost(message.sequence, &mut history, effects);
+                }
+                at = match place {
+                    Place::Line => self.ready.level_of(0),
+                    _ if history.delivery_count > 0 => self.ready.returned_level().unwrap_or(at),
+                    _ => at,
+                };
+            }
             if levels.len() <= at {
                 levels.resize(at + 1, Paged::default());
             }
             if let Some(level) = levels.get_mut(at) {
-                let history = returned(message.sequence).unwrap_or_default();
                 level.push(message.sequence, message.body_bytes.into(), history);
             }
         }
         for (at, paged) in levels.into_iter().enumerate() {
             self.ready.recover(at, paged);
         }
-        self.redelivered_below = redelivered_below;
+    }
+
+    /// Somebody had a message when the broker ended.
+    fn take_back_lost(&self, sequence: u64, history: &mut History, effects: &mut Effects) {
+        let History { delivery_count, failures, redelivered } = history;
+        *delivery_count = delivery_count.saturating_add(1);
+        *failures = failures.saturating_add(1);
+        *redelivered = true;
+        let (queue, place) = (self.storage.id, Place::Front);
+        let (delivery_count, failures) = (*delivery_count, *failures);
+        effects.returned.push(Returned { queue, sequence, delivery_count, failures, place });
     }
 
     /// What is to be remembered of stored messages that were delivered before, by sequence.

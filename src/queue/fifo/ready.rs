@@ -136,6 +136,22 @@ impl Ready {
         how(level, entry);
     }
 
+    /// The level of messages that come back, if they have one of their own.
+    pub fn returned_level(&self) -> Option<usize> {
+        self.order.returned()
+    }
+
+    /// Takes those out of the messages in memory that came back to a quorum queue.
+    pub fn extract_returned(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let Some(at) = self.order.returned() else { return Vec::new() };
+        let Some(level) = self.levels.get_mut(at) else { return Vec::new() };
+        let extracted = level.extract(which);
+        self.length -= extracted.len();
+        self.body_bytes -= extracted.iter().map(Entry::body_bytes).sum::<u64>();
+        self.occupied.set(at, !level.is_empty());
+        extracted
+    }
+
     /// The messages in memory that came back to a quorum queue, in order, and all others.
     pub fn by_return(&self) -> (impl Iterator<Item = &Entry>, impl Iterator<Item = &Entry>) {
         let returned = self.order.returned();

@@ -21,6 +21,7 @@ use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::expires::Lease;
+use crate::queue::fifo::handing_out::HandedOut;
 use crate::queue::fifo::holding::Hold;
 use crate::queue::fifo::overflow::Overflow;
 use crate::queue::fifo::priority::Order;
@@ -129,6 +130,8 @@ pub struct State {
     pub(super) is_quorum: bool,
     /// Deliveries of basic.get that are not settled.
     pub(super) polled: usize,
+    /// What the store is told of deliveries of a quorum queue.
+    pub(super) handed_out: HandedOut,
     /// A quorum queue that refuses publishes is too long, or was and is still nearly so.
     pub(super) is_full: bool,
     /// Messages with lower sequences may have been delivered in an earlier life of the queue.
@@ -170,6 +173,7 @@ impl State {
             is_quorum,
             polled: 0,
             is_full: false,
+            handed_out: HandedOut::default(),
             redelivered_below: 0,
             page_out_above: 0,
             next_delivery: 1,
@@ -328,6 +332,7 @@ impl State {
             effects.deliveries.push(Delivery { slot, source, id: 0, entry });
             return;
         }
+        self.note_handed_out(&entry, effects);
         let id = self.keep_unacked(entry.clone(), Some(consumer), channel, now);
         let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
         self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
@@ -427,6 +432,7 @@ impl State {
             self.forget_key(&entry.message);
             0
         } else {
+            self.note_handed_out(&entry, effects);
             self.polled += 1;
             self.keep_unacked(entry.clone(), None, channel, now)
         };

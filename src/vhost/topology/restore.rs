@@ -92,11 +92,7 @@ impl VirtualHost {
         };
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());
         let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
-        queue.recover(
-            &contents.found,
-            |sequence| contents.history(sequence),
-            contents.redelivered_below(),
-        );
+        queue.recover(&contents.found, contents, effects);
         let topology = self.topology.lock();
         self.queues.insert(name, Arc::clone(&queue));
         // First of all, since they may say where dead letters go.
