@@ -103,6 +103,18 @@ pub enum Error {
     /// 406: `if-empty`.
     #[error("{0} not empty")]
     NotEmpty(Resource),
+    /// 406: the virtual host has as many queues as it may: `max-queues`.
+    #[error(
+        "cannot declare queue '{name}': queue limit in vhost '{virtual_host}' ({limit}) is reached"
+    )]
+    QueueLimit {
+        /// The refused name.
+        name: QueueName,
+        /// The virtual host.
+        virtual_host: VirtualHostName,
+        /// The limit.
+        limit: u64,
+    },
     /// 406: acknowledgement of what is not outstanding.
     #[error("unknown delivery tag {0}")]
     UnknownDeliveryTag(u64),
@@ -186,6 +198,28 @@ pub enum NotAllowed {
     /// [`Limits::connections_max`](crate::Limits#structfield.connections_max).
     #[error("connection refused: node connection limit ({0}) is reached")]
     TooManyConnections(usize),
+    /// The virtual host has as many connections as it may: `max-connections`.
+    #[error(
+        "access to vhost '{virtual_host}' refused for user '{user}': connection limit ({limit}) \
+         is reached"
+    )]
+    VirtualHostConnections {
+        /// The virtual host.
+        virtual_host: VirtualHostName,
+        /// Who wants to connect.
+        user: UserName,
+        /// The limit.
+        limit: u64,
+    },
+    /// The user has as many connections as it may: `max-connections`.
+    #[error("connection refused for user '{0}': user connection limit ({1}) is reached")]
+    UserConnections(UserName, u32),
+    /// The user has as many channels as it may, on all connections together: `max-channels`.
+    #[error(
+        "number of channels opened for user '{0}' has reached the maximum allowed user limit of \
+         ({1})"
+    )]
+    UserChannels(UserName, u32),
 }
 
 /// What is not implemented, as it is not in RabbitMQ, streams excepted.
@@ -272,9 +306,11 @@ impl Error {
             | ReservedName { .. }
             | SystemExchange(_)
             | InternalExchange(_) => (code::ACCESS_REFUSED, Scope::Channel),
-            Precondition(_) | InUse(_) | NotEmpty(_) | UnknownDeliveryTag(_) => {
-                (code::PRECONDITION_FAILED, Scope::Channel)
-            }
+            Precondition(_)
+            | InUse(_)
+            | NotEmpty(_)
+            | UnknownDeliveryTag(_)
+            | QueueLimit { .. } => (code::PRECONDITION_FAILED, Scope::Channel),
             ConsumerTagInUse(_) | NotAllowed(_) => (code::NOT_ALLOWED, Scope::Connection),
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),

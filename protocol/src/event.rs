@@ -34,7 +34,7 @@ pub enum Event<'a> {
         /// What was agreed on before.
         tuning: Tuning,
     },
-    /// A channel was opened; open-ok is in the output already.
+    /// The client opens a channel, to be answered with `accept_channel` or `close_connection`.
     ChannelOpened {
         /// Its number.
         channel: u16,

@@ -92,6 +92,7 @@ pub fn connection(data: &[u8]) {
 enum Answer {
     Login,
     Open,
+    OpenChannel(u16),
     CloseChannel(u16),
     Nothing,
 }
@@ -105,6 +106,7 @@ fn feed(connection: &mut Connection, mut input: &[u8]) {
             None => break,
             Some(Event::Login { .. } | Event::LoginResponse { .. }) => Answer::Login,
             Some(Event::Open { .. }) => Answer::Open,
+            Some(Event::ChannelOpened { channel }) => Answer::OpenChannel(channel),
             Some(Event::MessageTooLarge { channel, .. } | Event::Method { channel, .. }) => {
                 Answer::CloseChannel(channel)
             }
@@ -118,6 +120,7 @@ fn feed(connection: &mut Connection, mut input: &[u8]) {
         match answer {
             Answer::Login => connection.accept_login(),
             Answer::Open => connection.accept_open(),
+            Answer::OpenChannel(channel) => connection.accept_channel(channel),
             Answer::CloseChannel(channel) => {
                 assert!(connection.is_channel_open(channel));
                 connection.close_channel(channel, 406, "PRECONDITION_FAILED - no", 0, 0);

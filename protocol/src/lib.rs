@@ -19,6 +19,7 @@
 //!         match event {
 //!             Some(Event::Login { .. }) => connection.accept_login(),
 //!             Some(Event::Open { .. }) => connection.accept_open(),
+//!             Some(Event::ChannelOpened { channel }) => connection.accept_channel(channel),
 //!             Some(Event::Publish(publish)) => println!("{} octets", publish.body.len()),
 //!             _ => {}
 //!         }

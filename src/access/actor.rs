@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::access::{
-    Access, AccessControl, AccessRefusal, PasswordHash, ResourceKind, User, UserTag,
+    Access, AccessControl, AccessRefusal, OpenChannels, PasswordHash, ResourceKind, User, UserTag,
 };
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
@@ -92,6 +92,18 @@ impl Actor {
     /// Whether it is the broker itself.
     pub fn is_trusted(&self) -> bool {
         self.trusted
+    }
+
+    /// The limits of the user at present: connections, and channels. None of the broker itself, nor
+    /// of a user who is removed.
+    pub fn limits(&self) -> (Option<u32>, Option<u32>) {
+        let user = (!self.trusted).then(|| self.access.users.get(self.user.name.as_str()));
+        user.flatten().map_or((None, None), |user| (user.max_connections, user.max_channels))
+    }
+
+    /// The channels that the user has open.
+    pub fn open_channels(&self) -> Arc<OpenChannels> {
+        self.access.users.open_channels(self.user.name.as_str())
     }
 
     /// A number that changes whenever permissions do.

@@ -2,6 +2,7 @@
 
 mod actor;
 mod edits;
+mod open_channels;
 pub(crate) mod password;
 pub(crate) mod pattern;
 pub(crate) mod permissions;
@@ -10,6 +11,7 @@ pub(crate) mod topic_permissions;
 pub(crate) mod users;
 
 pub(crate) use actor::Actor;
+pub(crate) use open_channels::OpenChannels;
 pub use password::{HashingAlgorithm, PasswordHash, PasswordHashError, Salt};
 pub use pattern::{Pattern, PatternError};
 pub use permissions::{Access, PermissionTable, Permissions};

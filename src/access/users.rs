@@ -1,11 +1,13 @@
 //! Users: who may log in, with which password, from where.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use super::edits::Edits;
+use super::open_channels::OpenChannels;
 use super::password::PasswordHash;
 use crate::base::lock::RwLock;
 use crate::base::rank;
@@ -115,12 +117,19 @@ pub enum LoginRefusal {
     OnlyLoopback(UserName),
 }
 
+/// A user, and what it has open.
+#[derive(Debug)]
+struct Known {
+    user: Arc<User>,
+    channels: Arc<OpenChannels>,
+}
+
 /// All users.
 ///
 /// Reads take a shared lock for the time of one lookup; hashing is done without it.
 #[derive(Debug)]
 pub struct UserTable {
-    users: RwLock<HashMap<UserName, Arc<User>>, rank::Users>,
+    users: RwLock<HashMap<UserName, Known>, rank::Users>,
     loopback_users: HashSet<UserName>,
     /// Hashed against when the user is unknown, so that the answer takes as long.
     decoy: PasswordHash,
@@ -149,7 +158,13 @@ impl UserTable {
     /// Adds the user, or replaces the one of the same name.
     pub fn put(&self, user: User) {
         let mut users = self.users.write();
-        users.insert(user.name.clone(), Arc::new(user));
+        let user = Arc::new(user);
+        match users.entry(user.name.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().user = user,
+            Entry::Vacant(place) => {
+                place.insert(Known { user, channels: Arc::default() });
+            }
+        }
         self.edits.note();
     }
 
@@ -158,17 +173,25 @@ impl UserTable {
         let mut users = self.users.write();
         let removed = users.remove(name);
         self.edits.note();
-        removed
+        removed.map(|known| known.user)
     }
 
     /// The user of that name.
     pub fn get(&self, name: &str) -> Option<Arc<User>> {
-        self.users.read().get(name).cloned()
+        self.users.read().get(name).map(|known| Arc::clone(&known.user))
+    }
+
+    /// The channels that the user of that name has open. Of one who is removed, nobody counts them
+    /// any more.
+    pub(crate) fn open_channels(&self, name: &str) -> Arc<OpenChannels> {
+        let users = self.users.read();
+        users.get(name).map(|known| Arc::clone(&known.channels)).unwrap_or_default()
     }
 
     /// All users, by name.
     pub fn list(&self) -> Vec<Arc<User>> {
-        let mut users: Vec<_> = self.users.read().values().cloned().collect();
+        let mut users: Vec<_> =
+            self.users.read().values().map(|known| Arc::clone(&known.user)).collect();
         users.sort_by(|a, b| a.name.cmp(&b.name));
         users
     }

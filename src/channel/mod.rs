@@ -83,8 +83,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Opens a channel.
-    pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Self {
+    /// Opens a channel. Errors: 530 when the user has as many as it may.
+    pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Result<Self> {
         let cancel_notify = session.consumer_cancel_notify;
         let number = match output.number() {
             0 => session.next_channel_number(),
@@ -94,8 +94,8 @@ impl Channel {
         let id = ChannelId { connection: session.id(), number };
         let counted = Counted::new(id, session.virtual_host.now());
         let deliveries = Deliveries::new(output, counted, cancel_notify, Some(watch()));
-        session.join(Arc::clone(&deliveries) as _);
-        Self {
+        session.join(Arc::clone(&deliveries) as _)?;
+        Ok(Self {
             deliveries,
             watch: watch(),
             session,
@@ -107,7 +107,7 @@ impl Channel {
             publisher: Publisher::default(),
             reply_consumer: None,
             afterwards: None,
-        }
+        })
     }
 
     fn virtual_host(&self) -> &Arc<VirtualHost> {

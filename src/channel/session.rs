@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::access::{AccessControl, Actor, User};
+use crate::access::{AccessControl, Actor, OpenChannels, User};
 use crate::base::ids::{ChannelId, ConnectionId};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::channel::counted::Listed;
 use crate::channel::status::ChannelStatus;
+use crate::error::{NotAllowed, Result};
 use crate::insight::journal::EventKind;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::ChannelTotals;
@@ -24,6 +25,8 @@ pub struct Session {
     /// Whether the client wants to hear when a queue cancels its consumers.
     pub consumer_cancel_notify: bool,
     channels: Mutex<Vec<Arc<dyn Listed>>, rank::Channels>,
+    /// Those of the user, on all its connections.
+    channels_of_user: Arc<OpenChannels>,
     /// The last channel that had no number by itself.
     last_number: AtomicU16,
 }
@@ -42,7 +45,15 @@ impl Session {
         let actor = Actor::new(id, user, virtual_host.name().clone(), access);
         let channels = Mutex::default();
         let last_number = AtomicU16::new(0);
-        Arc::new(Self { actor, virtual_host, consumer_cancel_notify, channels, last_number })
+        let channels_of_user = actor.open_channels();
+        Arc::new(Self {
+            actor,
+            virtual_host,
+            consumer_cancel_notify,
+            channels,
+            channels_of_user,
+            last_number,
+        })
     }
 
     /// Number of the connection.
@@ -66,10 +77,16 @@ impl Session {
         }
     }
 
-    /// A channel was opened.
-    pub(super) fn join(&self, channel: Arc<dyn Listed>) {
+    /// A channel is opened. Errors: 530 when the user has as many as it may.
+    pub(super) fn join(&self, channel: Arc<dyn Listed>) -> Result<()> {
+        let (_, limit) = self.actor.limits();
+        if !self.channels_of_user.enter(limit) {
+            let user = self.actor.user.name.clone();
+            return Err(NotAllowed::UserChannels(user, limit.unwrap_or(u32::MAX)).into());
+        }
         self.channels.lock().push(channel);
         self.virtual_host.statistics.churn.channel_created.add_shared(1);
+        Ok(())
     }
 
     /// A channel ends: what it has counted is not forgotten.
@@ -81,6 +98,7 @@ impl Session {
             return;
         };
         gone.channels += channels.swap_remove(at).totals();
+        self.channels_of_user.leave();
         statistics.churn.channel_closed.add_shared(1);
     }
 

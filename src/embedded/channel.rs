@@ -41,11 +41,11 @@ pub(super) struct ChannelInner {
 }
 
 impl ChannelInner {
-    pub(super) fn open(connection: &Arc<ConnectionInner>) -> Arc<Self> {
+    pub(super) fn open(connection: &Arc<ConnectionInner>) -> Result<Arc<Self>> {
         let mailbox = Arc::new(Mailbox::default());
         let output = Arc::clone(&mailbox) as _;
         let inner = Arc::new(Self {
-            core: Mutex::new(Core::open(Arc::clone(&connection.session), output)),
+            core: Mutex::new(Core::open(Arc::clone(&connection.session), output)?),
             connection: Arc::clone(connection),
             mailbox: Arc::clone(&mailbox),
             confirming: AtomicBool::new(false),
@@ -54,7 +54,7 @@ impl ChannelInner {
         });
         // The mailbox is new: nobody has set this before.
         let _ = mailbox.channel.set(Arc::downgrade(&inner));
-        inner
+        Ok(inner)
     }
 
     /// Runs a method of the channel and everything that follows from it.

@@ -57,12 +57,13 @@ impl Connection {
         Ok(Self(inner))
     }
 
-    /// Opens a channel. Errors: 504 when the connection is closed.
+    /// Opens a channel. Errors: 504 when the connection is closed; 530 when the user has as many
+    /// channels as it may.
     pub fn open_channel(&self) -> Result<Channel> {
         if self.0.session.actor.is_gone() {
             return Err(Error::ChannelClosed);
         }
-        let channel = ChannelInner::open(&self.0);
+        let channel = ChannelInner::open(&self.0)?;
         let mut channels = self.0.channels.lock();
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(&channel));

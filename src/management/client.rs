@@ -94,7 +94,8 @@ impl Client {
         let name = host.name().as_str();
         let session = call.node().open(id, user, name, false).map_err(|_| refused())?;
         let listener = Arc::<Listener>::default();
-        let channel = Channel::open(Arc::clone(&session), Arc::clone(&listener) as _);
+        let channel = Channel::open(Arc::clone(&session), Arc::clone(&listener) as _)
+            .map_err(|error| Refusal::not_authorised(error.reply_text()))?;
         Ok(Self { channel, session, listener, effects: Effects::new() })
     }
 

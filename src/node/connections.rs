@@ -1,5 +1,6 @@
 //! The connections that are open: who may come in, and how to reach those who are in.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,7 +14,7 @@ use crate::faults;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::recent::Recent;
 use crate::insight::statistics::totals::ConnectionTotals;
-use crate::names::VirtualHostName;
+use crate::names::{UserName, VirtualHostName};
 use crate::node::status::{ConnectionFacts, ConnectionState, ConnectionStatus};
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
@@ -54,6 +55,26 @@ struct Open {
 struct Registry {
     by_id: HashMap<ConnectionId, Open>,
     by_host: HashMap<VirtualHostName, HashSet<ConnectionId>>,
+    /// How many each user has.
+    by_user: HashMap<UserName, u32>,
+}
+
+impl Registry {
+    /// Errors: 530 when the virtual host or the user has as many connections as it may.
+    fn check_limits(&self, session: &Session) -> Result<()> {
+        let (host, user) = (&session.virtual_host, &session.actor.user.name);
+        let of_host = self.by_host.get(host.name()).map_or(0, |ids| ids.len() as u64);
+        if let Some(limit) = host.limits().connections().filter(|limit| of_host >= *limit) {
+            let (virtual_host, user) = (host.name().clone(), user.clone());
+            return Err(NotAllowed::VirtualHostConnections { virtual_host, user, limit }.into());
+        }
+        let of_user = self.by_user.get(user).copied().unwrap_or_default();
+        let (limit, _) = session.actor.limits();
+        match limit.filter(|limit| of_user >= *limit) {
+            Some(limit) => Err(NotAllowed::UserConnections(user.clone(), limit).into()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The open connections of a broker.
@@ -81,7 +102,8 @@ impl Connections {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Registers an open connection. Errors: 320 when the broker is closed.
+    /// Registers an open connection. Errors: 320 when the broker is closed, 530 when its virtual
+    /// host or its user has as many connections as it may.
     pub fn register(
         &self,
         session: &Arc<Session>,
@@ -91,8 +113,8 @@ impl Connections {
         self.register_within(usize::MAX, session, connection, facts)
     }
 
-    /// As [`Connections::register`], for a client from outside. Errors: 320, 530 when there are
-    /// too many connections.
+    /// As [`Connections::register`], for a client from outside. Errors: the same, 530 also when the
+    /// broker has too many connections.
     pub fn register_client(
         &self,
         session: &Arc<Session>,
@@ -121,6 +143,8 @@ impl Connections {
             // It was deleted while the connection was opened; who deleted it may not have seen it.
             return Err(NotAllowed::NoVirtualHost(host.name().clone()).into());
         }
+        open.check_limits(session)?;
+        *open.by_user.entry(session.actor.user.name.clone()).or_default() += 1;
         let (facts, session_of) = (Arc::new(facts), Arc::downgrade(session));
         let recent = Recent::default();
         open.by_id.insert(session.id(), Open { connection, session: session_of, facts, recent });
@@ -145,6 +169,12 @@ impl Connections {
             others.remove(&session.id());
             if others.is_empty() {
                 open.by_host.remove(host.name());
+            }
+        }
+        if let Entry::Occupied(mut count) = open.by_user.entry(session.actor.user.name.clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
         gone.connections += ended.connection.totals();

@@ -15,6 +15,16 @@ pub struct HostLimits {
 }
 
 impl HostLimits {
+    /// Most connections at a time, if there is a limit.
+    pub fn connections(&self) -> Option<u64> {
+        self.max_connections.and_then(|limit| u64::try_from(limit).ok())
+    }
+
+    /// Most queues, if there is a limit.
+    pub fn queues(&self) -> Option<u64> {
+        self.max_queues.and_then(|limit| u64::try_from(limit).ok())
+    }
+
     /// The limit of that name, to be read or set; `None` if there is no such limit.
     pub fn named(&mut self, name: &str) -> Option<&mut Option<i64>> {
         match name {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod definitions;
+mod limits;
 mod messages;
 mod rights;
 
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 /// A broker that serves the HTTP API.
 struct Api {
-    _broker: Broker,
+    broker: Broker,
     address: SocketAddr,
 }
 
@@ -37,7 +38,7 @@ impl Api {
     fn start() -> Self {
         let broker = Broker::new();
         let address = broker.serve_http("127.0.0.1:0").unwrap();
-        Self { _broker: broker, address }
+        Self { broker, address }
     }
 
     /// As the default user.

@@ -168,9 +168,12 @@ impl Machine {
             return Err(ConnectionError::new(reply_code::CHANNEL_ERROR, text, id));
         }
         self.channels.set(frame.channel, ChannelState::Open);
-        let open_ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
-        self.output.method(frame.channel, &AMQPClass::Channel(open_ok));
         Ok(Outcome::Event(Event::ChannelOpened { channel: frame.channel }))
+    }
+
+    pub(super) fn accept_channel(&mut self, channel: u16) {
+        let open_ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
+        self.output.method(channel, &AMQPClass::Channel(open_ok));
     }
 
     fn frame_on_closing_channel(&mut self, frame: Frame<'_>) {

@@ -226,6 +226,11 @@ impl Connection {
         self.machine.accept_open();
     }
 
+    /// Answers [`Event::ChannelOpened`].
+    pub fn accept_channel(&mut self, channel: u16) {
+        self.machine.accept_channel(channel);
+    }
+
     /// Answers [`Event::UpdateSecret`].
     pub fn accept_secret(&mut self) {
         self.machine.accept_secret();

@@ -161,12 +161,14 @@ impl Peer {
             let asks = match event {
                 Event::Login { .. } | Event::LoginResponse { .. } => 1,
                 Event::Open { .. } => 2,
+                Event::ChannelOpened { channel } => 2 + u32::from(channel),
                 _ => 0,
             };
             match asks {
+                0 => {}
                 1 => self.conn.accept_login(),
                 2 => self.conn.accept_open(),
-                _ => {}
+                more => self.conn.accept_channel((more - 2) as u16),
             }
             self.events.push(line);
         }

@@ -30,6 +30,7 @@ const BASIC_QOS: MethodId = (60, 10);
 const BASIC_PUBLISH: MethodId = (60, 40);
 const BASIC_ACK: MethodId = (60, 80);
 const CONNECTION_OPEN: MethodId = (10, 40);
+const NO_METHOD: MethodId = (0, 0);
 
 /// What went wrong and what has to be closed for it.
 pub struct Failure {
@@ -145,7 +146,10 @@ impl Bridge {
                 tracing::debug!(peer = self.peer.name, "secret updated: {reason}");
                 return Ok(Answer::AcceptSecret);
             }
-            Event::ChannelOpened { channel } => self.open_channel(channel)?,
+            Event::ChannelOpened { channel } => {
+                self.open_channel(channel)?;
+                return Ok(Answer::AcceptChannel(channel));
+            }
             Event::ChannelClosed { channel } => self.close_channel(channel),
             Event::Method { channel, method } => self.method(channel, method)?,
             Event::Qos { channel, prefetch_size, prefetch_count, global } => {
@@ -236,7 +240,8 @@ impl Bridge {
     fn open_channel(&mut self, number: u16) -> Result<(), Failure> {
         let Some(session) = &self.session else { return Ok(()) };
         let output = ChannelWriter::new(&self.outbox, number);
-        let channel = Channel::open(Arc::clone(session), output);
+        let refused = |error| Failure { channel: 0, error, method: NO_METHOD };
+        let channel = Channel::open(Arc::clone(session), output).map_err(refused)?;
         if let Err(at) = self.channels.binary_search_by_key(&number, |slot| slot.number) {
             self.channels.insert(at, Slot { number, channel });
         }
@@ -437,6 +442,7 @@ pub enum Answer {
     RefuseLogin(String),
     RefuseResponse,
     AcceptOpen,
+    AcceptChannel(u16),
     AcceptSecret,
 }
 
@@ -449,6 +455,7 @@ impl Answer {
             Self::RefuseLogin(text) => protocol.refuse_login(&text),
             Self::RefuseResponse => protocol.refuse_response(),
             Self::AcceptOpen => protocol.accept_open(),
+            Self::AcceptChannel(channel) => protocol.accept_channel(channel),
             Self::AcceptSecret => protocol.accept_secret(),
         }
     }

@@ -86,6 +86,7 @@ impl VirtualHost {
         declare: &QueueDeclare,
         effects: &mut Effects,
     ) -> Result<Arc<Queue>> {
+        self.check_queue_limit(&name)?;
         let arguments = self.queue_arguments(actor, &name, generated, declare)?;
         self.check_deprecated(&name, declare, &arguments)?;
         self.lint_queue(&name, &declare.arguments, &arguments)?;
@@ -112,6 +113,7 @@ impl VirtualHost {
             equivalence::check_queue(&existing, declare, owner)?;
             return Ok(existing);
         }
+        self.check_queue_limit(&name)?; // again: now no other comes between
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.queues.insert(name.clone(), Arc::clone(&queue));
@@ -126,6 +128,18 @@ impl VirtualHost {
             }
         }
         Ok(queue)
+    }
+
+    /// Fails with 406 if there may be no further queue.
+    fn check_queue_limit(&self, name: &QueueName) -> Result<()> {
+        let reached = |limit: &u64| self.queues.len() as u64 >= *limit;
+        match self.limits().queues().filter(reached) {
+            Some(limit) => {
+                let (name, virtual_host) = (name.clone(), self.name.clone());
+                Err(Error::QueueLimit { name, virtual_host, limit })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The arguments of a queue to be declared, if the user may have such a queue.

@@ -1,0 +1,36 @@
+//! How many channels a user has open, on all connections together.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many channels a user has open, on all connections together.
+#[derive(Debug, Default)]
+pub struct OpenChannels(AtomicU32);
+
+impl OpenChannels {
+    /// Counts one more, unless there are `limit` of them; tells whether it did.
+    pub fn enter(&self, limit: Option<u32>) -> bool {
+        let limit = limit.unwrap_or(u32::MAX);
+        let more = |open: u32| (open < limit).then(|| open + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// One less.
+    pub fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_more_than_the_limit() {
+        let channels = OpenChannels::default();
+        assert!(!channels.enter(Some(0)));
+        assert!(channels.enter(Some(2)) && channels.enter(None));
+        assert!(!channels.enter(Some(2)));
+        channels.leave();
+        assert!(channels.enter(Some(2)));
+    }
+}
