@@ -132,6 +132,11 @@ impl<'a> RawProperties<'a> {
         self.short_string(CONTENT_TYPE)
     }
 
+    /// `content_encoding`, any octets.
+    pub fn content_encoding(self) -> Option<&'a [u8]> {
+        self.short_string(CONTENT_ENCODING)
+    }
+
     /// `headers`, parsed; this allocates. See [`parse_headers`].
     pub fn headers(self) -> Option<Result<FieldTable, PropertiesError>> {
         if !self.has(HEADERS) {
@@ -281,6 +286,76 @@ impl<'a> RawProperties<'a> {
             left &= !flag(index);
         }
         Ok(parsed)
+    }
+}
+
+/// Properties that are put together from octets. Short strings are cut to the 255 octets that AMQP
+/// allows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PropertyList<'a> {
+    /// `content_type`.
+    pub content_type: Option<&'a [u8]>,
+    /// `content_encoding`.
+    pub content_encoding: Option<&'a [u8]>,
+    /// `headers`: a length and the entries, as [`TableWriter`](crate::table::TableWriter) makes
+    /// them.
+    pub headers: Option<&'a [u8]>,
+    /// `delivery_mode`.
+    pub delivery_mode: Option<u8>,
+    /// `priority`.
+    pub priority: Option<u8>,
+    /// `correlation_id`.
+    pub correlation_id: Option<&'a [u8]>,
+    /// `reply_to`.
+    pub reply_to: Option<&'a [u8]>,
+    /// `expiration`.
+    pub expiration: Option<&'a [u8]>,
+    /// `message_id`.
+    pub message_id: Option<&'a [u8]>,
+    /// `timestamp`, seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// `type`.
+    pub kind: Option<&'a [u8]>,
+    /// `user_id`.
+    pub user_id: Option<&'a [u8]>,
+    /// `app_id`.
+    pub app_id: Option<&'a [u8]>,
+}
+
+impl PropertyList<'_> {
+    /// Appends flags and values to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.extend_from_slice(NO_PROPERTIES);
+        let mut flags = 0;
+        for index in 0..COUNT {
+            let start = out.len();
+            let mut text = |value: Option<&[u8]>| {
+                value.into_iter().for_each(|value| push_short_string(out, value));
+            };
+            match index {
+                CONTENT_TYPE => text(self.content_type),
+                CONTENT_ENCODING => text(self.content_encoding),
+                HEADERS => out.extend_from_slice(self.headers.unwrap_or_default()),
+                DELIVERY_MODE => out.extend(self.delivery_mode),
+                PRIORITY => out.extend(self.priority),
+                CORRELATION_ID => text(self.correlation_id),
+                REPLY_TO => text(self.reply_to),
+                EXPIRATION => text(self.expiration),
+                MESSAGE_ID => text(self.message_id),
+                TIMESTAMP => out.extend(self.timestamp.into_iter().flat_map(u64::to_be_bytes)),
+                KIND => text(self.kind),
+                USER_ID => text(self.user_id),
+                APP_ID => text(self.app_id),
+                _ => {}
+            }
+            if out.len() > start {
+                flags |= flag(index);
+            }
+        }
+        if let Some(front) = out.get_mut(begin..begin + 2) {
+            front.copy_from_slice(&u16::to_be_bytes(flags));
+        }
     }
 }
 

@@ -145,6 +145,20 @@ pub fn entries(table: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// The elements of an array, which is given with its length: their types and the octets of their
+/// values, that of an inner array or table with its length.
+pub fn elements(array: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let content = Reader(array).long_string().unwrap_or_default();
+    let mut level: Level<'_> = (Reader(content), false);
+    std::iter::from_fn(move || {
+        let before = level.0.0;
+        skip_entry(&mut level)?;
+        let element = before.get(..before.len() - level.0.0.len())?;
+        let (kind, value) = element.split_first()?;
+        Some((*kind, value))
+    })
+}
+
 /// Writes a field table entry by entry, in the order that is wanted.
 ///
 /// ```

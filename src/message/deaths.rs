@@ -82,6 +82,11 @@ impl Deaths {
         Self { routing_keys: routing_keys.into(), ..Self::default() }
     }
 
+    /// The most recent one first.
+    pub(crate) fn all(&self) -> &[Death] {
+        &self.deaths
+    }
+
     /// Counts a death, which becomes the most recent one.
     pub(crate) fn record(&mut self, death: Death) {
         if self.first.is_none() {

@@ -1,5 +1,6 @@
 //! A message: immutable, in one allocation, shared by all queues that hold it.
 
+pub(crate) mod amqp10;
 pub(crate) mod deaths;
 pub(crate) mod duplicate_key;
 pub(crate) mod stored;
