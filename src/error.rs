@@ -247,9 +247,12 @@ pub enum NotImplemented {
          queues"
     )]
     ConditionalDelete(Resource, &'static str),
-    /// A type of queue that cannot be had, for this reason.
-    #[error("{0}")]
-    QueueType(String),
+    /// This method of this stream.
+    #[error("{0} not supported by stream queues {1}")]
+    MethodOfStream(&'static str, Resource),
+    /// A consumer of this stream that does not acknowledge.
+    #[error("automatic acknowledgement not supported by stream {0}")]
+    NoAckOfStream(Resource),
 }
 
 impl From<NotImplemented> for Error {

@@ -190,3 +190,8 @@ pub mod internals {
 #[cfg(all(doctest, feature = "gateway"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples in the page about streams.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/streams.md")]
+struct StreamsPage;

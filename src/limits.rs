@@ -123,6 +123,24 @@ pub const QUORUM_PREFETCH_MAX: u32 = 2000;
 /// what it may hold, as in RabbitMQ.
 pub const QUORUM_REFILL_PERCENT: u64 = 80;
 
+/// The largest `x-stream-max-segment-size-bytes`.
+pub const STREAM_SEGMENT_BYTES_MAX: u64 = 3_000_000_000;
+
+/// The smallest `x-stream-filter-size-bytes`; the largest is what fits in an octet.
+pub const STREAM_FILTER_BYTES_MIN: u8 = 16;
+
+/// Unacknowledged deliveries of a consumer of a stream that has no prefetch: RabbitMQ refuses it.
+pub const STREAM_WINDOW: u32 = 256;
+
+/// Messages that a consumer of a stream is handed together, at most.
+pub const STREAM_READ_MESSAGES: usize = 256;
+
+/// Octets of bodies that a consumer of a stream is handed together, about.
+pub const STREAM_READ_BYTES: usize = 256 * 1024;
+
+/// The longest name of a consumer whose offset a stream keeps.
+pub const STREAM_NAME_BYTES_MAX: usize = 255;
+
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 

@@ -66,6 +66,8 @@ ranks! {
     AlternateExchange,
     /// A queue.
     Queue,
+    /// Who reads a stream.
+    Readers,
     /// Where dead letters of a queue go.
     DeadLetterTarget,
     /// Publishers that wait for a queue.
@@ -122,6 +124,8 @@ ranks! {
     Syncer,
     /// Records that are made durable.
     SyncedRecords,
+    /// What was found out about streams that were there before.
+    RecoveredStreams,
     /// Numbers for queues.
     QueueIds,
     /// What is allowed but seldom meant.

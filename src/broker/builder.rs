@@ -14,6 +14,7 @@ use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::persist::Persistence;
 use crate::persist::recovered::{Durability, Recovery};
+use crate::persist::stream_logs::StreamLogs;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::{Clock, ManualClock};
 use crate::time::timers::Timers;
@@ -37,6 +38,7 @@ pub struct BrokerBuilder {
     deny_deprecated: bool,
     without_plugins: bool,
     rabbitmq_faults: bool,
+    require_stream_prefetch: bool,
     pub(crate) repair: bool,
     #[cfg(feature = "management")]
     http: crate::management::HttpSettings,
@@ -60,6 +62,7 @@ impl Default for BrokerBuilder {
             deny_deprecated: false,
             without_plugins: false,
             rabbitmq_faults: false,
+            require_stream_prefetch: false,
             repair: false,
             #[cfg(feature = "management")]
             http: crate::management::HttpSettings::default(),
@@ -221,6 +224,15 @@ impl BrokerBuilder {
         self
     }
 
+    /// Refuses consumers of streams that have no prefetch with 406, as RabbitMQ does. Default: they
+    /// are served, with 256 messages before they have to acknowledge some, which is found
+    /// by [`BrokerBuilder::lint`].
+    #[must_use]
+    pub fn require_stream_prefetch(mut self, require: bool) -> Self {
+        self.require_stream_prefetch = require;
+        self
+    }
+
     /// How the HTTP API is served: see [`Broker::serve_http`].
     #[cfg(feature = "management")]
     #[must_use]
@@ -267,12 +279,17 @@ impl BrokerBuilder {
             timers,
             memory,
             faults: Arc::default(),
+            streams: match &persistence {
+                Some(store) => StreamLogs::new(Arc::clone(store.streams())),
+                None => StreamLogs::in_memory(),
+            },
             persistence,
             journal: journal.is_on().then(|| Arc::clone(&journal)),
             lints: lints.is_on().then(|| Arc::clone(&lints)),
             deny_deprecated: self.deny_deprecated,
             without_plugins: self.without_plugins,
             rabbitmq_faults: self.rabbitmq_faults,
+            require_stream_prefetch: self.require_stream_prefetch,
             changes,
             queue_memory_bytes_max,
         };

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use leveret_storage::{
-    Catalogue, CatalogueReport, Disk, Log, LogOptions, MessageStore, Recovered, Store, Target,
+    Catalogue, CatalogueReport, Damage, Disk, Log, LogOptions, MessageStore, Recovered, Store,
+    StreamOptions, Streams, Target,
 };
 
 use crate::broker::{Broker, BrokerBuilder};
 use crate::definitions::{Definitions, apply_users};
 use crate::persist::are_users_recorded;
 use crate::persist::recovered::{OpenError, Recovery};
-use crate::persist::recovery::{Finder, QueueContents, Records, tidy_states};
+use crate::persist::recovery::{Finder, QueueContents, Records, drop_deleted, tidy_states};
 use crate::persist::{Health, Persistence, QueueIds};
 use crate::queue::effects::Effects;
 use crate::vhost::HostMetadata;
@@ -30,6 +31,12 @@ fn failed(path: &Path, reason: leveret_storage::Error) -> OpenError {
     }
 }
 
+/// Somebody came across a damaged chunk of a stream.
+fn report_damage(damage: &Damage) {
+    let Damage { file, offset, octets } = damage;
+    tracing::error!("{file} is damaged: {octets} octets at {offset} are lost; readers go on");
+}
+
 /// Stores for a broker.
 pub(crate) struct Stores {
     pub records: Arc<dyn Store>,
@@ -42,6 +49,8 @@ pub(crate) struct Stores {
             &mut dyn FnMut(Target, u32, &[u8]),
         ) -> leveret_storage::Result<(Arc<dyn MessageStore>, Recovered)>,
     >,
+    /// Opens the logs of streams.
+    pub open_streams: Box<dyn FnOnce(StreamOptions) -> leveret_storage::Result<Streams>>,
 }
 
 impl BrokerBuilder {
@@ -73,7 +82,11 @@ impl BrokerBuilder {
                 Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
             }
         });
-        let stores = Stores { records: Arc::new(records), report, open_log };
+        let open_streams = Box::new({
+            let directory = directory.clone();
+            move |options| directory.streams(options)
+        });
+        let stores = Stores { records: Arc::new(records), report, open_log, open_streams };
         let mut broker = self.open_stores(stores, &path)?;
         broker.keep_locked(directory);
         Ok(broker)
@@ -92,16 +105,19 @@ impl BrokerBuilder {
         let path = Path::new("(simulated)");
         let opened = Catalogue::open(records, Arc::clone(&disk), SIMULATED, self.repair);
         let (records, report) = opened.map_err(|reason| failed(path, reason))?;
+        let for_streams = Arc::clone(&disk);
+        let open_streams = Box::new(|options| Streams::open(for_streams, options));
         let open_log = Box::new(|options, found: &mut dyn FnMut(Target, u32, &[u8])| {
             let (log, recovered) = Log::open(disk, options, found)?;
             Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
         });
-        self.open_stores(Stores { records: Arc::new(records), report, open_log }, path)
+        let records = Arc::new(records);
+        self.open_stores(Stores { records, report, open_log, open_streams }, path)
     }
 
     pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
         let failed = |reason| failed(path, reason);
-        let Stores { records: store, report, open_log } = stores;
+        let Stores { records: store, report, open_log, open_streams } = stores;
         let mut records = Records::read(&*store).map_err(failed)?;
         // A start before may have been cut off before the users were made; but what is missing in
         // a directory that was damaged is not made up.
@@ -113,6 +129,12 @@ impl BrokerBuilder {
             let health = health.clone();
             Arc::new(move || health.changed())
         };
+        let streams = StreamOptions::default()
+            .durability(self.durability)
+            .damaged(Arc::new(report_damage))
+            .watcher(watcher.clone());
+        let streams = Arc::new(open_streams(streams).map_err(failed)?);
+        drop_deleted(&*store, &streams).map_err(failed)?;
         let options = LogOptions::default()
             .durability(self.durability)
             .segment_octets(self.segment_bytes)
@@ -122,10 +144,11 @@ impl BrokerBuilder {
             open_log(options, &mut |target, _, meta| finder.found(target, meta)).map_err(failed)?;
         let contents = finder.finish(&mut records, &*log, &recovered);
         tidy_states(&store, &contents, &recovered).map_err(failed)?;
-        let ids_from = recovered.queue_max + 1;
+        let last_stream = streams.ids().into_iter().max().unwrap_or(0);
+        let ids_from = recovered.queue_max.max(last_stream) + 1;
         let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
         records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
-        let persistence = Persistence::new(store, log, health, ids);
+        let persistence = Persistence::new(store, log, Arc::clone(&streams), health, ids);
         let mut broker = self.build_with(Some(Arc::new(persistence)), is_new);
         for users in &records.users {
             let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
@@ -141,9 +164,16 @@ impl BrokerBuilder {
                     .map_err(|error| failed(leveret_storage::Error::Io(io::Error::other(error))))?;
             }
         }
-        let messages = contents.values().map(|contents| contents.found.len()).sum();
-        let left_out = restore(&broker, records, &contents);
-        let Recovered { clean, torn, damage, .. } = recovered;
+        let messages: usize = contents.values().map(|contents| contents.found.len()).sum();
+        let mut left_out = restore(&broker, records, &contents);
+        left_out.extend(streams.unopened().into_iter().map(|id| {
+            format!("stream {id}: there is no queue for it; its files are kept as they are")
+        }));
+        let Recovered { clean, mut torn, mut damage, .. } = recovered;
+        let found = broker.node().shared.streams.take_recovered();
+        torn.extend(found.torn);
+        damage.extend(found.damage);
+        let messages = messages + broker.node().messages_in_streams();
         let CatalogueReport { repaired, .. } = report;
         let recovery = Recovery { is_new, repaired, clean, messages, torn, damage, left_out };
         broker.set_recovery(recovery);

@@ -1,6 +1,6 @@
 //! Publisher confirms of a channel `[rabbitmq confirms]`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::Mutex;
@@ -72,6 +72,8 @@ struct Line {
     untold: BTreeMap<u64, Message>,
     /// The store has everything up to this ticket.
     stored: u64,
+    /// Tickets behind it that the store is done with, too: streams have logs of their own.
+    stored_early: BTreeSet<u64>,
     closed: bool,
     /// Some confirm did not come in its turn: the others come one by one, and never mean it.
     one_by_one: bool,
@@ -193,11 +195,11 @@ impl ConfirmLine {
         wakeups.wake_all();
     }
 
-    /// The store has everything up to a ticket.
+    /// The store has what a ticket is for.
     pub fn stored(&self, ticket: u64) {
         let mut wakeups = Wakeups::default();
         let mut line = self.state.lock();
-        line.stored = ticket;
+        line.note_stored(ticket);
         line.tell(&self.client, &mut wakeups);
         drop(line);
         wakeups.wake_all();
@@ -205,6 +207,17 @@ impl ConfirmLine {
 }
 
 impl Line {
+    fn note_stored(&mut self, ticket: u64) {
+        if ticket > self.stored + 1 {
+            self.stored_early.insert(ticket);
+            return;
+        }
+        self.stored = self.stored.max(ticket);
+        while self.stored_early.remove(&(self.stored + 1)) {
+            self.stored += 1;
+        }
+    }
+
     fn tell(&mut self, client: &Client, wakeups: &mut Wakeups) {
         if self.closed {
             return;

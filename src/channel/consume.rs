@@ -11,7 +11,6 @@ use crate::error::{Error, NotImplemented, Result};
 use crate::faults::{Method, Subject};
 use crate::message::Message;
 use crate::names::{ConsumerTag, random_name};
-use crate::queue::arguments::ArgumentError;
 use crate::queue::consumers::{ConsumerSpec, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, Settlement};
@@ -123,15 +122,15 @@ impl Channel {
         }
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id())?;
-        if queue.is_quorum() && self.deliveries.has_limit() {
+        if !queue.kind().shares_prefetch && self.deliveries.has_limit() {
             return Err(NotImplemented::GlobalPrefetch(queue.resource()).into());
         }
-        let priority = priority(&consume.arguments, &queue)?;
+        let reading = self.reading(consume, &queue)?;
+        let priority = if reading.is_some() { 0 } else { priority(&consume.arguments, &queue)? };
         // RabbitMQ 4.0 does not know it, so that anything goes.
         let timeout_ms = get(&consume.arguments, "x-consumer-timeout")
             .and_then(integer)
             .and_then(|ms| u64::try_from(ms).ok());
-        refuse_stream_arguments(&consume.arguments, &queue)?;
         self.virtual_host().lint_consumer(&queue, consume.no_ack)?;
         let source = self.deliveries.add_consumer(Arc::clone(&queue), tag.clone());
         let spec = ConsumerSpec {
@@ -146,9 +145,11 @@ impl Channel {
             timeout_ms,
             arguments: consume.arguments.clone(),
         };
-        let id = queue
-            .add_consumer(spec, self.now())
-            .inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
+        let added = match reading {
+            Some(reading) => queue.add_reader(spec, reading, self.now()),
+            None => queue.add_consumer(spec, self.now()),
+        };
+        let id = added.inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
         self.consumers.insert(tag.clone(), Consumer { queue, id, source });
@@ -291,17 +292,4 @@ fn priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
             type_name(value)
         ))
     })
-}
-
-/// Where to begin is a question for streams alone `[rabbitmq streams#consuming]`. Errors: 406.
-fn refuse_stream_arguments(arguments: &FieldTable, queue: &Queue) -> Result<()> {
-    const ARGUMENT: &str = "x-stream-offset";
-    if get(arguments, ARGUMENT).is_none() {
-        return Ok(());
-    }
-    let error = ArgumentError::OtherQueueType {
-        argument: ARGUMENT,
-        module: queue.attributes().arguments.queue_type.module(),
-    };
-    Err(Error::Precondition(error.explain(&queue.resource().to_string())))
 }

@@ -11,6 +11,7 @@ mod faults;
 mod noting;
 pub mod output;
 mod publish;
+mod reading;
 mod resources;
 pub(crate) mod session;
 pub mod status;

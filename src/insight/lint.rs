@@ -42,6 +42,11 @@ pub enum LintKind {
     NoAckWithDeadLetterExchange,
     /// A message that is not persistent in a durable queue.
     TransientInDurableQueue,
+    /// A consumer of a stream without a prefetch, which RabbitMQ refuses; leveret does only with
+    /// [`BrokerBuilder::require_stream_prefetch`].
+    ///
+    /// [`BrokerBuilder::require_stream_prefetch`]: crate::BrokerBuilder::require_stream_prefetch
+    StreamWithoutPrefetch,
     /// basic.qos with `global=true`, which [`BrokerBuilder::deny_deprecated`] takes as
     /// `global=false`; not looked for otherwise.
     ///

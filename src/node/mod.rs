@@ -188,6 +188,13 @@ impl Node {
         }
     }
 
+    /// Messages that all streams hold.
+    pub fn messages_in_streams(&self) -> usize {
+        let hosts = self.all_virtual_hosts();
+        let queues = hosts.iter().flat_map(|host| host.queues());
+        queues.filter(|queue| queue.kind().is_stream).map(|queue| queue.counts().ready).sum()
+    }
+
     /// The machine in memory that the broker is on, if it is on one.
     pub fn power(&self) -> Option<&Power> {
         self.power.get()

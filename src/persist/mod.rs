@@ -10,6 +10,7 @@ mod queue_ids;
 pub mod records;
 pub(crate) mod recovered;
 pub mod recovery;
+pub(crate) mod stream_logs;
 mod syncer;
 mod users;
 
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use leveret_storage::{
     Batch, DefinitionKind, Done, Durability, Key, LogBatch, LogUsage, MessageStore, Prefix, Range,
-    Store, StoredMessage, Target, scan,
+    Store, StoredMessage, Streams, Target, scan,
 };
 use smallvec::SmallVec;
 
@@ -52,6 +53,7 @@ pub struct Persistence {
     /// channel of this one.
     records: RwLock<Option<Arc<dyn Store>>, rank::Records>,
     log: Arc<dyn MessageStore>,
+    streams: Arc<Streams>,
     syncer: Syncer,
     ids: QueueIds,
     health: Arc<Health>,
@@ -76,12 +78,18 @@ impl Persistence {
     pub fn new(
         records: Arc<dyn Store>,
         log: Arc<dyn MessageStore>,
+        streams: Arc<Streams>,
         health: Arc<Health>,
         ids: QueueIds,
     ) -> Self {
         let syncer = Syncer::new(records.clone(), health.clone());
         let records = RwLock::new(Some(records));
-        Self { records, log, syncer, ids, health }
+        Self { records, log, streams, syncer, ids, health }
+    }
+
+    /// The logs of streams.
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.streams
     }
 
     /// A number that no queue or exchange ever had in this store. Errors: 541.
@@ -172,7 +180,7 @@ impl Persistence {
     /// Calls back once all that was stored or committed before is durable.
     pub fn sync(&self, done: impl FnOnce(bool) + Send + 'static) {
         let done = Arc::new(Mutex::<_, rank::Stored>::new(Some(done)));
-        let left = Arc::new(AtomicUsize::new(2));
+        let left = Arc::new(AtomicUsize::new(3));
         let failed = Arc::new(AtomicBool::new(false));
         let part = || -> Done {
             let (done, left, failed) = (done.clone(), left.clone(), failed.clone());
@@ -186,6 +194,7 @@ impl Persistence {
             })
         };
         self.syncer.sync(part());
+        self.streams.barrier(part());
         self.barrier(part());
     }
 
@@ -334,6 +343,15 @@ impl Persistence {
         batch.may_wait();
         if !are_moved {
             batch.may_overtake();
+        } else if !self.streams.is_idle() {
+            // Perhaps it is a stream that has them, which is not behind the log.
+            let log = Arc::clone(&self.log);
+            self.streams.barrier(then(move || {
+                if let Err(error) = log.submit(batch, nothing()) {
+                    tracing::debug!("not stored: {error}");
+                }
+            }));
+            return;
         }
         self.submit(batch, nothing());
     }
@@ -427,17 +445,17 @@ impl Persistence {
 
     /// What the disk says while it fails.
     pub fn failure(&self) -> Option<String> {
-        self.log.failure()
+        self.log.failure().or_else(|| self.streams.failure())
     }
 
     /// Whether publishers are to wait: the disk does not keep up.
     pub fn is_behind(&self) -> bool {
-        self.log.is_behind()
+        self.log.is_behind() || self.streams.is_behind()
     }
 
     /// Whether publishers are blocked, because nothing can be stored at present.
     pub fn is_alarmed(&self) -> bool {
-        self.health.records_failed.load(Ordering::SeqCst) || self.log.failure().is_some()
+        self.health.records_failed.load(Ordering::SeqCst) || self.failure().is_some()
     }
 
     /// Wakes `sleeper` when it may go on: looks again after every change.
@@ -478,6 +496,9 @@ impl Persistence {
         }
         if let Err(error) = self.log.close() {
             tracing::error!("the message store did not stop in order: {error}");
+        }
+        if let Err(error) = self.streams.close() {
+            tracing::error!("the streams did not stop in order: {error}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use leveret_storage::{
-    Batch, DefinitionKind, Key, LogBatch, MessageStore, Prefix, Range, Recovered, Store, Target,
-    scan,
+    Batch, DefinitionKind, Key, LogBatch, MessageStore, Prefix, Range, Recovered, Store, Streams,
+    Target, scan,
 };
 
 use crate::base::ids::StoreId;
@@ -298,6 +298,19 @@ impl Finder {
         });
         contents.collect()
     }
+}
+
+/// Removes the logs of streams that were deleted, as far as they are still there.
+///
+/// # Errors
+/// If the store fails.
+pub fn drop_deleted(store: &dyn Store, streams: &Streams) -> leveret_storage::Result<()> {
+    for id in streams.ids() {
+        if store.get(&Key::queue_state(id, DELETED))?.is_some() {
+            streams.delete(id);
+        }
+    }
+    Ok(())
 }
 
 /// Removes what records say of messages that are gone, and what counts for one stop only.

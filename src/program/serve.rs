@@ -205,6 +205,7 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .deny_deprecated(config.deny_deprecated)
         .without_plugins(config.without_plugins)
         .rabbitmq_faults(config.rabbitmq_faults)
+        .require_stream_prefetch(config.require_stream_prefetch)
         .repair(config.repair)
         .http(config.management.http());
     match &config.data_dir {

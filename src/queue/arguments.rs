@@ -4,41 +4,10 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::base::field_value::{get, integer, string, type_name};
-use crate::limits::{PRIORITY_MAX, TIME_MAX_MS};
+use crate::limits::{PRIORITY_MAX, STREAM_FILTER_BYTES_MIN, STREAM_SEGMENT_BYTES_MAX, TIME_MAX_MS};
 use crate::queue::fifo::overflow::Overflow;
-
-/// What kind of queue `x-queue-type` asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum QueueType {
-    /// `classic`, the default.
-    #[default]
-    Classic,
-    /// `quorum`: durable, counts deliveries. On one node nothing is replicated.
-    Quorum,
-}
-
-impl QueueType {
-    /// The type of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Classic, Self::Quorum].into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The name in `x-queue-type`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::Quorum => "quorum",
-        }
-    }
-
-    /// The name that RabbitMQ's error texts use.
-    pub(crate) const fn module(self) -> &'static str {
-        match self {
-            Self::Classic => "rabbit_classic_queue",
-            Self::Quorum => "rabbit_quorum_queue",
-        }
-    }
-}
+use crate::queue::kind::QueueType;
+use crate::queue::stream::age;
 
 /// When at-most-once is not enough: `x-dead-letter-strategy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +50,12 @@ pub struct QueueArguments {
     pub consumer_timeout_ms: Option<u64>,
     /// `x-message-deduplication`; only classic queues look at it.
     pub message_deduplication: bool,
+    /// `x-max-age`, milliseconds: how old the messages of a stream get.
+    pub max_age_ms: Option<u64>,
+    /// `x-stream-max-segment-size-bytes`: up to 3,000,000,000.
+    pub stream_segment_bytes: Option<u64>,
+    /// `x-stream-filter-size-bytes`: 16 to 255.
+    pub stream_filter_bytes: Option<u8>,
 }
 
 /// Why an argument is refused: RabbitMQ's text without the name of the queue, which goes where
@@ -108,8 +83,8 @@ pub enum ArgumentError {
         /// RabbitMQ's name of the queue type.
         module: &'static str,
     },
-    /// 540: streams.
-    Stream,
+    /// 406 with a text of its own.
+    Text(&'static str),
 }
 
 impl ArgumentError {
@@ -125,9 +100,7 @@ impl ArgumentError {
             Self::OtherQueueType { argument, module } => {
                 format!("invalid arg '{argument}' for {queue} of queue type {module}")
             }
-            Self::Stream => {
-                format!("{queue}: queue type 'stream' is not available in this version of leveret")
-            }
+            Self::Text(text) => (*text).to_owned(),
         }
     }
 }
@@ -135,27 +108,27 @@ impl ArgumentError {
 /// Arguments known to some type of queue, with the types that take them. The order is RabbitMQ's:
 /// it decides which of several faults is reported.
 const KNOWN: &[(&str, &[QueueType])] = &[
-    ("x-expires", BOTH),
-    ("x-message-ttl", BOTH),
-    ("x-dead-letter-exchange", BOTH),
-    ("x-dead-letter-routing-key", BOTH),
+    ("x-expires", FIFO),
+    ("x-message-ttl", FIFO),
+    ("x-dead-letter-exchange", FIFO),
+    ("x-dead-letter-routing-key", FIFO),
     ("x-dead-letter-strategy", QUORUM),
-    ("x-max-length", BOTH),
-    ("x-max-length-bytes", BOTH),
+    ("x-max-length", FIFO),
+    ("x-max-length-bytes", ALL),
     ("x-max-in-memory-length", QUORUM),
     ("x-max-in-memory-bytes", QUORUM),
     ("x-max-priority", CLASSIC),
-    ("x-overflow", BOTH),
+    ("x-overflow", FIFO),
     ("x-queue-mode", CLASSIC),
     ("x-queue-version", CLASSIC),
-    ("x-single-active-consumer", BOTH),
-    ("x-queue-type", BOTH),
+    ("x-single-active-consumer", FIFO),
+    ("x-queue-type", ALL),
     ("x-quorum-initial-group-size", QUORUM),
-    ("x-max-age", &[]),
-    ("x-stream-max-segment-size-bytes", &[]),
-    ("x-stream-filter-size-bytes", &[]),
-    ("x-initial-cluster-size", &[]),
-    ("x-queue-leader-locator", BOTH),
+    ("x-max-age", STREAM),
+    ("x-stream-max-segment-size-bytes", STREAM),
+    ("x-stream-filter-size-bytes", STREAM),
+    ("x-initial-cluster-size", STREAM),
+    ("x-queue-leader-locator", ALL),
     ("x-delivery-limit", QUORUM),
     ("x-queue-master-locator", CLASSIC),
 ];
@@ -172,9 +145,11 @@ const NOT_IN_POLICIES: &[&str] = &[
     "x-quorum-initial-group-size",
     "x-initial-cluster-size",
 ];
-const BOTH: &[QueueType] = &[QueueType::Classic, QueueType::Quorum];
+const ALL: &[QueueType] = &QueueType::ALL;
+const FIFO: &[QueueType] = &[QueueType::Classic, QueueType::Quorum];
 const CLASSIC: &[QueueType] = &[QueueType::Classic];
 const QUORUM: &[QueueType] = &[QueueType::Quorum];
+const STREAM: &[QueueType] = &[QueueType::Stream];
 
 impl QueueArguments {
     /// Checks and parses `table`. Arguments that RabbitMQ does not know are accepted and have no
@@ -290,8 +265,17 @@ impl QueueArguments {
                 self.single_active_consumer = *flag;
             }
             "x-delivery-limit" => self.delivery_limit = Some(delivery_limit(value)),
-            "x-quorum-initial-group-size" if non_negative(argument, value)? == 0 => {
+            "x-quorum-initial-group-size" | "x-initial-cluster-size"
+                if non_negative(argument, value)? == 0 =>
+            {
                 return Err(invalid(argument, "{value_zero,0}"));
+            }
+            "x-max-age" => self.max_age_ms = Some(max_age(argument, value)?),
+            "x-stream-max-segment-size-bytes" => {
+                self.stream_segment_bytes = Some(segment_bytes(argument, value)?);
+            }
+            "x-stream-filter-size-bytes" => {
+                self.stream_filter_bytes = Some(filter_bytes(argument, value)?);
             }
             "x-queue-leader-locator" => {
                 const PLACES: &[&str] = &["client-local", "balanced", "random", "least-leaders"];
@@ -325,12 +309,11 @@ fn queue_type(table: &FieldTable) -> Result<QueueType, ArgumentError> {
     const ARGUMENT: &str = "x-queue-type";
     match get(table, ARGUMENT) {
         None => Ok(QueueType::Classic),
-        Some(value) => match required_string(ARGUMENT, value)? {
-            "classic" => Ok(QueueType::Classic),
-            "quorum" => Ok(QueueType::Quorum),
-            "stream" => Err(ArgumentError::Stream),
-            other => Err(invalid(ARGUMENT, format!("\"unsupported queue type '{other}'\""))),
-        },
+        Some(value) => {
+            let name = required_string(ARGUMENT, value)?;
+            QueueType::from_name(name)
+                .ok_or_else(|| invalid(ARGUMENT, format!("\"unsupported queue type '{name}'\"")))
+        }
     }
 }
 
@@ -389,6 +372,26 @@ fn delivery_limit(value: &AMQPValue) -> i64 {
         _ => i64::MAX,
     };
     integer(value).unwrap_or(rounded)
+}
+
+fn max_age(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
+    let text = required_string(argument, value)?;
+    age::parse_ms(text).ok_or_else(|| invalid(argument, "invalid_max_age"))
+}
+
+fn segment_bytes(argument: &'static str, value: &AMQPValue) -> Result<u64, ArgumentError> {
+    let bytes = non_negative(argument, value)?;
+    if bytes > STREAM_SEGMENT_BYTES_MAX {
+        let text = "Exceeded max value for x-stream-max-segment-size-bytes";
+        return Err(ArgumentError::Text(text));
+    }
+    Ok(bytes)
+}
+
+fn filter_bytes(argument: &'static str, value: &AMQPValue) -> Result<u8, ArgumentError> {
+    let bytes = non_negative(argument, value)?;
+    let known = u8::try_from(bytes).ok().filter(|&bytes| bytes >= STREAM_FILTER_BYTES_MIN);
+    known.ok_or(ArgumentError::Text("Invalid value for  x-stream-filter-size-bytes"))
 }
 
 fn overflow(

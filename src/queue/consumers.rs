@@ -120,6 +120,13 @@ pub struct ConsumerId {
     generation: u64,
 }
 
+impl ConsumerId {
+    /// The consumer in this slot since so many others were registered.
+    pub(in crate::queue) const fn new(slot: usize, generation: u64) -> Self {
+        Self { slot, generation }
+    }
+}
+
 /// What a type of queue makes of its consumers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manners {

@@ -66,6 +66,8 @@ pub struct Effects {
     pub page_outs: Vec<Arc<Queue>>,
     /// Queues that are short of messages which are in the store alone.
     pub page_ins: Vec<Arc<Queue>>,
+    /// Streams that may have something for their consumers, or too much.
+    pub reads: Vec<Arc<Queue>>,
     /// Something was done that has to be durable before the client hears of it.
     pub must_sync: bool,
     /// A queue that was published to, and whose consumers are behind.
@@ -98,6 +100,14 @@ impl Effects {
             || !self.timeouts.is_empty()
             || !self.page_outs.is_empty()
             || !self.page_ins.is_empty()
+            || !self.reads.is_empty()
+    }
+
+    /// A stream may have something for its consumers, or too much.
+    pub fn note_read(&mut self, queue: &Arc<Queue>) {
+        if !self.reads.last().is_some_and(|last| Arc::ptr_eq(last, queue)) {
+            self.reads.push(Arc::clone(queue));
+        }
     }
 
     /// The store need not keep a message any more.

@@ -1,7 +1,8 @@
 //! Queues: a pure machine ([`State`]) behind one lock.
 //!
 //! [`fifo`] is the machine of queues that give each message to one consumer; [`consumers`] is
-//! prefetch, turns and single active consumer.
+//! prefetch, turns and single active consumer. [`stream`] is for queues that are read and not
+//! emptied. [`kind`] says what types there are.
 
 pub mod arguments;
 mod attributes;
@@ -9,19 +10,23 @@ pub(crate) mod backlog;
 pub mod consumers;
 pub mod effects;
 pub mod fifo;
+pub mod kind;
 mod noting;
+mod paging;
 pub mod settings;
 pub mod status;
+pub(crate) mod stream;
 pub(crate) mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub use self::arguments::{QueueArguments, QueueType};
+pub use self::arguments::QueueArguments;
 pub use self::attributes::{DeadLetterTarget, Got, QueueAttributes, QueueStorage};
 pub use self::fifo::contents::Contents;
 pub use self::fifo::settling::Settlement;
 pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
+pub use self::kind::QueueType;
 pub use self::settings::Settings;
 use self::tally::QueueTally;
 
@@ -33,14 +38,15 @@ use crate::error::{Error, Resource, Result};
 use crate::insight::journal::{DropReason, Journal};
 use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
 use crate::message::Message;
-use crate::message::stored::{Gone, History, LEVELS_OF_ARRIVALS, Past};
+use crate::message::stored::Gone;
 use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::{Entry, Peeked};
-use crate::queue::fifo::paging::{Found, PagedIn, Wanted};
 use crate::queue::fifo::ttl;
+use crate::queue::kind::Kind;
+use crate::queue::stream::StreamQueue;
 use crate::time::clock::Timestamp;
 
 /// No time to live.
@@ -62,6 +68,8 @@ pub struct Queue {
     journal: Option<Arc<Journal>>,
     backlog: Backlog,
     state: Mutex<State, rank::Queue>,
+    /// Its log and who reads it, if it is a stream: then nothing is in `state`.
+    stream: Option<StreamQueue>,
 }
 
 impl Queue {
@@ -84,6 +92,7 @@ impl Queue {
             deleted: AtomicBool::new(false),
             journal: None,
             backlog: Backlog::default(),
+            stream: None,
             name,
             virtual_host,
             attributes,
@@ -100,9 +109,14 @@ impl Queue {
         &self.attributes
     }
 
+    /// What its type is.
+    pub(crate) fn kind(&self) -> &'static Kind {
+        self.attributes.arguments.queue_type.kind()
+    }
+
     /// Whether it is a quorum queue.
     pub fn is_quorum(&self) -> bool {
-        self.attributes.arguments.queue_type == QueueType::Quorum
+        self.kind().is_quorum
     }
 
     /// The queue as error texts name it.
@@ -118,6 +132,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         let settings = self.settings_with(policies);
+        self.set_stream_settings(&settings, effects);
         self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
     }
 
@@ -129,6 +144,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         let settings = self.settings_with(policies);
+        self.set_stream_settings(&settings, effects);
         self.apply(now, effects, |state, effects| state.change_settings(settings, now, effects));
     }
 
@@ -143,6 +159,7 @@ impl Queue {
     /// Holds the queue, or releases it: while it is held it takes publishes and gives nothing
     /// out.
     pub fn set_held(self: &Arc<Self>, held: bool, now: Timestamp, effects: &mut Effects) {
+        self.hold_stream(held, effects);
         self.apply(now, effects, |state, _| state.set_held(held));
     }
 
@@ -153,16 +170,17 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<()> {
-        self.apply(now, effects, |state, _| {
-            let hold = state.hold().ok_or_else(|| self.is_not_held())?;
-            hold.release(count);
+        self.apply(now, effects, |state, _| -> Result<()> {
+            state.hold().ok_or_else(|| self.is_not_held())?.release(count);
             Ok(())
-        })
+        })?;
+        self.release_stream(count, effects);
+        Ok(())
     }
 
     /// Lets the message after those go out, to the consumer with this tag whose channel is one
     /// that is `meant`. Errors: 404, 406 if several are, or it is not the single active one, or
-    /// the queue is not held.
+    /// the queue is not held, 540 for a stream.
     pub fn release_to(
         self: &Arc<Self>,
         consumer_tag: &ConsumerTag,
@@ -170,6 +188,7 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<()> {
+        self.refuse_if_stream("release_to")?;
         self.apply(now, effects, |state, _| {
             let resource = || Resource::consumer(consumer_tag, &self.virtual_host);
             let complaint = match state.consumers().called(consumer_tag, meant)[..] {
@@ -196,7 +215,10 @@ impl Queue {
 
     /// The deliveries that are not settled, oldest first.
     pub fn unacked(&self) -> Vec<Outstanding> {
-        self.state.lock().unacked()
+        match &self.stream {
+            Some(stream) => self.unsettled(stream),
+            None => self.state.lock().unacked(),
+        }
     }
 
     /// The settings that it works by: its arguments and the policies that apply.
@@ -214,9 +236,12 @@ impl Queue {
         self.dead_letter_target.read().clone()
     }
 
-    /// Counts at this moment.
+    /// Counts at this moment. What is in a stream counts as ready, whoever has read it.
     pub fn counts(&self) -> Counts {
-        self.state.lock().counts()
+        match &self.stream {
+            Some(stream) => stream.counts(),
+            None => self.state.lock().counts(),
+        }
     }
 
     /// Who waits for its consumers.
@@ -337,9 +362,11 @@ impl Queue {
     }
 
     /// Whether a message has to be in the store before it is confirmed: quorum queues keep every
-    /// message `[rabbitmq quorum-queues]`, durable classic queues those that are persistent.
+    /// message `[rabbitmq quorum-queues]`, durable classic queues those that are persistent, and
+    /// streams have a log of their own.
     pub fn must_store(&self, message: &Message) -> bool {
-        self.is_recorded() && (message.is_persistent() || self.is_quorum())
+        let kind = self.kind();
+        self.is_recorded() && !kind.is_stream && (message.is_persistent() || kind.stores_all)
     }
 
     /// When a message that is published now expires here.
@@ -417,7 +444,7 @@ impl Queue {
         self.state.lock().keeps_dead_letters()
     }
 
-    /// basic.get. See [`State::get`].
+    /// basic.get. See [`State::get`]. Errors: 405, 540 for a stream.
     pub fn get(
         self: &Arc<Self>,
         no_ack: bool,
@@ -425,9 +452,9 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Got> {
+        self.refuse_if_stream("basic.get")?;
         self.apply(now, effects, |state, effects| {
-            let is_quorum = self.attributes.arguments.queue_type == QueueType::Quorum;
-            if is_quorum && state.consumers().is_single_active() {
+            if self.kind().is_replicated && state.consumers().is_single_active() {
                 return Err(Error::SingleActiveConsumer(self.resource()));
             }
             let got = match state.get(no_ack, channel, now, effects) {
@@ -449,6 +476,11 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        if let Some(stream) = &self.stream {
+            stream.settle(ids, settlement, now);
+            effects.note_read(self);
+            return;
+        }
         self.apply(now, effects, |state, effects| {
             self.settle_in(state, ids, settlement, now, effects);
         });
@@ -501,6 +533,10 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) {
+        if let Some(stream) = &self.stream {
+            self.remove_readers(stream, consumers, left, now);
+            return;
+        }
         let was_last = self.apply(now, effects, |state, effects| {
             let mut was_last = false;
             for &id in consumers {
@@ -519,6 +555,11 @@ impl Queue {
 
     /// A consumer takes deliveries again.
     pub fn resume(self: &Arc<Self>, id: ConsumerId, now: Timestamp, effects: &mut Effects) {
+        if let Some(stream) = &self.stream {
+            stream.readers.lock().resume(id, now);
+            effects.note_read(self);
+            return;
+        }
         self.apply(now, effects, |state, _| state.resume(id));
     }
 
@@ -530,12 +571,13 @@ impl Queue {
         self.counts()
     }
 
-    /// Drops all ready messages; tells how many.
-    pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> usize {
-        self.apply(now, effects, |state, effects| {
+    /// Drops all ready messages; tells how many. Errors: 540 for a stream.
+    pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> Result<usize> {
+        self.refuse_if_stream("queue.purge")?;
+        Ok(self.apply(now, effects, |state, effects| {
             self.note_purge(state, now);
             state.purge(now, effects)
-        })
+        }))
     }
 
     /// A dead letter of this queue could not be delivered. It is kept and tried again if the
@@ -556,68 +598,12 @@ impl Queue {
         });
     }
 
-    /// Messages that have to be stored before they can be paged out, with their sequences.
-    pub fn to_store(&self) -> Vec<(u64, Message, Timestamp)> {
-        self.state.lock().to_store()
-    }
-
-    /// These messages are in the store from now on.
-    pub fn note_stored(&self, sequences: Vec<u64>, effects: &mut Effects) {
-        self.state.lock().note_stored(sequences, effects);
-    }
-
-    /// Where messages begin that may be paged out.
-    pub fn first_to_page_out(&self) -> Option<u64> {
-        self.state.lock().first_to_page_out()
-    }
-
-    /// Pages out as many messages as are among those `written`.
-    pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
-        let mut state = self.state.lock();
-        let before = state.footprint() as isize;
-        state.page_out(written, |entry| self.note_paged_out(entry));
-        effects.footprint += state.footprint() as isize - before;
-    }
-
-    /// The messages that are wanted back, if any.
-    pub fn wanted(&self) -> Option<Wanted> {
-        self.state.lock().wanted()
-    }
-
-    /// Messages come back from the store.
-    pub fn page_in(
-        self: &Arc<Self>,
-        wanted: &Wanted,
-        mut messages: Vec<Option<PagedIn>>,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        self.recognise(wanted, &mut messages);
-        self.apply(now, effects, |state, effects| state.page_in(wanted, messages, now, effects));
-    }
-
-    /// Takes up the messages of an earlier life. See [`State::recover`].
-    pub fn recover(&self, found: &[Found], past: &impl Past, effects: &mut Effects) {
-        self.state.lock().recover(found, past, effects);
-    }
-
-    /// How far messages were handed out, by level, for the store.
-    pub fn take_handed_out(&self) -> [u64; LEVELS_OF_ARRIVALS] {
-        self.state.lock().take_handed_out()
-    }
-
-    /// Whether it holds the keys of its messages, for which they all have to be in memory.
-    pub fn keeps_keys(&self) -> bool {
-        self.attributes.arguments.message_deduplication
-    }
-
-    /// What is to be remembered of stored messages that were delivered before.
-    pub fn histories(&self) -> Vec<(u64, History)> {
-        self.state.lock().histories()
-    }
-
     /// The timer has gone off for this queue.
     pub fn wake(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
+        if self.stream.is_some() {
+            effects.note_read(self);
+            return;
+        }
         let expired = self.apply(now, effects, |state, effects| {
             state.wake(now, effects);
             state.is_expired(now)
@@ -635,6 +621,10 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Option<QueueTally>> {
+        if let Some(stream) = &self.stream {
+            // Neither if-unused nor if-empty holds it back `[rabbitmq streams]`.
+            return Ok(self.end_stream(stream, now, effects));
+        }
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Ok(None);

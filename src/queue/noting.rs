@@ -7,12 +7,14 @@ use std::sync::Arc;
 use crate::insight::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::queue::consumers::ConsumerId;
+use crate::names::ConsumerTag;
+use crate::queue::consumers::{ConsumerId, Delivery};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::paging::{PagedIn, Wanted};
 use crate::queue::fifo::settling::Settlement;
 use crate::queue::fifo::state::{Arrival, Enqueued, State};
+use crate::queue::stream::readers::Readers;
 use crate::queue::{Got, Queue};
 use crate::time::clock::Timestamp;
 
@@ -193,5 +195,54 @@ impl Queue {
             EventKind::ConsumerCancelled { queue, consumer_tag }
         };
         journal.note(now, &self.virtual_host, None, kind);
+    }
+
+    /// Messages are about to be in a stream.
+    pub(super) fn note_appended(&self, messages: &[Message], now: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        for message in messages {
+            let queue = self.name.clone();
+            self.note(journal, now, message, EventKind::Enqueued { queue });
+        }
+    }
+
+    /// Messages are in a log, from this offset on.
+    pub(super) fn note_offsets(&self, log: u64, first: u64, messages: &[Message]) {
+        let Some(journal) = &self.journal else { return };
+        for (offset, message) in (first..).zip(messages) {
+            journal.note_paged_out(log, offset, message);
+        }
+    }
+
+    /// A consumer of a stream has started, or ended.
+    pub(super) fn note_reader(&self, consumer_tag: &ConsumerTag, started: bool, now: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        let (queue, consumer_tag) = (self.name.clone(), consumer_tag.clone());
+        let kind = match started {
+            true => EventKind::ConsumerStarted { queue, consumer_tag },
+            false => EventKind::ConsumerCancelled { queue, consumer_tag },
+        };
+        journal.note(now, &self.virtual_host, None, kind);
+    }
+
+    /// What was read of a log is about to be delivered: those messages that the journal knows were
+    /// made from these.
+    pub(super) fn note_read(
+        &self,
+        log: u64,
+        readers: &Readers,
+        deliveries: &[Delivery],
+        now: Timestamp,
+    ) {
+        let Some(journal) = &self.journal else { return };
+        for delivery in deliveries {
+            let Some(consumer_tag) = readers.tag_at(delivery.slot) else { continue };
+            let (queue, consumer_tag) = (self.name.clone(), consumer_tag.clone());
+            let kind = EventKind::Delivered { queue, consumer_tag, redelivered: false };
+            let message = &delivery.entry.message;
+            let origin = journal.find_paged(log, delivery.entry.sequence);
+            let origin = origin.as_ref();
+            journal.note_derived(now, &self.virtual_host, Some(message), origin, kind);
+        }
     }
 }

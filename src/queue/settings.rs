@@ -1,7 +1,7 @@
 //! The settings that a queue works by: its arguments, and what policies add
 //! `[rabbitmq parameters#policies]`.
 
-use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::fifo::delivery_limit::DeliveryLimit;
 use crate::queue::fifo::overflow::{LengthLimit, Overflow};
 
@@ -24,6 +24,12 @@ pub struct Settings {
     pub consumer_timeout_ms: u64,
     /// What happens to dead letters that cannot be delivered.
     pub dead_letter_strategy: DeadLetterStrategy,
+    /// How old the messages of a stream get, milliseconds.
+    pub max_age_ms: Option<u64>,
+    /// Octets of a segment of a stream.
+    pub stream_segment_bytes: Option<u64>,
+    /// Octets of the filter of a chunk of a stream.
+    pub stream_filter_bytes: Option<u8>,
 }
 
 impl Settings {
@@ -32,7 +38,8 @@ impl Settings {
     pub fn new(arguments: &QueueArguments, policies: &[&QueueArguments]) -> Self {
         let all = || std::iter::once(arguments).chain(policies.iter().copied());
         let mut overflow = all().find_map(|layer| layer.overflow);
-        if arguments.queue_type == QueueType::Quorum {
+        let is_quorum = arguments.queue_type.kind().is_quorum;
+        if is_quorum {
             overflow = policies.iter().find_map(|policy| policy.overflow).or(overflow);
         }
         // At least once needs a queue that refuses what is beyond its limit; others fall back.
@@ -47,13 +54,16 @@ impl Settings {
                 max_length_bytes: all().filter_map(|layer| layer.max_length_bytes).min(),
                 overflow: overflow.unwrap_or_default(),
             },
-            delivery_limit: match arguments.queue_type {
-                QueueType::Classic => DeliveryLimit::none(),
-                QueueType::Quorum => {
+            delivery_limit: match is_quorum {
+                false => DeliveryLimit::none(),
+                true => {
                     let limits = all().filter_map(|layer| layer.delivery_limit);
                     DeliveryLimit::quorum(limits.min_by_key(|&limit| limit as u64))
                 }
             },
+            max_age_ms: all().filter_map(|layer| layer.max_age_ms).min(),
+            stream_segment_bytes: all().find_map(|layer| layer.stream_segment_bytes),
+            stream_filter_bytes: all().find_map(|layer| layer.stream_filter_bytes),
             consumer_timeout_ms: all()
                 .filter_map(|layer| layer.consumer_timeout_ms)
                 .min()
@@ -66,6 +76,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::kind::QueueType;
 
     #[test]
     fn the_smallest_number_and_the_first_word_count() {

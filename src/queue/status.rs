@@ -117,6 +117,9 @@ impl Activity {
 impl Queue {
     /// The queue at this moment.
     pub fn status(&self, now: Timestamp) -> QueueStatus {
+        if let Some(stream) = &self.stream {
+            return stream.status(self, now);
+        }
         let dead_letter_target = self.dead_letter_target();
         let state = self.state.lock();
         let consumers = state.consumers();
@@ -156,6 +159,9 @@ impl Queue {
 
     /// Its consumers.
     pub fn consumers(&self) -> Vec<ConsumerStatus> {
+        if let Some(stream) = &self.stream {
+            return stream.consumers();
+        }
         let state = self.state.lock();
         let (consumers, settings) = (state.consumers(), state.settings());
         let status = |consumer: &Consumer| {
@@ -191,11 +197,17 @@ impl Queue {
 
     /// Messages, and what was counted.
     pub fn tally(&self) -> QueueTally {
-        self.state.lock().tally()
+        match &self.stream {
+            Some(stream) => stream.tally(),
+            None => self.state.lock().tally(),
+        }
     }
 
     /// The same, remembered for rates.
     pub fn record(&self, now: Timestamp, is_first: bool) -> QueueTally {
+        if let Some(stream) = &self.stream {
+            return stream.record(now, is_first);
+        }
         let mut state = self.state.lock();
         let tally = state.tally();
         state.counted.recent.record(now, tally.totals, is_first);
@@ -204,6 +216,9 @@ impl Queue {
 
     /// What the totals were in a span of time.
     pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<QueueTotals>> {
-        self.state.lock().counted.recent.samples(now, span)
+        match &self.stream {
+            Some(stream) => stream.samples(now, span),
+            None => self.state.lock().counted.recent.samples(now, span),
+        }
     }
 }

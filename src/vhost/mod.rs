@@ -47,6 +47,7 @@ use crate::insight::journal::Journal;
 use crate::insight::lint::Lints;
 use crate::names::{ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::persist::Persistence;
+use crate::persist::stream_logs::StreamLogs;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::time::change_signal::ChangeSignal;
@@ -78,6 +79,8 @@ pub struct Shared {
     pub(crate) faults: Arc<Registry>,
     /// What survives a restart is kept there.
     pub persistence: Option<Arc<Persistence>>,
+    /// The logs of streams.
+    pub(crate) streams: StreamLogs,
     /// What has happened, if that is to be kept.
     pub journal: Option<Arc<Journal>>,
     /// What is seldom meant, if that is looked for.
@@ -88,6 +91,8 @@ pub struct Shared {
     pub without_plugins: bool,
     /// What RabbitMQ 4.0 does wrong is repeated.
     pub rabbitmq_faults: bool,
+    /// Consumers of streams without a prefetch are refused.
+    pub require_stream_prefetch: bool,
     /// Told of everything that is done.
     pub changes: Arc<ChangeSignal>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
@@ -307,6 +312,8 @@ impl VirtualHost {
                 self.enqueue_anew(&queue, entries, effects);
             } else if !effects.page_outs.is_empty() || !effects.page_ins.is_empty() {
                 self.page(effects);
+            } else if let Some(stream) = effects.reads.pop() {
+                self.read_stream(&stream, effects);
             } else if effects.timers.is_empty() {
                 break;
             }

@@ -86,6 +86,6 @@ pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};
 pub use self::stream::{
     Appended, Chunk, ChunkEntries, ChunkEntry, ChunkFilter, ChunkIds, ChunkPosition, Content,
     DamageWatcher, FoundStream, NewEntry, RecoveredStream, Retention, SEGMENT_OCTETS_MAX, Start,
-    Stream, StreamBatch, StreamOptions, StreamReader, StreamSettings, StreamUsage, Streams,
-    SubBatch, WatchId, inspect_streams, verify_streams,
+    Stream, StreamBatch, StreamImage, StreamOptions, StreamReader, StreamSettings, StreamUsage,
+    Streams, SubBatch, WatchId, inspect_streams, verify_streams,
 };

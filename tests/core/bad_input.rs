@@ -221,8 +221,9 @@ fn quorum_queues_and_streams_refuse_what_they_cannot_be() {
     }
     let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
     refuses(&world, &quorum_queue("", []), 406, text);
-    let (code, _) = refusal(world.channel.queue_declare_with(&declaration("stream", table([]))));
-    assert_eq!((code, world.queue("q").is_none()), (540, true));
+    let text = "Cannot declare a server-named queue for type rabbit_stream_queue";
+    let stream = QueueDeclare::new("").durable().argument("x-queue-type", "stream");
+    refuses(&world, &stream, 406, text);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod reply_to;
 mod simulation;
 mod snapshots;
 mod statistics;
+mod streams;
 mod support;
 mod time;
 mod transactions;

@@ -23,5 +23,6 @@ mod restart;
 mod server;
 mod simulation;
 mod snapshots;
+mod streams;
 mod support;
 mod worker;

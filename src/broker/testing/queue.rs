@@ -130,7 +130,8 @@ impl QueueHandle {
     ///
     /// # Errors
     /// 404 if there is no such consumer at present. 406 if several consumers are meant, if the
-    /// queue is not held, or if it has a single active consumer and this is another one.
+    /// queue is not held, or if it has a single active consumer and this is another one. 540 for a
+    /// stream.
     pub fn release_to(&self, recipient: impl Into<Recipient>) -> Result<()> {
         let recipient = recipient.into();
         let connections = recipient.connections(&self.node.connections);

@@ -13,7 +13,7 @@ const TEXT_MAX: usize = 4096;
 
 /// Appends a message to `out`, but for its body, which is to follow.
 pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) {
-    let properties = RawProperties(message.properties());
+    let properties = message.raw_properties();
     header(message, properties, out);
     out.section(section::MESSAGE_ANNOTATIONS);
     out.map(|out| annotations(message, properties, out));
@@ -35,7 +35,7 @@ fn is_section(body: &[u8]) -> bool {
 /// The value by which readers can leave a message out: the header `x-stream-filter-value`, if it is
 /// a text.
 pub(crate) fn filter_value(message: &Message) -> Option<&[u8]> {
-    let headers = RawProperties(message.properties()).raw_headers()?;
+    let headers = message.raw_properties().raw_headers()?;
     let (_, entry) = entries(headers).find(|(name, _)| *name == annotation::FILTER_VALUE)?;
     let (kind, value) = kind_and_value(entry)?;
     matches!(kind, b'S').then(|| value.get(4..)).flatten()
@@ -77,9 +77,9 @@ fn time_to_live(message: &Message, properties: RawProperties<'_>) -> Option<u32>
 fn annotations(message: &Message, properties: RawProperties<'_>, out: &mut Vec<u8>) -> u32 {
     let mut count = 2;
     out.symbol(annotation::EXCHANGE);
-    out.text(message.exchange());
+    out.text(message.exchange_octets());
     out.symbol(annotation::ROUTING_KEY);
-    out.text(message.routing_key());
+    out.text(message.routing_key_octets());
     let kind = properties.kind().filter(|kind| *kind != TYPE_AMQP_10);
     if let Some(kind) = kind {
         count += 1;

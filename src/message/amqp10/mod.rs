@@ -7,6 +7,8 @@
 
 mod decode;
 mod encode;
+mod headers;
+mod text;
 mod values;
 
 pub(crate) use self::decode::{Decoder, Origin};

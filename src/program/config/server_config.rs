@@ -89,6 +89,9 @@ pub struct ServerConfig {
     pub without_plugins: bool,
     /// Repeats what RabbitMQ 4.0 does wrong. Default: no.
     pub rabbitmq_faults: bool,
+    /// Whether consumers of streams without a prefetch are refused, as RabbitMQ does it. Default
+    /// false.
+    pub require_stream_prefetch: bool,
     /// Whether a damaged data directory is repaired from what is sound in it. Default false: the
     /// server does not start on one.
     pub repair: bool,
@@ -120,6 +123,7 @@ impl Default for ServerConfig {
             deny_deprecated: false,
             without_plugins: false,
             rabbitmq_faults: false,
+            require_stream_prefetch: false,
             repair: false,
         }
     }
@@ -168,6 +172,9 @@ impl ServerConfig {
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
             without_plugins: settings.without_plugins.unwrap_or(default.without_plugins),
             rabbitmq_faults: settings.rabbitmq_faults.unwrap_or(default.rabbitmq_faults),
+            require_stream_prefetch: settings
+                .require_stream_prefetch
+                .unwrap_or(default.require_stream_prefetch),
             repair: settings.repair.unwrap_or(default.repair),
         })
     }

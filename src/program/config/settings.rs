@@ -133,6 +133,11 @@ pub(super) struct Settings {
           default_missing_value = "true")]
     pub rabbitmq_faults: Option<bool>,
 
+    /// Refuse consumers of streams that have no prefetch, as RabbitMQ does [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub require_stream_prefetch: Option<bool>,
+
     /// Repair a damaged data directory from what is sound in it, and say what was done. Without
     /// it the server does not start on one, and leaves it as it is [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -176,6 +181,7 @@ impl Settings {
             deny_deprecated,
             without_plugins,
             rabbitmq_faults,
+            require_stream_prefetch,
             repair,
         )
     }

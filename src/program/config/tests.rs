@@ -77,7 +77,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 27] = [
+const GIVEN: [(&str, &str); 28] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("management", "0.0.0.0:2"),
     ("management_cors_allow_origins", "https://a,https://b"),
@@ -104,6 +104,7 @@ const GIVEN: [(&str, &str); 27] = [
     ("deny_deprecated", "true"),
     ("without_plugins", "true"),
     ("rabbitmq_faults", "true"),
+    ("require_stream_prefetch", "true"),
     ("repair", "true"),
 ];
 
@@ -132,6 +133,7 @@ memory_high_watermark_bytes = "1GiB"
 deny_deprecated = true
 without_plugins = true
 rabbitmq_faults = true
+require_stream_prefetch = true
 repair = true
 [management]
 address = ["0.0.0.0:2"]
@@ -170,6 +172,7 @@ fn every_setting_can_be_given_in_each_layer() {
         deny_deprecated: true,
         without_plugins: true,
         rabbitmq_faults: true,
+        require_stream_prefetch: true,
         repair: true,
     };
     assert_eq!(parsed(&["--config", file.path()], &[]).unwrap(), expected);

@@ -49,6 +49,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub rabbitmq_faults: bool,
 
+    /// Refuses consumers of streams that have no prefetch, as RabbitMQ does.
+    #[arg(long)]
+    pub require_stream_prefetch: bool,
+
     /// Virtual hosts, exchanges, queues, bindings and policies to start with, and users besides
     /// the default one: a definitions file as RabbitMQ exports it.
     #[arg(long, value_name = "FILE")]

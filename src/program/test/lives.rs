@@ -128,7 +128,8 @@ fn builder(args: &TestArgs, clock: Option<&ManualClock>) -> BrokerBuilder {
         .lint(Lint::level(args.lint))
         .deny_deprecated(args.deny_deprecated)
         .without_plugins(args.without_plugins)
-        .rabbitmq_faults(args.rabbitmq_faults);
+        .rabbitmq_faults(args.rabbitmq_faults)
+        .require_stream_prefetch(args.require_stream_prefetch);
     match clock {
         Some(clock) => builder.manual_clock(clock.clone()),
         None => builder,

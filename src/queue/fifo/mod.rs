@@ -3,7 +3,7 @@
 
 mod capacity;
 pub(crate) mod contents;
-mod counted;
+pub(in crate::queue) mod counted;
 pub(crate) mod delivery_limit;
 pub(crate) mod duplicates;
 pub(crate) mod entry;

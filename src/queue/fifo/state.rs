@@ -12,7 +12,7 @@ use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::names::ConsumerTag;
-use crate::queue::arguments::{DeadLetterStrategy, QueueArguments, QueueType};
+use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::attributes::QueueStorage;
 use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery, Manners};
@@ -109,9 +109,9 @@ pub struct Counts {
 
 /// The order in which a queue serves its messages.
 fn order(arguments: &QueueArguments) -> Order {
-    match arguments.queue_type {
-        QueueType::Classic => Order::Strict { max_priority: arguments.max_priority.unwrap_or(0) },
-        QueueType::Quorum => Order::quorum(),
+    match arguments.queue_type.kind().has_priorities {
+        true => Order::Strict { max_priority: arguments.max_priority.unwrap_or(0) },
+        false => Order::quorum(),
     }
 }
 
@@ -160,7 +160,7 @@ impl State {
     /// An empty queue.
     pub fn new(arguments: &QueueArguments, storage: QueueStorage, now: Timestamp) -> Self {
         let settings = Settings::new(arguments, &[]);
-        let is_quorum = arguments.queue_type == QueueType::Quorum;
+        let is_quorum = arguments.queue_type.kind().is_quorum;
         let single_active = arguments.single_active_consumer;
         Self {
             ready: Ready::new(order(arguments), storage.memory_bytes_max),

@@ -1,11 +1,14 @@
 //! Messages enter queues: what has to survive is stored first, then each queue takes its part.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use leveret_storage::Done;
+use leveret_storage::{Done, Error};
 
+use crate::base::lock::Mutex;
+use crate::base::rank;
 use crate::message::Message;
-use crate::persist::{Persistence, Places};
+use crate::persist::{self, Persistence, Places};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::{Arrival, Enqueued, Queue};
@@ -41,15 +44,22 @@ impl VirtualHost {
         mut outcome: impl FnMut(usize, usize, Enqueued),
     ) -> Timestamp {
         let now = self.now();
+        let mut together = Together::new(self.persistence().is_some(), stored);
         let firsts: Places = queues.iter().map(|queue| queue.reserve(messages.len())).collect();
-        let is_stored = self
-            .persistence()
-            .is_some_and(|store| store.store(queues, &firsts, messages, now, stored));
+        let is_in_log = self.persistence().is_some_and(|store| {
+            store.store(queues, &firsts, messages, now, || together.part(queues))
+        });
         for (at, (queue, first)) in queues.iter().zip(firsts).enumerate() {
+            if let Some(stream) = queue.stream() {
+                let done = together.part(queues);
+                queue.append_to_log(stream, messages, now, effects, done);
+                (0..messages.len()).for_each(|place| outcome(at, place, Enqueued::Accepted));
+                continue;
+            }
             let arrival = |(sequence, message)| Arrival {
                 sequence,
                 is_forced: origin == Origin::Broker,
-                stored: is_stored && queue.must_store(&message),
+                stored: is_in_log && queue.must_store(&message),
                 message,
             };
             let mut place = 0;
@@ -91,5 +101,71 @@ impl VirtualHost {
             store.put(id, &to_store, false);
         }
         queue.append(entries, self.now(), effects);
+    }
+}
+
+/// What is to be called back once everything is stored, in the log of messages and in those of
+/// streams.
+struct Together<F> {
+    /// Logs in memory have everything at once.
+    waits: bool,
+    stored: Option<F>,
+    shared: Option<Arc<Parts>>,
+}
+
+struct Parts {
+    /// Parts that are not there yet, and one while more may be added.
+    left: AtomicUsize,
+    failed: AtomicBool,
+    done: Mutex<Option<Done>, rank::Stored>,
+}
+
+impl Parts {
+    fn settle(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let done = self.done.lock().take();
+        if let Some(done) = done {
+            done(if self.failed.load(Ordering::Acquire) { Err(Error::Failed) } else { Ok(()) });
+        }
+    }
+}
+
+impl<F: FnOnce() -> Done> Together<F> {
+    fn new(waits: bool, stored: F) -> Self {
+        Self { waits, stored: Some(stored), shared: None }
+    }
+
+    /// What is called back when one more log has it. If none of the queues is a stream there is
+    /// only one.
+    fn part(&mut self, queues: &[Arc<Queue>]) -> Done {
+        if !self.waits {
+            return persist::nothing();
+        }
+        if let Some(stored) = self.stored.take() {
+            let done = stored();
+            if !queues.iter().any(|queue| queue.stream().is_some()) {
+                return done;
+            }
+            let (left, failed) = (AtomicUsize::new(1), AtomicBool::new(false));
+            self.shared = Some(Arc::new(Parts { left, failed, done: Mutex::new(Some(done)) }));
+        }
+        let Some(parts) = &self.shared else { return persist::nothing() };
+        parts.left.fetch_add(1, Ordering::AcqRel);
+        let parts = Arc::clone(parts);
+        Box::new(move |result| {
+            parts.failed.fetch_or(result.is_err(), Ordering::AcqRel);
+            parts.settle();
+        })
+    }
+}
+
+impl<F> Drop for Together<F> {
+    /// No more parts are added.
+    fn drop(&mut self) {
+        if let Some(parts) = &self.shared {
+            parts.settle();
+        }
     }
 }

@@ -10,3 +10,4 @@ mod paging;
 pub(crate) mod publish;
 pub(crate) mod reply_to;
 pub(crate) mod route;
+pub(crate) mod streaming;

@@ -75,6 +75,9 @@ impl VirtualHost {
     /// The first `max` ready messages of a queue, in the order in which they are served if no
     /// others come. Those that are in the store are read and stay there. Errors: 541.
     pub(crate) fn peek(&self, queue: &Queue, max: usize) -> Result<Vec<Entry>> {
+        if queue.stream().is_some() {
+            return queue.read_first(max);
+        }
         let peeked = queue.peek(max);
         let mut paged = self.read_paged(queue, &peeked)?;
         let entries = peeked.into_iter().filter_map(|peeked| match peeked {

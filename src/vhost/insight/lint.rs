@@ -5,13 +5,14 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::base::field_value::get;
-use crate::error::{Resource, Result};
+use crate::error::{Error, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType};
 use crate::insight::lint::{LintKind, Lints, did_you_mean};
+use crate::limits::STREAM_WINDOW;
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName};
 use crate::queue::arguments::{is_known, known};
-use crate::queue::{Queue, QueueArguments, QueueType};
+use crate::queue::{Queue, QueueArguments};
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::route::Route;
 use crate::vhost::topology::exchange::Exchange;
@@ -87,6 +88,21 @@ impl VirtualHost {
         Ok(())
     }
 
+    /// A consumer of a stream has no prefetch. Errors: 406 if it needs one.
+    pub(crate) fn check_stream_prefetch(&self, queue: &Queue) -> Result<()> {
+        let subject = queue.resource().to_string();
+        if self.shared.require_stream_prefetch {
+            let text = format!("consumer prefetch count is not set for stream {subject}");
+            return Err(Error::Precondition(text));
+        }
+        let Some(lints) = self.lints() else { return Ok(()) };
+        let text = format!(
+            "a consumer has no prefetch, which RabbitMQ refuses for streams: here it gets \
+             {STREAM_WINDOW} messages before it has to acknowledge some (basic.qos sets the number)"
+        );
+        lints.report(LintKind::StreamWithoutPrefetch, subject, "", text)
+    }
+
     /// A message is about to be enqueued, or dropped if there is no queue. Errors: 406.
     pub(crate) fn lint_publish(
         &self,
@@ -106,14 +122,15 @@ impl VirtualHost {
         for queue in &route.queues {
             let attributes = queue.attributes();
             let (arguments, subject) = (&attributes.arguments, || queue.resource().to_string());
-            let is_classic = arguments.queue_type == QueueType::Classic;
-            if is_classic && arguments.max_priority.is_none() && priority.is_some() {
+            let kind = queue.kind();
+            let has_none = kind.has_priorities && arguments.max_priority.is_none();
+            if has_none && priority.is_some() {
                 let text = "it gets messages with a priority, but has no x-max-priority: they \
                             come in the order in which they were published";
                 let kind = LintKind::PriorityWithoutMaxPriority;
                 lints.report(kind, subject(), "", text.into())?;
             }
-            if is_classic && attributes.durable && !message.is_persistent() {
+            if !kind.stores_all && attributes.durable && !message.is_persistent() {
                 let text = "it is durable, but gets messages that are not persistent: they are \
                             lost when the broker restarts (delivery_mode 2 makes them persistent)";
                 let kind = LintKind::TransientInDurableQueue;

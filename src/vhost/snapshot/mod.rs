@@ -5,10 +5,11 @@ mod restore;
 pub(crate) use self::restore::Restored;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use leveret_storage::Key;
+use leveret_storage::{Key, StreamImage};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::messages::Decoded;
 use crate::persist::records::BindingRecord;
@@ -43,6 +44,8 @@ struct QueueSnapshot {
     attributes: QueueAttributes,
     is_held: bool,
     contents: Contents,
+    /// What the log of a stream holds.
+    log: Option<Arc<StreamImage>>,
 }
 
 impl HostSnapshot {
@@ -51,8 +54,13 @@ impl HostSnapshot {
         let delayed = |exchange: &ExchangeSnapshot| {
             exchange.kept.as_ref().map_or(0, |kept| kept.delayed.len())
         };
+        let log = |queue: &QueueSnapshot| queue.log.as_ref().map_or(0, |log| log.messages());
+        let in_logs = usize::try_from(self.queues.values().map(log).sum::<u64>());
         let contents = self.queues.values().map(|queue| &queue.contents);
-        contents.map(|found| found.returned.len() + found.messages.len()).sum::<usize>()
+        contents
+            .map(|found| found.returned.len() + found.messages.len())
+            .sum::<usize>()
+            .saturating_add(in_logs.unwrap_or(usize::MAX))
             + self.exchanges.values().map(delayed).sum::<usize>()
     }
 
@@ -72,14 +80,16 @@ impl HostSnapshot {
         self
     }
 
-    /// Whether the queue is declared as it was.
+    /// Whether the queue is declared as it was, and can hold what it held. A stream cannot, since
+    /// nothing is taken from it: another one takes its place.
     fn has_queue(&self, queue: &Queue) -> bool {
-        self.queues.get(queue.name()).is_some_and(|wanted| {
-            let (one, other) = (&wanted.attributes, queue.attributes());
-            (one.durable, one.auto_delete, one.owner)
-                == (other.durable, other.auto_delete, other.owner)
-                && one.table == other.table
-        })
+        !queue.kind().is_stream
+            && self.queues.get(queue.name()).is_some_and(|wanted| {
+                let (one, other) = (&wanted.attributes, queue.attributes());
+                (one.durable, one.auto_delete, one.owner)
+                    == (other.durable, other.auto_delete, other.owner)
+                    && one.table == other.table
+            })
     }
 
     /// Whether the exchange is declared as it was.
@@ -107,6 +117,7 @@ impl VirtualHost {
                 attributes: queue.attributes().clone(),
                 is_held: queue.is_held(),
                 contents: queue.contents(),
+                log: None,
             };
             (queue.name().clone(), snapshot)
         });
@@ -119,6 +130,13 @@ impl VirtualHost {
         drop(topology);
         for (name, queue) in &mut snapshot.queues {
             self.add_paged(name, &mut queue.contents)?;
+            if let Some(found) = self.find_queue(name.as_str())
+                && let Some(stream) = found.stream()
+            {
+                let image = stream.log().image();
+                queue.log =
+                    Some(Arc::new(image.map_err(|error| Error::Storage(error.to_string()))?));
+            }
         }
         Ok(snapshot)
     }

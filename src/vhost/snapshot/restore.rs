@@ -167,6 +167,13 @@ impl VirtualHost {
             }
         }
         for (queue, wanted) in &restored {
+            if let (Some(stream), Some(log)) = (queue.stream(), &wanted.log) {
+                if let Err(error) = stream.log().restore(log) {
+                    tracing::error!("{} is not as it was: {error}", queue.resource());
+                }
+                effects.note_read(queue);
+                continue;
+            }
             let contents = self.renewed(queue, wanted.contents.clone(), taken_at);
             queue.replace(contents, now, effects);
         }

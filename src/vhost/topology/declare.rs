@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{get, string, type_name};
-use crate::error::{Error, NotImplemented, Resource, Result};
+use crate::error::{Error, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, QueueName, RESERVED_PREFIX, random_name};
@@ -74,7 +74,8 @@ impl VirtualHost {
         QueueDeclareOk {
             queue: queue.name().clone(),
             message_count: counts.ready,
-            consumer_count: counts.declared_consumers,
+            // RabbitMQ counts no consumers of streams.
+            consumer_count: if queue.kind().is_stream { 0 } else { counts.declared_consumers },
         }
     }
 
@@ -104,11 +105,13 @@ impl VirtualHost {
         };
         let (host, now) = (self.name.clone(), self.now());
         let queue = Queue::new(name.clone(), host, attributes, storage, now);
-        let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
+        let queue = self.with_log(queue)?.with_journal(self.shared.journal.clone());
+        let queue = Arc::new(queue);
         let topology = self.topology.lock();
         self.check_open()?;
         if let Some(existing) = self.find_queue(name.as_str()) {
             // Somebody else was faster.
+            self.drop_log(&queue, effects);
             let owner = declare.exclusive.then_some(actor.connection);
             equivalence::check_queue(&existing, declare, owner)?;
             return Ok(existing);
@@ -117,6 +120,7 @@ impl VirtualHost {
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.queues.insert(name.clone(), Arc::clone(&queue));
+        self.watch_log(&queue);
         self.statistics.churn.queue_created.add_shared(1);
         self.apply_policies_to_new_queue(&queue, effects);
         drop(topology);
@@ -160,17 +164,11 @@ impl VirtualHost {
             actor.check(Access::Read, ResourceKind::Queue, name.as_str())?;
             actor.check(Access::Write, ResourceKind::Exchange, exchange)?;
         }
-        let mut arguments = QueueArguments::parse(&declare.arguments).map_err(|error| {
-            let text = error.explain(&resource);
-            if error == ArgumentError::Stream {
-                NotImplemented::QueueType(text).into()
-            } else {
-                Error::Precondition(text)
-            }
-        })?;
+        let mut arguments = QueueArguments::parse(&declare.arguments)
+            .map_err(|error| Error::Precondition(error.explain(&resource)))?;
         arguments.message_deduplication &= !self.shared.without_plugins;
-        if arguments.queue_type == QueueType::Quorum {
-            check_quorum(declare, generated, &resource)?;
+        if arguments.queue_type.kind().is_replicated {
+            check_replicated(declare, generated, arguments.queue_type, &resource)?;
         }
         Ok(arguments)
     }
@@ -259,12 +257,18 @@ impl VirtualHost {
     }
 }
 
-/// What a quorum queue cannot be `[rabbitmq quorum-queues#feature-matrix]`.
-fn check_quorum(declare: &QueueDeclare, generated: bool, resource: &str) -> Result<()> {
+/// What quorum queues and streams cannot be `[rabbitmq quorum-queues#feature-matrix]`.
+fn check_replicated(
+    declare: &QueueDeclare,
+    generated: bool,
+    queue_type: QueueType,
+    resource: &str,
+) -> Result<()> {
     if generated {
-        return Err(Error::Precondition(
-            "Cannot declare a server-named queue for type rabbit_quorum_queue".into(),
-        ));
+        let module = queue_type.module();
+        return Err(Error::Precondition(format!(
+            "Cannot declare a server-named queue for type {module}"
+        )));
     }
     let property = if declare.exclusive {
         "exclusive-owner"

@@ -76,6 +76,7 @@ impl VirtualHost {
         drop(gone);
         self.statistics.churn.queue_deleted.add_shared(1);
         self.forget_queue(queue, effects);
+        self.drop_log(queue, effects);
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
         self.shared.timers.cancel(queue);
         self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
@@ -104,8 +105,8 @@ impl VirtualHost {
         actor.check(Access::Read, ResourceKind::Queue, name)?;
         let queue = self.queue(name)?;
         queue.check_owner(actor.connection)?;
-        effects.must_sync |= queue.is_recorded();
-        Ok(queue.purge(self.now(), effects))
+        effects.must_sync |= queue.is_recorded() && !queue.kind().is_stream;
+        queue.purge(self.now(), effects)
     }
 
     /// Deletes an exchange. One that does not exist counts as deleted. Errors: 403, 406.

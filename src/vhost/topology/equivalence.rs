@@ -8,8 +8,8 @@ use crate::base::field_value::{get, integer, type_name};
 use crate::base::ids::ConnectionId;
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
-use crate::queue::Queue;
-use crate::queue::arguments::{QueueType, compared};
+use crate::queue::arguments::compared;
+use crate::queue::{Queue, QueueType};
 use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::topology::exchange::Exchange;
 
@@ -31,7 +31,7 @@ pub fn check_queue(
         let current = get(&attributes.table, argument);
         let received = get(&declare.arguments, argument);
         if argument == "x-queue-type" {
-            let received = received.map_or(QueueType::Classic.as_str().into(), print);
+            let received = received.map_or(QueueType::default().as_str().into(), print);
             if received != queue_type.as_str() {
                 return Err(inequivalent(
                     argument,

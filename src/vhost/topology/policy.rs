@@ -52,7 +52,7 @@ pub enum ApplyTo {
     ClassicQueues,
     /// `quorum_queues`.
     QuorumQueues,
-    /// `streams`, of which there are none yet.
+    /// `streams`.
     Streams,
     /// `exchanges`.
     Exchanges,
@@ -89,7 +89,8 @@ impl ApplyTo {
             Self::All | Self::Queues => true,
             Self::ClassicQueues => queue_type == QueueType::Classic,
             Self::QuorumQueues => queue_type == QueueType::Quorum,
-            Self::Streams | Self::Exchanges => false,
+            Self::Streams => queue_type == QueueType::Stream,
+            Self::Exchanges => false,
         }
     }
 
@@ -157,8 +158,8 @@ pub enum PolicyError {
 pub(in crate::vhost) struct Parsed {
     pub(in crate::vhost) policy: Policy,
     pattern: Pattern,
-    classic: QueueArguments,
-    quorum: QueueArguments,
+    /// What it means for each type of queue.
+    queues: Vec<QueueArguments>,
     alternate: Option<ExchangeName>,
 }
 
@@ -218,9 +219,8 @@ impl Policies {
         [best(&self.user, covers), best(&self.operator, covers)]
             .into_iter()
             .flatten()
-            .map(|(_, policy)| match queue_type {
-                QueueType::Classic => &policy.classic,
-                QueueType::Quorum => &policy.quorum,
+            .filter_map(|(_, policy)| {
+                policy.queues.iter().find(|arguments| arguments.queue_type == queue_type)
             })
             .collect()
     }
@@ -290,8 +290,7 @@ impl Policy {
                 pattern => Pattern::new(pattern)?,
             },
             policy: self.clone(),
-            classic: parse(QueueType::Classic)?,
-            quorum: parse(QueueType::Quorum)?,
+            queues: QueueType::ALL.into_iter().map(parse).collect::<Result<_, _>>()?,
             alternate,
         })
     }

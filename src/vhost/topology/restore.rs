@@ -91,13 +91,20 @@ impl VirtualHost {
             next_sequence: contents.next_sequence,
         };
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());
+        let queue = self.with_log(queue).map_err(|error| error.to_string())?;
         let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
         queue.recover(&contents.found, contents, effects);
         let topology = self.topology.lock();
         self.queues.insert(name, Arc::clone(&queue));
+        self.watch_log(&queue);
         // First of all, since they may say where dead letters go.
         self.apply_policies_to_new_queue(&queue, effects);
         drop(topology);
+        if queue.stream().is_some() {
+            // Something may have become too old meanwhile.
+            effects.note_read(&queue);
+            return Ok(());
+        }
         self.page_in(&queue, effects);
         if queue.keeps_keys() {
             // Whether a message is a duplicate is told by those that are there.

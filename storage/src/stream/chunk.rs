@@ -100,6 +100,8 @@ impl Header {
 pub struct Chunk {
     pub(crate) header: Header,
     pub(crate) octets: Bytes,
+    /// Which filter values may be in it.
+    pub(crate) filter: Bytes,
 }
 
 impl Chunk {

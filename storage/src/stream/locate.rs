@@ -235,9 +235,15 @@ impl Stream {
     pub(crate) fn open(&self, segment: Segment) -> io::Result<Option<Arc<dyn DiskFile>>> {
         match self.shared.files.chunks(segment.name) {
             Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.has(segment) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn has(&self, segment: Segment) -> bool {
+        let number = segment.name.place.segment;
+        let state = self.state.lock();
+        state.segments.from(number).is_some_and(|known| known.name == segment.name)
     }
 
     /// How a segment ends; `None` if it was removed meanwhile.

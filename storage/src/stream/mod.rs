@@ -16,6 +16,7 @@ mod bloom;
 mod chunk;
 mod engine;
 mod files;
+mod image;
 mod index;
 mod locate;
 mod offsets;
@@ -38,6 +39,7 @@ mod writer;
 pub use self::batch::{Content, NewEntry, StreamBatch, SubBatch};
 pub use self::bloom::ChunkFilter;
 pub use self::chunk::{Chunk, ChunkEntries, ChunkEntry, ChunkPosition};
+pub use self::image::StreamImage;
 pub use self::locate::{ChunkIds, Start};
 pub use self::options::{
     DamageWatcher, Retention, SEGMENT_OCTETS_MAX, StreamOptions, StreamSettings,

@@ -44,8 +44,8 @@ impl fmt::Debug for StreamReader {
 
 /// What comes next in a stream.
 enum Step {
-    /// A chunk, and whether it is wanted.
-    Chunk(Record, Option<Bytes>),
+    /// A chunk, which is not wanted if it is not there.
+    Chunk(Record, Option<Chunk>),
     /// Something else was passed over.
     Passed,
     /// Nothing, at present.
@@ -90,11 +90,11 @@ impl StreamReader {
     pub fn next_matching(&mut self, filter: &ChunkFilter) -> Result<Option<Chunk>> {
         loop {
             match self.step(filter)? {
-                Step::Chunk(record, octets) => {
+                Step::Chunk(record, chunk) => {
                     self.position = record.end();
                     self.offset = record.header.next_offset();
-                    if let Some(octets) = octets {
-                        return Ok(Some(Chunk { header: record.header, octets }));
+                    if chunk.is_some() {
+                        return Ok(chunk);
                     }
                 }
                 Step::Passed => {}
@@ -172,8 +172,9 @@ impl StreamReader {
                     if !record.data_is_sound(&octets) {
                         break;
                     }
-                    let chunk = octets.slice(record.chunk());
-                    return Ok(Step::Chunk(record, Some(chunk)));
+                    let filter = octets.slice_ref(record.filter(&octets));
+                    let (header, octets) = (record.header, octets.slice(record.chunk()));
+                    return Ok(Step::Chunk(record, Some(Chunk { header, octets, filter })));
                 }
                 Parsed::Record(record) if record.span() > needed => needed = record.span(),
                 Parsed::Short(more) => {

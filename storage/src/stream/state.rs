@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) watchers: Arc<Vec<(u64, Watching)>>,
     pub(crate) deleted: bool,
     pub(crate) closed: bool,
+    /// Chunks wait that were not taken from here.
+    has_drafts: bool,
     /// It is in the line of those that are to be written.
     pub(crate) queued: bool,
     pub(crate) queued_lazily: bool,
@@ -107,6 +109,7 @@ impl State {
             watchers: Arc::default(),
             deleted: false,
             closed: false,
+            has_drafts: false,
             queued: false,
             queued_lazily: false,
             reported: Vec::new(),
@@ -201,6 +204,25 @@ impl State {
         }
     }
 
+    /// It begins with what another stream held.
+    pub(crate) fn begin_with(
+        &mut self,
+        first_offset: u64,
+        next_offset: u64,
+        tracking: &Tracking,
+        timestamp_ms: i64,
+    ) {
+        (self.committed, self.next_offset) = (first_offset, next_offset);
+        self.tracking = tracking.clone();
+        self.last_timestamp_ms = timestamp_ms;
+    }
+
+    /// Chunks are on their way that nobody filled here.
+    pub(crate) fn note_drafts(&mut self, count: usize) {
+        self.filled += count as u64;
+        self.has_drafts = count > 0;
+    }
+
     /// Has `done` called once everything that was appended is committed.
     pub(crate) fn wait(&mut self, done: Done) {
         self.waiting.push_back(Waiting { chunk: self.filled, done });
@@ -241,7 +263,7 @@ impl State {
 
     /// Whether there is something to write.
     pub(crate) fn has_work(&self) -> bool {
-        !self.pending.is_empty() || !self.changes.is_empty()
+        !self.pending.is_empty() || !self.changes.is_empty() || self.has_drafts
     }
 
     /// Chunks are in the segment that is being written, as durable as they get.
@@ -259,6 +281,7 @@ impl State {
         }
         self.segments.entries.extend(written.entries.iter().copied());
         self.done += written.positions.len() as u64;
+        self.has_drafts = false;
         self.make_due(false);
     }
 

@@ -123,6 +123,16 @@ impl Stream {
         Ok(appended)
     }
 
+    pub(crate) fn set_committed(&self, offset: u64) {
+        self.committed.store(offset, Ordering::Release);
+    }
+
+    /// Calls back once everything that was appended before is committed.
+    pub fn after_committed(&self, done: Done) {
+        self.state.lock().wait(done);
+        self.call_back();
+    }
+
     /// Has written what is to be written, and calls back what is due.
     pub(crate) fn go_on(self: &Arc<Self>, mut state: parking_lot::MutexGuard<'_, State>) {
         if !state.has_work() {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::disk::{Disk, MemoryDisk};
 use crate::error::{Error, Result};
 use crate::key::QueueId;
-use crate::log::Durability;
+use crate::log::{Done, Durability};
 use crate::stream::files::{Files, SegmentName};
 use crate::stream::options::{SEGMENT_OCTETS_MAX, StreamOptions, StreamSettings};
 use crate::stream::recovery::{self, RecoveredStream};
@@ -113,6 +114,23 @@ impl Streams {
         ids
     }
 
+    /// The numbers of those that nobody has opened.
+    pub fn unopened(&self) -> Vec<QueueId> {
+        self.state.lock().found.keys().copied().collect()
+    }
+
+    /// Calls back once everything that was appended before is committed.
+    pub fn barrier(&self, done: Done) {
+        let streams: Vec<_> = self.state.lock().open.values().map(Arc::clone).collect();
+        let barrier = Arc::new(Barrier { left: AtomicUsize::new(1), done: Mutex::new(Some(done)) });
+        for stream in streams {
+            barrier.left.fetch_add(1, Ordering::AcqRel);
+            let part = Arc::clone(&barrier);
+            stream.after_committed(Box::new(move |result| part.settle(result)));
+        }
+        barrier.settle(Ok(()));
+    }
+
     /// Removes a stream. Its files go soon; its readers find that it ends; what waits to be
     /// committed counts as that. Its number must not be used again.
     pub fn delete(&self, id: QueueId) {
@@ -120,8 +138,10 @@ impl Streams {
         let found = state.found.remove(&id).unwrap_or_default();
         let open = state.open.remove(&id);
         drop(state);
-        for name in &found {
-            self.shared.files.remove(*name);
+        if !found.is_empty() {
+            found.iter().for_each(|name| self.shared.files.remove(*name));
+            // Without it they may be there again after a crash.
+            let _ = self.shared.files.disk.sync_directory();
         }
         if let Some(stream) = open {
             stream.delete();
@@ -131,6 +151,11 @@ impl Streams {
     /// Whether so much waits for the disk that those who append should hold back.
     pub fn is_behind(&self) -> bool {
         self.shared.is_behind()
+    }
+
+    /// Whether everything that was appended is committed.
+    pub fn is_idle(&self) -> bool {
+        self.shared.is_idle()
     }
 
     /// Why nothing is committed at present: the disk's failure, while it lasts.
@@ -164,6 +189,24 @@ impl Streams {
             result = result.and(closed);
         }
         result
+    }
+}
+
+/// Waits for several streams.
+struct Barrier {
+    left: AtomicUsize,
+    done: Mutex<Option<Done>>,
+}
+
+impl Barrier {
+    /// The first failure is what is told.
+    fn settle(&self, result: Result<()>) {
+        let is_last = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        if (is_last || result.is_err())
+            && let Some(done) = self.done.lock().take()
+        {
+            done(result);
+        }
     }
 }
 

@@ -1,0 +1,67 @@
+//! Consumers of streams: what they ask for, and what they cannot have `[rabbitmq streams]`.
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use crate::base::field_value::{get, string};
+use crate::channel::{Channel, Consume};
+use crate::error::{Error, NotImplemented, Result};
+use crate::limits::STREAM_NAME_BYTES_MAX;
+use crate::queue::Queue;
+use crate::queue::arguments::ArgumentError;
+use crate::queue::stream::filter::Filter;
+use crate::queue::stream::{Reading, start};
+
+/// Where a consumer begins.
+const OFFSET: &str = "x-stream-offset";
+/// The name by which the stream keeps how far it is.
+const NAME: &str = "x-stream-consumer-name";
+/// That its tag is that name.
+const TRACKING: &str = "x-stream-automatic-offset-tracking";
+
+impl Channel {
+    /// What a consumer of a stream asks for; `None` if the queue is no stream. Errors: 406, 540.
+    pub(super) fn reading(&self, consume: &Consume, queue: &Queue) -> Result<Option<Reading>> {
+        let (arguments, resource) = (&consume.arguments, queue.resource().to_string());
+        let refuse = |argument| {
+            let module = queue.attributes().arguments.queue_type.module();
+            let error = ArgumentError::OtherQueueType { argument, module };
+            Err(Error::Precondition(error.explain(&resource)))
+        };
+        if queue.stream().is_none() {
+            return if get(arguments, OFFSET).is_some() { refuse(OFFSET) } else { Ok(None) };
+        }
+        if get(arguments, "x-priority").is_some() {
+            return refuse("x-priority");
+        }
+        if consume.no_ack {
+            return Err(NotImplemented::NoAckOfStream(queue.resource()).into());
+        }
+        if self.prefetch_count == 0 {
+            self.virtual_host().check_stream_prefetch(queue)?;
+        }
+        let invalid = |argument: &str, reason: &str| {
+            Error::Precondition(format!("invalid arg '{argument}' for {resource}: {reason}"))
+        };
+        let start = start::parse(get(arguments, OFFSET), self.now())
+            .map_err(|reason| invalid(OFFSET, &reason))?;
+        let name = name(consume).map_err(|(argument, reason)| invalid(argument, reason))?;
+        Ok(Some(Reading { start, filter: Filter::parse(arguments), name }))
+    }
+}
+
+/// The name of a consumer that has one: its own, or its tag.
+fn name(consume: &Consume) -> Result<Option<String>, (&'static str, &'static str)> {
+    let arguments: &FieldTable = &consume.arguments;
+    let (argument, name) = match get(arguments, NAME) {
+        Some(value) => (NAME, string(value).ok_or((NAME, "it is no text"))?),
+        None if get(arguments, TRACKING) == Some(&AMQPValue::Boolean(true)) => {
+            (TRACKING, consume.consumer_tag.as_str())
+        }
+        None => return Ok(None),
+    };
+    match name.len() {
+        0 => Err((argument, "the consumer needs a name: give it a consumer tag of its own")),
+        length if length > STREAM_NAME_BYTES_MAX => Err((argument, "it is over 255 octets")),
+        _ => Ok(Some(name.to_owned())),
+    }
+}

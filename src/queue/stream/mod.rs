@@ -1,0 +1,225 @@
+//! Streams: queues that keep everything, and are read from anywhere `[rabbitmq streams]`.
+//!
+//! Unlike other queues a stream is not a machine in memory but its log, which is in
+//! `leveret_storage`, on disk or in memory. What is here is who reads it: [`readers`] are the
+//! consumers and their windows, [`cursor`] the place of one of them, [`progress`] how far one with
+//! a name is; [`queue`] is what a queue does that is a stream. The log is never asked while the
+//! readers are locked.
+
+pub(crate) mod age;
+pub(crate) mod cursor;
+pub(crate) mod filter;
+mod overdue;
+mod progress;
+mod queue;
+pub(crate) mod readers;
+pub(crate) mod start;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+
+use leveret_storage::{
+    Content, Done, NewEntry, Retention, Start, Stream, StreamBatch, StreamSettings,
+};
+
+use self::cursor::Cursor;
+use self::filter::Filter;
+use self::progress::Outcome;
+use self::readers::Readers;
+use crate::base::lock::Mutex;
+use crate::base::rank;
+use crate::limits::STREAM_FILTER_BYTES_MIN;
+use crate::message::{Message, amqp10};
+use crate::names::QueueName;
+use crate::queue::consumers::{ConsumerId, ConsumerSpec};
+use crate::queue::fifo::entry::Entry;
+use crate::queue::fifo::settling::Settlement;
+use crate::queue::fifo::state::Counts;
+use crate::queue::settings::Settings;
+use crate::time::clock::Timestamp;
+
+/// What a consumer of a stream asks for.
+pub(crate) struct Reading {
+    /// Where it begins, unless its name says so.
+    pub start: Start,
+    /// What it wants.
+    pub filter: Filter,
+    /// The name by which the stream keeps how far it is.
+    pub name: Option<String>,
+}
+
+/// A stream of a virtual host.
+pub(crate) struct StreamQueue {
+    name: QueueName,
+    log: Arc<Stream>,
+    /// What is in memory goes away with the broker.
+    is_in_memory: bool,
+    pub(in crate::queue) readers: Mutex<Readers, rank::Readers>,
+    /// Octets that count as memory.
+    footprint: AtomicIsize,
+    /// When retention is looked at next, in milliseconds; 0 for never.
+    retained_at: AtomicU64,
+}
+
+/// The settings of its log.
+pub(crate) fn log_settings(settings: &Settings) -> StreamSettings {
+    let default = StreamSettings::default();
+    StreamSettings {
+        segment_octets: settings.stream_segment_bytes.unwrap_or(default.segment_octets),
+        retention: Retention {
+            max_octets: settings.length.max_length_bytes,
+            max_age_ms: settings.max_age_ms,
+        },
+        filter_octets: settings.stream_filter_bytes.unwrap_or(STREAM_FILTER_BYTES_MIN),
+    }
+}
+
+fn ms(now: Timestamp) -> i64 {
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl StreamQueue {
+    pub fn new(name: QueueName, log: Arc<Stream>, is_in_memory: bool, readers: Readers) -> Self {
+        Self {
+            name,
+            log,
+            is_in_memory,
+            readers: Mutex::new(readers),
+            footprint: AtomicIsize::new(0),
+            retained_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Arc<Stream> {
+        &self.log
+    }
+
+    /// Appends messages; tells the offset of the first. `done` is called once they are committed.
+    pub fn append(&self, messages: &[Message], now: Timestamp, done: Done) -> Option<u64> {
+        let mut batch = StreamBatch::new();
+        let mut sections = Vec::with_capacity(256);
+        for message in messages {
+            sections.clear();
+            amqp10::encode(message, &mut sections);
+            let parts = [sections.as_slice(), message.body()];
+            let entry = NewEntry {
+                publishing_id: 0,
+                filter: amqp10::filter_value(message),
+                content: Content::Message(&parts),
+            };
+            if let Err(error) = batch.push(entry) {
+                tracing::error!("a message cannot be stored in stream '{}': {error}", self.name);
+            }
+        }
+        self.readers.lock().count_appended(messages.len(), !self.is_in_memory, now);
+        let appended = self.log.append(&batch, ms(now), done);
+        // Only a broker that is being closed gets there: its clients hear no more of it.
+        appended
+            .inspect_err(|error| tracing::debug!("not stored: {error}"))
+            .ok()?
+            .first_offset
+            .into()
+    }
+
+    /// Octets in memory more (or, negative, less) than when it was asked last.
+    pub fn grown(&self) -> isize {
+        if !self.is_in_memory {
+            return 0;
+        }
+        let is_gone = self.log.is_deleted();
+        let octets = if is_gone { 0 } else { self.log.usage().octets.cast_signed() as isize };
+        octets - self.footprint.swap(octets, Ordering::AcqRel)
+    }
+
+    /// Registers a consumer. It gets its first message when it is resumed.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn add_consumer(
+        &self,
+        spec: ConsumerSpec,
+        reading: Reading,
+        now: Timestamp,
+    ) -> leveret_storage::Result<ConsumerId> {
+        let Reading { mut start, filter, name } = reading;
+        let stored = name.as_deref().and_then(|name| self.log.stored_offset(name));
+        if let Some(stored) = stored {
+            start = Start::Offset(stored.saturating_add(1));
+        }
+        let cursor = Cursor::new(self.log.reader(start)?, filter, self.name.as_str());
+        let name = name.map(|name| (Arc::from(name), stored));
+        Ok(self.readers.lock().add(spec, cursor, name, now))
+    }
+
+    /// Settles deliveries: they open the windows of their consumers, and move those on that have
+    /// names.
+    pub fn settle(
+        &self,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+    ) {
+        let is_ack = settlement == Settlement::Ack;
+        let outcome = match settlement {
+            Settlement::Ack | Settlement::Reject => Some(Outcome::Done),
+            Settlement::Requeue | Settlement::RequeueLast { .. } => Some(Outcome::Wanted),
+            Settlement::Abandon => None,
+        };
+        let news = self.readers.lock().settle(ids, outcome, is_ack, now);
+        for (name, offset) in news {
+            // Somebody else may have the same name, and be further.
+            if self.log.stored_offset(&name).is_none_or(|stored| stored < offset)
+                && let Err(error) = self.log.store_offset(&name, offset, None)
+            {
+                tracing::debug!("offset of '{name}' in stream '{}' not kept: {error}", self.name);
+            }
+        }
+    }
+
+    /// Counts at this moment.
+    pub fn counts(&self) -> Counts {
+        let readers = self.readers.lock();
+        let (unacked, consumers) = (readers.unsettled_count(), readers.len());
+        drop(readers);
+        Counts {
+            ready: usize::try_from(self.log.usage().messages).unwrap_or(usize::MAX),
+            unacked,
+            consumers,
+            declared_consumers: 0,
+            discarded: 0,
+            footprint: 0,
+        }
+    }
+
+    /// Removes what is not retained any more; tells when there will be more of it, if that is news.
+    pub fn retain(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = match self.log.retain(ms(now)) {
+            Ok(next) => next.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+            Err(error) => {
+                tracing::error!("retention of stream '{}' failed: {error}", self.name);
+                return None;
+            }
+        };
+        let known = self.retained_at.swap(next, Ordering::AcqRel);
+        (next != 0 && next != known).then(|| Timestamp::from_millis(next))
+    }
+
+    /// Up to `max` messages from a place on.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn read(&self, start: Start, max: usize) -> leveret_storage::Result<Vec<Entry>> {
+        let mut cursor =
+            Cursor::new(self.log.reader(start)?, Filter::default(), self.name.as_str());
+        let mut found = Vec::new();
+        while found.len() < max {
+            let read = cursor.read(max - found.len())?;
+            let Some(last) = read.last() else { break };
+            cursor.advance(last.after);
+            found.extend(read.into_iter().map(readers::entry));
+        }
+        Ok(found)
+    }
+}

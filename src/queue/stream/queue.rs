@@ -1,0 +1,195 @@
+//! What a queue does that is a stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use leveret_storage::{Done, Start, Stream};
+
+use crate::error::{Error, NotImplemented, Result};
+use crate::message::Message;
+use crate::queue::consumers::{ConsumerId, ConsumerSpec};
+use crate::queue::effects::Effects;
+use crate::queue::fifo::entry::Entry;
+use crate::queue::stream::readers::{Readers, Unsettled};
+use crate::queue::stream::{Reading, StreamQueue, log_settings};
+use crate::queue::tally::QueueTally;
+use crate::queue::{Outstanding, Queue, Settings, Settlement};
+use crate::time::clock::Timestamp;
+
+impl Queue {
+    /// With a log: it is a stream.
+    pub(crate) fn with_log(mut self, log: Arc<Stream>, is_in_memory: bool, now: Timestamp) -> Self {
+        let settings = Settings::new(&self.attributes.arguments, &[]);
+        let readers = Readers::new(settings.consumer_timeout_ms, now);
+        self.stream = Some(StreamQueue::new(self.name.clone(), log, is_in_memory, readers));
+        self
+    }
+
+    /// What it is as a stream, if it is one.
+    pub(crate) fn stream(&self) -> Option<&StreamQueue> {
+        self.stream.as_ref()
+    }
+
+    /// Fails with 540 if it is a stream, which cannot do that.
+    pub(in crate::queue) fn refuse_if_stream(&self, method: &'static str) -> Result<()> {
+        if self.stream.is_none() {
+            return Ok(());
+        }
+        Err(NotImplemented::MethodOfStream(method, self.resource()).into())
+    }
+
+    pub(in crate::queue) fn set_stream_settings(
+        self: &Arc<Self>,
+        settings: &Settings,
+        effects: &mut Effects,
+    ) {
+        if let Some(stream) = &self.stream {
+            stream.log().set_settings(log_settings(settings));
+            stream.readers.lock().set_timeout(settings.consumer_timeout_ms);
+            effects.note_read(self);
+        }
+    }
+
+    pub(in crate::queue) fn hold_stream(self: &Arc<Self>, held: bool, effects: &mut Effects) {
+        if let Some(stream) = &self.stream {
+            stream.readers.lock().set_held(held);
+            effects.note_read(self);
+        }
+    }
+
+    pub(in crate::queue) fn release_stream(self: &Arc<Self>, count: usize, effects: &mut Effects) {
+        if let Some(stream) = &self.stream {
+            stream.readers.lock().release(count);
+            effects.note_read(self);
+        }
+    }
+
+    /// Appends messages to a stream. `done` is called once they are committed.
+    pub(crate) fn append_to_log(
+        self: &Arc<Self>,
+        stream: &StreamQueue,
+        messages: &[Message],
+        now: Timestamp,
+        effects: &mut Effects,
+        done: Done,
+    ) {
+        self.note_appended(messages, now);
+        if let Some(first) = stream.append(messages, now, done) {
+            self.note_offsets(stream.log().id(), first, messages);
+        }
+        effects.note_read(self);
+    }
+
+    /// Registers a consumer of a stream. It gets its first message when it is resumed. Errors: 404,
+    /// 541.
+    pub(crate) fn add_reader(
+        &self,
+        spec: ConsumerSpec,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Result<ConsumerId> {
+        let stream = self.stream.as_ref().filter(|_| !self.is_deleted());
+        let stream = stream.ok_or_else(|| Error::NotFound(self.resource()))?;
+        let (tag, failed) =
+            (spec.tag.clone(), |error: leveret_storage::Error| Error::Storage(error.to_string()));
+        let id = stream.add_consumer(spec, reading, now).map_err(failed)?;
+        if self.is_deleted() {
+            stream.readers.lock().remove(id, now);
+            return Err(Error::NotFound(self.resource()));
+        }
+        self.note_reader(&tag, true, now);
+        Ok(id)
+    }
+
+    /// Removes consumers of a stream. What they had stays where it is.
+    pub(in crate::queue) fn remove_readers(
+        &self,
+        stream: &StreamQueue,
+        consumers: &[ConsumerId],
+        left: impl FnOnce() -> Vec<(Settlement, Vec<u64>)>,
+        now: Timestamp,
+    ) {
+        for id in consumers {
+            let removed = stream.readers.lock().remove(*id, now);
+            if let Some(spec) = removed {
+                self.note_reader(&spec.tag, false, now);
+            }
+        }
+        left().into_iter().for_each(|(settlement, ids)| stream.settle(ids, settlement, now));
+    }
+
+    /// Reads for one of the consumers of a stream, and hands over what it takes. Tells whether
+    /// there may be more to do. Reads the log with no lock held.
+    pub(crate) fn serve_reader(&self, now: Timestamp, effects: &mut Effects) -> bool {
+        let Some(stream) = &self.stream else { return false };
+        let committed = stream.log().committed_offset();
+        let Some(mut turn) = stream.readers.lock().next_turn(committed) else { return false };
+        let read = turn.cursor.read(turn.max).unwrap_or_else(|error| {
+            tracing::error!("{} cannot be read: {error}", self.resource());
+            Vec::new()
+        });
+        let count = read.len();
+        let Effects { deliveries, wakeups, .. } = effects;
+        let mut readers = stream.readers.lock();
+        let outlet = readers.hand_over(turn, read, committed, now, deliveries);
+        readers.count_read(count, !stream.is_in_memory);
+        self.note_read(stream.log().id(), &readers, deliveries, now);
+        match outlet {
+            Some(outlet) if !deliveries.is_empty() => outlet.deliver(deliveries, wakeups),
+            _ => {}
+        }
+        deliveries.clear();
+        true
+    }
+
+    /// The first messages of a stream.
+    pub(crate) fn read_first(&self, max: usize) -> Result<Vec<Entry>> {
+        let Some(stream) = &self.stream else { return Ok(Vec::new()) };
+        stream.read(Start::First, max).map_err(|error| Error::Storage(error.to_string()))
+    }
+
+    /// The deliveries of a stream that are not settled, oldest first.
+    pub(in crate::queue) fn unsettled(&self, stream: &StreamQueue) -> Vec<Outstanding> {
+        let unsettled = stream.readers.lock().unsettled();
+        let mut found = Vec::with_capacity(unsettled.len());
+        for (offset, Unsettled { consumer_tag, channel, delivered_at }) in unsettled {
+            let entry = stream.read(Start::Offset(offset), 1).unwrap_or_else(|error| {
+                tracing::error!("{} cannot be read: {error}", self.resource());
+                Vec::new()
+            });
+            // What is gone by now cannot be shown.
+            let entry = entry.into_iter().find(|entry| entry.sequence == offset);
+            found.extend(entry.map(|entry| Outstanding {
+                entry,
+                consumer_tag,
+                channel,
+                delivered_at,
+            }));
+        }
+        found
+    }
+
+    /// Ends a stream: its consumers are cancelled. Tells what was counted until then, or `None` if
+    /// it had ended before.
+    pub(in crate::queue) fn end_stream(
+        &self,
+        stream: &StreamQueue,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Option<QueueTally> {
+        let mut readers = stream.readers.lock();
+        if self.is_deleted() {
+            return None;
+        }
+        // What it holds is of no concern any more.
+        let tally = readers.tally(0);
+        for reader in readers.iter() {
+            reader.spec.outlet.cancelled(reader.spec.source, &mut effects.wakeups);
+            self.note_reader(&reader.spec.tag, false, now);
+        }
+        // Now that the channels know: one that sees this gives the consumer tag to another.
+        self.deleted.store(true, Ordering::Release);
+        *readers = Readers::new(0, now);
+        Some(tally)
+    }
+}
