@@ -9,7 +9,7 @@ use std::time::Duration;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use leveret::{Broker, ManualClock};
+use leveret::Broker;
 
 /// The code under test. It gets a connection, and does not know to what.
 struct Shop {
@@ -49,7 +49,7 @@ impl Shop {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+    let broker = Broker::for_tests();
     let connection = leveret::lapin::connect(&broker, ConnectionProperties::default()).await?;
     let shop = Shop::open(&connection).await?;
 

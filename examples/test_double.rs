@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use leveret::{AMQPValue, Broker, Channel, Delivery, ManualClock, Publish, QueueDeclare};
+use leveret::{AMQPValue, Broker, Channel, Delivery, Publish, QueueDeclare};
 
 /// A queue whose messages go to another queue when they die.
 fn declare(channel: &Channel, queue: &str, ttl_ms: u32, next: &str) -> leveret::Result<()> {
@@ -26,7 +26,7 @@ fn should_give_up(job: &Delivery) -> bool {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+    let broker = Broker::for_tests();
     let channel = broker.connect()?.open_channel()?;
     declare(&channel, "jobs", 60_000, "retries")?;
     declare(&channel, "retries", 30_000, "failures")?;

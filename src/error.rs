@@ -152,6 +152,17 @@ pub enum Error {
     /// 541: the disk fails.
     #[error("cannot be stored: {0}")]
     Storage(String),
+    /// 312: no queue got a message of [`Broker::publish`](crate::Broker::publish). An embedding
+    /// program alone hears of it.
+    #[error(
+        "no queue got the message to {exchange} with key '{routing_key}'; Broker::explain tells why"
+    )]
+    NoRoute {
+        /// The exchange as a sentence names it: `exchange 'orders'`, or `the default exchange`.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
     /// A fault that a test declared, see [`crate::faults`]: any code, and what it closes.
     #[error("{text}")]
     Fault {
@@ -323,6 +334,7 @@ impl Error {
                 (code::CONNECTION_FORCED, Scope::Connection)
             }
             Storage(_) | Deprecated(_) => (code::INTERNAL_ERROR, Scope::Connection),
+            NoRoute { .. } => (code::NO_ROUTE, Scope::Channel),
             ChannelClosed => (code::CHANNEL_ERROR, Scope::Connection),
         }
     }

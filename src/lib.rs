@@ -34,9 +34,9 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use leveret::{Broker, ManualClock, Publish};
+//! use leveret::{Broker, Publish};
 //!
-//! let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+//! let broker = Broker::for_tests();
 //! let channel = broker.connect()?.open_channel()?;
 //! channel.queue_declare("codes")?;
 //! channel.basic_publish(Publish::to_queue("codes").body("123456").expiration_ms(60_000))?;

@@ -144,8 +144,22 @@ pub const STREAM_NAME_BYTES_MAX: usize = 255;
 /// The largest `x-max-priority`.
 pub const PRIORITY_MAX: u64 = 255;
 
-/// How long, in real time, somebody who waits for a change may miss it: see `src/changes.rs`.
+/// How long, in real time, somebody who waits for a change may miss it: see
+/// `src/time/change_signal.rs`.
 pub const CHANGES_MISSED_AFTER: Duration = Duration::from_millis(5);
+
+/// Events that the journal of a broker for tests keeps.
+pub const TEST_JOURNAL_EVENTS: usize = 100_000;
+
+/// How long, in real time, [`Broker::wait_for_queue`](crate::Broker::wait_for_queue) waits.
+pub const QUEUE_WAIT: Duration = Duration::from_secs(10);
+
+/// Turns that the tasks of a runtime get before it is looked whether they still change anything.
+/// tokio runs up to 61 tasks in one.
+pub const REST_TURNS: usize = 16;
+
+/// How often it is looked: for programs that never rest.
+pub const REST_ROUNDS_MAX: usize = 1000;
 
 /// Lints that a broker keeps.
 pub const LINTS_MAX: usize = 1000;

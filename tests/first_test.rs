@@ -6,7 +6,7 @@ use std::time::Duration;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ConnectionProperties};
-use leveret::{Broker, ManualClock};
+use leveret::Broker;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -39,7 +39,7 @@ async fn send(channel: &Channel, invoice: &str) -> lapin::Result<()> {
 
 #[tokio::test]
 async fn an_invoice_is_reminded_of_after_an_hour() -> Result<(), Box<dyn Error>> {
-    let broker = Broker::builder().manual_clock(ManualClock::default()).journal(1000).build();
+    let broker = Broker::for_tests();
     let connection = leveret::lapin::connect(&broker, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     declare_queues(&channel).await?;

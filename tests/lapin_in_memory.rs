@@ -249,7 +249,7 @@ async fn the_journal_tells_what_a_client_did() {
     let journal = broker.journal();
     let limit = Duration::from_secs(10);
     // The connection, the queue, and the end of the connection.
-    broker.eventually(|broker| broker.journal().topology().count() == 3, limit);
+    broker.eventually_async(|broker| broker.journal().topology().count() == 3, limit).await;
     journal.published().by_user("guest").to("").assert_texts(["a", "b"]);
     journal.confirmed().assert_texts(["a", "b"]);
     journal

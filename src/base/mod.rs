@@ -2,6 +2,7 @@
 
 #[cfg(feature = "gateway")]
 pub(crate) mod bind;
+pub(crate) mod blocking;
 pub(crate) mod field_value;
 pub(crate) mod host_name;
 pub(crate) mod ids;

@@ -9,7 +9,7 @@ use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{LintLevel, Lints};
-use crate::limits::Limits;
+use crate::limits::{Limits, TEST_JOURNAL_EVENTS};
 use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::persist::Persistence;
@@ -71,6 +71,14 @@ impl Default for BrokerBuilder {
 }
 
 impl BrokerBuilder {
+    /// What a test wants of a broker: a clock that [`Broker::advance`] moves, a
+    /// [journal](Broker::journal) of the last 100,000 events, and a warning for what is
+    /// [seldom meant](Broker::lints). [`Broker::for_tests`] is this and no more.
+    #[must_use]
+    pub fn for_tests(self) -> Self {
+        self.manual_clock(ManualClock::default()).journal(TEST_JOURNAL_EVENTS).lint(LintLevel::Warn)
+    }
+
     /// What the broker takes from its clients at most.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -291,6 +299,7 @@ impl BrokerBuilder {
             rabbitmq_faults: self.rabbitmq_faults,
             require_stream_prefetch: self.require_stream_prefetch,
             changes,
+            consumed: Arc::default(),
             queue_memory_bytes_max,
         };
         let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);

@@ -27,8 +27,8 @@ use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::node::import::{ImportError, Importing, import};
 use crate::persist::recovered::{Durability, LogUsage, Recovery};
-use crate::time::clock::{Clock, Timestamp};
-use crate::time::sleep::Sleep;
+#[cfg(feature = "gateway")]
+use crate::time::clock::Clock;
 #[cfg(feature = "lapin")]
 use crate::time::timers::Timers;
 use crate::vhost::VirtualHost;
@@ -78,6 +78,25 @@ impl Broker {
     /// A broker with default settings: virtual host `/`, user `guest` with password `guest`.
     pub fn new() -> Self {
         Self::builder().build()
+    }
+
+    /// A broker for a test: on a [manual clock](crate::ManualClock), with a
+    /// [journal](Broker::journal) and [lints](Broker::lints), all in memory. With other settings:
+    /// [`BrokerBuilder::for_tests`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use leveret::{Broker, Publish};
+    ///
+    /// let broker = Broker::for_tests();
+    /// broker.connect()?.open_channel()?.queue_declare("codes")?;
+    /// broker.publish(Publish::to_queue("codes").body("123456").expiration_ms(60_000)).wait()?;
+    /// broker.advance(Duration::from_secs(60));
+    /// broker.journal().expired().in_queue("codes").assert_one();
+    /// # Ok::<(), leveret::Error>(())
+    /// ```
+    pub fn for_tests() -> Self {
+        Self::builder().for_tests().build()
     }
 
     /// Settings for a broker.
@@ -153,11 +172,6 @@ impl Broker {
         self.node.all_virtual_hosts()
     }
 
-    /// Whether time is moved by [`Broker::advance`] alone.
-    pub fn has_manual_clock(&self) -> bool {
-        matches!(self.node.shared.clock, Clock::Manual(_))
-    }
-
     /// Whether it was closed, or has crashed: nobody can connect any more.
     pub fn is_closed(&self) -> bool {
         self.node.connections.is_closed()
@@ -188,47 +202,6 @@ impl Broker {
     /// Number of open connections, embedded ones included.
     pub fn connection_count(&self) -> usize {
         self.node.connections.count()
-    }
-
-    /// The broker's time.
-    pub fn now(&self) -> Timestamp {
-        self.node.shared.clock.now()
-    }
-
-    /// Moves a [manual clock](crate::ManualClock) on, stopping at every deadline on the way:
-    /// messages and queues expire, heartbeats of connections on this clock are sent or missed, and
-    /// what follows from it has happened when this returns. What clients on in-memory streams had
-    /// written before is taken first. On the system's clock this does nothing.
-    pub fn advance(&self, duration: Duration) {
-        if let Clock::Manual(clock) = &self.node.shared.clock {
-            self.node.shared.timers.advance_to(clock, clock.now() + duration);
-        }
-    }
-
-    /// Moves a [manual clock](crate::ManualClock) to the next deadline, as [`Broker::advance`]
-    /// does; returns the time that it shows then. `None`, and the clock stands still, if nobody
-    /// waits for anything, or the broker runs on the system's clock.
-    pub fn advance_to_next_event(&self) -> Option<Timestamp> {
-        let Clock::Manual(clock) = &self.node.shared.clock else { return None };
-        let deadline = self.next_deadline()?;
-        self.node.shared.timers.advance_to(clock, deadline);
-        Some(clock.now())
-    }
-
-    /// When something will be due by itself: a message or queue that expires, a delayed message, a
-    /// heartbeat of a connection on the broker's clock, a [`Sleep`]. It may be a time at which it
-    /// turns out that nothing has to be done, such as that of a message that was consumed before.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        // What clients on in-memory streams have sent may bring a deadline with it.
-        self.advance(Duration::ZERO);
-        self.node.shared.timers.next_deadline()
-    }
-
-    /// Waits until the broker's clock has moved on by `duration`, whatever clock that is; also
-    /// ends when the broker is closed. A program under test that takes its timers from here needs
-    /// no waiting in its tests.
-    pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::until(&self.node.shared.timers, self.now() + duration)
     }
 
     /// Raises or clears the memory alarm by hand: while it is raised AMQP connections that

@@ -105,6 +105,7 @@ impl Channel {
     ) -> Result<ConsumerTag> {
         self.flush(effects);
         self.meet(Method::BasicConsume, Subject::queue(&consume.queue), effects)?;
+        self.virtual_host().note_consumer();
         self.forget_cancelled();
         let tag = match consume.consumer_tag.as_str() {
             "" => ConsumerTag::from(random_name("amq.ctag")),
@@ -221,6 +222,7 @@ impl Channel {
     ) -> Result<Option<GetOk>> {
         self.flush(effects);
         self.meet(Method::BasicGet, Subject::queue(queue), effects)?;
+        self.virtual_host().note_consumer();
         let name = self.queue_name(queue)?;
         self.session.actor.check(Access::Read, ResourceKind::Queue, &name)?;
         let queue = self.virtual_host().queue(&name)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use leveret_protocol::properties::encode_properties;
 
+use crate::base::blocking::{assert_may_wait, pause_here};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::channel::{Channel as Core, Consume, GetOk, Remains};
@@ -168,6 +169,22 @@ impl ChannelInner {
         self.core.lock().last_queue().cloned()
     }
 
+    /// Waits until the publish with this number is concluded; tells whether it was accepted, and
+    /// nothing if the channel is closed before. `what` waits.
+    #[track_caller]
+    pub(super) fn wait_concluded(&self, number: u64, what: &str) -> Option<bool> {
+        let outcomes = self.outcomes();
+        let wait = || outcomes.wait_concluded(number, || self.is_closed());
+        if outcomes.is_concluded(number) {
+            return wait();
+        }
+        // The store concludes it from a thread of its own.
+        if self.connection.session.virtual_host.persistence().is_none() {
+            assert_may_wait(what, "channel.publish(message).await");
+        }
+        pause_here(wait)
+    }
+
     pub(super) fn outcomes(&self) -> &Outcomes {
         self.mailbox.outcomes()
     }
@@ -255,6 +272,10 @@ impl Channel {
     /// that from now on confirms publishes. Tells how many are where they should be: as
     /// [`Confirmed::is_ack`](crate::Confirmed::is_ack) of each. Errors: as [`Channel::publish`];
     /// those before the one that fails are published.
+    ///
+    /// # Panics
+    /// As [`Confirming::wait`].
+    #[track_caller]
     pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
         let mut published = self.0.published.lock();
         self.confirm_from_here(&mut published)?;
@@ -280,7 +301,7 @@ impl Channel {
         drop(published);
         let mut confirmed = 0;
         for number in before + 1..=last {
-            let accepted = self.0.outcomes().wait_concluded(number, || self.0.is_closed());
+            let accepted = self.0.wait_concluded(number, "Channel::publish_all");
             confirmed += usize::from(accepted.ok_or(Error::ChannelClosed)?);
         }
         Ok(confirmed.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))

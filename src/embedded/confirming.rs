@@ -70,6 +70,18 @@ impl Confirming {
         Self(State::Open { channel: Arc::clone(channel), number, returned })
     }
 
+    /// As it is, but that a message which came back was not published.
+    pub(crate) fn or_no_route(self) -> Self {
+        let returned = match &self.0 {
+            State::Open { returned, .. } => returned.as_ref(),
+            State::Known(_) => None,
+        };
+        match returned.map(no_route) {
+            Some(error) => Self::failed(error),
+            None => self,
+        }
+    }
+
     /// What was not published.
     pub(crate) fn failed(error: Error) -> Self {
         Self(State::Known(Err(error)))
@@ -77,9 +89,14 @@ impl Confirming {
 
     /// Waits for the confirm. Errors: those of the publish, see
     /// [`Channel::publish`](crate::Channel::publish); 504 if the channel is closed before.
+    ///
+    /// # Panics
+    /// On the only thread of a tokio runtime if the confirm does not come by itself, because a
+    /// fault holds it back: a task awaits it.
+    #[track_caller]
     pub fn wait(mut self) -> Result<Confirmed> {
         if let State::Open { channel, number, returned } = &mut self.0 {
-            let accepted = channel.outcomes().wait_concluded(*number, || channel.is_closed());
+            let accepted = channel.wait_concluded(*number, "Confirming::wait");
             let known = outcome(accepted, returned.take());
             self.0 = State::Known(known);
         }
@@ -88,6 +105,15 @@ impl Confirming {
             State::Open { .. } => Err(Error::ChannelClosed),
         }
     }
+}
+
+/// What [`Broker::publish`](crate::Broker::publish) says of a message that came back.
+pub(crate) fn no_route(message: &Message) -> Error {
+    let exchange = match message.exchange() {
+        "" => "the default exchange".into(),
+        name => format!("exchange '{name}'"),
+    };
+    Error::NoRoute { exchange, routing_key: message.routing_key().into() }
 }
 
 fn outcome(accepted: Option<bool>, returned: Option<Message>) -> Result<Confirmed> {
@@ -196,6 +222,11 @@ impl Outcomes {
         drop(known);
         self.concluded.notify_all();
         is_due
+    }
+
+    /// Whether the publish with this number is concluded.
+    pub fn is_concluded(&self, number: u64) -> bool {
+        self.known.lock().is_concluded(number)
     }
 
     /// Waits until the publish with this number is concluded; tells whether it was accepted, and

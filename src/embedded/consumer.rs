@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use crate::base::blocking::wait_here;
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::inbox::{Inbox, Waiting};
 use crate::embedded::message::Delivery;
@@ -58,19 +59,37 @@ impl Consumer {
     }
 
     /// Waits for the next delivery. `None` when the consumer has ended.
+    ///
+    /// # Panics
+    /// On the only thread of a tokio runtime, if it has to wait: the publisher could not go on
+    /// meanwhile. A task awaits the consumer's next item, as of every [`Stream`].
+    #[track_caller]
     pub fn recv(&self) -> Option<Delivery> {
-        self.inbox.take(None).and_then(|waiting| self.delivery(waiting))
+        self.take("Consumer::recv", None)
     }
 
     /// Waits for the next delivery, but not longer than this. `None` if there was none in time, or
     /// the consumer has ended.
+    ///
+    /// # Panics
+    /// As [`Consumer::recv`].
+    #[track_caller]
     pub fn recv_timeout(&self, patience: Duration) -> Option<Delivery> {
-        self.inbox.take(Some(patience)).and_then(|waiting| self.delivery(waiting))
+        self.take("Consumer::recv_timeout", Some(patience))
     }
 
     /// The next delivery, if there is one now.
     pub fn try_recv(&self) -> Option<Delivery> {
-        self.recv_timeout(Duration::ZERO)
+        self.take("Consumer::try_recv", Some(Duration::ZERO))
+    }
+
+    #[track_caller]
+    fn take(&self, what: &str, patience: Option<Duration>) -> Option<Delivery> {
+        let take = || self.inbox.take(patience);
+        let has_to_wait = patience != Some(Duration::ZERO) && self.inbox.has_to_wait();
+        let instead = "consumer.next().await, with futures_util::StreamExt";
+        let waiting = if has_to_wait { wait_here(what, instead, take) } else { take() };
+        waiting.and_then(|waiting| self.delivery(waiting))
     }
 
     /// Ends the consumer.
@@ -110,6 +129,7 @@ pub struct Deliveries<C>(C);
 impl<C: Borrow<Consumer>> Iterator for Deliveries<C> {
     type Item = Delivery;
 
+    #[track_caller]
     fn next(&mut self) -> Option<Delivery> {
         self.0.borrow().recv()
     }

@@ -41,6 +41,12 @@ pub struct Inbox {
 }
 
 impl Inbox {
+    /// Whether there is nothing now, and there may be something later.
+    pub fn has_to_wait(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.is_empty() && !state.ended
+    }
+
     /// Takes the next delivery, waiting up to `patience` (`None`: as long as it takes). `None` if
     /// there is none in time, or will never be one.
     pub fn take(&self, patience: Option<Duration>) -> Option<Waiting> {

@@ -155,14 +155,18 @@ impl Faults {
         self.rules().iter().for_each(Rule::remove);
     }
 
-    /// Fails the test if there is a rule that never acted.
+    /// Fails the test if there is a rule that never acted, or no rule at all.
     ///
     /// # Panics
     /// With the rules in force that never acted.
     #[track_caller]
     #[allow(clippy::panic, reason = "an assertion of a test fails by panicking")]
     pub fn assert_all_fired(&self) {
-        let idle: Vec<_> = self.rules().into_iter().filter(|rule| rule.fired() == 0).collect();
+        let rules = self.rules();
+        if rules.is_empty() {
+            panic!("no fault was declared, or all were removed: there is none that could happen");
+        }
+        let idle: Vec<_> = rules.into_iter().filter(|rule| rule.fired() == 0).collect();
         if !idle.is_empty() {
             let idle: Vec<_> = idle.iter().map(|rule| format!("\n  {rule}")).collect();
             panic!("{} of the faults never happened:{}", idle.len(), idle.concat());

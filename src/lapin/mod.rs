@@ -6,11 +6,11 @@
 //!
 //! use ::lapin::ConnectionProperties;
 //! use ::lapin::options::BasicGetOptions;
-//! use leveret::{Broker, ManualClock, Publish};
+//! use leveret::{Broker, Publish};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+//! let broker = Broker::for_tests();
 //! let connection = leveret::lapin::connect(&broker, ConnectionProperties::default()).await?;
 //! let channel = connection.create_channel().await?;
 //! channel.queue_declare("codes".into(), Default::default(), Default::default()).await?;

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as AsHandle, AsRawFd as AsRawHandle};
 #[cfg(windows)]
 use std::os::windows::io::{AsRawSocket as AsRawHandle, AsSocket as AsHandle};
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,15 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::gateway::{InMemory, MemoryStream, shared_runtime};
-use crate::time::clock::{Timestamp, instant, until};
+use crate::time::clock::{Clock, Timestamp, instant, until};
 use crate::time::sleep::Sleep;
 use crate::time::timers::Timers;
+
+/// How long lapin waits, whatever for, when the broker is gone.
+const PAUSE_AFTERWARDS: Duration = Duration::from_millis(1);
+
+/// The timers for that, of all brokers of the process.
+static AFTERWARDS: OnceLock<Arc<Timers>> = OnceLock::new();
 
 /// A runtime for lapin whose clock is the broker's and whose network has nothing but the broker.
 #[derive(Clone)]
@@ -105,7 +111,7 @@ impl Executor for BrokerRuntime {
 
 impl Reactor for BrokerRuntime {
     type TcpStream = MemoryStream;
-    type Sleep = Sleep;
+    type Sleep = Pause;
 
     fn register<H: Read + Write + AsHandle + AsRawHandle + Send + 'static>(
         &self,
@@ -115,8 +121,9 @@ impl Reactor for BrokerRuntime {
         Err::<MemoryStream, _>(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
-    fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::until(&self.timers, self.timers.now() + duration)
+    fn sleep(&self, duration: Duration) -> Pause {
+        let sleep = Sleep::until(&self.timers, self.timers.now() + duration);
+        Pause { sleep, afterwards: None }
     }
 
     fn interval(&self, duration: Duration) -> impl Stream<Item = Instant> + Send + 'static {
@@ -176,6 +183,41 @@ impl<T: Send + 'static> TaskImpl for Spawned<T> {
             task.abort();
             task.await.ok()
         })
+    }
+}
+
+/// Time that lapin waits by the broker's clock; without the broker, a millisecond of real time. It
+/// often waits in a loop until it has noticed that its connection is gone: a pause that was over
+/// at once would keep it from noticing.
+pub struct Pause {
+    sleep: Sleep,
+    afterwards: Option<Sleep>,
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let pause = &mut *self;
+        if pause.afterwards.is_none() {
+            if Pin::new(&mut pause.sleep).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if !pause.sleep.is_over_for_good() {
+                return Poll::Ready(());
+            }
+        }
+        let afterwards = pause.afterwards.get_or_insert_with(|| {
+            let timers = AFTERWARDS.get_or_init(|| Timers::new(Clock::system()));
+            Sleep::until(timers, timers.now() + PAUSE_AFTERWARDS)
+        });
+        Pin::new(afterwards).poll(cx)
+    }
+}
+
+impl fmt::Debug for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sleep.fmt(f)
     }
 }
 

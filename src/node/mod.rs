@@ -123,7 +123,7 @@ impl Node {
         &self.shared.timers
     }
 
-    pub fn changes(&self) -> &ChangeSignal {
+    pub fn changes(&self) -> &Arc<ChangeSignal> {
         &self.shared.changes
     }
 

@@ -95,8 +95,25 @@ pub struct Shared {
     pub require_stream_prefetch: bool,
     /// Told of everything that is done.
     pub changes: Arc<ChangeSignal>,
+    /// Whether there ever was a consumer, or a basic.get.
+    pub consumed: Arc<AtomicBool>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
     pub queue_memory_bytes_max: usize,
+}
+
+impl Shared {
+    /// Whether anybody has consumed, or tried to.
+    pub fn has_consumed(&self) -> bool {
+        self.consumed.load(Ordering::Relaxed)
+    }
+
+    /// Somebody consumes; or, after a reset, nobody has yet.
+    pub fn set_consumed(&self, consumed: bool) {
+        // Written once, read by every basic.get.
+        if self.has_consumed() != consumed {
+            self.consumed.store(consumed, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Which exchanges lead to a destination, and by how many bindings: what has to be visited when
@@ -253,6 +270,11 @@ impl VirtualHost {
     /// Number of exchanges.
     pub fn exchange_count(&self) -> usize {
         self.exchanges.len()
+    }
+
+    /// Somebody consumes, or asks for a message.
+    pub fn note_consumer(&self) {
+        self.shared.set_consumed(true);
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until

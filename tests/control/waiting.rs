@@ -1,6 +1,6 @@
 //! Waiting in the broker, so that a test does not have to.
 
-use lapin::options::BasicConsumeOptions;
+use lapin::options::{BasicConsumeOptions, BasicGetOptions};
 
 use super::*;
 
@@ -19,6 +19,12 @@ async fn a_state_is_waited_for() {
         server.fill("q", "2");
         waits.into_iter().for_each(|wait| assert_eq!(wait.join().unwrap(), Value::Null));
     });
+    let answer = server.refused(408, "POST", "/wait", Some(json!({"for": "idle", "limit_ms": 1})));
+    assert!(answer.starts_with("no consumer came, so there was nothing to come to rest"));
+    for _ in 0..2 {
+        let got = channel.basic_get("q".into(), BasicGetOptions { no_ack: true }).await.unwrap();
+        assert!(got.is_some());
+    }
     server.post("/wait", json!({"for": "idle"}));
     channel.close(200, "done".into()).await.unwrap();
     server.end();

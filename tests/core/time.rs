@@ -236,5 +236,5 @@ fn on_the_systems_clock_sleeping_takes_its_time() {
         receiver.recv().unwrap();
     }
     assert!(broker.now() >= end);
-    assert_eq!(broker.advance_to_next_event(), None);
+    assert_eq!(broker.next_deadline(), None);
 }

@@ -109,9 +109,7 @@ async fn the_journal_knows_which_confirms_went_out() {
         drop(send(&channel, ("", "q"), body).await.unwrap());
     }
     until("the cut", || cut.fired() == 1).await;
-    broker.eventually(
-        |broker| broker.journal().enqueued().with_body("5").count() == 1,
-        Duration::from_secs(10),
-    );
+    let is_there = |broker: &Broker| broker.journal().enqueued().with_body("5").count() == 1;
+    broker.eventually_async(is_there, Duration::from_secs(10)).await;
     broker.journal().confirmed().with_body("5").assert_none();
 }

@@ -168,6 +168,7 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
     (
         "tokio",
         &[
+            "src/base/blocking.rs",
             "src/gateway/",
             "src/management/",
             "src/lapin/",
@@ -176,7 +177,7 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
             "benches/",
             "examples/",
         ],
-        "the broker itself has no tasks and no sockets",
+        "the broker itself has no tasks and no sockets, and only asks whether it may wait",
     ),
     (
         "parking_lot",

@@ -1,4 +1,5 @@
-//! What tests do with a broker: crash it, decide who gets what, look into it, wait for it.
+//! What tests do with a broker: move its clock, crash it, decide who gets what, look into it, wait
+//! for it.
 
 pub(crate) mod crash;
 mod explain;
@@ -6,4 +7,5 @@ pub(crate) mod hold;
 pub(crate) mod inspect;
 pub(crate) mod queue;
 pub(crate) mod snapshot;
+mod time;
 pub(crate) mod wait;

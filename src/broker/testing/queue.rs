@@ -51,6 +51,26 @@ pub struct QueueHandle {
 }
 
 impl Broker {
+    /// All queues of all virtual hosts, by host and name.
+    pub fn queues(&self) -> Vec<QueueHandle> {
+        let mut queues = Vec::new();
+        for host in self.node().all_virtual_hosts() {
+            let node = self.node();
+            queues.extend(host.queues().into_iter().map(|queue| QueueHandle {
+                node: Arc::clone(node),
+                host: Arc::clone(&host),
+                queue,
+            }));
+        }
+        queues.sort_by(|a, b| (a.virtual_host(), a.name()).cmp(&(b.virtual_host(), b.name())));
+        queues
+    }
+
+    /// How many messages and consumers a queue of the default virtual host has. Errors: 404.
+    pub fn counts(&self, queue: &str) -> Result<Counts> {
+        Ok(self.node().host(self.node().default_virtual_host.as_str())?.queue(queue)?.counts())
+    }
+
     /// The queue of this name. Errors: 404, 530 if there is no such virtual host.
     pub fn queue(&self, virtual_host: &str, queue: &str) -> Result<QueueHandle> {
         let host = self.node().host(virtual_host)?;

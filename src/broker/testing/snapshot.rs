@@ -108,6 +108,7 @@ impl Broker {
     /// bindings, and clears the journal. Consumers are cancelled. Users, permissions, virtual
     /// hosts, policies, connections and the time stay. Errors: 541 if the disk fails.
     pub fn reset(&self) -> Result<()> {
+        self.node().shared.set_consumed(false);
         self.restore_hosts(self.now(), HostSnapshot::policies_of)
     }
 

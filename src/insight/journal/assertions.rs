@@ -8,6 +8,10 @@ use std::sync::Arc;
 use crate::insight::journal::event::Event;
 use crate::insight::journal::{Events, Journal};
 
+/// What an assertion says that has nothing to go by.
+const IS_OFF: &str = "the journal is off: Broker::for_tests() has one, and \
+                      Broker::builder().journal(capacity) turns it on\n";
+
 /// Events that a failed assertion lists.
 const LISTED_MAX: usize = 20;
 
@@ -15,16 +19,20 @@ impl Events {
     /// Asserts that there are so many.
     ///
     /// # Panics
-    /// If there are more or fewer, with a list of what did happen.
+    /// If there are more or fewer, with a list of what did happen. And if that cannot be known:
+    /// the journal is off, or has forgotten events that may have been among them.
     #[track_caller]
     pub fn assert_count(&self, expected: usize) {
-        self.check_count(expected).unwrap_or_else(|complaint| panic!("{complaint}"));
+        match self.check_count(expected) {
+            Ok(()) => {}
+            Err(complaint) => panic!("{complaint}"),
+        }
     }
 
     /// Asserts that there is none.
     ///
     /// # Panics
-    /// If there is one, with a list.
+    /// If there is one, with a list; and as [`Events::assert_count`].
     #[track_caller]
     pub fn assert_none(&self) {
         self.assert_count(0);
@@ -36,7 +44,10 @@ impl Events {
     /// If there is none, with a list of what did happen.
     #[track_caller]
     pub fn assert_some(&self) -> Arc<Event> {
-        self.check_some().unwrap_or_else(|complaint| panic!("{complaint}"))
+        match self.check_some() {
+            Ok(event) => event,
+            Err(complaint) => panic!("{complaint}"),
+        }
     }
 
     /// Asserts that there is exactly one; returns it.
@@ -52,10 +63,13 @@ impl Events {
     /// Asserts that the bodies are these texts, in this order.
     ///
     /// # Panics
-    /// If they are not, with a list of what did happen.
+    /// If they are not, with a list of what did happen; and as [`Events::assert_count`].
     #[track_caller]
     pub fn assert_texts<'a>(&self, expected: impl IntoIterator<Item = &'a str>) {
-        self.check_texts(expected).unwrap_or_else(|complaint| panic!("{complaint}"));
+        match self.check_texts(expected) {
+            Ok(()) => {}
+            Err(complaint) => panic!("{complaint}"),
+        }
     }
 
     /// Asserts that all of these happened before the first of those `later`, and that there is at
@@ -65,7 +79,10 @@ impl Events {
     /// If not, with a list of what did happen.
     #[track_caller]
     pub fn assert_before(&self, later: &Events) {
-        self.check_before(later).unwrap_or_else(|complaint| panic!("{complaint}"));
+        match self.check_before(later) {
+            Ok(()) => {}
+            Err(complaint) => panic!("{complaint}"),
+        }
     }
 }
 
@@ -73,6 +90,7 @@ impl Events {
 impl Events {
     #[doc(hidden)]
     pub fn check_count(&self, expected: usize) -> Result<(), String> {
+        self.check_complete()?;
         match self.count() {
             count if count == expected => Ok(()),
             count => Err(self.complaint(&format!("{expected} of them, not {count}"))),
@@ -89,6 +107,7 @@ impl Events {
         &self,
         expected: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), String> {
+        self.check_complete()?;
         let expected: Vec<&str> = expected.into_iter().collect();
         let texts = self.texts();
         if texts == expected {
@@ -113,11 +132,28 @@ impl Events {
         }
     }
 
+    /// Whether these are all that ever were: what is asserted of them is asserted in vain if not.
+    fn check_complete(&self) -> Result<(), String> {
+        if !self.is_on {
+            return Err(self.complaint("to be known"));
+        }
+        if self.is_complete() {
+            return Ok(());
+        }
+        Err(format!(
+            "how many events are {} cannot be said: the journal has forgotten its {} oldest ones. \
+             Give it a larger capacity, clear() it when the part begins that is asserted, or ask \
+             for those after(&event)\n",
+            self.describe(),
+            self.forgotten()
+        ))
+    }
+
     /// What was expected, what there is, and what comes near.
     fn complaint(&self, expected: &str) -> String {
         let mut text = format!("expected of the events that are {}: {expected}\n", self.describe());
         if !self.is_on {
-            text.push_str("the journal is off: Broker::builder().journal(capacity) turns it on\n");
+            text.push_str(IS_OFF);
             return text;
         }
         let found: Vec<_> = self.iter().collect();
@@ -158,7 +194,7 @@ impl Journal {
     /// Asserts that no message was lost: none was unroutable, and none was dropped.
     ///
     /// # Panics
-    /// If one was, with a list.
+    /// If one was, with a list; and as [`Events::assert_count`].
     #[track_caller]
     pub fn assert_nothing_lost(&self) {
         self.dropped().assert_none();
@@ -169,7 +205,7 @@ impl Journal {
     pub(crate) fn tail(&self) -> String {
         let events = self.events();
         if !self.is_on() {
-            return "the journal is off: Broker::builder().journal(capacity) turns it on\n".into();
+            return IS_OFF.into();
         }
         let lines: Vec<_> = events.iter().map(|event| events.line(event)).collect();
         let skipped = lines.len().saturating_sub(LISTED_MAX);

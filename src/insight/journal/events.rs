@@ -38,6 +38,8 @@ pub struct Events {
     started_at: Timestamp,
     pub(super) is_on: bool,
     forgotten: u64,
+    /// Only events with a higher number are asked for.
+    after: u64,
 }
 
 macro_rules! kinds {
@@ -111,7 +113,7 @@ impl Events {
         is_on: bool,
         forgotten: u64,
     ) -> Self {
-        Self { all, conditions: Vec::new(), started_at, is_on, forgotten }
+        Self { all, conditions: Vec::new(), started_at, is_on, forgotten, after: 0 }
     }
 
     fn with(
@@ -270,8 +272,9 @@ impl Events {
     }
 
     /// That happened after this event.
-    pub fn after(self, event: &Event) -> Self {
+    pub fn after(mut self, event: &Event) -> Self {
         let number = event.number;
+        self.after = self.after.max(number);
         self.with(format!("after event {number}"), move |event| event.number > number)
     }
 }
@@ -333,6 +336,12 @@ impl Events {
     pub fn line(&self, event: &Event) -> String {
         let us = event.at.as_micros().saturating_sub(self.started_at.as_micros());
         format!("{:>4}  +{}.{:03} s  {event}", event.number, us / 1_000_000, us / 1000 % 1000)
+    }
+
+    /// Whether the journal still has all events that may be among these.
+    pub(super) fn is_complete(&self) -> bool {
+        let oldest = self.all.first().map_or(u64::MAX, |event| event.number);
+        self.forgotten == 0 || oldest <= self.after.saturating_add(1)
     }
 
     pub(super) fn forgotten(&self) -> u64 {

@@ -171,15 +171,17 @@ impl Journal {
         self.capacity > 0
     }
 
-    /// How many events were forgotten because there were more than the journal keeps.
+    /// How many events were forgotten because there were more than the journal keeps, since it was
+    /// last cleared.
     pub fn forgotten(&self) -> u64 {
         self.state.lock().forgotten
     }
 
-    /// Forgets all events, for a test that begins where another part ended. They do not count as
-    /// forgotten, and numbers go on.
+    /// Forgets all events, for a test that begins where another part ended. None counts as
+    /// forgotten then, and numbers go on.
     pub fn clear(&self) {
         let mut state = self.state.lock();
+        state.forgotten = 0;
         state.events.clear();
         state.traces.clear();
         state.places.clear();
