@@ -9,6 +9,8 @@ pub(crate) mod ids;
 pub(crate) mod lock;
 pub(crate) mod memory_alarm;
 pub(crate) mod octets;
+#[cfg(feature = "management")]
+pub(crate) mod process;
 pub(crate) mod rank;
 pub(crate) mod sequence_map;
 pub(crate) mod waiters;

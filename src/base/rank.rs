@@ -40,18 +40,20 @@ ranks! {
     Handshakes,
     /// Who serves one of them.
     HandshakeWaker,
+    /// Virtual hosts that come, go or change.
+    VirtualHosts,
     /// An embedded channel, while it publishes and waits for the confirm.
     EmbeddedPublish,
     /// An embedded channel, for a method.
     EmbeddedChannel,
     /// The channels of an embedded connection.
     EmbeddedConnection,
-    /// Virtual hosts that come, go or change.
-    VirtualHosts,
     /// Delayed messages of an exchange that are being sent on.
     DelayedTurn,
     /// Exchanges, queues, bindings and policies of a virtual host, while they change.
     Topology,
+    /// Virtual hosts that are deleted.
+    Departed,
     /// What those had counted who have left a virtual host.
     Gone,
     /// Policies of a virtual host.
@@ -150,8 +152,8 @@ ranks! {
     Waiters,
     /// How many changes there were.
     Changes,
-    /// Addresses that the HTTP API is served on.
-    HttpListeners,
+    /// Ports that are open.
+    Listeners,
     /// Peers whose logins over HTTP failed.
     Throttle,
     /// What was counted lately, for rates.

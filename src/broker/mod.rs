@@ -249,13 +249,37 @@ impl Broker {
         &self,
         address: impl std::net::ToSocketAddrs,
     ) -> std::io::Result<std::net::SocketAddr> {
+        self.with_management(|management| management.serve_api(address))
+    }
+
+    /// Serves metrics for Prometheus on `address`, such as `127.0.0.1:15692`: `/metrics`,
+    /// `/metrics/per-object` and `/metrics/detailed`, with RabbitMQ's names. Returns the address
+    /// that was bound. May be called several times, also with an address on which
+    /// [`Broker::serve_http`] serves the HTTP API: then both are there.
+    ///
+    /// Whoever reaches the port may read them: there is no login.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or the threads cannot be started.
+    #[cfg(feature = "management")]
+    pub fn serve_metrics(
+        &self,
+        address: impl std::net::ToSocketAddrs,
+    ) -> std::io::Result<std::net::SocketAddr> {
+        self.with_management(|management| management.serve_metrics(address))
+    }
+
+    #[cfg(feature = "management")]
+    fn with_management<T>(
+        &self,
+        serve: impl FnOnce(&mut crate::management::Management) -> std::io::Result<T>,
+    ) -> std::io::Result<T> {
         use crate::management::Management;
         let mut management = self.management.lock();
-        let management = match &mut *management {
+        serve(match &mut *management {
             Some(management) => management,
             none => none.insert(Management::start(&self.node, self.http.clone())?),
-        };
-        management.listen(address)
+        })
     }
 
     /// Opens a connection as [`Broker::listen`] serves them, but in memory and without a port:

@@ -89,6 +89,7 @@ impl BrokerBuilder {
         let stores = Stores { records: Arc::new(records), report, open_log, open_streams };
         let mut broker = self.open_stores(stores, &path)?;
         broker.keep_locked(directory);
+        broker.node().set_directory(path.clone());
         Ok(broker)
     }
 

@@ -64,6 +64,7 @@ impl Gateway {
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
+        broker.listeners.add("amqp", bound);
         self.runtime.spawn(listener::serve(alive, listener, broker, self.clock.clone()));
         Ok(bound)
     }

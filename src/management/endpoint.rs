@@ -64,6 +64,15 @@ impl Accepts {
     }
 }
 
+/// What a port may serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The HTTP API, and what people read in a browser.
+    Api,
+    /// Metrics.
+    Metrics,
+}
+
 /// One thing that the API does.
 pub struct Endpoint {
     /// What it does.
@@ -76,6 +85,8 @@ pub struct Endpoint {
     pub about: &'static str,
     pub(super) run: fn(&Call) -> Outcome,
     pub(super) takes: Accepts,
+    /// What it belongs to.
+    pub(super) service: Service,
     /// Type of its answer.
     pub(super) answers: &'static str,
 }
@@ -88,13 +99,28 @@ impl Endpoint {
         run: fn(&Call) -> Outcome,
         about: &'static str,
     ) -> Self {
-        Self { verb, path, who, about, run, takes: Accepts::Any, answers: "application/json" }
+        Self {
+            verb,
+            path,
+            who,
+            about,
+            run,
+            takes: Accepts::Any,
+            service: Service::Api,
+            answers: "application/json",
+        }
     }
 
     /// It takes nothing but such bodies.
     pub(super) const fn taking(mut self, takes: Accepts) -> Self {
         self.takes = takes;
         self
+    }
+
+    /// It tells metrics.
+    pub(super) const fn metrics(mut self) -> Self {
+        self.service = Service::Metrics;
+        self.answering("text/plain")
     }
 
     /// Its answer is of another type than JSON.

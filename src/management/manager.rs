@@ -1,12 +1,9 @@
 //! What all requests to one broker share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::base::lock::RwLock;
-use crate::base::rank;
 use crate::management::settings::HttpSettings;
 use crate::management::throttle::Throttle;
 use crate::node::Node;
@@ -20,7 +17,6 @@ pub struct Manager {
     /// Time between machines, whatever clock the broker is on.
     pub clock: Clock,
     pub throttle: Throttle,
-    pub listeners: RwLock<Vec<SocketAddr>, rank::HttpListeners>,
     /// Rates are kept for as long as there is somebody who may ask for them.
     pub _watching: Watching,
     /// A permit for each connection that may be open.
@@ -38,7 +34,6 @@ impl Manager {
             settings,
             clock: Clock::system(),
             throttle: Throttle::default(),
-            listeners: RwLock::default(),
             reference,
         }
     }

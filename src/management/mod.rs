@@ -3,8 +3,8 @@
 //!
 //! A request becomes a [`call::Call`]; [`router`] finds its endpoint in the [`routes`], asks
 //! [`rights`] whether its user may, and lets the endpoint answer. There is a file for each noun
-//! in [`api`]; [`list`] is what all lists have in common: columns, order, pages. Endpoints are
-//! plain functions, run on threads where they may wait for the disk.
+//! in [`api`], and [`metrics`] beside it; [`list`] is what all lists have in common: columns,
+//! order, pages. Endpoints are plain functions, run on threads where they may wait for the disk.
 
 mod answer;
 mod api;
@@ -17,8 +17,10 @@ mod json;
 mod list;
 mod login;
 mod manager;
+mod metrics;
 mod page;
 mod path;
+mod port;
 mod rights;
 mod router;
 mod routes;
@@ -29,14 +31,16 @@ mod throttle;
 mod version;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
 pub use self::settings::HttpSettings;
 
+use self::endpoint::Service;
 use self::manager::Manager;
+use self::port::Port;
 use crate::node::Node;
 
 /// Threads on which endpoints run, at most: requests beyond that wait.
@@ -46,6 +50,7 @@ const ENDPOINT_THREADS_MAX: usize = 16;
 pub(crate) struct Management {
     runtime: Runtime,
     manager: Arc<Manager>,
+    ports: Vec<Arc<Port>>,
 }
 
 impl Management {
@@ -59,18 +64,46 @@ impl Management {
             .build()?;
         let reference = page::reference::text(routes::endpoints());
         let manager = Arc::new(Manager::new(Arc::clone(node), settings, reference));
-        Ok(Self { runtime, manager })
+        Ok(Self { runtime, manager, ports: Vec::new() })
     }
 
-    /// Listens on an address; returns the one that was bound.
-    pub fn listen(&self, address: impl std::net::ToSocketAddrs) -> io::Result<SocketAddr> {
-        let listener = crate::base::bind::bind(address)?;
-        let bound = listener.local_addr()?;
+    /// Serves the API on an address; returns the one that was bound.
+    pub fn serve_api(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+        self.serve(address, Service::Api, "http")
+    }
+
+    /// Serves metrics on an address, which may be one that the API is served on; returns the one
+    /// that was bound.
+    pub fn serve_metrics(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+        self.serve(address, Service::Metrics, "http/prometheus")
+    }
+
+    fn serve(
+        &mut self,
+        address: impl ToSocketAddrs,
+        service: Service,
+        protocol: &'static str,
+    ) -> io::Result<SocketAddr> {
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+        let is_meant = |port: &&Arc<Port>| addresses.contains(&port.address);
+        let port = match self.ports.iter().find(is_meant) {
+            Some(port) => Arc::clone(port),
+            None => self.open(&addresses)?,
+        };
+        port.serve(service);
+        self.manager.node.listeners.add(protocol, port.address);
+        Ok(port.address)
+    }
+
+    fn open(&mut self, addresses: &[SocketAddr]) -> io::Result<Arc<Port>> {
+        let listener = crate::base::bind::bind(addresses)?;
+        let port = Arc::new(Port::new(listener.local_addr()?));
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        self.manager.listeners.write().push(bound);
-        self.runtime.spawn(server::serve(listener, Arc::clone(&self.manager)));
-        Ok(bound)
+        self.ports.push(Arc::clone(&port));
+        let manager = Arc::clone(&self.manager);
+        self.runtime.spawn(server::serve(listener, Arc::clone(&port), manager));
+        Ok(port)
     }
 
     /// Stops, without waiting for answers that are under way.

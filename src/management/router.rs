@@ -17,6 +17,7 @@ use crate::management::endpoint::{Accepts, Endpoint, Verb};
 use crate::management::login::credentials;
 use crate::management::manager::Manager;
 use crate::management::path;
+use crate::management::port::Port;
 use crate::management::rights::Who;
 use crate::management::routes::resource;
 use crate::node::login_attempts::LoginProtocol;
@@ -35,12 +36,13 @@ const KNOWN: &[Method] = &[
 /// Answers a request.
 pub async fn respond(
     manager: Arc<Manager>,
+    port: &Port,
     request: Request<Incoming>,
     peer: IpAddr,
 ) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let mut methods = String::new();
-    let answer = route(&manager, &parts, incoming, peer, &mut methods).await;
+    let answer = route(&manager, port, (&parts, incoming), peer, &mut methods).await;
     let mut answer = answer.unwrap_or_else(Refusal::into_answer);
     cors::add_headers(&manager.settings, &parts.method, &parts.headers, &methods, &mut answer);
     let headers = &mut answer.headers;
@@ -52,8 +54,8 @@ pub async fn respond(
 /// Finds the endpoint. `methods` becomes those that the resource takes.
 async fn route(
     manager: &Arc<Manager>,
-    parts: &Parts,
-    incoming: Incoming,
+    port: &Port,
+    (parts, incoming): (&Parts, Incoming),
     peer: IpAddr,
     methods: &mut String,
 ) -> Result<Answer, Refusal> {
@@ -63,7 +65,8 @@ async fn route(
     if !KNOWN.contains(&parts.method) {
         return Ok(Answer::empty(StatusCode::NOT_IMPLEMENTED));
     }
-    let (names, endpoints) = resource(&path).ok_or_else(Refusal::no_such_object)?;
+    let (names, endpoints) =
+        resource(&path, |service| port.serves(service)).ok_or_else(Refusal::no_such_object)?;
     *methods = allowed(&endpoints);
     if parts.method == Method::OPTIONS {
         return Ok(Answer::empty(StatusCode::OK).header(ALLOW, methods));

@@ -1,13 +1,15 @@
 //! The table of all endpoints.
 
 use crate::management::api;
-use crate::management::endpoint::Endpoint;
+use crate::management::endpoint::{Endpoint, Service};
+use crate::management::metrics;
 use crate::management::page;
 use crate::management::path;
 
 /// All of them, noun by noun. Of several paths that match a request the first one counts.
 const TABLE: &[&[Endpoint]] = &[
     api::overview::ENDPOINTS,
+    api::nodes::ENDPOINTS,
     api::whoami::ENDPOINTS,
     api::login::ENDPOINTS,
     api::connections::ENDPOINTS,
@@ -28,6 +30,7 @@ const TABLE: &[&[Endpoint]] = &[
     api::permissions::ENDPOINTS,
     api::topic_permissions::ENDPOINTS,
     page::ENDPOINTS,
+    metrics::ENDPOINTS,
 ];
 
 /// All endpoints.
@@ -38,9 +41,13 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 /// What the names in the path of a resource stand for.
 pub(super) type Names = Vec<(&'static str, String)>;
 
-/// What the names in the path of a resource stand for, and its endpoints.
-pub(super) fn resource(path: &[String]) -> Option<(Names, Vec<&'static Endpoint>)> {
-    let mut all = endpoints();
+/// What the names in the path of a resource stand for, and its endpoints. `is_served` tells what
+/// the port has.
+pub(super) fn resource(
+    path: &[String],
+    is_served: impl Fn(Service) -> bool,
+) -> Option<(Names, Vec<&'static Endpoint>)> {
+    let mut all = endpoints().filter(|endpoint| is_served(endpoint.service));
     let (pattern, names) =
         all.find_map(|endpoint| Some((endpoint.path, path::matches(endpoint.path, path)?)))?;
     let of_resource = endpoints().filter(|endpoint| endpoint.path == pattern);
@@ -63,7 +70,7 @@ mod tests {
                 .split('/')
                 .map(|part| if part.starts_with('{') { "sample" } else { part }.to_owned())
                 .collect();
-            let (_, found) = resource(&sample).unwrap();
+            let (_, found) = resource(&sample, |_| true).unwrap();
             assert_eq!(found[0].path, endpoint.path, "another path matches the same requests");
         }
     }

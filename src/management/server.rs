@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::management::manager::Manager;
+use crate::management::port::Port;
 use crate::management::router;
 
 /// Waiting time after accepting failed, as when no file descriptors are left.
@@ -32,15 +33,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Accepts connections for as long as the runtime lives.
-pub async fn serve(listener: TcpListener, manager: Arc<Manager>) {
+pub async fn serve(listener: TcpListener, port: Arc<Port>, manager: Arc<Manager>) {
     loop {
         let connections = Arc::clone(&manager.connections);
         let Ok(permit) = connections.acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, peer)) => {
-                let manager = Arc::clone(&manager);
+                let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
                 tokio::spawn(async move {
-                    serve_connection(socket, peer.ip(), manager).await;
+                    serve_connection(socket, peer.ip(), port, manager).await;
                     drop(permit);
                 });
             }
@@ -52,7 +53,7 @@ pub async fn serve(listener: TcpListener, manager: Arc<Manager>) {
     }
 }
 
-async fn serve_connection(socket: TcpStream, peer: IpAddr, manager: Arc<Manager>) {
+async fn serve_connection(socket: TcpStream, peer: IpAddr, port: Arc<Port>, manager: Arc<Manager>) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY could not be set: {error}");
     }
@@ -60,10 +61,11 @@ async fn serve_connection(socket: TcpStream, peer: IpAddr, manager: Arc<Manager>
     let socket = Counted { socket, pulse: Arc::clone(&pulse) };
     let working = Arc::clone(&pulse);
     let service = service_fn(move |request| {
-        let (manager, pulse) = (Arc::clone(&manager), Arc::clone(&working));
+        let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
+        let pulse = Arc::clone(&working);
         async move {
             pulse.working.fetch_add(1, Ordering::Relaxed);
-            let response = router::respond(manager, request, peer).await;
+            let response = router::respond(manager, &port, request, peer).await;
             pulse.working.fetch_sub(1, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

@@ -280,15 +280,25 @@ impl Connections {
         all
     }
 
-    /// Calls back for each connection to a virtual host, with what came and went.
-    pub fn each_of(&self, host: &VirtualHost, mut each: impl FnMut(&Session, ConnectionTotals)) {
+    /// Calls back for each connection to a virtual host, with what came and went, and the octets
+    /// that wait to be written.
+    pub fn each_of(
+        &self,
+        host: &VirtualHost,
+        mut each: impl FnMut(&Session, ConnectionTotals, usize),
+    ) {
         let open = self.open.lock();
         let ids = open.by_host.get(host.name()).into_iter().flatten();
         let known = ids.filter_map(|id| open.by_id.get(id));
-        let all = known.filter_map(|o| Some((o.session.upgrade()?, o.connection.totals())));
+        let all = known.filter_map(|open| {
+            let (connection, session) = (&open.connection, open.session.upgrade()?);
+            // Another of that name may have been there before.
+            std::ptr::eq(&raw const *session.virtual_host, host).then_some(())?;
+            Some((session, connection.totals(), connection.send_pend()))
+        });
         let all: Vec<_> = all.collect();
         drop(open);
-        all.iter().for_each(|(session, totals)| each(session, *totals));
+        all.iter().for_each(|(session, totals, pending)| each(session, *totals, *pending));
     }
 
     /// Remembers what was counted, for rates.

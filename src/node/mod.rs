@@ -3,10 +3,12 @@
 mod closing;
 pub(crate) mod connections;
 mod crash;
+pub(crate) mod departed;
 pub(crate) mod disk_alarm;
 pub(crate) mod export;
 mod global_parameters;
 pub(crate) mod import;
+pub(crate) mod listeners;
 pub(crate) mod login_attempts;
 pub(crate) mod parameters;
 pub(crate) mod power;
@@ -15,6 +17,7 @@ pub(crate) mod statistics;
 pub(crate) mod status;
 mod virtual_hosts;
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
@@ -22,6 +25,7 @@ use dashmap::DashMap;
 use self::connections::Connections;
 use self::disk_alarm::DiskAlarm;
 use self::global_parameters::GlobalParameters;
+use self::listeners::Listeners;
 use self::login_attempts::LoginAttempts;
 use self::power::Power;
 use self::samples::Statistics;
@@ -53,6 +57,7 @@ pub(crate) struct Node {
     pub connections: Arc<Connections>,
     pub disk_alarm: DiskAlarm,
     pub login_attempts: LoginAttempts,
+    pub listeners: Listeners,
     pub global_parameters: GlobalParameters,
     name: String,
     pub statistics: Statistics,
@@ -60,6 +65,8 @@ pub(crate) struct Node {
     /// Held while a virtual host comes, goes or changes: records are as they are.
     host_changes: Mutex<(), rank::VirtualHosts>,
     power: OnceLock<Power>,
+    /// The directory of what survives a restart.
+    directory: OnceLock<PathBuf>,
 }
 
 impl Node {
@@ -81,12 +88,14 @@ impl Node {
             default_virtual_host: default_virtual_host.clone(),
             disk_alarm: DiskAlarm::default(),
             login_attempts: LoginAttempts::default(),
+            listeners: Listeners::default(),
             global_parameters: GlobalParameters::default(),
             name: format!("leveret@{}", host_name()),
             statistics,
             virtual_hosts: DashMap::with_shard_amount(4),
             host_changes: Mutex::default(),
             power: OnceLock::new(),
+            directory: OnceLock::new(),
         });
         node.add_virtual_host(default_virtual_host);
         node
@@ -198,6 +207,18 @@ impl Node {
     /// The machine in memory that the broker is on, if it is on one.
     pub fn power(&self) -> Option<&Power> {
         self.power.get()
+    }
+
+    /// A file or directory on the disk that matters: the data directory, or what stands for it if
+    /// there is none.
+    pub fn disk(&self) -> &Path {
+        self.directory.get().map_or(Path::new("/"), PathBuf::as_path)
+    }
+
+    /// Says where the data directory is.
+    pub fn set_directory(&self, path: PathBuf) {
+        // A broker is opened on one directory.
+        let _ = self.directory.set(path);
     }
 
     /// Says what machine the broker is on.

@@ -6,6 +6,7 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::insight::statistics::history::{History, Resolution};
 use crate::insight::statistics::totals::{Churn, HostTotals};
+use crate::node::departed::Departed;
 use crate::time::clock::Timestamp;
 
 /// What a node remembers of itself.
@@ -15,6 +16,8 @@ pub(crate) struct Statistics {
     /// How many want rates.
     watchers: AtomicUsize,
     pub samples: Mutex<Samples, rank::Rates>,
+    /// Virtual hosts that are deleted.
+    pub departed: Mutex<Departed, rank::Departed>,
 }
 
 /// Of all virtual hosts together.
@@ -36,7 +39,12 @@ impl Statistics {
             is_first: true,
             is_running: false,
         };
-        Self { started_at: now, watchers: AtomicUsize::new(0), samples: Mutex::new(samples) }
+        Self {
+            started_at: now,
+            watchers: AtomicUsize::new(0),
+            samples: Mutex::new(samples),
+            departed: Mutex::default(),
+        }
     }
 
     /// Somebody wants rates; tells whether samples have to be taken from now on.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use crate::channel::status::ChannelStatus;
 use crate::insight::statistics::history::{Sample, Span};
-use crate::insight::statistics::totals::{Churn, DeathTotals, HostTotals, QueueTotals};
+use crate::insight::statistics::totals::{DeathTotals, HostTotals, QueueTotals};
 use crate::insight::statistics::{INTERVAL_MS, Measured};
 use crate::node::Node;
+use crate::node::departed::Counting;
 use crate::node::status::{ConnectionFacts, HostStatus, NodeStatus, ObjectTotals, TypeTotals};
 use crate::queue::Queue;
 use crate::queue::tally::QueueTally;
 use crate::time::clock::Timestamp;
 use crate::time::timers::Sleeper;
-use crate::vhost::VirtualHost;
+use crate::vhost::{Gone, VirtualHost};
 
 /// Somebody who wants rates, for as long as it lives.
 pub(crate) struct Watching(Arc<Node>);
@@ -37,12 +38,19 @@ impl Node {
         Watching(Arc::clone(self))
     }
 
+    /// Whose counts make up the sums of the node.
+    pub fn counting(&self) -> Counting {
+        let mut departed = self.statistics.departed.lock();
+        departed.counting(self.all_virtual_hosts())
+    }
+
     /// The node at this moment.
     pub fn status(&self) -> NodeStatus {
         let mut sums = Sums::default();
-        let mut churn = Churn::default();
-        for host in self.all_virtual_hosts() {
-            sums.add_host(self, &host, Queue::tally);
+        let Counting { hosts, ending, gone, mut churn } = self.counting();
+        sums.add_gone(&gone);
+        for host in hosts.iter().chain(&ending) {
+            sums.add_host(self, host, Queue::tally);
             churn += host.statistics.churn.totals();
         }
         let samples = self.statistics.samples.lock();
@@ -106,11 +114,14 @@ impl Node {
         let now = self.now();
         let is_first = self.statistics.samples.lock().is_first;
         self.connections.record(now, is_first);
-        let (mut all, mut churn) = (HostTotals::default(), Churn::default());
-        for host in self.all_virtual_hosts() {
+        let Counting { hosts, ending, gone, mut churn } = self.counting();
+        let mut departed = Sums::default();
+        departed.add_gone(&gone);
+        let mut all = departed.totals;
+        for host in hosts.iter().chain(&ending) {
             host.exchanges().iter().for_each(|exchange| exchange.record(now, is_first));
             let mut sums = Sums::default();
-            sums.add_host(self, &host, |queue| queue.record(now, is_first));
+            sums.add_host(self, host, |queue| queue.record(now, is_first));
             host.statistics.recent.lock().record(now, sums.totals, is_first);
             all += sums.totals;
             churn += host.statistics.churn.totals();
@@ -153,11 +164,7 @@ impl Sums {
         let queues = host.queues();
         self.objects.exchanges += host.exchange_count();
         let gone = host.statistics.gone.lock();
-        self.totals.add_channel(&gone.channels);
-        self.totals.add_connection(&gone.connections);
-        for (queue_type, totals, deaths) in gone.queues() {
-            self.add_queue(queue_type, &totals, &deaths);
-        }
+        self.add_gone(&gone);
         for queue in queues.iter().filter(|queue| !queue.is_deleted()) {
             let QueueTally { totals, deaths, consumers } = tally(queue);
             self.objects.queues += 1;
@@ -165,7 +172,7 @@ impl Sums {
             let queue_type = queue.attributes().arguments.queue_type.as_str();
             self.add_queue(queue_type, &totals, &deaths);
         }
-        node.connections.each_of(host, |session, octets| {
+        node.connections.each_of(host, |session, octets, _| {
             self.objects.connections += 1;
             self.totals.add_connection(&octets);
             session.each_totals(|channel| {
@@ -175,6 +182,15 @@ impl Sums {
             });
         });
         drop(gone);
+    }
+
+    /// Adds what those had counted who are gone.
+    fn add_gone(&mut self, gone: &Gone) {
+        self.totals.add_channel(&gone.channels);
+        self.totals.add_connection(&gone.connections);
+        for (queue_type, totals, deaths) in gone.queues() {
+            self.add_queue(queue_type, &totals, &deaths);
+        }
     }
 
     fn add_queue(&mut self, queue_type: &'static str, totals: &QueueTotals, deaths: &DeathTotals) {

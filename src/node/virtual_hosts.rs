@@ -70,9 +70,12 @@ impl Node {
         let _one_at_a_time = self.host_changes.lock();
         let is_free =
             |_: &VirtualHostName, host: &Arc<VirtualHost>| !host.metadata().protected_from_deletion;
+        let mut departed = self.statistics.departed.lock();
         let Some((_, host)) = self.virtual_hosts.remove_if(name, is_free) else {
             return if self.virtual_hosts.contains_key(name) { Err(Protected) } else { Ok(false) };
         };
+        departed.add(Arc::clone(&host));
+        drop(departed);
         host.begin_deletion();
         self.access.remove_virtual_host(name);
         let reason = format!("vhost '{name}' is deleted");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::program::config::{ManagementConfig, ServerConfig};
+use crate::program::config::{ManagementConfig, MetricsConfig, ServerConfig};
 use crate::program::definitions::{FileError, bring_in, complete, read};
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
@@ -60,7 +60,7 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
             let listening = broker.listen(address);
             bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
         }
-        let http = serve_http(&broker, &config.management)?;
+        let http = serve_http(&broker, &config)?;
         announce(&broker, &config, &http, &bound);
         stop.received().await;
         info!("stopping");
@@ -70,16 +70,20 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Serves the HTTP API. If nobody said where, and the default address is taken by another server,
-/// this one goes without.
-fn serve_http(broker: &Broker, config: &ManagementConfig) -> Result<Vec<SocketAddr>, ServerError> {
-    let addresses = config.addresses.clone().unwrap_or_else(|| vec![ManagementConfig::ADDRESS]);
+/// Serves something over HTTP on each of these addresses. If nobody said where, and the default
+/// address is taken by another server, this one goes without.
+fn serve_on(
+    what: &str,
+    addresses: Option<&[SocketAddr]>,
+    default: SocketAddr,
+    serve: impl Fn(SocketAddr) -> io::Result<SocketAddr>,
+) -> Result<Vec<SocketAddr>, ServerError> {
     let mut bound = Vec::new();
-    for address in addresses {
-        match broker.serve_http(address) {
+    for &address in addresses.unwrap_or(&[default]) {
+        match serve(address) {
             Ok(address) => bound.push(address),
-            Err(reason) if config.addresses.is_none() => {
-                warn!("no HTTP API: cannot listen on {address}: {reason} (see --management)");
+            Err(reason) if addresses.is_none() => {
+                warn!("no {what}: cannot listen on {address}: {reason}");
             }
             Err(reason) => return Err(ServerError::Listen { address, reason }),
         }
@@ -87,9 +91,29 @@ fn serve_http(broker: &Broker, config: &ManagementConfig) -> Result<Vec<SocketAd
     Ok(bound)
 }
 
+/// Serves the HTTP API and metrics; returns where.
+fn serve_http(
+    broker: &Broker,
+    config: &ServerConfig,
+) -> Result<[(&'static str, Vec<SocketAddr>); 2], ServerError> {
+    let (api, metrics) = (&config.management.addresses, &config.metrics.addresses);
+    let api = serve_on("HTTP API", api.as_deref(), ManagementConfig::ADDRESS, |address| {
+        broker.serve_http(address)
+    })?;
+    let metrics = serve_on("metrics", metrics.as_deref(), MetricsConfig::ADDRESS, |address| {
+        broker.serve_metrics(address)
+    })?;
+    Ok([("HTTP API", api), ("metrics", metrics)])
+}
+
 /// The line that tells that clients can connect. Whoever started the server may have closed its
 /// end of the output, which is no reason not to serve.
-fn announce(broker: &Broker, config: &ServerConfig, http: &[SocketAddr], amqp: &[SocketAddr]) {
+fn announce(
+    broker: &Broker,
+    config: &ServerConfig,
+    http: &[(&str, Vec<SocketAddr>)],
+    amqp: &[SocketAddr],
+) {
     use std::io::Write;
     let version = env!("CARGO_PKG_VERSION");
     let durability = match (&config.data_dir, broker.durability()) {
@@ -105,10 +129,9 @@ fn announce(broker: &Broker, config: &ServerConfig, http: &[SocketAddr], amqp: &
     let list = |addresses: &[SocketAddr]| {
         addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let http = match http {
-        [] => String::new(),
-        addresses => format!("HTTP API on {}; ", list(addresses)),
-    };
+    let served = http.iter().filter(|(_, addresses)| !addresses.is_empty());
+    let http: String =
+        served.map(|(what, addresses)| format!("{what} on {}; ", list(addresses))).collect();
     let amqp = list(amqp);
     let line =
         format!("leveret {version}: Server startup complete; {durability}; {http}AMQP on {amqp}");

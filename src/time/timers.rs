@@ -237,6 +237,11 @@ impl Timers {
         self.state.lock().next_deadline()
     }
 
+    /// How many deadlines there are.
+    pub fn pending(&self) -> usize {
+        self.state.lock().timers.len()
+    }
+
     /// Wakes everyone whose deadline has come.
     pub fn run_due(&self) {
         while let Some(timer) = self.take_due() {

@@ -25,7 +25,7 @@ pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
 pub use self::flow::route::Route;
 pub(crate) use self::flow::route::{Deferred, Pass};
 pub(crate) use self::insight::noting::Noter;
-pub(crate) use self::insight::statistics::HostStatistics;
+pub(crate) use self::insight::statistics::{Gone, HostStatistics};
 pub use self::limits::HostLimits;
 pub use self::metadata::HostMetadata;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};

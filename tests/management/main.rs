@@ -6,6 +6,8 @@
 mod definitions;
 mod limits;
 mod messages;
+mod metrics;
+mod nodes;
 mod rights;
 
 use std::io::{Read, Write};
@@ -36,7 +38,10 @@ impl Answer {
 
 impl Api {
     fn start() -> Self {
-        let broker = Broker::new();
+        Self::over(Broker::new())
+    }
+
+    fn over(broker: Broker) -> Self {
         let address = broker.serve_http("127.0.0.1:0").unwrap();
         Self { broker, address }
     }
@@ -53,21 +58,7 @@ impl Api {
 
     /// With headers, each with its end.
     fn raw(&self, headers: &str, method: &str, path: &str, body: &str) -> Answer {
-        let mut socket = TcpStream::connect(self.address).unwrap();
-        write!(
-            socket,
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        Answer { status, body: if chunked { unchunked(body) } else { body.to_owned() } }
+        request(self.address, headers, method, path, body)
     }
 
     fn expect(&self, status: u16, method: &str, path: &str, body: &str) -> Answer {
@@ -75,6 +66,24 @@ impl Api {
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
         answer
     }
+}
+
+fn request(address: SocketAddr, headers: &str, method: &str, path: &str, body: &str) -> Answer {
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Answer { status, body: if chunked { unchunked(body) } else { body.to_owned() } }
 }
 
 fn unchunked(mut body: &str) -> String {

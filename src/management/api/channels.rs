@@ -6,6 +6,8 @@ use crate::channel::status::{ChannelMode, ChannelStatus};
 use crate::management::answer::{Outcome, Refusal};
 use crate::management::api::consumers;
 use crate::management::api::counted::{DELIVERING, message_stats};
+use crate::management::api::idle::idle_since;
+use crate::management::api::ranges::{Ranges, refuse_without_statistics};
 use crate::management::api::references::{channel_name, connection_details};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
@@ -23,7 +25,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
 /// How channels are sorted.
 const ORDER: &[&str] = &["name"];
 
-fn render(call: &Call, facts: &ConnectionFacts, channel: &ChannelStatus) -> Object {
+fn render(
+    call: &Call,
+    ranges: &Ranges,
+    facts: &ConnectionFacts,
+    channel: &ChannelStatus,
+) -> Object {
     let mut shown = object! {
         "acks_uncommitted": channel.acks_uncommitted,
         "confirm": channel.mode == ChannelMode::Confirm,
@@ -44,7 +51,14 @@ fn render(call: &Call, facts: &ConnectionFacts, channel: &ChannelStatus) -> Obje
         "user_who_performed_action": facts.user.as_str(),
         "vhost": facts.virtual_host.as_str(),
     };
-    let counted = message_stats(&channel.messages, DELIVERING);
+    if let Some(since) = idle_since(channel.active_at, call.node().clock().now()) {
+        shown.insert("idle_since".into(), since.into());
+    }
+    let session = call.node().connections.session(channel.id.connection);
+    let samples = ranges.msg_rates.zip(session).map_or(Vec::new(), |(span, session)| {
+        session.samples(channel.id.number, call.node().clock().now(), span)
+    });
+    let counted = message_stats(&channel.messages, DELIVERING, &samples);
     if counted.values().any(|value| value.as_u64().is_some_and(|total| total > 0)) {
         shown.insert("message_stats".into(), counted.into());
     }
@@ -66,8 +80,11 @@ fn known(
 
 /// Answers with the channels of connections that are meant.
 pub fn list_of(call: &Call, is_meant: impl Fn(&ConnectionFacts) -> bool) -> Outcome {
+    refuse_without_statistics(call)?;
+    let ranges = Ranges::of(call)?;
     let known = known(call, is_meant);
-    list(call, known.iter().map(|(facts, channel)| render(call, facts, channel)).collect(), ORDER)
+    let rows = known.iter().map(|(facts, channel)| render(call, &ranges, facts, channel));
+    list(call, rows.collect(), ORDER)
 }
 
 fn all(call: &Call) -> Outcome {
@@ -80,6 +97,7 @@ fn all_of_host(call: &Call) -> Outcome {
 }
 
 fn show(call: &Call) -> Outcome {
+    refuse_without_statistics(call)?;
     let named = call.name("channel");
     let all = call.node().channels();
     let found =
@@ -88,7 +106,7 @@ fn show(call: &Call) -> Outcome {
     if !call.is_monitor() && facts.user.as_str() != call.user_name() {
         return Err(Refusal::not_authorised("User not authorised to access object"));
     }
-    let mut shown = render(call, &facts, &channel);
+    let mut shown = render(call, &Ranges::of(call)?, &facts, &channel);
     let host = call.node().virtual_host(facts.virtual_host.as_str());
     let consumers = host.map(|host| consumers::of_channel(call, &host, channel.id));
     shown.insert("consumer_details".into(), consumers.unwrap_or_default().into());

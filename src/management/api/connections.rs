@@ -4,8 +4,11 @@ use hyper::header::HeaderName;
 use serde_json::Value;
 
 use crate::definitions::arguments::from_field_table;
+use crate::insight::statistics::totals::{ConnectionTotals, Totals};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::channels;
+use crate::management::api::counted::message_stats;
+use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get};
 use crate::management::json::{Object, object};
@@ -46,8 +49,22 @@ fn known(call: &Call) -> Vec<ConnectionStatus> {
     known
 }
 
-fn render(call: &Call, connection: &ConnectionStatus) -> Object {
+/// The connections as a list.
+fn answer(call: &Call, known: &[ConnectionStatus]) -> Outcome {
+    let ranges = Ranges::of(call)?;
+    list(call, known.iter().map(|connection| render(call, &ranges, connection)).collect(), ORDER)
+}
+
+fn render(call: &Call, ranges: &Ranges, connection: &ConnectionStatus) -> Object {
     let facts = &connection.facts;
+    if call.query.is_true("disable_stats") {
+        return object! {
+            "name": facts.name,
+            "node": call.node().name(),
+            "user": facts.user.as_str(),
+            "vhost": facts.virtual_host.as_str(),
+        };
+    }
     let (peer, local) = (facts.peer, facts.local);
     let host = |address: Option<std::net::SocketAddr>| {
         address.map_or(Value::Null, |address| address.ip().to_canonical().to_string().into())
@@ -86,25 +103,23 @@ fn render(call: &Call, connection: &ConnectionStatus) -> Object {
         "user_who_performed_action": facts.user.as_str(),
         "vhost": facts.virtual_host.as_str(),
     };
-    for figure in connection.octets.figures() {
-        shown.insert(figure.name.into(), figure.total.into());
-        if figure.name.ends_with("_oct") {
-            let details = object! {"rate": figure.rate};
-            shown.insert(format!("{}_details", figure.name), details.into());
-        }
-    }
+    let node = call.node();
+    let samples =
+        ranges.data_rates.map(|span| node.connections.samples(facts.id, node.clock().now(), span));
+    let names = ConnectionTotals::NAMES;
+    shown.extend(message_stats(&connection.octets, names, &samples.unwrap_or_default()));
     shown
 }
 
 fn all(call: &Call) -> Outcome {
-    list(call, known(call).iter().map(|connection| render(call, connection)).collect(), ORDER)
+    answer(call, &known(call))
 }
 
 fn all_of_host(call: &Call) -> Outcome {
     let host = call.existing_host()?;
     let mut known = known(call);
     known.retain(|connection| connection.facts.virtual_host == *host.name());
-    list(call, known.iter().map(|connection| render(call, connection)).collect(), ORDER)
+    answer(call, &known)
 }
 
 fn of_user(call: &Call) -> Outcome<Vec<ConnectionStatus>> {
@@ -119,7 +134,7 @@ fn of_user(call: &Call) -> Outcome<Vec<ConnectionStatus>> {
 
 fn all_of_user(call: &Call) -> Outcome {
     let known = of_user(call)?;
-    list(call, known.iter().map(|connection| render(call, connection)).collect(), ORDER)
+    answer(call, &known)
 }
 
 /// Why connections are closed.
@@ -151,7 +166,7 @@ fn existing(call: &Call) -> Outcome<ConnectionStatus> {
 }
 
 fn show(call: &Call) -> Outcome {
-    one(call, render(call, &existing(call)?))
+    one(call, render(call, &Ranges::of(call)?, &existing(call)?))
 }
 
 fn close(call: &Call) -> Outcome {

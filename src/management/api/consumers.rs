@@ -3,6 +3,7 @@
 use crate::base::ids::ChannelId;
 use crate::definitions::arguments::from_field_table;
 use crate::management::answer::{Outcome, Refusal};
+use crate::management::api::ranges::refuse_without_statistics;
 use crate::management::api::references::channel_details;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
@@ -52,6 +53,7 @@ pub fn of_queue(call: &Call, host: &VirtualHost, queue: &Queue) -> Vec<Object> {
 }
 
 fn all(call: &Call) -> Outcome {
+    refuse_without_statistics(call)?;
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
     let mut rows = Vec::new();
     for host in hosts {

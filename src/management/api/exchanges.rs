@@ -8,6 +8,7 @@ use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::counted::message_stats;
 use crate::management::api::declaring::{arguments, flag};
 use crate::management::api::properties::json_table;
+use crate::management::api::ranges::Ranges;
 use crate::management::body;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, put};
@@ -43,11 +44,12 @@ const INTERNAL: &str = "rmq-internal";
 struct ExchangeRow {
     host: Arc<VirtualHost>,
     exchange: Arc<Exchange>,
+    ranges: Ranges,
 }
 
 impl Row for ExchangeRow {
     fn render(&self) -> Object {
-        render(&self.host, &self.exchange)
+        render(&self.host, &self.exchange, &self.ranges)
     }
 
     fn value(&self, name: &str) -> serde_json::Value {
@@ -59,7 +61,7 @@ impl Row for ExchangeRow {
     }
 }
 
-fn render(host: &VirtualHost, exchange: &Exchange) -> Object {
+fn render(host: &VirtualHost, exchange: &Exchange, ranges: &Ranges) -> Object {
     let attributes = exchange.attributes();
     let mut shown = object! {
         "name": exchange.name().as_str(),
@@ -79,7 +81,9 @@ fn render(host: &VirtualHost, exchange: &Exchange) -> Object {
     }
     let measured = exchange.measured();
     if measured.totals != ExchangeTotals::default() {
-        let counted = message_stats(&measured, ExchangeTotals::NAMES);
+        let samples = ranges.msg_rates.map(|span| exchange.samples(host.now(), span));
+        let samples = samples.unwrap_or_default();
+        let counted = message_stats(&measured, ExchangeTotals::NAMES, &samples);
         shown.insert("message_stats".into(), counted.into());
     }
     shown
@@ -87,9 +91,10 @@ fn render(host: &VirtualHost, exchange: &Exchange) -> Object {
 
 fn all(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
+    let ranges = Ranges::of(call)?;
     let rows = hosts.into_iter().flat_map(|host| {
         let exchanges = host.exchanges().into_iter();
-        exchanges.map(move |exchange| ExchangeRow { host: Arc::clone(&host), exchange })
+        exchanges.map(move |exchange| ExchangeRow { host: Arc::clone(&host), exchange, ranges })
     });
     list(call, rows.collect(), BY_NAME)
 }
@@ -103,7 +108,7 @@ pub fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Exchange>)> {
 
 fn show(call: &Call) -> Outcome {
     let (host, exchange) = existing(call)?;
-    let mut shown = render(&host, &exchange);
+    let mut shown = render(&host, &exchange, &Ranges::of(call)?);
     // What routes between which two is only known in RabbitMQ's rates mode `detailed`.
     shown.insert("incoming".into(), serde_json::json!([]));
     shown.insert("outgoing".into(), serde_json::json!([]));

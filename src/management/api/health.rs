@@ -61,6 +61,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         well,
         "All of these names in a virtual host have.",
     ),
+    get(
+        "api/health/checks/port-listener/{port}",
+        Managers,
+        port_listener,
+        "Something listens on this port.",
+    ),
+    get(
+        "api/health/checks/protocol-listener/{protocol}",
+        Managers,
+        protocol_listener,
+        "Something listens for this protocol.",
+    ),
     get("api/health/checks/metadata-store/initialized", Anyone, well, "Definitions can be read."),
     get(
         "api/health/checks/metadata-store/initialized/with-data",
@@ -128,6 +140,36 @@ fn alarms(call: &Call) -> Outcome {
 
 fn local_alarms(call: &Call) -> Outcome {
     report_alarms(call, "There are alarms in effect on the node")
+}
+
+fn port_listener(call: &Call) -> Outcome {
+    let port = call.name("port").parse::<u16>().map_err(|_| Refusal::bad("Invalid port"))?;
+    let listeners = call.node().listeners.list();
+    if listeners.iter().any(|listener| listener.address.port() == port) {
+        return Ok(Answer::json(&json!({"status": "ok", "port": port})));
+    }
+    failed("No active listener", Object::from_iter([("missing".into(), port.into())]))
+}
+
+/// The name that listeners have for a protocol, by whatever name it is asked for.
+fn protocol_name(asked: &str) -> String {
+    let asked = asked.to_lowercase();
+    match asked.as_str() {
+        "amqp091" | "amqp0.9.1" | "amqp0-9-1" | "amqp" => "amqp",
+        "http" | "management" => "http",
+        "prometheus" | "http/prometheus" => "http/prometheus",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn protocol_listener(call: &Call) -> Outcome {
+    let protocol = protocol_name(call.name("protocol"));
+    let listeners = call.node().listeners.list();
+    if listeners.iter().any(|listener| listener.protocol == protocol) {
+        return Ok(Answer::json(&json!({"status": "ok", "protocol": protocol})));
+    }
+    failed("No active listener", Object::from_iter([("missing".into(), protocol.into())]))
 }
 
 /// Nothing listens with a certificate: none expires.

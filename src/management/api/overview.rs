@@ -1,50 +1,31 @@
 //! The whole broker at a glance.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::exchange::ExchangeType;
 use crate::insight::statistics::Measured;
+use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::{Churn, HostTotals, Totals};
-use crate::management::answer::{Outcome, Refusal};
-use crate::management::api::counted::{DELIVERING, message_counts, message_stats};
+use crate::management::answer::Outcome;
+use crate::management::api::counted::{DELIVERING, LEVELS, message_stats};
+use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::{Object, object};
-use crate::management::list::{BY_NAME, list, one};
-use crate::management::rights::Who::{Managers, Monitors};
+use crate::management::list::one;
+use crate::management::rights::Who::Managers;
 use crate::management::version;
+use crate::node::listeners::Listener;
 use crate::node::status::ObjectTotals;
 use crate::vhost::VirtualHost;
 
-pub const ENDPOINTS: &[Endpoint] = &[
-    get("api/overview", Managers, overview, "The whole broker at a glance."),
-    get("api/nodes", Monitors, nodes, "The nodes: there is one."),
-    get("api/nodes/{node}", Monitors, node, "A node."),
-];
-
-/// Most samples that a range of time may have.
-const SAMPLES_MAX: u64 = 500;
-
-/// The ranges of time that a request may name.
-const RANGES: [&str; 4] = ["lengths", "msg_rates", "data_rates", "node_stats"];
-
-fn check_ranges(call: &Call) -> Outcome<()> {
-    for range in RANGES {
-        let number = |part: &str| call.query.get(&format!("{range}_{part}"))?.parse::<u64>().ok();
-        let (Some(age), Some(step)) = (number("age"), number("incr")) else { continue };
-        if step == 0 || age / step > SAMPLES_MAX {
-            let reason = format!("Invalid range parameters: age {age}, incr {step}");
-            return Err(Refusal::bad(reason));
-        }
-    }
-    Ok(())
-}
+pub const ENDPOINTS: &[Endpoint] =
+    &[get("api/overview", Managers, overview, "The whole broker at a glance.")];
 
 fn overview(call: &Call) -> Outcome {
-    check_ranges(call)?;
+    let ranges = Ranges::of(call)?;
     let mut shown = object! {
         "management_version": version::COMPATIBLE,
         "rates_mode": "basic",
@@ -53,6 +34,8 @@ fn overview(call: &Call) -> Outcome {
         "product_name": version::PRODUCT,
         "rabbitmq_version": version::COMPATIBLE,
         "leveret_version": version::LEVERET,
+        "erlang_version": version::ERLANG,
+        "erlang_full_version": version::ERLANG_FULL,
         "cluster_name": call.node().cluster_name(),
         "cluster_tags": {},
         "node_tags": {},
@@ -64,11 +47,11 @@ fn overview(call: &Call) -> Outcome {
     };
     if call.is_monitor() {
         let status = call.node().status();
-        shown.extend(render_totals(&status.objects, &status.messages));
-        let churn = message_stats(&status.churn, Churn::NAMES);
+        shown.extend(render_totals(call, &ranges, &status.objects, &status.messages));
+        let churn = message_stats(&status.churn, Churn::NAMES, &[]);
         shown.insert("churn_rates".into(), churn.into());
         shown.insert("node".into(), call.node().name().into());
-        shown.insert("listeners".into(), http_listeners(call));
+        shown.insert("listeners".into(), listeners(call).into());
     } else {
         shown.extend(totals(call, &call.hosts_to_list().unwrap_or_default()));
     }
@@ -88,10 +71,26 @@ fn totals(call: &Call, hosts: &[Arc<VirtualHost>]) -> Object {
         objects.queues += status.objects.queues;
         messages += status.messages.totals;
     }
-    render_totals(&objects, &Measured { totals: messages, interval: None })
+    render(&objects, &Measured { totals: messages, interval: None }, [&[], &[]])
 }
 
-fn render_totals(objects: &ObjectTotals, messages: &Measured<HostTotals>) -> Object {
+/// Of all virtual hosts, with their curves.
+fn render_totals(
+    call: &Call,
+    ranges: &Ranges,
+    objects: &ObjectTotals,
+    messages: &Measured<HostTotals>,
+) -> Object {
+    let samples = |span: Option<Span>| span.map_or(Vec::new(), |span| call.node().samples(span));
+    let (lengths, rates) = (samples(ranges.lengths), samples(ranges.msg_rates));
+    render(objects, messages, [&lengths, &rates])
+}
+
+fn render(
+    objects: &ObjectTotals,
+    messages: &Measured<HostTotals>,
+    [lengths, rates]: [&[Sample<HostTotals>]; 2],
+) -> Object {
     object! {
         "object_totals": {
             "connections": objects.connections,
@@ -100,8 +99,8 @@ fn render_totals(objects: &ObjectTotals, messages: &Measured<HostTotals>) -> Obj
             "exchanges": objects.exchanges,
             "queues": objects.queues,
         },
-        "queue_totals": message_counts(messages),
-        "message_stats": message_stats(messages, DELIVERING),
+        "queue_totals": message_stats(messages, LEVELS, lengths),
+        "message_stats": message_stats(messages, DELIVERING, rates),
     }
 }
 
@@ -123,46 +122,14 @@ fn exchange_types() -> Vec<Value> {
     shown.into()
 }
 
-fn http_listeners(call: &Call) -> Value {
-    let listeners = call.manager.listeners.read();
-    let shown = listeners.iter().map(|address| {
+fn listeners(call: &Call) -> Vec<Value> {
+    let shown = call.node().listeners.list().into_iter().map(|Listener { protocol, address }| {
         json!({
             "node": call.node().name(),
-            "protocol": "http",
+            "protocol": protocol,
             "ip_address": address.ip().to_string(),
             "port": address.port(),
         })
     });
-    shown.collect::<Vec<_>>().into()
-}
-
-fn node_facts(call: &Call) -> Object {
-    let node = call.node();
-    let status = node.status();
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    object! {
-        "name": node.name(),
-        "type": "disc",
-        "running": true,
-        "being_drained": false,
-        "partitions": [],
-        "os_pid": std::process::id().to_string(),
-        "uptime": status.uptime_ms,
-        "mem_used": status.memory_used,
-        "mem_limit": status.memory_limit,
-        "mem_alarm": status.memory_alarm,
-        "disk_free_alarm": status.disk_alarm,
-        "sockets_used": node.connections.count(),
-        "processors": processors,
-        "rates_mode": "basic",
-    }
-}
-
-fn nodes(call: &Call) -> Outcome {
-    list(call, vec![node_facts(call)], BY_NAME)
-}
-
-fn node(call: &Call) -> Outcome {
-    call.check_node()?;
-    one(call, node_facts(call))
+    shown.collect()
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use crate::insight::statistics::history::Span;
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::consumers;
-use crate::management::api::counted::{OF_QUEUE, message_stats};
+use crate::management::api::counted::{LEVELS, OF_QUEUE, message_stats};
 use crate::management::api::declaring::{arguments, flag};
+use crate::management::api::idle::idle_since;
 use crate::management::api::properties::json_table;
+use crate::management::api::ranges::Ranges;
 use crate::management::api::references::connection_details;
 use crate::management::body::{self, object_with};
 use crate::management::call::Call;
@@ -44,9 +47,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post("api/queues/{vhost}/{queue}/actions", Administrators, act, "No action is known."),
 ];
 
-/// Figures of a queue that go up and down.
-const LEVELS: &[&str] = &["messages", "messages_ready", "messages_unacknowledged"];
-
 /// A queue of a list.
 struct QueueRow {
     host: Arc<VirtualHost>,
@@ -63,16 +63,18 @@ struct View {
     with_statistics: bool,
     /// Without statistics, how many messages they hold all the same.
     with_totals: bool,
+    ranges: Ranges,
 }
 
 impl View {
-    fn of(call: &Call) -> Self {
-        Self {
+    fn of(call: &Call) -> Outcome<Self> {
+        Ok(Self {
             node: call.node().name().into(),
             now: call.node().clock().now(),
             with_statistics: !call.query.is_true("disable_stats"),
             with_totals: call.query.is_true("enable_queue_totals"),
-        }
+            ranges: Ranges::of(call)?,
+        })
     }
 
     fn render(&self, host: &VirtualHost, queue: &Queue) -> Object {
@@ -89,7 +91,7 @@ impl View {
         if self.with_statistics {
             self.add_statistics(queue, &mut shown);
         }
-        if self.with_statistics || self.with_totals {
+        if self.with_totals && !self.with_statistics {
             let counts = queue.counts();
             shown.insert("messages".into(), (counts.ready + counts.unacked).into());
             shown.insert("messages_ready".into(), counts.ready.into());
@@ -123,11 +125,14 @@ impl View {
             "single_active_consumer_tag":
                 status.single_active_consumer.map(|key| key.tag.to_string()),
         });
-        for level in status.messages.figures().filter(|figure| LEVELS.contains(&figure.name)) {
-            let details = object! {"rate": level.rate};
-            shown.insert(format!("{}_details", level.name), details.into());
+        if let Some(since) = idle_since(status.active_at, self.now) {
+            shown.insert("idle_since".into(), since.into());
         }
-        let counted = message_stats(&status.messages, OF_QUEUE);
+        let samples =
+            |span: Option<Span>| span.map_or(Vec::new(), |span| queue.samples(self.now, span));
+        shown.extend(message_stats(&status.messages, LEVELS, &samples(self.ranges.lengths)));
+        let samples = samples(self.ranges.msg_rates);
+        let counted = message_stats(&status.messages, OF_QUEUE, &samples);
         if counted.values().any(|value| value.as_u64().is_some_and(|total| total > 0)) {
             shown.insert("message_stats".into(), counted.into());
         }
@@ -185,7 +190,7 @@ impl Row for QueueRow {
 
 fn all(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
-    let view = View::of(call);
+    let view = View::of(call)?;
     let mut rows = Vec::new();
     for host in hosts {
         rows.extend(host.queues().into_iter().map(|queue| QueueRow {
@@ -214,7 +219,7 @@ pub fn to_use(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
 
 fn show(call: &Call) -> Outcome {
     let (host, queue) = existing(call)?;
-    let mut shown = View::of(call).render(&host, &queue);
+    let mut shown = View::of(call)?.render(&host, &queue);
     let consumers = consumers::of_queue(call, &host, &queue);
     shown.insert("consumer_details".into(), consumers.into());
     let owner = queue.attributes().owner.and_then(|owner| call.node().connections.facts(owner));

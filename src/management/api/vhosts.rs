@@ -4,8 +4,10 @@ use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::access::Permissions;
+use crate::insight::statistics::history::Span;
 use crate::management::answer::{Answer, Outcome, Refusal};
-use crate::management::api::counted::{DELIVERING, message_counts, message_stats};
+use crate::management::api::counted::{DELIVERING, LEVELS, message_stats};
+use crate::management::api::ranges::Ranges;
 use crate::management::body::{boolean, object};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post, put};
@@ -46,7 +48,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ),
 ];
 
-fn render(call: &Call, host: &VirtualHost) -> Object {
+fn render(call: &Call, ranges: &Ranges, host: &VirtualHost) -> Object {
     let (known, metadata) = (host.metadata(), metadata_of(host));
     let mut cluster_state = Object::new();
     cluster_state.insert(call.node().name().to_owned(), "running".into());
@@ -61,9 +63,12 @@ fn render(call: &Call, host: &VirtualHost) -> Object {
         "cluster_state": cluster_state,
     };
     if !call.query.is_true("disable_stats") {
-        let messages = call.node().host_status(host).messages;
-        shown.extend(message_counts(&messages));
-        shown.insert("message_stats".into(), message_stats(&messages, DELIVERING).into());
+        let (node, messages) = (call.node(), call.node().host_status(host).messages);
+        let samples =
+            |span: Option<Span>| span.map_or(Vec::new(), |span| node.host_samples(host, span));
+        shown.extend(message_stats(&messages, LEVELS, &samples(ranges.lengths)));
+        let counted = message_stats(&messages, DELIVERING, &samples(ranges.msg_rates));
+        shown.insert("message_stats".into(), counted.into());
     }
     shown
 }
@@ -71,11 +76,12 @@ fn render(call: &Call, host: &VirtualHost) -> Object {
 fn all(call: &Call) -> Outcome {
     let mut hosts = call.node().all_virtual_hosts();
     hosts.retain(|host| call.is_monitor() || call.may_enter(host.name().as_str()));
-    list(call, hosts.iter().map(|host| render(call, host)).collect(), &["name"])
+    let ranges = Ranges::of(call)?;
+    list(call, hosts.iter().map(|host| render(call, &ranges, host)).collect(), &["name"])
 }
 
 fn show(call: &Call) -> Outcome {
-    one(call, render(call, &*call.existing_host()?))
+    one(call, render(call, &Ranges::of(call)?, &*call.existing_host()?))
 }
 
 /// Tags as a list, or as text with commas.

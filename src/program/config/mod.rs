@@ -5,6 +5,7 @@ mod error;
 mod layers;
 mod management;
 mod memory;
+mod metrics;
 mod server_config;
 mod settings;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use clap::Parser;
 pub use error::ConfigError;
 pub use layers::Environment;
 pub use management::ManagementConfig;
+pub use metrics::MetricsConfig;
 pub use server_config::ServerConfig;
 pub use values::{ByteSize, LogLevel};
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::management::ManagementConfig;
 use super::memory::default_high_watermark_bytes;
+use super::metrics::MetricsConfig;
 use super::settings::Settings;
 use super::values::{LogLevel, Password};
 use leveret::Durability;
@@ -32,6 +33,8 @@ pub struct ServerConfig {
     pub amqp: Vec<SocketAddr>,
     /// The HTTP API.
     pub management: ManagementConfig,
+    /// Metrics for Prometheus.
+    pub metrics: MetricsConfig,
     /// Directory for what survives a restart. Default none: everything is kept in memory.
     pub data_dir: Option<PathBuf>,
     /// What a confirm of a persistent message promises when there is a data directory. Default
@@ -102,6 +105,7 @@ impl Default for ServerConfig {
         Self {
             amqp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
             management: ManagementConfig::default(),
+            metrics: MetricsConfig::default(),
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
@@ -141,6 +145,7 @@ impl ServerConfig {
         Ok(Self {
             amqp: amqp.unwrap_or(default.amqp),
             management: ManagementConfig::from_settings(settings.management),
+            metrics: MetricsConfig::from_settings(settings.metrics),
             data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
             queue_memory_bytes_max: settings

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::management::ManagementSettings;
+use super::metrics::MetricsSettings;
 use super::values::{ByteSize, DurabilityMode, ListenAddress, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
@@ -25,6 +26,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub management: ManagementSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 
     /// Directory for what survives a restart: users, virtual hosts, policies, durable exchanges
     /// and queues, persistent messages. It is made if it is not there [default: none, everything
@@ -152,6 +157,7 @@ impl Settings {
             ($($field:ident),* $(,)?) => {
                 Self {
                     management: self.management.over(lower.management),
+                    metrics: self.metrics.over(lower.metrics),
                     $($field: self.$field.or(lower.$field)),*
                 }
             };

@@ -77,11 +77,12 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 28] = [
+const GIVEN: [(&str, &str); 29] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("management", "0.0.0.0:2"),
     ("management_cors_allow_origins", "https://a,https://b"),
     ("management_hosts", "c,d"),
+    ("metrics", "0.0.0.0:3"),
     ("data_dir", "data"),
     ("durability", "buffered"),
     ("queue_memory_bytes_max", "1MiB"),
@@ -139,6 +140,8 @@ repair = true
 address = ["0.0.0.0:2"]
 cors_allow_origins = ["https://a", "https://b"]
 hosts = ["c", "d"]
+[metrics]
+address = ["0.0.0.0:3"]
 "#;
 
 #[test]
@@ -151,6 +154,7 @@ fn every_setting_can_be_given_in_each_layer() {
             cors_allow_origins: vec!["https://a".into(), "https://b".into()],
             hosts: vec!["c".into(), "d".into()],
         },
+        metrics: MetricsConfig { addresses: Some(vec!["0.0.0.0:3".parse().unwrap()]) },
         data_dir: Some("data".into()),
         durability: Durability::Buffered,
         queue_memory_bytes_max: 1 << 20,

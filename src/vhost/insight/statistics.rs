@@ -54,6 +54,17 @@ impl Gone {
         *deaths += tally.deaths;
     }
 
+    /// Adds those who are gone from elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        for (queue_type, (totals, deaths)) in &other.queues {
+            let known = self.queues.entry(queue_type).or_default();
+            known.0 += *totals;
+            known.1 += *deaths;
+        }
+        self.channels += other.channels;
+        self.connections += other.connections;
+    }
+
     /// What the queues had counted that are gone, by type.
     pub fn queues(&self) -> impl Iterator<Item = (&'static str, QueueTotals, DeathTotals)> {
         self.queues.iter().map(|(&queue_type, &(totals, deaths))| (queue_type, totals, deaths))

@@ -1,0 +1,53 @@
+//! Ranges of time that a request asks for curves of, such as `msg_rates_age=60&msg_rates_incr=5`
+//! `[rabbitmq management stats]`.
+
+use crate::insight::statistics::history::Span;
+use crate::management::answer::{Outcome, Refusal};
+use crate::management::call::Call;
+
+/// Most samples that a range of time may have.
+const SAMPLES_MAX: u64 = 500;
+
+/// The ranges of one request; `None` for those that it does not ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ranges {
+    /// Of numbers of messages.
+    pub lengths: Option<Span>,
+    /// Of what is done with messages.
+    pub msg_rates: Option<Span>,
+    /// Of octets on connections.
+    pub data_rates: Option<Span>,
+}
+
+impl Ranges {
+    /// Reads them. Fails with 400 if a range has no increment or too many samples.
+    pub fn of(call: &Call) -> Outcome<Self> {
+        let range = |name: &str| {
+            let number =
+                |part: &str| call.query.get(&format!("{name}_{part}"))?.parse::<u64>().ok();
+            let (Some(age), Some(step)) = (number("age"), number("incr")) else { return Ok(None) };
+            if step == 0 || age / step > SAMPLES_MAX {
+                let reason = format!("Invalid range parameters: age {age}, incr {step}");
+                return Err(Refusal::bad(reason));
+            }
+            Ok(Some(Span {
+                age_ms: age.saturating_mul(1000),
+                increment_ms: step.saturating_mul(1000),
+            }))
+        };
+        range("node_stats")?; // of the process there are no curves
+        Ok(Self {
+            lengths: range("lengths")?,
+            msg_rates: range("msg_rates")?,
+            data_rates: range("data_rates")?,
+        })
+    }
+}
+
+/// Fails with 400 if statistics are not wanted: channels, and consumers, are nothing else.
+pub fn refuse_without_statistics(call: &Call) -> Outcome<()> {
+    if call.query.is_true("disable_stats") {
+        return Err(Refusal::bad("Stats in management UI are disabled on this node"));
+    }
+    Ok(())
+}

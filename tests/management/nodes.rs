@@ -1,0 +1,58 @@
+//! What is told of the node and its ports, and how things went.
+
+use std::time::Duration;
+
+use leveret::{Broker, ManualClock, Publish};
+
+use crate::Api;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_node_tells_what_the_system_says_of_it() {
+    let api = Api::start();
+    let node = api.call("GET", "/api/nodes", "").json()[0].clone();
+    let number = |name: &str| node[name].as_u64().unwrap();
+    assert!(number("fd_used") >= 3 && number("fd_total") >= number("fd_used"));
+    assert!(number("mem_used") > 1_000_000 && number("disk_free") > 0);
+    assert_eq!(number("sockets_used"), 0);
+    let name = node["name"].as_str().unwrap();
+    let memory = api.call("GET", &format!("/api/nodes/{name}/memory"), "").json();
+    assert!(memory["memory"]["total"]["rss"].as_u64().unwrap() > 1_000_000);
+}
+
+#[test]
+fn ports_and_protocols_can_be_probed() {
+    let api = Api::start();
+    let amqp = api.broker.listen("127.0.0.1:0").unwrap();
+    let check = |what: &str, status| {
+        api.expect(status, "GET", &format!("/api/health/checks/{what}"), "").json()
+    };
+    assert_eq!(check(&format!("port-listener/{}", amqp.port()), 200)["status"], "ok");
+    assert_eq!(check("port-listener/1", 503)["missing"], 1);
+    assert_eq!(check("protocol-listener/AMQP091", 200)["protocol"], "amqp");
+    assert_eq!(check("protocol-listener/mqtt", 503)["missing"], "mqtt");
+    check("port-listener/many", 400);
+}
+
+#[test]
+fn curves_come_with_what_was_asked_for() {
+    let broker = Broker::builder().manual_clock(ManualClock::default()).build();
+    let api = Api::over(broker);
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let path = "/api/queues/%2F/q?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5";
+    api.call("GET", path, "");
+    for _ in 0..3 {
+        channel.basic_publish(Publish::to_queue("q").body("x")).unwrap();
+        api.broker.advance(Duration::from_secs(5));
+    }
+    let queue = api.call("GET", path, "").json();
+    assert_eq!(queue["messages"], 3);
+    let samples = queue["messages_details"]["samples"].as_array().unwrap();
+    let lengths: Vec<_> = samples.iter().map(|s| s["sample"].as_u64().unwrap()).collect();
+    assert_eq!(lengths[..3], [3, 2, 1]);
+    assert_eq!(queue["messages_details"]["rate"], 0.2);
+    assert_eq!(queue["message_stats"]["publish_details"]["samples"][0]["sample"], 3);
+    assert!(queue["idle_since"].is_string(), "nothing was done for five seconds");
+    api.expect(400, "GET", "/api/queues?lengths_age=60000&lengths_incr=1", "");
+}
