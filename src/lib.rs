@@ -174,6 +174,7 @@ pub mod internals {
     pub use crate::exchange::matching::header_matches;
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;
+    pub use crate::insight::lint::did_you_mean;
     pub use crate::insight::statistics::history::{Sample, Span};
     pub use crate::insight::statistics::totals::*;
     pub use crate::insight::statistics::{Figure, INTERVAL_MS, Interval, Measured};

@@ -12,7 +12,7 @@ use crate::program::bench::{self, BenchArgs};
 use crate::program::config::{self, ConfigError, Invocation, LogLevel};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
-use crate::program::{serve, test};
+use crate::program::{ping, serve, test};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -34,6 +34,8 @@ fn main() -> ExitCode {
     match invocation {
         Invocation::Serve(config) => {
             log_to_stderr(config.log_level);
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            config::unread_variables(names).iter().for_each(|text| tracing::warn!("{text}"));
             match serve::run(*config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
@@ -45,6 +47,13 @@ fn main() -> ExitCode {
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Invocation::Explain(args) => explain_message(&args),
+        Invocation::Ping(args) => match ping::run(&args) {
+            Ok(answer) => {
+                println!("{answer}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
         Invocation::Data(command) => look_into(&command),
     }
 }

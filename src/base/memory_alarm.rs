@@ -107,7 +107,9 @@ impl MemoryAlarm {
             if self.alarmed.swap(on, Ordering::SeqCst) == on {
                 continue;
             }
-            if on {
+            if on && self.forced.load(Ordering::SeqCst) {
+                tracing::warn!("memory alarm raised by hand: publishers are blocked");
+            } else if on {
                 tracing::warn!(
                     "memory alarm raised: messages take {} octets, the high watermark is {}; \
                      publishers are blocked",

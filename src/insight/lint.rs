@@ -118,7 +118,7 @@ impl Lints {
 }
 
 /// `; did you mean 'x'?` with the name among those known that comes nearest, if one comes near.
-pub fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> String {
+pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let distance = |other: &str| crate::exchange::near::distance(name.as_bytes(), other.as_bytes());
     let nearest = known.map(|other| (distance(other), other)).min();
     match nearest.filter(|(distance, _)| *distance <= 4) {

@@ -21,7 +21,13 @@ impl DiskAlarm {
 
     /// Raises or clears it.
     pub fn set(&self, on: bool) {
-        self.raised.store(on, Ordering::SeqCst);
+        let was_on = self.raised.swap(on, Ordering::SeqCst);
+        if on && !was_on {
+            tracing::warn!("disk alarm raised by hand: publishers are blocked");
+        }
+        if was_on && !on {
+            tracing::info!("disk alarm that was raised by hand is cleared");
+        }
         if !on {
             self.blocked.wake_all();
         }

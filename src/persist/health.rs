@@ -1,5 +1,6 @@
 //! Whether the store is in order, and who waits for it to be.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::waiters::Waiters;
@@ -11,6 +12,9 @@ pub struct Health {
     pub(super) records_failed: AtomicBool,
     /// Connections that wait for room, or for the alarm to be over.
     pub(super) waiting: Waiters,
+    /// What the disk says while it fails.
+    failure: OnceLock<Box<dyn Fn() -> Option<String> + Send + Sync>>,
+    is_failing: AtomicBool,
 }
 
 impl Health {
@@ -20,8 +24,32 @@ impl Health {
         self.changed();
     }
 
+    /// Asks there what the disk says, for the log.
+    pub(super) fn watch(&self, failure: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        // It is set once, when the store is opened.
+        let _ = self.failure.set(Box::new(failure));
+    }
+
+    /// Logs the beginning and the end of a failure, once each.
+    fn report(&self) {
+        let Some(failure) = self.failure.get() else { return };
+        let failure = failure();
+        let is_failing = failure.is_some();
+        if self.is_failing.swap(is_failing, Ordering::SeqCst) == is_failing {
+            return;
+        }
+        match failure {
+            Some(reason) => tracing::error!(
+                "disk alarm raised: nothing can be stored ({reason}); publishers are blocked and \
+                 nothing is confirmed until it can, which is tried every second"
+            ),
+            None => tracing::info!("disk alarm cleared: what was published is stored"),
+        }
+    }
+
     /// Something has changed: whoever waits looks again.
     pub fn changed(&self) {
+        self.report();
         self.waiting.wake_all();
     }
 }

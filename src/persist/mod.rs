@@ -83,6 +83,12 @@ impl Persistence {
         ids: QueueIds,
     ) -> Self {
         let syncer = Syncer::new(records.clone(), health.clone());
+        // They tell the health of changes, and so must not be kept by it.
+        let disk = (Arc::downgrade(&log), Arc::downgrade(&streams));
+        health.watch(move || {
+            let log = disk.0.upgrade().and_then(|log| log.failure());
+            log.or_else(|| disk.1.upgrade().and_then(|streams| streams.failure()))
+        });
         let records = RwLock::new(Some(records));
         Self { records, log, streams, syncer, ids, health }
     }

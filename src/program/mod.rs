@@ -5,5 +5,7 @@ pub mod config;
 pub mod data;
 pub mod definitions;
 pub mod explain;
+pub mod ping;
+mod reach;
 pub mod serve;
 pub mod test;

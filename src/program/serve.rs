@@ -2,15 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use crate::program::config::{ManagementConfig, MetricsConfig, ServerConfig};
 use crate::program::definitions::{FileError, bring_in, complete, read};
+use crate::program::reach::only_from_here;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
-use leveret::{Broker, Damage, Durability, Error, Limits, OpenError, Recovery};
+use leveret::{Broker, Damage, Durability, Error, Limits, OpenError};
 
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,9 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
             bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
         }
         let http = serve_http(&broker, &config)?;
+        if let Some(text) = only_from_here(&config, &bound) {
+            warn!("{text}");
+        }
         announce(&broker, &config, &http, &bound);
         stop.received().await;
         info!("stopping");
@@ -145,7 +150,9 @@ fn announce(
 fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
     let definitions = load(config)?;
     let broker = build(config, AccessControl::new(config.loopback_users.iter().cloned()))?;
-    report(broker.recovery());
+    if let Some(directory) = &config.data_dir {
+        report(directory, &broker);
+    }
     if broker.recovery().is_new && definitions.users.is_empty() {
         add_default_user(config, broker.access(), &definitions)?;
     }
@@ -175,13 +182,24 @@ fn add_default_user(
 }
 
 /// Tells what was found in the data directory.
-fn report(recovery: &Recovery) {
+fn report(directory: &Path, broker: &Broker) {
+    let recovery = broker.recovery();
+    let directory = directory.display();
+    match (recovery.is_new, recovery.clean) {
+        (true, _) => info!("data directory {directory}: there was nothing in it"),
+        (false, clean) => info!(
+            "data directory {directory}: {} virtual hosts, {} users, {} queues and {} messages \
+             from before; {}",
+            broker.virtual_hosts().len(),
+            broker.access().users.list().len(),
+            broker.queues().len(),
+            recovery.messages,
+            if clean { "it was stopped in order" } else { "it was not stopped in order" }
+        ),
+    }
     for finding in &recovery.repaired {
         let lost = if finding.is_loss { "lost" } else { "repaired" };
         error!("{lost}: {finding}");
-    }
-    if recovery.messages > 0 {
-        info!("{} messages are there from before", recovery.messages);
     }
     if !recovery.clean {
         warn!(
@@ -225,6 +243,7 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .default_virtual_host(config.default_vhost.as_str())
         .access(access, default_user)
         .durability(config.durability)
+        .lint(config.lint)
         .deny_deprecated(config.deny_deprecated)
         .without_plugins(config.without_plugins)
         .rabbitmq_faults(config.rabbitmq_faults)

@@ -8,6 +8,8 @@ mod damage;
 #[cfg(feature = "server")]
 mod data_tool;
 mod definitions;
+#[cfg(feature = "server")]
+mod disk_log;
 mod failures;
 mod full_disk;
 #[cfg(feature = "server")]

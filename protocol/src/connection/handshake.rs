@@ -43,7 +43,11 @@ impl Machine {
         }
         self.output.octets(&supported_header(&header));
         self.finish(Finish::WrongProtocol);
-        let reason = format!("bad protocol header \"{}\"", header.escape_ascii());
+        let octets = header.escape_ascii();
+        let reason = match super::foreign::name(&header) {
+            Some(name) => format!("bad protocol header \"{octets}\": this is {name}"),
+            None => format!("bad protocol header \"{octets}\""),
+        };
         self.held = Held::HandshakeFailed(reason);
         (part.len(), Outcome::Held)
     }

@@ -1,6 +1,7 @@
 //! The server side of one connection.
 
 mod close;
+mod foreign;
 mod handshake;
 mod machine;
 mod state;

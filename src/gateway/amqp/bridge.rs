@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::table::encode_table;
-use leveret_protocol::{Connection as Protocol, Event, Tuning, sasl};
+use leveret_protocol::{Closed, Connection as Protocol, Event, Tuning, sasl};
 
 use crate::access::User;
 use crate::base::ids::ConnectionId;
@@ -167,6 +167,9 @@ impl Bridge {
                 return Err(Failure { channel, error, method: BASIC_PUBLISH });
             }
             Event::Closed(closed) => {
+                if let Closed::Handshake { reason } = closed {
+                    tracing::warn!(peer = self.peer.name, "{reason}");
+                }
                 tracing::debug!(peer = self.peer.name, "connection closed: {closed:?}");
                 self.close();
             }
@@ -378,6 +381,7 @@ impl Bridge {
             .map_err(fail)?;
         tracing::info!(
             peer = self.peer.name,
+            name = given_name(&session),
             user = user.name.as_str(),
             vhost = virtual_host,
             "connection opened"
@@ -424,7 +428,7 @@ impl Bridge {
             session.virtual_host.delete_owned(&session.actor, &mut self.effects);
             session.virtual_host.run(&mut self.effects);
             self.broker.connections.unregister(&session);
-            tracing::info!(peer = self.peer.name, "connection closed");
+            tracing::info!(peer = self.peer.name, name = given_name(&session), "connection closed");
         }
     }
 }
@@ -466,7 +470,8 @@ impl Failure {
     pub fn report(self, protocol: &mut Protocol, bridge: &mut Bridge) {
         let Self { channel, error, method: (class_id, method_id) } = self;
         let (code, text) = (error.reply_code(), error.reply_text());
-        tracing::info!(peer = bridge.peer.name, channel, "{text}");
+        let name = bridge.session.as_ref().and_then(|session| given_name(session));
+        tracing::info!(peer = bridge.peer.name, name, channel, "{text}");
         if error.is_loss() {
             if error == Error::Crashed {
                 bridge.broker.crash();
@@ -483,6 +488,11 @@ impl Failure {
 }
 
 /// What a client calls its connection; empty if it does not say.
+/// What the client calls its connection, for the log.
+fn given_name(session: &Session) -> Option<&str> {
+    Some(session.actor.connection_name()).filter(|name| !name.is_empty())
+}
+
 fn connection_name(client_properties: &FieldTable) -> String {
     match client_properties.inner().get("connection_name") {
         Some(AMQPValue::LongString(name)) => name.to_string(),

@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
+use std::num::ParseIntError;
 use std::path::Path;
 
 use clap::{Args, Command, FromArgMatches};
+use leveret::internals::did_you_mean;
 
 use super::error::ConfigError;
 use super::settings::Settings;
@@ -29,25 +31,34 @@ pub(super) fn layered(flags: Settings, env: Environment<'_>) -> Result<Settings,
 /// Reads `LEVERET_*` variables, and those of RabbitMQ's container image where they name a setting.
 /// A value is read as its flag would be; an empty one counts as absent.
 fn from_environment(env: Environment<'_>) -> Result<Settings, ConfigError> {
-    let command = || Settings::augment_args(Command::new("leveret").no_binary_name(true));
     let mut settings = Settings::default();
-    for flag in command().get_arguments().filter_map(|argument| argument.get_long()) {
-        for variable in variables(flag) {
+    for flag in flags() {
+        for variable in variables(&flag) {
             let Some(value) = env(&variable).filter(|value| !value.is_empty()) else { continue };
             let mut argument = OsString::from(format!("--{flag}="));
-            argument.push(value);
+            argument.push(&value);
+            let bad = |error| ConfigError::Environment { variable, reason: reason(&error, &value) };
             let read = command()
                 .try_get_matches_from([argument.as_os_str()])
                 .and_then(|matches| Settings::from_arg_matches(&matches))
-                .map_err(|error| ConfigError::Environment { variable, reason: reason(&error) })?;
+                .map_err(bad)?;
             settings = settings.over(read);
         }
     }
     Ok(settings)
 }
 
+fn command() -> Command {
+    Settings::augment_args(Command::new("leveret").no_binary_name(true))
+}
+
+/// The names of all flags.
+pub(super) fn flags() -> Vec<String> {
+    command().get_arguments().filter_map(|flag| flag.get_long().map(str::to_owned)).collect()
+}
+
 /// The variables that stand for a flag, the first one counts.
-fn variables(flag: &str) -> Vec<String> {
+pub(super) fn variables(flag: &str) -> Vec<String> {
     let name = flag.replace('-', "_").to_uppercase();
     let mut variables = vec![format!("LEVERET_{name}")];
     if name.starts_with("DEFAULT_") {
@@ -56,15 +67,24 @@ fn variables(flag: &str) -> Vec<String> {
     variables
 }
 
-/// The last part of clap's first line is what the value's parser said.
-fn reason(error: &clap::Error) -> String {
+/// What the value's parser said, in a sentence about the value.
+fn reason(error: &clap::Error, value: &OsStr) -> String {
     use std::error::Error as _;
-    if let Some(source) = error.source() {
-        return source.to_string();
+    let value = value.to_string_lossy();
+    match error.source() {
+        Some(source) if source.is::<ParseIntError>() => {
+            format!("'{value}' is not a whole number that can be set here")
+        }
+        Some(source) => source.to_string(),
+        None if error.kind() == clap::error::ErrorKind::InvalidValue => {
+            format!("'{value}' is neither true nor false")
+        }
+        None => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        }
     }
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 fn from_file(path: &Path) -> Result<Settings, ConfigError> {
@@ -83,12 +103,41 @@ fn from_file(path: &Path) -> Result<Settings, ConfigError> {
 }
 
 fn from_toml(text: &str, path: &OsStr) -> Result<Settings, ConfigError> {
-    toml::from_str(text).map_err(|error| {
+    let line = |error: &toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        ConfigError::File {
-            path: path.into(),
-            line: before.matches('\n').count() + 1,
-            reason: error.message().replace('\n', ", "),
-        }
+        before.matches('\n').count() + 1
+    };
+    let refused = |line, reason| ConfigError::File { path: path.into(), line, reason };
+    let document = toml::Deserializer::parse(text)
+        .map_err(|error| refused(line(&error), error.message().replace('\n', ", ")))?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let setting = error.path().to_string();
+        refused(line(error.inner()), in_words(&setting, error.inner().message()))
     })
+}
+
+/// What serde says of a setting, in the words of the settings.
+fn in_words(setting: &str, message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        let (unknown, rest) = rest.split_once('`').unwrap_or((rest, ""));
+        let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+        let meant = did_you_mean(unknown, known.into_iter());
+        return format!("there is no setting '{unknown}'{meant}");
+    }
+    let message = message
+        .replace("invalid type: ", "it is ")
+        .replace("invalid value: ", "it is ")
+        .replace("it is string", "it is the text")
+        .replace("it is integer", "it is the number")
+        .replace("it is floating point", "it is the number")
+        .replace("it is boolean", "it is")
+        .replace("expected a sequence", "and has to be a list such as [\"...\"]")
+        .replace("expected a boolean", "and has to be true or false")
+        .replace("expected a string", "and has to be a text in quotation marks")
+        .replace("expected usize", "and has to be a whole number")
+        .replace("expected u16", "and has to be a whole number up to 65535")
+        .replace("expected u64", "and has to be a whole number")
+        .replace("expected path string", "and has to be a path in quotation marks")
+        .replace('\n', ", ");
+    if setting == "." { message } else { format!("{setting}: {message}") }
 }

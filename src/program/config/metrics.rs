@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use super::values::AddressOrNone;
+use super::address::AddressOrNone;
 
 /// What one layer gives. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]

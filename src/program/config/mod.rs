@@ -1,6 +1,7 @@
 //! The server's configuration: defaults, below a TOML file, below `LEVERET_*` environment
 //! variables, below flags.
 
+mod address;
 mod error;
 mod layers;
 mod management;
@@ -11,23 +12,27 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
+mod variables;
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
+pub use address::listen_address;
 pub use error::ConfigError;
 pub use layers::Environment;
 pub use management::ManagementConfig;
 pub use metrics::MetricsConfig;
 pub use server_config::ServerConfig;
 pub use values::{ByteSize, LogLevel};
+pub use variables::unread as unread_variables;
 
 use settings::Settings;
 
 use crate::program::bench::BenchArgs;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
+use crate::program::ping::PingArgs;
 use crate::program::test::TestArgs;
 
 /// A message broker that speaks AMQP 0-9-1, so RabbitMQ clients connect unchanged.
@@ -60,6 +65,8 @@ enum CliCommand {
     Test(Box<TestArgs>),
     /// Tells where a message would go and why, by a definitions file.
     Explain(Box<ExplainArgs>),
+    /// Asks whether a server answers, for health checks.
+    Ping(PingArgs),
     /// Looks into a data directory that no server has open, and changes nothing.
     #[command(subcommand)]
     Data(DataCommand),
@@ -76,6 +83,8 @@ pub enum Invocation {
     Test(Box<TestArgs>),
     /// Explain where a message would go.
     Explain(Box<ExplainArgs>),
+    /// Ask whether a server answers.
+    Ping(PingArgs),
     /// Run the data command.
     Data(DataCommand),
 }
@@ -96,6 +105,7 @@ pub fn parse(
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
+        Some(CliCommand::Ping(args)) => return Ok(Invocation::Ping(args)),
         Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };

@@ -13,6 +13,7 @@ use super::metrics::MetricsConfig;
 use super::settings::Settings;
 use super::values::{LogLevel, Password};
 use leveret::Durability;
+use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
 
 /// Largest `max_message_size`: 512 MiB `[rabbitmq max_message_size]`.
@@ -47,6 +48,8 @@ pub struct ServerConfig {
     pub definitions: Option<PathBuf>,
     /// How much is logged. Default info.
     pub log_level: LogLevel,
+    /// Whether what is seldom meant is logged. Default off.
+    pub lint: LintLevel,
     /// Worker threads, 1 to 1024. Default one for each processor core that the process may use.
     pub threads: usize,
     /// Administrator that is created when no definitions bring users. Default `guest`, as
@@ -111,6 +114,7 @@ impl Default for ServerConfig {
             queue_memory_bytes_max: 32 << 20,
             definitions: None,
             log_level: LogLevel::Info,
+            lint: LintLevel::Off,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             default_user: "guest".into(),
             default_pass: "guest".into(),
@@ -153,6 +157,7 @@ impl ServerConfig {
                 .map_or(default.queue_memory_bytes_max, |size| size.0),
             definitions: settings.definitions,
             log_level: settings.log_level.unwrap_or(default.log_level),
+            lint: settings.lint.map_or(default.lint, |mode| mode.0),
             threads: settings.threads.unwrap_or(default.threads),
             default_user: settings.default_user.map_or(default.default_user, UserName::from),
             default_pass: settings.default_pass.unwrap_or(default.default_pass),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::address::ListenAddress;
 use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
-use super::values::{ByteSize, DurabilityMode, ListenAddress, LogLevel, Password};
+use super::values::{ByteSize, DurabilityMode, LintMode, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -18,8 +19,9 @@ pub(super) struct Settings {
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Address to listen on for AMQP 0-9-1; repeat it or separate several with commas. Port 0
-    /// lets the system choose one [default: 127.0.0.1:5672].
+    /// Address to listen on for AMQP 0-9-1, such as 127.0.0.1:5672, localhost:5672 or [::]:5672;
+    /// :5672 or 5672 is that port of all addresses. Repeat it or separate several with commas.
+    /// Port 0 lets the system choose one [default: 127.0.0.1:5672].
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub amqp: Option<Vec<ListenAddress>>,
 
@@ -61,6 +63,12 @@ pub(super) struct Settings {
     /// How much is logged on standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
+
+    /// `warn` logs what RabbitMQ accepts without a word and is seldom meant, each thing once:
+    /// unknown arguments, dead-letter exchanges that do not exist, publishes that no queue gets.
+    /// `off` does not look [default: off].
+    #[arg(long, value_name = "LEVEL")]
+    pub lint: Option<LintMode>,
 
     /// Worker threads, from 1 to 1024 [default: one for each processor core].
     #[arg(long, value_name = "COUNT")]
@@ -171,6 +179,7 @@ impl Settings {
             ephemeral,
             definitions,
             log_level,
+            lint,
             threads,
             default_user,
             default_pass,

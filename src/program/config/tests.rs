@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::program::data::DataCommand;
 use leveret::Durability;
+use leveret::lint::LintLevel;
 
 /// A configuration file that goes with the test.
 struct TestFile(PathBuf);
@@ -77,7 +78,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 29] = [
+const GIVEN: [(&str, &str); 30] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("management", "0.0.0.0:2"),
     ("management_cors_allow_origins", "https://a,https://b"),
@@ -89,6 +90,7 @@ const GIVEN: [(&str, &str); 29] = [
     ("ephemeral", "false"),
     ("definitions", "d.json"),
     ("log_level", "debug"),
+    ("lint", "warn"),
     ("threads", "3"),
     ("default_user", "u"),
     ("default_pass", "p"),
@@ -118,6 +120,7 @@ queue_memory_bytes_max = "1MiB"
 ephemeral = false
 definitions = "d.json"
 log_level = "debug"
+lint = "warn"
 threads = 3
 default_user = "u"
 default_pass = "p"
@@ -160,6 +163,7 @@ fn every_setting_can_be_given_in_each_layer() {
         queue_memory_bytes_max: 1 << 20,
         definitions: Some("d.json".into()),
         log_level: LogLevel::Debug,
+        lint: LintLevel::Warn,
         threads: 3,
         default_user: "u".into(),
         default_pass: "p".into(),
@@ -204,6 +208,7 @@ fn the_http_api_can_be_switched_off() {
     let file = TestFile::new("none.toml", "[management]\naddress = [\"none\"]");
     assert_eq!(addresses(&["--config", file.path()]), Some(vec![]));
     assert!(refused(&["--management", "here"], &[]).contains("'here' is not an address"));
+    assert_eq!(addresses(&["--management", "15672"]), Some(vec!["0.0.0.0:15672".parse().unwrap()]));
 }
 
 #[test]
@@ -243,7 +248,8 @@ fn empty_variables_count_as_absent() {
 fn bad_variables_are_named() {
     assert_eq!(
         refused(&[], &[("LEVERET_HEARTBEAT_S", "often")]),
-        "environment variable LEVERET_HEARTBEAT_S: invalid digit found in string"
+        "environment variable LEVERET_HEARTBEAT_S: 'often' is not a whole number that can be set \
+         here"
     );
     assert_eq!(
         refused(&[], &[("LEVERET_LOG_LEVEL", "loud")]),
@@ -252,8 +258,7 @@ fn bad_variables_are_named() {
     );
     assert_eq!(
         refused(&[], &[("LEVERET_EPHEMERAL", "perhaps")]),
-        "environment variable LEVERET_EPHEMERAL: invalid value 'perhaps' for \
-         '--ephemeral[=<BOOL>]'"
+        "environment variable LEVERET_EPHEMERAL: 'perhaps' is neither true nor false"
     );
 }
 
@@ -267,13 +272,28 @@ fn bad_files_are_named_with_their_line() {
     let large = TestFile::new("large.toml", &"#".repeat((1 << 20) + 1));
     assert!(refused(&["--config", large.path()], &[]).contains("more than 1048576 bytes"));
     let cases = [
-        ("unknown", "threads = 2\nheartbeats = 3", "line 2: unknown field `heartbeats`"),
+        (
+            "unknown",
+            "threads = 2\nheartbeats = 3",
+            "line 2: there is no setting 'heartbeats'; did you mean 'heartbeat_s'?",
+        ),
         ("syntax", "threads = ", "line 1: "),
-        ("type", "\n\nthreads = \"many\"", "line 3: invalid type: string \"many\""),
-        ("size", "frame_max = \"16XB\"", "line 1: '16XB' is not a size"),
-        ("negative", "frame_max = -1", "line 1: a size is not negative"),
-        ("address", "amqp = [\"here\"]", "line 1: 'here' is not an address"),
-        ("range", "channel_max = 70000", "line 1: invalid value: integer `70000`"),
+        (
+            "type",
+            "\n\nthreads = \"many\"",
+            "line 3: threads: it is the text \"many\", and has to be a whole number",
+        ),
+        ("size", "frame_max = \"16XB\"", "line 1: frame_max: '16XB' is not a size"),
+        ("negative", "frame_max = -1", "line 1: frame_max: a size is not negative"),
+        ("address", "amqp = [\"here\"]", "line 1: amqp[0]: 'here' is not an address"),
+        (
+            "range",
+            "channel_max = 70000",
+            "line 1: channel_max: it is the number `70000`, and has to be a whole number up to",
+        ),
+        ("list", "amqp = \"5672\"", "line 1: amqp: it is the text \"5672\", and has to be a list"),
+        ("flag", "repair = 1", "line 1: repair: it is the number `1`, and has to be true or false"),
+        ("nested", "[management]\naddres = []", "line 2: there is no setting 'addres'; did you"),
     ];
     for (name, text, reason) in cases {
         let file = TestFile::new(name, text);

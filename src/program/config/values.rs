@@ -2,7 +2,6 @@
 //! configuration file read them alike.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::str::FromStr;
 
 use serde::de::{Deserializer, Error, Visitor};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 
 use leveret::Durability;
+use leveret::lint::LintLevel;
 
 /// A number of bytes, written with or without a suffix: `16777216`, `16MiB`, `64kB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,56 +65,6 @@ impl<'de> Deserialize<'de> for ByteSize {
             }
         }
         deserializer.deserialize_any(NumberOrText)
-    }
-}
-
-/// An address to listen on, such as `127.0.0.1:5672` or `[::]:5672`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct ListenAddress(pub SocketAddr);
-
-impl FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| {
-            format!(
-                "'{text}' is not an address to listen on, \
-                 write an IP address and a port such as 127.0.0.1:5672 or [::]:5672"
-            )
-        })
-    }
-}
-
-impl TryFrom<String> for ListenAddress {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// An address to listen on, or `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct AddressOrNone(pub Option<SocketAddr>);
-
-impl FromStr for AddressOrNone {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" => Ok(Self(None)),
-            _ => text.parse().map(|ListenAddress(address)| Self(Some(address))),
-        }
-    }
-}
-
-impl TryFrom<String> for AddressOrNone {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
     }
 }
 
@@ -195,6 +145,31 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
+/// Whether it is looked for what is seldom meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LintMode(pub LintLevel);
+
+impl FromStr for LintMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(LintLevel::Off)),
+            "warn" => Ok(Self(LintLevel::Warn)),
+            _ => Err(format!("'{text}' is not one of off, warn")),
+        }
+    }
+}
+
+impl TryFrom<String> for LintMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// A password in the configuration. Its debug output hides it, so that it cannot end in a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -258,14 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn addresses_need_a_port() {
-        assert!("127.0.0.1:0".parse::<ListenAddress>().is_ok());
-        assert!("[::1]:5672".parse::<ListenAddress>().is_ok());
-        let error = "127.0.0.1".parse::<ListenAddress>().unwrap_err();
-        assert!(error.contains("such as 127.0.0.1:5672"), "{error}");
-    }
-
-    #[test]
     fn levels_are_read() {
         assert_eq!("DEBUG".parse(), Ok(LogLevel::Debug));
         assert!("loud".parse::<LogLevel>().unwrap_err().contains("error, warn, info"));
@@ -281,7 +248,6 @@ mod tests {
         #[test]
         fn no_text_panics(text: String) {
             let _ = text.parse::<ByteSize>();
-            let _ = text.parse::<ListenAddress>();
         }
 
         #[test]

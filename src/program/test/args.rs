@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use leveret::lint::LintLevel;
 
+use crate::program::config::listen_address;
+
 /// Where a free port is taken.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -15,11 +17,11 @@ const EVENTS_KEPT: usize = 100_000;
 #[derive(Clone, Debug, clap::Args)]
 pub struct TestArgs {
     /// Address for AMQP 0-9-1. Port 0 takes one that is free.
-    #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT)]
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub amqp: SocketAddr,
 
     /// Address for the control API. Port 0 takes one that is free.
-    #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT)]
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub control: SocketAddr,
 
     /// Time stands still until the control API advances it; connections stay on real time.
