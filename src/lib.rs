@@ -140,7 +140,7 @@ pub use self::embedded::{
 };
 pub use self::error::{Error, NotAllowed, NotImplemented, Resource, Result, Scope};
 #[cfg(feature = "gateway")]
-pub use self::gateway::MemoryStream;
+pub use self::gateway::{AdvertisedAddress, MemoryStream};
 pub use self::insight::journal::Journal;
 pub use self::insight::lint::LintLevel;
 pub use self::insight::{explanation as explain, journal, lint};
@@ -153,7 +153,9 @@ pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Reco
 pub use self::time::clock;
 pub use self::time::clock::{ManualClock, Timestamp};
 pub use self::time::sleep::Sleep;
-pub use self::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
+pub use self::vhost::{
+    ExchangeDeclare, QueueDeclare, QueueDeclareOk, SuperStreamDeclare, SuperStreamError,
+};
 
 /// What keeps messages and definitions on disk, for programs that test or look into it.
 pub use leveret_storage as storage;

@@ -56,6 +56,14 @@ pub const SPARE_BUFFERS_MAX: usize = 8;
 /// Room in octets that such a buffer has at most: one that grew with a busy consumer's outbox.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
 
+/// Messages of a stream connection that may wait to be confirmed before it is not read any more
+/// `[rabbitmq stream initial_credits]`.
+pub const UNCONFIRMED_MAX: usize = 50_000;
+
+/// By how many messages less it has to be before it is read again
+/// `[rabbitmq stream credits_required_for_unblocking]`.
+pub const UNCONFIRMED_FREE_MIN: usize = 12_500;
+
 /// Octets that are read from a connection at a time.
 pub const READ_CHUNK_BYTES: usize = 128 * 1024;
 

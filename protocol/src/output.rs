@@ -54,8 +54,8 @@ impl Output {
         self.copied.extend_from_slice(octets);
     }
 
-    /// Adds a shared piece.
-    pub(crate) fn share(&mut self, piece: Bytes) {
+    /// Adds a shared piece, whatever its size.
+    pub fn share(&mut self, piece: Bytes) {
         self.shared_octets += piece.len();
         self.shared.push_back((self.copied.len(), piece));
     }

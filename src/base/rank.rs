@@ -70,6 +70,8 @@ ranks! {
     Queue,
     /// Who reads a stream.
     Readers,
+    /// Of those who read a stream, those who take turns.
+    Groups,
     /// Where dead letters of a queue go.
     DeadLetterTarget,
     /// Publishers that wait for a queue.
@@ -96,6 +98,10 @@ ranks! {
     Outbox,
     /// Who writes a connection's frames.
     OutboxWaker,
+    /// What a stream connection is told.
+    StreamNews,
+    /// The task of a stream connection.
+    StreamWaker,
     /// Why a connection is to be closed.
     CloseReason,
     /// Errors of channels that are to be told.

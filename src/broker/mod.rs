@@ -2,6 +2,9 @@
 
 mod builder;
 mod open;
+#[cfg(feature = "gateway")]
+mod stream_clients;
+mod super_streams;
 pub(crate) mod testing;
 #[cfg(feature = "server")]
 pub(crate) mod view;
@@ -225,6 +228,15 @@ impl Broker {
         &self,
         address: impl std::net::ToSocketAddrs,
     ) -> std::io::Result<std::net::SocketAddr> {
+        self.with_gateway(|gateway| gateway.listen(&self.node, address))
+    }
+
+    /// The threads that serve sockets, started if need be.
+    #[cfg(feature = "gateway")]
+    fn with_gateway<R>(
+        &self,
+        listen: impl FnOnce(&crate::gateway::Gateway) -> std::io::Result<R>,
+    ) -> std::io::Result<R> {
         let mut gateway = self.gateway.lock();
         let gateway = match &mut *gateway {
             Some(gateway) => gateway,
@@ -235,7 +247,7 @@ impl Broker {
                 none.insert(crate::gateway::Gateway::start(self.threads, clock)?)
             }
         };
-        gateway.listen(&self.node, address)
+        listen(gateway)
     }
 
     /// Serves RabbitMQ's HTTP API on `address`, such as `127.0.0.1:15672`; returns the address that

@@ -8,9 +8,10 @@ use amq_protocol::types::{AMQPValue, FieldTable, LongString};
 use leveret_protocol::{ConnectionConfig, server_capabilities};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
-use crate::gateway::amqp::peer::Peer;
 use crate::gateway::handshakes::Handshakes;
+use crate::gateway::login::MECHANISMS;
+use crate::gateway::newcomer::{Start, Unfinished};
+use crate::gateway::peer::Peer;
 use crate::limits::Limits;
 use crate::node::Node;
 use crate::time::clock::Clock;
@@ -20,12 +21,21 @@ use crate::time::quiescence::Watched;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The version of RabbitMQ whose behaviour is offered. Clients parse it and decide by it.
-const COMPATIBLE_VERSION: &str = "4.0.5";
+pub const COMPATIBLE_VERSION: &str = "4.0.5";
 
-/// Accepts connections for as long as the runtime lives. All of them share `alive`, and so does
-/// the listener, as it is dropped before its first argument.
-pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clock: Clock) {
-    let config = Arc::new(connection_config(&broker.limits));
+/// Accepts connections for as long as the runtime lives, and has `serve_one` serve them. All of
+/// them share `alive`, and so does the listener, as it is dropped before its first argument.
+pub async fn serve<C, F>(
+    alive: Arc<()>,
+    listener: TcpListener,
+    broker: Arc<Node>,
+    clock: Clock,
+    config: C,
+    serve_one: impl Fn(TcpStream, Start<C>) -> F,
+) where
+    F: Future<Output = ()> + Unpin + Send + 'static,
+{
+    let config = Arc::new(config);
     let handshakes = Handshakes::new(broker.limits.unfinished_handshakes_max);
     loop {
         if broker.connections.is_closed() {
@@ -53,7 +63,7 @@ pub async fn serve(alive: Arc<()>, listener: TcpListener, broker: Arc<Node>, clo
             unfinished: Unfinished::Admission(handshakes.admit()),
             alive: Arc::clone(&alive),
         };
-        let task = ConnectionTask::new(socket, start);
+        let task = serve_one(socket, start);
         match &clock {
             Clock::System(_) => tokio::spawn(task),
             Clock::Manual(_) => tokio::spawn(Watched::new(task, &broker.timers().quiescence)),
@@ -89,7 +99,7 @@ pub fn connection_config(limits: &Limits) -> ConnectionConfig {
         close_timeout_ms: limits.close_timeout_ms,
         message_size_max: limits.message_size_max,
         server_properties: FieldTable::from(BTreeMap::from(properties)),
-        mechanisms: "PLAIN AMQPLAIN ANONYMOUS".into(),
+        mechanisms: MECHANISMS.join(" "),
         ..ConnectionConfig::default()
     }
 }

@@ -1,24 +1,34 @@
-//! AMQP 0-9-1 over sockets, for clients outside this process, and over in-memory streams, for
-//! those inside.
+//! AMQP 0-9-1 and RabbitMQ's stream protocol over sockets, for clients outside this process, and
+//! over in-memory streams, for those inside.
 //!
-//! The only part of the broker that knows tokio. A connection is one task ([`amqp`])
-//! that drives the protocol machine and calls the same channels as the embedded API.
+//! The only part of the broker that knows tokio. A connection is one task ([`amqp`], [`stream`])
+//! that drives the protocol machine and calls what the embedded API calls.
 
 mod amqp;
 mod connection_timer;
 mod handshakes;
 mod in_memory;
 mod listener;
+mod login;
+mod newcomer;
+mod peer;
+mod read_chunk;
 mod socket;
+mod stream;
+mod traffic;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::bind::bind;
+use crate::gateway::listener::COMPATIBLE_VERSION;
+use crate::gateway::newcomer::Start;
+use crate::gateway::stream::Advertised;
 use crate::node::Node;
 use crate::node::connections::Closable;
 use crate::time::clock::Clock;
@@ -27,6 +37,7 @@ pub(crate) use self::in_memory::InMemory;
 pub use self::in_memory::MemoryStream;
 #[cfg(feature = "lapin")]
 pub(crate) use self::in_memory::threads::runtime as shared_runtime;
+pub use self::stream::AdvertisedAddress;
 
 /// Time for connections to write their connection.close, even if nobody waits for the answer.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -34,7 +45,7 @@ const FAREWELL: Duration = Duration::from_millis(100);
 /// Time for the threads to let go of sockets and everything else.
 const STOP: Duration = Duration::from_secs(1);
 
-/// The threads that serve AMQP connections of one broker.
+/// The threads that serve the connections of one broker.
 pub(crate) struct Gateway {
     runtime: Runtime,
     clock: Clock,
@@ -53,19 +64,50 @@ impl Gateway {
         Ok(Self { runtime, clock, alive: Arc::default() })
     }
 
-    /// Listens on an address; returns the one that was bound.
+    /// Listens on an address for AMQP; returns the one that was bound.
     pub fn listen(
         &self,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
+        let config = listener::connection_config(&broker.limits);
+        self.listen_for("amqp", broker, address, config, amqp::connection_task::ConnectionTask::new)
+    }
+
+    /// Listens on an address for stream clients, who are told to come to `advertised`.
+    pub fn listen_for_streams(
+        &self,
+        broker: &Arc<Node>,
+        address: impl ToSocketAddrs,
+        advertised: AdvertisedAddress,
+    ) -> io::Result<SocketAddr> {
+        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION);
+        self.listen_for("stream", broker, address, config, move |socket, start| {
+            let advertised = Advertised::new(&advertised, socket.local_addr().ok());
+            stream::connection_task::ConnectionTask::new(socket, advertised, start)
+        })
+    }
+
+    fn listen_for<C, F>(
+        &self,
+        protocol: &'static str,
+        broker: &Arc<Node>,
+        address: impl ToSocketAddrs,
+        config: C,
+        serve_one: impl Fn(TcpStream, Start<C>) -> F + Send + 'static,
+    ) -> io::Result<SocketAddr>
+    where
+        C: Send + Sync + 'static,
+        F: Future<Output = ()> + Unpin + Send + 'static,
+    {
         let listener = bind(address)?;
         let bound = listener.local_addr()?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
-        broker.listeners.add("amqp", bound);
-        self.runtime.spawn(listener::serve(alive, listener, broker, self.clock.clone()));
+        broker.listeners.add(protocol, bound);
+        let clock = self.clock.clone();
+        self.runtime.spawn(listener::serve(alive, listener, broker, clock, config, serve_one));
         Ok(bound)
     }
 

@@ -9,6 +9,8 @@ pub(crate) enum LoginProtocol {
     Amqp,
     /// The HTTP API.
     Http,
+    /// RabbitMQ's stream protocol.
+    Stream,
 }
 
 /// The counts of one protocol, since the broker's start or since they were reset.
@@ -29,6 +31,7 @@ struct Counters {
 pub(crate) struct LoginAttempts {
     amqp: Counters,
     http: Counters,
+    stream: Counters,
 }
 
 impl LoginAttempts {
@@ -36,6 +39,7 @@ impl LoginAttempts {
         match protocol {
             LoginProtocol::Amqp => &self.amqp,
             LoginProtocol::Http => &self.http,
+            LoginProtocol::Stream => &self.stream,
         }
     }
 

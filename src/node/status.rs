@@ -52,7 +52,7 @@ pub struct ConnectionFacts {
     pub peer: Option<SocketAddr>,
     /// The address that it connected to; `None` without a socket.
     pub local: Option<SocketAddr>,
-    /// `AMQP 0-9-1`, or `Direct 0-9-1` for one of the embedding program.
+    /// `AMQP 0-9-1`, `stream`, or `Direct 0-9-1` for one of the embedding program.
     pub protocol: &'static str,
     /// SASL mechanism of the login; empty if there was none.
     pub auth_mechanism: Box<str>,
@@ -79,6 +79,8 @@ impl ConnectionFacts {
     pub const EMBEDDED: &'static str = "Direct 0-9-1";
     /// That of clients.
     pub const AMQP: &'static str = "AMQP 0-9-1";
+    /// That of clients of RabbitMQ's stream protocol.
+    pub const STREAM: &'static str = "stream";
 
     /// Whether it is a connection of the embedding program.
     pub fn is_embedded(&self) -> bool {

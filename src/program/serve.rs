@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::program::config::{ManagementConfig, MetricsConfig, ServerConfig};
+use crate::program::config::{ManagementConfig, MetricsConfig, ServerConfig, StreamConfig};
 use crate::program::definitions::{FileError, bring_in, complete, read};
 use crate::program::reach::only_from_here;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
@@ -42,6 +42,9 @@ pub enum ServerError {
     Start(io::Error),
 }
 
+/// What is served, and on which addresses.
+type Door = (&'static str, Vec<SocketAddr>);
+
 /// How long clients have to agree to the end of their connections.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -63,10 +66,12 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
             bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
         }
         let http = serve_http(&broker, &config)?;
+        let streams = serve_streams(&broker, &config.stream)?;
         if let Some(text) = only_from_here(&config, &bound) {
             warn!("{text}");
         }
-        announce(&broker, &config, &http, &bound);
+        let doors = [http.as_slice(), &[streams, ("AMQP", bound)]].concat();
+        announce(&broker, &config, &doors);
         stop.received().await;
         info!("stopping");
         Ok::<_, ServerError>(())
@@ -75,7 +80,7 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Serves something over HTTP on each of these addresses. If nobody said where, and the default
+/// Serves something on each of these addresses. If nobody said where, and the default
 /// address is taken by another server, this one goes without.
 fn serve_on(
     what: &str,
@@ -97,10 +102,7 @@ fn serve_on(
 }
 
 /// Serves the HTTP API and metrics; returns where.
-fn serve_http(
-    broker: &Broker,
-    config: &ServerConfig,
-) -> Result<[(&'static str, Vec<SocketAddr>); 2], ServerError> {
+fn serve_http(broker: &Broker, config: &ServerConfig) -> Result<[Door; 2], ServerError> {
     let (api, metrics) = (&config.management.addresses, &config.metrics.addresses);
     let api = serve_on("HTTP API", api.as_deref(), ManagementConfig::ADDRESS, |address| {
         broker.serve_http(address)
@@ -111,14 +113,18 @@ fn serve_http(
     Ok([("HTTP API", api), ("metrics", metrics)])
 }
 
+/// Serves clients of the stream protocol; returns where.
+fn serve_streams(broker: &Broker, config: &StreamConfig) -> Result<Door, ServerError> {
+    let addresses = config.addresses.as_deref();
+    let bound = serve_on("stream clients", addresses, StreamConfig::ADDRESS, |address| {
+        broker.listen_for_streams(address, config.advertised.clone())
+    })?;
+    Ok(("streams", bound))
+}
+
 /// The line that tells that clients can connect. Whoever started the server may have closed its
 /// end of the output, which is no reason not to serve.
-fn announce(
-    broker: &Broker,
-    config: &ServerConfig,
-    http: &[(&str, Vec<SocketAddr>)],
-    amqp: &[SocketAddr],
-) {
+fn announce(broker: &Broker, config: &ServerConfig, doors: &[Door]) {
     use std::io::Write;
     let version = env!("CARGO_PKG_VERSION");
     let durability = match (&config.data_dir, broker.durability()) {
@@ -134,12 +140,10 @@ fn announce(
     let list = |addresses: &[SocketAddr]| {
         addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let served = http.iter().filter(|(_, addresses)| !addresses.is_empty());
-    let http: String =
-        served.map(|(what, addresses)| format!("{what} on {}; ", list(addresses))).collect();
-    let amqp = list(amqp);
-    let line =
-        format!("leveret {version}: Server startup complete; {durability}; {http}AMQP on {amqp}");
+    let mut line = format!("leveret {version}: Server startup complete; {durability}");
+    for (what, addresses) in doors.iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        line.push_str(&format!("; {what} on {}", list(addresses)));
+    }
     let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
 }

@@ -33,6 +33,7 @@ pub use self::topology::bind::Bind;
 pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
+pub use self::topology::super_stream::{SuperStreamDeclare, SuperStreamError};
 
 use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;

@@ -83,7 +83,9 @@ impl<'a> ClientFrame<'a> {
             _ => Self::read_answer(command, &mut reader),
         };
         let frame = frame.ok_or(unknown)?.ok_or(malformed)?;
-        if reader.is_empty() { Ok(frame) } else { Err(malformed) }
+        // Some clients send an offset of 0 behind types that have none, which RabbitMQ ignores.
+        let is_lenient = matches!(frame, Self::ConsumerUpdateAnswer { .. });
+        if is_lenient || reader.is_empty() { Ok(frame) } else { Err(malformed) }
     }
 
     /// `None` for a command that clients do not send, `Some(None)` if it cannot be read.

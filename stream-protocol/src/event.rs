@@ -28,6 +28,10 @@ pub enum Event<'a> {
     Open {
         /// Name of the virtual host.
         virtual_host: &'a str,
+        /// Largest frame that was agreed on, in octets; 0 for no limit.
+        frame_max: u32,
+        /// Heartbeat interval that was agreed on, in seconds; 0 for none.
+        heartbeat_s: u32,
     },
     /// Something to be answered, of the commands that are not answered here.
     Request {

@@ -1,6 +1,5 @@
 //! Frames that servers send. [rabbitmq stream commands]
 
-use crate::chunk::ChunkHeader;
 use crate::command::{ANSWER, Command};
 use crate::error::FrameError;
 use crate::response::Response;
@@ -224,19 +223,17 @@ fn read_deliver<'a>(version: u16, reader: &mut Reader<'a>) -> Option<ServerFrame
     Some(ServerFrame::Deliver { subscription, committed_chunk_id, chunk })
 }
 
-/// Writes the front of a Deliver frame, up to and with the header of the chunk; `data_octets` of
-/// data are to follow. For who does not want to copy them.
+/// Writes the front of a Deliver frame; so many octets of a chunk, its header included, are to
+/// follow. For who does not want to copy them.
 pub fn write_deliver_front(
     subscription: u8,
     committed_chunk_id: Option<u64>,
-    header: &ChunkHeader,
+    chunk_octets: usize,
     out: &mut Vec<u8>,
 ) {
     let version: u16 = if committed_chunk_id.is_some() { 2 } else { 1 };
-    let data_octets = usize::try_from(header.data_octets).unwrap_or(usize::MAX);
-    let front = 5 + committed_chunk_id.map_or(0, |_| 8) + ChunkHeader::OCTETS;
-    write_length(data_octets.saturating_add(front), out);
+    let front = 5 + committed_chunk_id.map_or(0, |_| 8);
+    write_length(chunk_octets.saturating_add(front), out);
     (Command::Deliver.key(), version, subscription).write(out);
     committed_chunk_id.write(out);
-    header.write(out);
 }

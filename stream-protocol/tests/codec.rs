@@ -193,15 +193,23 @@ fn the_front_of_deliver_is_that_of_the_whole_frame() {
     assert!(builder.push(&Entry::Message(b"hello")));
     let mut chunk = Vec::new();
     builder.write(4, 5, &mut chunk);
-    let header = ChunkHeader::read(&chunk).unwrap();
     for committed_chunk_id in [None, Some(17)] {
         let deliver = ServerFrame::Deliver { subscription: 8, committed_chunk_id, chunk: &chunk };
         let mut out = Vec::new();
-        write_deliver_front(8, committed_chunk_id, &header, &mut out);
-        out.extend_from_slice(&chunk[ChunkHeader::OCTETS..]);
+        write_deliver_front(8, committed_chunk_id, chunk.len(), &mut out);
+        out.extend_from_slice(&chunk);
         assert_eq!(out, server(&deliver));
         assert_eq!(ServerFrame::read(&out[4..]), Ok(deliver));
     }
+}
+
+/// As rstream answers.
+#[test]
+fn an_offset_behind_a_word_is_ignored_where_rabbitmq_ignores_it() {
+    let answer = raw(0x801a, 1, b"\0\0\0\x07\0\x01\0\x01\0\0\0\0\0\0\0\0");
+    let offset = OffsetSpec::First;
+    let expected = ClientFrame::ConsumerUpdateAnswer { correlation: 7, code: 1, offset };
+    assert_eq!(ClientFrame::read(&answer[4..]), Ok(expected));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Runs the client programs against one broker.
 #
-#   run.sh [--uri URI | --server PATH] [--durable] [--patterns] [--restart] [--no-skip] [NAME ...]
+#   run.sh [--uri URI] [--stream ADDR] [NAME ...]
+#   run.sh --server PATH [--durable] [--patterns] [--restart] [--no-skip] [NAME ...]
 #
 # --uri URI      the broker to test; default $AMQP_URL, else amqp://guest:guest@127.0.0.1:5672/
+# --stream ADDR  where it serves the stream protocol; default $LEVERET_STREAM, else 127.0.0.1:5552
 # --server PATH  starts `PATH serve --amqp 127.0.0.1:0 --ephemeral`, tests it, and expects it to
 #                end with status 0 after SIGTERM
 # --durable      with --server: on a temporary data directory, not --ephemeral
@@ -11,17 +13,25 @@
 #                data directory killed and started again
 # --patterns     the programs in patterns/ after the client programs
 # --no-skip      a skipped program counts as failed (for machines that have every toolchain)
-# NAME           a client (pika, java, ...), a pattern (patterns/saga), or all of `patterns`
+# NAME           a client (pika, java, ...), one of the stream protocol (streams/rstream), a
+#                pattern (patterns/saga), all of `streams`, or all of `patterns`
+#
+# Clients of the stream protocol run twice: after all programs each of them reads what all of them
+# have written to one stream.
 #
 # Dependencies go to $LEVERET_CLIENT_CACHE, default ${TMPDIR:-/tmp}/leveret-clients. The Rust
 # clients are cargo tests: AMQP_URL=URI cargo test --test client_lapin --test client_amqprs
 set -uo pipefail
 
-readonly all_clients=(pika aio_pika celery amqplib amqp091-go java amqp-tools php)
-readonly client_limit_s=120 prepare_limit_s=300 server_limit_s=30
+readonly stream_clients=(
+    streams/rstream streams/stream-js streams/stream-go streams/stream-java streams/stream-rust)
+readonly all_clients=(
+    pika aio_pika celery amqplib amqp091-go java amqp-tools php "${stream_clients[@]}")
+readonly client_limit_s=120 build_limit_s=900 prepare_limit_s=300 server_limit_s=30
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 uri=${AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
+stream=${LEVERET_STREAM:-127.0.0.1:5552}
 server='' server_pid='' running='' no_skip=no
 readonly restart_clients=(restart/pika restart/java)
 passed=0 failed=0 skipped=0 restart=no storage=(--ephemeral)
@@ -76,7 +86,7 @@ make_venv() {
 }
 
 make_node_modules() {
-    cp "$here"/amqplib/package*.json "$1" && cd "$1" &&
+    cp "$1"/package*.json "$2" && cd "$2" &&
         npm ci --no-audit --no-fund --ignore-scripts
 }
 
@@ -94,29 +104,44 @@ python_program() {
     command=("$venv/bin/python" "$here/$2")
 }
 
-prepare_amqplib() {
+# In each of these the program is of the folder of that name.
+
+node_program() {
+    local folder=$cache/$1
     needs node npm || return
-    install "$cache/amqplib" "$here/amqplib/package-lock.json" \
-        bash -c 'make_node_modules "$@"' npm "$cache/amqplib" || return
-    command=(env NODE_PATH="$cache/amqplib/node_modules" node "$here/amqplib/client.js")
+    install "$folder" "$here/$1/package-lock.json" \
+        bash -c 'make_node_modules "$@"' npm "$here/$1" "$folder" || return
+    command=(env NODE_PATH="$folder/node_modules" node "$here/$1/client.js")
 }
 
-prepare_amqp091-go() {
+# The build is part of the test: a program that does not compile fails.
+go_program() {
     needs go || return
-    local module=$here/amqp091-go folder=$cache/amqp091-go
-    export GOWORK=off GOTOOLCHAIN=local GOMODCACHE=$folder/modules
+    local module=$here/$1 folder=$cache/$1
+    export GOWORK=off GOTOOLCHAIN=local GOMODCACHE=$cache/amqp091-go/modules
     install "$folder" "$module/go.sum" go -C "$module" mod download -modcacherw || return
-    # The build is part of the test: a program that does not compile fails.
-    command=(bash -c 'go -C "$1" build -buildvcs=false -o "$2" . && exec "$2"' go "$module"
+    command=(bash -c 'go -C "$1" build -buildvcs=false -o "$2" . && exec "${@:2}"' go "$module"
         "$folder/client")
 }
 
-prepare_java() {
+java_program() {
+    local folder=$cache/$1
     needs java mvn || return
-    install "$cache/java" "$here/java/pom.xml" mvn -q -B -f "$here/java/pom.xml" \
+    install "$folder" "$here/$1/pom.xml" mvn -q -B -f "$here/$1/pom.xml" \
         -Dmaven.repo.local="$cache/maven" dependency:copy-dependencies \
-        -DoutputDirectory="$cache/java" || return
-    command=(java -cp "$cache/java/*" "$here/java/Client.java")
+        -DoutputDirectory="$folder" || return
+    command=(java -cp "$folder/*" "$here/$1/Client.java")
+}
+
+# Its dependencies are compiled with it, and that takes minutes the first time.
+cargo_program() {
+    local module=$here/$1 folder=$cache/$1
+    needs cargo cc || return
+    install "$folder" "$module/Cargo.lock" cargo fetch --locked \
+        --manifest-path "$module/Cargo.toml" || return
+    limit=$build_limit_s
+    command=(bash -c 'cargo build --quiet --locked --manifest-path "$1/Cargo.toml" \
+        --target-dir "$2" && exec "$2/debug/${1##*/}" "${@:3}"' cargo "$module" "$folder/target")
 }
 
 prepare_amqp-tools() {
@@ -144,10 +169,14 @@ php_program() {
 
 prepare() {
     case $1 in
-        pika | aio_pika | celery) python_program "$1" "$1/client.py" ;;
+        pika | aio_pika | celery | streams/rstream) python_program "$1" "$1/client.py" ;;
+        amqplib | streams/stream-js) node_program "$1" ;;
+        amqp091-go | streams/stream-go) go_program "$1" ;;
+        java | streams/stream-java) java_program "$1" ;;
+        streams/stream-rust) cargo_program "$1" ;;
         php) php_program php/client.php ;;
         restart/pika) python_program pika restart/client_pika.py ;;
-        restart/java) prepare_java && command=(java -cp "$cache/java/*" "$here/restart/Restart.java") ;;
+        restart/java) java_program java && command=(java -cp "$cache/java/*" "$here/restart/Restart.java") ;;
         patterns/symfony*) php_program "$1.php" ;;
         patterns/celery*) python_program celery "$1.py" ;;
         patterns/*) python_program aio_pika "$1.py" ;;
@@ -157,32 +186,45 @@ prepare() {
 
 # --- Running
 
+# run_client NAME [ARGUMENT ...]: prints and counts how it ended; fails if it has not passed.
 run_client() {
-    local name=$1 log=$work/output.log status=0 reason='' command=()
+    local name=$1 log=$work/output.log status=0 reason='' command=() limit=$client_limit_s
+    local title="$*"
     if ! prepare "$name"; then
         echo "skip $name: $reason"
         skipped=$((skipped + 1))
-        return
+        return 1
     fi
     mkdir -p "$work/tmp"
-    env AMQP_URL="$uri" TMPDIR="$work/tmp" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-        timeout -k 5 "$client_limit_s" "${command[@]}" >"$log" 2>&1 </dev/null &
+    env AMQP_URL="$uri" LEVERET_STREAM="$stream" LEVERET_EVENTS="$events" TMPDIR="$work/tmp" \
+        PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+        timeout -k 5 "$limit" "${command[@]}" "${@:2}" >"$log" 2>&1 </dev/null &
     running=$!
     wait "$running" || status=$?
     running=''
     rm -rf "$work/tmp"
     if [[ $status == 0 ]] && grep -qx "ok ${name##*/}" "$log"; then
-        echo "ok $name"
+        echo "ok $title"
         passed=$((passed + 1))
         return
     fi
     case $status in
-        0) echo "FAIL $name (it did not print 'ok ${name##*/}')" ;;
-        124 | 137) echo "FAIL $name (stopped after $client_limit_s s)" ;;
-        *) echo "FAIL $name (status $status)" ;;
+        0) echo "FAIL $title (it did not print 'ok ${name##*/}')" ;;
+        124 | 137) echo "FAIL $title (stopped after $limit s)" ;;
+        *) echo "FAIL $title (status $status)" ;;
     esac
     sed 's/^/    /' "$log"
     failed=$((failed + 1))
+    return 1
+}
+
+# Runs programs; then those of the stream protocol that passed read the events of one another.
+run_clients() {
+    local name writers=()
+    for name in "$@"; do
+        run_client "$name" && [[ $name == streams/* ]] && writers+=("$name")
+    done
+    for name in "${writers[@]}"; do run_client "$name" "${writers[@]##*/}"; done
 }
 
 server_failed() {
@@ -191,28 +233,30 @@ server_failed() {
     failed=$((failed + 1))
 }
 
-# The address that the server says it is bound to; fails while it has not said so.
-bound_address() {
+# What the server says when it is up, among it where it is bound; fails while it has not said so.
+startup_line() {
     local line
     # `read` fails on a last line that is not complete yet.
     while read -r line; do
         [[ $line == *'Server startup complete'* ]] || continue
-        sed 's/\x1b\[[0-9;]*m//g' <<<"$line" |
-            grep -oE '([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):[0-9]+' | tail -1
+        sed 's/\x1b\[[0-9;]*m//g' <<<"$line"
         return
     done <"$work/server.log"
     return 1
 }
 
-# Starts the server and sets `uri` to where it listens.
+amqp_address() { grep -oE '([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):[0-9]+' <<<"$1" | tail -1; }
+
+# Starts the server and sets `uri` and `stream` to where it listens.
 start_server() {
-    local tick address
+    local tick line
     (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 "${storage[@]}") \
         >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     for ((tick = 0; tick < server_limit_s * 20; tick++)); do
-        if address=$(bound_address); then
-            uri=amqp://guest:guest@$address/
+        if line=$(startup_line); then
+            uri=amqp://guest:guest@$(amqp_address "$line")/
+            stream=$(sed -E 's/.*streams on ([^;]+);.*/\1/' <<<"$line")
             return
         fi
         kill -0 "$server_pid" 2>/dev/null || break
@@ -251,7 +295,7 @@ while [[ -n \$pid ]] && kill -0 "\$pid" 2>/dev/null; do sleep 0.05; done
 cd "$work" || exit
 : >"$work/server.log"
 "$server" serve --amqp "\$(cat "$work/restart.address" 2>/dev/null || echo 127.0.0.1:0)" \\
-    --data-dir "$work/restart.data" >"$work/server.log" 2>&1 </dev/null &
+    --stream none --data-dir "$work/restart.data" >"$work/server.log" 2>&1 </dev/null &
 echo \$! >"$work/restart.pid"
 for ((tick = 0; tick < $server_limit_s * 20; tick++)); do
     grep -q 'Server startup complete' "$work/server.log" && exit
@@ -264,12 +308,13 @@ END
 
 # Runs the programs that have the server restarted.
 run_restarts() {
-    local name address
+    local name line address
     write_restart
-    if ! "$work/restart" || ! address=$(bound_address); then
+    if ! "$work/restart" || ! line=$(startup_line); then
         server_failed 'it did not start on a data directory'
         return
     fi
+    address=$(amqp_address "$line")
     echo "$address" >"$work/restart.address"
     uri=amqp://guest:guest@$address/
     export LEVERET_RESTART=$work/restart
@@ -290,6 +335,7 @@ names=() patterns=no
 while (($#)); do
     case $1 in
         --uri) uri=${2:?--uri needs a value}; shift ;;
+        --stream) stream=${2:?--stream needs a value}; shift ;;
         --server) server=$(realpath -e "${2:?--server needs a path}") || exit 2; shift ;;
         --durable) storage=(--data-dir data) ;;
         --restart) restart=yes ;;
@@ -297,10 +343,11 @@ while (($#)); do
         --no-skip) no_skip=yes ;;
         -h | --help) usage; exit ;;
         -*) die "unknown option $1 (see --help)" ;;
+        streams) names+=("${stream_clients[@]}") ;;
         patterns) mapfile -t -O "${#names[@]}" names < <(list_patterns) ;;
         *)
             [[ " ${all_clients[*]} $(list_patterns | tr '\n' ' ')" == *" ${1%/} "* ]] ||
-                die "unknown client $1 (of: ${all_clients[*]}, patterns)"
+                die "unknown client $1 (of: ${all_clients[*]}, streams, patterns)"
             names+=("${1%/}")
             ;;
     esac
@@ -312,12 +359,13 @@ done
 cache=${LEVERET_CLIENT_CACHE:-${TMPDIR:-/tmp}/leveret-clients}
 mkdir -p "$cache" && cache=$(cd "$cache" && pwd) || die "no cache folder $cache"
 work=$(mktemp -d) || die 'no temporary folder'
-readonly cache work
+events=clients.events.${work##*.}
+readonly cache work events
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 if [[ -z $server ]] || start_server; then
-    for name in "${names[@]}"; do run_client "$name"; done
+    run_clients "${names[@]}"
     [[ -n $server ]] && stop_server
 fi
 [[ -n $server && $restart == yes ]] && run_restarts

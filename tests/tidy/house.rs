@@ -195,6 +195,7 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
             "src/vhost/",
             "src/persist/",
             "src/queue/stream/",
+            "src/gateway/stream/",
             "storage/tests/",
             "tests/",
             "benches/",
@@ -202,6 +203,9 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
         "what is stored goes by src/persist/, but for streams, which are nothing but their logs",
     ),
 ];
+
+/// Where programs are that use the clients of other people.
+pub const CLIENTS: &str = "tests/clients/";
 
 /// Where the clock may be read.
 pub const CLOCK: &[&str] = &["src/time/clock.rs", "src/program/bench/", "benches/"];

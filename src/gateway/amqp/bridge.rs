@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::table::encode_table;
-use leveret_protocol::{Closed, Connection as Protocol, Event, Tuning, sasl};
+use leveret_protocol::{Closed, Connection as Protocol, Event, Tuning};
 
 use crate::access::User;
 use crate::base::ids::ConnectionId;
@@ -17,7 +17,8 @@ use crate::error::{Error, NotAllowed, Scope};
 use crate::faults::Method;
 use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
-use crate::gateway::amqp::peer::Peer;
+use crate::gateway::login::{NoLogin, log_in};
+use crate::gateway::peer::Peer;
 use crate::message::Body;
 use crate::node::Node;
 use crate::node::login_attempts::LoginProtocol;
@@ -329,28 +330,15 @@ impl Bridge {
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Answer {
-        let answer = self.authenticate(mechanism, response);
-        let succeeded = matches!(answer, Answer::AcceptLogin);
-        self.broker.login_attempts.note(LoginProtocol::Amqp, succeeded);
-        answer
-    }
-
-    fn authenticate(&mut self, mechanism: &str, response: &[u8]) -> Answer {
-        let credentials = match mechanism {
-            "PLAIN" => sasl::plain(response),
-            "AMQPLAIN" => sasl::amqplain(response),
-            // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
-            "ANONYMOUS" if self.peer.is_loopback => Some(("guest".into(), b"guest".to_vec())),
-            _ => return self.refuse_login(mechanism, &"not for connections from afar"),
-        };
-        let Some((name, password)) = credentials else {
-            tracing::warn!(peer = self.peer.name, "login refused: malformed {mechanism} response");
-            return Answer::RefuseResponse;
-        };
-        match self.broker.access.users.authenticate(&name, password, self.peer.is_loopback) {
+        let login = log_in(&self.broker, LoginProtocol::Amqp, mechanism, response, &self.peer);
+        match login {
             Ok(user) => {
                 self.user = Some(user);
                 Answer::AcceptLogin
+            }
+            Err(reason @ NoLogin::Malformed(_)) => {
+                tracing::warn!(peer = self.peer.name, "login refused: {reason}");
+                Answer::RefuseResponse
             }
             Err(reason) => self.refuse_login(mechanism, &reason),
         }

@@ -3,7 +3,6 @@
 //! It reads much, takes every frame that is there, and writes once: one wake-up and one system
 //! call for a batch, not for a message. An idle connection holds no buffers.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,49 +17,22 @@ use crate::error::Error;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::pace::{Pace, Seen, Step};
-use crate::gateway::amqp::peer::Peer;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
-use crate::gateway::handshakes::Admission;
+use crate::gateway::newcomer::{Newcomer, Start};
+use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
 use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
 use crate::node::Node;
 use crate::node::status::ConnectionState;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
-use tokio::sync::OwnedSemaphorePermit;
-
-thread_local! {
-    /// Octets fresh from a socket. What is not used at once the protocol machine keeps.
-    static CHUNK: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_CHUNK_BYTES]);
-}
 
 /// Octets that a connection reads before it lets others work: a chunk that is nearly full.
 const TURN_BYTES: usize = READ_CHUNK_BYTES / 4;
 
 /// Pieces that one write call takes.
 const SLICES: usize = 64;
-
-/// What a connection task starts with.
-pub struct Start {
-    pub broker: Arc<Node>,
-    pub config: Arc<ConnectionConfig>,
-    /// What heartbeats and timeouts go by: the broker's clock, or real time.
-    pub clock: Clock,
-    pub peer: Peer,
-    /// Given back when the handshake is over.
-    pub unfinished: Unfinished,
-    /// Held for as long as the task lives.
-    pub alive: Arc<()>,
-}
-
-/// That a connection may be there before its handshake is over.
-pub enum Unfinished {
-    /// From outside: it may have to make room for others.
-    Admission(Admission),
-    /// Within this process.
-    Permit { _permit: OwnedSemaphorePermit },
-}
 
 /// Serves one connection until it ends.
 pub struct ConnectionTask<T> {
@@ -75,9 +47,7 @@ pub struct ConnectionTask<T> {
     timer: ConnectionTimer,
     /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
     now_ms: u64,
-    unfinished: Option<Unfinished>,
-    /// When a client that has said nothing yet has to go, in milliseconds.
-    silent_until_ms: u64,
+    newcomer: Newcomer,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
     /// An alarm holds this publisher back, and it was told.
@@ -95,16 +65,11 @@ pub struct ConnectionTask<T> {
 
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
-    pub fn new(socket: T, start: Start) -> Self {
+    pub fn new(socket: T, start: Start<ConnectionConfig>) -> Self {
         let Start { broker, config, clock, peer, unfinished, alive } = start;
         let outbox = Outbox::new();
         let now_ms = clock.now().as_millis();
-        let silent_until_ms = match (&clock, &unfinished) {
-            (Clock::System(_), Unfinished::Admission(_)) => {
-                now_ms.saturating_add(broker.limits.first_octets_timeout_ms)
-            }
-            _ => u64::MAX,
-        };
+        let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let protocol = Protocol::new(config, now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
         Self {
@@ -117,8 +82,7 @@ impl<T: Socket> ConnectionTask<T> {
             writing: Output::new(),
             timer,
             now_ms,
-            unfinished: Some(unfinished),
-            silent_until_ms,
+            newcomer,
             held_back: Vec::new(),
             blocked: false,
             slowed: false,
@@ -208,16 +172,13 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Reads a chunk and takes everything in it; tells how many octets came.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
-        CHUNK.with_borrow_mut(|chunk| {
+        read_chunk::with(|chunk| {
             let mut buffer = ReadBuf::new(chunk);
             if Pin::new(&mut self.socket).poll_read(cx, &mut buffer)?.is_pending() {
                 return Ok(Poll::Pending);
             }
             let input = buffer.filled();
-            if let Some(Unfinished::Admission(admission)) = &self.unfinished {
-                admission.has_spoken();
-            }
-            self.silent_until_ms = u64::MAX;
+            self.newcomer.has_spoken();
             self.outbox.traffic.count_received(input.len());
             self.protocol.input_arrived(self.now_ms);
             self.take_input(input);
@@ -275,8 +236,8 @@ impl<T: Socket> ConnectionTask<T> {
     }
 
     fn after_input(&mut self) {
-        if self.unfinished.is_some() && self.bridge.is_open() {
-            self.unfinished = None;
+        if self.bridge.is_open() {
+            self.newcomer.is_settled();
         }
         let unfinished = self.protocol.unfinished_octets();
         self.bridge.count_unfinished(unfinished);
@@ -386,7 +347,7 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let own = self.pace_until_ms.min(self.silent_until_ms).min(self.next_look_ms());
+        let own = self.pace_until_ms.min(self.newcomer.silent_until_ms()).min(self.next_look_ms());
         let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()
     }
@@ -402,12 +363,7 @@ impl<T: Socket> ConnectionTask<T> {
     /// Whether there is nobody to serve: the client is gone although it was not read to its end,
     /// has to make room for others, or has said nothing for too long.
     fn is_deserted(&self, cx: &Context<'_>) -> bool {
-        let is_evicted = match &self.unfinished {
-            Some(Unfinished::Admission(admission)) => admission.is_evicted(cx.waker()),
-            _ => false,
-        };
-        is_evicted
-            || self.now_ms >= self.silent_until_ms
+        self.newcomer.has_to_go(cx.waker(), self.now_ms)
             || (self.is_holding_back() && self.socket.has_hung_up())
     }
 

@@ -7,6 +7,4 @@ mod faults;
 mod methods;
 mod outbox;
 mod pace;
-pub(super) mod peer;
 mod spare_buffers;
-mod traffic;

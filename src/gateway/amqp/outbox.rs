@@ -14,7 +14,7 @@ use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
 use crate::faults::Held;
 use crate::gateway::amqp::spare_buffers;
-use crate::gateway::amqp::traffic::Traffic;
+use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
 use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
 use crate::message::Message;

@@ -1,4 +1,4 @@
-//! AMQP connections of clients in this process, without a port.
+//! Connections of clients in this process, without a port.
 
 mod pipe;
 mod stream;
@@ -10,15 +10,19 @@ use std::io;
 use std::sync::Arc;
 
 use leveret_protocol::ConnectionConfig;
+use leveret_stream_protocol::ConnectionConfig as StreamConfig;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
-use crate::gateway::amqp::connection_task::{ConnectionTask, Start, Unfinished};
-use crate::gateway::amqp::peer::Peer;
-use crate::gateway::listener::connection_config;
+use crate::gateway::amqp::connection_task::ConnectionTask;
+use crate::gateway::listener::{COMPATIBLE_VERSION, connection_config};
+use crate::gateway::newcomer::{Start, Unfinished};
+use crate::gateway::peer::Peer;
+use crate::gateway::stream::connection_task::ConnectionTask as StreamConnectionTask;
+use crate::gateway::stream::{Advertised, AdvertisedAddress};
 use crate::gateway::{STOP, wait_for};
 use crate::node::Node;
 use crate::time::clock::Clock;
@@ -29,6 +33,7 @@ struct Serving {
     runtime: Handle,
     tasks: JoinSet<()>,
     config: Arc<ConnectionConfig>,
+    stream_config: Arc<StreamConfig>,
     unfinished: Arc<Semaphore>,
     /// Shared with every connection.
     alive: Arc<()>,
@@ -52,6 +57,32 @@ impl InMemory {
     /// # Errors
     /// `ConnectionRefused` when the broker is closed; others if the threads cannot be started.
     pub fn connect(&self, heartbeat_s: Option<u16>) -> io::Result<MemoryStream> {
+        self.with(|serving| {
+            let config = match heartbeat_s {
+                Some(heartbeat_s) if heartbeat_s != serving.config.heartbeat_s => {
+                    Arc::new(ConnectionConfig { heartbeat_s, ..(*serving.config).clone() })
+                }
+                _ => Arc::clone(&serving.config),
+            };
+            serving.serve(&self.broker, config, ConnectionTask::new)
+        })
+    }
+
+    /// Opens a stream for the stream protocol, and serves its other end.
+    ///
+    /// # Errors
+    /// As for [`InMemory::connect`].
+    pub fn connect_stream(&self) -> io::Result<MemoryStream> {
+        self.with(|serving| {
+            let config = Arc::clone(&serving.stream_config);
+            serving.serve(&self.broker, config, |socket, start| {
+                let advertised = Advertised::new(&AdvertisedAddress::default(), None);
+                StreamConnectionTask::new(socket, advertised, start)
+            })
+        })
+    }
+
+    fn with(&self, open: impl FnOnce(&mut Serving) -> MemoryStream) -> io::Result<MemoryStream> {
         let mut serving = self.serving.lock();
         if self.broker.connections.is_closed() {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "broker was closed"));
@@ -60,7 +91,7 @@ impl InMemory {
             Some(serving) => serving,
             none => none.insert(Serving::start(&self.broker)?),
         };
-        Ok(serving.serve(&self.broker, heartbeat_s))
+        Ok(open(serving))
     }
 
     /// Whether there may be connections.
@@ -83,20 +114,23 @@ impl Serving {
             runtime: threads::runtime()?,
             tasks: JoinSet::new(),
             config: Arc::new(connection_config(limits)),
+            stream_config: Arc::new(crate::gateway::stream::connection_config(
+                limits,
+                COMPATIBLE_VERSION,
+            )),
             unfinished: Arc::new(Semaphore::new(limits.unfinished_handshakes_max.max(1))),
             alive: Arc::default(),
         })
     }
 
-    fn serve(&mut self, broker: &Arc<Node>, heartbeat_s: Option<u16>) -> MemoryStream {
+    fn serve<C: Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        broker: &Arc<Node>,
+        config: Arc<C>,
+        serve_one: impl FnOnce(MemoryStream, Start<C>) -> F + Send + 'static,
+    ) -> MemoryStream {
         while self.tasks.try_join_next().is_some() {}
         let (near, far) = MemoryStream::pair();
-        let config = match heartbeat_s {
-            Some(heartbeat_s) if heartbeat_s != self.config.heartbeat_s => {
-                Arc::new(ConnectionConfig { heartbeat_s, ..(*self.config).clone() })
-            }
-            _ => Arc::clone(&self.config),
-        };
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
         let clock = broker.clock().clone();
         let unfinished = Arc::clone(&self.unfinished);
@@ -107,7 +141,7 @@ impl Serving {
             let unfinished = Unfinished::Permit { _permit: permit };
             let peer = Peer::in_memory();
             let start = Start { broker, config, clock, peer, unfinished, alive };
-            ConnectionTask::new(far, start).await;
+            serve_one(far, start).await;
         });
         if is_manual {
             self.tasks.spawn_on(Watched::new(task, &quiescence), &self.runtime);

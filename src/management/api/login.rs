@@ -75,7 +75,11 @@ fn login(call: &Call) -> Outcome {
 
 fn attempts(call: &Call) -> Outcome {
     call.check_node()?;
-    let protocols = [(LoginProtocol::Amqp, "amqp091"), (LoginProtocol::Http, "http")];
+    let protocols = [
+        (LoginProtocol::Amqp, "amqp091"),
+        (LoginProtocol::Http, "http"),
+        (LoginProtocol::Stream, "stream"),
+    ];
     let rows = protocols.map(|(protocol, name)| {
         let counts = call.node().login_attempts.counts(protocol);
         object! {

@@ -9,6 +9,7 @@ mod memory;
 mod metrics;
 mod server_config;
 mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,6 +25,7 @@ pub use layers::Environment;
 pub use management::ManagementConfig;
 pub use metrics::MetricsConfig;
 pub use server_config::ServerConfig;
+pub use stream::StreamConfig;
 pub use values::{ByteSize, LogLevel};
 pub use variables::unread as unread_variables;
 

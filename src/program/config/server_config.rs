@@ -11,6 +11,7 @@ use super::management::ManagementConfig;
 use super::memory::default_high_watermark_bytes;
 use super::metrics::MetricsConfig;
 use super::settings::Settings;
+use super::stream::StreamConfig;
 use super::values::{LogLevel, Password};
 use leveret::Durability;
 use leveret::lint::LintLevel;
@@ -36,6 +37,8 @@ pub struct ServerConfig {
     pub management: ManagementConfig,
     /// Metrics for Prometheus.
     pub metrics: MetricsConfig,
+    /// Clients of RabbitMQ's stream protocol.
+    pub stream: StreamConfig,
     /// Directory for what survives a restart. Default none: everything is kept in memory.
     pub data_dir: Option<PathBuf>,
     /// What a confirm of a persistent message promises when there is a data directory. Default
@@ -109,6 +112,7 @@ impl Default for ServerConfig {
             amqp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
             management: ManagementConfig::default(),
             metrics: MetricsConfig::default(),
+            stream: StreamConfig::default(),
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
@@ -143,6 +147,7 @@ impl ServerConfig {
         check(&settings)?;
         let default = Self::default();
         let loopback_users = loopback_users(&settings, default.loopback_users);
+        let stream = StreamConfig::from_settings(settings.stream, settings.amqp.as_deref());
         let amqp = settings.amqp.map(|list| list.into_iter().map(|address| address.0).collect());
         let handshake_timeout = settings.handshake_timeout_ms.map(Duration::from_millis);
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
@@ -150,6 +155,7 @@ impl ServerConfig {
             amqp: amqp.unwrap_or(default.amqp),
             management: ManagementConfig::from_settings(settings.management),
             metrics: MetricsConfig::from_settings(settings.metrics),
+            stream,
             data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
             queue_memory_bytes_max: settings
@@ -198,6 +204,9 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return Err(ConfigError::Refused("amqp must name at least one address to listen on"));
     }
     let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
+    if empty(&settings.stream.advertised_host) {
+        return Err(ConfigError::Refused("advertised_host in [stream] must not be empty"));
+    }
     if empty(&settings.default_user) || empty(&settings.default_vhost) {
         return Err(ConfigError::Refused("default_user and default_vhost must not be empty"));
     }

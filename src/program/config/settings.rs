@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::address::ListenAddress;
 use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
+use super::stream::StreamSettings;
 use super::values::{ByteSize, DurabilityMode, LintMode, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
@@ -28,6 +29,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub management: ManagementSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    pub stream: StreamSettings,
 
     #[command(flatten)]
     #[serde(default)]
@@ -166,6 +171,7 @@ impl Settings {
                 Self {
                     management: self.management.over(lower.management),
                     metrics: self.metrics.over(lower.metrics),
+                    stream: self.stream.over(lower.stream),
                     $($field: self.$field.or(lower.$field)),*
                 }
             };

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::program::data::DataCommand;
-use leveret::Durability;
 use leveret::lint::LintLevel;
+use leveret::{AdvertisedAddress, Durability};
 
 /// A configuration file that goes with the test.
 struct TestFile(PathBuf);
@@ -52,11 +52,30 @@ fn nothing_given_is_the_default() {
     let config = parsed(&[], &[]).unwrap();
     assert_eq!(config, ServerConfig::default());
     assert_eq!(config.amqp, ["127.0.0.1:5672".parse().unwrap()]);
+    assert_eq!(config.stream.addresses, None);
     assert_eq!((config.channel_max, config.frame_max, config.heartbeat_s), (2047, 131_072, 60));
     assert_eq!(config.max_message_size, 16_777_216);
     assert_eq!(loopback_users(&config), ["guest"]);
     assert!(config.threads >= 1);
     assert_eq!(parsed(&["serve"], &[]).unwrap(), config);
+}
+
+#[test]
+fn stream_clients_have_an_address_unless_it_is_none() {
+    let streams = |flags: &[&str]| {
+        let config = parsed(flags, &[]).unwrap();
+        let addresses = config.stream.addresses.unwrap_or_else(|| vec![StreamConfig::ADDRESS]);
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(streams(&["--stream", "[::]:1,127.0.0.1:2"]), "[::]:1 127.0.0.1:2");
+    assert_eq!(streams(&["--stream", "none"]), "");
+    assert_eq!(streams(&["--amqp", "0.0.0.0:1"]), "127.0.0.1:5552");
+    assert_eq!(streams(&["--amqp", "[::1]:0,127.0.0.1:0"]), "[::1]:0");
+    assert_eq!(streams(&["--amqp", "[::1]:0,127.0.0.1:1"]), "127.0.0.1:5552");
+    assert_eq!(
+        refused(&["--stream-advertised-host", ""], &[]),
+        "advertised_host in [stream] must not be empty"
+    );
 }
 
 #[test]
@@ -78,8 +97,11 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 30] = [
+const GIVEN: [(&str, &str); 33] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
+    ("stream", "127.0.0.1:2,none"),
+    ("stream_advertised_host", "mq.example"),
+    ("stream_advertised_port", "5"),
     ("management", "0.0.0.0:2"),
     ("management_cors_allow_origins", "https://a,https://b"),
     ("management_hosts", "c,d"),
@@ -139,6 +161,10 @@ without_plugins = true
 rabbitmq_faults = true
 require_stream_prefetch = true
 repair = true
+[stream]
+address = ["127.0.0.1:2", "none"]
+advertised_host = "mq.example"
+advertised_port = 5
 [management]
 address = ["0.0.0.0:2"]
 cors_allow_origins = ["https://a", "https://b"]
@@ -152,6 +178,10 @@ fn every_setting_can_be_given_in_each_layer() {
     let file = TestFile::new("all.toml", FILE);
     let expected = ServerConfig {
         amqp: vec!["0.0.0.0:1".parse().unwrap(), "[::1]:0".parse().unwrap()],
+        stream: StreamConfig {
+            addresses: Some(vec!["127.0.0.1:2".parse().unwrap()]),
+            advertised: AdvertisedAddress { host: Some("mq.example".into()), port: Some(5) },
+        },
         management: ManagementConfig {
             addresses: Some(vec!["0.0.0.0:2".parse().unwrap()]),
             cors_allow_origins: vec!["https://a".into(), "https://b".into()],

@@ -9,6 +9,7 @@
 pub(crate) mod age;
 pub(crate) mod cursor;
 pub(crate) mod filter;
+pub(crate) mod groups;
 mod overdue;
 mod progress;
 mod queue;
@@ -25,6 +26,7 @@ use leveret_storage::{
 
 use self::cursor::Cursor;
 use self::filter::Filter;
+use self::groups::Groups;
 use self::progress::Outcome;
 use self::readers::Readers;
 use crate::base::lock::Mutex;
@@ -56,6 +58,8 @@ pub(crate) struct StreamQueue {
     /// What is in memory goes away with the broker.
     is_in_memory: bool,
     pub(in crate::queue) readers: Mutex<Readers, rank::Readers>,
+    /// Of its readers over the stream protocol, those who take turns.
+    pub(crate) groups: Mutex<Groups, rank::Groups>,
     /// Octets that count as memory.
     footprint: AtomicIsize,
     /// When retention is looked at next, in milliseconds; 0 for never.
@@ -86,6 +90,7 @@ impl StreamQueue {
             log,
             is_in_memory,
             readers: Mutex::new(readers),
+            groups: Mutex::default(),
             footprint: AtomicIsize::new(0),
             retained_at: AtomicU64::new(0),
         }
@@ -113,8 +118,13 @@ impl StreamQueue {
                 tracing::error!("a message cannot be stored in stream '{}': {error}", self.name);
             }
         }
-        self.readers.lock().count_appended(messages.len(), !self.is_in_memory, now);
-        let appended = self.log.append(&batch, ms(now), done);
+        self.append_batch(&batch, now, done)
+    }
+
+    /// The same with what is encoded already.
+    pub fn append_batch(&self, batch: &StreamBatch, now: Timestamp, done: Done) -> Option<u64> {
+        self.readers.lock().count_appended(batch.messages(), !self.is_in_memory, now);
+        let appended = self.log.append(batch, ms(now), done);
         // Only a broker that is being closed gets there: its clients hear no more of it.
         appended
             .inspect_err(|error| tracing::debug!("not stored: {error}"))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use leveret_storage::{Done, Start, Stream};
+use leveret_storage::{Done, Start, Stream, StreamBatch};
 
 use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
@@ -76,6 +76,25 @@ impl Queue {
         self.note_appended(messages, now);
         if let Some(first) = stream.append(messages, now, done) {
             self.note_offsets(stream.log().id(), first, messages);
+        }
+        effects.note_read(self);
+    }
+
+    /// Appends what the stream protocol brought. `messages` are only asked for if somebody wants to
+    /// know of them.
+    pub(crate) fn append_batch(
+        self: &Arc<Self>,
+        batch: &StreamBatch,
+        messages: impl FnOnce() -> Vec<Message>,
+        now: Timestamp,
+        effects: &mut Effects,
+        done: Done,
+    ) {
+        let Some(stream) = &self.stream else { return };
+        let messages = if self.journal.is_some() { messages() } else { Vec::new() };
+        self.note_appended(&messages, now);
+        if let Some(first) = stream.append_batch(batch, now, done) {
+            self.note_offsets(stream.log().id(), first, &messages);
         }
         effects.note_read(self);
     }

@@ -12,3 +12,4 @@ pub(crate) mod policy;
 mod policy_values;
 mod records;
 mod restore;
+pub(crate) mod super_stream;

@@ -128,6 +128,11 @@ impl StreamBatch {
         self.entries.len()
     }
 
+    /// Number of messages: those of entries that hold several count one by one.
+    pub fn messages(&self) -> usize {
+        self.entries.iter().map(|entry| entry.records as usize).sum()
+    }
+
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

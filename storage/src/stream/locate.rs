@@ -64,6 +64,15 @@ impl Stream {
         Ok(Some(ChunkIds { first, last: last.first_offset }))
     }
 
+    /// The last chunk of messages that is committed, by its first offset; `None` if there is none.
+    /// As a rule it is known.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn last_chunk_id(&self) -> Result<Option<u64>> {
+        Ok(self.last_chunk()?.map(|last| last.first_offset))
+    }
+
     /// Where a reader begins.
     pub(crate) fn locate(&self, start: Start) -> Result<Located> {
         match start {

@@ -35,7 +35,8 @@ impl Machine {
             }
             (Request::Open { virtual_host }, State::Opening) => {
                 self.ask(State::OpenAsked { correlation });
-                Ok(Some(Event::Open { virtual_host }))
+                let (frame_max, heartbeat_s) = (self.frame_max, self.heartbeat_s);
+                Ok(Some(Event::Open { virtual_host, frame_max, heartbeat_s }))
             }
             _ => Err(error),
         }

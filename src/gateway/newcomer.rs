@@ -1,0 +1,81 @@
+//! Connections that have just come: what they start with, and how long they may take for their
+//! handshake.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::gateway::handshakes::Admission;
+use crate::gateway::peer::Peer;
+use crate::limits::Limits;
+use crate::node::Node;
+use crate::time::clock::Clock;
+
+/// What a connection task starts with. `C` is what its protocol offers.
+pub(super) struct Start<C> {
+    pub broker: Arc<Node>,
+    pub config: Arc<C>,
+    /// What heartbeats and timeouts go by: the broker's clock, or real time.
+    pub clock: Clock,
+    pub peer: Peer,
+    /// Given back when the handshake is over.
+    pub unfinished: Unfinished,
+    /// Held for as long as the task lives.
+    pub alive: Arc<()>,
+}
+
+/// That a connection may be there before its handshake is over.
+pub(super) enum Unfinished {
+    /// From outside: it may have to make room for others.
+    Admission(Admission),
+    /// Within this process.
+    Permit { _permit: OwnedSemaphorePermit },
+}
+
+/// A connection until its handshake is over.
+pub(super) struct Newcomer {
+    unfinished: Option<Unfinished>,
+    /// When a client that has said nothing yet has to go, in milliseconds.
+    silent_until_ms: u64,
+}
+
+impl Newcomer {
+    pub fn new(unfinished: Unfinished, clock: &Clock, limits: &Limits, now_ms: u64) -> Self {
+        let silent_until_ms = match (clock, &unfinished) {
+            (Clock::System(_), Unfinished::Admission(_)) => {
+                now_ms.saturating_add(limits.first_octets_timeout_ms)
+            }
+            _ => u64::MAX,
+        };
+        Self { unfinished: Some(unfinished), silent_until_ms }
+    }
+
+    /// The client has said something.
+    pub fn has_spoken(&mut self) {
+        if let Some(Unfinished::Admission(admission)) = &self.unfinished {
+            admission.has_spoken();
+        }
+        self.silent_until_ms = u64::MAX;
+    }
+
+    /// The handshake is over.
+    pub fn is_settled(&mut self) {
+        self.unfinished = None;
+    }
+
+    /// Whether it has to make room for others, or has said nothing for too long. `waker` is woken
+    /// when others need the room.
+    pub fn has_to_go(&self, waker: &Waker, now_ms: u64) -> bool {
+        let is_evicted = match &self.unfinished {
+            Some(Unfinished::Admission(admission)) => admission.is_evicted(waker),
+            _ => false,
+        };
+        is_evicted || now_ms >= self.silent_until_ms
+    }
+
+    /// When it has to have said something, in milliseconds; `u64::MAX` for no such time.
+    pub fn silent_until_ms(&self) -> u64 {
+        self.silent_until_ms
+    }
+}

@@ -1,0 +1,116 @@
+//! Subscriptions of a connection: where they are, and what they may be sent
+//! `[rabbitmq stream Subscribe]`.
+
+use std::sync::Arc;
+
+use leveret_storage::{ChunkFilter, Start, StreamReader};
+use leveret_stream_protocol::OffsetSpec;
+
+use crate::gateway::stream::credit::Credit;
+use crate::gateway::stream::stream_use::StreamUse;
+
+/// A subscription.
+pub(super) struct Subscription {
+    pub id: u8,
+    /// Tells it from earlier ones of the same id.
+    pub number: u32,
+    pub stream: Arc<StreamUse>,
+    pub start: OffsetSpec,
+    pub filter: ChunkFilter,
+    pub credit: Credit,
+    /// Where it is; `None` for one that is not active.
+    pub reader: Option<StreamReader>,
+    /// Everything that is committed was read.
+    pub at_end: bool,
+    /// Name of the group in which it is, of which one consumer is active.
+    pub group: Option<String>,
+    /// Whether it is that one.
+    pub is_active: bool,
+}
+
+impl Subscription {
+    /// Whether there may be something to send.
+    pub fn is_ready(&self) -> bool {
+        self.reader.is_some() && !self.at_end && self.credit.may_send()
+    }
+}
+
+/// The subscriptions of a connection.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    all: Vec<Subscription>,
+    next_number: u32,
+    /// Which one was sent something last.
+    turn: usize,
+}
+
+impl Subscriptions {
+    pub fn get_mut(&mut self, id: u8) -> Option<&mut Subscription> {
+        self.all.iter_mut().find(|subscription| subscription.id == id)
+    }
+
+    pub fn has(&self, id: u8) -> bool {
+        self.all.iter().any(|subscription| subscription.id == id)
+    }
+
+    /// A number for the next one.
+    pub fn next_number(&mut self) -> u32 {
+        self.next_number = self.next_number.wrapping_add(1);
+        self.next_number
+    }
+
+    pub fn add(&mut self, subscription: Subscription) {
+        self.all.push(subscription);
+    }
+
+    pub fn remove(&mut self, id: u8) -> Option<Subscription> {
+        let at = self.all.iter().position(|subscription| subscription.id == id)?;
+        Some(self.all.remove(at))
+    }
+
+    /// Whether one of them reads a stream.
+    pub fn use_stream(&self, stream: &str) -> bool {
+        self.all.iter().any(|subscription| subscription.stream.name() == stream)
+    }
+
+    /// Removes those that read a stream.
+    pub fn remove_stream(&mut self, stream: &str) -> Vec<Subscription> {
+        self.all.extract_if(.., |subscription| subscription.stream.name() == stream).collect()
+    }
+
+    /// There is more of a stream.
+    pub fn note_moved(&mut self, stream: &Arc<StreamUse>) {
+        for subscription in &mut self.all {
+            subscription.at_end &= !Arc::ptr_eq(&subscription.stream, stream);
+        }
+    }
+
+    /// One becomes active, or is no longer to be: then nothing more is sent to it. Tells its id.
+    pub fn set_active(&mut self, number: u32, active: bool) -> Option<u8> {
+        let subscription = self.all.iter_mut().find(|it| it.number == number)?;
+        subscription.is_active = active;
+        subscription.reader = None;
+        Some(subscription.id)
+    }
+
+    /// One for which there may be something to send, after whichever it was last.
+    pub fn next_ready(&mut self) -> Option<&mut Subscription> {
+        let count = self.all.len();
+        let place = |step: usize| (self.turn + step) % count.max(1);
+        let is_ready = |at: &usize| self.all.get(*at).is_some_and(Subscription::is_ready);
+        self.turn = (1..=count).map(place).find(is_ready)?;
+        self.all.get_mut(self.turn)
+    }
+}
+
+/// Where the log is read from; `default` if nothing is said.
+pub(super) fn start(offset: OffsetSpec, default: OffsetSpec) -> Start {
+    match offset {
+        OffsetSpec::None if default != OffsetSpec::None => start(default, OffsetSpec::None),
+        OffsetSpec::None | OffsetSpec::Next => Start::Next,
+        OffsetSpec::First => Start::First,
+        OffsetSpec::Last => Start::Last,
+        OffsetSpec::Offset(offset) => Start::Offset(offset),
+        OffsetSpec::Timestamp(time_ms) => Start::Timestamp(time_ms),
+    }
+}

@@ -1,0 +1,180 @@
+//! Logging in, opening, closing, and who is cut off.
+
+use std::time::Duration;
+
+use leveret::{AdvertisedAddress, Broker, ManualClock, Timestamp};
+use leveret_stream_protocol::{ClientFrame, Request, Response, ServerFrame};
+
+use crate::client::{Client, Code, wait_until};
+use crate::{listening, listening_with};
+
+/// A broker on a clock that also says when connections time out.
+fn on_a_manual_clock() -> (Broker, std::net::SocketAddr) {
+    listening_with(
+        Broker::builder()
+            .manual_clock(ManualClock::new(Timestamp::from_millis(1_000_000)))
+            .manual_clock_on_sockets(),
+    )
+}
+
+#[test]
+fn the_server_says_what_it_is_and_where() {
+    let (broker, address) = listening();
+    let mut client = Client::connect(address);
+    let properties = client.ask(Request::PeerProperties { properties: vec![] }, |response| {
+        let Response::PeerProperties { properties, .. } = response else { panic!() };
+        properties.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    });
+    assert!(properties.contains(&"product=RabbitMQ".to_owned()), "{properties:?}");
+    assert!(properties.contains(&"version=4.0.5".to_owned()), "{properties:?}");
+    client.ask(Request::SaslHandshake {}, |response| {
+        let Response::SaslHandshake { mechanisms, .. } = response else { panic!() };
+        assert_eq!(mechanisms, &["PLAIN", "AMQPLAIN", "ANONYMOUS"]);
+    });
+    assert_eq!(client.authenticate("guest", "guest"), Code::Ok);
+    client.tune(0);
+    client.ask(Request::Open { virtual_host: "/" }, |response| {
+        let Response::Open { code: Code::Ok, properties: Some(properties) } = response else {
+            panic!("{response:?}")
+        };
+        let port = address.port().to_string();
+        let expected = [("advertised_host", "127.0.0.1"), ("advertised_port", port.as_str())];
+        assert_eq!(properties, &expected);
+    });
+    assert_eq!(broker.connection_count(), 1);
+}
+
+#[test]
+fn another_address_can_be_advertised() {
+    let broker = Broker::new();
+    let advertised = AdvertisedAddress { host: Some("mq.example".into()), port: Some(9) };
+    let address = broker.listen_for_streams("127.0.0.1:0", advertised).unwrap();
+    let mut client = Client::open(address);
+    client.create("s");
+    client.ask(Request::Metadata { streams: vec!["s"] }, |response| {
+        let Response::Metadata { brokers, .. } = response else { panic!() };
+        assert_eq!((brokers[0].host, brokers[0].port), ("mq.example", 9));
+    });
+}
+
+/// Each step has ten seconds, and the refusal has three.
+fn wait_for_refusal(broker: &Broker) {
+    let soon = broker.now() + Duration::from_secs(3);
+    wait_until("the refusal", || broker.next_deadline() == Some(soon));
+}
+
+/// What is sent when three seconds have passed on the broker's clock, and not before.
+fn after_three_seconds(broker: &Broker, client: &mut Client) -> String {
+    broker.advance(Duration::from_millis(2_999));
+    broker.advance(Duration::from_millis(1));
+    let shown = client.shown();
+    assert_eq!(client.try_frame(), None);
+    shown
+}
+
+#[test]
+fn wrong_passwords_are_answered_late_and_end_it() {
+    let (broker, address) = on_a_manual_clock();
+    let mut client = Client::connect(address);
+    client.ask(Request::PeerProperties { properties: vec![] }, |_| ());
+    client.ask(Request::SaslHandshake {}, |_| ());
+    let request = Request::SaslAuthenticate { mechanism: "PLAIN", response: b"\0guest\0wrong" };
+    client.send(&ClientFrame::Request { correlation: 9, request });
+    wait_for_refusal(&broker);
+    let shown = after_three_seconds(&broker, &mut client);
+    assert!(shown.contains("correlation: 9") && shown.contains("AuthenticationFailure"), "{shown}");
+}
+
+#[test]
+fn unknown_virtual_hosts_are_answered_late_and_end_it() {
+    let (broker, address) = on_a_manual_clock();
+    let mut client = Client::connect(address);
+    assert_eq!(client.log_in("guest", "guest"), Code::Ok);
+    client.tune(0);
+    let request = Request::Open { virtual_host: "nowhere" };
+    client.send(&ClientFrame::Request { correlation: 9, request });
+    wait_for_refusal(&broker);
+    let shown = after_three_seconds(&broker, &mut client);
+    assert!(shown.contains("VirtualHostAccessFailure"), "{shown}");
+    assert_eq!(broker.connection_count(), 0);
+}
+
+#[test]
+fn credentials_are_renewed_by_the_same_user_alone() {
+    let (_broker, address) = listening_with(Broker::builder().default_user("other", "secret"));
+    let mut client = Client::open_as(address, "other", "secret");
+    assert_eq!(client.authenticate("other", "secret"), Code::Ok);
+    client.create("s");
+    assert_eq!(client.authenticate("guest", "guest"), Code::AuthenticationFailure);
+    assert_eq!(client.try_frame(), None);
+}
+
+#[test]
+fn who_closes_is_answered_and_closed() {
+    let (broker, address) = listening();
+    let mut client = Client::open(address);
+    assert_eq!(client.code(Request::Close { code: 1, reason: "bye" }), Code::Ok);
+    assert_eq!(client.try_frame(), None);
+    wait_until("nobody is left", || broker.connection_count() == 0);
+}
+
+#[test]
+fn a_broker_that_is_closed_says_goodbye() {
+    let (broker, address) = listening();
+    let mut client = Client::open(address);
+    let closing = std::thread::spawn(move || broker.close("time to go", Duration::from_secs(5)));
+    assert_eq!(client.shown(), "Close { correlation: 1, code: 1, reason: \"time to go\" }");
+    client.send(&ClientFrame::CloseAnswer { correlation: 1, code: 1 });
+    assert_eq!(client.try_frame(), None);
+    closing.join().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_closes_an_open_connection_with_13() {
+    let (_broker, address) = listening();
+    let mut client = Client::open(address);
+    client.octets(b"\0\0\0\x04\0\x63\0\x01");
+    assert_eq!(client.shown(), "Close { correlation: 1, code: 13, reason: \"unknown frame\" }");
+    client.send(&ClientFrame::CloseAnswer { correlation: 1, code: 1 });
+    assert_eq!(client.try_frame(), None);
+}
+
+#[test]
+fn silent_clients_are_cut_off_and_lively_ones_get_heartbeats() {
+    let (broker, address) = on_a_manual_clock();
+    let mut client = Client::connect(address);
+    assert_eq!(client.log_in("guest", "guest"), Code::Ok);
+    client.tune(10);
+    client.ask(Request::Open { virtual_host: "/" }, |_| ());
+    broker.advance(Duration::from_secs(10));
+    let frame = client.frame();
+    assert_eq!(ServerFrame::read(&frame), Ok(ServerFrame::Heartbeat));
+    client.send(&ClientFrame::Heartbeat);
+    client.assert_nothing_more();
+    broker.advance(Duration::from_secs(20));
+    let rest = std::iter::from_fn(|| client.try_frame());
+    assert!(
+        rest.map(|frame| format!("{:?}", ServerFrame::read(&frame)))
+            .all(|it| it == "Ok(Heartbeat)")
+    );
+    assert_eq!(broker.connection_count(), 0);
+}
+
+#[test]
+fn in_memory_connections_need_no_port() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let broker = Broker::new();
+    let mut stream = broker.connect_stream().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut out = Vec::new();
+    let request = Request::PeerProperties { properties: vec![] };
+    ClientFrame::Request { correlation: 5, request }.write(&mut out);
+    runtime.block_on(async {
+        stream.write_all(&out).await.unwrap();
+        let size = stream.read_u32().await.unwrap();
+        let mut frame = vec![0; size as usize];
+        stream.read_exact(&mut frame).await.unwrap();
+        let answer = ServerFrame::read(&frame).unwrap();
+        assert!(matches!(answer, ServerFrame::Response { correlation: 5, .. }), "{answer:?}");
+    });
+}
