@@ -154,9 +154,7 @@ pub enum Error {
     Storage(String),
     /// 312: no queue got a message of [`Broker::publish`](crate::Broker::publish). An embedding
     /// program alone hears of it.
-    #[error(
-        "no queue got the message to {exchange} with key '{routing_key}'; Broker::explain tells why"
-    )]
+    #[error("no queue got the message to {exchange} with key '{routing_key}'; explain tells why")]
     NoRoute {
         /// The exchange as a sentence names it: `exchange 'orders'`, or `the default exchange`.
         exchange: String,

@@ -173,6 +173,7 @@ pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
     pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;
+    pub use crate::embedded::no_route;
     pub use crate::exchange::matching::header_matches;
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;

@@ -10,7 +10,7 @@ export interface Duration {
 
 /** How long a state is waited for, in real time. */
 export interface Limit {
-  /** Default: 10. */
+  /** Default: 4, less than the five after which vitest and jest end a test. */
   seconds?: number;
 }
 
@@ -60,12 +60,24 @@ export interface StartOptions {
   rabbitmqFaults?: boolean;
   /** RabbitMQ's definitions to start with: the path or the URL of a file. */
   definitions?: string | URL;
-  /** The program; default: `LEVERET_BINARY`, or `leveret` on the path. */
+  /**
+   * The program. Default: `LEVERET_BINARY`, or that of the package for this platform, or `leveret`
+   * on the path.
+   */
   binary?: string;
 }
 
 /** Starts a broker that keeps everything in memory, on free ports. */
 export function startBroker(options?: StartOptions): Promise<Broker>;
+
+/**
+ * Starts a broker, gives it to `work`, and ends it afterwards. If `work` fails, the message of its
+ * error ends with what has happened last.
+ */
+export function withBroker<T>(
+  work: (broker: Broker) => T | Promise<T>,
+  options?: StartOptions,
+): Promise<T>;
 
 export interface Queue {
   vhost: string;
@@ -113,6 +125,7 @@ export interface Envelope {
   routingKey?: string;
   headers?: Headers;
   properties?: Properties;
+  /** What becomes of a message that no queue gets. Default: it is an error. */
   mandatory?: boolean;
 }
 
@@ -379,7 +392,7 @@ export interface Event {
   exchange?: string;
   routing_key?: string;
   properties?: Properties;
-  headers?: Headers;
+  headers: Headers;
   body?: Buffer;
   queue?: string;
   consumer_tag?: string;
@@ -451,7 +464,7 @@ export class Events {
   /** The bodies as texts, in order. */
   texts(): Promise<string[]>;
   /** What happened, one line for each event. */
-  lines(): Promise<string>;
+  lines(options?: { last?: number }): Promise<string>;
   /** Waits until there are so many. Rejects with `TimedOut`. Default: 1. */
   waitFor(count?: number, limit?: Limit): Promise<void>;
   assertCount(count: number): Promise<void>;

@@ -108,7 +108,7 @@ impl Confirming {
 }
 
 /// What [`Broker::publish`](crate::Broker::publish) says of a message that came back.
-pub(crate) fn no_route(message: &Message) -> Error {
+pub fn no_route(message: &Message) -> Error {
     let exchange = match message.exchange() {
         "" => "the default exchange".into(),
         name => format!("exchange '{name}'"),

@@ -13,7 +13,7 @@ mod publish;
 mod topology;
 
 pub use self::channel::Channel;
-pub(crate) use self::confirming::no_route;
+pub use self::confirming::no_route;
 pub use self::confirming::{Confirmed, Confirming};
 pub use self::connection::Connection;
 pub use self::consumer::{Consumer, Deliveries};

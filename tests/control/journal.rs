@@ -11,7 +11,10 @@ async fn with_events() -> Server {
     let publish = json!({"routing_key": "mail", "body": "hello", "headers": {"n": 1},
         "properties": {"correlation_id": "c7", "type": "greeting"}});
     server.post("/publish", publish);
-    server.post("/publish", json!({"routing_key": "male", "body_base64": "/w=="}));
+    server.post(
+        "/publish",
+        json!({"routing_key": "male", "body_base64": "/w==", "mandatory": false}),
+    );
     server.post("/clock/advance", json!({"ms": 1000}));
     server
 }

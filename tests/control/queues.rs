@@ -113,8 +113,12 @@ async fn many_messages_are_published_with_one_wait() {
     let answer =
         server.post("/publish/all", json!({"messages": [to_q("1"), lost.clone(), to_q("2")]}));
     assert_eq!(answer, json!({"acked": 2}));
+    let nowhere = json!({"messages": [{"routing_key": "none"}, to_q("3")]});
+    let answer = server.refused(400, "POST", "/publish/all", Some(nowhere));
+    assert!(answer.starts_with("NO_ROUTE - no queue got the message to the default"), "{answer}");
     let found = server.get("/queues/%2F/q/messages");
-    assert_eq!([&found[0]["body"], &found[1]["body"]], ["1", "2"]);
+    let bodies = [0, 1, 2].map(|place| found[place]["body"].clone());
+    assert_eq!(bodies, ["1", "2", "3"], "those are published that could be");
     server.post("/faults", json!({"on": "confirms", "then": "lose"}));
     let request = json!({"messages": [to_q("3")], "limit_ms": 10});
     let answer = server.refused(408, "POST", "/publish/all", Some(request));

@@ -62,7 +62,7 @@ fn what_is_published_to_nowhere_is_an_error() {
     channel.queue_declare("jobs").unwrap();
     let error = broker.publish(Publish::to_queue("job").body("x")).wait().unwrap_err();
     let text = "NO_ROUTE - no queue got the message to the default exchange with key 'job'; \
-                Broker::explain tells why";
+                explain tells why";
     assert_eq!((error.reply_code(), &*error.reply_text()), (312, text));
     let two = ["jobs", "job"].map(Publish::to_queue);
     let Err(Error::NoRoute { routing_key, .. }) = broker.publish_all(two) else { panic!() };

@@ -3,14 +3,65 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { Clock } from "./clock.js";
-import { Control, bodyFields, milliseconds, withBody } from "./control.js";
+import { Control, LIMIT_S, bodyFields, milliseconds, withBody } from "./control.js";
 import { Faults } from "./faults.js";
 import { Journal } from "./journal.js";
 import { Snapshot } from "./snapshot.js";
+
+/** What to do without the program. */
+const HOW_TO_GET_IT =
+  "The package @leveret/PLATFORM-ARCH has it, as an optional dependency of this one, for most " +
+  "machines; elsewhere `cargo install leveret` builds it, and LEVERET_BINARY can name it.";
+
+/** The program: named by the environment, of the package for this platform, or on the path. */
+function findProgram() {
+  if (process.env.LEVERET_BINARY) return process.env.LEVERET_BINARY;
+  const name = process.platform === "win32" ? "leveret.exe" : "leveret";
+  try {
+    const find = createRequire(import.meta.url).resolve;
+    return find(`@leveret/${process.platform}-${process.arch}/${name}`);
+  } catch {
+    return "leveret";
+  }
+}
+
+/**
+ * Starts a broker, gives it to `work`, and ends it afterwards. If `work` fails, the message of its
+ * error ends with what has happened last.
+ */
+export async function withBroker(work, options) {
+  const broker = await startBroker(options);
+  try {
+    return await work(broker);
+  } catch (error) {
+    await addJournal(error, broker);
+    throw error;
+  } finally {
+    await broker.close();
+  }
+}
+
+/** Events that the message of an error shows. */
+const SHOWN = 50;
+
+async function addJournal(error, broker) {
+  if (!(error instanceof Error)) return;
+  let lines;
+  try {
+    lines = await broker.journal.lines({ last: SHOWN });
+  } catch {
+    return; // the journal is off, or the test has ended the broker
+  }
+  const { message, stack } = error;
+  error.message = `${message}\n\nleveret journal:\n${lines}\n`;
+  // It was made with the message that the error had first.
+  if (stack?.includes(message)) error.stack = stack.replace(message, () => error.message);
+}
 
 /** Starts a broker that keeps everything in memory, on free ports. */
 export async function startBroker({
@@ -23,7 +74,7 @@ export async function startBroker({
   definitions,
   binary,
 } = {}) {
-  const program = binary ?? process.env.LEVERET_BINARY ?? "leveret";
+  const program = binary ?? findProgram();
   const args = ["test"];
   if (manualClock) args.push("--manual-clock");
   if (journal !== undefined) args.push("--journal", String(journal));
@@ -34,10 +85,14 @@ export async function startBroker({
   if (definitions !== undefined) args.push("--definitions", filePath(definitions));
   // It ends when its standard input does: with this process, however that ends.
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const failed = once(child, "error").then(([error]) => Promise.reject(error));
-  const ended = once(child, "exit").then(([status]) =>
-    Promise.reject(new Error(`${program} ended with status ${status}`)),
-  );
+  const failed = new Promise((_, reject) => {
+    child.once("error", ({ message }) =>
+      reject(new Error(`${program} cannot be started: ${message}. ${HOW_TO_GET_IT}`)),
+    );
+  });
+  const ended = new Promise((_, reject) => {
+    child.once("exit", (status) => reject(new Error(`${program} ended with status ${status}`)));
+  });
   // Either may happen later, when nobody listens any more.
   failed.catch(() => {});
   ended.catch(() => {});
@@ -133,8 +188,12 @@ export class Broker {
     await this.call("PUT", `${path(queue, vhost)}/held`, { held: false });
   }
 
-  /** Publishes a message and waits for the confirm: `ack`, `nack` or `returned`. */
-  async publish(body, { seconds = 10, ...rest } = {}) {
+  /**
+   * Publishes a message and waits for the confirm: `ack`, `nack` or `returned`. Rejects for a
+   * message that no queue gets, unless `mandatory` is given: with `true` it is `returned`, with
+   * `false` it is acked and gone.
+   */
+  async publish(body, { seconds = LIMIT_S, ...rest } = {}) {
     const message = { ...messageFields({ body, ...rest }), limit_ms: milliseconds({ seconds }) };
     return (await this.call("POST", "/publish", message)).confirmed;
   }
@@ -144,7 +203,7 @@ export class Broker {
    * acked and were not returned. A message is a body, or an object with `body` and what is not as
    * of the others.
    */
-  async publishAll(messages, { vhost, seconds = 10, ...common } = {}) {
+  async publishAll(messages, { vhost, seconds = LIMIT_S, ...common } = {}) {
     const isBody = (message) => typeof message === "string" || message instanceof Uint8Array;
     const fields = (message) => ({ ...common, ...(isBody(message) ? { body: message } : message) });
     const request = {

@@ -1,5 +1,11 @@
 // Calls of the control API.
 
+/**
+ * Seconds that a state is waited for unless a test says otherwise: less than the five after which
+ * vitest and jest end a test, so that it is told what was waited for.
+ */
+export const LIMIT_S = 4;
+
 /** The broker refuses what it was asked for. */
 export class ControlError extends Error {
   name = "ControlError";
@@ -44,7 +50,7 @@ export class Control {
   }
 
   /** Waits for a state. Rejects with {@link TimedOut}. */
-  async wait(awaited, { seconds = 10 } = {}) {
+  async wait(awaited, { seconds = LIMIT_S } = {}) {
     await this.call("POST", "/wait", { for: awaited, limit_ms: milliseconds({ seconds }) });
   }
 }
@@ -62,7 +68,8 @@ export function bodyFields(body) {
 }
 
 /** What the control API tells of a message, with its body as a `Buffer`. */
-export function withBody({ body, body_base64, ...fields }) {
+export function withBody({ body, body_base64, ...told }) {
+  const fields = { headers: {}, properties: {}, ...told };
   if (body_base64 !== undefined) {
     return { ...fields, body: Buffer.from(body_base64, "base64") };
   }

@@ -145,6 +145,11 @@ export class Faults {
   /** Fails the test if there is a rule in force that never acted. */
   async assertAllFired() {
     const rules = await this.#control.call("GET", "/faults");
+    if (rules.length === 0) {
+      const message =
+        "no fault was declared, or all were removed: there is none that could happen";
+      throw new AssertionError({ message });
+    }
     const idle = rules.filter((rule) => rule.fired === 0).map((rule) => `\n  ${rule.text}`);
     if (idle.length > 0) {
       const message = `${idle.length} of the faults never happened:${idle.join("")}`;

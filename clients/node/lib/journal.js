@@ -95,9 +95,9 @@ export class Events {
     return (await this.all()).map((event) => String(event.body ?? ""));
   }
 
-  /** What happened, one line for each event. */
-  async lines() {
-    return (await this.all()).map((event) => event.line).join("\n");
+  /** What happened, one line for each event; of many, the `last` so many. */
+  async lines(options) {
+    return (await this.all(options)).map((event) => event.line).join("\n");
   }
 
   /** Waits until there are so many. Rejects with `TimedOut`. */

@@ -130,11 +130,11 @@ def test_the_report_of_a_failed_test_shows_what_happened(pytester):
     pytester.makepyfile(
         """
         def test_fails(leveret):
-            leveret.publish("hello", routing_key="nowhere")
+            leveret.publish("hello", routing_key="nowhere", mandatory=False)
             assert False
 
         def test_passes(leveret):
-            leveret.publish("unseen", routing_key="nowhere")
+            leveret.publish("unseen", routing_key="nowhere", mandatory=False)
         """
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")

@@ -18,6 +18,16 @@ from .journal import Journal
 from .messages import Explanation, Lint, Message, Queue
 from .snapshot import Snapshot
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
+
+#: What to do without the program.
+HOW_TO_GET_IT = (
+    "The wheels of this package have it for most machines; elsewhere `cargo install leveret` builds "
+    "it, and LEVERET_BINARY can name it."
+)
+
 
 class Broker:
     """A broker that keeps everything in memory, on free ports. Use it in a ``with`` statement.
@@ -56,9 +66,12 @@ class Broker:
         if definitions is not None:
             command += ["--definitions", os.fspath(definitions)]
         # It ends when its standard input does: with this process, however that ends.
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            raise RuntimeError(f"{command[0]} cannot be started: {error}. {HOW_TO_GET_IT}") from None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -153,18 +166,20 @@ class Broker:
         routing_key: str = "",
         headers: Optional[dict[str, Any]] = None,
         properties: Optional[dict[str, Any]] = None,
-        mandatory: bool = False,
+        mandatory: Optional[bool] = None,
         vhost: str = "/",
         seconds: float = LIMIT_S,
     ) -> str:
         """Publishes a message, to a queue over the default exchange unless one is named, and waits
-        for the confirm: ``ack``, ``nack`` or ``returned``."""
+        for the confirm: ``ack``, ``nack`` or ``returned``.
+
+        A message that no queue gets is a :class:`ControlError`, unless ``mandatory`` is given:
+        with ``True`` it is ``returned``, with ``False`` it is acked and gone."""
         message = {
             **body_fields(body),
-            **without_none(headers=headers, properties=properties),
+            **without_none(headers=headers, properties=properties, mandatory=mandatory),
             "exchange": exchange,
             "routing_key": routing_key,
-            "mandatory": mandatory,
             "vhost": vhost,
             "limit_ms": milliseconds(seconds=seconds),
         }
@@ -178,19 +193,18 @@ class Broker:
         routing_key: str = "",
         headers: Optional[dict[str, Any]] = None,
         properties: Optional[dict[str, Any]] = None,
-        mandatory: bool = False,
+        mandatory: Optional[bool] = None,
         vhost: str = "/",
         seconds: float = LIMIT_S,
     ) -> int:
         """Publishes messages in order, with one wait for the confirms of all; returns how many are
         acked and were not returned. A message is a body, or a dict with ``body`` and what is not
         as of the others: ``exchange``, ``routing_key``, ``headers``, ``properties``,
-        ``mandatory``."""
+        ``mandatory``. Messages that no queue gets: as of :meth:`publish`."""
         common = {
-            **without_none(headers=headers, properties=properties),
+            **without_none(headers=headers, properties=properties, mandatory=mandatory),
             "exchange": exchange,
             "routing_key": routing_key,
-            "mandatory": mandatory,
         }
         request = {
             "messages": [{**common, **_message_fields(message)} for message in messages],
@@ -304,8 +318,9 @@ def _binary() -> str:
     named = os.environ.get("LEVERET_BINARY")
     if named:
         return named
-    installed = os.path.join(sysconfig.get_path("scripts"), "leveret")
+    name = "leveret.exe" if os.name == "nt" else "leveret"
+    installed = os.path.join(sysconfig.get_path("scripts"), name)
     found = installed if os.path.exists(installed) else shutil.which("leveret")
     if not found:
-        raise RuntimeError("the program leveret is not installed; LEVERET_BINARY can name it")
+        raise RuntimeError(f"the program leveret is not installed. {HOW_TO_GET_IT}")
     return found

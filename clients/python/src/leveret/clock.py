@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .control import Control, milliseconds
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
 
 class Clock:
     """The time of a broker."""

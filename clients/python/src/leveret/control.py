@@ -8,6 +8,9 @@ import urllib.error
 import urllib.request
 from typing import Any, Optional, Union
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
 #: Seconds that the broker has to start, and to answer.
 PATIENCE_S = 30
 

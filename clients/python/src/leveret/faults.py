@@ -12,6 +12,9 @@ from typing import Any, TypeVar, Union
 
 from .control import Control, body_fields, milliseconds
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
 _W = TypeVar("_W", bound="When")
 
 
@@ -264,8 +267,12 @@ class Faults:
         self._control.call("DELETE", "/faults")
 
     def assert_all_fired(self) -> None:
-        """Fails the test if there is a rule in force that never acted."""
+        """Fails the test if there is a rule in force that never acted, or no rule at all."""
         rules = self._control.call("GET", "/faults")
+        if not rules:
+            raise AssertionError(
+                "no fault was declared, or all were removed: there is none that could happen"
+            )
         idle = [rule["text"] for rule in rules if rule["fired"] == 0]
         if idle:
             raise AssertionError("\n  ".join([f"{len(idle)} of the faults never happened:", *idle]))

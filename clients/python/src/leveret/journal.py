@@ -13,6 +13,9 @@ from typing import Any, Optional, Union
 
 from .control import LIMIT_S, Control, body_fields, body_of
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
 
 class Event:
     """Something that happened; :attr:`fields` is all of it, as the control API tells it."""

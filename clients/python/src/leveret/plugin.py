@@ -1,4 +1,5 @@
-"""The pytest plugin: the fixture ``leveret``, and what happened in it if its test fails."""
+"""The pytest plugin: the fixtures ``leveret`` and ``leveret_session``, and what happened in them if
+a test fails."""
 
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -29,17 +30,28 @@ def leveret(request: pytest.FixtureRequest) -> Iterator[Broker]:
         yield broker
 
 
+@pytest.fixture(scope="session")
+def leveret_session() -> Iterator[Broker]:
+    """One broker for all tests of the session, on real time: for programs that are started once,
+    such as workers. ``reset()`` or a snapshot gives each test the same state."""
+    with Broker(manual_clock=False) as broker:
+        yield broker
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, Any, None]:
     """Adds the last events to the report of a test that failed."""
     report = (yield).get_result()
-    broker = getattr(item, "funcargs", {}).get("leveret")
-    if call.when != "call" or not report.failed or not isinstance(broker, Broker):
+    if call.when != "call" or not report.failed:
         return
-    try:
-        lines = [str(event) for event in broker.journal.all(last=SHOWN)]
-    except (ControlError, OSError):
-        return  # the journal is off, or the test has ended the broker
-    report.sections.append(("leveret journal", "\n".join(lines)))
+    for name, broker in getattr(item, "funcargs", {}).items():
+        if not isinstance(broker, Broker):
+            continue
+        try:
+            lines = [str(event) for event in broker.journal.all(last=SHOWN)]
+        except (ControlError, OSError):
+            continue  # the journal is off, or the test has ended the broker
+        title = "leveret journal" if name == "leveret" else f"leveret journal of {name}"
+        report.sections.append((title, "\n".join(lines)))

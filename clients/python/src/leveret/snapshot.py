@@ -6,6 +6,9 @@ from typing import Any
 
 from .control import Control
 
+# pytest shows the test, and not this file, when something fails.
+__tracebackhide__ = True
+
 
 class Snapshot:
     """All of a broker but its connections, at one moment. It outlives a crash of the broker."""

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! Answers {"confirmed": "ack", "nack" or "returned"}, or {"acked": N}; fails if the confirms do
-//! not come in time.
+//! not come in time. A message that no queue gets is an error unless "mandatory" is given: with
+//! true it is returned, with false it is acked and gone.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -23,6 +25,7 @@ use super::message::{Properties, body, headers};
 use super::wait::default_limit_ms;
 use leveret::Error;
 use leveret::definitions::JsonObject;
+use leveret::internals::no_route;
 use leveret::{Channel, Confirmed, Publish};
 
 pub fn routes() -> Routes {
@@ -43,8 +46,7 @@ struct Message {
     headers: Option<JsonObject>,
     body: Option<String>,
     body_base64: Option<String>,
-    #[serde(default)]
-    mandatory: bool,
+    mandatory: Option<bool>,
     limit_ms: Option<u64>,
 }
 
@@ -65,17 +67,19 @@ impl TryFrom<Message> for Publish {
         let publish = Self::to_exchange(message.exchange, message.routing_key)
             .properties(message.properties.into_wire(headers)?)
             .body(body.unwrap_or_default());
-        Ok(if message.mandatory { publish.mandatory() } else { publish })
+        Ok(if message.mandatory == Some(false) { publish } else { publish.mandatory() })
     }
 }
 
 async fn publish(State(control): Shared, Body(mut message): Body<Message>) -> Answer<Json<Value>> {
     let (vhost, limit_ms) = (message.vhost.take(), message.limit_ms);
+    let may_return = message.mandatory.is_some();
     let publish = Publish::try_from(message)?;
     let publish = move |channel: Channel| channel.publish(publish).wait();
     let confirmed = match confirmed(&control, vhost, limit_ms, publish).await? {
         Confirmed::Ack => "ack",
         Confirmed::Nack => "nack",
+        Confirmed::Returned(message) if !may_return => return Err(no_route(&message).into()),
         Confirmed::Returned(_) => "returned",
     };
     Ok(Json(json!({ "confirmed": confirmed })))
@@ -90,8 +94,20 @@ async fn publish_all(
             "vhost and limit_ms are for all messages: give them beside these",
         ));
     }
+    let place = |message: &Message| (message.exchange.clone(), message.routing_key.clone());
+    let may_return = messages.iter().filter(|message| message.mandatory.is_some());
+    let may_return: HashSet<_> = may_return.map(place).collect();
     let publishes: Vec<_> = messages.into_iter().map(Publish::try_from).collect::<Answer<_>>()?;
-    let publish = move |channel: Channel| channel.publish_all(publishes);
+    let publish = move |channel: Channel| {
+        let acked = channel.publish_all(publishes)?;
+        while let Some(message) = channel.take_returned() {
+            let place = (message.exchange().to_owned(), message.routing_key().to_owned());
+            if !may_return.contains(&place) {
+                return Err(no_route(&message));
+            }
+        }
+        Ok(acked)
+    };
     let acked = confirmed(&control, vhost, limit_ms, publish).await?;
     Ok(Json(json!({ "acked": acked })))
 }

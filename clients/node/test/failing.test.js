@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { startBroker, withBroker } from "leveret";
+
+import { connected, publish } from "./support.js";
+
+test("what fails with a broker tells what has happened there", async () => {
+  const failing = withBroker(async (broker) => {
+    await broker.publish("x", { routingKey: "nowhere", mandatory: false });
+    assert.equal(1, 2, "they differ");
+  });
+  await assert.rejects(failing, (error) => {
+    assert.match(error.message, /^they differ[^]*\n\nleveret journal:\n[^]*published to the default/);
+    assert.match(error.stack, /leveret journal:/);
+    return true;
+  });
+  assert.equal(await withBroker(async (broker) => (await broker.queues()).size), 0);
+});
+
+test("what would pass in vain does not", async (t) => {
+  const { broker, connection } = await connected(t);
+  const nowhere = { routingKey: "nowhere" };
+  await assert.rejects(broker.publish("x", nowhere), /no queue got the message to the default/);
+  await assert.rejects(broker.publishAll(["x"], nowhere), /with key 'nowhere'/);
+  await assert.rejects(broker.faults.assertAllFired(), /no fault was declared/);
+  await assert.rejects(broker.waitUntilIdle({ seconds: 0.01 }), /no consumer came/);
+  await connection.close();
+});
+
+test("headers are there, if empty", async (t) => {
+  const { broker, connection, channel } = await connected(t);
+  await publish(channel, "x");
+  const [message] = await broker.peek("q");
+  assert.deepEqual([message.headers, message.properties], [{}, {}]);
+  assert.deepEqual((await broker.journal.published().assertOne()).headers, {});
+  await connection.close();
+});
+
+test("a program that is not there says how to get it", async () => {
+  const starting = startBroker({ binary: "/nonexistent/leveret" });
+  await assert.rejects(starting, /cannot be started: .*ENOENT.*cargo install leveret/);
+});
