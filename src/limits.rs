@@ -35,6 +35,19 @@ pub const PAGE_IN_MESSAGES: usize = 1024;
 /// Octets that come back at a time, about.
 pub const PAGE_IN_BYTES: usize = 1024 * 1024;
 
+/// Messages that are looked at together.
+pub const PEEK_PART: usize = 64;
+
+/// Messages that are moved from queue to queue at a time, at most.
+pub const MOVE_BATCH_MAX: usize = 500;
+
+/// Octets in the bodies of messages that are moved from queue to queue at a time, about.
+pub const MOVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Messages that stay in a queue while others are picked from behind them, at most: to pass by them
+/// takes time.
+pub const MOVE_PASSED_MAX: usize = 100_000;
+
 /// Octets waiting to be written to a connection above which its consumers get no more deliveries.
 pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 //! Things that wait for their time, in the order in which it comes.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use crate::time::clock::Timestamp;
 
@@ -83,6 +83,24 @@ impl<T> DelayLine<T> {
             self.heap.shrink_to(self.heap.capacity() / 2);
         }
         thing
+    }
+
+    /// Everything that waits, when it is due, and its number, in the order in which it will leave.
+    pub fn numbered(&self) -> Vec<(Timestamp, u64, &T)> {
+        let mut waiting: Vec<_> = self.heap.iter().map(|Reverse(waiting)| waiting).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|w| (w.due, w.sequence, &w.thing)).collect()
+    }
+
+    /// Takes the things with these numbers out before their time, in the order in which they would
+    /// have left.
+    pub fn take(&mut self, numbers: &HashSet<u64>) -> Vec<T> {
+        let all = std::mem::take(&mut self.heap).into_vec().into_iter();
+        let is_meant = |Reverse(waiting): &Reverse<Waiting<T>>| numbers.contains(&waiting.sequence);
+        let (mut taken, rest) = all.partition::<Vec<_>, _>(is_meant);
+        self.heap = rest.into();
+        taken.sort_unstable_by_key(|Reverse(waiting)| waiting.place());
+        taken.into_iter().map(|Reverse(waiting)| waiting.thing).collect()
     }
 
     /// When the next thing is due.
@@ -180,6 +198,24 @@ mod tests {
                 prop_assert!(next.is_none_or(|next| alarm.as_millis() <= next));
             }
         }
+    }
+
+    #[test]
+    fn things_can_be_taken_before_their_time() {
+        let mut line = DelayLine::default();
+        for (due, name) in [(30, "a"), (10, "b"), (20, "c"), (10, "d")] {
+            line.push(Timestamp::from_millis(due), name);
+        }
+        let numbers: HashSet<u64> = line
+            .numbered()
+            .into_iter()
+            .filter(|(_, _, name)| **name == "a" || **name == "d")
+            .map(|(_, number, _)| number)
+            .collect();
+        assert_eq!(line.take(&numbers), ["d", "a"]);
+        assert_eq!(line.take(&numbers), [""; 0]);
+        assert_eq!(line.take_due(Timestamp::from_millis(30)), Some("b"));
+        assert_eq!(line.len(), 1);
     }
 
     #[test]

@@ -29,6 +29,11 @@ const TABLE: &[&[Endpoint]] = &[
     api::users::ENDPOINTS,
     api::permissions::ENDPOINTS,
     api::topic_permissions::ENDPOINTS,
+    api::own::looking::ENDPOINTS,
+    api::own::holding::ENDPOINTS,
+    api::own::moving::ENDPOINTS,
+    api::own::delayed::ENDPOINTS,
+    api::own::explain::ENDPOINTS,
     page::ENDPOINTS,
     metrics::ENDPOINTS,
 ];

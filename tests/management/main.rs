@@ -8,6 +8,7 @@ mod limits;
 mod messages;
 mod metrics;
 mod nodes;
+mod own;
 mod rights;
 
 use std::io::{Read, Write};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::Actor;
+use crate::access::{Access, Actor, ResourceKind};
 use crate::insight::statistics::totals::{ExchangeTotals, Totals};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::counted::message_stats;
@@ -143,6 +143,20 @@ fn remove(call: &Call) -> Outcome {
 }
 
 impl Call {
+    /// Fails with 401 unless the user has a permission in the virtual host.
+    pub fn check(
+        &self,
+        host: &VirtualHost,
+        access: Access,
+        kind: ResourceKind,
+        name: &str,
+    ) -> Outcome<()> {
+        let users = &self.node().access;
+        let user = self.user_name();
+        let checked = users.check_resource(&user.into(), host.name(), access, (kind, name));
+        checked.map_err(|refusal| Refusal::not_authorised(refusal.to_string()))
+    }
+
     /// Does something in a virtual host on behalf of the user, and all that follows from it; waits
     /// until it survives a restart.
     pub fn on_host<T>(

@@ -11,12 +11,12 @@ use crate::error::Error;
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::{properties, queues};
 use crate::management::body::{integer, object_with};
-use crate::management::call::Call;
+use crate::management::call::{Call, Query};
 use crate::management::client::{Client, Fate};
 use crate::management::endpoint::{Endpoint, post};
 use crate::management::json::{Object, object};
 use crate::management::rights::Who::OfHost;
-use crate::message::Body;
+use crate::message::{Body, Message};
 use crate::vhost::Publish;
 
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -117,27 +117,43 @@ impl AckMode {
 
 /// How messages are shown.
 #[derive(Clone, Copy)]
-struct Shown {
+pub struct Shown {
     as_base64: bool,
     truncate: usize,
 }
 
 impl Shown {
     fn parse(body: &Object) -> Outcome<Self> {
-        let as_base64 = match body.get("encoding").and_then(Value::as_str) {
+        let encoding = body.get("encoding").and_then(Value::as_str);
+        Self::new(encoding, body.get("truncate"))
+    }
+
+    /// As the parameters of a request say; `auto` and all octets if they do not.
+    pub fn of_query(query: &Query) -> Outcome<Self> {
+        let truncate = query.get("truncate").map(Value::from);
+        Self::new(query.get("encoding").or(Some("auto")), truncate.as_ref())
+    }
+
+    fn new(encoding: Option<&str>, truncate: Option<&Value>) -> Outcome<Self> {
+        let as_base64 = match encoding {
             Some("auto") => false,
             Some("base64") => true,
             _ => {
                 return Err(Refusal::bad("Unsupported encoding. Please use auto or base64."));
             }
         };
-        let truncate = body.get("truncate").map(integer).transpose()?;
+        let truncate = truncate.map(integer).transpose()?;
         let truncate = truncate.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(0));
         Ok(Self { as_base64, truncate })
     }
 
-    fn render(self, got: &GetOk) -> Object {
-        let message = &got.message;
+    /// Octets of a body that are shown.
+    pub fn octets(self, message: &Message) -> usize {
+        message.body_len().min(self.truncate)
+    }
+
+    /// A message.
+    pub fn message(self, message: &Message, delivery_count: Option<u32>) -> Object {
         let octets = message.body();
         let shown = octets.get(..self.truncate).unwrap_or(octets);
         let text = std::str::from_utf8(shown).ok().filter(|_| !self.as_base64);
@@ -147,14 +163,19 @@ impl Shown {
         };
         object! {
             "payload_bytes": octets.len(),
-            "redelivered": got.redelivered,
             "exchange": message.exchange(),
             "routing_key": message.routing_key(),
-            "message_count": got.message_count,
-            "properties": properties::render(&message.properties(), got.delivery_count),
+            "properties": properties::render(&message.properties(), delivery_count),
             "payload": payload,
             "payload_encoding": encoding,
         }
+    }
+
+    fn render(self, got: &GetOk) -> Object {
+        let mut shown = self.message(&got.message, got.delivery_count);
+        shown.insert("redelivered".into(), got.redelivered.into());
+        shown.insert("message_count".into(), got.message_count.into());
+        shown
     }
 }
 
@@ -175,7 +196,7 @@ fn get(call: &Call) -> Outcome {
         let got = client.apply(|channel, effects| channel.basic_get(name, mode.no_ack, effects));
         let Some(got) = got.map_err(refused)? else { break };
         tags.push(got.delivery_tag);
-        octets += got.message.body_len().min(shown.truncate);
+        octets += shown.octets(&got.message);
         messages.push(shown.render(&got));
         if octets > ANSWER_BYTES_MAX {
             break;
@@ -193,4 +214,4 @@ fn get(call: &Call) -> Outcome {
 }
 
 /// Octets of bodies after which no further message is got: what is answered is in memory.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;

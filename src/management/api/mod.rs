@@ -16,6 +16,7 @@ pub mod login;
 pub mod messages;
 pub mod nodes;
 pub mod overview;
+pub mod own;
 pub mod parameters;
 pub mod permissions;
 pub mod policies;

@@ -108,6 +108,7 @@ impl View {
             "consumer_capacity": status.consumer_capacity,
             "consumer_utilisation": status.consumer_capacity,
             "consumers": status.consumers,
+            "held": status.is_held,
             "exclusive_consumer_tag": status.exclusive_consumer.map(|key| key.tag.to_string()),
             "head_message_timestamp": status.head_message_timestamp,
             "memory": status.memory,

@@ -2,7 +2,7 @@
 //! were paged out, with those among them that came back since, then maybe the latest in memory
 //! again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
 use crate::queue::fifo::entry::{Entry, Peeked};
@@ -172,6 +172,38 @@ impl Level {
         let (extracted, rest) = front.into_iter().partition::<Vec<_>, _>(&which);
         self.front = rest.into();
         extracted
+    }
+
+    /// Takes those of these messages out that are here, whose sequences are the keys. Of one that
+    /// is paged out the entry is taken that is given. Tells how many octets of memory that frees.
+    pub fn take_out(&mut self, wanted: &mut BTreeMap<u64, Entry>, taken: &mut Vec<Entry>) -> usize {
+        let before = taken.len();
+        while let Some(head) = self.front.front()
+            && wanted.remove(&head.sequence).is_some()
+        {
+            taken.extend(self.front.pop_front());
+        }
+        for part in [&mut self.front, &mut self.among, &mut self.back] {
+            if part.iter().any(|entry| wanted.contains_key(&entry.sequence)) {
+                let all = std::mem::take(part).into_iter();
+                let is_wanted = |entry: &Entry| wanted.remove(&entry.sequence).is_some();
+                let (out, rest) = all.partition::<VecDeque<_>, _>(is_wanted);
+                taken.extend(out);
+                *part = rest;
+            }
+        }
+        let freed = taken.iter().skip(before).map(|entry| entry.message.footprint()).sum();
+        if !self.paged.is_empty() {
+            wanted.retain(|sequence, entry| {
+                let is_here = self.paged.remove(*sequence, entry.body_bytes());
+                taken.extend(is_here.then(|| entry.clone()));
+                !is_here
+            });
+            self.settle_among();
+        }
+        self.settle_back();
+        self.shrink();
+        freed
     }
 
     /// Messages of an earlier life of the queue, in ascending order.

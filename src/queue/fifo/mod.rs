@@ -20,5 +20,6 @@ pub(crate) mod priority;
 pub(crate) mod ready;
 pub(crate) mod settling;
 pub(crate) mod state;
+mod taking;
 mod totals;
 pub(crate) mod ttl;

@@ -93,6 +93,32 @@ impl Paged {
         Some(history)
     }
 
+    /// Takes a message out, wherever it is; tells whether it was there.
+    pub fn remove(&mut self, sequence: u64, body_bytes: u64) -> bool {
+        let at = self.runs.partition_point(|run| run.first + run.count <= sequence);
+        let Some(run) = self.runs.get_mut(at).filter(|run| run.first <= sequence) else {
+            return false;
+        };
+        let before = Run { first: run.first, count: sequence - run.first };
+        let after = Run { first: sequence + 1, count: run.count - before.count - 1 };
+        match (before.count, after.count) {
+            (0, 0) => drop(self.runs.remove(at)),
+            (0, _) => *run = after,
+            (_, 0) => *run = before,
+            _ => {
+                *run = before;
+                self.runs.insert(at + 1, after);
+            }
+        }
+        self.count -= 1;
+        self.body_bytes = self.body_bytes.saturating_sub(body_bytes);
+        self.histories.remove(&sequence);
+        if self.count == 0 {
+            *self = Self::default();
+        }
+        true
+    }
+
     /// The messages as ranges of the queue's store.
     pub fn ranges(&self, queue: u64) -> impl Iterator<Item = Gone> {
         self.runs.iter().map(move |run| Gone {
@@ -111,6 +137,19 @@ impl Paged {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_leave_from_the_middle() {
+        let mut paged = Paged::default();
+        [3, 4, 5, 6, 9].iter().for_each(|sequence| paged.push(*sequence, 10, History::default()));
+        assert!(!paged.remove(2, 10) && !paged.remove(7, 10) && !paged.remove(10, 10));
+        assert!(paged.remove(4, 10));
+        assert_eq!(paged.sequences().collect::<Vec<_>>(), [3, 5, 6, 9]);
+        assert!(paged.remove(3, 10) && paged.remove(6, 10) && paged.remove(9, 10));
+        assert_eq!((paged.len(), paged.body_bytes(), paged.first()), (1, 10, Some(5)));
+        assert!(paged.remove(5, 10));
+        assert_eq!(paged, Paged::default());
+    }
 
     #[test]
     fn runs_grow_and_shrink() {

@@ -1,5 +1,7 @@
 //! Ready messages in their order: one FIFO per level.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::limits::PAGE_IN_MESSAGES;
 use crate::message::Message;
 use crate::message::stored::{Gone, History};
@@ -150,6 +152,28 @@ impl Ready {
         self.body_bytes -= extracted.iter().map(Entry::body_bytes).sum::<u64>();
         self.occupied.set(at, !level.is_empty());
         extracted
+    }
+
+    /// Takes those of these messages out that are still here, in this order. Of one that is paged
+    /// out the entry is taken that is given. Tells also how many octets of memory that frees.
+    pub fn take_out(&mut self, wanted: Vec<Entry>) -> (Vec<Entry>, usize) {
+        let order = wanted.iter().enumerate().map(|(at, entry)| (entry.sequence, at));
+        let order: HashMap<u64, usize> = order.collect();
+        let wanted = wanted.into_iter().map(|entry| (entry.sequence, entry));
+        let mut wanted: BTreeMap<u64, Entry> = wanted.collect();
+        let (mut taken, mut freed) = (Vec::with_capacity(wanted.len()), 0);
+        for (at, level) in self.levels.iter_mut().enumerate().rev() {
+            freed += level.take_out(&mut wanted, &mut taken);
+            self.occupied.set(at, !level.is_empty());
+        }
+        taken.sort_by_key(|entry| order.get(&entry.sequence));
+        self.length -= taken.len();
+        for entry in &taken {
+            self.body_bytes = self.body_bytes.saturating_sub(entry.body_bytes());
+            self.persistent.remove_persistent(&entry.message);
+        }
+        self.count_paged();
+        (taken, freed)
     }
 
     /// The messages in memory that came back to a quorum queue, in order, and all others.

@@ -86,7 +86,7 @@ impl VirtualHost {
     }
 
     /// Routes kept messages from an exchange on. Nobody is told of those that no queue gets.
-    fn send(
+    pub(in crate::vhost) fn send(
         self: &Arc<Self>,
         exchange: &Arc<Exchange>,
         kept: Vec<Kept>,

@@ -1,5 +1,6 @@
 //! What exchanges of the extensions' types hold besides bindings.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amq_protocol::types::FieldTable;
@@ -10,6 +11,7 @@ use crate::exchange::{
     DelayLine, DuplicateCache, ExchangeArgumentError, ExchangeType, History, is_remembered,
     own_ttl_ms,
 };
+use crate::message::Message;
 use crate::message::duplicate_key::DuplicateKey;
 use crate::time::clock::Timestamp;
 use crate::vhost::flow::kept::Kept;
@@ -250,6 +252,18 @@ impl Delays {
         if let Some(line) = self.line.lock().as_mut() {
             line.woken();
         }
+    }
+
+    /// What waits, when it is due, and its number, in that order.
+    pub fn numbered(&self) -> Vec<(Timestamp, u64, Message)> {
+        let line = self.line.lock();
+        let waiting = line.iter().flat_map(DelayLine::numbered);
+        waiting.map(|(due, number, kept)| (due, number, kept.message().clone())).collect()
+    }
+
+    /// Takes messages by their numbers before their time, in order.
+    pub fn take(&self, numbers: &HashSet<u64>) -> Vec<Kept> {
+        self.line.lock().as_mut().map_or(Vec::new(), |line| line.take(numbers))
     }
 
     /// Takes up to `max` messages that are due, in order.

@@ -2,10 +2,14 @@
 
 pub(crate) mod dead_letter;
 mod delayed;
+#[cfg_attr(not(feature = "management"), allow(dead_code, reason = "the HTTP API alone moves them"))]
+pub(crate) mod delayed_by_hand;
 pub(crate) mod enqueue;
 mod expiry;
 pub(crate) mod extension;
 pub(crate) mod kept;
+#[cfg_attr(not(feature = "management"), allow(dead_code, reason = "the HTTP API alone moves them"))]
+pub(crate) mod moving;
 mod paging;
 pub(crate) mod publish;
 pub(crate) mod reply_to;

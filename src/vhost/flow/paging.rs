@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::ids::StoreId;
 use crate::error::{Error, Result};
-use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES, PAGE_OUT_MESSAGES};
+use crate::limits::{PAGE_IN_BYTES, PAGE_IN_MESSAGES, PAGE_OUT_MESSAGES, PEEK_PART};
 use crate::persist::messages::{self, Decoded};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
@@ -75,20 +75,42 @@ impl VirtualHost {
     /// The first `max` ready messages of a queue, in the order in which they are served if no
     /// others come. Those that are in the store are read and stay there. Errors: 541.
     pub(crate) fn peek(&self, queue: &Queue, max: usize) -> Result<Vec<Entry>> {
+        self.peek_behind(queue, 0, max, u64::MAX)
+    }
+
+    /// The same without the first `skip` messages, and no more than those whose bodies have
+    /// `bytes_max` octets, about. Errors: 541.
+    pub(crate) fn peek_behind(
+        &self,
+        queue: &Queue,
+        skip: usize,
+        max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<Entry>> {
+        let all = skip.saturating_add(max);
         if queue.stream().is_some() {
-            return queue.read_first(max);
+            return queue.read_first(all).map(|entries| entries.into_iter().skip(skip).collect());
         }
-        let peeked = queue.peek(max);
-        let mut paged = self.read_paged(queue, &peeked)?;
-        let entries = peeked.into_iter().filter_map(|peeked| match peeked {
-            Peeked::InMemory(entry) => Some(entry),
-            // What is not there was taken meanwhile.
-            Peeked::Paged(sequence, history) => {
-                let PagedIn { message, expires_at } = paged.remove(&sequence)?;
-                Some(Entry::stored(message, sequence, expires_at, history))
+        let mut peeked = queue.peek(all);
+        peeked.drain(..skip.min(peeked.len()));
+        let (mut entries, mut octets) = (Vec::with_capacity(peeked.len()), 0);
+        for part in peeked.chunks(PEEK_PART) {
+            let mut paged = self.read_paged(queue, part)?;
+            entries.extend(part.iter().filter_map(|peeked| match peeked {
+                Peeked::InMemory(entry) => Some(entry.clone()),
+                // What is not there was taken meanwhile.
+                Peeked::Paged(sequence, history) => {
+                    let PagedIn { message, expires_at } = paged.remove(sequence)?;
+                    Some(Entry::stored(message, *sequence, expires_at, *history))
+                }
+            }));
+            let new = entries.iter().rev().take(part.len());
+            octets += new.map(Entry::body_bytes).sum::<u64>();
+            if octets > bytes_max {
+                break;
             }
-        });
-        Ok(entries.collect())
+        }
+        Ok(entries)
     }
 
     /// Those of the messages that are in the store alone, by sequence.

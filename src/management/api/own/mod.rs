@@ -1,0 +1,7 @@
+//! What RabbitMQ has not: under `api/leveret/`. See docs/http-api.md.
+
+pub mod delayed;
+pub mod explain;
+pub mod holding;
+pub mod looking;
+pub mod moving;
