@@ -108,10 +108,12 @@ impl BrokerBuilder {
         let (records, report) = opened.map_err(|reason| failed(path, reason))?;
         let for_streams = Arc::clone(&disk);
         let open_streams = Box::new(|options| Streams::open(for_streams, options));
-        let open_log = Box::new(|options, found: &mut dyn FnMut(Target, u32, &[u8])| {
-            let (log, recovered) = Log::open(disk, options, found)?;
-            Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
-        });
+        let open_log =
+            Box::new(|options: LogOptions, found: &mut dyn FnMut(Target, u32, &[u8])| {
+                let options = options.identity(SIMULATED);
+                let (log, recovered) = Log::open(disk, options, found)?;
+                Ok((Arc::new(log) as Arc<dyn MessageStore>, recovered))
+            });
         let records = Arc::new(records);
         self.open_stores(Stores { records, report, open_log, open_streams }, path)
     }
@@ -141,8 +143,13 @@ impl BrokerBuilder {
             .segment_octets(self.segment_bytes)
             .watcher(watcher);
         let mut finder = Finder::new(&records);
-        let (log, recovered) =
+        let (log, mut recovered) =
             open_log(options, &mut |target, _, meta| finder.found(target, meta)).map_err(failed)?;
+        if recovered.is_new && !is_new {
+            // The log is begun before there are users.
+            let file = "manifest".to_owned();
+            recovered.damage.push(Damage { file, offset: 0, octets: 0 });
+        }
         let contents = finder.finish(&mut records, &*log, &recovered);
         tidy_states(&store, &contents, &recovered).map_err(failed)?;
         let last_stream = streams.ids().into_iter().max().unwrap_or(0);

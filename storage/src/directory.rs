@@ -20,8 +20,11 @@ use crate::catalogue::{Catalogue, CatalogueReport};
 use crate::disk::{Disk, RealDisk, private_directory, private_file};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
-use crate::format::{self, FORMAT, Format, LOG, RECORDS, unknown_format, wrong_format};
-use crate::log::{Damage, Log, LogOptions, Recovered, Target, inspect, verify};
+use crate::format::{
+    self, FORMAT, Format, LOG, RECORDS, unknown_format, wrong_format, wrong_identity,
+};
+use crate::ledger::Ledger;
+use crate::log::{Damage, Log, LogOptions, MANIFEST, Recovered, Target, inspect, verify};
 use crate::memory::MemoryStore;
 use crate::sled_store::SledStore;
 use crate::stream::{FoundStream, StreamOptions, Streams, inspect_streams, verify_streams};
@@ -53,6 +56,8 @@ impl DataDirectory {
         private_directory().recursive(true).create(&path)?;
         let lock = lock(&path, private_file().write(true).create(true).truncate(false))?;
         let (identity, wrong_format) = format::bring_up_to_date(&path)?;
+        let (identity, wrong_identity) = identify(&path, identity)?;
+        let wrong_format = wrong_format.or(wrong_identity);
         Ok(Self { path, identity, wrong_format, _lock: lock })
     }
 
@@ -126,6 +131,7 @@ impl DataDirectory {
         options: LogOptions,
         found: &mut dyn FnMut(Target, u32, &[u8]),
     ) -> Result<(Log, Recovered)> {
+        let options = options.identity(self.identity);
         Log::open(Arc::new(RealDisk::new(self.path.join(LOG))?), options, found)
     }
 
@@ -169,6 +175,8 @@ impl ReadOnlyDirectory {
                 None => return Err(Error::Io(io::ErrorKind::NotFound.into())),
             },
         };
+        let (identity, wrong_identity) = identify(&path, identity)?;
+        let wrong_format = wrong_format.or(wrong_identity);
         Ok(Self { path, identity, wrong_format, _lock: lock })
     }
 
@@ -187,7 +195,11 @@ impl ReadOnlyDirectory {
     /// Those of [`inspect`].
     pub fn log(&self, found: &mut dyn FnMut(Target, u32, &[u8])) -> Result<Recovered> {
         let log = self.path.join(LOG);
-        if log.try_exists()? { inspect(&RealDisk::read_only(log), found) } else { Ok(new_log()) }
+        if log.try_exists()? {
+            inspect(&RealDisk::read_only(log), self.identity, found)
+        } else {
+            Ok(new_log())
+        }
     }
 
     /// What is in its streams.
@@ -214,12 +226,27 @@ impl ReadOnlyDirectory {
         let log = self.path.join(LOG);
         let mut found = Vec::new();
         if log.try_exists()? {
-            found.extend(verify(&RealDisk::read_only(log))?);
+            found.extend(verify(&RealDisk::read_only(log), self.identity)?);
         }
         if let Some(disk) = self.streams_disk()? {
             found.extend(verify_streams(&disk)?);
         }
         Ok(found)
+    }
+}
+
+/// What tells the files of a directory from those of others, and what is wrong with the file that
+/// should say it: the catalogue and the manifest of the log know it too.
+fn identify(path: &Path, said: u64) -> Result<(u64, Option<Finding>)> {
+    let log = path.join(LOG);
+    if said == 0 || !log.try_exists()? {
+        return Ok((said, None));
+    }
+    let catalogue = Ledger::identity_on(&RealDisk::read_only(path), CATALOGUE)?;
+    let manifest = Ledger::identity_on(&RealDisk::read_only(log), MANIFEST)?;
+    match catalogue.filter(|_| catalogue == manifest) {
+        Some(identity) if identity != said => Ok((identity, Some(wrong_identity(said, identity)))),
+        _ => Ok((said, None)),
     }
 }
 
@@ -267,7 +294,7 @@ fn unused(directory: &Path, name: &str) -> io::Result<PathBuf> {
 
 /// What is found where no log was begun.
 fn new_log() -> Recovered {
-    Recovered { clean: true, ..Recovered::default() }
+    Recovered { clean: true, is_new: true, ..Recovered::default() }
 }
 
 /// A directory that is removed when it is not needed any more.

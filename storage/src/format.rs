@@ -10,6 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::disk::{RealDisk, private_file, sync_directory};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::log::adopt;
 use crate::sled_store::SledStore;
 
 /// Folders of a data directory.
@@ -28,11 +29,14 @@ type Migration = fn(&Path, u64) -> Result<()>;
 /// Migrations from format 1, 2, … on.
 const MIGRATIONS: &[Migration] = &[begin_catalogue];
 
-/// From format 1 to 2: records are also in a ledger.
+/// From format 1 to 2: records are also in a ledger, and segments in a manifest.
 fn begin_catalogue(path: &Path, identity: u64) -> Result<()> {
     if path.join(RECORDS).try_exists()? {
         let store = SledStore::open(path.join(RECORDS))?;
         Catalogue::begin(Arc::new(store), Arc::new(RealDisk::new(path)?), identity)?;
+    }
+    if path.join(LOG).try_exists()? {
+        adopt(Arc::new(RealDisk::new(path.join(LOG))?), identity)?;
     }
     Ok(())
 }
@@ -87,6 +91,11 @@ pub(crate) fn wrong_format(found: Option<&str>, known: u32) -> Finding {
         }
         None => format!("the file is missing; the format is {known}"),
     };
+    Finding::new(FORMAT_FILE, what)
+}
+
+pub(crate) fn wrong_identity(found: u64, known: u64) -> Finding {
+    let what = format!("it says that this is directory {found:016x}, and it is {known:016x}");
     Finding::new(FORMAT_FILE, what)
 }
 

@@ -95,6 +95,41 @@ fn verify_tells_damage_from_a_crash() {
 }
 
 #[test]
+fn verify_and_the_start_miss_files_that_are_gone() {
+    let (directory, crashed) = directories();
+    let other = Directory::new();
+    let broker = other.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    confirm(&one, persistent("q", "whose?"));
+    drop((one, broker));
+    let log = |directory: &Directory, name: &str| directory.path().join("log").join(name);
+    let first = "segment-0000000000000001.log";
+    type Change<'a> = &'a dyn Fn(&Directory);
+    let changes: [(&str, Change<'_>); 4] = [
+        (first, &|copy| fs::remove_file(log(copy, first)).unwrap()),
+        (first, &|copy| fs::write(log(copy, first), "").unwrap()),
+        (first, &|copy| assert!(fs::copy(log(&other, first), log(copy, first)).unwrap() > 0)),
+        ("manifest", &|copy| fs::remove_dir_all(copy.path().join("log")).unwrap()),
+    ];
+    for whole in [&directory, &crashed] {
+        for (file, change) in changes {
+            let copy = whole.crash();
+            change(&copy);
+            let output = data("verify", &copy.path(), &[]);
+            let told = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{told}");
+            assert!(told.contains(&format!("log/{file}: ")), "{told}");
+            let broker = Broker::builder().open(copy.path()).unwrap();
+            let recovery = broker.recovery();
+            assert!(recovery.damage.iter().any(|damage| damage.file == file), "{recovery:?}");
+            let found = bodies(&channel(&broker), "q");
+            assert!(found.len() < 200 && !found.contains(&"whose?".to_owned()), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_told() {
     let nothing = Directory::new();
     let (directory, _) = directories();

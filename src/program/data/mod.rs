@@ -201,8 +201,8 @@ fn verify(path: &Path) -> leveret_storage::Result<Outcome> {
     let directory = ReadOnlyDirectory::open(path)?;
     let (records, findings) = directory.records()?;
     let mut damaged: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    let unreadable = Records::read(&records)?.damaged;
-    damaged.extend(unreadable.iter().map(|what| format!("records: damaged: {what}")));
+    let records = Records::read(&records)?;
+    damaged.extend(records.damaged.iter().map(|what| format!("records: damaged: {what}")));
     let recovered = directory.log(&mut |_, _, _| ())?;
     let all = directory.verify()?.into_iter().chain(recovered.damage);
     let mut places: Vec<Damage> = all.filter(|damage| !recovered.torn.contains(damage)).collect();
@@ -210,8 +210,14 @@ fn verify(path: &Path) -> leveret_storage::Result<Outcome> {
     places.dedup();
     damaged.extend(places.into_iter().map(|damage| {
         let Place { file, offset, octets } = damage.into();
-        format!("{file}: {octets} octets at {offset} are damaged")
+        let is_there = path.join(&file).try_exists().unwrap_or(true);
+        let what = if is_there { "damaged" } else { "missing with the file" };
+        format!("{file}: {octets} octets at {offset} are {what}")
     }));
+    // The log is begun before there are users.
+    if recovered.is_new && !records.users.is_empty() {
+        damaged.push("log/manifest: missing with all segments".to_owned());
+    }
     let is_damaged = !damaged.is_empty();
     let text = if is_damaged { damaged.join("\n") } else { "sound".to_owned() };
     Ok(Outcome { text: text + "\n", is_damaged })

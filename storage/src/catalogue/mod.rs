@@ -23,7 +23,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::key::{Key, Prefix};
-use crate::ledger::Ledger;
+use crate::ledger::{Growth, Ledger};
 use crate::memory::MemoryStore;
 use crate::store::{Entry, Receipt, Store};
 
@@ -104,7 +104,7 @@ impl Catalogue {
         let number = verdict.number;
         let stamp = Stamp { identity, number, durable: number, digest, is_clean: false };
         let everything = contents::encode_all(&truth);
-        let ledger = Ledger::begin(disk, LEDGER, identity, number, &everything)?;
+        let ledger = Ledger::begin(disk, LEDGER, identity, number, &everything, Growth::COMMON)?;
         truth.insert(stamp::key().encode(), stamp.encode());
         let edits = contents::difference(found, &truth);
         if !edits.is_empty() {

@@ -20,9 +20,20 @@ pub(crate) use self::reading::Reading;
 use self::frame::{Frame, Kind};
 use crate::disk::{Disk, DiskFile};
 
-/// The file grows by so many octets at a time: a sync of octets alone is cheaper than one that
-/// also notes a new length.
-const GROWTH: u64 = 64 << 10;
+/// How a ledger's file grows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    /// Octets by which it grows at a time: a sync of octets alone is cheaper than one that also
+    /// notes a new length.
+    pub(crate) step: u64,
+    /// Octets from which on it is long.
+    pub(crate) long: u64,
+}
+
+impl Growth {
+    /// For all but small disks.
+    pub(crate) const COMMON: Self = Self { step: 64 << 10, long: 1 << 20 };
+}
 
 /// A ledger that is written.
 #[derive(Debug)]
@@ -33,6 +44,7 @@ pub(crate) struct Ledger {
     identity: u64,
     end: u64,
     length: u64,
+    growth: Growth,
     /// Octets that it began with.
     begun: u64,
     last: u64,
@@ -57,9 +69,18 @@ impl Ledger {
         Ok(Some(reading::read(&octets)))
     }
 
-    /// Begins a ledger in place of the one that has this name, if there is one: `everything` was
-    /// entered up to the entry with this number. It is durable when this returns.
+    /// The identity of a ledger, if there is one that has any.
     ///
+    /// # Errors
+    /// If the medium fails.
+    #[cfg(feature = "sled")]
+    pub(crate) fn identity_on(disk: &dyn Disk, name: &str) -> io::Result<Option<u64>> {
+        let reading = Self::read(disk, name)?;
+        Ok(reading.map(|reading| reading.identity).filter(|identity| *identity != 0))
+    }
+
+    /// Begins a ledger in place of the one that has this name, if there is one: `everything` was
+    /// entered up to the entry with this number. It is durable when this returns.    ///
     /// # Errors
     /// If the medium fails; the one before is there then.
     pub(crate) fn begin(
@@ -68,6 +89,7 @@ impl Ledger {
         identity: u64,
         number: u64,
         everything: &[u8],
+        growth: Growth,
     ) -> io::Result<Self> {
         let kind = Kind::Beginning;
         let frame = Frame { identity, number, durable: number, kind, payload: everything };
@@ -82,7 +104,7 @@ impl Ledger {
         }
         let file = disk.open(&new, true)?;
         let begun = octets.len() as u64;
-        let length = begun.next_multiple_of(GROWTH) + GROWTH;
+        let length = begun.next_multiple_of(growth.step) + growth.step;
         file.allocate(length)?;
         file.write_at(&octets, 0)?;
         file.sync()?;
@@ -95,6 +117,7 @@ impl Ledger {
             identity,
             end: begun,
             length,
+            growth,
             begun,
             last: number,
             durable: number,
@@ -119,8 +142,7 @@ impl Ledger {
 
     /// Whether it has grown so long that it had better be begun anew.
     pub(crate) fn is_long(&self) -> bool {
-        const LONG: u64 = 1 << 20;
-        self.end > LONG && self.end > 8 * self.begun
+        self.end > self.growth.long && self.end > 8 * self.begun
     }
 
     /// Adds an entry, and returns its number; it is durable after [`Ledger::sync`].
@@ -144,9 +166,23 @@ impl Ledger {
         octets.extend_from_within(..);
         let at = self.end;
         self.end += octets.len() as u64;
-        let grown = (self.end > self.length).then(|| self.end.next_multiple_of(GROWTH) + GROWTH);
+        let grown = (self.end > self.length).then(|| self.next_length());
         self.length = grown.unwrap_or(self.length);
         Ok(Some(Writing { file: Arc::clone(&self.file), octets, at, grown, last: self.last }))
+    }
+
+    fn next_length(&self) -> u64 {
+        self.end.next_multiple_of(self.growth.step) + self.growth.step
+    }
+
+    /// Sees to it that the next entries find space, if there is some.
+    pub(crate) fn keep_room(&mut self) {
+        if self.length - self.end < self.growth.step / 2 {
+            let length = self.next_length();
+            if self.file.allocate(length).is_ok() {
+                self.length = length;
+            }
+        }
     }
 
     /// What was written is durable.
@@ -183,7 +219,10 @@ impl Ledger {
     /// If the medium fails; it goes on as it was then.
     pub(crate) fn begin_anew(&mut self, everything: &[u8]) -> io::Result<()> {
         let disk = Arc::clone(&self.disk);
-        *self = Self::begin(disk, &self.name, self.identity, self.last, everything)?;
+        *self = {
+            let (identity, last, growth) = (self.identity, self.last, self.growth);
+            Self::begin(disk, &self.name, identity, last, everything, growth)?
+        };
         Ok(())
     }
 }

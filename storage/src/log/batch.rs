@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::key::QueueId;
 use crate::log::content::{self, Range, Target};
 use crate::log::frame::{self, BODY_MAX, HEAD_MAX, HEADER, Header, Kind};
+use crate::log::manifest::Mark;
 
 /// Messages and settlements that are written to the log all or none, in order, encoded as they
 /// are added: whoever adds them pays for that, not the log's writer.
@@ -148,6 +149,15 @@ impl LogBatch {
             }
             at += span;
         }
+    }
+
+    /// The first and the last of its records once it was stamped for this place.
+    pub(crate) fn marks(&self, offset: u64) -> Option<(Mark, Mark)> {
+        let mark = |at: usize| {
+            let checksum = u32::from_le_bytes(*self.octets.get(at..)?.first_chunk()?);
+            Some(Mark { offset: offset + at as u64, checksum })
+        };
+        mark(0).zip(mark(self.last_at))
     }
 
     /// What is written.

@@ -18,6 +18,9 @@ use crate::log::scan::scan;
 use crate::log::segment::{index_name, log_name, spare_name};
 use crate::log::settled::SettledSet;
 
+/// Segments that are freed at a time.
+const FREED_MAX: usize = 8;
+
 /// A segment that is being emptied.
 #[derive(Debug)]
 pub(crate) struct Compaction {
@@ -79,11 +82,15 @@ impl Engine {
                 .filter(|(number, segment)| Some(**number) != active && segment.live == 0)
                 .filter(|(number, _)| !state.settlements_matter(**number))
                 .map(|(number, segment)| (*number, segment.capacity))
+                // Noting it takes space, of which there may be little.
+                .take(FREED_MAX)
                 .collect();
             drop(state);
             if free.is_empty() {
                 return Ok(());
             }
+            free.iter().for_each(|(number, _)| self.manifest.free(*number));
+            self.manifest.sync()?;
             let mut spares = Vec::new();
             for &(number, capacity) in &free {
                 self.remove_index(number)?;
@@ -102,6 +109,7 @@ impl Engine {
             self.spares.append(&mut spares);
             let mut state = self.state.lock();
             free.iter().for_each(|(number, _)| {
+                self.manifest.is_gone(*number);
                 state.segments.remove(number);
             });
         }

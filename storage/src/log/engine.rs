@@ -11,7 +11,9 @@ use crate::log::content;
 use crate::log::frame::Kind;
 use crate::log::index::{EntryContent, IndexBuilder, Position};
 use crate::log::live::Location;
+use crate::log::manifest::{Extent, Manifest};
 use crate::log::options::{Durability, LogOptions};
+use crate::log::progress::{Progress, ProgressFile};
 use crate::log::state::SharedState;
 
 /// Octets and batches that are written with one call, unless one batch has more.
@@ -30,17 +32,31 @@ pub(crate) struct Active {
     pub(crate) noted: Position,
     /// It is there for batches that only settle messages.
     pub(crate) is_reserve: bool,
+    /// What was written, and what of it is durable.
+    pub(crate) written: Extent,
+    pub(crate) synced: Extent,
 }
 
 impl Active {
     pub(crate) fn new(number: u64, file: Arc<dyn DiskFile>, capacity: u64) -> Self {
         let (index, noted) = (IndexBuilder::new(), Position::default());
-        Self { number, file, used: 0, capacity, index, noted, is_reserve: false }
+        let (written, synced) = Default::default();
+        let is_reserve = false;
+        Self { number, file, used: 0, capacity, index, noted, is_reserve, written, synced }
     }
 
     fn has_room(&self, octets: u64) -> bool {
         self.capacity - self.used >= octets
     }
+}
+
+/// What a log begins to write with.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) manifest: Manifest,
+    pub(crate) progress: ProgressFile,
+    /// Names of emptied files.
+    pub(crate) spares: Vec<String>,
 }
 
 /// The writing side of a log. All calls come from one thread.
@@ -55,6 +71,11 @@ pub(crate) struct Engine {
     group: u64,
     /// Something of the group was written, but not synced: only when buffered.
     unsynced: bool,
+    pub(crate) manifest: Manifest,
+    /// None while nothing is to be noted.
+    progress: Option<ProgressFile>,
+    /// A segment whose file is there, and which is not in the manifest for certain.
+    pub(crate) prepared: Option<Active>,
     /// Names of emptied files.
     pub(crate) spares: Vec<String>,
     /// The file that is kept for a full disk is there.
@@ -71,9 +92,13 @@ impl Engine {
         state: SharedState,
         next_segment: u64,
         group: u64,
-        spares: Vec<String>,
+        writing: Writing,
     ) -> Self {
+        let Writing { manifest, progress, spares } = writing;
         Self {
+            manifest,
+            progress: Some(progress),
+            prepared: None,
             disk,
             options,
             state,
@@ -154,9 +179,14 @@ impl Engine {
 
     /// Makes what was written durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        if let Some(active) = self.active.as_ref().filter(|_| self.unsynced) {
+        if let Some(active) = self.active.as_mut().filter(|_| self.unsynced) {
             active.file.sync()?;
             self.unsynced = false;
+            active.synced = active.written;
+            if let Some(progress) = &mut self.progress {
+                let (segment, group, extent) = (active.number, self.group, active.synced);
+                progress.note(&Progress { segment, group, extent });
+            }
             self.group += 1;
         }
         Ok(())
@@ -167,6 +197,9 @@ impl Engine {
     fn give_up_segment(&mut self, batches: &[LogBatch]) {
         self.unsynced = false;
         let Some(active) = self.active.take() else { return };
+        // What was written without a sync is read on, and may be there after a crash.
+        let is_synced = self.options.durability == Durability::Fsync;
+        self.manifest.finish(active.number, is_synced.then_some(active.synced), 0);
         let mut state = self.state.lock();
         let Some(segment) = state.segments.get_mut(&active.number) else { return };
         segment.used = active.capacity;
@@ -222,7 +255,9 @@ impl Engine {
             // Without its side file the segment is read at the next start.
             let last_group = self.group.saturating_sub(1);
             let index = active.index.finish(active.number, active.used, last_group);
-            let _ = index.write(&*self.disk, active.number);
+            let written = index.write(&*self.disk, active.number);
+            let checksum = written.map_or(0, |()| index.checksum());
+            self.manifest.finish(active.number, Some(active.synced), checksum);
             self.look_for_space = true;
         }
         Ok(())
@@ -233,6 +268,9 @@ impl Engine {
     /// # Errors
     /// If the disk fails: the next start then takes it for a crash.
     pub(crate) fn stop(&mut self) -> Result<()> {
+        self.sync()?;
+        // The next start takes the mark away.
+        self.progress = None;
         // A log without a segment has nothing that could be in doubt.
         if !self.state.lock().segments.is_empty() {
             self.commit(&mut [LogBatch::clean_stop()])?;
@@ -262,6 +300,15 @@ fn write(active: &mut Active, batches: &mut [LogBatch], group: u64) -> Result<()
         }
         let mut parts: Vec<_> = part.iter().map(|batch| IoSlice::new(batch.as_octets())).collect();
         active.file.write_parts_at(&mut parts, begin)?;
+        let mut at = begin;
+        for batch in part.iter() {
+            if let Some((first, last)) = batch.marks(at) {
+                at += batch.octets() as u64;
+                let is_first = active.written.used == 0;
+                let first = if is_first { first } else { active.written.first };
+                active.written = Extent { used: at, first, last };
+            }
+        }
         rest = later;
     }
     Ok(())

@@ -192,6 +192,11 @@ impl Position {
 }
 
 impl Index {
+    /// The checksum that it ends with; never 0, which stands for none.
+    pub(crate) fn checksum(&self) -> u32 {
+        self.octets.last_chunk().map_or(0, |checksum| u32::from_le_bytes(*checksum)).max(1)
+    }
+
     /// Writes it. It is not synced.
     ///
     /// # Errors

@@ -12,6 +12,15 @@ use std::mem;
 use crate::log::content::Content;
 use crate::log::scan::{Hole, Record, Scanned};
 
+/// What is known of a segment from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bounds {
+    /// Everything before this was durable.
+    pub(crate) durable_to: u64,
+    /// What is behind this does not count, if it is known.
+    pub(crate) ends_at: Option<u64>,
+}
+
 /// A segment's records that count, and what to do with the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
@@ -47,15 +56,28 @@ impl Judged {
     }
 }
 
-pub(crate) fn judge(scanned: Scanned, last_group: u64, is_last: bool) -> Judged {
+pub(crate) fn judge(
+    mut scanned: Scanned,
+    last_group: u64,
+    is_last: bool,
+    bounds: Bounds,
+) -> Judged {
+    if let Some(end) = bounds.ends_at {
+        scanned.end_at(end);
+    }
     let used = scanned.used();
     let mut judged = Judged { used, ..Judged::default() };
+    if used < bounds.durable_to && scanned.holes.last().is_none_or(|hole| hole.from < used) {
+        judged.damage.push(Hole::new(used, bounds.durable_to));
+    }
     for hole in &scanned.holes {
         let at = scanned.records.partition_point(|record| record.offset < hole.from);
         let before = at.checked_sub(1).and_then(|at| scanned.records.get(at));
         let after = scanned.records.get(at);
         let uncertain = match (before, after) {
             (_, Some(after)) => after.group >= last_group,
+            // What is known to be durable ends here: the next group was torn before any of it.
+            (Some(_), None) if is_last && (1..=hole.from).contains(&bounds.durable_to) => true,
             (Some(before), None) => before.group >= last_group,
             (None, None) => is_last,
         };
@@ -63,7 +85,16 @@ pub(crate) fn judge(scanned: Scanned, last_group: u64, is_last: bool) -> Judged 
             judged.damage.push(*hole);
             continue;
         }
-        judged.torn.push(*hole);
+        let mut hole = *hole;
+        if hole.from < bounds.durable_to {
+            let durable_to = bounds.durable_to.min(hole.to);
+            judged.damage.push(Hole::new(hole.from, durable_to));
+            hole.from = durable_to;
+        }
+        if hole.from == hole.to {
+            continue;
+        }
+        judged.torn.push(hole);
         // Behind the last record it is enough that all broken headers are gone: with a later group
         // in the log they would be taken for damage.
         let to = if after.is_some() { hole.to } else { hole.to.min(hole.broken_to) };
@@ -136,7 +167,7 @@ mod tests {
             records: vec![record(0, 1), record(80, 1), record(120, 2), record(200, 2)],
             holes: vec![Hole::new(40, 80), Hole::new(160, 200)],
         };
-        let judged = judge(scanned, 2, true);
+        let judged = judge(scanned, 2, true, Bounds::default());
         let offsets: Vec<u64> = judged.records.iter().map(|record| record.offset).collect();
         assert_eq!(offsets, [0, 80, 120]);
         assert_eq!(judged.damage, [Hole::new(40, 80)]);

@@ -2,7 +2,8 @@
 //!
 //! Read from the top: [`store`] says what a log does, [`writer`] forms groups of batches,
 //! [`engine`] writes them, [`reading`] reads them, [`recovery`] opens what is there, [`compaction`]
-//! keeps it bounded, [`space`] and [`overtaking`] see to full disks.
+//! keeps it bounded, [`space`] and [`overtaking`] see to full disks. [`manifest`] and [`progress`]
+//! say what should be there, and [`expected`] whether it is.
 //! [`frame`], [`content`] and [`index`] are the octets; [`live`], [`segment`] and [`state`] what is
 //! kept in memory.
 
@@ -10,13 +11,16 @@ mod batch;
 mod compaction;
 mod content;
 mod engine;
+mod expected;
 mod frame;
 mod index;
 mod judgement;
 mod live;
+mod manifest;
 mod memory;
 mod options;
 mod overtaking;
+mod progress;
 mod reading;
 mod recovery;
 mod scan;
@@ -32,8 +36,12 @@ use std::sync::Arc;
 
 pub use self::batch::LogBatch;
 pub use self::content::{Range, Target};
+#[cfg(feature = "sled")]
+pub(crate) use self::manifest::MANIFEST;
 pub use self::memory::MemoryLog;
 pub use self::options::{Durability, LogOptions, Watcher};
+#[cfg(feature = "sled")]
+pub(crate) use self::recovery::adopt;
 pub use self::recovery::{Damage, Recovered, inspect};
 pub use self::store::{LogUsage, MessageStore, StoredMessage, commit};
 pub use self::verify::verify;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ledger::Growth;
+
 /// Called by a log's thread, with no lock of the log held, when something has changed that those
 /// who hold back wait for. It must be quick.
 pub type Watcher = Arc<dyn Fn() + Send + Sync>;
@@ -29,6 +31,9 @@ pub struct LogOptions {
     /// What a completed batch survives; [`Durability::Fsync`] by default. A log on disk takes
     /// [`Durability::Memory`] for [`Durability::Buffered`].
     pub durability: Durability,
+    /// Tells files that belong to this log from those of others; 0, the default, if it is not
+    /// known.
+    pub identity: u64,
     /// Octets of a segment file, 4 KiB to 16 GiB; 64 MiB by default. A batch that is larger gets
     /// a segment of its own.
     pub segment_octets: u64,
@@ -56,6 +61,7 @@ impl fmt::Debug for LogOptions {
         formatter
             .debug_struct("LogOptions")
             .field("durability", &self.durability)
+            .field("identity", &self.identity)
             .field("segment_octets", &self.segment_octets)
             .field("spares", &self.spares)
             .field("backlog_octets", &self.backlog_octets)
@@ -72,6 +78,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             durability: Durability::default(),
+            identity: 0,
             segment_octets: 64 << 20,
             spares: 1,
             backlog_octets: 64 << 20,
@@ -89,6 +96,19 @@ impl LogOptions {
     #[must_use]
     pub fn segment_octets(mut self, octets: u64) -> Self {
         self.segment_octets = octets.clamp(4 << 10, 16 << 30).next_multiple_of(8);
+        self
+    }
+
+    /// How the manifest grows.
+    pub(crate) fn manifest_growth(&self) -> Growth {
+        let step = (self.segment_octets / 16).clamp(4 << 10, Growth::COMMON.step);
+        Growth { step, long: 4 * step }
+    }
+
+    /// With files that belong to this identity.
+    #[must_use]
+    pub fn identity(mut self, identity: u64) -> Self {
+        self.identity = identity;
         self
     }
 

@@ -9,15 +9,20 @@ use parking_lot::Mutex;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::key::QueueId;
+#[cfg(feature = "sled")]
+use crate::ledger::Growth;
 use crate::log::content::Target;
-use crate::log::engine::Engine;
+use crate::log::engine::{Engine, Writing};
+use crate::log::expected::{self, Expected, Origin, Unlisted};
 use crate::log::frame::CUT;
 use crate::log::index::{self, Entry, EntryContent, Index, IndexBuilder};
 use crate::log::judgement::{Judged, judge};
 use crate::log::live::Location;
+use crate::log::manifest::{Listed, Manifest, Segments};
 use crate::log::options::LogOptions;
+use crate::log::progress::ProgressFile;
 use crate::log::scan::{Hole, scan};
-use crate::log::segment::{FileKind, Segment, index_name, log_name, spare_name};
+use crate::log::segment::{FileKind, Segment, foreign_name, index_name, log_name, spare_name};
 use crate::log::settled::{Lookup, SettledSet};
 use crate::log::state::State;
 
@@ -37,6 +42,8 @@ pub struct Damage {
 pub struct Recovered {
     /// Whether the log was closed in order, or is new.
     pub clean: bool,
+    /// Nothing was there.
+    pub is_new: bool,
     /// What a crash left half written, which was cut off. Nothing of it was ever completed.
     pub torn: Vec<Damage>,
     /// What was completed and is lost. Whatever the damage did not touch is kept. Damage to the
@@ -65,8 +72,9 @@ enum Records {
     SideFile,
     /// They were read.
     Read(Judged),
-    /// They were read, and what counts is here.
-    Index(Index),
+    /// They were read, and what counts is here; with the checksum of the side file, 0 if there is
+    /// none.
+    Index(Index, u32),
 }
 
 /// The names in a directory, sorted.
@@ -102,6 +110,13 @@ struct Recovery<'a> {
     /// Nothing is changed.
     read_only: bool,
     names: Names,
+    expected: Expected,
+    /// Segments that are not needed any more.
+    freed: BTreeSet<u64>,
+    /// Segments that do not belong here.
+    foreign: BTreeSet<u64>,
+    /// What the new manifest says of those that do.
+    listed: BTreeMap<u64, Listed>,
     loaded: BTreeMap<u64, Loaded>,
     settled: SettledSet,
     last_group: u64,
@@ -120,36 +135,82 @@ pub(crate) fn open(
     options: LogOptions,
     found: Found<'_>,
 ) -> Result<(Engine, Recovered)> {
-    let mut recovery = Recovery::new(&*disk, false)?;
-    let next_segment = recovery.names.last() + 1;
+    let mut recovery = Recovery::new(&*disk, options.identity, false)?;
+    let next_segment = recovery.names.last().max(recovery.expected.highest()) + 1;
     let mut state = recovery.run(found)?;
-    let spares = recovery.tidy(&mut state)?;
+    let identity = recovery.expected.identity;
+    let segments = recovery.segments(&mut state);
+    // What is not listed any more may go, and what goes is not listed any more.
+    let growth = options.manifest_growth();
+    let mut manifest = if recovery.recovered.is_new && identity == 0 {
+        Manifest::new(Arc::clone(&disk), identity, growth, segments)
+    } else {
+        Manifest::begin(Arc::clone(&disk), identity, growth, segments)?
+    };
+    let spares = recovery.tidy(&state)?;
+    recovery.freed.iter().for_each(|number| manifest.is_gone(*number));
     let (group, recovered) = (recovery.last_group + 1, recovery.recovered);
     let state = Arc::new(Mutex::new(state));
-    Ok((Engine::new(disk, options, state, next_segment, group, spares), recovered))
+    let progress = ProgressFile::new(Arc::clone(&disk), identity);
+    let writing = Writing { manifest, progress, spares };
+    Ok((Engine::new(disk, options, state, next_segment, group, writing), recovered))
+}
+
+/// Begins the manifest of a log that has none, as older versions wrote it.
+///
+/// # Errors
+/// If the disk fails.
+#[cfg(feature = "sled")]
+pub(crate) fn adopt(disk: Arc<dyn Disk>, identity: u64) -> Result<()> {
+    let names = Names::read(&*disk)?;
+    let mut segments = Segments::default();
+    for number in names.logs {
+        let capacity = disk.open(&log_name(number), false)?.len()?;
+        let index = match disk.open(&index_name(number), false) {
+            Ok(file) => index::read(&*file, number)?.map_or(0, |index| index.checksum()),
+            Err(_) => 0,
+        };
+        segments.listed.insert(number, Listed { capacity, extent: None, index });
+        segments.highest = number;
+    }
+    Manifest::begin(disk, identity, Growth::COMMON, segments)?;
+    Ok(())
 }
 
 /// Tells what opening a log would find, and changes nothing. `found` is called as by
-/// [`Log::open`](crate::Log::open). The log must not be open.
+/// [`Log::open`](crate::Log::open). The log must not be open. `identity` is that of its options.
 ///
 /// # Errors
 /// If the disk fails. Damage is no error.
-pub fn inspect(disk: &dyn Disk, found: &mut dyn FnMut(Target, u32, &[u8])) -> Result<Recovered> {
-    let mut recovery = Recovery::new(disk, true)?;
+pub fn inspect(
+    disk: &dyn Disk,
+    identity: u64,
+    found: &mut dyn FnMut(Target, u32, &[u8]),
+) -> Result<Recovered> {
+    let mut recovery = Recovery::new(disk, identity, true)?;
     recovery.run(found)?;
     Ok(recovery.recovered)
 }
 
 impl<'a> Recovery<'a> {
-    fn new(disk: &'a dyn Disk, read_only: bool) -> Result<Self> {
+    fn new(disk: &'a dyn Disk, identity: u64, read_only: bool) -> Result<Self> {
+        let names = Names::read(disk)?;
+        let expected = Expected::read(disk, identity, !names.logs.is_empty())?;
+        let is_new = !expected.is_begun && names.logs.is_empty();
+        let mut damage = expected.damage.clone();
+        damage.extend(expected.missing(&names.logs));
         Ok(Self {
             disk,
             read_only,
-            names: Names::read(disk)?,
+            names,
+            expected,
+            freed: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            listed: BTreeMap::new(),
+            recovered: Recovered { is_new, damage, ..Recovered::default() },
             loaded: BTreeMap::new(),
             settled: SettledSet::default(),
             last_group: 0,
-            recovered: Recovered::default(),
         })
     }
 
@@ -165,12 +226,24 @@ impl<'a> Recovery<'a> {
     /// Opens every segment, and reads those whose side files do not do.
     fn load(&mut self) -> Result<()> {
         let last = self.names.logs.last().copied();
-        for &number in &self.names.logs {
+        self.last_group = self.expected.group().map_or(0, |group| group + 1);
+        for number in self.names.logs.clone() {
             let file = self.disk.open(&log_name(number), false)?;
             let length = file.len()?;
+            let origin = self.expected.origin(number, &*file)?;
+            if origin == Origin::Freed {
+                self.freed.insert(number);
+                continue;
+            }
+            if origin == Origin::Foreign {
+                self.set_aside(number, length);
+                continue;
+            }
             let mut index = None;
-            if self.names.indexes.contains(&number) && Some(number) != last {
+            let is_sure = origin == Origin::Own || !self.expected.is_known();
+            if is_sure && self.names.indexes.contains(&number) && Some(number) != last {
                 index = index::read(&*self.disk.open(&index_name(number), false)?, number)?;
+                index = index.filter(|index| self.expected.vouches_for(number, index));
             }
             if let Some(index) = index.take_if(|index| index.used > length) {
                 let octets = index.used - length;
@@ -185,6 +258,14 @@ impl<'a> Recovery<'a> {
                 }
                 None => {
                     let scanned = scan(&*file, number)?;
+                    match self.expected.unlisted(number, &scanned) {
+                        Unlisted::Foreign => {
+                            self.set_aside(number, length);
+                            continue;
+                        }
+                        Unlisted::Rewound(damage) => self.recovered.damage.push(damage),
+                        Unlisted::No => {}
+                    }
                     self.last_group = self.last_group.max(scanned.last_group());
                     Records::Read(Judged::unjudged(scanned))
                 }
@@ -194,22 +275,28 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
+    /// A file does not belong here: what it says is not to be heard.
+    fn set_aside(&mut self, number: u64, octets: u64) {
+        self.recovered.damage.push(Damage { file: log_name(number), offset: 0, octets });
+        self.foreign.insert(number);
+    }
+
     /// Tells what was completed from what was not, and cuts off the latter.
     fn judge(&mut self) -> Result<()> {
-        let last = self.names.logs.last().copied();
-        self.recovered.clean = last.is_none();
+        let last = self.loaded.last_key_value().map(|(number, _)| *number);
+        self.recovered.clean = last.is_none() && self.recovered.damage.is_empty();
         for (&number, loaded) in &mut self.loaded {
             let Records::Read(judged) = &mut loaded.records else { continue };
             let is_last = Some(number) == last;
             let scanned = std::mem::take(judged).into_scanned();
-            let mut judged = judge(scanned, self.last_group, is_last);
-            let damage = |hole: &Hole| Damage {
-                file: log_name(number),
-                offset: hole.from,
-                octets: hole.to - hole.from,
-            };
-            self.recovered.damage.extend(judged.damage.iter().map(damage));
-            self.recovered.torn.extend(judged.torn.iter().map(damage));
+            let bounds = self.expected.bounds(number);
+            let mut judged = judge(scanned, self.last_group, is_last, bounds);
+            let place = |hole: &Hole| expected::damage(number, hole);
+            self.recovered.damage.extend(judged.damage.iter().map(place));
+            if judged.damage.is_empty() {
+                self.recovered.damage.extend(self.expected.cut_off(number, loaded.length));
+            }
+            self.recovered.torn.extend(judged.torn.iter().map(place));
             if is_last {
                 self.recovered.clean = judged.take_clean_stop();
             }
@@ -222,11 +309,13 @@ impl<'a> Recovery<'a> {
             }
             let index = index_of(&judged, number, self.last_group);
             index.settlements().for_each(|range| self.settled.insert(range));
-            if !self.read_only && judged.damage.is_empty() {
-                // It only saves time, so that it may fail.
-                let _ = index.write(self.disk, number);
+            let mut checksum = 0;
+            // It only saves time, so that it may fail.
+            if !self.read_only && judged.damage.is_empty() && index.write(self.disk, number).is_ok()
+            {
+                checksum = index.checksum();
             }
-            loaded.records = Records::Index(index);
+            loaded.records = Records::Index(index, checksum);
         }
         Ok(())
     }
@@ -236,15 +325,26 @@ impl<'a> Recovery<'a> {
         let mut settled = Lookup::new(&self.settled);
         for (&number, loaded) in &mut self.loaded {
             let records = std::mem::replace(&mut loaded.records, Records::SideFile);
-            let index = match records {
-                Records::Index(index) => index,
+            let (index, checksum) = match records {
+                Records::Index(index, checksum) => (index, checksum),
                 // Read a second time rather than kept: there may be many.
                 Records::SideFile | Records::Read(_) => {
                     let file = index_name(number);
                     let index = index::read(&*self.disk.open(&file, false)?, number)?;
-                    index.ok_or(Error::Damaged { file, offset: 0 })?
+                    let index = index.ok_or(Error::Damaged { file, offset: 0 })?;
+                    let checksum = index.checksum();
+                    (index, checksum)
                 }
             };
+            if !self.read_only {
+                let known = self.expected.listed(number).and_then(|listed| listed.extent);
+                let extent = match known {
+                    Some(_) => known,
+                    None => expected::extent_of(&*loaded.file, number, &index)?,
+                };
+                let listed = Listed { capacity: loaded.length, extent, index: checksum };
+                self.listed.insert(number, listed);
+            }
             let mut segment = Segment::new(loaded.file.clone(), loaded.length);
             segment.used = index.used;
             state.segments.insert(number, segment);
@@ -270,9 +370,8 @@ impl<'a> Recovery<'a> {
         queues.retain(|_, next| *next < u64::MAX);
     }
 
-    /// Empties segments without a record, removes side files without a segment.
-    fn tidy(&self, state: &mut State) -> Result<Vec<String>> {
-        let mut spares: Vec<String> = self.names.spares.iter().copied().map(spare_name).collect();
+    /// What the new manifest is to say. Segments without a record are not needed any more.
+    fn segments(&mut self, state: &mut State) -> Segments {
         let empty: Vec<u64> = state
             .segments
             .iter()
@@ -280,9 +379,24 @@ impl<'a> Recovery<'a> {
             .map(|(number, _)| *number)
             .collect();
         for number in empty {
+            state.segments.remove(&number);
+            self.listed.remove(&number);
+            self.freed.insert(number);
+        }
+        let highest = self.names.last().max(self.expected.highest());
+        Segments { listed: std::mem::take(&mut self.listed), freed: self.freed.clone(), highest }
+    }
+
+    /// Empties segments that are not needed, renames those that do not belong here, removes side
+    /// files without a segment.
+    fn tidy(&self, state: &State) -> Result<Vec<String>> {
+        let mut spares: Vec<String> = self.names.spares.iter().copied().map(spare_name).collect();
+        for &number in &self.freed {
             self.disk.rename(&log_name(number), &spare_name(number))?;
             spares.push(spare_name(number));
-            state.segments.remove(&number);
+        }
+        for &number in &self.foreign {
+            self.disk.rename(&log_name(number), &foreign_name(number))?;
         }
         for number in self.disk_indexes()? {
             if !state.segments.contains_key(&number) {

@@ -53,6 +53,16 @@ impl Scanned {
         self.records.last().map_or(0, Record::end)
     }
 
+    /// Forgets what is behind this.
+    pub(crate) fn end_at(&mut self, end: u64) {
+        self.records.retain(|record| record.offset < end);
+        self.holes.retain(|hole| hole.from < end);
+        for hole in &mut self.holes {
+            hole.to = hole.to.min(end);
+            hole.broken_to = hole.broken_to.min(hole.to);
+        }
+    }
+
     pub(crate) fn last_group(&self) -> u64 {
         self.records.iter().map(|record| record.group).max().unwrap_or(0)
     }

@@ -99,6 +99,11 @@ pub(crate) fn spare_name(segment: u64) -> String {
     format!("spare-{segment:016x}.log")
 }
 
+/// The name of a file that was found where a segment should be, and is none of this log.
+pub(crate) fn foreign_name(segment: u64) -> String {
+    format!("foreign-{segment:016x}.log")
+}
+
 /// What a file is by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {

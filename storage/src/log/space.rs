@@ -6,6 +6,7 @@
 
 use crate::error::Result;
 use crate::log::engine::{Active, Engine};
+use crate::log::manifest::Listed;
 use crate::log::segment::{Segment, log_name};
 
 /// The name of the reserve.
@@ -19,6 +20,11 @@ impl Engine {
     /// many octets.
     pub(crate) fn begin_segment(&mut self, needed: u64) -> Result<()> {
         self.keep_reserve()?;
+        let fits = |next: &mut Active| !next.is_reserve && next.capacity >= needed;
+        if let Some(next) = self.prepared.take_if(fits) {
+            return self.switch(next);
+        }
+        self.manifest.keep_begun()?;
         let number = self.take_number();
         let name = log_name(number);
         let capacity = self.options.segment_octets.max(needed);
@@ -27,7 +33,8 @@ impl Engine {
             self.disk.rename(&spare, &name)?;
         }
         let file = self.disk.open(&name, true)?;
-        if let Err(error) = file.allocate(capacity).and_then(|()| self.disk.sync_directory()) {
+        let made = file.allocate(capacity).and_then(|()| file.sync());
+        if let Err(error) = made.and_then(|()| self.disk.sync_directory()) {
             // A segment without a record is removed at the next start if it cannot be now.
             let _ = self.disk.remove(&name);
             return Err(error.into());
@@ -38,6 +45,11 @@ impl Engine {
     /// The same with the reserve; tells whether that has room.
     pub(crate) fn begin_reserve(&mut self, needed: u64) -> Result<bool> {
         let capacity = self.reserve_octets();
+        let fits = |next: &mut Active| next.is_reserve && next.capacity >= needed;
+        if let Some(next) = self.prepared.take_if(fits) {
+            self.switch(next)?;
+            return Ok(true);
+        }
         if !self.has_reserve || needed > capacity {
             return Ok(false);
         }
@@ -59,6 +71,13 @@ impl Engine {
 
     fn switch(&mut self, next: Active) -> Result<()> {
         let sealed = self.seal();
+        // Before anything is in it, and after its file is there for certain.
+        let listed = Listed { capacity: next.capacity, ..Listed::default() };
+        self.manifest.list(next.number, listed);
+        if let Err(error) = self.manifest.sync() {
+            self.prepared = Some(next);
+            return Err(error);
+        }
         let segment = Segment::new(next.file.clone(), next.capacity);
         self.state.lock().segments.insert(next.number, segment);
         self.active = Some(next);
@@ -73,6 +92,7 @@ impl Engine {
         if !self.has_reserve {
             let file = self.disk.open(RESERVE, true)?;
             file.allocate(self.reserve_octets())?;
+            file.sync()?;
             self.disk.sync_directory()?;
             self.has_reserve = true;
         }

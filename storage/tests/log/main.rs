@@ -5,5 +5,6 @@ mod contract;
 mod crashes;
 mod damage;
 mod failures;
+mod files;
 mod full;
 mod support;

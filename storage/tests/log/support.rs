@@ -159,7 +159,8 @@ pub fn try_open(disk: &SimulatedDisk) -> Result<(Log, Opened), Error> {
     let before = disk.after_exit();
     let mut seen = Opened::default();
     let looked = SimulatedDisk::from_image(before.clone(), 1);
-    seen.recovered = inspect(&looked, &mut |target, octets, meta| seen.note(target, octets, meta))?;
+    seen.recovered =
+        inspect(&looked, 0, &mut |target, octets, meta| seen.note(target, octets, meta))?;
     assert_eq!(looked.after_exit(), before);
 
     let mut opened = Opened::default();

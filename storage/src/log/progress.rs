@@ -1,0 +1,135 @@
+//! How far the segment that is being written is durable.
+//!
+//! After a crash nobody could tell else whether the end of the last segment was torn or has been
+//! lost since. It is written after each sync and never synced itself: if it is there, it is so.
+//!
+//! Two slots, at 0 and at 512, are written in turn:
+//!
+//! ```text
+//! 0   u32  CRC-32 of the octets from 8 to 63
+//! 4   u32  zero
+//! 8   u64  identity of the directory
+//! 16  u64  number of the segment
+//! 24  u64  group
+//! 32  u64  octets up to the end of its last record
+//! 40  u64  where its last record begins
+//! 48  u64  where its first record begins
+//! 56  u32  checksum of the first record's head
+//! 60  u32  checksum of the last record's head
+//! ```
+
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::log::manifest::{Extent, Mark};
+
+const NAME: &str = "progress";
+const SLOT: usize = 64;
+/// Disks write sectors of so many octets all or none.
+const SECTOR: u64 = 512;
+
+/// What is durable of the last segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) segment: u64,
+    pub(crate) group: u64,
+    pub(crate) extent: Extent,
+}
+
+impl Progress {
+    fn encode(&self, identity: u64) -> [u8; SLOT] {
+        let Extent { used, first, last } = self.extent;
+        let words = [identity, self.segment, self.group, used, last.offset, first.offset];
+        let mut slot = [0; SLOT];
+        for (field, word) in slot.chunks_exact_mut(8).skip(1).zip(words) {
+            field.copy_from_slice(&word.to_le_bytes());
+        }
+        slot[56..60].copy_from_slice(&first.checksum.to_le_bytes());
+        slot[60..].copy_from_slice(&last.checksum.to_le_bytes());
+        let checksum = crc32fast::hash(&slot[8..]);
+        slot[..4].copy_from_slice(&checksum.to_le_bytes());
+        slot
+    }
+
+    fn decode(slot: &[u8; SLOT]) -> Option<(u64, Self)> {
+        let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+        let word = |at: usize| Some(u64::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+        let extent = Extent {
+            used: word(32)?,
+            first: Mark { offset: word(48)?, checksum: half(56)? },
+            last: Mark { offset: word(40)?, checksum: half(60)? },
+        };
+        let progress = Self { segment: word(16)?, group: word(24)?, extent };
+        (half(0)? == crc32fast::hash(&slot[8..])).then_some((word(8)?, progress))
+    }
+
+    /// What was written last for the directory with this identity, if that can be read.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn read(disk: &dyn Disk, identity: u64) -> io::Result<Option<Self>> {
+        let file = match disk.open(NAME, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut found = Vec::new();
+        for offset in [0, SECTOR] {
+            let mut slot = [0; SLOT];
+            match file.read_at(&mut slot, offset) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                read => read?,
+            }
+            found.extend(Self::decode(&slot));
+        }
+        let own = found.into_iter().filter(|(whose, _)| *whose == identity);
+        Ok(own.map(|(_, progress)| progress).max_by_key(|p| (p.segment, p.extent.used)))
+    }
+}
+
+/// Writes it.
+#[derive(Debug)]
+pub(crate) struct ProgressFile {
+    disk: Arc<dyn Disk>,
+    /// Once it is needed, and if it can be had: it only helps.
+    file: Option<Arc<dyn DiskFile>>,
+    identity: u64,
+    is_second: bool,
+}
+
+impl ProgressFile {
+    pub(crate) fn new(disk: Arc<dyn Disk>, identity: u64) -> Self {
+        Self { disk, file: None, identity, is_second: false }
+    }
+
+    pub(crate) fn note(&mut self, progress: &Progress) {
+        if self.file.is_none() {
+            self.file = self.disk.open(NAME, true).ok();
+        }
+        if let Some(file) = &self.file {
+            let offset = if self.is_second { SECTOR } else { 0 };
+            self.is_second = !self.is_second;
+            // What is not there does not help.
+            let _ = file.write_at(&progress.encode(self.identity), offset);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mark = |offset, checksum| Mark { offset, checksum };
+        let extent = Extent { used: 96, first: mark(8, 5), last: mark(48, 6) };
+        let progress = Progress { segment: 3, group: 7, extent };
+        let mut slot = progress.encode(11);
+        assert_eq!(Progress::decode(&slot), Some((11, progress)));
+        for bit in (0..32).chain(64..SLOT * 8) {
+            slot[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Progress::decode(&slot), None, "bit {bit}");
+            slot[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
