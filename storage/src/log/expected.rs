@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Result;
 use crate::ledger::{Ledger, Reading};
+use crate::log::damage::Damage;
 use crate::log::frame::{HEADER, Header};
 use crate::log::index::Index;
 use crate::log::judgement::Bounds;
 use crate::log::manifest::{Extent, Listed, MANIFEST, Mark, Segments};
 use crate::log::progress::Progress;
-use crate::log::recovery::Damage;
 use crate::log::scan::{Hole, Scanned};
 use crate::log::segment::log_name;
 

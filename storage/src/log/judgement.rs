@@ -70,36 +70,7 @@ pub(crate) fn judge(
     if used < bounds.durable_to && scanned.holes.last().is_none_or(|hole| hole.from < used) {
         judged.damage.push(Hole::new(used, bounds.durable_to));
     }
-    for hole in &scanned.holes {
-        let at = scanned.records.partition_point(|record| record.offset < hole.from);
-        let before = at.checked_sub(1).and_then(|at| scanned.records.get(at));
-        let after = scanned.records.get(at);
-        let uncertain = match (before, after) {
-            (_, Some(after)) => after.group >= last_group,
-            // What is known to be durable ends here: the next group was torn before any of it.
-            (Some(_), None) if is_last && (1..=hole.from).contains(&bounds.durable_to) => true,
-            (Some(before), None) => before.group >= last_group,
-            (None, None) => is_last,
-        };
-        if !uncertain {
-            judged.damage.push(*hole);
-            continue;
-        }
-        let mut hole = *hole;
-        if hole.from < bounds.durable_to {
-            let durable_to = bounds.durable_to.min(hole.to);
-            judged.damage.push(Hole::new(hole.from, durable_to));
-            hole.from = durable_to;
-        }
-        if hole.from == hole.to {
-            continue;
-        }
-        judged.torn.push(hole);
-        // Behind the last record it is enough that all broken headers are gone: with a later group
-        // in the log they would be taken for damage.
-        let to = if after.is_some() { hole.to } else { hole.to.min(hole.broken_to) };
-        judged.cut.push(Hole::new(hole.from, to));
-    }
+    judged.take_holes(&scanned, last_group, is_last, bounds);
     let mut batch: Vec<Record> = Vec::new();
     for record in scanned.records {
         let follows = match batch.last() {
@@ -129,6 +100,40 @@ pub(crate) fn judge(
 }
 
 impl Judged {
+    /// Tells which holes are damage and which are torn.
+    fn take_holes(&mut self, scanned: &Scanned, last_group: u64, is_last: bool, bounds: Bounds) {
+        for hole in &scanned.holes {
+            let at = scanned.records.partition_point(|record| record.offset < hole.from);
+            let before = at.checked_sub(1).and_then(|at| scanned.records.get(at));
+            let after = scanned.records.get(at);
+            let uncertain = match (before, after) {
+                (_, Some(after)) => after.group >= last_group,
+                // What is known to be durable ends here: the next group was torn before any of it.
+                (Some(_), None) if is_last && (1..=hole.from).contains(&bounds.durable_to) => true,
+                (Some(before), None) => before.group >= last_group,
+                (None, None) => is_last,
+            };
+            if !uncertain {
+                self.damage.push(*hole);
+                continue;
+            }
+            let mut hole = *hole;
+            if hole.from < bounds.durable_to {
+                let durable_to = bounds.durable_to.min(hole.to);
+                self.damage.push(Hole::new(hole.from, durable_to));
+                hole.from = durable_to;
+            }
+            if hole.from == hole.to {
+                continue;
+            }
+            self.torn.push(hole);
+            // Behind the last record it is enough that all broken headers are gone: with a later
+            // group in the log they would be taken for damage.
+            let to = if after.is_some() { hole.to } else { hole.to.min(hole.broken_to) };
+            self.cut.push(Hole::new(hole.from, to));
+        }
+    }
+
     /// What comes behind a hole in the last group does not count.
     fn end_at_first_hole(&mut self, last_group: u64) {
         let Some(end) = self.torn.iter().map(|hole| hole.from).min() else { return };

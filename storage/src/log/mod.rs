@@ -10,6 +10,7 @@
 mod batch;
 mod compaction;
 mod content;
+mod damage;
 mod engine;
 mod expected;
 mod frame;
@@ -36,13 +37,14 @@ use std::sync::Arc;
 
 pub use self::batch::LogBatch;
 pub use self::content::{Range, Target};
+pub use self::damage::Damage;
 #[cfg(feature = "sled")]
 pub(crate) use self::manifest::MANIFEST;
 pub use self::memory::MemoryLog;
 pub use self::options::{Durability, LogOptions, Watcher};
 #[cfg(feature = "sled")]
 pub(crate) use self::recovery::adopt;
-pub use self::recovery::{Damage, Recovered, inspect};
+pub use self::recovery::{Recovered, inspect};
 pub use self::store::{LogUsage, MessageStore, StoredMessage, commit};
 pub use self::verify::verify;
 pub use self::writer::Done;

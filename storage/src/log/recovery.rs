@@ -12,6 +12,7 @@ use crate::key::QueueId;
 #[cfg(feature = "sled")]
 use crate::ledger::Growth;
 use crate::log::content::Target;
+use crate::log::damage::Damage;
 use crate::log::engine::{Engine, Writing};
 use crate::log::expected::{self, Expected, Origin, Unlisted};
 use crate::log::frame::CUT;
@@ -25,17 +26,6 @@ use crate::log::scan::{Hole, scan};
 use crate::log::segment::{FileKind, Segment, foreign_name, index_name, log_name, spare_name};
 use crate::log::settled::{Lookup, SettledSet};
 use crate::log::state::State;
-
-/// A part of a file that is not as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// The file's name in the directory.
-    pub file: String,
-    /// Where it begins, in octets.
-    pub offset: u64,
-    /// Octets up to the next good record, or to the end of the file.
-    pub octets: u64,
-}
 
 /// What was found when a log was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use crate::disk::Disk;
 use crate::error::Result;
+use crate::log::damage::Damage;
 use crate::log::expected::{self, Expected, Origin, Unlisted};
 use crate::log::index::{self, Index};
 use crate::log::judgement::{Judged, judge};
-use crate::log::recovery::{Damage, Names};
+use crate::log::recovery::Names;
 use crate::log::scan::scan;
 use crate::log::segment::{index_name, log_name};
 
