@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
 
 use crate::error::Error;
 
@@ -21,6 +22,8 @@ pub enum Body {
     Whole(Bytes),
     /// Piece by piece, each made when the client has taken the one before.
     Pieces(Box<dyn Iterator<Item = Bytes> + Send>),
+    /// Events as they come, for as long as the client wants them.
+    Events(Receiver<Bytes>),
 }
 
 impl HttpBody for Body {
@@ -29,11 +32,12 @@ impl HttpBody for Body {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut *self {
             Self::Whole(all) => Some(std::mem::take(all)).filter(|all| !all.is_empty()),
             Self::Pieces(pieces) => pieces.next(),
+            Self::Events(events) => ready!(events.poll_recv(cx)),
         };
         Poll::Ready(next.map(|octets| Ok(Frame::data(octets))))
     }
@@ -45,7 +49,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(all) => SizeHint::with_exact(all.len() as u64),
-            Self::Pieces(_) => SizeHint::default(),
+            Self::Pieces(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -52,6 +52,7 @@ pub enum Host {
 }
 
 /// A request.
+#[derive(Clone)]
 pub struct Call {
     pub manager: Arc<Manager>,
     /// What the names in the endpoint's path stand for.

@@ -34,6 +34,8 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::moving::ENDPOINTS,
     api::own::delayed::ENDPOINTS,
     api::own::explain::ENDPOINTS,
+    api::live::ENDPOINTS,
+    api::history::ENDPOINTS,
     page::ENDPOINTS,
     metrics::ENDPOINTS,
 ];
@@ -44,11 +46,11 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 }
 
 /// What the names in the path of a resource stand for.
-pub(super) type Names = Vec<(&'static str, String)>;
+pub type Names = Vec<(&'static str, String)>;
 
 /// What the names in the path of a resource stand for, and its endpoints. `is_served` tells what
 /// the port has.
-pub(super) fn resource(
+pub fn resource(
     path: &[String],
     is_served: impl Fn(Service) -> bool,
 ) -> Option<(Names, Vec<&'static Endpoint>)> {

@@ -9,6 +9,7 @@ mod messages;
 mod metrics;
 mod nodes;
 mod own;
+mod page;
 mod rights;
 
 use std::io::{Read, Write};
@@ -53,8 +54,7 @@ impl Api {
     }
 
     fn call_as(&self, user: &str, password: &str, method: &str, path: &str, body: &str) -> Answer {
-        let login = STANDARD.encode(format!("{user}:{password}"));
-        self.raw(&format!("authorization: Basic {login}\r\n"), method, path, body)
+        self.raw(&login(user, password), method, path, body)
     }
 
     /// With headers, each with its end.
@@ -85,6 +85,12 @@ fn request(address: SocketAddr, headers: &str, method: &str, path: &str, body: &
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     Answer { status, body: if chunked { unchunked(body) } else { body.to_owned() } }
+}
+
+/// The header that logs in, with its end.
+fn login(user: &str, password: &str) -> String {
+    let login = STANDARD.encode(format!("{user}:{password}"));
+    format!("authorization: Basic {login}\r\n")
 }
 
 fn unchunked(mut body: &str) -> String {

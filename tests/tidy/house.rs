@@ -141,6 +141,10 @@ pub const CIRCLES: &[Circle] = &[
         ],
     ),
     (
+        "of the endpoints, one watches others",
+        &["src/management/api/live.rs", "src/management/routes.rs"],
+    ),
+    (
         "events are asked of the journal that keeps them",
         &["src/insight/journal/events.rs", "src/insight/journal/mod.rs"],
     ),

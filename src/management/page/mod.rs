@@ -1,6 +1,9 @@
-//! What people read in a browser: a start page, the reference of the API, and where old addresses
-//! have moved.
+//! What people see in a browser: the page, the reference of the API, and where old addresses have
+//! moved. The page is built of the sources in `ui/`, and its files are in `built/`.
 
+mod asset;
+mod built;
+mod files;
 pub mod reference;
 
 use hyper::StatusCode;
@@ -14,18 +17,15 @@ use crate::management::rights::Who::Anyone;
 const HTML: &str = "text/html";
 
 pub const ENDPOINTS: &[Endpoint] = &[
-    get("", Anyone, start, "The start page.").answering(HTML),
-    get("index.html", Anyone, start, "The start page.").answering(HTML),
+    get("", Anyone, files::index, "The page.").answering(HTML),
+    get("index.html", Anyone, files::index, "The page.").answering(HTML),
+    get("assets/{file}", Anyone, files::file, "A file of the page.").answering("*/*"),
     get("api", Anyone, to_reference, "Leads to the reference.").answering(HTML),
     get("api/index.html", Anyone, show_reference, "The reference of the API.").answering(HTML),
     get("stats", Anyone, to_reference, "Leads to the reference.").answering(HTML),
     get("doc/stats.html", Anyone, to_reference, "Leads to the reference.").answering(HTML),
     get("mgmt", Anyone, to_start, "Leads to the start page.").answering(HTML),
 ];
-
-fn start(_: &Call) -> Outcome {
-    Ok(Answer::text(HTML, include_str!("start.html")))
-}
 
 fn show_reference(call: &Call) -> Outcome {
     Ok(Answer::text(HTML, call.manager.reference.clone()))

@@ -1,0 +1,28 @@
+//! The files of the page. Made by `npm run build` in `ui/`, not by hand.
+
+use crate::management::page::asset::Asset;
+
+/// The page.
+pub const INDEX: &str = include_str!("index.html");
+
+/// The files that it names.
+pub const FILES: &[Asset] = &[
+    Asset {
+        name: "icon-2N_QPMqM.svg",
+        content_type: "image/svg+xml",
+        brotli: include_bytes!("icon.svg.br"),
+        gzip: include_bytes!("icon.svg.gz"),
+    },
+    Asset {
+        name: "index-CDX-Muae.js",
+        content_type: "text/javascript",
+        brotli: include_bytes!("index.js.br"),
+        gzip: include_bytes!("index.js.gz"),
+    },
+    Asset {
+        name: "index-DAhGPW_8.css",
+        content_type: "text/css",
+        brotli: include_bytes!("index.css.br"),
+        gzip: include_bytes!("index.css.gz"),
+    },
+];
