@@ -76,7 +76,7 @@ function CurrentPage({ route }: { route: Route }) {
   }, [route]);
   if (!page) {
     return (
-      <Empty title="There is no such page">
+      <Empty whole title="There is no such page">
         <p>
           The address may be of something else. <a href="#/">Go to the overview</a>, or press{' '}
           <kbd>Ctrl K</kbd> and type what you look for.

@@ -70,4 +70,5 @@ export const count = (n: number, noun: string, nouns = `${noun}s`) => `${integer
 /** The default exchange has no name. */
 export const exchangeName = (name: string) => name || '(default)';
 
-export const vhostName = (name: string) => name;
+/** A channel's name without the broker's own address, which all of them have. */
+export const channelName = (name: string) => name.replace(/ -> [^ ]+ \(/, ' (');

@@ -34,7 +34,6 @@ export const PLACES: { title: string; places: Place[] }[] = [
       { path: 'users', title: 'Users', icon: 'users', may: may.administer },
       { path: 'vhosts', title: 'Virtual hosts', icon: 'vhosts' },
       { path: 'policies', title: 'Policies', icon: 'policies' },
-      { path: 'limits', title: 'Limits', icon: 'limits', may: may.administer },
       { path: 'definitions', title: 'Definitions', icon: 'definitions', may: may.administer },
     ],
   },

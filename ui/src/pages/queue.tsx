@@ -74,7 +74,7 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
 
 function Gone({ name, status }: { name: string; status: number }) {
   return (
-    <Empty title={status === 404 ? `There is no queue “${name}”` : 'You may not see this queue'}>
+    <Empty whole title={status === 404 ? `There is no queue “${name}”` : 'You may not see this queue'}>
       <p>
         {status === 404
           ? 'It was deleted, it went with its connection or its last consumer, or it never was.'

@@ -46,6 +46,7 @@ export function Bindings({ bindings, side }: { bindings: Binding[]; side: 'from'
       <thead>
         <tr>
           <th>{side === 'from' ? 'From' : 'To'}</th>
+          {side === 'to' && <th>Which is</th>}
           <th>Binding key</th>
           <th class="not-phone">Arguments</th>
           <th>
@@ -62,20 +63,16 @@ export function Bindings({ bindings, side }: { bindings: Binding[]; side: 'from'
                   {exchangeName(binding.source)}
                 </a>
               ) : (
-                <>
-                  <a
-                    href={to(
-                      binding.destination_type === 'queue' ? 'queues' : 'exchanges',
-                      binding.vhost,
-                      binding.destination,
-                    )}
-                  >
-                    {binding.destination}
-                  </a>{' '}
-                  <Tag>{binding.destination_type}</Tag>
-                </>
+                <a href={to(`${binding.destination_type}s`, binding.vhost, binding.destination)}>
+                  {binding.destination}
+                </a>
               )}
             </td>
+            {side === 'to' && (
+              <td>
+                <Tag>{binding.destination_type}</Tag>
+              </td>
+            )}
             <td>{binding.routing_key ? <code>{binding.routing_key}</code> : <span class="faint">empty</span>}</td>
             <td class="not-phone">
               <Arguments of={binding.arguments} />
@@ -132,7 +129,7 @@ export function Bind({
   };
   return (
     <form class="card" onSubmit={submit}>
-      <h3>{source === undefined ? 'Bind to an exchange' : 'Bind something to this exchange'}</h3>
+      <h2 class="part">{source === undefined ? 'Bind to an exchange' : 'Bind something to this exchange'}</h2>
       <div class="row">
         {source === undefined ? (
           <Field label="Exchange">

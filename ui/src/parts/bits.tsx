@@ -54,9 +54,10 @@ export const Page = ({
   </>
 );
 
-export const Empty = ({ title, children }: { title: string; children?: ComponentChildren }) => (
+/** What is said where nothing is. `whole`: there is nothing else on the page. */
+export const Empty = ({ title, children, whole }: { title: string; children?: ComponentChildren; whole?: boolean }) => (
   <div class="empty">
-    <h2>{title}</h2>
+    {whole ? <h1>{title}</h1> : <h2>{title}</h2>}
     {children}
   </div>
 );

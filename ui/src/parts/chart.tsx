@@ -24,6 +24,9 @@ interface Props {
 
 const FORMATS = { rate, count: short, bytes: octets };
 
+/** Seconds that a chart shows at least, however little is known yet. */
+const LEAST_S = 30;
+
 const AXIS = { size: 22, font: '11px system-ui', ticks: { size: 4 } };
 
 export function Chart({ title, times, lines, unit, height = 180 }: Props) {
@@ -49,7 +52,10 @@ export function Chart({ title, times, lines, unit, height = 180 }: Props) {
         padding: [8, 8, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+        scales: {
+          x: { range: (_, min, max) => [Math.min(min, max - LEAST_S), max] },
+          y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+        },
         axes: [
           { ...axis, ticks: { ...AXIS.ticks, stroke: grid }, space: 70 },
           {
@@ -93,7 +99,7 @@ export function Chart({ title, times, lines, unit, height = 180 }: Props) {
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h2 class="part">{title}</h2>
         <span class="muted when">{cursor !== null && times[at] ? new Date(times[at]).toLocaleTimeString('en-GB') : ''}</span>
       </figcaption>
       <div ref={box} class="plot" role="img" aria-label={`Curves of ${title}`} />

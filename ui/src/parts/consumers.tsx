@@ -1,6 +1,7 @@
 // Consumers, of a queue, of a channel, or all.
 import { Arguments, Empty, Num, Tag } from './bits';
 import type { ConsumerDetail } from '../lib/types';
+import { channelName } from '../lib/format';
 import { to } from '../lib/route';
 import { DataTable, type Column } from './table';
 
@@ -23,8 +24,8 @@ const COLUMNS: Column<ConsumerDetail>[] = [
     id: 'channel',
     title: 'Channel',
     value: (consumer) => consumer.channel_details.name ?? '',
-    cell: ({ channel_details: { name } }) => (name ? <a href={to('channels', name)}>{name}</a> : <span class="faint">gone</span>),
-    width: 'minmax(12rem, 1.6fr)',
+    cell: ({ channel_details: { name } }) => (name ? <a href={to('channels', name)}>{channelName(name)}</a> : <span class="faint">gone</span>),
+    width: 'minmax(10rem, 1.6fr)',
   },
   { id: 'user', title: 'User', value: (consumer) => consumer.channel_details.user ?? '', width: '7rem' },
   {

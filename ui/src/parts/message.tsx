@@ -95,7 +95,7 @@ export function MessageView({ message, vhost }: { message: Message; vhost: strin
       </dl>
       {Object.keys(others).length > 0 && (
         <>
-          <h4>Headers</h4>
+          <h2 class="minor">Headers</h2>
           <dl class="facts tight">
             {Object.entries(others).map(([name, value]) => (
               <div>
@@ -118,7 +118,7 @@ function Way({ message, vhost }: { message: Message; vhost: string }) {
   if (!all.length) return null;
   return (
     <>
-      <h4>How it died</h4>
+      <h2 class="minor">How it died</h2>
       <ol class="way">
         {all.map((death) => (
           <li>
@@ -165,7 +165,7 @@ function BodyView({ message }: { message: Message }) {
   return (
     <>
       <div class="body-head">
-        <h4>Body</h4>
+        <h2 class="minor">Body</h2>
         <span class="muted">
           {bytes(message.payload_bytes)}
           {cut && `, of which the first ${bytes(body.octets.length)} are shown`}

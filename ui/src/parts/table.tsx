@@ -276,7 +276,7 @@ export function DataTable<T>(props: Props<T>) {
                 return (
                   <span role="cell" class={column.number ? 'td num' : 'td'}>
                     {index === 0 && props.href ? (
-                      <a class="name" href={props.href(row)}>
+                      <a class="name" href={props.href(row)} title={String(column.value(row))}>
                         {content}
                       </a>
                     ) : (

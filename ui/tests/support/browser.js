@@ -39,7 +39,7 @@ export async function logIn(page, name = 'guest', password = 'guest') {
   await page.getByLabel('User').fill(name);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('navigation').waitFor({ state: 'attached' });
+  await page.locator('.frame').waitFor();
 }
 
 export async function visit(page, hash) {

@@ -4,12 +4,19 @@ import amqp from 'amqplib';
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Shop {
+  /** A client that calls its connection so. */
+  static async connect(server, name) {
+    const url = `amqp://guest:guest@127.0.0.1:${server.amqp}`;
+    const connection = await amqp.connect(url, { clientProperties: { connection_name: name } });
+    connection.on('error', () => {});
+    return connection;
+  }
+
   /** Declares everything, and begins to trade. */
   static async open(server, { rate = 40 } = {}) {
     const shop = new Shop();
-    const connect = (name) =>
-      amqp.connect(`amqp://guest:guest@127.0.0.1:${server.amqp}`, { clientProperties: { connection_name: name } });
-    shop.connections = await Promise.all(['web shop', 'billing', 'warehouse'].map(connect));
+    const names = ['web shop', 'billing', 'warehouse'];
+    shop.connections = await Promise.all(names.map((name) => Shop.connect(server, name)));
     const [web, billing, warehouse] = await Promise.all(shop.connections.map((c) => c.createConfirmChannel()));
     await web.assertExchange('orders', 'topic', { durable: true });
     await web.assertExchange('audit', 'fanout', { durable: true });
@@ -40,7 +47,6 @@ export class Shop {
     await warehouse.prefetch(5);
     await warehouse.consume('warehouse.eu', (message) => message && shop.later(200, () => warehouse.ack(message)), { consumerTag: 'packer' });
     await warehouse.consume('audit.log', () => {}, { noAck: true, consumerTag: 'auditor' });
-    for (const connection of shop.connections) connection.on('error', () => {});
     for (const channel of [web, billing, warehouse]) channel.on('error', () => {});
     shop.trading = shop.trade(web, rate);
     return shop;

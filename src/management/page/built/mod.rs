@@ -14,15 +14,15 @@ pub const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CDX-Muae.js",
-        content_type: "text/javascript",
-        brotli: include_bytes!("index.js.br"),
-        gzip: include_bytes!("index.js.gz"),
-    },
-    Asset {
-        name: "index-DAhGPW_8.css",
+        name: "index-CXHWVwEO.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
+    },
+    Asset {
+        name: "index-wzt6qULV.js",
+        content_type: "text/javascript",
+        brotli: include_bytes!("index.js.br"),
+        gzip: include_bytes!("index.js.gz"),
     },
 ];

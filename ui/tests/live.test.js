@@ -1,0 +1,101 @@
+// What comes by itself: after a restart of the server, while the page is hidden, and of very many.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { check, launch, logIn, open, visit } from './support/browser.js';
+import { Server } from './support/server.js';
+import { Shop } from './support/shop.js';
+
+let server, browser;
+
+before(async () => {
+  server = await Server.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('the page comes back by itself after a restart of the server', async () => {
+  const page = await open(browser, server, { hash: '#/queues' });
+  await logIn(page);
+  await page.getByText('There is no queue that you may see').waitFor();
+  await check(page, 'no queue');
+  await server.stop();
+  await page.getByText('The broker does not answer').waitFor();
+  await check(page, 'no server');
+  await server.again();
+  await server.call('PUT', 'queues/%2F/reborn', {});
+  await page.getByRole('link', { name: 'reborn' }).waitFor({ timeout: 30_000 });
+  await page.getByText('Live').waitFor();
+  await page.context().close();
+});
+
+test('an empty broker says what to do', async () => {
+  const empty = await Server.start();
+  const page = await open(browser, empty);
+  await logIn(page);
+  await page.getByText('No queue yet').waitFor();
+  for (const [hash, text] of [
+    ['#/topology', 'Nothing is bound here yet'],
+    ['#/connections', 'Nobody is connected'],
+    ['#/channels', 'No channel is open'],
+    ['#/consumers', 'No consumer'],
+    ['#/policies', 'No policies'],
+  ]) {
+    await visit(page, hash);
+    await page.getByText(text).waitFor();
+    await check(page, `${hash}, empty`);
+  }
+  await page.context().close();
+  await empty.stop();
+});
+
+const MANY = 10_000;
+
+test(`${MANY} queues and many connections are shown without lag`, async () => {
+  const queues = Array.from({ length: MANY }, (_, n) => ({
+    name: `queue-${String(n).padStart(5, '0')}`,
+    vhost: '/',
+    durable: false,
+    auto_delete: false,
+    arguments: {},
+  }));
+  await server.call('POST', 'definitions', { queues });
+  const connections = [];
+  for (let n = 0; n < 200; n += 1) connections.push(await Shop.connect(server, `client ${n}`));
+  const page = await open(browser, server, { hash: '#/queues?q=queue' });
+  await logIn(page);
+  await page.getByText('10,000 of').waitFor({ timeout: 60_000 });
+  assert.ok((await page.locator('.tbody .tr').count()) < 80, 'only the rows that are seen exist');
+  const frames = await page.evaluate(async () => {
+    const table = document.querySelector('.table');
+    const frames = [];
+    let last = performance.now();
+    for (let frame = 0; frame < 120; frame += 1) {
+      table.scrollTop = frame * 2500;
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      frames.push(now - last);
+      last = now;
+    }
+    return frames.sort((one, other) => one - other);
+  });
+  // All rows are others in every frame. A frame that is held up by other programs says nothing;
+  // half of them do, with room for a slow machine.
+  assert.ok(frames[60] < 35, `half of the frames took more than ${frames[60]} ms while scrolling`);
+  const started = Date.now();
+  await page.getByRole('searchbox').fill('queue-0999[0-9]$');
+  await page.waitForFunction(() => document.querySelectorAll('.tbody .tr').length === 10);
+  assert.ok(Date.now() - started < 1000, 'searching takes no time');
+  await page.getByRole('link', { name: 'queue-09995' }).click();
+  await page.getByRole('heading', { level: 1, name: 'queue-09995' }).waitFor();
+  await visit(page, '#/topology');
+  await page.getByText('more are not shown').waitFor();
+  await visit(page, '#/connections');
+  await page.getByRole('link', { name: 'client 0', exact: true }).waitFor();
+  await check(page, 'many');
+  await Promise.all(connections.map((connection) => connection.close()));
+  await page.context().close();
+});

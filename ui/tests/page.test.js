@@ -1,0 +1,349 @@
+// The page in a real browser, on a real server with clients that trade beside it.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { check, launch, logIn, open, PHONE, visit } from './support/browser.js';
+import { Server } from './support/server.js';
+import { Shop } from './support/shop.js';
+
+let server, shop, browser;
+
+before(async () => {
+  server = await Server.start();
+  shop = await Shop.open(server, { rate: 20 });
+  await server.call('PUT', 'policies/%2F/limits', { pattern: '^warehouse', 'apply-to': 'queues', priority: 1, definition: { 'max-length': 1000 } });
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await shop?.close();
+  await server?.stop();
+});
+
+/** Every page, and what has to be on it. */
+const PAGES = [
+  ['#/', 'Overview', 'Messages per second'],
+  ['#/queues', 'Queues', 'warehouse.eu'],
+  ['#/queues/%2F/billing', 'billing', 'Messages in the queue'],
+  ['#/queues/%2F/billing?tab=consumers', 'billing', 'billing-1'],
+  ['#/queues/%2F/billing?tab=bindings', 'billing', 'order.*.created'],
+  ['#/queues/%2F/billing?tab=publish', 'billing', 'Content type'],
+  ['#/queues/%2F/audit.log?tab=messages', 'audit.log', 'No message is ready'],
+  ['#/exchanges', 'Exchanges', 'notifications'],
+  ['#/exchanges/%2F/orders', 'orders', 'pattern that its routing key fits'],
+  ['#/exchanges/%2F/orders?tab=out', 'orders', 'order.us.#'],
+  ['#/exchanges/%2F/amq.default', '(default)', 'Messages per second'],
+  ['#/topology', 'Topology', 'warehouse.us'],
+  ['#/connections', 'Connections', 'web shop'],
+  ['#/channels', 'Channels', 'confirm'],
+  ['#/consumers', 'Consumers', 'packer'],
+  ['#/users', 'Users', 'guest'],
+  ['#/users/guest', 'guest', 'Permissions'],
+  ['#/vhosts', 'Virtual hosts', 'classic'],
+  ['#/vhosts/%2F', '/', 'Who may enter'],
+  ['#/policies', 'Policies', 'limits'],
+  ['#/definitions', 'Definitions', 'Save a file'],
+];
+
+async function visitAll(page, pages = PAGES) {
+  for (const [hash, title, text] of pages) {
+    await visit(page, hash);
+    await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+    await page.getByText(text, { exact: false }).first().waitFor({ state: 'attached' });
+    await check(page, hash);
+  }
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`every page shows what is there and is accessible, ${colorScheme}`, async () => {
+    const page = await open(browser, server, { colorScheme });
+    await check(page, 'login');
+    await logIn(page);
+    await visitAll(page);
+    await page.context().close();
+  });
+}
+
+test('every page fits on a phone', async () => {
+  const page = await open(browser, server, PHONE);
+  await logIn(page);
+  for (const [hash, title] of PAGES) {
+    await visit(page, hash);
+    await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.equal(wide, false, `${hash} is wider than the phone`);
+  }
+  await page.getByRole('button', { name: 'Menu' }).click();
+  await page.getByRole('link', { name: 'Exchanges' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Exchanges' }).waitFor();
+  await check(page, 'phone');
+  await page.context().close();
+});
+
+test('a wrong password is told in words, and a right one outlives loading the page again', async () => {
+  const page = await open(browser, server);
+  await page.getByLabel('User').fill('guest');
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').filter({ hasText: 'the password is another' }).waitFor();
+  await logIn(page);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await page.getByLabel('Logged in as guest').click();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('button', { name: 'Log in' }).waitFor();
+  await page.context().close();
+});
+
+test('figures move by themselves', async () => {
+  const page = await open(browser, server);
+  await logIn(page);
+  const published = page.locator('.figure', { hasText: 'Published' }).locator('b');
+  await page.waitForFunction(() => /[1-9]/.test(document.querySelector('.figure b')?.textContent ?? ''));
+  assert.match(await published.textContent(), /\/s$/);
+  await visit(page, '#/queues/%2F/emails');
+  const ready = page.locator('.figure', { hasText: 'Ready' }).locator('b');
+  await ready.waitFor();
+  const first = await ready.textContent();
+  await page.waitForFunction((first) => document.querySelector('.figure b')?.textContent !== first, first);
+  await page.context().close();
+});
+
+test('a queue is made, filled, looked into, purged and deleted', async () => {
+  const page = await open(browser, server);
+  await logIn(page);
+  await visit(page, '#/queues?new=1');
+  const dialog = page.getByRole('dialog');
+  await check(page, 'new queue');
+  await dialog.getByLabel('Name', { exact: true }).fill('parcels');
+  await dialog.getByRole('button', { name: 'x-max-length' }).click();
+  await dialog.getByLabel('Value of x-max-length').fill('ten');
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await dialog.getByRole('alert').filter({ hasText: 'x-max-length has to be a number' }).waitFor();
+  await dialog.getByLabel('Value of x-max-length').fill('10');
+  await dialog.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('heading', { level: 1, name: 'parcels' }).waitFor();
+  const made = await server.call('GET', 'queues/%2F/parcels');
+  assert.equal(made.arguments['x-max-length'], 10);
+  assert.equal(made.durable, true);
+
+  await page.getByRole('tab', { name: 'Publish' }).click();
+  await page.getByLabel('Content type').fill('application/json');
+  await page.getByLabel('Body').fill('{"weight": 3, "to": "Zoë"}');
+  await page.getByRole('button', { name: 'Publish', exact: true }).click();
+  await page.getByText('The message is published.').waitFor();
+  await page.getByRole('tab', { name: /Messages/ }).click();
+  await page.locator('.message-head').click();
+  await page.locator('pre.body', { hasText: '"to": "Zoë"' }).waitFor();
+  await page.getByRole('button', { name: 'Hex' }).click();
+  await page.locator('pre.body', { hasText: '7b 22 77' }).waitFor();
+  await check(page, 'a message');
+  assert.equal((await server.call('GET', 'queues/%2F/parcels')).messages, 1, 'it was not consumed');
+
+  await page.getByRole('button', { name: 'Purge' }).click();
+  const purge = page.getByRole('button', { name: 'Purge the queue' });
+  assert.equal(await purge.isDisabled(), true, 'its name has to be typed');
+  await check(page, 'purge');
+  await page.getByRole('dialog').getByRole('textbox').fill('parcels');
+  await purge.click();
+  await page.getByText('The queue “parcels” is purged.').waitFor();
+  assert.equal((await server.call('GET', 'queues/%2F/parcels')).messages, 0);
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('parcels');
+  await page.getByRole('button', { name: 'Delete the queue' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Queues' }).waitFor();
+  await assert.rejects(server.call('GET', 'queues/%2F/parcels'), /404/);
+  await page.context().close();
+});
+
+test('queues are searched by regular expression, sorted, and their columns chosen', async () => {
+  const page = await open(browser, server);
+  await logIn(page);
+  await visit(page, '#/queues');
+  const names = () => page.locator('.tbody .name').allTextContents();
+  await page.locator('.tbody .name').first().waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('^ware.*us$');
+  await page.waitForFunction(() => document.querySelectorAll('.tbody .tr').length === 1);
+  assert.deepEqual(await names(), ['warehouse.us']);
+  assert.match(page.url(), /q=/, 'the search is part of the address');
+  await page.getByRole('searchbox').fill('');
+  await page.getByRole('button', { name: 'Name' }).click();
+  assert.deepEqual((await names()).slice(0, 2), ['warehouse.us', 'warehouse.eu']);
+  await page.getByLabel('Columns').click();
+  await page.getByLabel('Memory').check();
+  await page.getByRole('columnheader', { name: 'Memory' }).waitFor();
+  await page.context().close();
+});
+
+test('dead letters show why they died', async () => {
+  await server.call('PUT', 'queues/%2F/short', { durable: true, arguments: { 'x-message-ttl': 1, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'grave' } });
+  await server.call('PUT', 'queues/%2F/grave', { durable: true });
+  await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'short', payload: 'ashes', payload_encoding: 'string', properties: {} });
+  const page = await open(browser, server);
+  await logIn(page);
+  await visit(page, '#/queues/%2F/grave?tab=messages');
+  await page.locator('.message-head').click();
+  const way = page.locator('.way');
+  await way.getByText('was there longer than its time to live').waitFor();
+  await way.getByRole('link', { name: 'short' }).waitFor();
+  await check(page, 'a dead letter');
+  await page.context().close();
+});
+
+test('a routing key that is typed lights up its way', async () => {
+  const page = await open(browser, server, { hash: '#/topology' });
+  await logIn(page);
+  await page.getByLabel('A message published to').selectOption('orders');
+  await page.getByLabel('with the routing key').fill('order.us.paid');
+  await page.getByText('2 queues get it:').waitFor();
+  assert.deepEqual((await page.locator('.node.lit .title').allTextContents()).map((name) => name.trim()).sort(), ['audit', 'audit.log', 'orders', 'warehouse.us']);
+  await page.getByText('nearly match').click();
+  await page.getByText('“created” would have to be in its place').waitFor();
+  await check(page, 'a way');
+  await page.getByLabel('A message published to').selectOption('notifications');
+  await page.getByLabel('and the headers').fill('{"channel": "email"}');
+  await page.getByText('1 queue gets it:').waitFor();
+  await page.context().close();
+});
+
+test('bindings are made, taken away, and come back', async () => {
+  const page = await open(browser, server, { hash: '#/queues/%2F/emails?tab=bindings' });
+  await logIn(page);
+  await page.getByLabel('Exchange', { exact: true }).fill('orders');
+  await page.getByLabel('Binding key').fill('order.mail');
+  await page.getByRole('button', { name: 'Bind', exact: true }).click();
+  const row = page.getByRole('row', { name: /order\.mail/ });
+  await row.getByRole('button', { name: 'Unbind' }).click();
+  await row.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await row.waitFor();
+  await page.context().close();
+});
+
+test('users, permissions, virtual hosts and policies are made and deleted', async () => {
+  const page = await open(browser, server);
+  await logIn(page);
+  await visit(page, '#/vhosts?new=1');
+  await check(page, 'new virtual host');
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('staging');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('link', { name: 'staging' }).waitFor();
+  await visit(page, '#/users?new=1');
+  await check(page, 'new user');
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('ada');
+  await page.getByRole('dialog').getByLabel('Password').fill('lovelace');
+  await page.getByRole('checkbox', { name: /management:/ }).check();
+  await page.getByRole('button', { name: 'Make the user' }).click();
+  await page.getByRole('link', { name: 'ada' }).click();
+  await page.getByLabel('Virtual host').selectOption('staging');
+  await page.getByLabel('write').fill('^out');
+  await page.getByRole('button', { name: 'Set the permissions' }).click();
+  await page.getByRole('row', { name: /staging.*\^out/ }).waitFor();
+  assert.equal((await server.call('GET', 'permissions/staging/ada')).write, '^out');
+  await page.getByLabel('Most channels').fill('5');
+  await page.getByRole('button', { name: 'Set the limits' }).click();
+  await page.getByText('The limits are set.').waitFor();
+  assert.deepEqual((await server.call('GET', 'user-limits/ada'))[0].value, { 'max-channels': 5 });
+
+  await visit(page, '#/policies?new=1');
+  await check(page, 'new policy');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name', { exact: true }).fill('brief');
+  await dialog.getByLabel('Pattern').fill('^em');
+  await dialog.getByText('fits 1 queue').waitFor();
+  await dialog.getByRole('button', { name: 'message-ttl' }).click();
+  await dialog.getByLabel('Value of message-ttl').fill('60000');
+  await dialog.getByRole('button', { name: 'Set it' }).click();
+  await page.getByRole('button', { name: 'brief' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('The policy “brief” is removed.').waitFor();
+
+  await visit(page, '#/users/ada');
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('ada');
+  await page.getByRole('button', { name: 'Delete the user' }).click();
+  await page.getByText('The user “ada” is deleted.').waitFor();
+  await visit(page, '#/vhosts/staging');
+  await page.getByRole('button', { name: 'Protect' }).click();
+  await page.getByText('“staging” is protected from deletion.').waitFor();
+  await page.getByRole('button', { name: 'Lift the protection' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('staging');
+  await page.getByRole('button', { name: 'Delete the virtual host' }).click();
+  await page.getByText('The virtual host “staging” is deleted.').waitFor();
+  await page.context().close();
+});
+
+test('definitions go out and come in', async () => {
+  const page = await open(browser, server, { hash: '#/definitions' });
+  await logIn(page);
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save a file' }).click();
+  const path = await (await saved).path();
+  await page.getByLabel('File').setInputFiles({
+    name: 'more.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify({ vhosts: [{ name: '/' }], queues: [{ name: 'imported', vhost: '/', durable: true, auto_delete: false, arguments: {} }] })),
+  });
+  await page.getByText('1 queue').waitFor();
+  await page.getByRole('button', { name: 'Take them in' }).click();
+  await page.getByText('more.json is in').waitFor();
+  await server.call('GET', 'queues/%2F/imported');
+  await page.getByLabel('File').setInputFiles(path);
+  await page.getByText(/It has .*bindings/).waitFor();
+  await page.context().close();
+});
+
+test('a connection is closed by typing', async () => {
+  const page = await open(browser, server, { hash: '#/connections' });
+  await logIn(page);
+  const doomed = await Shop.connect(server, 'doomed');
+  const ended = new Promise((resolve) => doomed.on('close', resolve));
+  await page.getByRole('link', { name: 'doomed' }).click();
+  await page.getByText('Octets per second').waitFor();
+  await check(page, 'a connection');
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('close');
+  await page.getByRole('button', { name: 'Close it' }).click();
+  await ended;
+  await page.getByRole('heading', { level: 1, name: 'Connections' }).waitFor();
+  await page.context().close();
+});
+
+test('the palette finds queues and pages, and the keyboard leads everywhere', async () => {
+  const page = await open(browser, server);
+  await logIn(page);
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('ware eu');
+  await page.getByRole('option', { name: /warehouse\.eu/ }).waitFor();
+  await check(page, 'palette');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'warehouse.eu' }).waitFor();
+  await page.keyboard.press('g');
+  await page.keyboard.press('c');
+  await page.getByRole('heading', { level: 1, name: 'Connections' }).waitFor();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+  await check(page, 'help');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('g');
+  await page.keyboard.press('q');
+  await page.locator('.table').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'audit.log' }).waitFor();
+  await page.context().close();
+});
+
+test('an address that leads nowhere says so', async () => {
+  const page = await open(browser, server, { hash: '#/nowhere' });
+  await logIn(page);
+  await page.getByText('There is no such page').waitFor();
+  await visit(page, '#/queues/%2F/no-such-queue');
+  await page.getByText('There is no queue “no-such-queue”').waitFor();
+  await check(page, 'nowhere');
+  await page.context().close();
+});
