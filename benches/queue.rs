@@ -8,9 +8,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leveret::Message;
 use leveret::internals::ChannelId;
+use leveret::internals::Effects;
+use leveret::internals::{Arrival, QueueArguments, QueueStorage, Settlement, State};
 use leveret::internals::{Body, Parts};
-use leveret::queue::effects::Effects;
-use leveret::queue::{Arrival, QueueArguments, QueueStorage, Settlement, State};
 use leveret::{Broker, Channel, Consume, ManualClock, Publish, Timestamp};
 
 /// Messages in one round.

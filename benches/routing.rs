@@ -9,7 +9,7 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use leveret::exchange::{ExchangeType, Router, Routing};
+use leveret::internals::{ExchangeType, Router, Routing};
 
 /// A destination as costly to clone and compare as a queue handle.
 type Destination = Arc<str>;

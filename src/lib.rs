@@ -97,6 +97,8 @@
 //!
 //! Streams, TLS.
 
+// Without the program nobody looks inside: see `internals`.
+#![cfg_attr(not(feature = "server"), allow(unnameable_types))]
 // What only the gateway calls.
 #![cfg_attr(not(feature = "gateway"), allow(dead_code))]
 
@@ -107,7 +109,7 @@ mod channel;
 pub mod definitions;
 mod embedded;
 mod error;
-pub mod exchange;
+pub(crate) mod exchange;
 pub mod faults;
 #[cfg(feature = "gateway")]
 mod gateway;
@@ -121,17 +123,19 @@ pub(crate) mod message;
 pub mod names;
 mod node;
 mod persist;
-pub mod queue;
+pub(crate) mod queue;
 mod time;
-pub mod vhost;
+pub(crate) mod vhost;
 
 pub use self::base::field_value::FieldValue;
+pub use self::broker::exchange::ExchangeHandle;
 pub use self::broker::testing::crash::Machine;
 pub use self::broker::testing::hold::Recipient;
 pub use self::broker::testing::inspect::UnackedMessage;
 pub use self::broker::testing::queue::QueueHandle;
 pub use self::broker::testing::snapshot::Snapshot;
 pub use self::broker::testing::wait::TimedOut;
+pub use self::broker::virtual_host::VirtualHostHandle;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
 pub use self::embedded::{
@@ -150,11 +154,13 @@ pub use self::management::HttpSettings;
 pub use self::message::Message;
 pub use self::node::import::ImportError;
 pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Recovery};
+pub use self::queue::Counts;
 pub use self::time::clock;
 pub use self::time::clock::{ManualClock, Timestamp};
 pub use self::time::sleep::Sleep;
 pub use self::vhost::{
-    ExchangeDeclare, QueueDeclare, QueueDeclareOk, SuperStreamDeclare, SuperStreamError,
+    ApplyTo, ExchangeDeclare, Policy, PolicyError, QueueDeclare, QueueDeclareOk,
+    SuperStreamDeclare, SuperStreamError,
 };
 
 /// What keeps messages and definitions on disk, for programs that test or look into it.
@@ -171,10 +177,14 @@ pub use amq_protocol::types::{AMQPValue, FieldTable};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
+    pub use crate::base::wake::{Wake, Wakeups};
     pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;
     pub use crate::embedded::no_route;
     pub use crate::exchange::matching::header_matches;
+    pub use crate::exchange::{
+        BindError, Binding, ExchangeArgumentError, ExchangeType, Router, Routing,
+    };
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;
     pub use crate::insight::lint::did_you_mean;
@@ -182,12 +192,23 @@ pub mod internals {
     pub use crate::insight::statistics::totals::*;
     pub use crate::insight::statistics::{Figure, INTERVAL_MS, Interval, Measured};
     pub use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW};
+    pub use crate::message::stored::*;
     pub use crate::message::{Body, Parts};
     pub use crate::node::status::*;
     pub use crate::persist::messages::Meta;
-    pub use crate::persist::recovery::Records;
+    pub use crate::persist::records::*;
+    pub use crate::persist::recovery::{HostRecords, Records};
+    pub use crate::queue::arguments::{ArgumentError, DeadLetterStrategy};
+    pub use crate::queue::consumers::*;
+    pub use crate::queue::effects::*;
+    pub use crate::queue::fifo::delivery_limit::DeliveryLimit;
+    pub use crate::queue::fifo::entry::{Entry, Peeked};
+    pub use crate::queue::fifo::holding::Hold;
+    pub use crate::queue::fifo::overflow::{LengthLimit, Overflow};
+    pub use crate::queue::fifo::paging::*;
     pub use crate::queue::status::*;
-    pub use crate::queue::tally::Volume;
+    pub use crate::queue::tally::{QueueTally, Volume};
+    pub use crate::queue::*;
 }
 
 /// The examples in the README.

@@ -1,5 +1,8 @@
 //! The `leveret` program.
 
+// A program is not named by anybody.
+#![allow(unnameable_types)]
+
 mod program;
 
 use std::fmt::Display;

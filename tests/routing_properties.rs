@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use leveret::exchange::{ExchangeType, Router, Routing};
+use leveret::internals::{ExchangeType, Router, Routing};
 use proptest::prelude::*;
 
 /// One step of a history of bindings.

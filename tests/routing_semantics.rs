@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use leveret::exchange::{ExchangeType, Router, Routing};
+use leveret::internals::{ExchangeType, Router, Routing};
 
 fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
     let mut table = FieldTable::default();

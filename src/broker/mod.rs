@@ -1,6 +1,7 @@
 //! The broker: virtual hosts, users and connections, in one value.
 
 mod builder;
+pub(crate) mod exchange;
 mod open;
 #[cfg(feature = "gateway")]
 mod stream_clients;
@@ -8,6 +9,7 @@ mod super_streams;
 pub(crate) mod testing;
 #[cfg(feature = "server")]
 pub(crate) mod view;
+pub(crate) mod virtual_host;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +36,6 @@ use crate::persist::recovered::{Durability, LogUsage, Recovery};
 use crate::time::clock::Clock;
 #[cfg(feature = "lapin")]
 use crate::time::timers::Timers;
-use crate::vhost::VirtualHost;
 
 /// A message broker in this process.
 ///
@@ -163,16 +164,6 @@ impl Broker {
             store.wait_until_durable()?;
         }
         if refused.is_empty() { Ok(()) } else { Err(ImportError::Refused(refused)) }
-    }
-
-    /// The virtual host of that name.
-    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
-        self.node.virtual_host(name)
-    }
-
-    /// All virtual hosts, in no order.
-    pub fn virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
-        self.node.all_virtual_hosts()
     }
 
     /// Whether it was closed, or has crashed: nobody can connect any more.

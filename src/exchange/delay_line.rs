@@ -61,11 +61,6 @@ impl<T> DelayLine<T> {
         self.heap.len()
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
-
     /// Adds a thing that is due then.
     pub fn push(&mut self, due: Timestamp, thing: T) {
         let sequence = self.next_sequence;

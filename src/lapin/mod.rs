@@ -55,7 +55,7 @@ use std::time::Duration;
 use ::lapin::uri::AMQPUri;
 use ::lapin::{AsyncTcpStream, Connection, ConnectionProperties, Result};
 
-pub use self::runtime::BrokerRuntime;
+pub use self::runtime::{BrokerRuntime, Pause, Spawned};
 use crate::broker::Broker;
 use crate::time::clock::Clock;
 

@@ -1,11 +1,11 @@
 //! Arbitrary tables, properties and names, at everything that takes them: no panic, refusals with
 //! the codes that AMQP has for them, nothing that was refused exists, and the broker goes on.
 
-use leveret::vhost::{ApplyTo, Policy};
 use leveret::{
     AMQPValue, BasicProperties, Binding, Consume, Error, ExchangeDeclare, FieldTable, Publish,
     QueueDeclare, Result,
 };
+use leveret::{ApplyTo, Policy};
 use proptest::prelude::*;
 
 use crate::support::World;
@@ -337,11 +337,11 @@ proptest! {
         prop_assert_eq!(world.drain("still.there"), ["a"]);
         world.connection.close();
         let other = world.broker.connect().unwrap().open_channel().unwrap();
-        for exchange in host.exchanges().iter().filter(|x| !is_predeclared(x.name().as_str())) {
-            other.exchange_delete(exchange.name().as_str()).unwrap();
+        for exchange in host.exchanges().iter().filter(|x| !is_predeclared(x.name())) {
+            other.exchange_delete(exchange.name()).unwrap();
         }
         for queue in host.queues() {
-            other.queue_delete(queue.name().as_str()).unwrap();
+            other.queue_delete(queue.name()).unwrap();
         }
         prop_assert_eq!(world.broker.memory_used(), 0);
     }

@@ -1,10 +1,10 @@
 //! What the broker refuses: RabbitMQ's code and text for each, and nothing changes.
 
-use leveret::vhost::{Policy, PolicyError};
 use leveret::{
     AMQPValue, BasicProperties, Binding, Consume, ExchangeDeclare, ExchangeDelete, FieldTable,
     Publish, QueueDeclare,
 };
+use leveret::{Policy, PolicyError};
 
 use crate::support::{World, int, quorum_queue, refusal, string, table};
 

@@ -1,7 +1,7 @@
 //! What RabbitMQ 4.3 refuses, on a broker that is to refuse it. The texts are RabbitMQ's.
 
+use leveret::Policy;
 use leveret::lint::LintKind;
-use leveret::vhost::Policy;
 use leveret::{Broker, Channel, LintLevel, Publish, QueueDeclare, Scope};
 
 use crate::support::{int, refusal, string, table, waiting};

@@ -2,9 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
-use leveret::vhost::Exchange;
+use leveret::ExchangeHandle;
 use leveret::{
     AMQPValue, Binding, Broker, Confirmed, Consume, ExchangeDeclare, FieldTable, Publish, Result,
 };
@@ -29,7 +27,7 @@ impl World {
         self.channel.queue_bind(queue, exchange, "k").expect("a binding");
     }
 
-    fn exchange(&self, name: &str) -> Arc<Exchange> {
+    fn exchange(&self, name: &str) -> ExchangeHandle {
         let host = self.broker.virtual_host("/").expect("the default virtual host");
         host.exchange(name).expect("a declared exchange")
     }
@@ -122,7 +120,7 @@ fn the_bindings_at_the_end_of_the_delay_count() {
 #[test]
 fn every_type_can_be_delayed() {
     let world = World::new();
-    for kind in leveret::exchange::ExchangeType::ALL {
+    for kind in leveret::internals::ExchangeType::ALL {
         let kind = kind.as_str();
         if kind == "x-delayed-message" {
             continue;

@@ -1,13 +1,11 @@
 //! Policies, operator policies, and queues that are held.
 
-use std::sync::Arc;
-
-use leveret::vhost::{ApplyTo, Policy, PolicyError, VirtualHost};
+use leveret::{ApplyTo, Policy, PolicyError, VirtualHostHandle};
 use leveret::{ExchangeDeclare, Publish};
 
 use crate::support::{World, int, quorum_queue, string, table, waiting};
 
-fn host(world: &World) -> Arc<VirtualHost> {
+fn host(world: &World) -> VirtualHostHandle {
     world.broker.virtual_host("/").expect("the default virtual host")
 }
 

@@ -197,7 +197,7 @@ fn a_deleted_queue_is_freed() {
     world.declare("q");
     world.publish("q", ["a", "b"]);
     let unacked = world.get("q");
-    let queue = std::sync::Arc::downgrade(&world.queue("q").unwrap());
+    let queue = world.queue("q").unwrap().downgrade();
     world.channel.queue_delete("q").unwrap();
     assert_eq!(world.broker.memory_used(), 0);
     // Settling what the deletion took is no error.

@@ -118,7 +118,7 @@ fn an_acknowledgement_timeout_begins_with_each_delivery() {
 }
 
 /// Looks at a queue when it is woken.
-struct Curious(Arc<leveret::queue::Queue>, AtomicUsize);
+struct Curious(leveret::QueueHandle, AtomicUsize);
 
 impl Wake for Curious {
     fn wake(self: Arc<Self>) {
@@ -194,7 +194,7 @@ fn a_queue_that_is_declared_while_a_policy_changes_has_the_new_one() {
     let broker = Broker::new();
     let channel = broker.connect().unwrap().open_channel().unwrap();
     let host = broker.virtual_host("/").unwrap();
-    let limit = |length| leveret::vhost::Policy::new("q").with("max-length", int(length));
+    let limit = |length| leveret::Policy::new("q").with("max-length", int(length));
     let barrier = std::sync::Barrier::new(2);
     for _ in 0..2000 {
         host.set_policy("p", limit(5)).unwrap();

@@ -1,8 +1,8 @@
 //! A broker is made what it was.
 
+use leveret::Policy;
 use leveret::access::{PasswordHash, Permissions, User};
 use leveret::lint::LintLevel;
-use leveret::vhost::Policy;
 use leveret::{AMQPValue, Broker, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
 use proptest::prelude::*;
 

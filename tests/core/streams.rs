@@ -443,7 +443,7 @@ fn a_policy_limits_a_stream() {
     let world = World::new();
     declare(&world, &stream("s"));
     let host = world.broker.virtual_host("/").unwrap();
-    let policy = leveret::vhost::Policy::new("^s$")
+    let policy = leveret::Policy::new("^s$")
         .with("max-length-bytes", AMQPValue::LongInt(1000))
         .with("stream-max-segment-size-bytes", AMQPValue::LongInt(500));
     host.set_policy("p", policy).unwrap();

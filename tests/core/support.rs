@@ -1,13 +1,12 @@
 //! A broker on a manual clock, and the few words that the tests share.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use leveret::queue::{Counts, Queue};
 use leveret::{
     AMQPValue, Broker, Channel, Connection, Delivery, Error, FieldTable, ManualClock, Publish,
     QueueDeclare, QueueDeclareOk, Result,
 };
+use leveret::{Counts, QueueHandle};
 
 /// A broker whose time stands still, a connection to it and a channel.
 pub struct World {
@@ -33,7 +32,7 @@ impl World {
     }
 
     /// The queue itself, if there is one of that name.
-    pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+    pub fn queue(&self, name: &str) -> Option<QueueHandle> {
         self.broker.virtual_host("/").expect("the default virtual host").queue(name).ok()
     }
 

@@ -153,7 +153,7 @@ fn a_long_time_passes_in_one_step() {
 fn a_deleted_queue_leaves_no_alarm_behind() {
     let world = World::new();
     world.declare_with("q", [("x-expires", int(1_000_000))]);
-    let queue = std::sync::Arc::downgrade(&world.queue("q").unwrap());
+    let queue = world.queue("q").unwrap().downgrade();
     assert_eq!(queue.strong_count(), 1);
     world.channel.queue_delete("q").unwrap();
     assert_eq!((queue.strong_count(), queue.weak_count()), (0, 0));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leveret::vhost::Policy;
+use leveret::Policy;
 use leveret::{AMQPValue, Publish};
 
 use crate::support::*;

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use leveret::Policy;
 use leveret::access::{PasswordHash, Permissions};
 use leveret::definitions::Definitions;
-use leveret::vhost::Policy;
 use leveret::{
     AMQPValue, Binding, Broker, ExchangeDeclare, ImportError, Machine, OpenError, Publish,
     QueueDeclare,

@@ -84,7 +84,7 @@ pub fn table<const N: usize>(entries: [(&str, Argument); N]) -> FieldTable {
     table
 }
 
-pub struct Argument(leveret::AMQPValue);
+pub(crate) struct Argument(leveret::AMQPValue);
 
 impl From<&str> for Argument {
     fn from(text: &str) -> Self {

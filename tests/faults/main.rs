@@ -29,7 +29,7 @@ use lapin::types::{FieldTable, LongString};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind,
 };
-use leveret::queue::Counts;
+use leveret::Counts;
 use leveret::{Broker, ManualClock, Publish};
 
 /// A broker on a manual clock that has the queue `q`.

@@ -18,8 +18,8 @@ fn streams_are_created_once() {
     assert_eq!(create(&mut client, "s", &arguments), Code::StreamAlreadyExists);
     assert_eq!(create(&mut client, "s", &[("max-age", "2h")]), Code::PreconditionFailed);
     let queue = broker.virtual_host("/").unwrap().queue("s").unwrap();
-    assert!(queue.attributes().durable);
-    let arguments = queue.attributes().table.inner().keys().map(ToString::to_string);
+    assert!(queue.is_durable());
+    let arguments = queue.arguments().inner().keys().map(ToString::to_string);
     let names: Vec<String> = arguments.collect();
     assert_eq!(names, ["x-max-age", "x-max-length-bytes", "x-queue-type"]);
 }

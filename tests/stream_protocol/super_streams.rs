@@ -48,7 +48,7 @@ fn a_super_stream_is_an_exchange_with_streams() {
     let exchange = ExchangeDeclare::new("i", "direct").durable().argument("x-super-stream", true);
     channel.exchange_declare_with(&exchange).unwrap();
     let host = broker.virtual_host("/").unwrap();
-    assert!(host.queue("i-a").unwrap().attributes().table.contains_key("x-max-age"));
+    assert!(host.queue("i-a").unwrap().arguments().contains_key("x-max-age"));
 }
 
 #[test]

@@ -55,6 +55,6 @@ fn ready(broker: &Broker, queue: &str) -> usize {
 }
 
 /// Counts of a queue in the default virtual host.
-fn counts(broker: &Broker, queue: &str) -> leveret::queue::Counts {
+fn counts(broker: &Broker, queue: &str) -> leveret::Counts {
     broker.virtual_host("/").unwrap().queue(queue).unwrap().counts()
 }

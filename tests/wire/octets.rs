@@ -109,7 +109,7 @@ fn an_argument_keeps_its_name() {
     let reply = client.ask(&frames::queue_declare_with(1, "named", HEADERS));
     assert_eq!((reply.get_amqp_class_id(), reply.get_amqp_method_id()), (50, 11));
     let queue = broker.virtual_host("/").unwrap().queue("named").unwrap();
-    assert_eq!(queue.attributes().table, headers(NAME));
+    assert_eq!(*queue.arguments(), headers(NAME));
     // The length of the name is 255, of which nothing is UTF-8.
     let mut long = vec![0, 0, 1, 1, 255];
     long.extend([0xFF; 255]);

@@ -1,7 +1,9 @@
 //! A queue, for who looks into it or decides what it gives out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use amq_protocol::types::FieldTable;
 
 use crate::base::ids::ChannelId;
 use crate::broker::Broker;
@@ -55,12 +57,8 @@ impl Broker {
     pub fn queues(&self) -> Vec<QueueHandle> {
         let mut queues = Vec::new();
         for host in self.node().all_virtual_hosts() {
-            let node = self.node();
-            queues.extend(host.queues().into_iter().map(|queue| QueueHandle {
-                node: Arc::clone(node),
-                host: Arc::clone(&host),
-                queue,
-            }));
+            let found = host.queues().into_iter();
+            queues.extend(found.map(|queue| QueueHandle::new(self.node(), &host, queue)));
         }
         queues.sort_by(|a, b| (a.virtual_host(), a.name()).cmp(&(b.virtual_host(), b.name())));
         queues
@@ -75,11 +73,19 @@ impl Broker {
     pub fn queue(&self, virtual_host: &str, queue: &str) -> Result<QueueHandle> {
         let host = self.node().host(virtual_host)?;
         let queue = host.queue(queue)?;
-        Ok(QueueHandle { node: Arc::clone(self.node()), host, queue })
+        Ok(QueueHandle::new(self.node(), &host, queue))
     }
 }
 
 impl QueueHandle {
+    pub(in crate::broker) fn new(
+        node: &Arc<Node>,
+        host: &Arc<VirtualHost>,
+        queue: Arc<Queue>,
+    ) -> Self {
+        Self { node: Arc::clone(node), host: Arc::clone(host), queue }
+    }
+
     /// Name.
     pub fn name(&self) -> &str {
         self.queue.name().as_str()
@@ -88,6 +94,16 @@ impl QueueHandle {
     /// Name of its virtual host.
     pub fn virtual_host(&self) -> &str {
         self.host.name().as_str()
+    }
+
+    /// Whether it survives a restart.
+    pub fn is_durable(&self) -> bool {
+        self.queue.attributes().durable
+    }
+
+    /// The arguments that it was declared with.
+    pub fn arguments(&self) -> &FieldTable {
+        &self.queue.attributes().table
     }
 
     /// How many messages and consumers it has.
@@ -169,6 +185,12 @@ impl QueueHandle {
             queue.set_held(false, now, effects);
             Ok(())
         })
+    }
+
+    /// For tests of the broker itself: what tells whether the queue is freed.
+    #[doc(hidden)]
+    pub fn downgrade(&self) -> Weak<impl Sized + use<>> {
+        Arc::downgrade(&self.queue)
     }
 
     fn present(&self) -> Result<&Arc<Queue>> {

@@ -21,8 +21,8 @@ use super::call::{Routes, Shared, aside, default_vhost};
 use super::filter::Filter;
 use super::input::{Answer, Body, Refusal};
 use leveret::Broker;
+use leveret::Counts;
 use leveret::TimedOut;
-use leveret::queue::Counts;
 
 /// The longest wait.
 const LIMIT_MS_MAX: u64 = 600_000;
