@@ -88,19 +88,16 @@
 //!   `Broker::connect_amqp`.
 //! - `management`: the HTTP API of RabbitMQ's management plugin: `Broker::serve_http`; contains
 //!   `gateway`.
+//! - `tls`: TLS for these: `Broker::listen_tls`, [`tls`]; contains `gateway`.
 //! - `durable`: data directories: `BrokerBuilder::open`.
 //! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
 //! Without features the crate is the broker alone, without tokio.
-//!
-//! # Not in this version
-//!
-//! Streams, TLS.
 
 // Without the program nobody looks inside: see `internals`.
 #![cfg_attr(not(feature = "server"), allow(unnameable_types))]
-// What only the gateway calls.
-#![cfg_attr(not(feature = "gateway"), allow(dead_code))]
+// What only the gateway, or TLS, calls.
+#![cfg_attr(not(all(feature = "gateway", feature = "tls")), allow(dead_code))]
 
 pub mod access;
 mod base;
@@ -125,6 +122,8 @@ mod node;
 mod persist;
 pub(crate) mod queue;
 mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub(crate) mod vhost;
 
 pub use self::base::field_value::FieldValue;

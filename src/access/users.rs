@@ -226,6 +226,25 @@ impl UserTable {
         }
     }
 
+    /// Lets in whoever has shown by other means than a password to be the user, as with a
+    /// certificate for the mechanism EXTERNAL.
+    ///
+    /// # Errors
+    /// The reason of the refusal, for the log.
+    pub(crate) fn admit(
+        &self,
+        name: &str,
+        peer_is_loopback: bool,
+    ) -> Result<Arc<User>, LoginRefusal> {
+        match self.get(name) {
+            None => Err(LoginRefusal::UnknownUser(name.into())),
+            Some(user) if !peer_is_loopback && self.loopback_users.contains(name) => {
+                Err(LoginRefusal::OnlyLoopback(user.name.clone()))
+            }
+            Some(user) => Ok(user),
+        }
+    }
+
     /// A number that changes with every edit, of this table or another of the same
     /// [`AccessControl`](super::AccessControl).
     pub fn generation(&self) -> u64 {

@@ -160,6 +160,10 @@ ranks! {
     Changes,
     /// Ports that are open.
     Listeners,
+    /// What new connections get in the handshake of TLS.
+    Tls,
+    /// Certificates that a listener shows.
+    Certificates,
     /// Peers whose logins over HTTP failed.
     Throttle,
     /// What was counted lately, for rates.

@@ -3,6 +3,8 @@
 mod builder;
 pub(crate) mod exchange;
 mod open;
+#[cfg(feature = "tls")]
+mod over_tls;
 #[cfg(feature = "gateway")]
 mod stream_clients;
 mod super_streams;

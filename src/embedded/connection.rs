@@ -123,6 +123,7 @@ fn facts(session: &Session) -> ConnectionFacts {
         peer: None,
         local: None,
         protocol: ConnectionFacts::EMBEDDED,
+        tls: None,
         auth_mechanism: Box::default(),
         user: session.actor.user.name.clone(),
         virtual_host: session.virtual_host.name().clone(),

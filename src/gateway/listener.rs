@@ -9,7 +9,7 @@ use leveret_protocol::{ConnectionConfig, server_capabilities};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::gateway::handshakes::Handshakes;
-use crate::gateway::login::MECHANISMS;
+use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
 use crate::gateway::peer::Peer;
 use crate::limits::Limits;
@@ -78,7 +78,7 @@ fn prepare(socket: &TcpStream) {
 }
 
 /// What connections of a broker with these limits offer.
-pub fn connection_config(limits: &Limits) -> ConnectionConfig {
+pub fn connection_config(limits: &Limits, asks_for_certificates: bool) -> ConnectionConfig {
     let text = |text: &str| AMQPValue::LongString(LongString::from(text));
     let properties = [
         // Kombu and others change their behaviour for any other name.
@@ -99,7 +99,7 @@ pub fn connection_config(limits: &Limits) -> ConnectionConfig {
         close_timeout_ms: limits.close_timeout_ms,
         message_size_max: limits.message_size_max,
         server_properties: FieldTable::from(BTreeMap::from(properties)),
-        mechanisms: MECHANISMS.join(" "),
+        mechanisms: mechanisms(asks_for_certificates).join(" "),
         ..ConnectionConfig::default()
     }
 }

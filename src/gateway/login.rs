@@ -10,8 +10,16 @@ use crate::gateway::peer::Peer;
 use crate::node::Node;
 use crate::node::login_attempts::LoginProtocol;
 
-/// The mechanisms, in the order in which they are offered.
-pub(super) const MECHANISMS: [&str; 3] = ["PLAIN", "AMQPLAIN", "ANONYMOUS"];
+/// The mechanisms, in the order in which they are offered; `EXTERNAL` where clients are asked for
+/// certificates.
+pub(super) fn mechanisms(asks_for_certificates: bool) -> Vec<&'static str> {
+    let mut offered = vec!["PLAIN", "AMQPLAIN"];
+    if asks_for_certificates {
+        offered.push("EXTERNAL");
+    }
+    offered.push("ANONYMOUS");
+    offered
+}
 
 /// Why somebody is not logged in. The client is told less.
 #[derive(Debug)]
@@ -20,6 +28,8 @@ pub(super) enum NoLogin {
     Malformed(String),
     /// The mechanism is not for connections from afar.
     FromAfar,
+    /// The client showed no certificate, or none with the name of a user where it is looked for.
+    NoName,
     /// Wrong user or password, or not from there.
     Refused(LoginRefusal),
 }
@@ -29,6 +39,9 @@ impl fmt::Display for NoLogin {
         match self {
             Self::Malformed(mechanism) => write!(f, "malformed {mechanism} response"),
             Self::FromAfar => f.write_str("not for connections from afar"),
+            Self::NoName => {
+                f.write_str("EXTERNAL takes a client's certificate with the name of a user in it")
+            }
             Self::Refused(refusal) => refusal.fmt(f),
         }
     }
@@ -53,7 +66,14 @@ fn authenticate(
     response: &[u8],
     peer: &Peer,
 ) -> Result<Arc<User>, NoLogin> {
+    let users = &broker.access.users;
     let credentials = match mechanism {
+        "EXTERNAL" => {
+            let certificate = peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+            let name = certificate.and_then(|certificate| certificate.login.as_deref());
+            let name = name.ok_or(NoLogin::NoName)?;
+            return users.admit(name, peer.is_loopback).map_err(NoLogin::Refused);
+        }
         "PLAIN" => sasl::plain(response),
         "AMQPLAIN" => sasl::amqplain(response),
         // As RabbitMQ has it: with guest's password unchanged there is nothing to protect.
@@ -63,6 +83,5 @@ fn authenticate(
     let Some((name, password)) = credentials else {
         return Err(NoLogin::Malformed(mechanism.to_owned()));
     };
-    let users = &broker.access.users;
     users.authenticate(&name, password, peer.is_loopback).map_err(NoLogin::Refused)
 }

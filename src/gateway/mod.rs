@@ -15,6 +15,8 @@ mod peer;
 mod read_chunk;
 mod socket;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 mod traffic;
 
 use std::io;
@@ -30,8 +32,12 @@ use crate::gateway::listener::COMPATIBLE_VERSION;
 use crate::gateway::newcomer::Start;
 use crate::gateway::stream::Advertised;
 use crate::node::Node;
+use crate::node::certificates::Certificates;
 use crate::node::connections::Closable;
+use crate::node::listeners::Listener;
 use crate::time::clock::Clock;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 pub(crate) use self::in_memory::InMemory;
 pub use self::in_memory::MemoryStream;
@@ -44,6 +50,12 @@ const FAREWELL: Duration = Duration::from_millis(100);
 
 /// Time for the threads to let go of sockets and everything else.
 const STOP: Duration = Duration::from_secs(1);
+
+/// What is spoken on a port, and which certificates are shown there.
+struct Door {
+    protocol: &'static str,
+    certificates: Option<Arc<Certificates>>,
+}
 
 /// The threads that serve the connections of one broker.
 pub(crate) struct Gateway {
@@ -70,8 +82,31 @@ impl Gateway {
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
-        let config = listener::connection_config(&broker.limits);
-        self.listen_for("amqp", broker, address, config, amqp::connection_task::ConnectionTask::new)
+        let config = listener::connection_config(&broker.limits, false);
+        let door = Door { protocol: "amqp", certificates: None };
+        self.listen_for(door, broker, address, config, amqp::connection_task::ConnectionTask::new)
+    }
+
+    /// As [`Gateway::listen`], over TLS.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        &self,
+        broker: &Arc<Node>,
+        address: impl ToSocketAddrs,
+        tls: &Tls,
+    ) -> io::Result<SocketAddr> {
+        let config = listener::connection_config(&broker.limits, tls.asks_for_certificates());
+        let certificates = Some(Arc::clone(tls.certificates()));
+        let tls = tls.clone();
+        let door = Door { protocol: "amqp/ssl", certificates };
+        self.listen_for(door, broker, address, config, move |socket, start| {
+            let tls = tls.clone();
+            Box::pin(async move {
+                if let Some((stream, start)) = tls::shake_hands(socket, start, &tls).await {
+                    amqp::connection_task::ConnectionTask::new(stream, start).await;
+                }
+            })
+        })
     }
 
     /// Listens on an address for stream clients, who are told to come to `advertised`.
@@ -81,16 +116,42 @@ impl Gateway {
         address: impl ToSocketAddrs,
         advertised: AdvertisedAddress,
     ) -> io::Result<SocketAddr> {
-        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION);
-        self.listen_for("stream", broker, address, config, move |socket, start| {
+        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, false);
+        let door = Door { protocol: "stream", certificates: None };
+        self.listen_for(door, broker, address, config, move |socket, start| {
             let advertised = Advertised::new(&advertised, socket.local_addr().ok());
             stream::connection_task::ConnectionTask::new(socket, advertised, start)
         })
     }
 
+    /// As [`Gateway::listen_for_streams`], over TLS.
+    #[cfg(feature = "tls")]
+    pub fn listen_for_streams_tls(
+        &self,
+        broker: &Arc<Node>,
+        address: impl ToSocketAddrs,
+        advertised: AdvertisedAddress,
+        tls: &Tls,
+    ) -> io::Result<SocketAddr> {
+        let asks = tls.asks_for_certificates();
+        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, asks);
+        let certificates = Some(Arc::clone(tls.certificates()));
+        let tls = tls.clone();
+        let door = Door { protocol: "stream/ssl", certificates };
+        self.listen_for(door, broker, address, config, move |socket, start| {
+            let tls = tls.clone();
+            let advertised = Advertised::new(&advertised, socket.local_addr().ok());
+            Box::pin(async move {
+                if let Some((stream, start)) = tls::shake_hands(socket, start, &tls).await {
+                    stream::connection_task::ConnectionTask::new(stream, advertised, start).await;
+                }
+            })
+        })
+    }
+
     fn listen_for<C, F>(
         &self,
-        protocol: &'static str,
+        door: Door,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
         config: C,
@@ -105,7 +166,8 @@ impl Gateway {
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
-        broker.listeners.add(protocol, bound);
+        let Door { protocol, certificates } = door;
+        broker.listeners.add(Listener { protocol, address: bound, certificates });
         let clock = self.clock.clone();
         self.runtime.spawn(listener::serve(alive, listener, broker, clock, config, serve_one));
         Ok(bound)

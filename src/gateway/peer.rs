@@ -1,6 +1,9 @@
 //! Who is at the other end of a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::node::status::TlsFacts;
 
 /// The client's end of a connection, and ours.
 #[derive(Clone, Debug)]
@@ -11,6 +14,8 @@ pub struct Peer {
     pub addresses: Option<(SocketAddr, SocketAddr)>,
     /// Whether it is on this machine.
     pub is_loopback: bool,
+    /// What was agreed on; `None` without TLS.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl Peer {
@@ -23,12 +28,13 @@ impl Peer {
             name: peer.to_string(),
             addresses: Some((peer, local)),
             is_loopback: peer.ip().is_loopback(),
+            tls: None,
         }
     }
 
     /// A client in this process.
     pub fn in_memory() -> Self {
-        Self { name: "in-memory stream".into(), addresses: None, is_loopback: true }
+        Self { name: "in-memory stream".into(), addresses: None, is_loopback: true, tls: None }
     }
 
     /// What the connection with this number is called.

@@ -28,6 +28,13 @@ impl Socket for TcpStream {
     }
 }
 
+#[cfg(feature = "tls")]
+impl Socket for tokio_rustls::server::TlsStream<TcpStream> {
+    fn has_hung_up(&self) -> bool {
+        self.get_ref().0.has_hung_up()
+    }
+}
+
 impl Socket for MemoryStream {
     fn has_hung_up(&self) -> bool {
         self.is_abandoned()

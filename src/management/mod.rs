@@ -42,6 +42,14 @@ use self::endpoint::Service;
 use self::manager::Manager;
 use self::port::Port;
 use crate::node::Node;
+use crate::node::listeners::Listener;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+
+/// There is no TLS.
+#[cfg(not(feature = "tls"))]
+#[derive(Clone)]
+enum Tls {}
 
 /// Threads on which endpoints run, at most: requests beyond that wait.
 const ENDPOINT_THREADS_MAX: usize = 16;
@@ -72,6 +80,22 @@ impl Management {
         self.serve(address, Service::Api, "http")
     }
 
+    /// Serves the API over TLS; returns the address that was bound.
+    #[cfg(feature = "tls")]
+    pub fn serve_api_tls(
+        &mut self,
+        address: impl ToSocketAddrs,
+        tls: &Tls,
+    ) -> io::Result<SocketAddr> {
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+        let port = self.open(&addresses, Some(tls.clone()))?;
+        port.serve(Service::Api);
+        let certificates = Some(Arc::clone(tls.certificates()));
+        let (protocol, address) = ("https", port.address);
+        self.manager.node.listeners.add(Listener { protocol, address, certificates });
+        Ok(address)
+    }
+
     /// Serves metrics on an address, which may be one that the API is served on; returns the one
     /// that was bound.
     pub fn serve_metrics(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
@@ -88,21 +112,22 @@ impl Management {
         let is_meant = |port: &&Arc<Port>| addresses.contains(&port.address);
         let port = match self.ports.iter().find(is_meant) {
             Some(port) => Arc::clone(port),
-            None => self.open(&addresses)?,
+            None => self.open(&addresses, None)?,
         };
         port.serve(service);
-        self.manager.node.listeners.add(protocol, port.address);
-        Ok(port.address)
+        let address = port.address;
+        self.manager.node.listeners.add(Listener { protocol, address, certificates: None });
+        Ok(address)
     }
 
-    fn open(&mut self, addresses: &[SocketAddr]) -> io::Result<Arc<Port>> {
+    fn open(&mut self, addresses: &[SocketAddr], tls: Option<Tls>) -> io::Result<Arc<Port>> {
         let listener = crate::base::bind::bind(addresses)?;
         let port = Arc::new(Port::new(listener.local_addr()?));
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         self.ports.push(Arc::clone(&port));
         let manager = Arc::clone(&self.manager);
-        self.runtime.spawn(server::serve(listener, Arc::clone(&port), manager));
+        self.runtime.spawn(server::serve(listener, tls, Arc::clone(&port), manager));
         Ok(port)
     }
 

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::management::Tls;
 use crate::management::manager::Manager;
 use crate::management::port::Port;
 use crate::management::router;
@@ -33,15 +34,21 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Accepts connections for as long as the runtime lives.
-pub async fn serve(listener: TcpListener, port: Arc<Port>, manager: Arc<Manager>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    port: Arc<Port>,
+    manager: Arc<Manager>,
+) {
     loop {
         let connections = Arc::clone(&manager.connections);
         let Ok(permit) = connections.acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, peer)) => {
                 let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
+                let tls = tls.clone();
                 tokio::spawn(async move {
-                    serve_connection(socket, peer.ip(), port, manager).await;
+                    greet(socket, tls, peer.ip(), port, manager).await;
                     drop(permit);
                 });
             }
@@ -53,10 +60,37 @@ pub async fn serve(listener: TcpListener, port: Arc<Port>, manager: Arc<Manager>
     }
 }
 
-async fn serve_connection(socket: TcpStream, peer: IpAddr, port: Arc<Port>, manager: Arc<Manager>) {
+async fn greet(
+    socket: TcpStream,
+    tls: Option<Tls>,
+    peer: IpAddr,
+    port: Arc<Port>,
+    manager: Arc<Manager>,
+) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY could not be set: {error}");
     }
+    match tls {
+        None => serve_connection(socket, peer, port, manager).await,
+        #[cfg(feature = "tls")]
+        Some(tls) => {
+            match tokio::time::timeout(HEAD_TIMEOUT, tls.acceptor().accept(socket)).await {
+                Ok(Ok(socket)) => serve_connection(socket, peer, port, manager).await,
+                Ok(Err(error)) => tracing::debug!("HTTPS connection of {peer}: {error}"),
+                Err(_) => tracing::debug!("HTTPS connection of {peer}: no TLS handshake in time"),
+            }
+        }
+        #[cfg(not(feature = "tls"))]
+        Some(tls) => match tls {},
+    }
+}
+
+async fn serve_connection(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send,
+    peer: IpAddr,
+    port: Arc<Port>,
+    manager: Arc<Manager>,
+) {
     let pulse = Arc::<Pulse>::default();
     let socket = Counted { socket, pulse: Arc::clone(&pulse) };
     let working = Arc::clone(&pulse);
@@ -108,18 +142,18 @@ async fn standstill(pulse: &Pulse) {
 }
 
 /// A socket that counts what is read and written.
-struct Counted {
-    socket: TcpStream,
+struct Counted<S> {
+    socket: S,
     pulse: Arc<Pulse>,
 }
 
-impl Counted {
+impl<S> Counted<S> {
     fn note(&self, octets: usize) {
         self.pulse.moved.fetch_add(octets as u64, Ordering::Relaxed);
     }
 }
 
-impl AsyncRead for Counted {
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -132,7 +166,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

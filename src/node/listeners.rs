@@ -1,18 +1,22 @@
 //! What the broker listens on.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::base::lock::RwLock;
 use crate::base::rank;
+use crate::node::certificates::Certificates;
 
 /// A port that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Listener {
     /// What is spoken there, by RabbitMQ's name for it: `amqp`, `http`, `http/prometheus`,
-    /// `stream`.
+    /// `stream`, and `amqp/ssl`, `https`, `stream/ssl` over TLS.
     pub protocol: &'static str,
     /// Where.
     pub address: SocketAddr,
+    /// The certificates that are shown there; `None` without TLS.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 /// All ports that are open.
@@ -21,8 +25,8 @@ pub(crate) struct Listeners(RwLock<Vec<Listener>, rank::Listeners>);
 
 impl Listeners {
     /// A port was opened.
-    pub fn add(&self, protocol: &'static str, address: SocketAddr) {
-        self.0.write().push(Listener { protocol, address });
+    pub fn add(&self, listener: Listener) {
+        self.0.write().push(listener);
     }
 
     /// All of them, as they were opened.

@@ -1,5 +1,6 @@
 //! The node: everything that belongs to one broker. Virtual hosts, users, connections, alarms.
 
+pub(crate) mod certificates;
 mod closing;
 pub(crate) mod connections;
 mod crash;

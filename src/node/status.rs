@@ -41,6 +41,32 @@ impl ConnectionState {
     }
 }
 
+/// What was agreed on in the handshake of TLS, in RabbitMQ's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `tlsv1.2` or `tlsv1.3`.
+    pub protocol: &'static str,
+    /// `ecdhe_rsa`; `any` where the cipher suite does not say.
+    pub key_exchange: String,
+    /// `aes_256_gcm`.
+    pub cipher: String,
+    /// The client's certificate, if it showed one.
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// A client's certificate, which was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// Whose it is: `CN=shop,O=Example`.
+    pub subject: String,
+    /// Who has signed it.
+    pub issuer: String,
+    /// `2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z`.
+    pub validity: String,
+    /// The name of the user in it, if it has one where it is looked for.
+    pub login: Option<String>,
+}
+
 /// What does not change about a connection once it is open.
 #[derive(Clone, Debug)]
 pub struct ConnectionFacts {
@@ -72,6 +98,8 @@ pub struct ConnectionFacts {
     pub channel_max: u16,
     /// When it was opened.
     pub connected_at: Timestamp,
+    /// What was agreed on; `None` without TLS.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl ConnectionFacts {

@@ -1,9 +1,11 @@
 //! The program: arguments, settings, and one room for each subcommand.
 
 pub mod bench;
+mod certificates;
 pub mod config;
 pub mod data;
 pub mod definitions;
+mod doors;
 pub mod explain;
 pub mod ping;
 mod reach;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::program::config::{ManagementConfig, MetricsConfig, ServerConfig, StreamConfig};
+use crate::program::certificates::{HangUp, watch};
+use crate::program::config::ServerConfig;
 use crate::program::definitions::{FileError, bring_in, complete, read};
-use crate::program::reach::only_from_here;
+use crate::program::doors::{self, Door, DoorError};
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
+use leveret::tls::{Tls, TlsError};
 use leveret::{Broker, Damage, Durability, Error, Limits, OpenError};
 
 /// Why the server ended.
@@ -26,24 +28,19 @@ pub enum ServerError {
     /// The default user's password cannot be hashed.
     #[error("cannot create the default user: {0}")]
     DefaultUser(#[from] PasswordHashError),
+    /// The certificates cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The definitions cannot be kept.
     #[error("the definitions cannot be applied: {0}")]
     Import(#[from] Error),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the operating system says.
-        reason: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] DoorError),
     /// The worker threads or the signal handlers cannot be set up.
     #[error("cannot start: {0}")]
     Start(io::Error),
 }
-
-/// What is served, and on which addresses.
-type Door = (&'static str, Vec<SocketAddr>);
 
 /// How long clients have to agree to the end of their connections.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,6 +50,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the definitions cannot be loaded or the server cannot start.
 pub fn run(config: ServerConfig) -> Result<(), ServerError> {
+    let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
+    let tls = identity.map(Tls::open).transpose()?;
     let broker = start(&config)?;
     let signals = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -60,66 +59,17 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
         .map_err(ServerError::Start)?;
     signals.block_on(async {
         let stop = StopSignal::listen().map_err(ServerError::Start)?;
-        let mut bound = Vec::new();
-        for &address in &config.amqp {
-            let listening = broker.listen(address);
-            bound.push(listening.map_err(|reason| ServerError::Listen { address, reason })?);
-        }
-        let http = serve_http(&broker, &config)?;
-        let streams = serve_streams(&broker, &config.stream)?;
-        if let Some(text) = only_from_here(&config, &bound) {
-            warn!("{text}");
-        }
-        let doors = [http.as_slice(), &[streams, ("AMQP", bound)]].concat();
+        let hang_up = HangUp::listen().map_err(ServerError::Start)?;
+        let doors = doors::open(&broker, &config, tls.as_ref())?;
         announce(&broker, &config, &doors);
-        stop.received().await;
-        info!("stopping");
+        tokio::select! {
+            never = watch(tls.as_ref(), hang_up) => match never {},
+            () = stop.received() => info!("stopping"),
+        }
         Ok::<_, ServerError>(())
     })?;
     broker.close("broker forced connection closure with reason 'shutdown'", PATIENCE);
     Ok(())
-}
-
-/// Serves something on each of these addresses. If nobody said where, and the default
-/// address is taken by another server, this one goes without.
-fn serve_on(
-    what: &str,
-    addresses: Option<&[SocketAddr]>,
-    default: SocketAddr,
-    serve: impl Fn(SocketAddr) -> io::Result<SocketAddr>,
-) -> Result<Vec<SocketAddr>, ServerError> {
-    let mut bound = Vec::new();
-    for &address in addresses.unwrap_or(&[default]) {
-        match serve(address) {
-            Ok(address) => bound.push(address),
-            Err(reason) if addresses.is_none() => {
-                warn!("no {what}: cannot listen on {address}: {reason}");
-            }
-            Err(reason) => return Err(ServerError::Listen { address, reason }),
-        }
-    }
-    Ok(bound)
-}
-
-/// Serves the HTTP API and metrics; returns where.
-fn serve_http(broker: &Broker, config: &ServerConfig) -> Result<[Door; 2], ServerError> {
-    let (api, metrics) = (&config.management.addresses, &config.metrics.addresses);
-    let api = serve_on("HTTP API", api.as_deref(), ManagementConfig::ADDRESS, |address| {
-        broker.serve_http(address)
-    })?;
-    let metrics = serve_on("metrics", metrics.as_deref(), MetricsConfig::ADDRESS, |address| {
-        broker.serve_metrics(address)
-    })?;
-    Ok([("HTTP API", api), ("metrics", metrics)])
-}
-
-/// Serves clients of the stream protocol; returns where.
-fn serve_streams(broker: &Broker, config: &StreamConfig) -> Result<Door, ServerError> {
-    let addresses = config.addresses.as_deref();
-    let bound = serve_on("stream clients", addresses, StreamConfig::ADDRESS, |address| {
-        broker.listen_for_streams(address, config.advertised.clone())
-    })?;
-    Ok(("streams", bound))
 }
 
 /// The line that tells that clients can connect. Whoever started the server may have closed its

@@ -13,6 +13,8 @@
 #                data directory killed and started again
 # --patterns     the programs in patterns/ after the client programs
 # --no-skip      a skipped program counts as failed (for machines that have every toolchain)
+# With --server and openssl the programs in tls/ connect over TLS, with certificates that are made
+# for them, and log in by password and by certificate.
 # NAME           a client (pika, java, ...), one of the stream protocol (streams/rstream), a
 #                pattern (patterns/saga), all of `streams`, or all of `patterns`
 #
@@ -25,13 +27,16 @@ set -uo pipefail
 
 readonly stream_clients=(
     streams/rstream streams/stream-js streams/stream-go streams/stream-java streams/stream-rust)
+readonly tls_clients=(tls/pika tls/amqplib tls/java)
 readonly all_clients=(
-    pika aio_pika celery amqplib amqp091-go java amqp-tools php "${stream_clients[@]}")
+    pika aio_pika celery amqplib amqp091-go java amqp-tools php "${stream_clients[@]}"
+    "${tls_clients[@]}")
 readonly client_limit_s=120 build_limit_s=900 prepare_limit_s=300 server_limit_s=30
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 uri=${AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 stream=${LEVERET_STREAM:-127.0.0.1:5552}
+amqps='' over_tls=()
 server='' server_pid='' running='' no_skip=no
 readonly restart_clients=(restart/pika restart/java)
 passed=0 failed=0 skipped=0 restart=no storage=(--ephemeral)
@@ -167,6 +172,35 @@ php_program() {
     command=(php "$here/$1" "$autoload")
 }
 
+# tls_program CLIENT: a program that connects over TLS, with what CLIENT needs.
+prepare_tls() {
+    [[ -n $amqps ]] || { reason='the server does not speak TLS, or openssl is not installed'; return 1; }
+    case $1 in
+        pika) python_program pika tls/client_pika.py ;;
+        amqplib)
+            node_program amqplib &&
+                command=(env NODE_PATH="$cache/amqplib/node_modules" node "$here/tls/client.js")
+            ;;
+        java) java_program java && command=(java -cp "$cache/java/*" "$here/tls/Tls.java") ;;
+    esac
+}
+
+# Makes an authority, a certificate for 127.0.0.1 and localhost, and one for the user guest.
+make_certificates() {
+    local folder=$work/tls name
+    command -v openssl >/dev/null && mkdir -p "$folder" && cd "$folder" || return
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout ca.key \
+        -out ca.pem -subj '/CN=leveret tests' 2>/dev/null || return
+    for name in server guest; do
+        printf 'basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n' >"$name.ext"
+        openssl req -newkey rsa:2048 -nodes -keyout "$name.key" -out "$name.csr" \
+            -subj "/CN=$name" 2>/dev/null &&
+            openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile "$name.ext" -out "$name.pem" 2>/dev/null || return
+    done
+    openssl pkcs12 -export -in guest.pem -inkey guest.key -out guest.p12 -passout pass:secret
+}
+
 prepare() {
     case $1 in
         pika | aio_pika | celery | streams/rstream) python_program "$1" "$1/client.py" ;;
@@ -175,6 +209,7 @@ prepare() {
         java | streams/stream-java) java_program "$1" ;;
         streams/stream-rust) cargo_program "$1" ;;
         php) php_program php/client.php ;;
+        tls/*) prepare_tls "${1#tls/}" ;;
         restart/pika) python_program pika restart/client_pika.py ;;
         restart/java) java_program java && command=(java -cp "$cache/java/*" "$here/restart/Restart.java") ;;
         patterns/symfony*) php_program "$1.php" ;;
@@ -196,7 +231,7 @@ run_client() {
         return 1
     fi
     mkdir -p "$work/tmp"
-    env AMQP_URL="$uri" LEVERET_STREAM="$stream" LEVERET_EVENTS="$events" TMPDIR="$work/tmp" \
+    env AMQP_URL="$uri" LEVERET_STREAM="$stream" AMQPS="$amqps" TLS_DIR="$work/tls" LEVERET_EVENTS="$events" TMPDIR="$work/tmp" \
         PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
         timeout -k 5 "$limit" "${command[@]}" "${@:2}" >"$log" 2>&1 </dev/null &
     running=$!
@@ -250,13 +285,18 @@ amqp_address() { grep -oE '([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):[0-9]+' <<<"$1" | 
 # Starts the server and sets `uri` and `stream` to where it listens.
 start_server() {
     local tick line
-    (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 "${storage[@]}") \
+    if (make_certificates); then
+        over_tls=(--amqps 127.0.0.1:0 --tls-cert tls/server.pem --tls-key tls/server.key
+            --tls-ca tls/ca.pem --tls-verify --tls-login-from common_name)
+    fi
+    (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 "${storage[@]}" "${over_tls[@]}") \
         >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     for ((tick = 0; tick < server_limit_s * 20; tick++)); do
         if line=$(startup_line); then
             uri=amqp://guest:guest@$(amqp_address "$line")/
             stream=$(sed -E 's/.*streams on ([^;]+);.*/\1/' <<<"$line")
+            ((${#over_tls[@]})) && amqps=$(sed -E 's/.*AMQPS on ([^;]+);.*/\1/' <<<"$line")
             return
         fi
         kill -0 "$server_pid" 2>/dev/null || break

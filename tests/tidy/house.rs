@@ -17,6 +17,7 @@ pub const ROOMS: &[Storeys] = &[
             &["lapin"],
             &["broker"],
             &["embedded", "gateway", "management"],
+            &["tls"],
             &["node"],
             &["channel"],
             &["vhost"],

@@ -389,6 +389,7 @@ impl Bridge {
             peer: self.peer.addresses.map(|(peer, _)| peer),
             local: self.peer.addresses.map(|(_, local)| local),
             protocol: ConnectionFacts::AMQP,
+            tls: self.peer.tls.clone(),
             auth_mechanism: login.mechanism,
             user: session.actor.user.name.clone(),
             virtual_host: session.virtual_host.name().clone(),

@@ -148,7 +148,7 @@ impl<T: Socket> ConnectionTask<T> {
             if self.writing.is_empty() {
                 spare_buffers::give_back(std::mem::take(&mut self.writing));
                 if self.outbox.waiting() == 0 {
-                    return Ok(());
+                    return self.flush(cx);
                 }
                 self.writing = self.outbox.take();
                 self.bridge.spoil(&mut self.writing);
@@ -167,6 +167,15 @@ impl<T: Socket> ConnectionTask<T> {
             self.writing.advance(written);
             self.outbox.traffic.count_sent(written);
             self.protocol.output_sent(self.now_ms);
+        }
+    }
+
+    /// Has the socket pass on what it keeps, as TLS does when the client reads slowly. Goes on when
+    /// it can be written to again.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match Pin::new(&mut self.socket).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
         }
     }
 

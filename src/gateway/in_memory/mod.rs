@@ -113,10 +113,11 @@ impl Serving {
         Ok(Self {
             runtime: threads::runtime()?,
             tasks: JoinSet::new(),
-            config: Arc::new(connection_config(limits)),
+            config: Arc::new(connection_config(limits, false)),
             stream_config: Arc::new(crate::gateway::stream::connection_config(
                 limits,
                 COMPATIBLE_VERSION,
+                false,
             )),
             unfinished: Arc::new(Semaphore::new(limits.unfinished_handshakes_max.max(1))),
             alive: Arc::default(),

@@ -141,7 +141,7 @@ impl Client {
                         NoLogin::Refused(LoginRefusal::OnlyLoopback(_)) => {
                             ResponseCode::AuthenticationFailureLoopback
                         }
-                        NoLogin::FromAfar | NoLogin::Refused(_) => {
+                        NoLogin::FromAfar | NoLogin::NoName | NoLogin::Refused(_) => {
                             ResponseCode::AuthenticationFailure
                         }
                     });
@@ -194,6 +194,7 @@ impl Client {
             peer: self.peer.addresses.map(|(peer, _)| peer),
             local: self.peer.addresses.map(|(_, local)| local),
             protocol: ConnectionFacts::STREAM,
+            tls: self.peer.tls.clone(),
             auth_mechanism: login.mechanism,
             user: session.actor.user.name.clone(),
             virtual_host: session.virtual_host.name().clone(),

@@ -136,7 +136,11 @@ impl<T: Socket> ConnectionTask<T> {
         }
         // An idle connection has no buffer.
         self.output = Output::new();
-        Ok(())
+        // TLS keeps what a slow client does not take; it goes on when it can be written again.
+        match Pin::new(&mut self.socket).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Reads a chunk and takes everything in it; tells how many octets came.

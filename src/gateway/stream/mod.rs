@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 
 use leveret_stream_protocol::ConnectionConfig;
 
-use crate::gateway::login::MECHANISMS;
+use crate::gateway::login::mechanisms;
 use crate::limits::Limits;
 
 /// The port that clients look for.
@@ -65,7 +65,11 @@ impl Advertised {
 const FRAME_ROOM_BYTES: u64 = 64 * 1024;
 
 /// What connections of a broker with these limits offer.
-pub(super) fn connection_config(limits: &Limits, version: &str) -> ConnectionConfig {
+pub(super) fn connection_config(
+    limits: &Limits,
+    version: &str,
+    asks_for_certificates: bool,
+) -> ConnectionConfig {
     let properties = [
         ("product", "RabbitMQ"),
         ("version", version),
@@ -80,7 +84,7 @@ pub(super) fn connection_config(limits: &Limits, version: &str) -> ConnectionCon
         step_timeout_ms: limits.handshake_timeout_ms,
         frame_octets_max: usize::try_from(frame_octets_max).unwrap_or(usize::MAX),
         server_properties: properties.map(|(name, value)| (name.into(), value.into())).to_vec(),
-        mechanisms: MECHANISMS.map(str::to_owned).to_vec(),
+        mechanisms: mechanisms(asks_for_certificates).into_iter().map(str::to_owned).collect(),
         ..ConnectionConfig::default()
     }
 }

@@ -72,6 +72,8 @@ fn render(call: &Call, ranges: &Ranges, connection: &ConnectionStatus) -> Object
     let port = |address: Option<std::net::SocketAddr>| {
         address.map_or(Value::Null, |address| address.port().into())
     };
+    let tls = facts.tls.as_deref();
+    let certificate = tls.and_then(|tls| tls.certificate.as_ref());
     let mut shown = object! {
         "auth_mechanism": &*facts.auth_mechanism,
         "channel_max": facts.channel_max,
@@ -82,19 +84,20 @@ fn render(call: &Call, ranges: &Ranges, connection: &ConnectionStatus) -> Object
         "host": host(local),
         "name": facts.name,
         "node": call.node().name(),
-        "peer_cert_issuer": "",
-        "peer_cert_subject": "",
-        "peer_cert_validity": "",
+        "peer_cert_issuer": certificate.map_or("", |certificate| &*certificate.issuer),
+        "peer_cert_subject": certificate.map_or("", |certificate| &*certificate.subject),
+        "peer_cert_validity": certificate.map_or("", |certificate| &*certificate.validity),
         "peer_host": host(peer),
         "peer_port": port(peer),
         "port": port(local),
         "protocol": facts.protocol,
         "send_pend": connection.send_pend,
-        "ssl": false,
-        "ssl_cipher": "",
-        "ssl_hash": "",
-        "ssl_key_exchange": "",
-        "ssl_protocol": "",
+        "ssl": tls.is_some(),
+        "ssl_cipher": tls.map_or("", |tls| &*tls.cipher),
+        // All that are served check what they decrypt.
+        "ssl_hash": tls.map_or("", |_| "aead"),
+        "ssl_key_exchange": tls.map_or("", |tls| &*tls.key_exchange),
+        "ssl_protocol": tls.map_or("", |tls| tls.protocol),
         "state": connection.state.as_str(),
         "timeout": facts.heartbeat_s,
         "type": if facts.is_embedded() { "direct" } else { "network" },

@@ -1,5 +1,7 @@
 //! Health checks: 200 if all is well, else 503 with a reason.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -10,6 +12,8 @@ use crate::management::endpoint::{Endpoint, get, post};
 use crate::management::json::Object;
 use crate::management::rights::Who::{Administrators, Anyone, Managers, OfHost, ViewersOfHost};
 use crate::message::Body;
+use crate::node::certificates::Certificate;
+use crate::node::listeners::Listener;
 use crate::vhost::{Publish, QueueDeclare};
 
 /// The queue that the aliveness test sends a message through.
@@ -156,6 +160,8 @@ fn protocol_name(asked: &str) -> String {
     let asked = asked.to_lowercase();
     match asked.as_str() {
         "amqp091" | "amqp0.9.1" | "amqp0-9-1" | "amqp" => "amqp",
+        "amqps" | "amqp/ssl" => "amqp/ssl",
+        "streams" | "stream/ssl" => "stream/ssl",
         "http" | "management" => "http",
         "prometheus" | "http/prometheus" => "http/prometheus",
         other => other,
@@ -172,17 +178,57 @@ fn protocol_listener(call: &Call) -> Outcome {
     failed("No active listener", Object::from_iter([("missing".into(), protocol.into())]))
 }
 
-/// Nothing listens with a certificate: none expires.
 fn certificates(call: &Call) -> Outcome {
-    if call.name("within").parse::<i64>().is_err() {
+    let Ok(within) = call.name("within").parse::<u64>() else {
         return Err(Refusal::bad("Invalid expiration value."));
+    };
+    let days = match call.name("unit").to_lowercase().as_str() {
+        "days" => 1,
+        "weeks" => 7,
+        "months" => 30,
+        "years" => 365,
+        _ => {
+            return Err(Refusal::bad(
+                "Time unit not recognised. Supported units: days, weeks, months, years.",
+            ));
+        }
+    };
+    let span_ms = within.saturating_mul(days * 24 * 60 * 60 * 1000);
+    let until_ms = call.node().clock().now().as_millis().saturating_add(span_ms);
+    let listeners = call.node().listeners.list();
+    let expiring: Vec<_> =
+        listeners.iter().filter_map(|listener| expiring(call, listener, until_ms)).collect();
+    if expiring.is_empty() {
+        return ok();
     }
-    match call.name("unit").to_lowercase().as_str() {
-        "days" | "weeks" | "months" | "years" => ok(),
-        _ => Err(Refusal::bad(
-            "Time unit not recognised. Supported units: days, weeks, months, years.",
-        )),
-    }
+    failed("Certificates expiring", Object::from_iter([("expired".into(), expiring.into())]))
+}
+
+/// What there is to be told of a listener, if one of its certificates does not hold until then.
+fn expiring(call: &Call, listener: &Listener, until_ms: u64) -> Option<Value> {
+    let all = listener.certificates.as_ref()?.list();
+    let expire = |is_authority: bool| -> Vec<&Certificate> {
+        let meant = all.iter().filter(|certificate| certificate.is_authority == is_authority);
+        meant.filter(|certificate| certificate.expires_at.as_millis() <= until_ms).collect()
+    };
+    let (own, authorities) = (expire(false), expire(true));
+    let first = own.first().or(authorities.first())?;
+    let dates = |certificates: &[&Certificate]| -> Vec<String> {
+        let date = |one: &&Certificate| {
+            let since = Duration::from_millis(one.expires_at.as_millis());
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+        };
+        certificates.iter().map(date).collect()
+    };
+    Some(json!({
+        "node": call.node().name(),
+        "protocol": listener.protocol,
+        "interface": listener.address.ip().to_string(),
+        "port": listener.address.port(),
+        "certfile": first.file,
+        "certfile_expires_on": dates(&own),
+        "cacertfile_expires_on": dates(&authorities),
+    }))
 }
 
 fn in_service(call: &Call) -> Outcome {

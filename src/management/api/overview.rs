@@ -123,13 +123,14 @@ fn exchange_types() -> Vec<Value> {
 }
 
 fn listeners(call: &Call) -> Vec<Value> {
-    let shown = call.node().listeners.list().into_iter().map(|Listener { protocol, address }| {
-        json!({
-            "node": call.node().name(),
-            "protocol": protocol,
-            "ip_address": address.ip().to_string(),
-            "port": address.port(),
-        })
-    });
+    let shown =
+        call.node().listeners.list().into_iter().map(|Listener { protocol, address, .. }| {
+            json!({
+                "node": call.node().name(),
+                "protocol": protocol,
+                "ip_address": address.ip().to_string(),
+                "port": address.port(),
+            })
+        });
     shown.collect()
 }

@@ -105,6 +105,33 @@ pub fn queue_info(
     queues
 }
 
+/// Until when the certificates hold that listeners show.
+pub fn certificates(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
+    static GROUPS: &[Group<f64>] = &[Group {
+        name: "certificates",
+        columns: &[gauge(
+            "certificate_expires_timestamp_seconds",
+            "When a certificate that a listener shows, or checks clients with, expires, in seconds \
+             since the epoch",
+            |seconds| *seconds,
+        )],
+    }];
+    let mut table = Table::new("leveret_", GROUPS);
+    for listener in node.listeners.list() {
+        let port = listener.address.port().to_string();
+        for certificate in listener.certificates.iter().flat_map(|all| all.list()) {
+            let labels = [
+                ("protocol", listener.protocol),
+                ("port", port.as_str()),
+                ("file", certificate.file.as_str()),
+                ("subject", certificate.subject.as_str()),
+            ];
+            table.add(&labels, certificate.expires_at.as_millis() as f64 / 1000.0);
+        }
+    }
+    table
+}
+
 /// Who tells all this.
 pub fn identity(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
     let mut build = Table::new("rabbitmq_", BUILD);

@@ -64,6 +64,7 @@ fn of_node(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
         .chain(table("process_", node::PROCESS))
         .chain(table(OWN, node::OWN))
         .chain(connections_by_state(node))
+        .chain(cluster::certificates(node))
         .chain(attempts(node, RABBITMQ, &Wanted::default()))
         .chain(global::families(figures.status))
 }

@@ -12,6 +12,7 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 mod variables;
 
@@ -26,6 +27,7 @@ pub use management::ManagementConfig;
 pub use metrics::MetricsConfig;
 pub use server_config::ServerConfig;
 pub use stream::StreamConfig;
+pub use tls::TlsConfig;
 pub use values::{ByteSize, LogLevel};
 pub use variables::unread as unread_variables;
 

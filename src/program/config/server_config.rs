@@ -12,6 +12,7 @@ use super::memory::default_high_watermark_bytes;
 use super::metrics::MetricsConfig;
 use super::settings::Settings;
 use super::stream::StreamConfig;
+use super::tls::TlsConfig;
 use super::values::{LogLevel, Password};
 use leveret::Durability;
 use leveret::lint::LintLevel;
@@ -39,6 +40,8 @@ pub struct ServerConfig {
     pub metrics: MetricsConfig,
     /// Clients of RabbitMQ's stream protocol.
     pub stream: StreamConfig,
+    /// What is served over TLS. Default: nothing.
+    pub tls: Option<TlsConfig>,
     /// Directory for what survives a restart. Default none: everything is kept in memory.
     pub data_dir: Option<PathBuf>,
     /// What a confirm of a persistent message promises when there is a data directory. Default
@@ -113,6 +116,7 @@ impl Default for ServerConfig {
             management: ManagementConfig::default(),
             metrics: MetricsConfig::default(),
             stream: StreamConfig::default(),
+            tls: None,
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
@@ -148,7 +152,8 @@ impl ServerConfig {
         let default = Self::default();
         let loopback_users = loopback_users(&settings, default.loopback_users);
         let stream = StreamConfig::from_settings(settings.stream, settings.amqp.as_deref());
-        let amqp = settings.amqp.map(|list| list.into_iter().map(|address| address.0).collect());
+        let amqp =
+            settings.amqp.map(|list| list.into_iter().filter_map(|address| address.0).collect());
         let handshake_timeout = settings.handshake_timeout_ms.map(Duration::from_millis);
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
         Ok(Self {
@@ -156,6 +161,7 @@ impl ServerConfig {
             management: ManagementConfig::from_settings(settings.management),
             metrics: MetricsConfig::from_settings(settings.metrics),
             stream,
+            tls: TlsConfig::from_settings(settings.tls)?,
             data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
             queue_memory_bytes_max: settings
@@ -202,6 +208,10 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     if settings.amqp.as_ref().is_some_and(Vec::is_empty) {
         return Err(ConfigError::Refused("amqp must name at least one address to listen on"));
+    }
+    let is_none = |list: &Vec<super::address::AddressOrNone>| list.iter().all(|a| a.0.is_none());
+    if settings.amqp.as_ref().is_some_and(is_none) && settings.tls.amqps.is_none() {
+        return Err(ConfigError::Refused("amqp may be none if amqps says where clients connect"));
     }
     let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
     if empty(&settings.stream.advertised_host) {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::address::ListenAddress;
+use super::address::AddressOrNone;
 use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
 use super::stream::StreamSettings;
+use super::tls::TlsSettings;
 use super::values::{ByteSize, DurabilityMode, LintMode, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
@@ -22,9 +23,10 @@ pub(super) struct Settings {
 
     /// Address to listen on for AMQP 0-9-1, such as 127.0.0.1:5672, localhost:5672 or [::]:5672;
     /// :5672 or 5672 is that port of all addresses. Repeat it or separate several with commas.
-    /// Port 0 lets the system choose one [default: 127.0.0.1:5672].
+    /// Port 0 lets the system choose one; `none` is for servers that speak TLS alone
+    /// [default: 127.0.0.1:5672].
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
-    pub amqp: Option<Vec<ListenAddress>>,
+    pub amqp: Option<Vec<AddressOrNone>>,
 
     #[command(flatten)]
     #[serde(default)]
@@ -37,6 +39,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub metrics: MetricsSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    pub tls: TlsSettings,
 
     /// Directory for what survives a restart: users, virtual hosts, policies, durable exchanges
     /// and queues, persistent messages. It is made if it is not there [default: none, everything
@@ -172,6 +178,7 @@ impl Settings {
                     management: self.management.over(lower.management),
                     metrics: self.metrics.over(lower.metrics),
                     stream: self.stream.over(lower.stream),
+                    tls: self.tls.over(lower.tls),
                     $($field: self.$field.or(lower.$field)),*
                 }
             };

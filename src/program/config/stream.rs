@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use leveret::AdvertisedAddress;
 use serde::Deserialize;
 
-use super::address::{AddressOrNone, ListenAddress};
+use super::address::AddressOrNone;
 
 /// What one layer gives. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -55,13 +55,14 @@ impl StreamConfig {
 
     /// Who lets the system choose the ports for `amqp` has several servers on a machine, and gets
     /// no port twice here either.
-    pub(super) fn from_settings(settings: StreamSettings, amqp: Option<&[ListenAddress]>) -> Self {
+    pub(super) fn from_settings(settings: StreamSettings, amqp: Option<&[AddressOrNone]>) -> Self {
         let given = |list: Vec<AddressOrNone>| list.into_iter().filter_map(|address| address.0);
         let addresses = match (settings.address, amqp) {
             (Some(list), _) => Some(given(list).collect()),
             (None, Some([first, rest @ ..])) => {
-                let chosen = rest.iter().chain([first]).all(|address| address.0.port() == 0);
-                chosen.then(|| vec![first.0])
+                let mut all = [first].into_iter().chain(rest).filter_map(|address| address.0);
+                let first = all.next().filter(|address| address.port() == 0);
+                first.filter(|_| all.all(|address| address.port() == 0)).map(|first| vec![first])
             }
             (None, _) => None,
         };

@@ -188,6 +188,7 @@ fn every_setting_can_be_given_in_each_layer() {
             hosts: vec!["c".into(), "d".into()],
         },
         metrics: MetricsConfig { addresses: Some(vec!["0.0.0.0:3".parse().unwrap()]) },
+        tls: None,
         data_dir: Some("data".into()),
         durability: Durability::Buffered,
         queue_memory_bytes_max: 1 << 20,

@@ -20,6 +20,11 @@ pub struct TestArgs {
     #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub amqp: SocketAddr,
 
+    /// Serves AMQP over TLS, too, on a free port, with certificates that are made for it. Clients
+    /// may show the one that is made for the user guest, and log in by EXTERNAL.
+    #[arg(long)]
+    pub tls: bool,
+
     /// Address for the control API. Port 0 takes one that is free.
     #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub control: SocketAddr,

@@ -12,6 +12,7 @@ use super::args::{Lint, TestArgs};
 use super::definitions::adapt;
 use super::error::TestServerError;
 use super::numbered::Numbered;
+use super::secure::Secure;
 use crate::program::definitions::{bring_in, print, read};
 use leveret::Machine;
 use leveret::clock::ManualClock;
@@ -38,6 +39,7 @@ impl Life {
 pub struct Lives {
     args: TestArgs,
     address: SocketAddr,
+    secure: Option<Secure>,
     clock: Option<ManualClock>,
     machine: Machine,
     present: RwLock<Arc<Life>>,
@@ -74,9 +76,15 @@ impl Lives {
         }
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
         let address = broker.listen(args.amqp).map_err(refused)?;
+        let secure = args.tls.then(|| Secure::begin(&broker, args.amqp)).transpose()?;
         let present = RwLock::new(Arc::new(Life { broker, declared: Numbered::default() }));
         let turn = Mutex::new(());
-        Ok(Self { args: args.clone(), address, clock, machine, present, turn })
+        Ok(Self { args: args.clone(), address, secure, clock, machine, present, turn })
+    }
+
+    /// What is there over TLS, if that was asked for.
+    pub fn secure(&self) -> Option<&Secure> {
+        self.secure.as_ref()
     }
 
     /// Where the brokers listen.
@@ -117,6 +125,9 @@ impl Lives {
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
         broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
+        if let Some(Secure { address, tls, .. }) = &self.secure {
+            broker.listen_tls(address, tls).map_err(|error| failed(error.to_string()))?;
+        }
         *self.present.write() = Arc::new(Life { broker, declared: Numbered::default() });
         Ok(())
     }

@@ -8,6 +8,7 @@ mod definitions;
 mod error;
 mod lives;
 mod numbered;
+mod secure;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -21,12 +22,16 @@ pub use self::args::TestArgs;
 use self::control::guard::Token;
 pub use self::error::TestServerError;
 use self::lives::Lives;
+use self::secure::{Secure, Told};
 
 /// The line that tells where the broker is.
 #[derive(Serialize)]
 struct Ready {
     amqp: String,
     control: String,
+    /// Where it is over TLS, and the certificates that clients need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Told>,
     /// What calls of the control API have to bring.
     token: String,
     version: &'static str,
@@ -49,7 +54,7 @@ pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
             let address = args.control;
             TestServerError::Listen { address, reason }
         })?;
-        announce(lives.address(), listener.local_addr()?, &token)?;
+        announce(&lives, listener.local_addr()?, &token)?;
         let (sender, ended) = oneshot::channel();
         thread::Builder::new()
             .name("leveret-parent".into())
@@ -66,10 +71,11 @@ pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
     served
 }
 
-fn announce(amqp: SocketAddr, control: SocketAddr, token: &Token) -> io::Result<()> {
+fn announce(lives: &Lives, control: SocketAddr, token: &Token) -> io::Result<()> {
     let ready = Ready {
-        amqp: format!("amqp://guest:guest@{amqp}/%2F"),
+        amqp: format!("amqp://guest:guest@{}/%2F", lives.address()),
         control: format!("http://{control}"),
+        tls: lives.secure().map(Secure::told),
         token: token.as_str().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -1,0 +1,119 @@
+//! What is served, and where.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tracing::warn;
+
+use crate::program::config::{
+    ManagementConfig, MetricsConfig, ServerConfig, StreamConfig, TlsConfig,
+};
+use crate::program::reach::only_from_here;
+use leveret::Broker;
+use leveret::tls::Tls;
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {reason}")]
+pub struct DoorError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the operating system says.
+    pub reason: io::Error,
+}
+
+/// What is served, and on which addresses.
+pub type Door = (&'static str, Vec<SocketAddr>);
+
+/// Opens all that the configuration asks for; AMQP comes last.
+///
+/// # Errors
+/// If an address cannot be listened on that somebody asked for.
+pub fn open(
+    broker: &Broker,
+    config: &ServerConfig,
+    tls: Option<&Tls>,
+) -> Result<Vec<Door>, DoorError> {
+    let mut bound = Vec::new();
+    for &address in &config.amqp {
+        let listening = broker.listen(address);
+        bound.push(listening.map_err(|reason| DoorError { address, reason })?);
+    }
+    let mut doors = serve_http(broker, config)?.to_vec();
+    doors.push(serve_streams(broker, &config.stream)?);
+    if let (Some(over), Some(tls)) = (&config.tls, tls) {
+        doors.extend(serve_tls(broker, config, over, tls)?);
+    }
+    let of_amqps = doors.iter().filter(|(what, _)| *what == AMQPS).flat_map(|(_, bound)| bound);
+    let reached: Vec<_> = bound.iter().chain(of_amqps).copied().collect();
+    if let Some(text) = only_from_here(config, &reached) {
+        warn!("{text}");
+    }
+    doors.push(("AMQP", bound));
+    Ok(doors)
+}
+
+const AMQPS: &str = "AMQPS";
+
+/// Serves all that is served over TLS; returns where.
+fn serve_tls(
+    broker: &Broker,
+    config: &ServerConfig,
+    over: &TlsConfig,
+    tls: &Tls,
+) -> Result<[Door; 3], DoorError> {
+    let each = |addresses: &[SocketAddr], serve: &dyn Fn(SocketAddr) -> io::Result<SocketAddr>| {
+        let listen =
+            |&address: &SocketAddr| serve(address).map_err(|reason| DoorError { address, reason });
+        addresses.iter().map(listen).collect::<Result<Vec<_>, _>>()
+    };
+    let advertised = &config.stream.advertised;
+    let https = each(&over.https, &|address| broker.serve_https(address, tls))?;
+    let streams = each(&over.streams, &|address| {
+        broker.listen_for_streams_tls(address, advertised.clone(), tls)
+    })?;
+    let amqps = each(&over.amqps, &|address| broker.listen_tls(address, tls))?;
+    Ok([("HTTPS API", https), ("streams over TLS", streams), (AMQPS, amqps)])
+}
+
+/// Serves something on each of these addresses. If nobody said where, and the default
+/// address is taken by another server, this one goes without.
+fn serve_on(
+    what: &str,
+    addresses: Option<&[SocketAddr]>,
+    default: SocketAddr,
+    serve: impl Fn(SocketAddr) -> io::Result<SocketAddr>,
+) -> Result<Vec<SocketAddr>, DoorError> {
+    let mut bound = Vec::new();
+    for &address in addresses.unwrap_or(&[default]) {
+        match serve(address) {
+            Ok(address) => bound.push(address),
+            Err(reason) if addresses.is_none() => {
+                warn!("no {what}: cannot listen on {address}: {reason}");
+            }
+            Err(reason) => return Err(DoorError { address, reason }),
+        }
+    }
+    Ok(bound)
+}
+
+/// Serves the HTTP API and metrics; returns where.
+fn serve_http(broker: &Broker, config: &ServerConfig) -> Result<[Door; 2], DoorError> {
+    let (api, metrics) = (&config.management.addresses, &config.metrics.addresses);
+    let api = serve_on("HTTP API", api.as_deref(), ManagementConfig::ADDRESS, |address| {
+        broker.serve_http(address)
+    })?;
+    let metrics = serve_on("metrics", metrics.as_deref(), MetricsConfig::ADDRESS, |address| {
+        broker.serve_metrics(address)
+    })?;
+    Ok([("HTTP API", api), ("metrics", metrics)])
+}
+
+/// Serves clients of the stream protocol; returns where.
+fn serve_streams(broker: &Broker, config: &StreamConfig) -> Result<Door, DoorError> {
+    let addresses = config.addresses.as_deref();
+    let bound = serve_on("stream clients", addresses, StreamConfig::ADDRESS, |address| {
+        broker.listen_for_streams(address, config.advertised.clone())
+    })?;
+    Ok(("streams", bound))
+}
