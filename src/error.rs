@@ -161,6 +161,16 @@ pub enum Error {
         /// The routing key.
         routing_key: String,
     },
+    /// 406: a stream was expected to go on with another offset than it does:
+    /// [`StreamHandle::append_at`](crate::StreamHandle::append_at). An embedding program alone
+    /// hears of it.
+    #[error("the next offset of the stream is {next}, not {expected}")]
+    UnexpectedOffset {
+        /// The offset that was expected.
+        expected: u64,
+        /// The offset that comes next.
+        next: u64,
+    },
     /// A fault that a test declared, see [`crate::faults`]: any code, and what it closes.
     #[error("{text}")]
     Fault {
@@ -322,6 +332,7 @@ impl Error {
             | InUse(_)
             | NotEmpty(_)
             | UnknownDeliveryTag(_)
+            | UnexpectedOffset { .. }
             | QueueLimit { .. } => (code::PRECONDITION_FAILED, Scope::Channel),
             ConsumerTagInUse(_) | NotAllowed(_) => (code::NOT_ALLOWED, Scope::Connection),
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),

@@ -66,6 +66,7 @@
 //! - [`Broker`], [`BrokerBuilder`], [`Limits`]: the broker and its settings.
 //! - [`Connection`], [`Channel`], [`Consumer`], [`Publish`], [`Delivery`]: what a program works
 //!   with. The methods of [`Channel`] bear AMQP's names.
+//! - [`StreamHandle`], [`StreamReader`]: streams, without a channel.
 //! - [`Error`]: why an operation was refused, with AMQP's reply code and RabbitMQ's text. On the
 //!   wire an error closes the channel or connection; here it is returned, and nothing closes.
 //! - [`Message`]: what deliveries, returned and queued messages have in common.
@@ -128,6 +129,9 @@ pub(crate) mod vhost;
 
 pub use self::base::field_value::FieldValue;
 pub use self::broker::exchange::ExchangeHandle;
+pub use self::broker::stream::{
+    StreamHandle, StreamMessage, StreamMessages, StreamReader, StreamStart,
+};
 pub use self::broker::testing::crash::Machine;
 pub use self::broker::testing::hold::Recipient;
 pub use self::broker::testing::inspect::UnackedMessage;

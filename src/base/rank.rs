@@ -68,10 +68,10 @@ ranks! {
     AlternateExchange,
     /// A queue.
     Queue,
-    /// Who reads a stream.
-    Readers,
     /// Of those who read a stream, those who take turns.
     Groups,
+    /// Who reads a stream.
+    Readers,
     /// Where dead letters of a queue go.
     DeadLetterTarget,
     /// Publishers that wait for a queue.
@@ -102,6 +102,8 @@ ranks! {
     StreamNews,
     /// The task of a stream connection.
     StreamWaker,
+    /// What a reader of the embedding program waits for.
+    ReaderNews,
     /// Why a connection is to be closed.
     CloseReason,
     /// Errors of channels that are to be told.

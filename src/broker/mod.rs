@@ -5,6 +5,7 @@ pub(crate) mod exchange;
 mod open;
 #[cfg(feature = "tls")]
 mod over_tls;
+pub(crate) mod stream;
 #[cfg(feature = "gateway")]
 mod stream_clients;
 mod super_streams;
@@ -350,6 +351,7 @@ impl Broker {
             hosts.iter().for_each(|host| host.remember_histories());
             store.close();
         }
+        self.node.shared.streams.close_in_memory();
         if let Some(power) = self.node.power() {
             power.leave();
         }

@@ -147,7 +147,7 @@ impl Channel {
             arguments: consume.arguments.clone(),
         };
         let added = match reading {
-            Some(reading) => queue.add_reader(spec, reading, self.now()),
+            Some(reading) => queue.add_reader(spec, reading, self.now(), effects),
             None => queue.add_consumer(spec, self.now()),
         };
         let id = added.inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;

@@ -9,7 +9,7 @@ use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::queue::Queue;
 use crate::queue::arguments::ArgumentError;
 use crate::queue::stream::filter::Filter;
-use crate::queue::stream::{Reading, start};
+use crate::queue::stream::{Reading, Turns, start};
 
 /// Where a consumer begins.
 const OFFSET: &str = "x-stream-offset";
@@ -17,6 +17,10 @@ const OFFSET: &str = "x-stream-offset";
 const NAME: &str = "x-stream-consumer-name";
 /// That its tag is that name.
 const TRACKING: &str = "x-stream-automatic-offset-tracking";
+/// That it takes turns with the others of its name.
+const TURNS: &str = "x-single-active-consumer";
+/// With that, the super stream of which the stream is a partition.
+const SUPER_STREAM: &str = "x-super-stream";
 
 impl Channel {
     /// What a consumer of a stream asks for; `None` if the queue is no stream. Errors: 406, 540.
@@ -45,7 +49,33 @@ impl Channel {
         let start = start::parse(get(arguments, OFFSET), self.now())
             .map_err(|reason| invalid(OFFSET, &reason))?;
         let name = name(consume).map_err(|(argument, reason)| invalid(argument, reason))?;
-        Ok(Some(Reading { start, filter: Filter::parse(arguments), name }))
+        let turns = self.turns(consume, queue, name.is_some());
+        let turns = turns.map_err(|(argument, reason)| invalid(argument, reason))?;
+        Ok(Some(Reading { start, filter: Filter::parse(arguments), name, turns }))
+    }
+}
+
+impl Channel {
+    /// Whether a consumer takes turns with others of its name.
+    fn turns(
+        &self,
+        consume: &Consume,
+        queue: &Queue,
+        has_name: bool,
+    ) -> Result<Option<Turns>, (&'static str, &'static str)> {
+        if get(&consume.arguments, TURNS) != Some(&AMQPValue::Boolean(true)) {
+            return Ok(None);
+        }
+        if !has_name {
+            return Err((TURNS, "the consumer needs a name: x-stream-consumer-name"));
+        }
+        let Some(value) = get(&consume.arguments, SUPER_STREAM) else {
+            return Ok(Some(Turns { partition: None }));
+        };
+        let super_stream = string(value).ok_or((SUPER_STREAM, "it is no text"))?;
+        let partition = self.virtual_host().partition_index(super_stream, queue.name().as_str());
+        let partition = partition.ok_or((SUPER_STREAM, "the stream is no partition of it"))?;
+        Ok(Some(Turns { partition: Some(partition) }))
     }
 }
 

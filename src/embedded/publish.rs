@@ -3,8 +3,11 @@
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{FieldTable, ShortString};
 use bytes::Bytes;
+use leveret_protocol::properties::encode_properties;
 
 use crate::base::field_value::FieldValue;
+use crate::message::{Body, Message};
+use crate::vhost;
 
 /// A message to publish, and where to.
 ///
@@ -188,6 +191,18 @@ impl Publish {
     pub fn cluster_id(mut self, cluster_id: &str) -> Self {
         self.properties = self.properties.with_cluster_id(cluster_id.into());
         self
+    }
+
+    /// The message by itself, for whoever sends it no way.
+    pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
+        let properties = encode_properties(&self.properties);
+        let publish = vhost::Publish {
+            exchange: self.exchange.as_bytes(),
+            routing_key: self.routing_key.as_bytes(),
+            properties: &properties,
+            body: Body::Shared(self.body),
+        };
+        publish.into_message(scratch)
     }
 
     /// The message comes back if no queue gets it: see

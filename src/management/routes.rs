@@ -36,6 +36,8 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::explain::ENDPOINTS,
     api::live::ENDPOINTS,
     api::history::ENDPOINTS,
+    api::own::offsets::ENDPOINTS,
+    api::own::super_streams::ENDPOINTS,
     page::ENDPOINTS,
     metrics::ENDPOINTS,
 ];

@@ -83,6 +83,14 @@ impl StreamLogs {
         self.0.streams.delete(id);
     }
 
+    /// Those in memory end: nothing more is appended, and who waits for more hears of it.
+    pub fn close_in_memory(&self) {
+        if self.are_in_memory() {
+            // There is nothing to fail.
+            let _ = self.0.streams.close();
+        }
+    }
+
     /// What was found out about streams that were there before.
     pub fn take_recovered(&self) -> RecoveredStream {
         std::mem::take(&mut self.0.recovered.lock())

@@ -117,7 +117,7 @@ impl Consumer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerId {
     pub(crate) slot: usize,
-    generation: u64,
+    pub(in crate::queue) generation: u64,
 }
 
 impl ConsumerId {

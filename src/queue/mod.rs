@@ -534,7 +534,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         if let Some(stream) = &self.stream {
-            self.remove_readers(stream, consumers, left, now);
+            self.remove_readers(stream, consumers, left, now, effects);
             return;
         }
         let was_last = self.apply(now, effects, |state, effects| {

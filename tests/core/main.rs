@@ -39,6 +39,8 @@ mod reply_to;
 mod simulation;
 mod snapshots;
 mod statistics;
+mod stream_api;
+mod stream_groups;
 mod streams;
 mod support;
 mod time;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use leveret::Broker;
+use leveret::{Broker, StreamStart};
 
 use crate::support::*;
 
@@ -127,6 +127,64 @@ fn verify_and_the_start_miss_files_that_are_gone() {
             assert!(found.len() < 200 && !found.contains(&"whose?".to_owned()), "{found:?}");
         }
     }
+}
+
+/// A directory with a stream of ten messages, of which somebody has read three.
+fn stream_directory() -> Directory {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let declare = durable("events").argument("x-queue-type", "stream");
+    channel(&broker).queue_declare_with(&declare).unwrap();
+    let events = broker.stream("/", "events").unwrap();
+    for number in 0..10 {
+        events.append(persistent("events", &format!("event {number}"))).unwrap();
+    }
+    events.set_offset("audit", 2).unwrap();
+    drop((events, broker));
+    directory
+}
+
+fn chunks(directory: &Directory) -> PathBuf {
+    let mut files = files(&directory.path().join("streams")).into_keys();
+    files.find(|path| path.extension().is_some_and(|end| end == "chunks")).unwrap()
+}
+
+#[test]
+fn streams_are_inspected_with_their_offsets() {
+    let directory = stream_directory();
+    let before = files(&directory.path());
+    let told = text(&data("inspect", &directory.path(), &[]));
+    let line =
+        "stream 'events' (number 1): 10 messages from offset 0 on, the next is 10; 1 segments";
+    assert!(told.contains(line) && told.contains("    'audit' is at 2\n"), "{told}");
+    let output = data("inspect", &directory.path(), &["--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stream = &report["virtual_hosts"]["/"]["queues"][0]["stream"];
+    assert_eq!((&stream["next_offset"], &stream["offsets"]["audit"]), (&10.into(), &2.into()));
+    assert_eq!(files(&directory.path()), before, "looking changes nothing");
+}
+
+#[test]
+fn a_damaged_chunk_is_told_with_file_and_offset_and_costs_nothing_else() {
+    let directory = stream_directory();
+    let output = data("verify", &directory.path(), &[]);
+    assert_eq!((output.status.code(), text(&output).as_str()), (Some(0), "sound\n"));
+    let path = chunks(&directory);
+    let mut octets = fs::read(&path).unwrap();
+    let at = octets.windows(7).position(|some| some == b"event 4").unwrap();
+    octets[at] ^= 1;
+    fs::write(&path, &octets).unwrap();
+    let output = data("verify", &directory.path(), &[]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("streams/stream-0000000000000001-"), "{told}");
+    assert!(told.ends_with(" are damaged\n") && told.lines().count() == 1, "{told}");
+    let broker = directory.open();
+    let events = broker.stream("/", "events").unwrap();
+    let read = events.read(StreamStart::First).unwrap().into_iter();
+    let read = read.map(|event| event.unwrap().offset());
+    assert_eq!(read.collect::<Vec<_>>(), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
+    assert_eq!(events.offset("audit"), Some(2));
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod failures;
 mod full_disk;
 #[cfg(feature = "server")]
 mod kill;
+#[cfg(feature = "server")]
+mod kill_streams;
 mod messages;
 mod model;
 mod power;

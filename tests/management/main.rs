@@ -11,6 +11,7 @@ mod nodes;
 mod own;
 mod page;
 mod rights;
+mod streams;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

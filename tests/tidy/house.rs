@@ -139,6 +139,7 @@ pub const CIRCLES: &[Circle] = &[
             "src/queue/stream/mod.rs",
             "src/queue/stream/overdue.rs",
             "src/queue/stream/readers.rs",
+            "src/queue/stream/turns.rs",
         ],
     ),
     (

@@ -14,6 +14,7 @@ use crate::gateway::stream::credit::Credit;
 use crate::gateway::stream::stream_use::StreamUse;
 use crate::gateway::stream::subscriptions::{Subscription, start};
 use crate::limits::{OUTBOX_HIGH_BYTES, STREAM_NAME_BYTES_MAX};
+use crate::queue::stream::groups::Groups;
 
 /// What a client asks for when it subscribes.
 pub(super) struct Subscribe<'a> {
@@ -98,27 +99,28 @@ impl Client {
 
     /// Tells whether a consumer could join a group.
     fn join_group(
-        &self,
+        &mut self,
         stream: &StreamUse,
         group: &str,
         number: u32,
         super_stream: Option<&str>,
     ) -> bool {
-        let (Some(session), Some(queue)) = (&self.session, stream.queue.stream()) else {
-            return false;
-        };
+        let Some(session) = &self.session else { return false };
         let host = &session.virtual_host;
         let partition = super_stream.and_then(|name| host.partition_index(name, stream.name()));
         let (id, member) = ((self.id(), number), Arc::clone(&self.inbox) as _);
-        queue.groups.lock().join(group, partition, id, member).is_ok()
+        let joined = stream
+            .queue
+            .with_groups(&mut self.effects, |groups| groups.join(group, partition, id, member));
+        matches!(joined, Some(Ok(())))
     }
 
     /// A subscription has ended.
-    pub(super) fn leave_group(&self, subscription: &Subscription) {
+    pub(super) fn leave_group(&mut self, subscription: &Subscription) {
         let Some(group) = &subscription.group else { return };
-        if let Some(stream) = subscription.stream.queue.stream() {
-            stream.groups.lock().leave(group, (self.id(), subscription.number));
-        }
+        let id = (self.id(), subscription.number);
+        let queue = &subscription.stream.queue;
+        queue.with_groups(&mut self.effects, |groups| groups.leave(group, id));
     }
 
     pub(super) fn unsubscribe(&mut self, id: u8) -> ResponseCode {
@@ -151,10 +153,11 @@ impl Client {
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
         let stream = Arc::clone(&subscription.stream);
         if !active {
-            let (Some(group), Some(queue)) = (&subscription.group, stream.queue.stream()) else {
+            let (Some(group), id) = (&subscription.group, (connection, subscription.number)) else {
                 return;
             };
-            queue.groups.lock().stepped_down(group, (connection, subscription.number));
+            let stepped_down = |groups: &mut Groups| groups.stepped_down(group, id);
+            stream.queue.with_groups(&mut self.effects, stepped_down);
         } else if subscription.is_active {
             match stream.log().reader(start(offset, subscription.start)) {
                 Ok(reader) => {

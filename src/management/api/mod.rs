@@ -5,7 +5,7 @@ pub mod channels;
 pub mod connections;
 pub mod consumers;
 mod counted;
-mod declaring;
+pub mod declaring;
 pub mod definitions;
 pub mod exchanges;
 pub mod features;

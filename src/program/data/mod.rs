@@ -2,6 +2,7 @@
 //! records are read from a copy, since sled writes to what it opens.
 
 mod print;
+mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -12,6 +13,8 @@ use leveret_storage::{Damage, Error, FORMAT, ReadOnlyDirectory, Target};
 use serde::Serialize;
 
 use leveret::internals::{Meta, Records, StoreId};
+
+use self::streams::HeldStream;
 
 /// What the data command is to do.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -75,6 +78,9 @@ struct Owner {
     id: StoreId,
     #[serde(flatten)]
     held: Held,
+    /// What it has as a stream, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<HeldStream>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -107,6 +113,8 @@ struct Report {
     segments: Segments,
     /// Messages of queues whose definition is lost, by the queue's number.
     lost_queues: BTreeMap<StoreId, Held>,
+    /// The same of streams.
+    lost_streams: BTreeMap<StoreId, HeldStream>,
     damaged_records: Vec<String>,
     damage: Vec<Place>,
     /// What a crash has left half written. Nothing of it was ever confirmed.
@@ -149,9 +157,13 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
             held.body_octets += u64::from(meta.body_bytes);
         }
     })?;
+    let mut streams = streams::read(&directory)?;
     let mut virtual_hosts: BTreeMap<String, Host> = BTreeMap::new();
     for (name, records) in std::mem::take(&mut records.hosts) {
-        let mut owner = |(name, id)| Owner { name, id, held: held.remove(&id).unwrap_or_default() };
+        let mut owner = |(name, id)| {
+            let (held, stream) = (held.remove(&id).unwrap_or_default(), streams.found.remove(&id));
+            Owner { name, id, held, stream }
+        };
         let queues = records.queues.into_iter().map(|(name, queue)| (name, queue.id));
         let queues = queues.map(&mut owner).collect();
         let exchanges = records.exchanges.into_iter().map(|(name, exchange)| (name, exchange.id));
@@ -160,21 +172,24 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
     }
     // What was deleted goes at the next start.
     held.retain(|id, _| !records.is_deleted(*id));
+    streams.found.retain(|id, _| !records.is_deleted(*id));
     Ok(Report {
         format: FORMAT,
         clean: recovered.clean,
         virtual_hosts,
         segments,
         lost_queues: held.into_iter().collect(),
+        lost_streams: streams.found,
         damaged_records: findings.chain(records.damaged).collect(),
-        damage: recovered.damage.into_iter().map(Place::from).collect(),
-        torn: recovered.torn.into_iter().map(Place::from).collect(),
+        damage: recovered.damage.into_iter().chain(streams.damage).map(Place::from).collect(),
+        torn: recovered.torn.into_iter().chain(streams.torn).map(Place::from).collect(),
     })
 }
 
 impl From<Damage> for Place {
     fn from(Damage { file, offset, octets }: Damage) -> Self {
-        Self { file: format!("log/{file}"), offset, octets }
+        let folder = if file.starts_with("stream-") { "streams" } else { "log" };
+        Self { file: format!("{folder}/{file}"), offset, octets }
     }
 }
 

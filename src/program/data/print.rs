@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Held, Host, Owner, Place, Report, Segments};
+use super::{Held, HeldStream, Host, Owner, Place, Report, Segments};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,6 +23,10 @@ impl fmt::Display for Report {
                  {body_octets} octets"
             )?;
         }
+        for (id, stream) in &self.lost_streams {
+            write!(f, "lost: the definition of stream number {id} with ")?;
+            held_stream(f, stream)?;
+        }
         self.damaged_records.iter().try_for_each(|what| writeln!(f, "damaged record: {what}"))?;
         self.damage.iter().try_for_each(|damage| place(f, "damaged", damage))?;
         self.torn.iter().try_for_each(|torn| place(f, "never completed", torn))
@@ -30,8 +34,23 @@ impl fmt::Display for Report {
 }
 
 fn owner(f: &mut fmt::Formatter<'_>, kind: &str, owner: &Owner) -> fmt::Result {
-    let Owner { name, id, held: Held { messages, body_octets } } = owner;
+    let Owner { name, id, held: Held { messages, body_octets }, stream } = owner;
+    if let Some(stream) = stream {
+        write!(f, "  stream '{name}' (number {id}): ")?;
+        return held_stream(f, stream);
+    }
     writeln!(f, "  {kind} '{name}' (number {id}): {messages} messages, {body_octets} octets")
+}
+
+fn held_stream(f: &mut fmt::Formatter<'_>, stream: &HeldStream) -> fmt::Result {
+    let HeldStream { first_offset, next_offset, segments, octets, offsets } = stream;
+    let messages = stream.messages();
+    writeln!(
+        f,
+        "{messages} messages from offset {first_offset} on, the next is {next_offset}; {segments} \
+         segments of {octets} octets"
+    )?;
+    offsets.iter().try_for_each(|(name, offset)| writeln!(f, "    '{name}' is at {offset}"))
 }
 
 fn place(f: &mut fmt::Formatter<'_>, what: &str, place: &Place) -> fmt::Result {

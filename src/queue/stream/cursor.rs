@@ -6,6 +6,7 @@ use crate::limits::STREAM_READ_BYTES;
 use crate::message::Message;
 use crate::message::amqp10::{Decoder, Origin};
 use crate::queue::stream::filter::Filter;
+use crate::time::clock::Timestamp;
 
 /// A place in a chunk: between two entries, or between two messages of a sub-batch.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Place {
 pub(crate) struct Read {
     pub message: Message,
     pub offset: u64,
+    /// When its chunk was appended.
+    pub appended_at: Timestamp,
     /// Where it goes on after it.
     pub after: Place,
 }
@@ -37,6 +40,11 @@ impl Cursor {
     pub fn new(reader: StreamReader, filter: Filter, queue: &str) -> Self {
         let (chunk, decoder) = (None, Decoder::default());
         Self { reader, chunk, filter, decoder, queue: queue.to_owned() }
+    }
+
+    /// Goes on somewhere else.
+    pub fn go_to(&mut self, reader: StreamReader) {
+        (self.reader, self.chunk) = (reader, None);
     }
 
     /// Up to `max` messages from here on; none if that is the end, at present. It stays where it
@@ -67,6 +75,8 @@ impl Cursor {
         let wanted = self.reader.start_offset();
         let mut walk = Walk::new(chunk, *place);
         let mut octets = 0;
+        let appended_at = u64::try_from(chunk.timestamp_ms()).unwrap_or(0);
+        let appended_at = Timestamp::from_millis(appended_at);
         let (queue, chunk) = (self.queue.as_str(), chunk.octets());
         while found.len() < max && octets < STREAM_READ_BYTES {
             let Some((offset, message, after)) = walk.next() else { break };
@@ -76,7 +86,7 @@ impl Cursor {
             let message = self.decoder.decode(message, Origin { queue, offset, chunk });
             if self.filter.wants(&message) {
                 octets += message.body_len();
-                found.push(Read { message, offset, after });
+                found.push(Read { message, offset, appended_at, after });
             }
         }
     }

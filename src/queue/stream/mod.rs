@@ -10,12 +10,14 @@ pub(crate) mod age;
 pub(crate) mod cursor;
 pub(crate) mod filter;
 pub(crate) mod groups;
+pub(crate) mod offsets;
 mod overdue;
 mod progress;
 mod queue;
 pub(crate) mod readers;
 pub(crate) mod start;
 mod status;
+pub(crate) mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
@@ -29,6 +31,7 @@ use self::filter::Filter;
 use self::groups::Groups;
 use self::progress::Outcome;
 use self::readers::Readers;
+use self::turns::Standing;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::limits::STREAM_FILTER_BYTES_MIN;
@@ -49,6 +52,15 @@ pub(crate) struct Reading {
     pub filter: Filter,
     /// The name by which the stream keeps how far it is.
     pub name: Option<String>,
+    /// With a name: that it takes turns with others of that name.
+    pub turns: Option<Turns>,
+}
+
+/// That a consumer takes turns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turns {
+    /// Which partition of a super stream the stream is, from 0; `None` if that does not matter.
+    pub partition: Option<usize>,
 }
 
 /// A stream of a virtual host.
@@ -103,6 +115,24 @@ impl StreamQueue {
 
     /// Appends messages; tells the offset of the first. `done` is called once they are committed.
     pub fn append(&self, messages: &[Message], now: Timestamp, done: Done) -> Option<u64> {
+        self.append_batch(&self.batch(messages), now, done)
+    }
+
+    /// The same, if the first message gets this offset; else nothing, and `done` is told.
+    pub fn append_at(
+        &self,
+        offset: u64,
+        messages: &[Message],
+        now: Timestamp,
+        done: Done,
+    ) -> Option<u64> {
+        let mut batch = self.batch(messages);
+        batch.expect(offset);
+        self.append_batch(&batch, now, done)
+    }
+
+    /// Messages as the log takes them.
+    fn batch(&self, messages: &[Message]) -> StreamBatch {
         let mut batch = StreamBatch::new();
         let mut sections = Vec::with_capacity(256);
         for message in messages {
@@ -118,19 +148,17 @@ impl StreamQueue {
                 tracing::error!("a message cannot be stored in stream '{}': {error}", self.name);
             }
         }
-        self.append_batch(&batch, now, done)
+        batch
     }
 
     /// The same with what is encoded already.
     pub fn append_batch(&self, batch: &StreamBatch, now: Timestamp, done: Done) -> Option<u64> {
-        self.readers.lock().count_appended(batch.messages(), !self.is_in_memory, now);
         let appended = self.log.append(batch, ms(now), done);
-        // Only a broker that is being closed gets there: its clients hear no more of it.
-        appended
-            .inspect_err(|error| tracing::debug!("not stored: {error}"))
-            .ok()?
-            .first_offset
-            .into()
+        // It is not where it was expected to be; or the broker is being closed, and its clients
+        // hear no more of it.
+        let appended = appended.inspect_err(|error| tracing::debug!("not stored: {error}")).ok()?;
+        self.readers.lock().count_appended(batch.messages(), !self.is_in_memory, now);
+        Some(appended.first_offset)
     }
 
     /// Octets in memory more (or, negative, less) than when it was asked last.
@@ -153,14 +181,15 @@ impl StreamQueue {
         reading: Reading,
         now: Timestamp,
     ) -> leveret_storage::Result<ConsumerId> {
-        let Reading { mut start, filter, name } = reading;
+        let Reading { mut start, filter, name, turns } = reading;
         let stored = name.as_deref().and_then(|name| self.log.stored_offset(name));
         if let Some(stored) = stored {
             start = Start::Offset(stored.saturating_add(1));
         }
         let cursor = Cursor::new(self.log.reader(start)?, filter, self.name.as_str());
         let name = name.map(|name| (Arc::from(name), stored));
-        Ok(self.readers.lock().add(spec, cursor, name, now))
+        let standing = if turns.is_some() { Standing::Waiting } else { Standing::Always };
+        Ok(self.readers.lock().add(spec, cursor, name, standing, now))
     }
 
     /// Settles deliveries: they open the windows of their consumers, and move those on that have
@@ -178,13 +207,17 @@ impl StreamQueue {
             Settlement::Abandon => None,
         };
         let news = self.readers.lock().settle(ids, outcome, is_ack, now);
-        for (name, offset) in news {
-            // Somebody else may have the same name, and be further.
-            if self.log.stored_offset(&name).is_none_or(|stored| stored < offset)
-                && let Err(error) = self.log.store_offset(&name, offset, None)
-            {
-                tracing::debug!("offset of '{name}' in stream '{}' not kept: {error}", self.name);
-            }
+        news.iter().for_each(|(name, offset)| self.keep_offset(name, *offset));
+        self.settle_groups();
+    }
+
+    /// Whoever bears a name has done with everything up to an offset.
+    pub fn keep_offset(&self, name: &str, offset: u64) {
+        // Somebody else may have the same name, and be further.
+        if self.log.stored_offset(name).is_none_or(|stored| stored < offset)
+            && let Err(error) = self.log.store_offset(name, offset, None)
+        {
+            tracing::debug!("offset of '{name}' in stream '{}' not kept: {error}", self.name);
         }
     }
 

@@ -7,10 +7,12 @@ use leveret_storage::{Done, Start, Stream, StreamBatch};
 
 use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
+use crate::names::ConsumerTag;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::stream::readers::{Readers, Unsettled};
+use crate::queue::stream::turns::Standing;
 use crate::queue::stream::{Reading, StreamQueue, log_settings};
 use crate::queue::tally::QueueTally;
 use crate::queue::{Outstanding, Queue, Settings, Settlement};
@@ -64,7 +66,8 @@ impl Queue {
         }
     }
 
-    /// Appends messages to a stream. `done` is called once they are committed.
+    /// Appends messages to a stream; tells the offset of the first. `done` is called once they are
+    /// committed.
     pub(crate) fn append_to_log(
         self: &Arc<Self>,
         stream: &StreamQueue,
@@ -72,12 +75,31 @@ impl Queue {
         now: Timestamp,
         effects: &mut Effects,
         done: Done,
-    ) {
+    ) -> Option<u64> {
         self.note_appended(messages, now);
-        if let Some(first) = stream.append(messages, now, done) {
+        let first = stream.append(messages, now, done);
+        if let Some(first) = first {
             self.note_offsets(stream.log().id(), first, messages);
         }
         effects.note_read(self);
+        first
+    }
+
+    /// The same, if the first message gets this offset; else nothing, and `done` is told.
+    pub(crate) fn append_expecting(
+        self: &Arc<Self>,
+        stream: &StreamQueue,
+        offset: u64,
+        messages: &[Message],
+        now: Timestamp,
+        effects: &mut Effects,
+        done: Done,
+    ) -> Option<u64> {
+        let first = stream.append_at(offset, messages, now, done)?;
+        self.note_appended(messages, now);
+        self.note_offsets(stream.log().id(), first, messages);
+        effects.note_read(self);
+        Some(first)
     }
 
     /// Appends what the stream protocol brought. `messages` are only asked for if somebody wants to
@@ -100,21 +122,29 @@ impl Queue {
     }
 
     /// Registers a consumer of a stream. It gets its first message when it is resumed. Errors: 404,
-    /// 541.
+    /// 406, 541.
     pub(crate) fn add_reader(
-        &self,
+        self: &Arc<Self>,
         spec: ConsumerSpec,
         reading: Reading,
         now: Timestamp,
+        effects: &mut Effects,
     ) -> Result<ConsumerId> {
         let stream = self.stream.as_ref().filter(|_| !self.is_deleted());
         let stream = stream.ok_or_else(|| Error::NotFound(self.resource()))?;
         let (tag, failed) =
             (spec.tag.clone(), |error: leveret_storage::Error| Error::Storage(error.to_string()));
+        let group = reading.turns.and_then(|turns| Some((turns, reading.name.clone()?)));
+        let known = spec.clone();
         let id = stream.add_consumer(spec, reading, now).map_err(failed)?;
-        if self.is_deleted() {
-            stream.readers.lock().remove(id, now);
-            return Err(Error::NotFound(self.resource()));
+        let joined = match &group {
+            Some((turns, name)) => self.join_group((id, &known), name, *turns, effects),
+            None => Ok(()),
+        };
+        let joined = if self.is_deleted() { Err(Error::NotFound(self.resource())) } else { joined };
+        if let Err(error) = joined {
+            self.remove_reader(stream, id, now, effects);
+            return Err(error);
         }
         self.note_reader(&tag, true, now);
         Ok(id)
@@ -122,19 +152,35 @@ impl Queue {
 
     /// Removes consumers of a stream. What they had stays where it is.
     pub(in crate::queue) fn remove_readers(
-        &self,
+        self: &Arc<Self>,
         stream: &StreamQueue,
         consumers: &[ConsumerId],
         left: impl FnOnce() -> Vec<(Settlement, Vec<u64>)>,
         now: Timestamp,
+        effects: &mut Effects,
     ) {
         for id in consumers {
-            let removed = stream.readers.lock().remove(*id, now);
-            if let Some(spec) = removed {
-                self.note_reader(&spec.tag, false, now);
+            if let Some(tag) = self.remove_reader(stream, *id, now, effects) {
+                self.note_reader(&tag, false, now);
             }
         }
         left().into_iter().for_each(|(settlement, ids)| stream.settle(ids, settlement, now));
+    }
+
+    fn remove_reader(
+        self: &Arc<Self>,
+        stream: &StreamQueue,
+        id: ConsumerId,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Option<ConsumerTag> {
+        let removed = stream.readers.lock().remove(id, now)?;
+        if removed.standing != Standing::Always
+            && let Some(name) = removed.name()
+        {
+            self.leave_group((id, &removed.spec), &name, effects);
+        }
+        Some(removed.spec.tag)
     }
 
     /// Reads for one of the consumers of a stream, and hands over what it takes. Tells whether
@@ -143,6 +189,10 @@ impl Queue {
         let Some(stream) = &self.stream else { return false };
         let committed = stream.log().committed_offset();
         let Some(mut turn) = stream.readers.lock().next_turn(committed) else { return false };
+        if let Some(name) = turn.seek.take() {
+            let stored = stream.seek(&mut turn.cursor, &name);
+            stream.readers.lock().begin_behind(turn.consumer, stored);
+        }
         let read = turn.cursor.read(turn.max).unwrap_or_else(|error| {
             tracing::error!("{} cannot be read: {error}", self.resource());
             Vec::new()

@@ -11,8 +11,10 @@ use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
 use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::stream::cursor::{Cursor, Read};
+use crate::queue::stream::groups::MemberId;
 use crate::queue::stream::overdue::Overdue;
 use crate::queue::stream::progress::{Outcome, Progress};
+use crate::queue::stream::turns::Standing;
 use crate::time::clock::Timestamp;
 
 /// A consumer of a stream.
@@ -31,10 +33,19 @@ pub(crate) struct Reader {
     /// Its channel takes nothing at present.
     waits_for_room: bool,
     /// The name by which its offset is kept, and how far it is.
-    progress: Option<(Arc<str>, Progress)>,
+    pub(super) progress: Option<(Arc<str>, Progress)>,
+    /// Whether it is its turn.
+    pub(super) standing: Standing,
+    /// It has to go behind what was acknowledged by its name before it gets anything.
+    pub(super) seeks: bool,
 }
 
 impl Reader {
+    /// The name by which its offset is kept.
+    pub(super) fn name(&self) -> Option<Arc<str>> {
+        self.progress.as_ref().map(|(name, _)| Arc::clone(name))
+    }
+
     /// Most deliveries that wait for acknowledgement.
     fn window(&self) -> u32 {
         match self.spec.prefetch_count {
@@ -44,8 +55,9 @@ impl Reader {
     }
 
     /// Whether it takes messages, if there are any.
-    fn is_able(&self) -> bool {
-        self.started && !self.waits_for_room && self.unacked < self.window()
+    pub(super) fn is_able(&self) -> bool {
+        let may_read = self.started && self.standing.reads();
+        may_read && !self.waits_for_room && self.unacked < self.window()
     }
 
     /// How many messages it takes now.
@@ -80,6 +92,8 @@ pub(crate) struct Turn {
     pub cursor: Box<Cursor>,
     /// Messages, at most.
     pub max: usize,
+    /// It has to go behind what was acknowledged by this name first.
+    pub seek: Option<Arc<str>>,
 }
 
 /// The consumers of a stream.
@@ -97,6 +111,8 @@ pub(crate) struct Readers {
     pub(super) able: usize,
     pub(super) counted: Counted,
     pub(super) overdue: Overdue,
+    /// Who has stopped, as it had to, with the name of the group.
+    pub(super) stopped: Vec<(Arc<str>, MemberId)>,
 }
 
 impl Readers {
@@ -112,6 +128,7 @@ impl Readers {
             able: 0,
             counted: Counted::new(now),
             overdue: Overdue::new(timeout_ms),
+            stopped: Vec::new(),
         }
     }
 
@@ -162,6 +179,7 @@ impl Readers {
         spec: ConsumerSpec,
         cursor: Cursor,
         name: Option<(Arc<str>, Option<u64>)>,
+        standing: Standing,
         now: Timestamp,
     ) -> ConsumerId {
         if self.len() == 0 {
@@ -191,6 +209,8 @@ impl Readers {
             started: false,
             waits_for_room: false,
             progress,
+            standing,
+            seeks: false,
         };
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(reader);
@@ -200,12 +220,12 @@ impl Readers {
     }
 
     /// Removes a consumer. Its deliveries stay with its channel.
-    pub fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<ConsumerSpec> {
+    pub fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<Reader> {
         self.get_mut(id)?;
         let reader = self.slots.get_mut(id.slot)?.take()?;
         self.able -= usize::from(reader.is_able());
         self.count_use(now);
-        Some(reader.spec)
+        Some(reader)
     }
 
     /// A consumer has room again, or starts.
@@ -219,7 +239,7 @@ impl Readers {
         self.count_use(now);
     }
 
-    fn note_able(&mut self, was_able: bool, is_able: bool) {
+    pub(super) fn note_able(&mut self, was_able: bool, is_able: bool) {
         self.able = self.able + usize::from(is_able) - usize::from(was_able);
     }
 
@@ -262,7 +282,8 @@ impl Readers {
         let reader = self.slots.get_mut(at)?.as_mut()?;
         let max = reader.room(committed).min(STREAM_READ_MESSAGES).min(held);
         let cursor = reader.cursor.take()?;
-        Some(Turn { consumer: reader.id, cursor, max })
+        let seek = std::mem::take(&mut reader.seeks).then(|| reader.name()).flatten();
+        Some(Turn { consumer: reader.id, cursor, max, seek })
     }
 
     /// Takes back a cursor with what was read by it, of a stream that was committed up to an offset
@@ -275,13 +296,15 @@ impl Readers {
         now: Timestamp,
         deliveries: &mut Vec<Delivery>,
     ) -> Option<Arc<dyn Outlet>> {
-        let Turn { consumer, mut cursor, max } = turn;
+        let Turn { consumer, mut cursor, max, .. } = turn;
         let hold = self.hold;
         let (mut delivered, mut next) = (self.delivered, Vec::new());
         let reader = self.get_mut(consumer)?;
         reader.at_end = read.is_empty().then_some(committed);
         let room = (reader.window().saturating_sub(reader.unacked) as usize).min(max);
-        let room = room.min(hold.unwrap_or(usize::MAX));
+        // It may have had to stop meanwhile.
+        let may_read = reader.standing.reads() && !reader.seeks;
+        let room = if may_read { room.min(hold.unwrap_or(usize::MAX)) } else { 0 };
         let was_able = reader.is_able();
         let (mut taken, mut after) = (0, None);
         for read in read.into_iter().take(room) {
@@ -356,6 +379,7 @@ impl Readers {
                 }
             }
             self.note_able(was_able, is_able);
+            self.note_stopped(consumer);
         }
         self.count_use(now);
         let news = moved.into_iter().filter_map(|consumer| {

@@ -8,6 +8,7 @@ use crate::queue::consumers::Consumer;
 use crate::queue::status::{Activity, ConsumerStatus, QueueStatus};
 use crate::queue::stream::StreamQueue;
 use crate::queue::stream::readers::{Reader, Readers};
+use crate::queue::stream::turns::Standing;
 use crate::queue::tally::{QueueTally, Volume};
 use crate::time::clock::Timestamp;
 
@@ -110,8 +111,12 @@ impl StreamQueue {
             channel: reader.spec.channel,
             ack_required: true,
             exclusive: reader.spec.exclusive,
-            active: true,
-            activity: Activity::Up,
+            active: reader.standing.reads(),
+            activity: match reader.standing {
+                Standing::Always => Activity::Up,
+                Standing::Active => Activity::SingleActive,
+                Standing::Stopping | Standing::Waiting => Activity::Waiting,
+            },
             prefetch_count: reader.spec.prefetch_count,
             priority: reader.spec.priority,
             unacknowledged: reader.unacked,

@@ -157,9 +157,13 @@ impl Stream {
         drop(engine);
         let more = written?;
         self.call_back();
+        self.tell_watchers();
+        Ok(more)
+    }
+
+    fn tell_watchers(&self) {
         let watchers = Arc::clone(&self.state.lock().watchers);
         watchers.iter().for_each(|(_, watcher)| watcher());
-        Ok(more)
     }
 
     fn write(&self, engine: &mut Engine) -> Result<bool> {
@@ -265,6 +269,7 @@ impl Stream {
         drop(state);
         self.shared.note_written(octets);
         self.call_back();
+        self.tell_watchers();
     }
 
     /// Writes everything and syncs it.
@@ -326,6 +331,11 @@ impl Stream {
         self.is_deleted.load(Ordering::Acquire)
     }
 
+    /// Whether nothing is appended any more, since it was closed with the others.
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// What it is called in the store.
     pub fn id(&self) -> QueueId {
         self.id
@@ -372,9 +382,9 @@ impl Stream {
         self.state.lock().settings.retention
     }
 
-    /// Has `watcher` called after the committed offset has moved, and when the stream is deleted,
-    /// by the thread that did it, with no lock of the stream held. It may be called when nothing
-    /// has changed. It must be quick and not append.
+    /// Has `watcher` called after the committed offset has moved, and when the stream is deleted or
+    /// closed, by the thread that did it, with no lock of the stream held. It may be called when
+    /// nothing has changed. It must be quick and not append.
     pub fn watch(&self, watcher: Watching) -> WatchId {
         let id = self.next_watch.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();

@@ -5,3 +5,5 @@ pub mod explain;
 pub mod holding;
 pub mod looking;
 pub mod moving;
+pub mod offsets;
+pub mod super_streams;
