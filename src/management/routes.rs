@@ -34,10 +34,10 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::moving::ENDPOINTS,
     api::own::delayed::ENDPOINTS,
     api::own::explain::ENDPOINTS,
-    api::live::ENDPOINTS,
-    api::history::ENDPOINTS,
     api::own::offsets::ENDPOINTS,
     api::own::super_streams::ENDPOINTS,
+    api::own::live::ENDPOINTS,
+    api::own::history::ENDPOINTS,
     page::ENDPOINTS,
     metrics::ENDPOINTS,
 ];

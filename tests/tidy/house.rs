@@ -144,7 +144,7 @@ pub const CIRCLES: &[Circle] = &[
     ),
     (
         "of the endpoints, one watches others",
-        &["src/management/api/live.rs", "src/management/routes.rs"],
+        &["src/management/api/own/live.rs", "src/management/routes.rs"],
     ),
     (
         "events are asked of the journal that keeps them",

@@ -192,6 +192,104 @@ test('dead letters show why they died', async () => {
   await page.context().close();
 });
 
+test('dead letters go back where they died, unless it is called off', async () => {
+  await server.call('PUT', 'queues/%2F/ward', { durable: true, arguments: { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'morgue' } });
+  await server.call('PUT', 'queues/%2F/morgue', { durable: true });
+  const ready = async (name) => (await server.call('GET', `queues/%2F/${name}`)).messages_ready;
+  for (const payload of ['one', 'two', 'three']) {
+    await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'ward', payload, payload_encoding: 'string', properties: {} });
+  }
+  await server.call('POST', 'queues/%2F/ward/get', { count: 3, ackmode: 'reject_requeue_false', encoding: 'auto' });
+  const page = await open(browser, server, { hash: '#/queues/%2F/morgue?tab=messages' });
+  await logIn(page);
+  await page.getByLabel('Select message 2').check();
+  await page.getByRole('button', { name: 'Send 1 back' }).click();
+  await page.getByText('1 message will go back').waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('It is undone.').waitFor();
+  await page.getByRole('button', { name: 'Send 1 back' }).click();
+  await page.getByText('1 to “ward”.').waitFor({ timeout: 10_000 });
+  assert.deepEqual([await ready('ward'), await ready('morgue')], [1, 2]);
+  assert.equal((await server.call('POST', 'queues/%2F/ward/get', { count: 1, ackmode: 'ack_requeue_true', encoding: 'auto' }))[0].payload, 'two');
+  await page.getByRole('button', { name: 'Send all dead letters back' }).click();
+  await page.getByText('2 to “ward”.').waitFor({ timeout: 10_000 });
+  assert.deepEqual([await ready('ward'), await ready('morgue')], [3, 0]);
+  await page.context().close();
+});
+
+test('messages are moved, and looking at them marks nothing', async () => {
+  await server.call('PUT', 'queues/%2F/here', {});
+  await server.call('PUT', 'queues/%2F/there', {});
+  for (const payload of ['a', 'b', 'c']) {
+    await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'here', payload, payload_encoding: 'string', properties: {} });
+  }
+  const page = await open(browser, server, { hash: '#/queues/%2F/here?tab=messages' });
+  await logIn(page);
+  await page.getByLabel('Select message 1').check();
+  await page.getByLabel('Select message 3').check();
+  await page.getByRole('button', { name: 'Move 2' }).click();
+  await check(page, 'move');
+  await page.getByLabel('To the queue').fill('there');
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  await page.getByText('2 to “there”.').waitFor();
+  const moved = await server.call('POST', 'queues/%2F/there/get', { count: 9, ackmode: 'ack_requeue_false', encoding: 'auto' });
+  assert.deepEqual(moved.map(({ payload, redelivered }) => [payload, redelivered]), [['a', false], ['c', false]]);
+  await page.getByRole('searchbox').fill('zzz');
+  await page.getByText('0 of the first 1').waitFor();
+  await page.context().close();
+});
+
+test('unacknowledged messages are shown with who holds them', async () => {
+  await server.call('PUT', 'queues/%2F/desk', {});
+  await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'desk', payload: 'letter', payload_encoding: 'string', properties: {} });
+  const clerk = await Shop.connect(server, 'clerk');
+  const channel = await clerk.createChannel();
+  await channel.consume('desk', () => {}, { consumerTag: 'slow clerk' });
+  const page = await open(browser, server, { hash: '#/queues/%2F/desk?tab=unacked' });
+  await logIn(page);
+  await page.locator('.message-head').click();
+  await page.getByRole('link', { name: 'slow clerk' }).waitFor();
+  await check(page, 'unacked');
+  await clerk.close();
+  await page.context().close();
+});
+
+test('a queue is held, lets one message go, and works again', async () => {
+  await server.call('PUT', 'queues/%2F/gate', {});
+  const page = await open(browser, server, { hash: '#/queues/%2F/gate' });
+  await logIn(page);
+  await page.getByRole('button', { name: 'Hold' }).click();
+  await page.getByText('This queue is held:').waitFor();
+  await check(page, 'held');
+  await page.getByRole('button', { name: 'Release' }).click();
+  await page.getByText('The next 1 may go.').waitFor();
+  await page.getByRole('button', { name: 'End the hold' }).click();
+  await page.getByText('This queue is held:').waitFor({ state: 'detached' });
+  assert.deepEqual(await server.call('GET', 'leveret/queues/%2F/gate/hold'), { held: false });
+  await page.context().close();
+});
+
+test('delayed messages are shown with their time, sent on and dropped', async () => {
+  await server.call('PUT', 'exchanges/%2F/slow', { type: 'x-delayed-message', arguments: { 'x-delayed-type': 'fanout' } });
+  await server.call('PUT', 'queues/%2F/later', {});
+  await server.call('POST', 'bindings/%2F/e/slow/q/later', { routing_key: '' });
+  for (const payload of ['first', 'second']) {
+    await server.call('POST', 'exchanges/%2F/slow/publish', { routing_key: '', payload, payload_encoding: 'string', properties: { headers: { 'x-delay': 3_600_000 } } });
+  }
+  const page = await open(browser, server, { hash: '#/exchanges/%2F/slow?tab=delayed' });
+  await logIn(page);
+  await page.getByText('2 messages').waitFor();
+  await page.getByText('in 59 min').first().waitFor();
+  await check(page, 'delayed');
+  await page.locator('.message-head').first().click();
+  await page.getByRole('button', { name: 'Send it now' }).click();
+  await page.getByText('1 message sent on.').waitFor();
+  assert.equal((await server.call('GET', 'queues/%2F/later')).messages, 1);
+  await page.getByRole('button', { name: 'Drop all' }).click();
+  await page.getByText('No message is waiting').waitFor({ timeout: 10_000 });
+  await page.context().close();
+});
+
 test('a routing key that is typed lights up its way', async () => {
   const page = await open(browser, server, { hash: '#/topology' });
   await logIn(page);
@@ -251,6 +349,7 @@ test('users, permissions, virtual hosts and policies are made and deleted', asyn
   await check(page, 'new policy');
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name', { exact: true }).fill('brief');
+  await dialog.getByLabel('Virtual host').selectOption('/');
   await dialog.getByLabel('Pattern').fill('^em');
   await dialog.getByText('fits 1 queue').waitFor();
   await dialog.getByRole('button', { name: 'message-ttl' }).click();

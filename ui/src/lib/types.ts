@@ -64,6 +64,7 @@ export interface QueueDetail {
   memory: number;
   consumers: number;
   consumer_capacity: number;
+  held?: boolean;
   head_message_timestamp: number | null;
   single_active_consumer_tag: string | null;
   message_stats?: MessageStats;

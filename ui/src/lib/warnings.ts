@@ -1,5 +1,6 @@
 // What needs somebody's attention, in words.
 import { bytes, count, integer } from './format';
+import type { Lints } from './own';
 import type { Queues, Queue } from './queues';
 import { to } from './route';
 import { total, type NodeFacts, type Overview } from './types';
@@ -13,6 +14,7 @@ export interface Warning {
 }
 
 const MANY = 1000;
+const LINTS_MAX = 5;
 
 const named = (queues: Queue[]) => {
   const first = queues
@@ -34,10 +36,12 @@ export function warnings({
   overview,
   node,
   queues,
+  lints,
 }: {
   overview: Overview;
   node: NodeFacts | undefined;
   queues: Queues;
+  lints: Lints | undefined;
 }): Warning[] {
   const all: Warning[] = [];
   if (node?.mem_alarm) {
@@ -98,6 +102,9 @@ export function warnings({
       href: to('topology'),
       link: 'See where a message would go',
     });
+  }
+  for (const { subject, text } of lints?.found.slice(0, LINTS_MAX) ?? []) {
+    all.push({ what: `${subject}:`, advice: text });
   }
   return all;
 }

@@ -9,6 +9,7 @@ import { peek, refresh, useAnswer } from '../lib/watch';
 import { Bind, Bindings } from '../parts/bindings';
 import { Arguments, Empty, Fact, Facts, Figure, Loading, Num, Page, Rate, Tabs, Tag } from '../parts/bits';
 import { Chart } from '../parts/chart';
+import { DelayedMessages } from '../parts/delayed';
 import { Confirm, tell } from '../parts/dialog';
 import { Icon } from '../parts/icon';
 import { NewExchange } from '../parts/new-exchange';
@@ -132,6 +133,7 @@ export function ExchangePage({ vhost, name }: { vhost: string; name: string }) {
     { id: 'now', title: 'Now' },
     { id: 'out', title: <>Leads to <small>{leads.length}</small></> },
     { id: 'in', title: <>Gets from <small>{comes.length}</small></> },
+    ...(exchange.type === 'x-delayed-message' ? [{ id: 'delayed', title: 'Delayed' }] : []),
     ...(exchange.internal ? [] : [{ id: 'publish', title: 'Publish' }]),
   ];
   return (
@@ -184,6 +186,7 @@ export function ExchangePage({ vhost, name }: { vhost: string; name: string }) {
           {name !== '' && <Bind vhost={vhost} destination={name} type="exchange" />}
         </>
       )}
+      {tab === 'delayed' && <DelayedMessages vhost={vhost} name={name} />}
       {tab === 'publish' && (
         <section class="card">
           <Publish vhost={vhost} exchange={name} />

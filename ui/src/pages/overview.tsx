@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { useCurves, type Range } from '../lib/curves';
 import { bytes, duration, integer, rate, short } from '../lib/format';
 import { useQueues } from '../lib/queues';
+import type { Lints } from '../lib/own';
 import { recall, remember } from '../lib/memory';
 import { to } from '../lib/route';
 import { may } from '../lib/session';
@@ -43,6 +44,7 @@ export function OverviewPage() {
   const history = may.monitor() ? 'api/leveret/history' : null;
   const curves = useCurves(history, range, () => figures(peek<Overview>('/api/overview')?.body));
   const queues = useQueues();
+  const lints = useAnswer<Lints>(may.monitor() ? '/api/leveret/lints' : null);
   if (!overview) return <Loading />;
 
   const flow: Line[] = [
@@ -63,7 +65,7 @@ export function OverviewPage() {
   const objects = overview.object_totals;
   return (
     <Page title="Overview" about={node && <NodeLine node={node} />}>
-      <Warnings overview={overview} node={node} queues={queues} />
+      <Warnings overview={overview} node={node} queues={queues} lints={lints?.status === 200 ? lints.body : undefined} />
       <section class="figures" aria-label="Figures">
         <Figure label="Published" colour="publish">
           {rate(last(flow[0]?.values ?? []))}

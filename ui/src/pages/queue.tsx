@@ -12,6 +12,7 @@ import { Bind, Bindings } from '../parts/bindings';
 import { Chart } from '../parts/chart';
 import { Consumers } from '../parts/consumers';
 import { Confirm, tell } from '../parts/dialog';
+import { Held, HoldButton } from '../parts/hold';
 import { Messages } from '../parts/messages';
 import { Publish } from '../parts/publish';
 import { Ranges } from '../parts/ranges';
@@ -31,6 +32,9 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
   const tabs = [
     { id: 'now', title: 'Now' },
     { id: 'messages', title: <>Messages <small>{count(queue.messages_ready, 'ready', 'ready')}</small></> },
+    ...(queue.type === 'stream'
+      ? []
+      : [{ id: 'unacked', title: <>Unacked <small>{queue.messages_unacknowledged}</small></> }]),
     { id: 'consumers', title: <>Consumers <small>{queue.consumers}</small></> },
     { id: 'bindings', title: <>Bindings <small>{bound.length}</small></> },
     { id: 'publish', title: 'Publish' },
@@ -42,7 +46,8 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
       about={<About queue={queue} />}
       actions={
         <>
-          <button onClick={() => setDoom('purge')}>Purge</button>
+          <HoldButton queue={queue} />
+          {queue.type !== 'stream' && <button onClick={() => setDoom('purge')}>Purge</button>}
           <button class="danger" onClick={() => setDoom('delete')}>
             Delete
           </button>
@@ -50,8 +55,9 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
       }
     >
       <Tabs tabs={tabs} active={tab} onChoose={(id) => setQuery({ tab: id === 'now' ? null : id })} />
+      <Held queue={queue} />
       {tab === 'now' && <Now queue={queue} />}
-      {tab === 'messages' && <Messages queue={queue} />}
+      {(tab === 'messages' || tab === 'unacked') && <Messages key={tab} queue={queue} what={tab} />}
       {tab === 'consumers' && <Consumers id="queue-consumers" rows={queue.consumer_details} without="queue" inline />}
       {tab === 'bindings' && (
         <>

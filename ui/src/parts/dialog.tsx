@@ -125,6 +125,8 @@ interface Note {
   text: string;
   bad: boolean;
   undo: (() => Promise<unknown>) | undefined;
+  /** It is yet to be done: to dismiss it would hide the way back. */
+  pending?: boolean;
 }
 
 const NOTE_MS = 6000;
@@ -138,6 +140,27 @@ export function tell(text: string, { bad = false, undo }: { bad?: boolean; undo?
   notes = [...notes.slice(-3), { id, text, bad, undo }];
   changed();
   setTimeout(() => dismiss(id), undo || bad ? NOTE_MS * 2 : NOTE_MS);
+}
+
+/** Time to think again before something is done that cannot be undone. */
+const LATER_MS = 5000;
+
+/** Does something in a few seconds, unless it is called off; tells then what came of it. */
+export function later(text: string, action: () => Promise<string>) {
+  const id = ++ids;
+  const timer = setTimeout(() => {
+    dismiss(id);
+    action().then(
+      (done) => done && tell(done),
+      (error: Error) => tell(error.message, { bad: true }),
+    );
+  }, LATER_MS);
+  const undo = () => {
+    clearTimeout(timer);
+    return Promise.resolve();
+  };
+  notes = [...notes.slice(-3), { id, text, bad: false, undo, pending: true }];
+  changed();
 }
 
 const dismiss = (id: number) => {
@@ -168,9 +191,11 @@ export function Notes() {
               Undo
             </button>
           )}
-          <button class="quiet" aria-label="Dismiss" onClick={() => dismiss(note.id)}>
-            <Icon name="close" />
-          </button>
+          {!note.pending && (
+            <button class="quiet" aria-label="Dismiss" onClick={() => dismiss(note.id)}>
+              <Icon name="close" />
+            </button>
+          )}
         </div>
       ))}
     </div>

@@ -23,6 +23,7 @@ const PATHS = {
   logout: 'M10 4H5v16h5M14 8l4 4-4 4m4-4H9',
   skull: 'M12 3a8 8 0 00-5 14v4h10v-4a8 8 0 00-5-14zM9 11v1m6-1v1m-4 5h2',
   right: 'M9 6l6 6-6 6',
+  back: 'M4 12h12a4 4 0 010 8h-3M4 12l4-4M4 12l4 4',
   refresh: 'M20 11a8 8 0 10-2 6M20 5v6h-6',
 } as const;
 

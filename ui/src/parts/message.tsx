@@ -13,6 +13,9 @@ import { Icon } from './icon';
 export const propertiesOf = (message: Pick<Message, 'properties'>) =>
   Array.isArray(message.properties) ? {} : message.properties;
 
+/** A message as it is shown, wherever it is. */
+type Shown = Omit<Message, 'message_count'>;
+
 /** A line in a list of messages that opens. */
 export function MessageLine({
   message,
@@ -20,11 +23,17 @@ export function MessageLine({
   vhost,
   actions,
   select,
+  about,
+  note,
 }: {
-  message: Message;
+  message: Shown;
   at: number;
   vhost: string;
   actions?: ComponentChildren;
+  /** What is known of it beside what is in it. */
+  about?: ComponentChildren;
+  /** The same, in a word, in the line. */
+  note?: ComponentChildren;
   select?: ComponentChildren;
 }) {
   const [open, setOpen] = useState(false);
@@ -41,12 +50,14 @@ export function MessageLine({
           </span>
           <span class="preview ellipsis">{preview(message)}</span>
           {died.length > 0 && <Tag kind="warn">died {died.reduce((sum, death) => sum + death.count, 0)}×</Tag>}
+          {note && <span class="muted">{note}</span>}
           {message.redelivered && <Tag>redelivered</Tag>}
           <span class="muted size">{bytes(message.payload_bytes)}</span>
         </button>
       </div>
       {open && (
         <div class="message-body">
+          {about}
           <MessageView message={message} vhost={vhost} />
           {actions && <div class="buttons">{actions}</div>}
         </div>
@@ -57,12 +68,12 @@ export function MessageLine({
 
 const PREVIEW = 160;
 
-function preview(message: Message): string {
+function preview(message: Shown): string {
   if (message.payload_encoding === 'base64') return `${integer(message.payload_bytes)} octets that are no text`;
   return message.payload.slice(0, PREVIEW);
 }
 
-export function MessageView({ message, vhost }: { message: Message; vhost: string }) {
+export function MessageView({ message, vhost }: { message: Shown; vhost: string }) {
   const { headers, timestamp, ...properties } = propertiesOf(message);
   const { 'x-death': _, ...others } = headers ?? {};
   return (
@@ -113,7 +124,7 @@ export function MessageView({ message, vhost }: { message: Message; vhost: strin
 }
 
 /** The deaths of a message, from the first to where it is now. */
-function Way({ message, vhost }: { message: Message; vhost: string }) {
+function Way({ message, vhost }: { message: Shown; vhost: string }) {
   const all = deaths(propertiesOf(message).headers);
   if (!all.length) return null;
   return (
@@ -153,7 +164,7 @@ const FORMS: [Form, string][] = [
   ['hex', 'Hex'],
 ];
 
-function BodyView({ message }: { message: Message }) {
+function BodyView({ message }: { message: Shown }) {
   const body = useMemo(
     () => decode(message.payload, message.payload_encoding),
     [message.payload, message.payload_encoding],

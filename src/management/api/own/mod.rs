@@ -2,7 +2,9 @@
 
 pub mod delayed;
 pub mod explain;
+pub mod history;
 pub mod holding;
+pub mod live;
 pub mod looking;
 pub mod moving;
 pub mod offsets;

@@ -14,13 +14,13 @@ pub const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CXHWVwEO.css",
+        name: "index-ClJFPnd-.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
     },
     Asset {
-        name: "index-wzt6qULV.js",
+        name: "index-ZKaVWKj5.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
