@@ -303,6 +303,8 @@ test('a routing key that is typed lights up its way', async () => {
   await page.getByLabel('A message published to').selectOption('notifications');
   await page.getByLabel('and the headers').fill('{"channel": "email"}');
   await page.getByText('1 queue gets it:').waitFor();
+  await page.getByRole('button', { name: 'Explain it' }).click();
+  await page.locator('pre', { hasText: 'emails' }).waitFor();
   await page.context().close();
 });
 
@@ -335,11 +337,14 @@ test('users, permissions, virtual hosts and policies are made and deleted', asyn
   await page.getByRole('checkbox', { name: /management:/ }).check();
   await page.getByRole('button', { name: 'Make the user' }).click();
   await page.getByRole('link', { name: 'ada' }).click();
-  await page.getByLabel('Virtual host').selectOption('staging');
+  await page.getByLabel('Virtual host').first().selectOption('staging');
   await page.getByLabel('write').fill('^out');
   await page.getByRole('button', { name: 'Set the permissions' }).click();
   await page.getByRole('row', { name: /staging.*\^out/ }).waitFor();
   assert.equal((await server.call('GET', 'permissions/staging/ada')).write, '^out');
+  await page.getByLabel('Keys to publish with').fill('^eu');
+  await page.getByRole('button', { name: 'Set the keys' }).click();
+  await page.getByRole('row', { name: /amq\.topic.*\^eu/ }).waitFor();
   await page.getByLabel('Most channels').fill('5');
   await page.getByRole('button', { name: 'Set the limits' }).click();
   await page.getByText('The limits are set.').waitFor();

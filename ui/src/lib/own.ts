@@ -1,5 +1,5 @@
 // What the API has beyond RabbitMQ's: looking at messages, moving them, holding queues.
-import { call, exchangeSeg, read, seg } from './api';
+import { call, exchangeSeg, read, seg, type Table } from './api';
 import type { Message } from './types';
 
 /** A message that is looked at, and stays where it is. */
@@ -54,10 +54,16 @@ export const delayedPath = (vhost: string, name: string) =>
   `api/leveret/exchanges/${seg(vhost)}/${exchangeSeg(name)}/delayed`;
 
 export interface Explanation {
-  queues: { queue: string; notes: string[] }[];
-  steps: { exchange: string; type: string; matches: string[]; near: { binding: string; difference: string }[]; notes: string[] }[];
+  /** All of it, for people. */
   text: string;
 }
+
+/** Why a message goes where it goes. Nothing is published. */
+export const explain = (vhost: string, exchange: string, routingKey: string, headers: Table) =>
+  call<Explanation>('POST', `api/leveret/exchanges/${seg(vhost)}/${exchangeSeg(exchange)}/explain`, {
+    routing_key: routingKey,
+    headers,
+  });
 
 export interface Lints {
   enabled: boolean;

@@ -3,12 +3,14 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { seg, type Table } from '../lib/api';
 import { count, exchangeName, integer, rate, short } from '../lib/format';
 import { build, exchangeId, NODE_HEIGHT, NODE_WIDTH, type Edge, type Graph, type Node } from '../lib/graph';
+import { explain, type Explanation } from '../lib/own';
 import { useQueues } from '../lib/queues';
 import { setQuery, to, useRoute } from '../lib/route';
 import { follow, type Ways } from '../lib/routing';
 import { rateOf, type Binding, type Exchange } from '../lib/types';
 import { useAnswer } from '../lib/watch';
 import { Empty, Field, Loading, Page, Tag } from '../parts/bits';
+import { Failure, useAction } from '../parts/dialog';
 import { Icon } from '../parts/icon';
 import { searcher } from '../parts/table';
 import { useVhosts } from '../parts/vhost-select';
@@ -134,6 +136,9 @@ export function TopologyPage() {
         </div>
         {headers.table === null && <p class="muted small">The headers have to be a JSON object.</p>}
         {ways && <Outcome ways={ways} vhost={vhost} />}
+        {ways && startName !== null && headers.table && (
+          <Ask key={`${vhost} ${startName} ${key} ${headers.text}`} vhost={vhost} exchange={startName} routingKey={key} headers={headers.table} />
+        )}
       </form>
       {exchanges && exchanges.status !== 200 ? (
         <Empty title={`You may not see the virtual host “${vhost}”`} />
@@ -198,7 +203,7 @@ function Outcome({ ways, vhost }: { ways: Ways; vhost: string }) {
           </>
         )}
         {ways.alternate && ' Nothing matched on the way, and it went by an alternate exchange.'}
-        {ways.unknown.length > 0 && ` What ${ways.unknown.join(', ')} does cannot be told here.`}
+        {ways.unknown.length > 0 && ` What ${ways.unknown.join(', ')} does only the broker can tell: let it explain.`}
       </p>
       {ways.near.length > 0 && (
         <details open={ways.queues.length === 0}>
@@ -213,6 +218,36 @@ function Outcome({ ways, vhost }: { ways: Ways; vhost: string }) {
           </ul>
         </details>
       )}
+    </div>
+  );
+}
+
+/** What the broker itself says, which knows every type of exchange, and what dead letters do. */
+function Ask({
+  vhost,
+  exchange,
+  routingKey,
+  headers,
+}: {
+  vhost: string;
+  exchange: string;
+  routingKey: string;
+  headers: Table;
+}) {
+  const [told, setTold] = useState<Explanation | null>(null);
+  const { busy, error, run } = useAction();
+  const ask = () => run(async () => setTold(await explain(vhost, exchange, routingKey, headers)));
+  return (
+    <div class="outcome">
+      {!told && (
+        <div>
+          <button type="button" disabled={busy} onClick={() => void ask()}>
+            Explain it
+          </button>
+        </div>
+      )}
+      <Failure error={error} />
+      {told && <pre tabIndex={0}>{told.text}</pre>}
     </div>
   );
 }

@@ -8,6 +8,7 @@ import { refresh, useAnswer } from '../lib/watch';
 import { Empty, Field, Loading, Page, Tag } from '../parts/bits';
 import { Confirm, Dialog, Failure, tell, useAction } from '../parts/dialog';
 import { Icon } from '../parts/icon';
+import { TopicPermissions, type TopicPermission } from '../parts/topic-permissions';
 import { Limits } from '../parts/limits';
 import { DataTable, type Column } from '../parts/table';
 import { VhostSelect, useVhost } from '../parts/vhost-select';
@@ -173,6 +174,7 @@ function EditUser({ user, onClose }: { user?: UserEntry; onClose: () => void }) 
 export function UserPage({ name }: { name: string }) {
   const answer = useAnswer<UserEntry>(`/api/users/${seg(name)}`);
   const permissions = useAnswer<Permission[]>(`/api/users/${seg(name)}/permissions`);
+  const topics = useAnswer<TopicPermission[]>(`/api/users/${seg(name)}/topic-permissions`);
   const limits = useAnswer<{ value: Table }[]>(`/api/user-limits/${seg(name)}`);
   const [over, setOver] = useState<'edit' | 'delete' | null>(null);
   if (!answer) return <Loading />;
@@ -200,6 +202,10 @@ export function UserPage({ name }: { name: string }) {
       <section class="card">
         <h2>Permissions</h2>
         <Permissions user={name} rows={permissions?.status === 200 ? permissions.body : []} />
+      </section>
+      <section class="card">
+        <h2>Topic permissions</h2>
+        <TopicPermissions user={name} rows={topics?.status === 200 ? topics.body : []} />
       </section>
       <section class="card">
         <h2>Limits</h2>

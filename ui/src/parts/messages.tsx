@@ -101,8 +101,8 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
           </button>
         )}
         {isStream && <Place from={from} total={total} onGo={setFrom} />}
-        <button onClick={() => void load()} disabled={busy}>
-          <Icon name="refresh" /> Look again
+        <button aria-label="Look again" title="Look again" onClick={() => void load()} disabled={busy}>
+          <Icon name="refresh" />
         </button>
       </div>
       <Failure error={error} />

@@ -137,7 +137,7 @@ export function DataTable<T>(props: Props<T>) {
   const last = Math.min(Math.ceil((view.top + view.height) / ROW_PX) + BEYOND, visible.length);
   const selectable = !!props.actions && !phone;
   const track = (column: Column<T>) => column.width ?? (column.number ? '5rem' : 'minmax(9rem, 1fr)');
-  const phoneTrack = (column: Column<T>) => (column.number ? '4.75rem' : 'minmax(0, 1fr)');
+  const phoneTrack = (column: Column<T>) => (column.number ? '5.25rem' : 'minmax(0, 1fr)');
   const widths = [...(selectable ? ['2.25rem'] : []), ...shown.map(phone ? phoneTrack : track)];
   const tracks = widths.join(' ');
   // Head and rows have the width of all columns at their narrowest, or of the window.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -23,7 +22,7 @@ use self::watched::Watched;
 use crate::management::answer::{Answer, Body, Outcome, Refusal};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, Service, get};
-use crate::management::json::{Object, object};
+use crate::management::json::Object;
 use crate::management::rights::Who;
 use crate::management::routes::resource;
 
@@ -114,17 +113,17 @@ impl Live {
         if !Arc::ptr_eq(user, &current) && **user != *current {
             return None;
         }
-        let mut event = object! { "at": self.call.node().clock().now().as_millis() };
         let answers: Object =
             self.watched.iter_mut().filter_map(|watched| watched.change(&self.call)).collect();
-        event.insert("answers".into(), Value::Object(answers));
-        if let Some(queues) = &mut self.queues {
-            event.insert("queues".into(), queues.change(&self.call).into());
-        }
-        let mut octets = b"data: ".to_vec();
+        let at = self.call.node().clock().now().as_millis();
+        let mut event = format!("data: {{\"at\":{at},\"answers\":").into_bytes();
         // Texts and numbers always can be written, and JSON has no line ends in it.
-        let _ = serde_json::to_writer(&mut octets, &event);
-        octets.extend_from_slice(b"\n\n");
-        Some(octets.into())
+        let _ = serde_json::to_writer(&mut event, &answers);
+        if let Some(queues) = &mut self.queues {
+            event.extend_from_slice(b",\"queues\":");
+            queues.write(&self.call, &mut event);
+        }
+        event.extend_from_slice(b"}\n\n");
+        Some(event.into())
     }
 }

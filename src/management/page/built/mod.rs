@@ -14,15 +14,15 @@ pub const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-ClJFPnd-.css",
-        content_type: "text/css",
-        brotli: include_bytes!("index.css.br"),
-        gzip: include_bytes!("index.css.gz"),
-    },
-    Asset {
-        name: "index-ZKaVWKj5.js",
+        name: "index-CDTwfC2R.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
+    },
+    Asset {
+        name: "index-CIawexKL.css",
+        content_type: "text/css",
+        brotli: include_bytes!("index.css.br"),
+        gzip: include_bytes!("index.css.gz"),
     },
 ];

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::management::api::queues::arguments_of;
 use crate::management::call::Call;
@@ -57,10 +57,11 @@ pub struct QueueChanges {
 }
 
 impl QueueChanges {
-    /// What has changed.
-    pub fn change(&mut self, call: &Call) -> Object {
+    /// Writes what has changed, as a JSON object.
+    pub fn write(&mut self, call: &Call, event: &mut Vec<u8>) {
         self.events += 1;
-        let (mut new, mut moved, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        event.extend_from_slice(b"{\"new\":");
+        let (mut new, mut moved, mut gone) = (List::default(), List::default(), List::default());
         for host in call.hosts_to_list().unwrap_or_default() {
             for queue in host.queues() {
                 self.look_at(&host, queue, &mut new, &mut moved);
@@ -70,31 +71,30 @@ impl QueueChanges {
         self.told.retain(|_, told| {
             let is_there = told.seen == events;
             if !is_there {
-                gone.push(told.id);
+                gone.push(&told.id);
             }
             is_there
         });
-        let mut change = object! { "new": new, "moved": moved, "gone": gone };
+        new.end(event);
+        event.extend_from_slice(b",\"moved\":");
+        moved.end(event);
+        event.extend_from_slice(b",\"gone\":");
+        gone.end(event);
         if events == 1 {
-            change.insert("figures".into(), json!(FIGURES));
+            event.extend_from_slice(b",\"figures\":");
+            push_json(event, &FIGURES);
         }
-        change
+        event.push(b'}');
     }
 
-    fn look_at(
-        &mut self,
-        host: &VirtualHost,
-        queue: Arc<Queue>,
-        new: &mut Vec<Object>,
-        moved: &mut Vec<Value>,
-    ) {
+    fn look_at(&mut self, host: &VirtualHost, queue: Arc<Queue>, new: &mut List, moved: &mut List) {
         let figures = figures(&queue);
         let key = Arc::as_ptr(&queue) as usize;
         let Some(told) = self.told.get_mut(&key) else {
             self.ids += 1;
             let policy = host.policies_of_queue(&queue).policy;
-            new.push(attributes(self.ids, host, &queue, policy.as_deref()));
-            moved.push(row(self.ids, &figures));
+            new.push(&attributes(self.ids, host, &queue, policy.as_deref()));
+            moved.push(&row(self.ids, &figures));
             let told = Told { queue, id: self.ids, policy, figures, seen: self.events };
             self.told.insert(key, told);
             return;
@@ -103,20 +103,44 @@ impl QueueChanges {
         if (self.events + told.id).is_multiple_of(ANEW) {
             let policy = host.policies_of_queue(&queue).policy;
             if policy != told.policy {
-                new.push(attributes(told.id, host, &told.queue, policy.as_deref()));
+                new.push(&attributes(told.id, host, &told.queue, policy.as_deref()));
                 told.policy = policy;
             }
         }
         if figures != told.figures {
-            moved.push(row(told.id, &figures));
+            moved.push(&row(told.id, &figures));
             told.figures = figures;
         }
     }
 }
 
+/// A JSON list that is written at once: as values, ten thousand queues would take much memory.
+#[derive(Default)]
+struct List(Vec<u8>);
+
+impl List {
+    fn push(&mut self, item: &impl Serialize) {
+        self.0.push(if self.0.is_empty() { b'[' } else { b',' });
+        push_json(&mut self.0, item);
+    }
+
+    fn end(self, event: &mut Vec<u8>) {
+        let octets = if self.0.is_empty() { b"[" } else { self.0.as_slice() };
+        event.extend_from_slice(octets);
+        event.push(b']');
+    }
+}
+
+/// Texts and numbers always can be written.
+fn push_json(octets: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(octets, value);
+}
+
 /// The number of a queue with its figures.
-fn row(id: u64, figures: &Figures) -> Value {
-    std::iter::once(id).chain(figures.iter().copied()).collect()
+fn row(id: u64, figures: &Figures) -> [u64; FIGURES.len() + 1] {
+    let mut row = [id; FIGURES.len() + 1];
+    row[1..].copy_from_slice(figures);
+    row
 }
 
 fn figures(queue: &Queue) -> Figures {
