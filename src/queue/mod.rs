@@ -477,7 +477,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         if let Some(stream) = &self.stream {
-            stream.settle(ids, settlement, now);
+            self.settle_read(stream, ids, settlement, now);
             effects.note_read(self);
             return;
         }

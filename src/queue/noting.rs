@@ -214,6 +214,30 @@ impl Queue {
         }
     }
 
+    /// Deliveries of a stream are about to be settled: of those messages that the journal knows.
+    pub(super) fn note_read_settled(
+        &self,
+        log: u64,
+        offsets: &[u64],
+        settlement: Settlement,
+        now: Timestamp,
+    ) {
+        let Some(journal) = &self.journal else { return };
+        for message in offsets.iter().filter_map(|offset| journal.find_paged(log, *offset)) {
+            let queue = self.name.clone();
+            let kind = match settlement {
+                Settlement::Ack => EventKind::Acked { queue },
+                Settlement::Reject => EventKind::Rejected { queue },
+                Settlement::Requeue | Settlement::RequeueLast { .. } => {
+                    EventKind::Requeued { queue }
+                }
+                // A stream takes nothing back.
+                Settlement::Abandon => continue,
+            };
+            self.note(journal, now, &message, kind);
+        }
+    }
+
     /// A consumer of a stream has started, or ended.
     pub(super) fn note_reader(&self, consumer_tag: &ConsumerTag, started: bool, now: Timestamp) {
         let Some(journal) = &self.journal else { return };

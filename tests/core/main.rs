@@ -41,6 +41,7 @@ mod snapshots;
 mod statistics;
 mod stream_api;
 mod stream_groups;
+mod stream_testing;
 mod streams;
 mod support;
 mod time;

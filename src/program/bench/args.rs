@@ -61,6 +61,10 @@ pub struct BenchArgs {
     /// false are sent as such, everything else as text
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = queue_argument)]
     pub queue_args: Vec<(String, TableValue)>,
+    /// Streams: durable queues of type stream, whose consumers acknowledge, with a prefetch of 2000
+    /// unless --prefetch says otherwise
+    #[arg(long)]
+    pub stream: bool,
     /// Messages to publish per second by all publishers together; 0 means as many as possible
     #[arg(long, value_name = "MSG_PER_S", default_value_t = 0)]
     pub rate: u64,
@@ -88,6 +92,8 @@ pub struct BenchArgs {
     pub no_latency: bool,
 }
 
+/// Prefetch of the consumers of streams, which need one.
+const STREAM_PREFETCH: u16 = 2000;
 /// Largest message body, in bytes: 16 MiB, RabbitMQ's default `max_message_size`.
 const MESSAGE_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// Largest confirm window: so many unread acks fit into the sockets' buffers, which is what lets
@@ -131,6 +137,19 @@ pub enum Span {
 }
 
 impl BenchArgs {
+    /// With what other options stand for.
+    pub(super) fn complete(mut self) -> Self {
+        if self.stream {
+            (self.durable, self.ack) = (true, true);
+            if self.prefetch == 0 {
+                self.prefetch = STREAM_PREFETCH;
+            }
+            self.queue_args.retain(|(key, _)| key != "x-queue-type");
+            self.queue_args.push(("x-queue-type".into(), TableValue::Text("stream".into())));
+        }
+        self
+    }
+
     /// Checks what no single option can know.
     pub(super) fn check(&self) -> Result<(), LoadError> {
         let wrong = |text: &str| Err(LoadError::Arguments(text.to_owned()));
@@ -241,6 +260,17 @@ mod tests {
                 ("x-flag".to_owned(), TableValue::Boolean(true)),
             ]
         );
+    }
+
+    #[test]
+    fn streams_are_durable_and_acknowledged() {
+        let args = parse("bench --stream --queue-args x-max-age=1h").unwrap().complete();
+        assert_eq!((args.durable, args.ack, args.prefetch), (true, true, 2000));
+        let text = |text: &str| TableValue::Text(text.to_owned());
+        let expected = [("x-max-age", text("1h")), ("x-queue-type", text("stream"))];
+        assert_eq!(args.queue_args, expected.map(|(key, value)| (key.to_owned(), value)));
+        assert_eq!(parse("bench --stream --prefetch 5").unwrap().complete().prefetch, 5);
+        assert!(args.check().is_ok());
     }
 
     #[test]

@@ -167,6 +167,23 @@ impl Queue {
         left().into_iter().for_each(|(settlement, ids)| stream.settle(ids, settlement, now));
     }
 
+    /// Deliveries of a stream are settled.
+    pub(in crate::queue) fn settle_read(
+        &self,
+        stream: &StreamQueue,
+        ids: impl IntoIterator<Item = u64>,
+        settlement: Settlement,
+        now: Timestamp,
+    ) {
+        if self.journal.is_none() {
+            return stream.settle(ids, settlement, now);
+        }
+        let ids: Vec<u64> = ids.into_iter().collect();
+        let offsets = stream.readers.lock().offsets(&ids);
+        self.note_read_settled(stream.log().id(), &offsets, settlement, now);
+        stream.settle(ids, settlement, now);
+    }
+
     fn remove_reader(
         self: &Arc<Self>,
         stream: &StreamQueue,

@@ -145,6 +145,12 @@ impl Readers {
         self.outstanding.len()
     }
 
+    /// The offsets of those of these deliveries that are not settled.
+    pub fn offsets(&self, ids: &[u64]) -> Vec<u64> {
+        let outstanding = ids.iter().filter_map(|id| self.outstanding.get(*id));
+        outstanding.map(|outstanding| outstanding.offset).collect()
+    }
+
     /// The same, oldest first: their offsets, and what makes them of their messages.
     pub fn unsettled(&self) -> Vec<(u64, Unsettled)> {
         let unsettled = self.outstanding.iter().map(|(_, outstanding)| {
