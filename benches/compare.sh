@@ -10,11 +10,21 @@
 # BENCH: the load command (default: target/release/leveret bench). SECONDS_PER_RUN: 5. RUNS: 3.
 set -euo pipefail
 
-if [ $# -eq 0 ]; then
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit "$1"; }
+
+[ $# -gt 0 ] || usage 2
+for target in "$@"; do
+    case $target in
+        -h | --help) usage 0 ;;
+        ?*=amqp://?*) ;;
+        *) echo "'$target' is no target: write NAME=amqp://HOST:PORT, or with =PID" >&2; usage 2 ;;
+    esac
+done
+read -r -a bench <<<"${BENCH:-target/release/leveret bench}"
+if ! command -v "${bench[0]}" >/dev/null; then
+    echo "there is no ${bench[0]}: cargo build --release makes it, or BENCH names another" >&2
     exit 2
 fi
-read -r -a bench <<<"${BENCH:-target/release/leveret bench}"
 seconds=${SECONDS_PER_RUN:-5}
 runs=${RUNS:-3}
 failed=0

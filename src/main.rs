@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
 
 use crate::program::bench::{self, BenchArgs};
+use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation, LogLevel};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
@@ -23,7 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Status for a command line or configuration that cannot be used, as other programs have it.
 const BAD_CONFIGURATION: u8 = 2;
 
-/// Status for a data directory in which something is damaged, and for one that cannot be read.
+/// Status for a data directory in which something is damaged, or definitions that cannot all be
+/// had, and for what cannot be read.
 const DAMAGED: u8 = 1;
 const UNREADABLE: u8 = 2;
 
@@ -56,6 +58,13 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
             Err(error) => fail(&error, ExitCode::FAILURE),
+        },
+        Invocation::Definitions(command) => match check::run(&command) {
+            Ok(Checked { text, is_complete }) => {
+                print!("{text}");
+                if is_complete { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+            }
+            Err(error) => fail(&error, ExitCode::from(UNREADABLE)),
         },
         Invocation::Data(command) => look_into(&command),
     }

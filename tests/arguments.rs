@@ -93,3 +93,53 @@ fn explain_answers_by_a_definitions_file() {
     assert_eq!(output.status.code(), Some(1));
     assert!(standard_error(&output).contains("no exchange 'none' in vhost '/'"));
 }
+
+#[test]
+fn definitions_are_checked_object_by_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("definitions.json");
+    let path = path.to_str().unwrap();
+    let check = |definitions: &str| {
+        std::fs::write(path, definitions).unwrap();
+        leveret(&["definitions", "check", path]).unwrap()
+    };
+    // As `rabbitmqctl export_definitions` of RabbitMQ 3.10 writes what is in pairs.
+    let exported = r#"{
+        "parameters": [
+            {"component": "vhost-limits", "name": "limits", "vhost": "/",
+                "value": {"max-queues": 5}},
+            {"component": "operator_policy", "name": "lim", "vhost": "/", "value": {
+                "apply-to": "queues", "definition": [["max-length", 100]], "pattern": "^q",
+                "priority": 0}}],
+        "global_parameters": [{"name": "mqtt_default_vhosts", "value": [["a", "b"]]}],
+        "vhosts": [{"limits": [["max-queues", 5]], "metadata": {"tags": []}, "name": "/"}]}"#;
+    let output = check(exported);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        (said, output.status.code()),
+        (format!("{path}: all 4 objects can be had\n"), Some(0))
+    );
+    let output = check(
+        r#"{"vhosts": [{"name": "/"}],
+        "queues": [{"name": "q", "vhost": "/"}, {"name": 7, "vhost": "/"},
+            {"name": "odd", "vhost": "/", "arguments": {"x-max-length": "many"}}],
+        "parameters": [{"component": "shovel", "name": "s", "vhost": "/", "value": {}}]}"#,
+    );
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("queues[1].name: invalid type") && said.contains("queue 'odd': "),
+        "{said}"
+    );
+    assert!(said.ends_with("objects cannot be had; the rest can\n"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(check("not json").status.code(), Some(2));
+}
+
+#[test]
+fn a_directory_that_is_no_data_directory_is_called_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let output = leveret(&["data", "inspect", path]).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(standard_error(&output).starts_with(&format!("leveret: {path} is empty: a server")));
+}

@@ -328,7 +328,13 @@ export interface Publishes extends Methods {
 
 /** A rule for confirms. It looks at the publish that is to be confirmed. */
 export interface Confirms extends When {
+  /**
+   * The publisher is told that the broker could not take the message; its queues have it all the
+   * same.
+   */
   nack(): Promise<Rule>;
+  /** The publisher is told that the broker could not take the message, and no queue has it. */
+  nackAndDrop(): Promise<Rule>;
   /** The confirm does not go out before `Rule.release`. */
   hold(): Promise<Rule>;
   /** The confirm never comes. */

@@ -53,6 +53,20 @@ pub(crate) struct Stores {
     pub open_streams: Box<dyn FnOnce(StreamOptions) -> leveret_storage::Result<Streams>>,
 }
 
+/// A path of a data directory, where the crate has these: nothing is one without the feature.
+#[cfg(not(feature = "durable"))]
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`BrokerBuilder::open` needs the feature `durable` of leveret",
+    label = "this would be the path of a data directory",
+    note = "in Cargo.toml: leveret = {{ version = \"0.1\", features = [\"durable\"] }}"
+)]
+pub trait DataDirectory {
+    /// Never called.
+    #[doc(hidden)]
+    fn open(self, builder: BrokerBuilder) -> Result<Broker, OpenError>;
+}
+
 impl BrokerBuilder {
     /// Makes a broker whose durable exchanges and queues, with their persistent messages, are kept
     /// in a directory, and takes up what is there from before. The directory is made if it is not
@@ -91,6 +105,20 @@ impl BrokerBuilder {
         broker.keep_locked(directory);
         broker.node().set_directory(path.clone());
         Ok(broker)
+    }
+
+    /// Needs the feature `durable`: without it everything is kept in memory.
+    ///
+    /// ```compile_fail
+    /// leveret::Broker::builder().open("data"); // the compiler says which feature is missing
+    /// ```
+    ///
+    /// # Errors
+    /// None: it does not compile.
+    #[cfg(not(feature = "durable"))]
+    #[doc(hidden)]
+    pub fn open(self, path: impl DataDirectory) -> Result<Broker, OpenError> {
+        path.open(self)
     }
 
     /// For tests of durability: a broker on a record store and on a disk for messages that lose

@@ -41,7 +41,7 @@ impl Fate {
     /// What the rule wants.
     pub fn of(hit: &Hit) -> Option<Self> {
         match hit.action() {
-            Action::Nack => Some(Self::Nack),
+            Action::Nack | Action::NackAndDrop => Some(Self::Nack),
             Action::Lose => Some(Self::Lost),
             Action::Hold => Some(Self::Held(Arc::clone(&hit.rule))),
             _ => None,

@@ -86,11 +86,15 @@ impl Channel {
                 self.prepare(error, effects);
             }
         }
+        let mut dropped = false;
         if let Mode::Confirm(confirms) = &mut self.mode {
             let hit = self.watch.meet(Trigger::Confirm, subject);
+            dropped = hit.as_ref().is_some_and(|hit| matches!(hit.action(), Action::NackAndDrop));
             confirms.set_fate(hit.and_then(|hit| Fate::of(&hit)));
         }
-        let result = if unroutable {
+        let result = if dropped {
+            self.refuse_publish(publish)
+        } else if unroutable {
             self.publish_nowhere(publish, mandatory, immediate, effects)
         } else {
             self.publish_as_usual(publish, mandatory, immediate, effects)

@@ -216,6 +216,19 @@ impl Channel {
         result
     }
 
+    /// Takes a publish that goes to no queue and is not accepted, as a fault has it. Errors: as
+    /// otherwise.
+    pub(super) fn refuse_publish(&mut self, publish: Publish<'_>) -> Result<()> {
+        let exchange = self.check_exchange(&publish)?;
+        let message = publish.into_message(&mut self.publisher.scratch);
+        note_published(&self.session, &message);
+        exchange.count_publishes(1, 0);
+        self.deliveries.counted().count_publishes(1, 0);
+        let number = self.number_publish();
+        self.accept_publish(number, &message);
+        Ok(())
+    }
+
     /// The exchange to publish to, if the user may.
     fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
         let name = String::from_utf8_lossy(publish.exchange);

@@ -15,18 +15,28 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads an object; an empty one may be written as `[]`, which is what an empty Erlang property
-/// list became in old exports, or as `null`.
-pub(super) fn object_or_empty_array<'de, D>(deserializer: D) -> Result<JsonObject, D::Error>
+/// Reads an object; one may be written as a list of pairs, which is what an Erlang property list
+/// became in some exports, an empty one as `[]` or `null`.
+pub(crate) fn object_or_pairs<'de, D>(deserializer: D) -> Result<JsonObject, D::Error>
 where
     D: Deserializer<'de>,
 {
     match Value::deserialize(deserializer)? {
         Value::Object(object) => Ok(object),
         Value::Null => Ok(JsonObject::new()),
-        Value::Array(array) if array.is_empty() => Ok(JsonObject::new()),
+        Value::Array(array) => array.into_iter().map(pair).collect(),
         _ => Err(serde::de::Error::custom("invalid type: expected an object")),
     }
+}
+
+/// A pair of a name and its value.
+fn pair<E: serde::de::Error>(value: Value) -> Result<(String, Value), E> {
+    if let Value::Array(pair) = value
+        && let Ok([Value::String(name), value]) = <[Value; 2]>::try_from(pair)
+    {
+        return Ok((name, value));
+    }
+    Err(E::custom("invalid type: expected an object"))
 }
 
 /// Reads tags from a list of texts, or from one text with commas between them.

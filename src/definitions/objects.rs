@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json::{JsonObject, null_as_default, object_or_empty_array, tags};
+use super::json::{JsonObject, null_as_default, object_or_pairs, tags};
 
 /// A user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct UserDefinition {
     #[serde(default, deserialize_with = "tags")]
     pub tags: Vec<String>,
     /// `max-connections` and `max-channels`; absent or negative is no limit.
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub limits: JsonObject,
 }
 
@@ -44,7 +44,7 @@ pub struct VirtualHostDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_queue_type: Option<String>,
     /// The same properties once more, as newer exports have them.
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub metadata: JsonObject,
 }
 
@@ -127,7 +127,7 @@ pub struct PolicyDefinition {
     #[serde(rename = "apply-to", default = "apply_to_all")]
     pub apply_to: String,
     /// What it sets.
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub definition: JsonObject,
     /// The highest wins.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -160,7 +160,7 @@ pub struct QueueDefinition {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub queue_type: Option<String>,
     /// Its optional arguments; see [`to_field_table`](super::to_field_table).
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub arguments: JsonObject,
 }
 
@@ -185,7 +185,7 @@ pub struct ExchangeDefinition {
     #[serde(default)]
     pub internal: bool,
     /// Its optional arguments; see [`to_field_table`](super::to_field_table).
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub arguments: JsonObject,
 }
 
@@ -217,6 +217,6 @@ pub struct BindingDefinition {
     #[serde(default)]
     pub routing_key: String,
     /// Its arguments; see [`to_field_table`](super::to_field_table).
-    #[serde(default, deserialize_with = "object_or_empty_array")]
+    #[serde(default, deserialize_with = "object_or_pairs")]
     pub arguments: JsonObject,
 }

@@ -37,8 +37,10 @@ pub enum Action {
     StopReading,
     /// The publish finds no queue.
     Unroutable,
-    /// The publish is refused.
+    /// The publisher is told that the publish is refused; its queues have it.
     Nack,
+    /// The publish is refused.
+    NackAndDrop,
     /// The publish is confirmed when the rule is released.
     Hold,
     /// The publish is never confirmed.
@@ -89,6 +91,7 @@ impl fmt::Display for Action {
             Self::StopReading => "stop reading",
             Self::Unroutable => "find no queue",
             Self::Nack => "nack",
+            Self::NackAndDrop => "nack and drop",
             Self::Hold => "hold back",
             Self::Lose => "lose",
             Self::Twice => "deliver twice",

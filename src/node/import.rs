@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::access::{Actor, Permissions, ResourceKind};
+use crate::definitions::json::object_or_pairs;
 use crate::definitions::{
     BindingDefinition, Definitions, DestinationType, ExchangeDefinition, JsonObject,
     ParameterDefinition, PolicyDefinition, QueueDefinition, RefusedObject, VirtualHostDefinition,
@@ -98,6 +99,8 @@ struct OperatorPolicy {
     apply_to: String,
     #[serde(default)]
     priority: i64,
+    // `rabbitmqctl export_definitions` has it as a list of pairs.
+    #[serde(deserialize_with = "object_or_pairs")]
     definition: JsonObject,
 }
 

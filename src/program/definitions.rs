@@ -30,16 +30,23 @@ pub enum FileError {
     },
 }
 
+/// Reads a definitions file, and what is malformed in it.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), FileError> {
+    let json = octets(path);
+    let json = json.map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })?;
+    let read = Definitions::from_json_in_part(&json);
+    read.map_err(|reason| FileError::Bad { path: path.to_owned(), reason })
+}
+
 /// Reads a definitions file; tells what is malformed in it, and left out.
 ///
 /// # Errors
 /// When it cannot be read, or is none.
-pub fn read(path: &Path, tell: fn(&RefusedObject)) -> Result<Definitions, FileError> {
-    let json = octets(path);
-    let json = json.map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })?;
-    let read = Definitions::from_json_in_part(&json);
-    let (definitions, malformed) =
-        read.map_err(|reason| FileError::Bad { path: path.to_owned(), reason })?;
+pub fn read_and_tell(path: &Path, tell: fn(&RefusedObject)) -> Result<Definitions, FileError> {
+    let (definitions, malformed) = read(path)?;
     malformed.iter().for_each(tell);
     Ok(definitions)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::program::definitions::{FileError, bring_in, complete, print, read};
+use crate::program::definitions::{FileError, bring_in, complete, print, read_and_tell};
 use leveret::explain::Explanation;
 use leveret::{Broker, Error};
 
@@ -45,7 +45,7 @@ pub enum ExplainError {
 /// # Errors
 /// If the definitions cannot be read, or there is no such virtual host or exchange.
 pub fn run(args: &ExplainArgs) -> Result<Explanation, ExplainError> {
-    let definitions = complete(read(&args.definitions, print)?, "/");
+    let definitions = complete(read_and_tell(&args.definitions, print)?, "/");
     let broker = Broker::builder().no_default_user().build();
     bring_in(&definitions, &broker, print)?;
     let mut headers = FieldTable::default();

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod certificates;
+pub mod check;
 pub mod config;
 pub mod data;
 pub mod definitions;

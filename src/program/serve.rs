@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
-use crate::program::definitions::{FileError, bring_in, complete, read};
+use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
@@ -251,7 +251,7 @@ impl StopSignal {
 /// The definitions that the broker has to apply: those of the file, completed with the default
 /// virtual host where it brings none. Every object in them names its virtual host.
 fn load(config: &ServerConfig) -> Result<Definitions, FileError> {
-    let read = config.definitions.as_ref().map(|path| read(path, log)).transpose()?;
+    let read = config.definitions.as_ref().map(|path| read_and_tell(path, log)).transpose()?;
     Ok(complete(read.unwrap_or_default(), config.default_vhost.as_str()))
 }
 

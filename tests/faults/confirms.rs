@@ -27,6 +27,31 @@ async fn two_publishes_to_an_exchange_are_nacked() {
 }
 
 #[tokio::test]
+async fn what_is_nacked_and_dropped_is_in_no_queue() {
+    let broker = Broker::for_tests();
+    behind(&broker).queue_declare("q").unwrap();
+    let rule = broker.faults().confirms().nth(2).nack_and_drop();
+    let channel = confirming(&connect(&broker).await).await;
+    let mut nacked = Vec::new();
+    for body in ["1", "2", "3"] {
+        nacked.push(publish(&channel, body).await.unwrap().is_nack());
+    }
+    assert_eq!((nacked, rule.fired()), (vec![false, true, false], 1));
+    broker.journal().published().assert_texts(["1", "2", "3"]);
+    broker.journal().enqueued().assert_texts(["1", "3"]);
+    broker.journal().nacked().assert_texts(["2"]);
+    let embedded = behind(&broker);
+    broker.faults().confirms().nack_and_drop();
+    let refused = embedded.publish(leveret::Publish::to_queue("q").body("4")).await.unwrap();
+    assert!(matches!(refused, leveret::Confirmed::Nack));
+    assert_eq!(drain(&broker).len(), 2);
+    assert_eq!(
+        embedded.publish(leveret::Publish::to_exchange("x", "")).await.unwrap_err().reply_code(),
+        404
+    );
+}
+
+#[tokio::test]
 async fn a_confirm_is_held_back_while_others_come() {
     let broker = broker();
     let connection = connect(&broker).await;

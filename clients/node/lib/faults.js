@@ -96,6 +96,7 @@ export class When {
   stopReading = () => this.#then("stop_reading");
   unroutable = () => this.#then("unroutable");
   nack = () => this.#then("nack");
+  nackAndDrop = () => this.#then("nack_and_drop");
   hold = () => this.#then("hold");
   lose = () => this.#then("lose");
   twice = () => this.#then("twice");

@@ -34,6 +34,7 @@ pub use variables::unread as unread_variables;
 use settings::Settings;
 
 use crate::program::bench::BenchArgs;
+use crate::program::check::DefinitionsCommand;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
 use crate::program::ping::PingArgs;
@@ -71,6 +72,9 @@ enum CliCommand {
     Explain(Box<ExplainArgs>),
     /// Asks whether a server answers, for health checks.
     Ping(PingArgs),
+    /// Looks at definitions.
+    #[command(subcommand)]
+    Definitions(DefinitionsCommand),
     /// Looks into a data directory that no server has open, and changes nothing.
     #[command(subcommand)]
     Data(DataCommand),
@@ -89,6 +93,8 @@ pub enum Invocation {
     Explain(Box<ExplainArgs>),
     /// Ask whether a server answers.
     Ping(PingArgs),
+    /// Look at definitions.
+    Definitions(DefinitionsCommand),
     /// Run the data command.
     Data(DataCommand),
 }
@@ -110,6 +116,7 @@ pub fn parse(
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
         Some(CliCommand::Ping(args)) => return Ok(Invocation::Ping(args)),
+        Some(CliCommand::Definitions(command)) => return Ok(Invocation::Definitions(command)),
         Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };

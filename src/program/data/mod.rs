@@ -1,12 +1,14 @@
 //! The data command: what is in a data directory that no server has open. It changes nothing there;
 //! records are read from a copy, since sled writes to what it opens.
 
+mod foreign;
 mod print;
 mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
 use leveret_storage::{Damage, Error, FORMAT, ReadOnlyDirectory, Target};
@@ -48,6 +50,9 @@ pub enum DataError {
         /// Why.
         reason: Error,
     },
+    /// It is something else.
+    #[error("{0}")]
+    Foreign(String),
     /// The report cannot be encoded.
     #[error("cannot write the report: {0}")]
     Report(#[from] serde_json::Error),
@@ -139,7 +144,12 @@ pub fn run(command: &DataCommand) -> Result<Outcome, DataError> {
 
 fn unreadable(path: &Path) -> impl FnOnce(Error) -> DataError {
     let path = path.to_owned();
-    |reason| DataError::Unreadable { path, reason }
+    |reason| match reason {
+        Error::Io(error) if matches!(error.kind(), NotFound | NotADirectory) => {
+            DataError::Foreign(foreign::describe(&path))
+        }
+        reason => DataError::Unreadable { path, reason },
+    }
 }
 
 fn inspect(path: &Path) -> leveret_storage::Result<Report> {

@@ -13,7 +13,7 @@ use super::definitions::adapt;
 use super::error::TestServerError;
 use super::numbered::Numbered;
 use super::secure::Secure;
-use crate::program::definitions::{bring_in, print, read};
+use crate::program::definitions::{bring_in, print, read_and_tell};
 use leveret::Machine;
 use leveret::clock::ManualClock;
 use leveret::faults::Rule;
@@ -71,7 +71,7 @@ impl Lives {
         let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
         let broker = opened.map_err(io::Error::other)?;
         if let Some(path) = &args.definitions {
-            let definitions = adapt(read(path, print)?, &broker);
+            let definitions = adapt(read_and_tell(path, print)?, &broker);
             bring_in(&definitions, &broker, print).map_err(io::Error::other)?;
         }
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };

@@ -172,8 +172,13 @@ class Confirms(When):
     """A rule for confirms. It looks at the publish that is to be confirmed."""
 
     def nack(self) -> Rule:
-        """The publisher is told that the broker could not take the message."""
+        """The publisher is told that the broker could not take the message; its queues have it all
+        the same."""
         return self._then("nack")
+
+    def nack_and_drop(self) -> Rule:
+        """The publisher is told that the broker could not take the message, and no queue has it."""
+        return self._then("nack_and_drop")
 
     def hold(self) -> Rule:
         """The confirm does not go out before :meth:`Rule.release`."""

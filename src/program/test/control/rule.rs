@@ -49,6 +49,7 @@ enum Fault {
     StopReading,
     Unroutable,
     Nack,
+    NackAndDrop,
     Hold,
     Lose,
     Twice,
@@ -87,7 +88,7 @@ const PUBLISHES: &[&str] = &[
     "stop_reading",
     "unroutable",
 ];
-const CONFIRMS: &[&str] = &["nack", "hold", "lose"];
+const CONFIRMS: &[&str] = &["nack", "nack_and_drop", "hold", "lose"];
 const DELIVERIES: &[&str] =
     &["drop_connection", "crash", "close_channel", "close_connection", "twice", "delay"];
 const REQUEUES: &[&str] = &["to_the_end"];
@@ -209,6 +210,7 @@ impl Fault {
             Self::StopReading => "stop_reading",
             Self::Unroutable => "unroutable",
             Self::Nack => "nack",
+            Self::NackAndDrop => "nack_and_drop",
             Self::Hold => "hold",
             Self::Lose => "lose",
             Self::Twice => "twice",
@@ -230,6 +232,7 @@ impl Fault {
             Self::StopReading => Action::StopReading,
             Self::Unroutable => Action::Unroutable,
             Self::Nack => Action::Nack,
+            Self::NackAndDrop => Action::NackAndDrop,
             Self::Hold => Action::Hold,
             Self::Lose => Action::Lose,
             Self::Twice => Action::Twice,

@@ -1,0 +1,90 @@
+//! The command `leveret definitions check`: what of a definitions file a broker can have.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::program::definitions::{FileError, complete, read};
+use leveret::definitions::{Definitions, RefusedObject};
+use leveret::{Broker, Error, ImportError};
+
+/// What is to be done with definitions.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum DefinitionsCommand {
+    /// Tells what of a definitions file cannot be had, and why, object by object. Ends with status
+    /// 0 if all can, 1 if not, 2 if it cannot be read.
+    Check {
+        /// Definitions file as RabbitMQ exports it.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Why nothing can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The file is no definitions.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A broker in memory does not fail so.
+    #[error(transparent)]
+    Import(#[from] Error),
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What to print.
+    pub text: String,
+    /// Whether all can be had.
+    pub is_complete: bool,
+}
+
+/// Brings the definitions into a broker in memory.
+///
+/// # Errors
+/// If there are none.
+pub fn run(command: &DefinitionsCommand) -> Result<Checked, CheckError> {
+    let DefinitionsCommand::Check { file } = command;
+    let (definitions, mut refused) = read(file)?;
+    let objects = count(&definitions) + refused.len();
+    let broker = Broker::builder().no_default_user().build();
+    match broker.import(&complete(definitions, "/")) {
+        Ok(()) => {}
+        Err(ImportError::Refused(more)) => refused.extend(more),
+        Err(ImportError::Storage(error)) => return Err(error.into()),
+    }
+    Ok(Checked { text: text(file, objects, &refused), is_complete: refused.is_empty() })
+}
+
+fn text(file: &Path, objects: usize, refused: &[RefusedObject]) -> String {
+    let file = file.display();
+    if refused.is_empty() {
+        return format!("{file}: all {objects} objects can be had\n");
+    }
+    let mut text = String::new();
+    for object in refused {
+        let _ = writeln!(text, "{object}"); // a String takes all
+    }
+    let left = refused.len();
+    let _ = writeln!(text, "{file}: {left} of {objects} objects cannot be had; the rest can");
+    text
+}
+
+fn count(definitions: &Definitions) -> usize {
+    let Definitions {
+        users,
+        vhosts,
+        permissions,
+        topic_permissions,
+        parameters,
+        global_parameters,
+        policies,
+        queues,
+        exchanges,
+        bindings,
+        ..
+    } = definitions;
+    let access = users.len() + permissions.len() + topic_permissions.len();
+    let topology = vhosts.len() + queues.len() + exchanges.len() + bindings.len();
+    access + topology + parameters.len() + global_parameters.len() + policies.len()
+}
