@@ -126,6 +126,8 @@ ranks! {
     GlobalParameters,
     /// What is known of a virtual host besides its name.
     HostMetadata,
+    /// Who traces a virtual host.
+    Tracer,
     /// The limits of a virtual host.
     HostLimits,
     /// Records of what is durable.

@@ -58,7 +58,8 @@ impl Channel {
         }
     }
 
-    /// A publish while there are rules about publishes or confirms. It is enqueued at once.
+    /// A publish while there are rules about publishes or confirms, or some are traced. It is
+    /// enqueued at once.
     pub(super) fn publish_watched(
         &mut self,
         publish: Publish<'_>,
@@ -67,6 +68,10 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
+        if self.virtual_host().is_traced() {
+            // Each is looked at, also one that goes the way of the last.
+            self.publisher.last = None;
+        }
         let subject = Subject::message(Message {
             exchange: publish.exchange,
             routing_key: publish.routing_key,

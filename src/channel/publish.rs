@@ -60,7 +60,7 @@ impl Channel {
         immediate: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS) {
+        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES) {
             return self.publish_watched(publish, mandatory, immediate, effects);
         }
         self.publish_as_usual(publish, mandatory, immediate, effects)
@@ -148,6 +148,9 @@ impl Channel {
         host.lint_publish(&exchange, &message, &route)?;
         if self.publisher.goes_nowhere {
             route = Route::default();
+        }
+        if host.is_traced() && pass != Pass::Transaction {
+            host.trace_publish(&self.session.actor, self.id().number, &message, &route, effects);
         }
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.publish(message, route, mandatory, effects);

@@ -102,6 +102,10 @@ impl Channel {
                 exchange.count_publishes(1, route.queues.len());
             }
             host.note_routed(&message, &route);
+            if host.is_traced() {
+                let (actor, number) = (&self.session.actor, self.id().number);
+                host.trace_publish(actor, number, &message, &route, effects);
+            }
             host.enqueue(
                 Origin::Client,
                 &route.queues,

@@ -2,7 +2,7 @@
 //! that is looked at.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
@@ -26,6 +26,8 @@ impl Trigger {
     pub const DELIVERIES: u32 = 8;
     pub const REQUEUES: u32 = 16;
     pub const FRAMES: u32 = 32;
+    /// Publishes are traced: no rule, but looked for where rules are.
+    pub const TRACES: u32 = 64;
 
     fn bits(self) -> u32 {
         match self {
@@ -64,6 +66,8 @@ impl Hit {
 #[derive(Default)]
 pub(crate) struct Registry {
     watched: AtomicU32,
+    /// Virtual hosts that trace.
+    tracing: AtomicUsize,
     rules: Mutex<Vec<Arc<RuleState>>, rank::FaultRules>,
 }
 
@@ -88,8 +92,21 @@ impl Registry {
     }
 
     fn set_watched(&self, rules: &[Arc<RuleState>]) {
-        let watched = rules.iter().fold(0, |bits, rule| bits | rule.trigger.bits());
+        let is_traced = self.tracing.load(Ordering::SeqCst) > 0;
+        let traces = if is_traced { Trigger::TRACES } else { 0 };
+        let watched = rules.iter().fold(traces, |bits, rule| bits | rule.trigger.bits());
         self.watched.store(watched, Ordering::SeqCst);
+    }
+
+    /// One more virtual host traces, or one less.
+    pub fn count_tracing(&self, is_more: bool) {
+        let rules = self.rules.lock();
+        if is_more {
+            self.tracing.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.tracing.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.set_watched(&rules);
     }
 
     pub fn rules(&self) -> Vec<Arc<RuleState>> {

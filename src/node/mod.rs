@@ -16,6 +16,7 @@ pub(crate) mod power;
 pub(crate) mod samples;
 pub(crate) mod statistics;
 pub(crate) mod status;
+mod tracing;
 mod virtual_hosts;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::fifo::entry::Entry;
+use crate::queue::tap::Tapped;
 use crate::time::clock::Timestamp;
 
 /// A message that left its queue the hard way and goes to the queue's dead-letter exchange.
@@ -68,6 +69,8 @@ pub struct Effects {
     pub page_ins: Vec<Arc<Queue>>,
     /// Streams that may have something for their consumers, or too much.
     pub reads: Vec<Arc<Queue>>,
+    /// Messages that were given out and are traced.
+    pub(crate) tapped: Vec<Tapped>,
     /// Something was done that has to be durable before the client hears of it.
     pub must_sync: bool,
     /// A queue that was published to, and whose consumers are behind.
@@ -101,6 +104,7 @@ impl Effects {
             || !self.page_outs.is_empty()
             || !self.page_ins.is_empty()
             || !self.reads.is_empty()
+            || !self.tapped.is_empty()
     }
 
     /// A stream may have something for its consumers, or too much.

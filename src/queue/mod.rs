@@ -17,6 +17,8 @@ pub mod settings;
 pub mod status;
 pub(crate) mod stream;
 pub(crate) mod tally;
+pub(crate) mod tap;
+mod tapping;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,6 +49,7 @@ use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::ttl;
 use crate::queue::kind::Kind;
 use crate::queue::stream::StreamQueue;
+use crate::queue::tap::Tap;
 use crate::time::clock::Timestamp;
 
 /// No time to live.
@@ -66,6 +69,8 @@ pub struct Queue {
     /// The time to live that applies, in milliseconds, for who stores a message.
     message_ttl_ms: AtomicU64,
     journal: Option<Arc<Journal>>,
+    /// Who traces its virtual host.
+    tap: Tap,
     backlog: Backlog,
     state: Mutex<State, rank::Queue>,
     /// Its log and who reads it, if it is a stream: then nothing is in `state`.
@@ -91,6 +96,7 @@ impl Queue {
             dead_letter_target: RwLock::new(dead_letter_target),
             deleted: AtomicBool::new(false),
             journal: None,
+            tap: Tap::default(),
             backlog: Backlog::default(),
             stream: None,
             name,
@@ -340,6 +346,7 @@ impl Queue {
     /// Passes the deliveries of the command at hand to their channels.
     fn pass_on(&self, state: &State, now: Timestamp, effects: &mut Effects) {
         self.note_deliveries(state, now, effects);
+        self.tap_deliveries(state, effects);
         self.backlog.count_handed_out(effects.deliveries.len());
         pass_on(state, effects);
     }
@@ -464,6 +471,7 @@ impl Queue {
             };
             state.counted.totals.get_empty += u64::from(matches!(got, Got::Nothing));
             self.note_got(&got, now);
+            self.tap_got(&got, channel, effects);
             Ok(got)
         })
     }

@@ -10,6 +10,7 @@ mod metadata;
 mod settings;
 mod snapshot;
 pub(crate) mod topology;
+mod tracer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclar
 pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 pub use self::topology::super_stream::{SuperStreamDeclare, SuperStreamError};
+pub(crate) use self::tracer::Tracer;
 
 use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;
@@ -51,10 +53,12 @@ use crate::persist::Persistence;
 use crate::persist::stream_logs::StreamLogs;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
+use crate::queue::tap::Tap;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::{Sleeper, Timers};
 use crate::vhost::flow::extension::Extension;
+use crate::vhost::tracer::TRACE;
 
 /// Exchanges that every virtual host has from the start.
 const PREDECLARED: &[(&str, ExchangeType)] = &[
@@ -64,7 +68,7 @@ const PREDECLARED: &[(&str, ExchangeType)] = &[
     ("amq.topic", ExchangeType::Topic),
     ("amq.headers", ExchangeType::Headers),
     ("amq.match", ExchangeType::Headers),
-    ("amq.rabbitmq.trace", ExchangeType::Topic),
+    (TRACE, ExchangeType::Topic),
 ];
 
 /// What the virtual hosts of a broker share.
@@ -138,6 +142,9 @@ pub struct VirtualHost {
     metadata: RwLock<Arc<HostMetadata>, rank::HostMetadata>,
     limits: RwLock<HostLimits, rank::HostLimits>,
     pub(crate) statistics: HostStatistics,
+    /// Open while it is traced.
+    tap: Tap,
+    tracer: RwLock<Option<Arc<dyn Tracer>>, rank::Tracer>,
     shared: Shared,
 }
 
@@ -156,6 +163,8 @@ impl VirtualHost {
             metadata: RwLock::new(Arc::new(metadata)),
             limits: RwLock::default(),
             statistics: HostStatistics::default(),
+            tap: Tap::default(),
+            tracer: RwLock::default(),
             name,
             shared,
         };
@@ -164,7 +173,7 @@ impl VirtualHost {
                 kind,
                 durable: true,
                 auto_delete: false,
-                internal: exchange == "amq.rabbitmq.trace",
+                internal: exchange == TRACE,
                 table: FieldTable::default(),
                 alternate: None,
                 declared_by: creator.clone(),
@@ -337,6 +346,10 @@ impl VirtualHost {
                 self.page(effects);
             } else if let Some(stream) = effects.reads.pop() {
                 self.read_stream(&stream, effects);
+            } else if !effects.tapped.is_empty() {
+                for tapped in std::mem::take(&mut effects.tapped) {
+                    self.trace_delivery(&tapped, effects);
+                }
             } else if effects.timers.is_empty() {
                 break;
             }
@@ -361,6 +374,7 @@ impl VirtualHost {
     /// Lets go of everything, so that exchanges bound in a circle do not keep each other alive.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.trace(None);
         self.topology.lock().sources.clear();
         for exchange in self.exchanges() {
             exchange.drop_bindings();

@@ -12,6 +12,8 @@ mod own;
 mod page;
 mod rights;
 mod streams;
+mod table;
+mod tracing;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -71,6 +73,18 @@ impl Api {
 }
 
 fn request(address: SocketAddr, headers: &str, method: &str, path: &str, body: &str) -> Answer {
+    let mut socket = send(address, headers, method, path, body);
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Answer { status, body: if chunked { unchunked(body) } else { body.to_owned() } }
+}
+
+/// Sends a request; the answer can be read from the socket.
+fn send(address: SocketAddr, headers: &str, method: &str, path: &str, body: &str) -> TcpStream {
     let mut socket = TcpStream::connect(address).unwrap();
     write!(
         socket,
@@ -79,13 +93,7 @@ fn request(address: SocketAddr, headers: &str, method: &str, path: &str, body: &
         body.len()
     )
     .unwrap();
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    Answer { status, body: if chunked { unchunked(body) } else { body.to_owned() } }
+    socket
 }
 
 /// The header that logs in, with its end.

@@ -225,12 +225,15 @@ fn what_was_moved_survives_a_restart_where_it_went() {
     let message =
         |number: usize| Publish::to_queue("from").body(format!("{number:<1000}")).persistent();
     assert_eq!(api.broker.publish_all((0..1500).map(message)).unwrap(), 1500);
+    // After a start those behind the first are in the store alone.
+    drop((api, channel));
+    let api = open();
     let paged = api.call("GET", "/api/queues/%2F/from", "").json()["messages_paged_out"].clone();
-    assert!(paged.as_u64().unwrap() > 100, "{paged}");
+    assert!(paged.as_u64().unwrap() > 300, "{paged}");
     let all = api.broker.queue("/", "from").unwrap();
     let seen = messages(&api, "from");
     assert_eq!(seen.as_array().unwrap().len(), 50);
-    let path = "/api/leveret/queues/%2F/from/messages?offset=700&count=3";
+    let path = "/api/leveret/queues/%2F/from/messages?offset=1300&count=3";
     let ids: Vec<_> = api
         .expect(200, "GET", path, "")
         .json()
@@ -242,14 +245,14 @@ fn what_was_moved_survives_a_restart_where_it_went() {
     let moving = "/api/leveret/queues/%2F/from/move";
     let chosen = json!({"to": "to", "where": {"ids": ids}}).to_string();
     assert_eq!(api.expect(200, "POST", moving, &chosen).json()["moved"], 3);
-    assert_eq!(numbers(&api, "to"), [700, 701, 702]);
+    assert_eq!(numbers(&api, "to"), [1300, 1301, 1302]);
     api.expect(200, "POST", moving, r#"{"to": "to", "count": 600}"#);
     assert_eq!(all.counts().ready, 897);
-    let left = (600..700).chain(703..1500);
-    let moved = (700..703).chain(0..600);
+    let left = (600..1300).chain(1303..1500);
+    let moved = (1300..1303).chain(0..600);
     assert!(numbers(&api, "from").into_iter().eq(left.clone()));
     assert!(numbers(&api, "to").into_iter().eq(moved.clone()));
-    drop((api, channel, all));
+    drop((api, all));
     let api = open();
     assert!(numbers(&api, "from").into_iter().eq(left));
     assert!(numbers(&api, "to").into_iter().eq(moved));

@@ -5,18 +5,18 @@ use crate::definitions::arguments::from_field_table;
 use crate::management::answer::{Outcome, Refusal};
 use crate::management::api::ranges::refuse_without_statistics;
 use crate::management::api::references::channel_details;
-use crate::management::call::Call;
+use crate::management::call::{Call, Host};
 use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::{Object, object};
 use crate::management::list::list;
-use crate::management::rights::Who::OfHost;
+use crate::management::rights::Who::Managers;
 use crate::queue::Queue;
 use crate::queue::status::ConsumerStatus;
 use crate::vhost::VirtualHost;
 
 pub const ENDPOINTS: &[Endpoint] = &[
-    get("api/consumers", OfHost, all, "The consumers of all queues."),
-    get("api/consumers/{vhost}", OfHost, all, "Those of the queues of a virtual host."),
+    get("api/consumers", Managers, all, "The consumers of all queues."),
+    get("api/consumers/{vhost}", Managers, all, "Those of the queues of a virtual host."),
 ];
 
 /// How consumers are sorted.
@@ -52,13 +52,27 @@ pub fn of_queue(call: &Call, host: &VirtualHost, queue: &Queue) -> Vec<Object> {
     queue.consumers().iter().map(|consumer| render(call, host, consumer)).collect()
 }
 
+/// Whether the user may know of the consumers of a channel: monitors of all, others of their own.
+fn may_see(call: &Call, channel: ChannelId) -> bool {
+    call.is_monitor() || {
+        let facts = call.node().connections.facts(channel.connection);
+        facts.is_some_and(|facts| facts.user.as_str() == call.user_name())
+    }
+}
+
 fn all(call: &Call) -> Outcome {
     refuse_without_statistics(call)?;
-    let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
+    let hosts = match call.host() {
+        Host::Missing => return Err(Refusal::no_such_object()),
+        Host::One(host) => vec![host],
+        Host::Any => call.node().all_virtual_hosts(),
+    };
     let mut rows = Vec::new();
     for host in hosts {
         for queue in host.queues() {
-            rows.extend(of_queue(call, &host, &queue));
+            let consumers = queue.consumers();
+            let known = consumers.iter().filter(|consumer| may_see(call, consumer.channel));
+            rows.extend(known.map(|consumer| render(call, &host, consumer)));
         }
     }
     list(call, rows, ORDER)

@@ -59,7 +59,7 @@ fn render(call: &Call, ranges: &Ranges, host: &VirtualHost) -> Object {
         "default_queue_type": metadata.get("default_queue_type"),
         "protected_from_deletion": known.protected_from_deletion,
         "metadata": metadata,
-        "tracing": false,
+        "tracing": host.is_traced(),
         "cluster_state": cluster_state,
     };
     if !call.query.is_true("disable_stats") {
@@ -117,7 +117,7 @@ fn put_host(call: &Call) -> Outcome {
     if name.len() > usize::from(u8::MAX) {
         return Err(Refusal::bad("the name of a virtual host has at most 255 octets"));
     }
-    boolean(body.get("tracing"))?;
+    let tracing = boolean(body.get("tracing"))?;
     let description = body.get("description").and_then(Value::as_str).unwrap_or_default();
     let named = named_type(body.get("default_queue_type"))?;
     let metadata = HostMetadata {
@@ -146,6 +146,9 @@ fn put_host(call: &Call) -> Outcome {
             ..metadata
         };
         node.describe_virtual_host(&host, metadata);
+    }
+    if let Some(tracing) = tracing {
+        node.trace(&host, tracing);
     }
     call.durable()?;
     Ok(Answer::put(is_new))

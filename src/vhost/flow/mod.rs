@@ -7,6 +7,7 @@ pub(crate) mod delayed_by_hand;
 pub(crate) mod enqueue;
 mod expiry;
 pub(crate) mod extension;
+pub(crate) mod firehose;
 pub(crate) mod kept;
 #[cfg_attr(not(feature = "management"), allow(dead_code, reason = "the HTTP API alone moves them"))]
 pub(crate) mod moving;

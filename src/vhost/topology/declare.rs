@@ -106,7 +106,7 @@ impl VirtualHost {
         let (host, now) = (self.name.clone(), self.now());
         let queue = Queue::new(name.clone(), host, attributes, storage, now);
         let queue = self.with_log(queue)?.with_journal(self.shared.journal.clone());
-        let queue = Arc::new(queue);
+        let queue = Arc::new(queue.with_tap(self.tap.clone()));
         let topology = self.topology.lock();
         self.check_open()?;
         if let Some(existing) = self.find_queue(name.as_str()) {

@@ -92,7 +92,8 @@ impl VirtualHost {
         };
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());
         let queue = self.with_log(queue).map_err(|error| error.to_string())?;
-        let queue = Arc::new(queue.with_journal(self.shared.journal.clone()));
+        let queue = queue.with_journal(self.shared.journal.clone()).with_tap(self.tap.clone());
+        let queue = Arc::new(queue);
         queue.recover(&contents.found, contents, effects);
         let topology = self.topology.lock();
         self.queues.insert(name, Arc::clone(&queue));
