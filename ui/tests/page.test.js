@@ -269,6 +269,31 @@ test('a queue is held, lets one message go, and works again', async () => {
   await page.context().close();
 });
 
+test('a stream is read from anywhere, and its offsets are set and forgotten', async () => {
+  await server.call('PUT', 'queues/%2F/story', { durable: true, arguments: { 'x-queue-type': 'stream' } });
+  for (let chapter = 0; chapter < 3; chapter += 1) {
+    await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'story', payload: `chapter ${chapter}`, payload_encoding: 'string', properties: {} });
+  }
+  const page = await open(browser, server, { hash: '#/queues/%2F/story?tab=messages' });
+  await logIn(page);
+  await page.getByText('chapter 0').waitFor();
+  await page.getByLabel('Messages to skip').fill('2');
+  await page.getByLabel('Messages to skip').press('Enter');
+  await page.getByText('chapter 0').waitFor({ state: 'detached' });
+  await page.getByText('chapter 2').waitFor();
+  await check(page, 'a stream');
+  await page.getByRole('tab', { name: 'Offsets' }).click();
+  await page.getByLabel('Reader').fill('grandma');
+  await page.getByLabel('Offset', { exact: true }).fill('1');
+  await page.getByRole('button', { name: 'Set it' }).click();
+  const row = page.getByRole('row', { name: /grandma/ });
+  await row.getByText('1 message').waitFor();
+  await check(page, 'offsets');
+  await row.getByRole('button', { name: 'Forget' }).click();
+  await page.getByText('No reader has left an offset').waitFor();
+  await page.context().close();
+});
+
 test('delayed messages are shown with their time, sent on and dropped', async () => {
   await server.call('PUT', 'exchanges/%2F/slow', { type: 'x-delayed-message', arguments: { 'x-delayed-type': 'fanout' } });
   await server.call('PUT', 'queues/%2F/later', {});

@@ -14,6 +14,7 @@ import { Consumers } from '../parts/consumers';
 import { Confirm, tell } from '../parts/dialog';
 import { Held, HoldButton } from '../parts/hold';
 import { Messages } from '../parts/messages';
+import { StreamOffsets } from '../parts/offsets';
 import { Publish } from '../parts/publish';
 import { Ranges } from '../parts/ranges';
 
@@ -33,7 +34,7 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
     { id: 'now', title: 'Now' },
     { id: 'messages', title: <>Messages <small>{count(queue.messages_ready, 'ready', 'ready')}</small></> },
     ...(queue.type === 'stream'
-      ? []
+      ? [{ id: 'offsets', title: 'Offsets' }]
       : [{ id: 'unacked', title: <>Unacked <small>{queue.messages_unacknowledged}</small></> }]),
     { id: 'consumers', title: <>Consumers <small>{queue.consumers}</small></> },
     { id: 'bindings', title: <>Bindings <small>{bound.length}</small></> },
@@ -58,6 +59,7 @@ export function QueuePage({ vhost, name }: { vhost: string; name: string }) {
       <Held queue={queue} />
       {tab === 'now' && <Now queue={queue} />}
       {(tab === 'messages' || tab === 'unacked') && <Messages key={tab} queue={queue} what={tab} />}
+      {tab === 'offsets' && <StreamOffsets vhost={vhost} name={name} />}
       {tab === 'consumers' && <Consumers id="queue-consumers" rows={queue.consumer_details} without="queue" inline />}
       {tab === 'bindings' && (
         <>
