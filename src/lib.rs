@@ -72,8 +72,7 @@
 //! - [`Message`]: what deliveries, returned and queued messages have in common.
 //! - [`access`]: users and permissions; [`definitions`]: those that RabbitMQ exports.
 //! - [`faults`]: what goes wrong, declared by a test: [`Broker::faults`].
-//! - [`vhost`], [`exchange`], [`queue`]: the parts of the broker, for whoever wants to
-//!   look inside, or to use the routing or the queue machine by itself.
+//! - [`QueueHandle`] and its like: what is in a queue, and what it gives out.
 //!
 //! # Threads
 //!

@@ -42,7 +42,7 @@ impl DeadLetter {
 }
 
 /// Work that commands on queues leave behind, done in order by
-/// [`VirtualHost::run`](crate::vhost::VirtualHost::run) with no lock held.
+/// `VirtualHost::run` with no lock held.
 #[derive(Default)]
 pub struct Effects {
     /// Dead letters with the queue that they come from.
