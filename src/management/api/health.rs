@@ -179,9 +179,11 @@ fn protocol_listener(call: &Call) -> Outcome {
 }
 
 fn certificates(call: &Call) -> Outcome {
-    let Ok(within) = call.name("within").parse::<u64>() else {
+    let Ok(within) = call.name("within").parse::<i64>() else {
         return Err(Refusal::bad("Invalid expiration value."));
     };
+    // A time that has passed is as good as now.
+    let within = u64::try_from(within).unwrap_or(0);
     let days = match call.name("unit").to_lowercase().as_str() {
         "days" => 1,
         "weeks" => 7,
