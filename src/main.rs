@@ -16,7 +16,7 @@ use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation, LogLevel};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
-use crate::program::{ping, serve, test};
+use crate::program::{ctl, help, ping, serve, test};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,7 +31,11 @@ const UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
     keep_pages_small();
-    let invocation = match config::parse(std::env::args_os(), &|name| std::env::var_os(name)) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(status) = ctl::called(&arguments) {
+        return status;
+    }
+    let invocation = match config::parse(arguments, &|name| std::env::var_os(name)) {
         Ok(invocation) => invocation,
         Err(ConfigError::Arguments(answer)) => return print(&answer),
         Err(error) => return fail(&error, ExitCode::from(BAD_CONFIGURATION)),
@@ -65,6 +69,15 @@ fn main() -> ExitCode {
                 if is_complete { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
             }
             Err(error) => fail(&error, ExitCode::from(UNREADABLE)),
+        },
+        Invocation::Ctl(args) => ctl::run(&args),
+        Invocation::Completions(shell) => {
+            help::complete(shell, &mut io::stdout());
+            ExitCode::SUCCESS
+        }
+        Invocation::Man(directory) => match help::write_manual(&directory) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Invocation::Data(command) => look_into(&command),
     }

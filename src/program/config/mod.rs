@@ -17,8 +17,9 @@ mod values;
 mod variables;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 pub use address::listen_address;
 pub use error::ConfigError;
@@ -35,6 +36,7 @@ use settings::Settings;
 
 use crate::program::bench::BenchArgs;
 use crate::program::check::DefinitionsCommand;
+use crate::program::ctl::CtlArgs;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
 use crate::program::ping::PingArgs;
@@ -75,6 +77,18 @@ enum CliCommand {
     /// Looks at definitions.
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Tells a running server what to do, as rabbitmqctl does.
+    Ctl(Box<CtlArgs>),
+    /// Writes completions for a shell on the standard output.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Writes manual pages into a directory.
+    Man {
+        /// The directory, which has to be there
+        directory: PathBuf,
+    },
     /// Looks into a data directory that no server has open, and changes nothing.
     #[command(subcommand)]
     Data(DataCommand),
@@ -95,8 +109,19 @@ pub enum Invocation {
     Ping(PingArgs),
     /// Look at definitions.
     Definitions(DefinitionsCommand),
+    /// Tell a running server what to do.
+    Ctl(Box<CtlArgs>),
+    /// Write completions for a shell.
+    Completions(clap_complete::Shell),
+    /// Write manual pages into a directory.
+    Man(PathBuf),
     /// Run the data command.
     Data(DataCommand),
+}
+
+/// All that can be asked for, for completions and manual pages.
+pub fn command_line() -> clap::Command {
+    Cli::command()
 }
 
 /// Reads the command line (the program's name first), the environment and the configuration file
@@ -117,6 +142,9 @@ pub fn parse(
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
         Some(CliCommand::Ping(args)) => return Ok(Invocation::Ping(args)),
         Some(CliCommand::Definitions(command)) => return Ok(Invocation::Definitions(command)),
+        Some(CliCommand::Ctl(args)) => return Ok(Invocation::Ctl(args)),
+        Some(CliCommand::Completions { shell }) => return Ok(Invocation::Completions(shell)),
+        Some(CliCommand::Man { directory }) => return Ok(Invocation::Man(directory)),
         Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };

@@ -1,0 +1,46 @@
+//! All commands, by what they are about.
+
+use super::access::AccessCommand;
+use super::connections::ConnectionsCommand;
+use super::definitions::DefinitionsCommand;
+use super::health::HealthCommand;
+use super::lists::ListsCommand;
+use super::node::NodeCommand;
+use super::parameters::ParametersCommand;
+use super::plugins::PluginsCommand;
+use super::policies::PoliciesCommand;
+use super::queues::QueuesCommand;
+use super::refused::RefusedCommand;
+use super::users::UsersCommand;
+use super::vhosts::HostsCommand;
+
+/// A command.
+#[derive(Clone, Debug, clap::Parser)]
+pub enum Command {
+    #[command(flatten)]
+    Node(NodeCommand),
+    #[command(flatten)]
+    Health(HealthCommand),
+    #[command(flatten)]
+    Users(UsersCommand),
+    #[command(flatten)]
+    Access(AccessCommand),
+    #[command(flatten)]
+    Hosts(HostsCommand),
+    #[command(flatten)]
+    Lists(ListsCommand),
+    #[command(flatten)]
+    Queues(QueuesCommand),
+    #[command(flatten)]
+    Connections(ConnectionsCommand),
+    #[command(flatten)]
+    Policies(PoliciesCommand),
+    #[command(flatten)]
+    Parameters(ParametersCommand),
+    #[command(flatten)]
+    Definitions(DefinitionsCommand),
+    #[command(flatten)]
+    Plugins(PluginsCommand),
+    #[command(flatten)]
+    Refused(RefusedCommand),
+}

@@ -1,0 +1,53 @@
+//! What all commands take.
+
+use super::output::Format;
+
+/// What all commands take.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Address of the server's HTTP API
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LEVERET_CTL_URL",
+        default_value = "http://127.0.0.1:15672"
+    )]
+    pub url: String,
+    /// User with the tag administrator. Default that of the server's environment, or guest
+    #[arg(long, global = true, value_name = "NAME", env = "LEVERET_CTL_USER")]
+    pub user: Option<String>,
+    /// Password of the user; better given in the environment, since others see flags
+    #[arg(
+        long,
+        global = true,
+        value_name = "PASSWORD",
+        env = "LEVERET_CTL_PASSWORD",
+        hide_env_values = true
+    )]
+    pub login_password: Option<String>,
+    /// Node, as RabbitMQ's tools name it: there is one, whatever is said
+    #[arg(short, long, global = true, value_name = "NODE")]
+    pub node: Option<String>,
+    /// Ignored: names are no matter
+    #[arg(short, long, global = true)]
+    pub longnames: bool,
+    /// Virtual host
+    #[arg(short = 'p', long, global = true, value_name = "VHOST", default_value = "/")]
+    pub vhost: String,
+    /// Say nothing but what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Neither say anything else nor write the headers of tables
+    #[arg(short, long, global = true)]
+    pub silent: bool,
+    /// Do not write the headers of tables
+    #[arg(long, global = true)]
+    pub no_table_headers: bool,
+    /// Seconds to wait for the server
+    #[arg(short, long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// How answers are written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub formatter: Format,
+}

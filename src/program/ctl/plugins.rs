@@ -1,0 +1,152 @@
+//! Plugins: what RabbitMQ needs plugins for is built in, or is not there.
+
+use serde_json::{Map, Value, json};
+
+use super::failure::{self, Failure};
+use super::output::Said;
+use super::session::Session;
+
+/// Those of RabbitMQ's plugins whose work is done here.
+const BUILT_IN: [&str; 13] = [
+    "rabbitmq_auth_mechanism_ssl",
+    "rabbitmq_consistent_hash_exchange",
+    "rabbitmq_delayed_message_exchange",
+    "rabbitmq_management",
+    "rabbitmq_management_agent",
+    "rabbitmq_message_deduplication",
+    "rabbitmq_prometheus",
+    "rabbitmq_random_exchange",
+    "rabbitmq_recent_history_exchange",
+    "rabbitmq_sharding",
+    "rabbitmq_stream",
+    "rabbitmq_stream_management",
+    "rabbitmq_web_dispatch",
+];
+
+/// Commands about plugins. They do not ask a server.
+#[derive(Clone, Debug, clap::Subcommand)]
+#[command(rename_all = "snake_case")]
+pub enum PluginsCommand {
+    /// Succeeds for what is built in
+    Enable {
+        #[arg(required = true)]
+        plugins: Vec<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Succeeds for what is not there
+    Disable {
+        plugins: Vec<String>,
+        #[command(flatten)]
+        how: How,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Succeeds for what is built in
+    Set {
+        plugins: Vec<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Lists what is built in
+    List {
+        /// What the names have to contain
+        pattern: Option<String>,
+        /// Ignored: all that is listed is enabled
+        #[arg(short = 'E', long)]
+        enabled: bool,
+        /// Ignored: all that is listed is enabled
+        #[arg(short = 'e', long = "implicitly-enabled")]
+        implicitly_enabled: bool,
+        /// Names alone
+        #[arg(short, long)]
+        minimal: bool,
+        /// Ignored
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Tells whether plugins are built in
+    IsEnabled {
+        #[arg(required = true)]
+        plugins: Vec<String>,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// Where they are enabled, which makes no difference.
+#[derive(Clone, Debug, clap::Args)]
+pub struct How {
+    /// Ignored
+    #[arg(long)]
+    offline: bool,
+    /// Ignored
+    #[arg(long)]
+    online: bool,
+}
+
+fn is_built_in(plugin: &str) -> bool {
+    BUILT_IN.contains(&plugin)
+}
+
+fn missing(plugins: &[String]) -> Result<(), Failure> {
+    let unknown: Vec<_> = plugins.iter().filter(|plugin| !is_built_in(plugin)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = unknown.iter().map(|name| format!(":{name}")).collect();
+    let text = format!(
+        "{{:plugins_not_found, [{}]}}\nleveret has no plugins; built in is what these do: {}",
+        names.join(", "),
+        BUILT_IN.join(", ")
+    );
+    Err(Failure::new(failure::SOFTWARE, text))
+}
+
+/// Does it.
+pub fn run(session: &Session, command: &PluginsCommand) -> Result<Said, Failure> {
+    let node = session.node.as_deref().unwrap_or("leveret");
+    match command {
+        PluginsCommand::Enable { plugins, .. } | PluginsCommand::Set { plugins, .. } => {
+            session.tell(format!("Enabling plugins on node {node}:\n{}", plugins.join("\n")));
+            missing(plugins)?;
+            session.tell("They are built in: nothing has to be enabled.");
+            Ok(Said::Nothing)
+        }
+        PluginsCommand::Disable { plugins, .. } => {
+            session.tell(format!("Disabling plugins on node {node}:\n{}", plugins.join("\n")));
+            session.tell("What is built in stays; settings switch off what is served.");
+            Ok(Said::Nothing)
+        }
+        PluginsCommand::IsEnabled { plugins, .. } => {
+            session.tell(format!("Asking node {node} if plugins are enabled ..."));
+            let off: Vec<_> = plugins.iter().filter(|plugin| !is_built_in(plugin)).collect();
+            let list = |names: Vec<&String>| {
+                names.iter().map(|name| (*name).clone()).collect::<Vec<_>>().join(", ")
+            };
+            if off.is_empty() {
+                let names = list(plugins.iter().collect());
+                return Ok(Said::well(format!("Plugin(s) {names} are enabled on node {node}")));
+            }
+            let text = format!("Plugin(s) {} are not enabled on node {node}", list(off));
+            Err(Failure { code: failure::UNAVAILABLE, text })
+        }
+        PluginsCommand::List { pattern, minimal, .. } => {
+            let pattern = pattern.as_deref().unwrap_or_default();
+            session.tell(format!("Listing plugins with pattern \".*{pattern}.*\" ..."));
+            let found: Vec<_> =
+                BUILT_IN.iter().filter(|plugin| plugin.contains(pattern)).copied().collect();
+            if *minimal {
+                return Ok(Said::Text(found.join("\n"), json!(found)));
+            }
+            let row = |name: &str| -> Map<String, Value> {
+                [("name", json!(name)), ("enabled", json!("built in"))]
+                    .map(|(field, value)| (field.to_owned(), value))
+                    .into_iter()
+                    .collect()
+            };
+            Ok(Said::rows(&["name", "enabled"], found.into_iter().map(row).collect()))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a command works with: the server, the virtual host, and what is said on the way.
+
+use std::time::Duration;
+
+use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::client::{Answer, Client};
+use super::failure::{self, Failure};
+use super::options::Options;
+
+/// A command at work.
+pub struct Session {
+    pub client: Client,
+    pub vhost: String,
+    pub node: Option<String>,
+    pub timeout_s: u64,
+    is_quiet: bool,
+}
+
+/// A name as a part of a path.
+pub fn part(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+}
+
+/// A variable that has a value.
+fn variable(names: &[&str]) -> Option<String> {
+    let values = names.iter().filter_map(|name| std::env::var(name).ok());
+    values.into_iter().find(|value| !value.is_empty())
+}
+
+impl Session {
+    /// The login is the one that is given, else the one that a server in this environment has made,
+    /// as in its container.
+    pub fn new(options: &Options, is_quiet: bool) -> Result<Self, Failure> {
+        let user = options.user.clone();
+        let user = user.or_else(|| variable(&["LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"]));
+        let password = options.login_password.clone();
+        let password =
+            password.or_else(|| variable(&["LEVERET_DEFAULT_PASS", "RABBITMQ_DEFAULT_PASS"]));
+        let (user, password) =
+            (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
+        let patience = Duration::from_secs(options.timeout.max(1));
+        Ok(Self {
+            client: Client::new(&options.url, user, password, patience)?,
+            vhost: options.vhost.clone(),
+            node: options.node.clone(),
+            timeout_s: options.timeout,
+            is_quiet,
+        })
+    }
+
+    /// Says what is done, unless nobody wants to hear it.
+    pub fn tell(&self, text: impl AsRef<str>) {
+        if !self.is_quiet {
+            println!("{}", text.as_ref());
+        }
+    }
+
+    /// The virtual host as a part of a path.
+    pub fn host(&self) -> String {
+        part(&self.vhost)
+    }
+
+    /// What is there.
+    pub fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.client.ask(Method::GET, path, None)
+    }
+
+    /// What is there, which has to be.
+    pub fn value(&self, path: &str) -> Result<Value, Failure> {
+        let answer = self.get(path)?;
+        if answer.status == 200 { Ok(answer.json()) } else { Err(refused(&answer)) }
+    }
+
+    /// The elements of a list.
+    pub fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        match self.value(path)? {
+            Value::Array(elements) => Ok(elements),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Puts something there; whether it was not there before.
+    pub fn put(&self, path: &str, body: &Value) -> Result<bool, Failure> {
+        let answer = self.client.ask(Method::PUT, path, Some(body))?;
+        if answer.status < 300 { Ok(answer.status == 201) } else { Err(refused(&answer)) }
+    }
+
+    /// Posts something.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let answer = self.client.ask(Method::POST, path, Some(body))?;
+        if answer.status < 300 { Ok(answer) } else { Err(refused(&answer)) }
+    }
+
+    /// Deletes something; whether it was there.
+    pub fn delete(&self, path: &str) -> Result<bool, Failure> {
+        let answer = self.client.ask(Method::DELETE, path, None)?;
+        match answer.status {
+            404 => Ok(false),
+            status if status < 300 => Ok(true),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    /// Whether something is there.
+    pub fn has(&self, path: &str) -> Result<bool, Failure> {
+        let answer = self.get(path)?;
+        match answer.status {
+            200 => Ok(true),
+            404 => Ok(false),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    /// The name of the node: what was given, else what it calls itself.
+    pub fn node_name(&self) -> Result<String, Failure> {
+        if let Some(node) = &self.node {
+            return Ok(node.clone());
+        }
+        let overview = self.value("/api/overview")?;
+        Ok(overview.get("node").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+}
+
+/// That the server does not do it.
+pub fn refused(answer: &Answer) -> Failure {
+    Failure::new(failure::UNAVAILABLE, answer.reason())
+}
+
+/// That a virtual host is not there.
+pub fn no_host(name: &str) -> Failure {
+    let text = format!("Virtual host '{name}' does not exist");
+    Failure { code: failure::DATA, text }
+}

@@ -1,0 +1,236 @@
+//! Users.
+
+use std::io::{BufRead, IsTerminal};
+
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::failure::{self, Failure};
+use super::output::Said;
+use super::session::{Session, part};
+
+/// Commands about users.
+#[derive(Clone, Debug, clap::Subcommand)]
+#[command(rename_all = "snake_case")]
+pub enum UsersCommand {
+    /// Adds a user, who has no permissions yet
+    AddUser {
+        username: String,
+        /// Read from standard input if it is not given
+        #[arg(allow_hyphen_values = true)]
+        password: Option<String>,
+    },
+    /// Changes the password of a user
+    ChangePassword {
+        username: String,
+        /// Read from standard input if it is not given
+        #[arg(allow_hyphen_values = true)]
+        password: Option<String>,
+    },
+    /// Takes the password of a user away: nobody logs in with one
+    ClearPassword { username: String },
+    /// Tries a login
+    AuthenticateUser {
+        username: String,
+        /// Read from standard input if it is not given
+        #[arg(allow_hyphen_values = true)]
+        password: Option<String>,
+    },
+    /// Removes a user
+    DeleteUser { username: String },
+    /// Lists users and their tags
+    ListUsers,
+    /// Sets the tags of a user: administrator, monitoring, policymaker, management
+    SetUserTags { username: String, tags: Vec<String> },
+    /// Sets limits of a user, as JSON: {"max-connections": 10, "max-channels": 100}
+    SetUserLimits { username: String, definition: String },
+    /// Removes a limit of a user, or `all`
+    ClearUserLimits { username: String, limit: String },
+    /// Lists limits of users
+    ListUserLimits {
+        /// Of this user alone
+        #[arg(long = "for-user", value_name = "USERNAME")]
+        of: Option<String>,
+        /// Of all users
+        #[arg(long)]
+        global: bool,
+    },
+}
+
+/// Does it.
+pub fn run(session: &Session, command: &UsersCommand) -> Result<Said, Failure> {
+    match command {
+        UsersCommand::AddUser { username, password } => add(session, username, password.as_deref()),
+        UsersCommand::ChangePassword { username, password } => {
+            session.tell(format!("Changing password for user \"{username}\" ..."));
+            let body = json!({ "password": given(password.as_deref())? });
+            change(session, username, body)
+        }
+        UsersCommand::ClearPassword { username } => {
+            session.tell(format!("Clearing password for user \"{username}\" ..."));
+            change(session, username, json!({ "password_hash": "" }))
+        }
+        UsersCommand::AuthenticateUser { username, password } => {
+            session.tell(format!("Authenticating user \"{username}\" ..."));
+            authenticate(session, username, &given(password.as_deref())?)
+        }
+        UsersCommand::DeleteUser { username } => {
+            session.tell(format!("Deleting user \"{username}\" ..."));
+            match session.delete(&path(username))? {
+                true => Ok(Said::Nothing),
+                false => Err(unknown(username)),
+            }
+        }
+        UsersCommand::ListUsers => list(session),
+        UsersCommand::SetUserTags { username, tags } => {
+            let told = tags.join(", ");
+            session.tell(format!("Setting tags for user \"{username}\" to [{told}] ..."));
+            change(session, username, json!({ "tags": tags.join(",") }))
+        }
+        UsersCommand::SetUserLimits { username, definition } => {
+            session.tell(format!(
+                "Setting user limits to \"{definition}\" for user \"{username}\" ..."
+            ));
+            check(session, username)?;
+            set_limits(session, &format!("/api/user-limits/{}", part(username)), definition)
+        }
+        UsersCommand::ClearUserLimits { username, limit } => {
+            session.tell(format!("Clearing \"{limit}\" limit for user \"{username}\" ..."));
+            check(session, username)?;
+            let all = ["max-connections", "max-channels"];
+            for name in all.iter().filter(|name| limit == "all" || limit == *name) {
+                session.delete(&format!("/api/user-limits/{}/{name}", part(username)))?;
+            }
+            Ok(Said::Nothing)
+        }
+        UsersCommand::ListUserLimits { of, .. } => list_limits(session, of.as_deref()),
+    }
+}
+
+fn path(user: &str) -> String {
+    format!("/api/users/{}", part(user))
+}
+
+/// That there is no such user.
+pub fn unknown(user: &str) -> Failure {
+    Failure::new(failure::NO_USER, format!("User \"{user}\" does not exist"))
+}
+
+/// Fails if there is no such user.
+pub fn check(session: &Session, user: &str) -> Result<(), Failure> {
+    if session.has(&path(user))? { Ok(()) } else { Err(unknown(user)) }
+}
+
+/// The password that was given, or the first line of the standard input.
+fn given(password: Option<&str>) -> Result<String, Failure> {
+    if let Some(password) = password {
+        return Ok(password.to_owned());
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("Password: ");
+    }
+    let mut line = String::new();
+    // What cannot be read was not given.
+    let _ = std::io::stdin().lock().read_line(&mut line);
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => {
+            let text = "Password is not provided via argument or stdin";
+            Err(Failure::new(failure::DATA, text))
+        }
+        password => Ok(password.to_owned()),
+    }
+}
+
+fn add(session: &Session, user: &str, password: Option<&str>) -> Result<Said, Failure> {
+    session.tell(format!("Adding user \"{user}\" ..."));
+    let password = given(password)?;
+    if session.has(&path(user))? {
+        return Err(Failure::new(failure::SOFTWARE, format!("User \"{user}\" already exists")));
+    }
+    session.put(&path(user), &json!({ "password": password, "tags": "" }))?;
+    session.tell(
+        "Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl \
+         help set_permissions' to learn more.",
+    );
+    Ok(Said::Nothing)
+}
+
+/// Replaces a user with what is other about it; the rest stays.
+fn change(session: &Session, user: &str, with: Value) -> Result<Said, Failure> {
+    let answer = session.get(&path(user))?;
+    if answer.status == 404 {
+        return Err(unknown(user));
+    }
+    let known = answer.json();
+    let mut body = Map::new();
+    for name in ["password_hash", "hashing_algorithm", "tags"] {
+        if let Some(value) = known.get(name) {
+            body.insert(name.to_owned(), value.clone());
+        }
+    }
+    if with.get("password").is_some() {
+        body.remove("password_hash");
+        body.remove("hashing_algorithm");
+    }
+    if let Value::Object(with) = with {
+        body.extend(with);
+    }
+    session.put(&path(user), &Value::Object(body))?;
+    Ok(Said::Nothing)
+}
+
+fn authenticate(session: &Session, user: &str, password: &str) -> Result<Said, Failure> {
+    let asked = session.client.as_user(user, password)?;
+    let answer = asked.try_ask(Method::GET, "/api/whoami", None);
+    let answer = answer.map_err(|reason| Failure::new(failure::UNAVAILABLE, reason))?;
+    // A user without a tag is known, and may not ask.
+    if answer.status == 200 || answer.reason().contains("Not management user") {
+        return Ok(Said::well("Success"));
+    }
+    let text = format!(
+        "Error: failed to authenticate user \"{user}\"\nuser '{user}' - invalid credentials"
+    );
+    Err(Failure::new(failure::DATA, text))
+}
+
+fn list(session: &Session) -> Result<Said, Failure> {
+    session.tell("Listing users ...");
+    let row = |user: &Value| {
+        let field = |name: &str| user.get(name).cloned().unwrap_or_default();
+        Map::from_iter([("user".to_owned(), field("name")), ("tags".to_owned(), field("tags"))])
+    };
+    let users = session.list("/api/users?columns=name,tags")?;
+    Ok(Said::rows(&["user", "tags"], users.iter().map(row).collect()))
+}
+
+/// The limits that JSON gives, each at its place under the path.
+pub fn set_limits(session: &Session, path: &str, definition: &str) -> Result<Said, Failure> {
+    let limits = super::parameters::json(definition)?;
+    let Value::Object(limits) = limits else {
+        return Err(Failure::new(failure::DATA, "limits are a JSON object"));
+    };
+    for (name, value) in limits {
+        session.put(&format!("{path}/{}", part(&name)), &json!({ "value": value }))?;
+    }
+    Ok(Said::Nothing)
+}
+
+fn list_limits(session: &Session, of: Option<&str>) -> Result<Said, Failure> {
+    let path = match of {
+        Some(user) => {
+            session.tell(format!("Listing limits for user \"{user}\" ..."));
+            format!("/api/user-limits/{}", part(user))
+        }
+        None => {
+            session.tell("Listing limits for all users ...");
+            "/api/user-limits".to_owned()
+        }
+    };
+    let row = |limits: &Value| {
+        let value = limits.get("value").cloned().unwrap_or_default();
+        let user = limits.get("user").cloned().unwrap_or_default();
+        Map::from_iter([("user".to_owned(), user), ("limits".to_owned(), value)])
+    };
+    let rows = session.list(&path)?.iter().map(row).collect();
+    Ok(Said::rows(&["user", "limits"], rows))
+}

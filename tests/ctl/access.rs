@@ -1,0 +1,106 @@
+//! Users, permissions, virtual hosts, limits.
+
+use crate::Server;
+
+#[test]
+fn users_come_and_go() {
+    let server = Server::start();
+    assert_eq!(
+        server.output(&["list_users"]),
+        "Listing users ...\nuser\ttags\nguest\t[administrator]\n"
+    );
+    assert_eq!(
+        server.output(&["add_user", "a", "b"]),
+        "Adding user \"a\" ...\nDone. Don't forget to grant the user permissions to some virtual \
+         hosts! See 'rabbitmqctl help set_permissions' to learn more.\n"
+    );
+    let twice = server.failure(&["add_user", "a", "b"]);
+    assert_eq!(twice, (70, "Error:\nUser \"a\" already exists\n".into()));
+    assert_eq!(
+        server.output(&["authenticate_user", "a", "b"]),
+        "Authenticating user \"a\" ...\nSuccess\n"
+    );
+    let wrong = server.failure(&["authenticate_user", "a", "x"]);
+    assert_eq!(
+        wrong,
+        (
+            65,
+            "Error:\nError: failed to authenticate user \"a\"\nuser 'a' - invalid credentials\n"
+                .into()
+        )
+    );
+    assert_eq!(
+        server.output(&["set_user_tags", "a", "administrator", "monitoring"]),
+        "Setting tags for user \"a\" to [administrator, monitoring] ...\n"
+    );
+    assert_eq!(server.output(&["authenticate_user", "a", "b", "-q"]), "Success\n");
+    assert_eq!(server.output(&["change_password", "a", "c", "-q"]), "");
+    assert_eq!(server.output(&["authenticate_user", "a", "c", "-q"]), "Success\n");
+    let users = server.output(&["-s", "list_users"]);
+    assert!(users.contains("a\t[administrator, monitoring]\n"), "{users}");
+    assert_eq!(server.output(&["delete_user", "a"]), "Deleting user \"a\" ...\n");
+    let gone = server.failure(&["delete_user", "a"]);
+    assert_eq!(gone, (67, "Error:\nUser \"a\" does not exist\n".into()));
+}
+
+#[test]
+fn passwords_may_come_by_standard_input() {
+    let server = Server::start();
+    assert_eq!(server.fed(&["add_user", "a"], "secret\n").status, 0);
+    assert_eq!(server.fed(&["authenticate_user", "a"], "secret\n").status, 0);
+    let said = server.fed(&["add_user", "b"], "");
+    assert_eq!(said.status, 65);
+    assert!(said.errors.contains("Password is not provided via argument or stdin"), "{said:?}");
+    server.output(&["clear_password", "a"]);
+    assert_eq!(server.ctl(&["authenticate_user", "a", "secret"]).status, 65);
+}
+
+#[test]
+fn permissions_are_set_listed_and_cleared() {
+    let server = Server::start();
+    server.output(&["add_user", "a", "b"]);
+    assert_eq!(
+        server.output(&["set_permissions", "-p", "/", "a", "^c", "^w", "^r"]),
+        "Setting permissions for user \"a\" in vhost \"/\" ...\n"
+    );
+    let nobody = server.failure(&["set_permissions", "nobody", ".*", ".*", ".*"]);
+    assert_eq!(nobody, (67, "Error:\nUser nobody does not exist\n".into()));
+    assert_eq!(
+        server.output(&["list_user_permissions", "a"]),
+        "Listing permissions for user \"a\" ...\nvhost\tconfigure\twrite\tread\n/\t^c\t^w\t^r\n"
+    );
+    let listed = server.output(&["list_permissions", "--formatter", "json"]);
+    let json: Vec<serde_json::Value> = serde_json::from_str(&listed).unwrap();
+    assert!(json.iter().any(|one| one["user"] == "a" && one["write"] == "^w"), "{listed}");
+    server.output(&["set_topic_permissions", "a", "amq.topic", "^a", "^b"]);
+    let topics = server.output(&["list_topic_permissions", "-s"]);
+    assert_eq!(topics, "a\tamq.topic\t^a\t^b\n");
+    server.output(&["clear_topic_permissions", "a"]);
+    server.output(&["clear_permissions", "a"]);
+    assert_eq!(server.output(&["list_user_permissions", "a", "-s"]), "");
+    let elsewhere = server.failure(&["set_permissions", "-p", "nowhere", "a", "", "", ""]);
+    assert_eq!(elsewhere, (65, "Virtual host 'nowhere' does not exist\n".into()));
+}
+
+#[test]
+fn virtual_hosts_and_limits() {
+    let server = Server::start();
+    assert_eq!(server.output(&["add_vhost", "v"]), "Adding vhost \"v\" ...\n");
+    assert_eq!(server.output(&["add_vhost", "v", "-q"]), "", "it may be there already");
+    assert_eq!(server.output(&["list_vhosts"]), "Listing vhosts ...\nname\n/\nv\n");
+    assert_eq!(server.output(&["list_vhosts", "name", "tracing", "-s"]), "/\tfalse\nv\tfalse\n");
+    server.output(&["set_vhost_limits", "-p", "v", r#"{"max-queues": 10}"#]);
+    assert_eq!(
+        server.output(&["list_vhost_limits", "-p", "v"]),
+        "Listing limits for vhost \"v\" ...\n{\"max-queues\":10}\n"
+    );
+    server.output(&["clear_vhost_limits", "-p", "v"]);
+    assert_eq!(server.output(&["list_vhost_limits", "-p", "v", "-q"]), "{}\n");
+    server.output(&["set_user_limits", "guest", r#"{"max-channels": 5}"#]);
+    let limits = server.output(&["list_user_limits", "--for-user", "guest", "-s"]);
+    assert!(limits.contains(r#"{"max-channels":5}"#), "{limits}");
+    server.output(&["clear_user_limits", "guest", "all"]);
+    assert_eq!(server.output(&["delete_vhost", "v"]), "Deleting vhost \"v\" ...\n");
+    let gone = server.failure(&["delete_vhost", "v"]);
+    assert_eq!(gone, (65, "Virtual host 'v' does not exist\n".into()));
+}
