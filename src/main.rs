@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::program::bench::{self, BenchArgs};
 use crate::program::check::{self, Checked};
-use crate::program::config::{self, ConfigError, Invocation, LogLevel};
+use crate::program::config::{self, ConfigError, Invocation, LogFormat, LogLevel};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
 use crate::program::{ctl, help, ping, serve, test};
@@ -42,9 +42,10 @@ fn main() -> ExitCode {
     };
     match invocation {
         Invocation::Serve(config) => {
-            log_to_stderr(config.log_level);
+            log_to_stderr(config.log_level, config.log_format);
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-            config::unread_variables(names).iter().for_each(|text| tracing::warn!("{text}"));
+            let unread = config::unread_variables(names);
+            unread.iter().chain(&config.unread).for_each(|text| tracing::warn!("{text}"));
             match serve::run(*config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
@@ -141,11 +142,14 @@ fn fail(error: &dyn Display, status: ExitCode) -> ExitCode {
     status
 }
 
-fn log_to_stderr(level: LogLevel) {
-    tracing_subscriber::fmt()
+fn log_to_stderr(level: LogLevel, format: LogFormat) {
+    let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(level))
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
 }

@@ -13,4 +13,5 @@ pub mod help;
 pub mod ping;
 mod reach;
 pub mod serve;
+mod systemd;
 pub mod test;

@@ -11,6 +11,7 @@ use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
 use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
+use crate::program::systemd;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
 use leveret::tls::{Tls, TlsError};
@@ -62,10 +63,13 @@ pub fn run(config: ServerConfig) -> Result<(), ServerError> {
         let hang_up = HangUp::listen().map_err(ServerError::Start)?;
         let doors = doors::open(&broker, &config, tls.as_ref())?;
         announce(&broker, &config, &doors);
+        systemd::ready();
         tokio::select! {
             never = watch(tls.as_ref(), hang_up) => match never {},
+            never = systemd::keep_alive() => match never {},
             () = stop.received() => info!("stopping"),
         }
+        systemd::stopping();
         Ok::<_, ServerError>(())
     })?;
     broker.close("broker forced connection closure with reason 'shutdown'", PATIENCE);

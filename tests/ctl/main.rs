@@ -7,6 +7,7 @@ mod access;
 mod docs;
 mod lists;
 mod node;
+mod running;
 mod tools;
 
 use std::io::Write;

@@ -48,7 +48,8 @@ fn from_environment(env: Environment<'_>) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-fn command() -> Command {
+/// All flags.
+pub(super) fn command() -> Command {
     Settings::augment_args(Command::new("leveret").no_binary_name(true))
 }
 
@@ -61,6 +62,9 @@ pub(super) fn flags() -> Vec<String> {
 pub(super) fn variables(flag: &str) -> Vec<String> {
     let name = flag.replace('-', "_").to_uppercase();
     let mut variables = vec![format!("LEVERET_{name}")];
+    if name == "RABBITMQ_CONF" {
+        variables.push("RABBITMQ_CONFIG_FILE".to_owned());
+    }
     if name.starts_with("DEFAULT_") {
         variables.push(format!("RABBITMQ_{name}"));
     }
@@ -68,7 +72,7 @@ pub(super) fn variables(flag: &str) -> Vec<String> {
 }
 
 /// What the value's parser said, in a sentence about the value.
-fn reason(error: &clap::Error, value: &OsStr) -> String {
+pub(super) fn reason(error: &clap::Error, value: &OsStr) -> String {
     use std::error::Error as _;
     let value = value.to_string_lossy();
     match error.source() {
@@ -88,6 +92,11 @@ fn reason(error: &clap::Error, value: &OsStr) -> String {
 }
 
 fn from_file(path: &Path) -> Result<Settings, ConfigError> {
+    from_toml(&read_text(path)?, path.as_os_str())
+}
+
+/// The text of a configuration file.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |error: std::io::Error| ConfigError::Unreadable {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -99,7 +108,7 @@ fn from_file(path: &Path) -> Result<Settings, ConfigError> {
         let reason = format!("it has more than {FILE_BYTES_MAX} bytes");
         return Err(ConfigError::Unreadable { path: path.to_owned(), reason });
     }
-    from_toml(&text, path.as_os_str())
+    Ok(text)
 }
 
 fn from_toml(text: &str, path: &OsStr) -> Result<Settings, ConfigError> {

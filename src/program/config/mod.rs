@@ -7,6 +7,7 @@ mod layers;
 mod management;
 mod memory;
 mod metrics;
+mod rabbitmq_conf;
 mod server_config;
 mod settings;
 mod stream;
@@ -29,7 +30,7 @@ pub use metrics::MetricsConfig;
 pub use server_config::ServerConfig;
 pub use stream::StreamConfig;
 pub use tls::TlsConfig;
-pub use values::{ByteSize, LogLevel};
+pub use values::{ByteSize, LogFormat, LogLevel};
 pub use variables::unread as unread_variables;
 
 use settings::Settings;
@@ -148,6 +149,6 @@ pub fn parse(
         Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),
         None => cli.serve,
     };
-    let settings = layers::layered(flags, env)?;
+    let settings = rabbitmq_conf::below(layers::layered(flags, env)?)?;
     Ok(Invocation::Serve(Box::new(ServerConfig::from_settings(settings)?)))
 }

@@ -13,7 +13,7 @@ use super::metrics::MetricsConfig;
 use super::settings::Settings;
 use super::stream::StreamConfig;
 use super::tls::TlsConfig;
-use super::values::{LogLevel, Password};
+use super::values::{LogFormat, LogLevel, Password};
 use leveret::Durability;
 use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
@@ -54,6 +54,10 @@ pub struct ServerConfig {
     pub definitions: Option<PathBuf>,
     /// How much is logged. Default info.
     pub log_level: LogLevel,
+    /// How the log is written. Default text.
+    pub log_format: LogFormat,
+    /// A sentence for each key of rabbitmq.conf that is not read.
+    pub unread: Vec<String>,
     /// Whether what is seldom meant is logged. Default off.
     pub lint: LintLevel,
     /// Worker threads, 1 to 1024. Default one for each processor core that the process may use.
@@ -122,6 +126,8 @@ impl Default for ServerConfig {
             queue_memory_bytes_max: 32 << 20,
             definitions: None,
             log_level: LogLevel::Info,
+            log_format: LogFormat::Text,
+            unread: Vec::new(),
             lint: LintLevel::Off,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             default_user: "guest".into(),
@@ -169,6 +175,8 @@ impl ServerConfig {
                 .map_or(default.queue_memory_bytes_max, |size| size.0),
             definitions: settings.definitions,
             log_level: settings.log_level.unwrap_or(default.log_level),
+            log_format: settings.log_format.unwrap_or_default(),
+            unread: settings.unread,
             lint: settings.lint.map_or(default.lint, |mode| mode.0),
             threads: settings.threads.unwrap_or(default.threads),
             default_user: settings.default_user.map_or(default.default_user, UserName::from),

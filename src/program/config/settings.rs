@@ -10,7 +10,7 @@ use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
 use super::stream::StreamSettings;
 use super::tls::TlsSettings;
-use super::values::{ByteSize, DurabilityMode, LintMode, LogLevel, Password};
+use super::values::{ByteSize, DurabilityMode, LintMode, LogFormat, LogLevel, Password};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -20,6 +20,17 @@ pub(super) struct Settings {
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
+
+    /// RabbitMQ's configuration file, rabbitmq.conf: what there is a setting for is read from it,
+    /// below all else; the log names the rest. Also RABBITMQ_CONFIG_FILE.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub rabbitmq_conf: Option<PathBuf>,
+
+    /// What was found in rabbitmq.conf and is not read.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub unread: Vec<String>,
 
     /// Address to listen on for AMQP 0-9-1, such as 127.0.0.1:5672, localhost:5672 or [::]:5672;
     /// :5672 or 5672 is that port of all addresses. Repeat it or separate several with commas.
@@ -74,6 +85,10 @@ pub(super) struct Settings {
     /// How much is logged on standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
+
+    /// How the log is written: `text` or `json`, an object for each line [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 
     /// `warn` logs what RabbitMQ accepts without a word and is seldom meant, each thing once:
     /// unknown arguments, dead-letter exchanges that do not exist, publishes that no queue gets.
@@ -179,12 +194,14 @@ impl Settings {
                     metrics: self.metrics.over(lower.metrics),
                     stream: self.stream.over(lower.stream),
                     tls: self.tls.over(lower.tls),
+                    unread: [self.unread, lower.unread].concat(),
                     $($field: self.$field.or(lower.$field)),*
                 }
             };
         }
         over!(
             config,
+            rabbitmq_conf,
             amqp,
             data_dir,
             durability,
@@ -192,6 +209,7 @@ impl Settings {
             ephemeral,
             definitions,
             log_level,
+            log_format,
             lint,
             threads,
             default_user,

@@ -97,7 +97,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 33] = [
+const GIVEN: [(&str, &str); 34] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("stream", "127.0.0.1:2,none"),
     ("stream_advertised_host", "mq.example"),
@@ -112,6 +112,7 @@ const GIVEN: [(&str, &str); 33] = [
     ("ephemeral", "false"),
     ("definitions", "d.json"),
     ("log_level", "debug"),
+    ("log_format", "json"),
     ("lint", "warn"),
     ("threads", "3"),
     ("default_user", "u"),
@@ -142,6 +143,7 @@ queue_memory_bytes_max = "1MiB"
 ephemeral = false
 definitions = "d.json"
 log_level = "debug"
+log_format = "json"
 lint = "warn"
 threads = 3
 default_user = "u"
@@ -194,6 +196,8 @@ fn every_setting_can_be_given_in_each_layer() {
         queue_memory_bytes_max: 1 << 20,
         definitions: Some("d.json".into()),
         log_level: LogLevel::Debug,
+        log_format: LogFormat::Json,
+        unread: Vec::new(),
         lint: LintLevel::Warn,
         threads: 3,
         default_user: "u".into(),

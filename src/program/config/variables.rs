@@ -5,10 +5,9 @@ use leveret::internals::did_you_mean;
 use super::layers::{flags, variables};
 
 /// RabbitMQ's variables that have a setting here of another name.
-const COUNTERPARTS: [(&str, &str); 9] = [
+const COUNTERPARTS: [(&str, &str); 8] = [
     ("RABBITMQ_NODE_PORT", "LEVERET_AMQP"),
     ("RABBITMQ_NODE_IP_ADDRESS", "LEVERET_AMQP"),
-    ("RABBITMQ_CONFIG_FILE", "LEVERET_CONFIG"),
     ("RABBITMQ_MNESIA_BASE", "LEVERET_DATA_DIR"),
     ("RABBITMQ_MNESIA_DIR", "LEVERET_DATA_DIR"),
     ("RABBITMQ_LOGS", "LEVERET_LOG_LEVEL"),
@@ -18,13 +17,16 @@ const COUNTERPARTS: [(&str, &str); 9] = [
 ];
 
 /// Those that are for what goes with the program: its packages, tests and benchmarks.
-const NOT_THE_SERVERS: [&str; 10] = [
+const NOT_THE_SERVERS: [&str; 13] = [
     "LEVERET_BINARY",
     "LEVERET_BENCH_DIR",
     "LEVERET_CLIENT_CACHE",
     "LEVERET_CONFORMANCE",
     "LEVERET_CONFORMANCE_HTTP",
     "LEVERET_CRASH_SEEDS",
+    "LEVERET_CTL_PASSWORD",
+    "LEVERET_CTL_URL",
+    "LEVERET_CTL_USER",
     "LEVERET_DAMAGE_CASES",
     "LEVERET_KILL_ROUNDS",
     "LEVERET_RESTART",
@@ -51,7 +53,7 @@ fn sentence(name: &str, known: &[String]) -> String {
         }
         None if name.starts_with("RABBITMQ_") => format!(
             "environment variable {name} is not read: of RabbitMQ's only RABBITMQ_DEFAULT_USER, \
-             RABBITMQ_DEFAULT_PASS and RABBITMQ_DEFAULT_VHOST are"
+             RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST and RABBITMQ_CONFIG_FILE are"
         ),
         None => {
             let meant = did_you_mean(name, known.iter().map(String::as_str));
@@ -89,7 +91,8 @@ mod tests {
                 "environment variable LEVERET_HEARTBEAT is no setting and is not read; did you \
                  mean 'LEVERET_HEARTBEAT_S'?",
                 "environment variable RABBITMQ_ERLANG_COOKIE is not read: of RabbitMQ's only \
-                 RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS and RABBITMQ_DEFAULT_VHOST are",
+                 RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST and \
+                 RABBITMQ_CONFIG_FILE are",
                 "environment variable RABBITMQ_NODE_PORT is RabbitMQ's and is not read: set \
                  LEVERET_AMQP",
             ]

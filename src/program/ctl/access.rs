@@ -10,6 +10,7 @@ use super::users;
 /// Commands about what users may do.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "commands are called so")]
 pub enum AccessCommand {
     /// Lets a user do in the virtual host what these patterns allow
     SetPermissions { username: String, conf: String, write: String, read: String },

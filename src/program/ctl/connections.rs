@@ -10,6 +10,7 @@ use super::session::{Session, part};
 /// Commands about connections.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "commands are called so")]
 pub enum ConnectionsCommand {
     /// Closes a connection, by its name: see list_connections pid
     CloseConnection { connection: String, explanation: String },

@@ -10,6 +10,7 @@ use super::session::Session;
 /// Commands that list.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "commands are called so")]
 pub enum ListsCommand {
     /// Lists queues of the virtual host
     ListQueues {
