@@ -52,3 +52,13 @@ pub struct QueueStorage {
     /// The first sequence that was never used.
     pub next_sequence: u64,
 }
+
+impl DeadLetterTarget {
+    /// Where dead letters go: as the arguments say, or else the first policy that says it.
+    pub(super) fn of(arguments: &QueueArguments, policies: &[&QueueArguments]) -> Option<Self> {
+        let layers = || std::iter::once(arguments).chain(policies.iter().copied());
+        let exchange = layers().find_map(|layer| layer.dead_letter_exchange.as_deref())?;
+        let routing_key = layers().find_map(|layer| layer.dead_letter_routing_key.clone());
+        Some(DeadLetterTarget { exchange: ExchangeName::from(exchange), routing_key })
+    }
+}

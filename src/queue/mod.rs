@@ -8,11 +8,15 @@ pub mod arguments;
 mod attributes;
 pub(crate) mod backlog;
 pub mod consumers;
+mod consuming;
+mod dead_letters;
 pub mod effects;
 pub mod fifo;
+mod holding;
 pub mod kind;
 mod noting;
 mod paging;
+mod policies;
 pub mod settings;
 pub mod status;
 pub(crate) mod stream;
@@ -32,19 +36,17 @@ pub use self::kind::QueueType;
 pub use self::settings::Settings;
 use self::tally::QueueTally;
 
-use crate::base::ids::{ChannelId, ConnectionId};
+use crate::base::ids::ConnectionId;
 use crate::base::lock::{Mutex, RwLock};
 use crate::base::rank;
-use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
-use crate::insight::journal::{DropReason, Journal};
+use crate::insight::journal::Journal;
 use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
 use crate::message::Message;
 use crate::message::stored::Gone;
-use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
+use crate::names::{QueueName, VirtualHostName};
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec};
-use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::ttl;
 use crate::queue::kind::Kind;
@@ -87,7 +89,7 @@ impl Queue {
         now: Timestamp,
     ) -> Self {
         let arguments = &attributes.arguments;
-        let dead_letter_target = dead_letter_target(arguments, &[]);
+        let dead_letter_target = DeadLetterTarget::of(arguments, &[]);
         Self {
             state: Mutex::new(State::new(arguments, storage, now)),
             storage,
@@ -130,90 +132,6 @@ impl Queue {
         Resource::queue(&self.name, &self.virtual_host)
     }
 
-    /// New policies apply: settings and, unless the arguments name one, the dead-letter exchange.
-    pub fn set_policies(
-        self: &Arc<Self>,
-        policies: &[&QueueArguments],
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let settings = self.settings_with(policies);
-        self.set_stream_settings(&settings, effects);
-        self.apply(now, effects, |state, effects| state.set_settings(settings, now, effects));
-    }
-
-    /// The same when they have changed: see [`State::change_settings`].
-    pub fn change_policies(
-        self: &Arc<Self>,
-        policies: &[&QueueArguments],
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let settings = self.settings_with(policies);
-        self.set_stream_settings(&settings, effects);
-        self.apply(now, effects, |state, effects| state.change_settings(settings, now, effects));
-    }
-
-    fn settings_with(&self, policies: &[&QueueArguments]) -> Settings {
-        let arguments = &self.attributes.arguments;
-        *self.dead_letter_target.write() = dead_letter_target(arguments, policies);
-        let settings = Settings::new(arguments, policies);
-        self.message_ttl_ms.store(settings.message_ttl_ms.unwrap_or(NO_TTL), Ordering::Relaxed);
-        settings
-    }
-
-    /// Holds the queue, or releases it: while it is held it takes publishes and gives nothing
-    /// out.
-    pub fn set_held(self: &Arc<Self>, held: bool, now: Timestamp, effects: &mut Effects) {
-        self.hold_stream(held, effects);
-        self.apply(now, effects, |state, _| state.set_held(held));
-    }
-
-    /// Lets the next `count` messages go out although the queue is held. Errors: 406 if it is not.
-    pub fn release(
-        self: &Arc<Self>,
-        count: usize,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<()> {
-        self.apply(now, effects, |state, _| -> Result<()> {
-            state.hold().ok_or_else(|| self.is_not_held())?.release(count);
-            Ok(())
-        })?;
-        self.release_stream(count, effects);
-        Ok(())
-    }
-
-    /// Lets the message after those go out, to the consumer with this tag whose channel is one
-    /// that is `meant`. Errors: 404, 406 if several are, or it is not the single active one, or
-    /// the queue is not held, 540 for a stream.
-    pub fn release_to(
-        self: &Arc<Self>,
-        consumer_tag: &ConsumerTag,
-        meant: impl Fn(ChannelId) -> bool,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<()> {
-        self.refuse_if_stream("release_to")?;
-        self.apply(now, effects, |state, _| {
-            let resource = || Resource::consumer(consumer_tag, &self.virtual_host);
-            let complaint = match state.consumers().called(consumer_tag, meant)[..] {
-                [] => return Err(Error::NotFound(resource())),
-                [id] if state.consumers().may_get(id) => {
-                    state.hold().ok_or_else(|| self.is_not_held())?.release_to(id);
-                    return Ok(());
-                }
-                [_] => "is not the active one of its queue",
-                _ => "is not the only one with its tag: name its connection, and its channel",
-            };
-            Err(Error::Precondition(format!("{} {complaint}", resource())))
-        })
-    }
-
-    fn is_not_held(&self) -> Error {
-        Error::Precondition(format!("{} is not held", self.resource()))
-    }
-
     /// The first ready messages, in order.
     pub fn peek(&self, max: usize) -> Vec<Peeked> {
         self.state.lock().peek(max)
@@ -225,21 +143,6 @@ impl Queue {
             Some(stream) => self.unsettled(stream),
             None => self.state.lock().unacked(),
         }
-    }
-
-    /// The settings that it works by: its arguments and the policies that apply.
-    pub fn settings(&self) -> Settings {
-        self.state.lock().settings().clone()
-    }
-
-    /// Whether it is held.
-    pub fn is_held(&self) -> bool {
-        self.state.lock().is_held()
-    }
-
-    /// Where its dead letters go, if they go anywhere.
-    pub fn dead_letter_target(&self) -> Option<DeadLetterTarget> {
-        self.dead_letter_target.read().clone()
     }
 
     /// Counts at this moment. What is in a stream counts as ready, whoever has read it.
@@ -328,34 +231,12 @@ impl Queue {
         }
     }
 
-    /// Dead messages go on to the dead-letter exchange, if there is one.
-    fn bury(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
-        let mut deaths = std::mem::take(&mut effects.deaths);
-        let has_target = self.dead_letter_target.read().is_some();
-        self.note_deaths(&deaths, has_target, now);
-        if has_target {
-            effects.dead_letters.extend(deaths.drain(..).map(|death| (Arc::clone(self), death)));
-        } else {
-            for death in deaths.drain(..) {
-                self.note_buried(&death, effects);
-            }
-        }
-        effects.deaths = deaths;
-    }
-
     /// Passes the deliveries of the command at hand to their channels.
     fn pass_on(&self, state: &State, now: Timestamp, effects: &mut Effects) {
         self.note_deliveries(state, now, effects);
         self.tap_deliveries(state, effects);
         self.backlog.count_handed_out(effects.deliveries.len());
-        pass_on(state, effects);
-    }
-
-    /// A dead letter of this queue has arrived elsewhere, or is dropped.
-    pub fn note_buried(&self, letter: &DeadLetter, effects: &mut Effects) {
-        if let Some(sequence) = letter.stored {
-            effects.note_moved(self.storage.id, sequence);
-        }
+        Self::hand_over(state, effects);
     }
 
     /// What it has to do with the store.
@@ -446,131 +327,6 @@ impl Queue {
         });
     }
 
-    /// Whether dead letters are kept until they are delivered.
-    pub fn keeps_dead_letters(&self) -> bool {
-        self.state.lock().keeps_dead_letters()
-    }
-
-    /// basic.get. See [`State::get`]. Errors: 405, 540 for a stream.
-    pub fn get(
-        self: &Arc<Self>,
-        no_ack: bool,
-        channel: ChannelId,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<Got> {
-        self.refuse_if_stream("basic.get")?;
-        self.apply(now, effects, |state, effects| {
-            if self.kind().is_replicated && state.consumers().is_single_active() {
-                return Err(Error::SingleActiveConsumer(self.resource()));
-            }
-            let got = match state.get(no_ack, channel, now, effects) {
-                Some((id, entry, left)) => Got::Message(id, entry, left),
-                None if state.head_is_paged() => Got::PagedOut,
-                None => Got::Nothing,
-            };
-            state.counted.totals.get_empty += u64::from(matches!(got, Got::Nothing));
-            self.note_got(&got, now);
-            self.tap_got(&got, channel, effects);
-            Ok(got)
-        })
-    }
-
-    /// Settles deliveries by their numbers.
-    pub fn settle(
-        self: &Arc<Self>,
-        ids: impl IntoIterator<Item = u64>,
-        settlement: Settlement,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        if let Some(stream) = &self.stream {
-            self.settle_read(stream, ids, settlement, now);
-            effects.note_read(self);
-            return;
-        }
-        self.apply(now, effects, |state, effects| {
-            self.settle_in(state, ids, settlement, now, effects);
-        });
-    }
-
-    fn settle_in(
-        &self,
-        state: &mut State,
-        ids: impl IntoIterator<Item = u64>,
-        settlement: Settlement,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let Some(journal) = &self.journal else {
-            return state.settle(ids, settlement, now, effects);
-        };
-        let ids: Vec<u64> = ids.into_iter().collect();
-        self.note_settled(journal, state, &ids, settlement, now);
-        state.settle(ids, settlement, now, effects);
-    }
-
-    /// Registers a consumer. It gets its first message when it is resumed.
-    pub fn add_consumer(&self, spec: ConsumerSpec, now: Timestamp) -> Result<ConsumerId> {
-        let mut state = self.state.lock();
-        if self.is_deleted() {
-            return Err(Error::NotFound(self.resource()));
-        }
-        let consumers = state.consumers();
-        let refused = consumers.has_exclusive()
-            || spec.exclusive && (!consumers.is_empty() || consumers.is_single_active());
-        // Quorum queues take the word, and exclude nobody.
-        if refused && !self.is_quorum() {
-            return Err(Error::ExclusiveUse(self.resource()));
-        }
-        if consumers.is_empty() {
-            state.counted.capacity.start(now);
-        }
-        let id = state.add_consumer(spec);
-        self.note_consumer(&state, id, true, now);
-        Ok(id)
-    }
-
-    /// Removes consumers that end together, then settles what they had, or what else comes back
-    /// with them, before anybody else is served. `left` is asked for it when they get nothing
-    /// more; the queue is locked by then.
-    pub fn remove_consumers(
-        self: &Arc<Self>,
-        consumers: &[ConsumerId],
-        left: impl FnOnce() -> Vec<(Settlement, Vec<u64>)>,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        if let Some(stream) = &self.stream {
-            self.remove_readers(stream, consumers, left, now, effects);
-            return;
-        }
-        let was_last = self.apply(now, effects, |state, effects| {
-            let mut was_last = false;
-            for &id in consumers {
-                self.note_consumer(state, id, false, now);
-                was_last |= state.remove_consumer(id, now);
-            }
-            for (settlement, ids) in left() {
-                self.settle_in(state, ids, settlement, now, effects);
-            }
-            was_last
-        });
-        if was_last && self.attributes.auto_delete && !self.is_deleted() {
-            effects.deletions.push(Arc::clone(self));
-        }
-    }
-
-    /// A consumer takes deliveries again.
-    pub fn resume(self: &Arc<Self>, id: ConsumerId, now: Timestamp, effects: &mut Effects) {
-        if let Some(stream) = &self.stream {
-            stream.readers.lock().resume(id, now);
-            effects.note_read(self);
-            return;
-        }
-        self.apply(now, effects, |state, _| state.resume(id));
-    }
-
     /// The queue was declared again, which renews its lease; tells its counts.
     pub fn touch(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> Counts {
         self.apply(now, effects, |state, _| {
@@ -586,24 +342,6 @@ impl Queue {
             self.note_purge(state, now);
             state.purge(now, effects)
         }))
-    }
-
-    /// A dead letter of this queue could not be delivered. It is kept and tried again if the
-    /// queue is one that does so, and dropped if not.
-    pub fn keep_discard(
-        self: &Arc<Self>,
-        letter: DeadLetter,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        self.apply(now, effects, |state, effects| {
-            if state.keeps_dead_letters() && !self.is_deleted() {
-                state.keep_discard(letter, now);
-            } else {
-                self.note_dropped(&letter.message, DropReason::Undeliverable(letter.reason), now);
-                self.note_buried(&letter, effects);
-            }
-        });
     }
 
     /// The timer has gone off for this queue.
@@ -653,48 +391,4 @@ impl Queue {
         }
         Ok(Some(tally))
     }
-}
-
-/// Where dead letters go: as the arguments say, or else the first policy that says it.
-fn dead_letter_target(
-    arguments: &QueueArguments,
-    policies: &[&QueueArguments],
-) -> Option<DeadLetterTarget> {
-    let layers = || std::iter::once(arguments).chain(policies.iter().copied());
-    let exchange = layers().find_map(|layer| layer.dead_letter_exchange.as_deref())?;
-    let routing_key = layers().find_map(|layer| layer.dead_letter_routing_key.clone());
-    Some(DeadLetterTarget { exchange: ExchangeName::from(exchange), routing_key })
-}
-
-/// Passes the deliveries of the command at hand to their channels, which are told apart so that
-/// each is called once.
-fn pass_on(state: &State, effects: &mut Effects) {
-    let Effects { deliveries, wakeups, .. } = effects;
-    while let Some(first) = deliveries.first() {
-        let slot = first.slot;
-        let Some(consumer) = state.consumers().at(slot) else {
-            deliveries.retain(|delivery| delivery.slot != slot);
-            continue;
-        };
-        let outlet = &consumer.spec.outlet;
-        if deliveries.iter().all(|delivery| delivery.slot == slot) {
-            outlet.deliver(deliveries, wakeups);
-            deliveries.clear();
-            return;
-        }
-        pass_on_to(state, outlet, deliveries, wakeups);
-    }
-}
-
-fn pass_on_to(
-    state: &State,
-    outlet: &Arc<dyn consumers::Outlet>,
-    deliveries: &mut Vec<consumers::Delivery>,
-    wakeups: &mut Wakeups,
-) {
-    let same_outlet = |slot: usize| {
-        state.consumers().at(slot).is_some_and(|other| Arc::ptr_eq(&other.spec.outlet, outlet))
-    };
-    let mut own: Vec<_> = deliveries.extract_if(.., |d| same_outlet(d.slot)).collect();
-    outlet.deliver(&mut own, wakeups);
 }

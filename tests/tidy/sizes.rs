@@ -2,11 +2,11 @@
 
 use crate::source::Source;
 
-const FILE_LINES_MAX: usize = 720;
+const FILE_LINES_MAX: usize = 600;
 /// From here on a file is a large one.
 const FILE_LINES_LARGE: usize = 401;
 /// How many of a hundred lines may be in large files.
-const LARGE_PERCENT_MAX: usize = 10;
+const LARGE_PERCENT_MAX: usize = 8;
 const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 

@@ -3,6 +3,9 @@
 
 mod checks;
 mod commands;
+mod consumers;
+mod messages;
+mod paging;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -20,10 +23,9 @@ use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::Gone;
 use crate::message::{Body, Parts};
-use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::overflow::Overflow;
-use crate::queue::fifo::paging;
 use crate::queue::*;
 use crate::time::clock::Timestamp;
 
@@ -205,57 +207,6 @@ impl World {
         self.check()
     }
 
-    fn page_out(&mut self, max: usize) -> Checked {
-        let unstored: Vec<u64> = self.state.to_store().iter().map(|found| found.0).collect();
-        for sequence in &unstored {
-            let item = self.items.get_mut(sequence);
-            item.expect("it was published").stored = true;
-        }
-        self.state.note_stored(unstored, &mut self.effects);
-        let from = self.state.first_to_page_out().unwrap_or(u64::MAX);
-        let written = self.items.range(from..).filter(|(_, item)| item.stored);
-        let written: Vec<u64> = written.map(|(number, _)| *number).take(max).collect();
-        self.state.page_out(&written, |_| {});
-        Ok(())
-    }
-
-    /// Brings messages back; tells whether there were any.
-    fn page_in(&mut self) -> Result<bool, TestCaseError> {
-        let Some(wanted) = self.state.wanted() else {
-            prop_assert!(!self.state.head_is_paged(), "what is next is wanted");
-            return Ok(false);
-        };
-        // Sometimes less is read than is wanted.
-        let max = 1 + self.items.len() % 5;
-        let messages = wanted.sequences.iter().take(max).map(|sequence| {
-            let item = self.items.get(sequence)?;
-            assert!(item.stored && item.place == Place::Ready, "{sequence} is in the store");
-            Some(paging::PagedIn { message: item.message.clone(), expires_at: item.expires_at })
-        });
-        let messages = messages.collect();
-        self.state.page_in(&wanted, messages, self.now, &mut self.effects);
-        self.absorb(None)?;
-        Ok(true)
-    }
-
-    /// What the store need not keep any more has left, and is told once.
-    fn forget_gone(&mut self) -> Checked {
-        for gone in std::mem::take(&mut self.effects.gone) {
-            prop_assert_eq!(gone.queue, STORAGE.id);
-            for number in gone.first..=gone.last {
-                let item = self.items.get_mut(&number).expect("it was published");
-                prop_assert!(item.stored, "{number} is gone from the store, once");
-                item.stored = false;
-                let left = matches!(item.place, Place::Gone(_));
-                prop_assert!(left, "{number} is gone from the store and not from the queue");
-            }
-        }
-        let kept = self.items.iter().filter(|(_, item)| item.stored);
-        let mut left = kept.filter(|(_, item)| matches!(item.place, Place::Gone(_)));
-        prop_assert_eq!(left.next().map(|(number, _)| number), None, "what has left is gone");
-        Ok(())
-    }
-
     fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Checked {
         // The turns that the two classes of a quorum queue take are tested with `Order`.
         let priority = if self.quorum { 0 } else { priority };
@@ -354,235 +305,6 @@ impl World {
             None => prop_assert!(self.ready().is_empty(), "a ready message can be got"),
         }
         Ok(())
-    }
-
-    fn add_consumer(&mut self, no_ack: bool, prefetch_count: u32, priority: i64) {
-        let gate = Arc::new(Gate(AtomicBool::new(true)));
-        let source = self.consumers.len();
-        let id = self.state.add_consumer(ConsumerSpec {
-            tag: format!("c{source}").into(),
-            channel: ChannelId::default(),
-            outlet: Arc::clone(&gate) as _,
-            source: u32::try_from(source).unwrap(),
-            no_ack,
-            prefetch_count,
-            priority,
-            timeout_ms: None,
-            exclusive: false,
-            arguments: FieldTable::default(),
-        });
-        self.state.resume(id);
-        self.consumers.push(Consumer { id, gate, no_ack, prefetch_count, priority, gone: false });
-        self.review_active();
-    }
-
-    /// The consumer that is the single active one if nobody is.
-    fn best(&self) -> Option<usize> {
-        let rest = (0..self.consumers.len()).filter(|&at| !self.consumers[at].gone);
-        let prefetch = |at: usize| match self.consumers[at].prefetch_count {
-            _ if !self.quorum => 0,
-            0 => u32::MAX,
-            prefetch_count => prefetch_count,
-        };
-        rest.rev().max_by_key(|&at| (self.consumers[at].priority, prefetch(at)))
-    }
-
-    /// Whether the single active consumer gets nothing more, because there is a better one.
-    fn makes_way(&self) -> bool {
-        let priority = |at: Option<usize>| at.map(|at| self.consumers[at].priority);
-        self.quorum && self.active.is_some() && priority(self.best()) > priority(self.active)
-    }
-
-    fn review_active(&mut self) {
-        let has_settled =
-            self.active.is_some_and(|at| self.unacked(|owner| owner == Some(at)) == 0);
-        if self.active.is_none() || self.makes_way() && has_settled {
-            self.active = self.best();
-        }
-    }
-
-    fn remove_consumer(&mut self, at: usize) -> Checked {
-        self.consumers[at].gone = true;
-        let last = self.consumers.iter().all(|consumer| consumer.gone);
-        let told = self.state.remove_consumer(self.consumers[at].id, self.now);
-        prop_assert_eq!(told, last, "the last consumer is known as such");
-        if self.active == Some(at) {
-            self.active = None;
-        }
-        self.review_active();
-        Ok(())
-    }
-
-    fn settle(&mut self, which: Index, multiple: bool, settlement: Settlement) -> Checked {
-        let mut unacked: Vec<_> = self
-            .items
-            .iter()
-            .filter_map(|(&number, item)| match item.place {
-                Place::Unacked { delivery, .. } => Some((delivery, number)),
-                _ => None,
-            })
-            .collect();
-        unacked.sort_unstable();
-        if unacked.is_empty() {
-            return Ok(());
-        }
-        let at = which.index(unacked.len());
-        let chosen = if multiple { &unacked[..=at] } else { &unacked[at..=at] };
-        let mut dying = Vec::new();
-        for &(delivery, number) in chosen {
-            self.settled.push(delivery);
-            let limit = self.settings.delivery_limit;
-            let item = self.items.get_mut(&number).unwrap();
-            item.place = match settlement {
-                Settlement::Ack => Place::Gone(Fate::Acked),
-                Settlement::Reject => Place::Dying,
-                Settlement::Requeue | Settlement::Abandon | Settlement::RequeueLast { .. } => {
-                    item.returns += 1;
-                    if self.quorum {
-                        item.failures += u16::from(settlement == Settlement::Abandon);
-                        self.turns += 1;
-                        item.turn = self.turns;
-                    }
-                    if limit.is_exceeded(item.returns) { Place::Dying } else { Place::Ready }
-                }
-            };
-            if item.place == Place::Dying {
-                dying.push(number);
-            }
-        }
-        // Numbers that were settled before mean nothing.
-        let stale = self.settled.iter().rev().skip(chosen.len()).take(3).copied();
-        let ids = stale.chain(chosen.iter().map(|&(delivery, _)| delivery));
-        self.state.settle(ids, settlement, self.now, &mut self.effects);
-        self.bury();
-        let reason = match settlement {
-            Settlement::Reject => DeathReason::Rejected,
-            _ => DeathReason::DeliveryLimit,
-        };
-        let dead: Vec<_> = self
-            .effects
-            .deaths
-            .extract_if(.., |death| death.reason == reason)
-            .map(|death| number_of(&death.message))
-            .collect();
-        prop_assert_eq!(&dead, &dying, "the dead leave in the order of their deliveries");
-        for number in dead {
-            self.put(number, Place::Gone(Fate::Dead(reason)));
-        }
-        self.review_active();
-        self.absorb(None)
-    }
-
-    fn purge(&mut self) -> Checked {
-        let purged = self.state.purge(self.now, &mut self.effects);
-        self.absorb(None)?;
-        let rest = self.ready();
-        prop_assert_eq!(purged, rest.len(), "purge tells how many");
-        for number in rest {
-            self.put(number, Place::Gone(Fate::Purged));
-        }
-        Ok(())
-    }
-
-    /// Takes the effects of one step: what left the ready messages, and where it went. `fresh` is
-    /// the message that this step brought.
-    fn absorb(&mut self, fresh: Option<u64>) -> Checked {
-        self.bury();
-        let deaths = std::mem::take(&mut self.effects.deaths);
-        let deliveries = std::mem::take(&mut self.effects.deliveries);
-        let order = self.ready();
-        let died = deaths.iter().map(|death| number_of(&death.message));
-        let delivered = deliveries.iter().map(|delivery| number_of(&delivery.entry.message));
-        let mut left: Vec<_> = died.chain(delivered).collect();
-        left.sort_unstable_by_key(|number| order.iter().position(|other| other == number));
-        prop_assert!(left.len() <= order.len(), "nothing leaves twice");
-        prop_assert_eq!(&left, &order[..left.len()], "heads leave first");
-        for death in deaths {
-            self.die(number_of(&death.message), death.reason)?;
-        }
-        for delivery in deliveries {
-            let number = number_of(&delivery.entry.message);
-            let source = delivery.source as usize;
-            self.check_choice(source)?;
-            self.check_entry(number, &delivery.entry, fresh)?;
-            self.take(number, delivery.id, Some(source))?;
-        }
-        Ok(())
-    }
-
-    fn die(&mut self, number: u64, reason: DeathReason) -> Checked {
-        let item = &self.items[&number];
-        prop_assert_eq!(item.place, Place::Ready, "only ready messages expire or overflow");
-        match reason {
-            DeathReason::Expired => {
-                prop_assert!(item.expires_at <= self.now, "nothing expires too early");
-            }
-            DeathReason::MaxLen => {
-                prop_assert!(self.settings.length.overflow == Overflow::DropHead);
-                prop_assert!(self.is_too_long(), "nothing is dropped below the limit");
-            }
-            other => prop_assert!(false, "unexpected death: {other:?}"),
-        }
-        self.put(number, Place::Gone(Fate::Dead(reason)));
-        Ok(())
-    }
-
-    fn take(&mut self, number: u64, delivery: u64, consumer: Option<usize>) -> Checked {
-        prop_assert_eq!(self.items[&number].place, Place::Ready, "nothing is delivered twice");
-        if delivery == 0 {
-            prop_assert!(consumer.is_none_or(|at| self.consumers[at].no_ack));
-            self.put(number, Place::Gone(Fate::DeliveredWithoutAck));
-        } else {
-            prop_assert!(delivery > self.last_delivery, "delivery numbers rise");
-            self.last_delivery = delivery;
-            self.put(number, Place::Unacked { delivery, consumer });
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, number: u64, place: Place) {
-        self.items.get_mut(&number).unwrap().place = place;
-    }
-
-    /// Ready messages in the order in which they have to leave.
-    fn ready(&self) -> Vec<u64> {
-        let ready = self.items.iter().filter(|(_, item)| item.place == Place::Ready);
-        let turn = |item: &Item| if item.turn == 0 { u64::MAX } else { item.turn };
-        let key = |item: &Item, number| (std::cmp::Reverse(item.level), turn(item), number);
-        let mut order: Vec<_> = ready.map(|(&number, item)| key(item, number)).collect();
-        order.sort_unstable();
-        order.into_iter().map(|(_, _, number)| number).collect()
-    }
-
-    fn ready_bytes(&self) -> u64 {
-        let ready = self.items.values().filter(|item| item.place == Place::Ready);
-        ready.map(|item| item.body_bytes).sum()
-    }
-
-    fn is_too_long(&self) -> bool {
-        let length = &self.settings.length;
-        length.max_length.is_some_and(|max| self.ready().len() as u64 > max)
-            || length.max_length_bytes.is_some_and(|max| self.ready_bytes() > max)
-    }
-
-    fn unacked(&self, of: impl Fn(Option<usize>) -> bool) -> usize {
-        let by =
-            |item: &Item| matches!(item.place, Place::Unacked { consumer, .. } if of(consumer));
-        self.items.values().filter(|item| by(item)).count()
-    }
-
-    fn can_take(&self, at: usize) -> bool {
-        let consumer = &self.consumers[at];
-        let limit = consumer.prefetch_count as usize;
-        !consumer.gone
-            && consumer.gate.0.load(Ordering::SeqCst)
-            && (consumer.no_ack || limit == 0 || self.unacked(|owner| owner == Some(at)) < limit)
-    }
-
-    fn pick_consumer(&self, who: Index) -> Option<usize> {
-        let here: Vec<_> =
-            (0..self.consumers.len()).filter(|&at| !self.consumers[at].gone).collect();
-        (!here.is_empty()).then(|| here[who.index(here.len())])
     }
 
     /// Everything goes: nothing may be left behind.
