@@ -53,6 +53,8 @@ mod error;
 mod finding;
 #[cfg(feature = "sled")]
 mod format;
+#[doc(hidden)]
+pub mod fuzz;
 mod key;
 mod ledger;
 mod log;

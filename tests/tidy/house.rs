@@ -68,6 +68,7 @@ pub const ROOMS: &[Storeys] = &[
         "storage/src",
         &[
             &["lib"],
+            &["fuzz"],
             &["directory", "testing"],
             &["format"],
             &["catalogue", "sled_store", "stream"],
@@ -206,6 +207,7 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
             "storage/tests/",
             "tests/",
             "benches/",
+            "fuzz/",
         ],
         "what is stored goes by src/persist/, but for streams, which are nothing but their logs",
     ),

@@ -27,6 +27,7 @@ mod record;
 mod recovery;
 mod retention;
 mod scan;
+mod sealed;
 mod segments;
 mod state;
 #[expect(clippy::module_inception, reason = "it is what the folder is about")]
@@ -46,6 +47,7 @@ pub use self::options::{
 };
 pub use self::reader::StreamReader;
 pub use self::recovery::RecoveredStream;
+pub(crate) use self::sealed::sealed;
 pub use self::state::Appended;
 pub use self::stream::{Stream, StreamUsage, WatchId};
 pub use self::streams::Streams;

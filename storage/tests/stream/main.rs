@@ -6,5 +6,6 @@ mod contract;
 mod crashes;
 mod damage;
 mod failures;
+mod noise;
 mod retention;
 mod support;
