@@ -23,7 +23,7 @@ struct Server {
 impl Server {
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))
-            .args(["serve", "--amqp", "localhost:0", "--management", "none"])
+            .args(["serve", "--amqp", "localhost:0", "--management", "none", "--metrics", "none"])
             .args(arguments)
             .env_clear()
             .envs(variables.iter().copied())
