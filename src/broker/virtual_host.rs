@@ -13,14 +13,13 @@ use crate::vhost::{Policy, PolicyError, VirtualHost};
 /// A virtual host of a [`Broker`]: the queues and exchanges in it, and its policies.
 ///
 /// ```
-/// use leveret::{ApplyTo, Broker, Policy, Publish};
-/// use serde_json::json;
+/// use leveret::{AMQPValue, Broker, Policy, Publish};
 ///
 /// let broker = Broker::new();
 /// let channel = broker.connect()?.open_channel()?;
 /// channel.queue_declare("jobs")?;
 /// let host = broker.virtual_host("/").expect("it is always there");
-/// let policy = Policy::new("^jobs", ApplyTo::Queues).define("max-length", json!(1));
+/// let policy = Policy::new("^jobs").with("max-length", AMQPValue::LongInt(1));
 /// host.set_policy("short", policy).expect("a good policy");
 /// for job in ["a", "b"] {
 ///     channel.publish(Publish::to_queue("jobs").body(job)).wait()?;

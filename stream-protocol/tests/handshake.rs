@@ -34,7 +34,7 @@ fn each_step_is_answered() {
     );
     assert_eq!(peer.events[0], "PeerProperties { properties: [(\"product\", \"test\")] }");
     assert!(peer.events[1].starts_with("Login { mechanism: \"PLAIN\", response: [0, 103"));
-    assert_eq!(peer.events[2..], ["Open { virtual_host: \"/\", frame_max: 0, heartbeat_s: 0 }"]);
+    assert_eq!(peer.events[2..], ["Open { virtual_host: \"/\", frame_max: 4096, heartbeat_s: 7 }"]);
     assert_eq!((peer.conn.frame_max(), peer.conn.heartbeat_s()), (4096, 7));
     assert!(peer.conn.is_running() && !peer.conn.is_finished());
 }

@@ -200,7 +200,10 @@ fn every_occasion_says_what_it_offers() {
         assert_eq!(call("deliveries", fault).0, if offered { 201 } else { 400 }, "{fault}");
     }
     let (_, answer) = call("confirms", &json!("corrupt"));
-    assert_eq!(answer["error"], "then: confirms do not offer corrupt, but nack, hold, lose");
+    assert_eq!(
+        answer["error"],
+        "then: confirms do not offer corrupt, but nack, nack_and_drop, hold, lose"
+    );
     server.end();
 }
 

@@ -78,7 +78,8 @@ async fn a_caller_that_blocks_its_runtime_does_not_wait_for_itself() {
     }
     stream.write_all(&frames::channel_open(1)).await.unwrap();
     stream.write_all(&frames::publish(1, "q", b"over the stream")).await.unwrap();
-    assert_eq!(consumer.recv().unwrap().body(), b"over the stream");
+    let received = std::thread::spawn(move || consumer.recv().unwrap().body().to_vec());
+    assert_eq!(received.join().unwrap(), b"over the stream");
 }
 
 #[test]

@@ -102,14 +102,13 @@ impl ApplyTo {
 /// A policy to set.
 ///
 /// ```
-/// use leveret::vhost::Policy;
-/// use leveret::{AMQPValue, Broker};
+/// use leveret::{AMQPValue, Broker, Policy};
 ///
 /// let broker = Broker::new();
 /// let host = broker.virtual_host("/").expect("the default virtual host");
 /// let policy = Policy::new("^cache\\.").with("max-length", AMQPValue::LongInt(100));
 /// host.set_policy("caches", policy)?;
-/// # Ok::<(), leveret::vhost::PolicyError>(())
+/// # Ok::<(), leveret::PolicyError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
