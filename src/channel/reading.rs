@@ -56,18 +56,16 @@ impl Channel {
 }
 
 impl Channel {
-    /// Whether a consumer takes turns with others of its name.
+    /// Whether a consumer takes turns with others of its name. One without a name reads by itself,
+    /// as RabbitMQ has it, where the argument says nothing `[rabbitmq streams]`.
     fn turns(
         &self,
         consume: &Consume,
         queue: &Queue,
         has_name: bool,
     ) -> Result<Option<Turns>, (&'static str, &'static str)> {
-        if get(&consume.arguments, TURNS) != Some(&AMQPValue::Boolean(true)) {
+        if !has_name || get(&consume.arguments, TURNS) != Some(&AMQPValue::Boolean(true)) {
             return Ok(None);
-        }
-        if !has_name {
-            return Err((TURNS, "the consumer needs a name: x-stream-consumer-name"));
         }
         let Some(value) = get(&consume.arguments, SUPER_STREAM) else {
             return Ok(Some(Turns { partition: None }));

@@ -112,12 +112,9 @@ fn others_read_as_they_like() {
 }
 
 #[test]
-fn a_member_needs_a_name_and_a_partition_that_there_is() {
+fn a_member_has_a_name_and_a_partition_that_there_is() {
     let group = Group::new();
     let channel = channel(&group.broker);
-    let nameless = Consume::new("s").argument("x-single-active-consumer", true);
-    let refused = channel.basic_consume_with(&nameless).unwrap_err();
-    assert!(refused.reply_text().contains("x-stream-consumer-name"), "{refused}");
     let strange = in_group("s").argument("x-super-stream", "orders");
     let refused = channel.basic_consume_with(&strange).unwrap_err();
     assert_eq!(refused.reply_code(), 406);
@@ -125,6 +122,14 @@ fn a_member_needs_a_name_and_a_partition_that_there_is() {
     // Nothing is left of them: the next is the first.
     group.publish([0]);
     assert_eq!(work(&group.join().1), ["0"]);
+    // Without a name nobody waits for others.
+    let nameless = Consume::new("s")
+        .argument("x-single-active-consumer", true)
+        .argument("x-stream-offset", "first");
+    let readers = [(), ()].map(|()| join(&group.broker, &nameless));
+    for (_, consumer) in &readers {
+        assert_eq!(work(consumer), ["0"]);
+    }
 }
 
 /// Three members, each with a consumer of each of six partitions, on a connection of its own.
