@@ -121,6 +121,12 @@ pub enum Error {
     /// 530: the consumer tag is taken on this channel.
     #[error("attempt to reuse consumer tag '{0}'")]
     ConsumerTagInUse(String),
+    /// 530: the channel has as many consumers as it may.
+    #[error("reached maximum ({max}) of consumers per channel")]
+    ConsumerLimit {
+        /// How many it may have.
+        max: usize,
+    },
     /// 530: the user or the virtual host does not allow this connection.
     #[error("{0}")]
     NotAllowed(NotAllowed),
@@ -334,7 +340,9 @@ impl Error {
             | UnknownDeliveryTag(_)
             | UnexpectedOffset { .. }
             | QueueLimit { .. } => (code::PRECONDITION_FAILED, Scope::Channel),
-            ConsumerTagInUse(_) | NotAllowed(_) => (code::NOT_ALLOWED, Scope::Connection),
+            ConsumerTagInUse(_) | ConsumerLimit { .. } | NotAllowed(_) => {
+                (code::NOT_ALLOWED, Scope::Connection)
+            }
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),

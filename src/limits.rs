@@ -58,9 +58,20 @@ pub const OUTBOX_LOW_BYTES: usize = 256 * 1024;
 /// answers asks no more questions.
 pub const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
 
-/// Octets waiting to be written to a connection above which direct replies to it are unroutable:
-/// they come from other connections and wait in no queue.
-pub const OUTBOX_REPLIES_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// While memory is short clients that do not read hold this part of what they may hold else.
+pub const OUTBOX_SCARCE_PART: usize = 16;
+
+/// About what an open channel takes, in octets, as it counts towards the memory watermark.
+pub const CHANNEL_BYTES: usize = 1024;
+
+/// About what a consumer takes, in octets.
+pub const CONSUMER_BYTES: usize = 512;
+
+/// About what a queue takes, in octets, besides its messages.
+pub const QUEUE_BYTES: usize = 1024;
+
+/// About what a binding takes, in octets.
+pub const BINDING_BYTES: usize = 256;
 
 /// Empty buffers for output that all connections together keep for the next that writes: one or
 /// two for each thread that is at work.
@@ -223,9 +234,15 @@ pub struct Limits {
     /// in the store alone. Above half of `memory_high_watermark_bytes` all queues keep only their
     /// first messages in memory. Only with a data directory. Default 32 MiB.
     pub queue_memory_bytes_max: usize,
-    /// Octets of memory that messages may take before publishers on AMQP connections are blocked.
-    /// Default: no limit.
+    /// Octets of memory that messages and what clients hold may take before publishers on AMQP
+    /// connections are blocked: messages in queues, octets that wait for clients, and about what
+    /// channels, consumers, queues and bindings take. Default: no limit.
     pub memory_high_watermark_bytes: usize,
+    /// Consumers that one channel may have; further ones are refused with 530. Default: no limit.
+    pub consumers_per_channel_max: usize,
+    /// Octets of direct replies that wait for one connection which does not read, above which
+    /// further ones are unroutable; a sixteenth of it while memory is short. Default 32 MiB.
+    pub unread_replies_bytes_max: usize,
 }
 
 impl Limits {
@@ -304,6 +321,20 @@ impl Limits {
         self
     }
 
+    /// Sets [`Limits::consumers_per_channel_max`](#structfield.consumers_per_channel_max).
+    #[must_use]
+    pub fn consumers_per_channel_max(mut self, consumers_per_channel_max: usize) -> Self {
+        self.consumers_per_channel_max = consumers_per_channel_max;
+        self
+    }
+
+    /// Sets [`Limits::unread_replies_bytes_max`](#structfield.unread_replies_bytes_max).
+    #[must_use]
+    pub fn unread_replies_bytes_max(mut self, unread_replies_bytes_max: usize) -> Self {
+        self.unread_replies_bytes_max = unread_replies_bytes_max;
+        self
+    }
+
     /// Sets [`Limits::memory_high_watermark_bytes`](#structfield.memory_high_watermark_bytes).
     #[must_use]
     pub fn memory_high_watermark_bytes(mut self, memory_high_watermark_bytes: usize) -> Self {
@@ -326,6 +357,8 @@ impl Default for Limits {
             message_size_max: 16 * 1024 * 1024,
             queue_memory_bytes_max: 32 * 1024 * 1024,
             memory_high_watermark_bytes: isize::MAX as usize,
+            consumers_per_channel_max: usize::MAX,
+            unread_replies_bytes_max: 32 * 1024 * 1024,
         }
     }
 }

@@ -6,20 +6,20 @@
 mod program;
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-
-use tracing::level_filters::LevelFilter;
 
 use crate::program::bench::{self, BenchArgs};
 use crate::program::check::{self, Checked};
-use crate::program::config::{self, ConfigError, Invocation, LogFormat, LogLevel};
+use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
-use crate::program::{ctl, help, ping, serve, test};
+use crate::program::reload::log_to_stderr;
+use crate::program::{ctl, help, ping, reload, serve, test};
 
+/// What was freed goes back to the system within seconds, by threads of its own: messages are freed
+/// by other threads than those that made them, which may have nothing to do for hours.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Status for a command line or configuration that cannot be used, as other programs have it.
 const BAD_CONFIGURATION: u8 = 2;
@@ -42,11 +42,12 @@ fn main() -> ExitCode {
     };
     match invocation {
         Invocation::Serve(config) => {
-            log_to_stderr(config.log_level, config.log_format);
+            let level = log_to_stderr(config.log_level, config.log_format);
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
             let unread = config::unread_variables(names);
             unread.iter().chain(&config.unread).for_each(|text| tracing::warn!("{text}"));
-            match serve::run(*config) {
+            let mut current = (*config).clone();
+            match serve::run(*config, move || reload::reload(&mut current, &level)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
             }
@@ -140,16 +141,4 @@ fn print(answer: &clap::Error) -> ExitCode {
 fn fail(error: &dyn Display, status: ExitCode) -> ExitCode {
     eprintln!("leveret: {error}");
     status
-}
-
-fn log_to_stderr(level: LogLevel, format: LogFormat) {
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(level))
-        .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
 }

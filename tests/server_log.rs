@@ -169,3 +169,58 @@ async fn connections_are_called_by_their_names_and_refusals_name_the_user() {
     let log = server.log_until("login refused: user 'eve' - invalid credentials");
     assert!(log.contains("peer=\"127.0.0.1:"), "{log}");
 }
+
+fn signal(server: &Server, name: &str) {
+    let command = format!("kill -{name} {}", server.process.id());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+}
+
+/// SIGHUP reads the configuration again; who logs out of the shell that started it stops nothing.
+#[test]
+fn a_hang_up_reads_the_configuration_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("leveret.toml");
+    std::fs::write(&file, "log_level = \"info\"\n").unwrap();
+    let mut server = Server::start(&["--config", file.to_str().unwrap()], &[]);
+    std::fs::write(&file, "log_level = \"debug\"\nchannel_max = 7\n").unwrap();
+    signal(&server, "HUP");
+    let told = server.log_until("needs a restart");
+    assert!(told.contains("the configuration was read again"), "{told}");
+    server.send(b"GET / HTTP/1.1\r\n\r\n");
+    server.log_until("DEBUG");
+    std::fs::write(&file, "log_level = 7\n").unwrap();
+    signal(&server, "HUP");
+    server.log_until("the configuration stays as it was: ");
+    server.send(b"GET / HTTP/1.1\r\n\r\n");
+    server.log_until("DEBUG");
+    let rest = server.stop();
+    assert!(rest.contains("stopping"), "{rest}");
+}
+
+/// A client that does not answer connection.close keeps the server from ending, but not twice.
+#[test]
+fn a_second_stop_ends_it_at_once() {
+    let mut server = Server::start(&[], &[]);
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    client.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    client.write_all(START_OK_TUNE_OK_OPEN).unwrap();
+    // What comes is connection.start, tune and open-ok: then it is open.
+    let mut taken = Vec::new();
+    while !taken.windows(4).any(|octets| octets == [0, 10, 0, 41]) {
+        let mut octets = [0; 4096];
+        let read = client.read(&mut octets).unwrap();
+        assert!(read > 0, "{taken:?}");
+        taken.extend_from_slice(&octets[..read]);
+    }
+    signal(&server, "TERM");
+    server.log_until("stopping");
+    signal(&server, "TERM");
+    server.log_until("stopped at once");
+    assert_eq!(server.process.wait().unwrap().code(), Some(1));
+}
+
+/// connection.start-ok of `guest`, tune-ok and open.
+const START_OK_TUNE_OK_OPEN: &[u8] = b"\x01\x00\x00\x00\x00\x00\x24\x00\x0a\x00\x0b\
+    \x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x0c\x00guest\x00guest\x05en_US\xce\
+    \x01\x00\x00\x00\x00\x00\x0c\x00\x0a\x00\x1f\x07\xff\x00\x02\x00\x00\x00\x00\xce\
+    \x01\x00\x00\x00\x00\x00\x08\x00\x0a\x00\x28\x01/\x00\x00\xce";

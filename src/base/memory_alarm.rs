@@ -1,5 +1,5 @@
-//! How much memory the messages of a broker take, and the alarm above the high watermark
-//! `[rabbitmq memory]`.
+//! How much memory the messages of a broker take, and what its clients hold of it besides, and the
+//! alarm above the high watermark `[rabbitmq memory]`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
@@ -15,6 +15,8 @@ const SCARCE_PART: usize = 2;
 pub struct MemoryAlarm {
     /// In a cache line of its own: every thread that moves messages writes to it.
     used: CachePadded<AtomicIsize>,
+    /// What is not messages in queues: octets that wait for clients, and what clients have made.
+    shares: CachePadded<AtomicIsize>,
     high_watermark: usize,
     /// Octets in use above which queues are asked next to page out.
     relieve_above: AtomicUsize,
@@ -29,6 +31,7 @@ impl MemoryAlarm {
     pub fn new(high_watermark: usize) -> Arc<Self> {
         Arc::new(Self {
             used: CachePadded::new(AtomicIsize::new(0)),
+            shares: CachePadded::new(AtomicIsize::new(0)),
             high_watermark,
             relieve_above: AtomicUsize::new(high_watermark / SCARCE_PART),
             forced: AtomicBool::new(false),
@@ -37,9 +40,27 @@ impl MemoryAlarm {
         })
     }
 
-    /// Octets in use.
+    /// Octets of messages in queues and exchanges.
     pub fn used(&self) -> usize {
         usize::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Octets of everything that is counted: messages and [shares](Share).
+    pub fn total(&self) -> usize {
+        let shares = self.shares.load(Ordering::SeqCst);
+        usize::try_from(self.used.load(Ordering::SeqCst).saturating_add(shares)).unwrap_or(0)
+    }
+
+    /// Counts a share that has changed. The alarm follows with [`MemoryAlarm::follow`]: this may
+    /// be called under any lock.
+    fn add_share(&self, octets: isize) {
+        self.shares.fetch_add(octets, Ordering::SeqCst);
+    }
+
+    /// Raises or clears the alarm if a share has changed meanwhile. Returns whether it is raised.
+    pub fn follow(&self) -> bool {
+        self.evaluate();
+        self.is_alarmed()
     }
 
     /// Octets above which the alarm is raised; `None` if it never is.
@@ -58,7 +79,7 @@ impl MemoryAlarm {
     /// Whether memory is scarce, and queues have not been asked to page out for it yet: not since
     /// it has become much scarcer. Takes the note.
     pub fn take_scarce(&self) -> bool {
-        let (used, above) = (self.used(), self.relieve_above.load(Ordering::Relaxed));
+        let (used, above) = (self.total(), self.relieve_above.load(Ordering::Relaxed));
         let next = (self.high_watermark / SCARCE_PART).max(used.saturating_add(self.step()));
         let is_scarce = used > above;
         // After relief it becomes scarce at the old mark again.
@@ -100,7 +121,7 @@ impl MemoryAlarm {
             let alarmed = self.alarmed.load(Ordering::SeqCst);
             // Some way below the watermark before it clears, so that it does not flutter.
             let limit = self.high_watermark - if alarmed { self.high_watermark / 10 } else { 0 };
-            let on = self.forced.load(Ordering::SeqCst) || self.used() > limit;
+            let on = self.forced.load(Ordering::SeqCst) || self.total() > limit;
             if alarmed == on {
                 return;
             }
@@ -111,9 +132,9 @@ impl MemoryAlarm {
                 tracing::warn!("memory alarm raised by hand: publishers are blocked");
             } else if on {
                 tracing::warn!(
-                    "memory alarm raised: messages take {} octets, the high watermark is {}; \
-                     publishers are blocked",
-                    self.used(),
+                    "memory alarm raised: messages and what clients hold take {} octets, the high \
+                     watermark is {}; publishers are blocked",
+                    self.total(),
                     self.high_watermark
                 );
             } else {
@@ -121,6 +142,59 @@ impl MemoryAlarm {
                 self.blocked.wake_all();
             }
         }
+    }
+}
+
+/// Octets that something holds besides messages in queues, for as long as it is there.
+pub struct Share {
+    memory: Arc<MemoryAlarm>,
+    octets: AtomicUsize,
+}
+
+impl Share {
+    /// So many octets.
+    pub fn new(memory: &Arc<MemoryAlarm>, octets: usize) -> Self {
+        memory.add_share(octets as isize);
+        Self { memory: Arc::clone(memory), octets: AtomicUsize::new(octets) }
+    }
+
+    /// It is as large as this now. Small differences are not worth the common counter.
+    #[inline]
+    pub fn set(&self, octets: usize) {
+        /// What is small.
+        const STEP: usize = 32 * 1024;
+        let counted = self.octets.load(Ordering::Relaxed);
+        if octets.abs_diff(counted) >= STEP || (octets == 0 && counted > 0) {
+            self.replace(octets);
+        }
+    }
+
+    fn replace(&self, octets: usize) {
+        let before = self.octets.swap(octets, Ordering::SeqCst);
+        self.memory.add_share(octets as isize - before as isize);
+    }
+
+    /// It has grown by so much.
+    pub fn grow(&self, octets: usize) {
+        self.octets.fetch_add(octets, Ordering::SeqCst);
+        self.memory.add_share(octets as isize);
+    }
+
+    /// It has become so much smaller.
+    pub fn shrink(&self, octets: usize) {
+        self.octets.fetch_sub(octets, Ordering::SeqCst);
+        self.memory.add_share(-(octets as isize));
+    }
+
+    /// What counts it.
+    pub fn memory(&self) -> &MemoryAlarm {
+        &self.memory
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.replace(0);
     }
 }
 
@@ -150,6 +224,28 @@ mod tests {
         assert!(memory.is_alarmed());
         memory.add(-1);
         assert!(!memory.is_alarmed());
+    }
+
+    #[test]
+    fn shares_count_until_they_are_gone() {
+        let memory = MemoryAlarm::new(100_000);
+        memory.add(10_000);
+        let share = Share::new(&memory, 0);
+        share.set(90_000);
+        assert!(!memory.follow());
+        share.set(90_001);
+        assert_eq!(memory.total(), 100_000, "that little is not counted");
+        let other = Share::new(&memory, 1);
+        assert!(memory.follow());
+        other.grow(9);
+        other.shrink(10);
+        share.set(0);
+        assert!(!memory.follow());
+        share.set(95_000);
+        assert!(memory.follow());
+        drop((share, other));
+        assert!(!memory.follow());
+        assert_eq!((memory.total(), memory.used()), (10_000, 10_000));
     }
 
     #[test]

@@ -212,6 +212,15 @@ impl Broker {
         self.node.memory().used()
     }
 
+    /// Octets of memory that count towards [`Limits::memory_high_watermark_bytes`]: those of
+    /// messages, and what clients hold besides, which is what they have not read and about what
+    /// their channels, consumers, queues and bindings take.
+    ///
+    /// [`Limits::memory_high_watermark_bytes`]: crate::Limits#structfield.memory_high_watermark_bytes
+    pub fn memory_total(&self) -> usize {
+        self.node.memory().total()
+    }
+
     /// Serves AMQP 0-9-1 on `address`, such as `127.0.0.1:0`; returns the address that was bound.
     /// May be called several times.
     ///

@@ -88,6 +88,13 @@ impl BrokerBuilder {
                 path.display()
             );
         }
+        if directory.was_full() {
+            tracing::warn!(
+                "the disk is full: {} is opened with the space that was kept for that; messages \
+                 can be consumed, and publishers wait until there is space again",
+                path.display()
+            );
+        }
         let (records, report) = directory.records(self.repair).map_err(failed)?;
         let open_log = Box::new({
             let directory = directory.clone();

@@ -6,9 +6,11 @@ use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{FieldValue, get, integer, type_name};
+use crate::base::memory_alarm::Share;
 use crate::channel::{Channel, Consumer, deliveries};
 use crate::error::{Error, NotImplemented, Result};
 use crate::faults::{Method, Subject};
+use crate::limits::CONSUMER_BYTES;
 use crate::message::Message;
 use crate::names::{ConsumerTag, random_name};
 use crate::queue::consumers::{ConsumerSpec, Outlet};
@@ -121,6 +123,7 @@ impl Channel {
         if self.has_consumer(&tag) {
             return Err(Error::ConsumerTagInUse(tag.to_string()));
         }
+        self.check_consumer_limit()?;
         let queue = self.virtual_host().queue(&name)?;
         queue.check_owner(self.session.id())?;
         if !queue.kind().shares_prefetch && self.deliveries.has_limit() {
@@ -153,8 +156,15 @@ impl Channel {
         let id = added.inspect_err(|_| self.deliveries.end_consumer(source, &tag))?;
         started(&tag);
         queue.resume(id, self.now(), effects);
-        self.consumers.insert(tag.clone(), Consumer { queue, id, source });
+        let _share = Share::new(self.virtual_host().memory(), CONSUMER_BYTES);
+        self.consumers.insert(tag.clone(), Consumer { queue, id, source, _share });
         Ok(tag)
+    }
+
+    /// Errors: 530 if the channel has as many consumers as it may.
+    fn check_consumer_limit(&self) -> Result<()> {
+        let max = self.virtual_host().consumers_per_channel_max();
+        if self.consumers.len() < max { Ok(()) } else { Err(Error::ConsumerLimit { max }) }
     }
 
     fn has_consumer(&self, tag: &ConsumerTag) -> bool {

@@ -28,8 +28,10 @@ use self::output::ChannelOutput;
 use self::publish::Publisher;
 use self::transaction::Transaction;
 use crate::base::ids::ChannelId;
+use crate::base::memory_alarm::Share;
 use crate::channel::session::Session;
 use crate::error::{Error, Result};
+use crate::limits::CHANNEL_BYTES;
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::Queue;
 use crate::queue::consumers::ConsumerId;
@@ -59,6 +61,8 @@ struct Consumer {
     id: ConsumerId,
     /// Number that its deliveries bear.
     source: u32,
+    /// What it takes.
+    _share: Share,
 }
 
 /// An open channel.
@@ -81,6 +85,8 @@ pub struct Channel {
     watch: Watch,
     /// What a fault ends the channel with after the method at hand.
     afterwards: Option<Error>,
+    /// What it takes.
+    _share: Share,
 }
 
 impl Channel {
@@ -97,6 +103,7 @@ impl Channel {
         let deliveries = Deliveries::new(output, counted, cancel_notify, Some(watch()));
         session.join(Arc::clone(&deliveries) as _)?;
         Ok(Self {
+            _share: Share::new(session.virtual_host.memory(), CHANNEL_BYTES),
             deliveries,
             watch: watch(),
             session,

@@ -175,7 +175,7 @@ impl Node {
 
     /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
     pub fn alarm(&self) -> Option<&'static str> {
-        match (self.memory().is_alarmed(), self.is_low_on_disk()) {
+        match (self.memory().follow(), self.is_low_on_disk()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),

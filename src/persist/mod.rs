@@ -252,11 +252,14 @@ impl Persistence {
 
     /// Stores messages that go to these queues, where their numbers begin at `firsts`, as far as
     /// they have to be. Tells whether there is one; only then `done` is asked for and called back.
+    /// `moved` is where the messages come from, and is settled with the same write: after a crash
+    /// they are in one place.
     pub fn store(
         &self,
         queues: &[Arc<Queue>],
         firsts: &Places,
         messages: &[Message],
+        moved: &[Gone],
         now: Timestamp,
         done: impl FnOnce() -> Done,
     ) -> bool {
@@ -288,6 +291,10 @@ impl Persistence {
         }
         let any = !batch.is_empty();
         if any {
+            // A stream has a log of its own, which may have the message later.
+            if !queues.iter().any(|queue| queue.stream().is_some()) {
+                batch.settled(&ranges(moved));
+            }
             self.submit(batch, done());
         }
         any
@@ -341,11 +348,8 @@ impl Persistence {
     /// Messages are gone; `are_moved` if they were stored elsewhere before. Nobody waits for it.
     pub fn forget(&self, gone: &mut Vec<Gone>, are_moved: bool) {
         let mut batch = LogBatch::new();
-        let ranges: Vec<Range> = gone
-            .drain(..)
-            .map(|Gone { queue, first, last }| Range { queue, first, last })
-            .collect();
-        batch.settled(&ranges);
+        batch.settled(&ranges(gone));
+        gone.clear();
         batch.may_wait();
         if !are_moved {
             batch.may_overtake();
@@ -507,4 +511,8 @@ impl Persistence {
             tracing::error!("the streams did not stop in order: {error}");
         }
     }
+}
+
+fn ranges(gone: &[Gone]) -> Vec<Range> {
+    gone.iter().map(|&Gone { queue, first, last }| Range { queue, first, last }).collect()
 }

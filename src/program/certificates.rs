@@ -11,7 +11,7 @@ use tracing::{error, info};
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Looks after the certificates for ever. What cannot be used is logged once, and what was there
-/// before stays. Without certificates SIGHUP does nothing.
+/// before stays. Without certificates there is nothing to do.
 pub async fn watch(tls: Option<&Tls>, mut hang_up: HangUp) -> Infallible {
     let mut told = None;
     loop {

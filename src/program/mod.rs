@@ -12,6 +12,8 @@ pub mod explain;
 pub mod help;
 pub mod ping;
 mod reach;
+pub mod reload;
 pub mod serve;
+mod signals;
 mod systemd;
 pub mod test;

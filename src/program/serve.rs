@@ -11,6 +11,7 @@ use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
 use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
+use crate::program::signals::{Request, Signals};
 use crate::program::systemd;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
@@ -46,32 +47,48 @@ pub enum ServerError {
 /// How long clients have to agree to the end of their connections.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves until SIGINT or SIGTERM; prints one line with the addresses when it is ready.
+/// Status of a process that was told to stop while it was stopping.
+const STOPPED_AT_ONCE: i32 = 1;
+
+/// Serves until SIGINT or SIGTERM; prints one line with the addresses when it is ready. `reload` is
+/// called for each SIGHUP. SIGINT or SIGTERM while it stops ends the process at once.
 ///
 /// # Errors
 /// When the definitions cannot be loaded or the server cannot start.
-pub fn run(config: ServerConfig) -> Result<(), ServerError> {
+pub fn run(config: ServerConfig, mut reload: impl FnMut()) -> Result<(), ServerError> {
     let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
     let tls = identity.map(Tls::open).transpose()?;
     let broker = start(&config)?;
-    let signals = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(ServerError::Start)?;
-    signals.block_on(async {
-        let stop = StopSignal::listen().map_err(ServerError::Start)?;
+    let mut signals = runtime.block_on(async {
+        let mut signals = Signals::listen().map_err(ServerError::Start)?;
         let hang_up = HangUp::listen().map_err(ServerError::Start)?;
         let doors = doors::open(&broker, &config, tls.as_ref())?;
         announce(&broker, &config, &doors);
         systemd::ready();
+        let until_stopped = async {
+            while signals.next().await == Request::Reload {
+                reload();
+            }
+        };
         tokio::select! {
             never = watch(tls.as_ref(), hang_up) => match never {},
             never = systemd::keep_alive() => match never {},
-            () = stop.received() => info!("stopping"),
+            () = until_stopped => info!("stopping"),
         }
         systemd::stopping();
-        Ok::<_, ServerError>(())
+        Ok::<_, ServerError>(signals)
     })?;
+    let end_at_once = move || {
+        while runtime.block_on(signals.next()) == Request::Reload {}
+        warn!("stopped at once: clients were not told");
+        std::process::exit(STOPPED_AT_ONCE);
+    };
+    let watching = std::thread::Builder::new().name("leveret-signals".into()).spawn(end_at_once);
+    watching.map_err(ServerError::Start)?;
     broker.close("broker forced connection closure with reason 'shutdown'", PATIENCE);
     Ok(())
 }
@@ -191,6 +208,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .memory_high_watermark_bytes(
             usize::try_from(config.memory_high_watermark_bytes).unwrap_or(usize::MAX),
         )
+        .consumers_per_channel_max(config.consumer_max_per_channel)
+        .unread_replies_bytes_max(usize::try_from(config.unread_replies_max).unwrap_or(usize::MAX))
         .queue_memory_bytes_max(
             usize::try_from(config.queue_memory_bytes_max).unwrap_or(usize::MAX),
         );
@@ -211,44 +230,6 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
     match &config.data_dir {
         Some(path) => Ok(builder.open(path)?),
         None => Ok(builder.build()),
-    }
-}
-
-/// SIGINT and, where the system has it, SIGTERM.
-struct StopSignal {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl StopSignal {
-    /// From now on the signals are caught.
-    fn listen() -> io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let interrupt = signal(SignalKind::interrupt())?;
-            Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    #[cfg(unix)]
-    async fn received(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn received(self) {
-        // Without a handler for it the interrupt ends the process by itself.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) mod tally;
 pub(crate) mod tap;
 mod tapping;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub use self::arguments::QueueArguments;
 pub use self::attributes::{DeadLetterTarget, Got, QueueAttributes, QueueStorage};
@@ -38,10 +38,11 @@ use self::tally::QueueTally;
 
 use crate::base::ids::ConnectionId;
 use crate::base::lock::{Mutex, RwLock};
+use crate::base::memory_alarm::{MemoryAlarm, Share};
 use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::Journal;
-use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
+use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX, QUEUE_BYTES};
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::names::{QueueName, VirtualHostName};
@@ -77,6 +78,8 @@ pub struct Queue {
     state: Mutex<State, rank::Queue>,
     /// Its log and who reads it, if it is a stream: then nothing is in `state`.
     stream: Option<StreamQueue>,
+    /// What it takes besides its messages, once it is in a virtual host.
+    share: OnceLock<Share>,
 }
 
 impl Queue {
@@ -101,10 +104,16 @@ impl Queue {
             tap: Tap::default(),
             backlog: Backlog::default(),
             stream: None,
+            share: OnceLock::new(),
             name,
             virtual_host,
             attributes,
         }
+    }
+
+    /// From now on it counts as memory, its messages apart.
+    pub(crate) fn count_as_memory(&self, memory: &Arc<MemoryAlarm>) {
+        self.share.get_or_init(|| Share::new(memory, QUEUE_BYTES));
     }
 
     /// Name.

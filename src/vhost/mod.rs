@@ -41,7 +41,7 @@ use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
-use crate::base::memory_alarm::MemoryAlarm;
+use crate::base::memory_alarm::{MemoryAlarm, Share};
 use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
@@ -104,6 +104,8 @@ pub struct Shared {
     pub consumed: Arc<AtomicBool>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
     pub queue_memory_bytes_max: usize,
+    /// Consumers that one channel may have, see [`crate::Limits`].
+    pub consumers_per_channel_max: usize,
 }
 
 impl Shared {
@@ -123,9 +125,10 @@ impl Shared {
 
 /// Which exchanges lead to a destination, and by how many bindings: what has to be visited when
 /// the destination is deleted. Its lock serializes all changes to exchanges, queues and bindings.
-#[derive(Default)]
 struct Topology {
     sources: HashMap<Destination, HashMap<ExchangeName, usize>>,
+    /// What the bindings take.
+    share: Share,
 }
 
 /// A virtual host.
@@ -156,7 +159,7 @@ impl VirtualHost {
             exchanges: DashMap::with_shard_amount(4),
             queues: DashMap::with_shard_amount(16),
             reply_targets: DashMap::with_shard_amount(4),
-            topology: Mutex::default(),
+            topology: Mutex::new(Topology::new(&shared.memory)),
             policies: RwLock::default(),
             generation: CachePadded::new(AtomicU64::new(1)),
             closed: AtomicBool::new(false),
@@ -183,6 +186,16 @@ impl VirtualHost {
             }
         }
         Arc::new(host)
+    }
+
+    /// What its messages and clients take of the memory.
+    pub(crate) fn memory(&self) -> &Arc<MemoryAlarm> {
+        &self.shared.memory
+    }
+
+    /// Consumers that one channel may have.
+    pub(crate) fn consumers_per_channel_max(&self) -> usize {
+        self.shared.consumers_per_channel_max
     }
 
     fn insert_exchange(
@@ -296,6 +309,10 @@ impl VirtualHost {
         }
         self.hand_to_store(effects);
         effects.wakeups.wake_all();
+        if self.shared.memory.is_alarmed() {
+            // Something of what was closed or deleted may have been what was too much.
+            self.shared.memory.follow();
+        }
         self.shared.changes.note();
     }
 
@@ -375,7 +392,7 @@ impl VirtualHost {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.trace(None);
-        self.topology.lock().sources.clear();
+        self.topology.lock().clear();
         for exchange in self.exchanges() {
             exchange.drop_bindings();
             exchange.drop_messages();

@@ -32,6 +32,15 @@ use crate::stream::{FoundStream, StreamOptions, Streams, inspect_streams, verify
 const CATALOGUE: &str = "catalogue";
 const STREAMS: &str = "streams";
 
+/// The file that keeps space for a start on a full disk, and its octets: the catalogue and the
+/// manifest are written anew at each start, sled writes, and so do settlements.
+const ROOM: &str = "room";
+const ROOM_OCTETS: u64 = 8 << 20;
+
+/// With less space than this a disk is full.
+const PROBE: &str = "room.probe";
+const PROBE_OCTETS: u64 = 2 << 20;
+
 /// A data directory that no other process can open meanwhile. Keep it for as long as what was
 /// opened from it.
 #[derive(Debug)]
@@ -41,6 +50,7 @@ pub struct DataDirectory {
     identity: u64,
     /// What is wrong with the file that tells the format.
     wrong_format: Option<Finding>,
+    is_full: bool,
     _lock: File,
 }
 
@@ -55,10 +65,17 @@ impl DataDirectory {
         let path = path.into();
         private_directory().recursive(true).create(&path)?;
         let lock = lock(&path, private_file().write(true).create(true).truncate(false))?;
+        let is_full = make_room(&path)?;
         let (identity, wrong_format) = format::bring_up_to_date(&path)?;
         let (identity, wrong_identity) = identify(&path, identity)?;
         let wrong_format = wrong_format.or(wrong_identity);
-        Ok(Self { path, identity, wrong_format, _lock: lock })
+        Ok(Self { path, identity, wrong_format, is_full, _lock: lock })
+    }
+
+    /// Whether the disk was full when it was opened: it is used with the space that was kept for
+    /// that.
+    pub fn was_full(&self) -> bool {
+        self.is_full
     }
 
     /// Its records, with what was found. Damage is repaired only if `repair` is set; records that
@@ -233,6 +250,32 @@ impl ReadOnlyDirectory {
         }
         Ok(found)
     }
+}
+
+/// Keeps space for the time when the disk is full, so that a broker can be started on it and what
+/// it has can be consumed; gives it up if the disk is full now. Tells whether it is.
+fn make_room(path: &Path) -> Result<bool> {
+    let disk = RealDisk::new(path)?;
+    let had_room = disk.list()?.iter().any(|name| name == ROOM);
+    let probe = disk.open(PROBE, true)?.allocate(PROBE_OCTETS);
+    let is_full = match probe {
+        Err(error) if Error::Io(io::Error::from(error.kind())).is_full() => true,
+        probe => {
+            probe?;
+            false
+        }
+    };
+    disk.remove(PROBE)?;
+    if is_full && had_room {
+        disk.remove(ROOM)?;
+    } else if !is_full && !had_room {
+        // What is not to be had now may be the next time.
+        let kept = disk.open(ROOM, true).and_then(|file| file.allocate(ROOM_OCTETS));
+        if kept.is_err() {
+            disk.remove(ROOM)?;
+        }
+    }
+    Ok(is_full)
 }
 
 /// What tells the files of a directory from those of others, and what is wrong with the file that

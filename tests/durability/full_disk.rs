@@ -1,5 +1,7 @@
 //! A disk that has no space, or fails, for a while.
 
+use std::io::Write as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
@@ -95,4 +97,67 @@ fn the_journal_notes_a_confirm_when_it_is_sent() {
     disk.limit_space(None);
     assert!(publisher.join().unwrap());
     journal.confirmed().assert_count(80);
+}
+
+/// A file system of so many octets, if this user can mount one.
+struct SmallDisk(Directory);
+
+impl SmallDisk {
+    fn mount(octets: u64) -> Option<Self> {
+        let directory = Directory::new();
+        let size = format!("size={octets},mode=700");
+        std::fs::create_dir_all(directory.path()).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(directory.path())
+            .output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_broker_starts_on_a_full_disk_and_is_drained() {
+    let Some(disk) = SmallDisk::mount(64 << 20) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let path = disk.0.path().join("data");
+    let open = || builder(START).segment_bytes(4 << 20).open(path.clone()).unwrap();
+    let broker = open();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    for _ in 0..100 {
+        confirm(&one, persistent("q", &"x".repeat(100_000)));
+    }
+    drop((one, broker));
+    let mut filler = std::fs::File::create(disk.0.path().join("filler")).unwrap();
+    while filler.write_all(&[7; 4096]).is_ok() {}
+    drop(filler);
+
+    let broker = open();
+    assert!(broker.recovery().clean && broker.recovery().damage.is_empty());
+    let one = channel(&broker);
+    let publisher = thread::spawn(move || {
+        // More than the room that was kept.
+        let confirmed = |_| {
+            let publish = persistent("q", &"y".repeat(100_000));
+            one.publish(publish).wait().is_ok_and(|confirmed| confirmed.is_ack())
+        };
+        (0..100).all(confirmed)
+    });
+    wait_until(|| broker.storage_failure().is_some());
+    let two = channel(&broker);
+    two.basic_qos(10).unwrap();
+    for delivery in two.basic_consume("q").unwrap().iter().take(150) {
+        delivery.ack().unwrap();
+    }
+    std::fs::remove_file(disk.0.path().join("filler")).unwrap();
+    assert!(publisher.join().unwrap(), "what waited is confirmed once there is space");
+    assert_eq!(broker.storage_failure(), None);
 }

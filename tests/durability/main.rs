@@ -18,6 +18,7 @@ mod kill;
 mod kill_streams;
 mod messages;
 mod model;
+mod once;
 mod power;
 mod quorum;
 mod random;

@@ -23,6 +23,7 @@ mod pieces;
 mod registry;
 mod slow_readers;
 mod teardown;
+mod unread;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -22,7 +22,7 @@ use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
-use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, READ_CHUNK_BYTES};
+use crate::limits::{HANG_UP_LOOK_MS, READ_CHUNK_BYTES};
 use crate::node::Node;
 use crate::node::status::ConnectionState;
 use crate::queue::Queue;
@@ -67,7 +67,8 @@ impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub fn new(socket: T, start: Start<ConnectionConfig>) -> Self {
         let Start { broker, config, clock, peer, unfinished, alive } = start;
-        let outbox = Outbox::new();
+        let replies_max = broker.limits.unread_replies_bytes_max;
+        let outbox = Outbox::new(broker.memory(), replies_max);
         let now_ms = clock.now().as_millis();
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let protocol = Protocol::new(config, now_ms);
@@ -139,7 +140,7 @@ impl<T: Socket> ConnectionTask<T> {
             || self.slowed
             || self.pace.is_some()
             || self.outbox.is_stopped()
-            || self.outbox.waiting() > OUTBOX_FULL_BYTES
+            || self.outbox.is_full()
     }
 
     /// Writes as much of what waits as goes.
@@ -165,6 +166,7 @@ impl<T: Socket> ConnectionTask<T> {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.writing.advance(written);
+            self.outbox.note_writing(self.writing.len());
             self.outbox.traffic.count_sent(written);
             self.protocol.output_sent(self.now_ms);
         }
@@ -219,7 +221,7 @@ impl<T: Socket> ConnectionTask<T> {
                 return;
             }
             let must_wait = self.bridge.wait_for_store() || self.outbox.is_stopped();
-            if must_wait || self.outbox.waiting() > OUTBOX_FULL_BYTES {
+            if must_wait || self.outbox.is_full() {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;
             }

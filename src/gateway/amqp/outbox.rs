@@ -8,6 +8,7 @@ use std::task::Waker;
 use leveret_protocol::{BodyRef, Output, reply_code};
 
 use crate::base::lock::Mutex;
+use crate::base::memory_alarm::{MemoryAlarm, Share};
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
@@ -16,7 +17,7 @@ use crate::faults::Held;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
-use crate::limits::{OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_REPLIES_MAX_BYTES};
+use crate::limits::{OUTBOX_FULL_BYTES, OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_SCARCE_PART};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::node::connections::Closable;
@@ -72,12 +73,21 @@ pub struct Outbox {
     stopped: AtomicBool,
     /// What came and went, for others to see.
     pub traffic: Traffic,
+    /// Octets that the task has taken and not written yet.
+    writing: AtomicUsize,
+    /// What both take of the memory.
+    share: Share,
+    /// Octets above which direct replies are unroutable.
+    replies_max: usize,
 }
 
 impl Outbox {
-    /// An empty outbox.
-    pub fn new() -> Arc<Self> {
+    /// An empty outbox, which counts as memory.
+    pub fn new(memory: &Arc<MemoryAlarm>, replies_max: usize) -> Arc<Self> {
         Arc::new(Self {
+            writing: AtomicUsize::new(0),
+            share: Share::new(memory, 0),
+            replies_max,
             output: Mutex::default(),
             waiting: AtomicUsize::new(0),
             frame_max: AtomicU32::new(0),
@@ -148,6 +158,35 @@ impl Outbox {
             waiting.output.clear();
         }
         self.waiting.store(waiting.next().len(), Ordering::SeqCst);
+        drop(waiting);
+        self.count();
+    }
+
+    /// Counts as memory what waits and what is being written.
+    #[inline]
+    fn count(&self) {
+        self.share.set(self.waiting() + self.writing.load(Ordering::Relaxed));
+    }
+
+    /// So much of what was taken is not written yet.
+    pub fn note_writing(&self, octets: usize) {
+        self.writing.store(octets, Ordering::Relaxed);
+        self.count();
+        let memory = self.share.memory();
+        if memory.is_alarmed() {
+            memory.follow();
+        }
+    }
+
+    /// What the client may leave unread of so many octets: less while memory is short.
+    fn at_present(&self, octets: usize) -> usize {
+        let is_scarce = self.share.memory().is_alarmed();
+        octets / if is_scarce { OUTBOX_SCARCE_PART } else { 1 }
+    }
+
+    /// Whether the client has left so much unread that it is not read either.
+    pub fn is_full(&self) -> bool {
+        self.waiting() > self.at_present(OUTBOX_FULL_BYTES)
     }
 
     /// The connection is about to be lost: what is written from now on gets nowhere.
@@ -176,7 +215,7 @@ impl Outbox {
     /// Whether some consumer was turned away and there is room again. Takes the note.
     pub fn take_turned_away(&self) -> bool {
         self.turned_away.load(Ordering::SeqCst)
-            && self.waiting() < OUTBOX_LOW_BYTES
+            && self.waiting() < self.at_present(OUTBOX_LOW_BYTES)
             && self.turned_away.swap(false, Ordering::SeqCst)
     }
 
@@ -184,6 +223,7 @@ impl Outbox {
     pub fn take(&self) -> Output {
         let mut waiting = self.output.lock();
         let taken = std::mem::take(waiting.next());
+        self.writing.store(taken.len(), Ordering::Relaxed);
         self.waiting.store(0, Ordering::SeqCst);
         taken
     }
@@ -259,16 +299,19 @@ impl ChannelWriter {
 
 impl ChannelOutput for ChannelWriter {
     fn has_room(&self) -> bool {
-        if self.outbox.waiting() < OUTBOX_HIGH_BYTES {
+        let high = self.outbox.at_present(OUTBOX_HIGH_BYTES);
+        if self.outbox.waiting() < high {
             return true;
         }
         self.outbox.turned_away.store(true, Ordering::SeqCst);
         // The task may have taken everything before the note was there to be seen.
-        self.outbox.waiting() < OUTBOX_HIGH_BYTES
+        self.outbox.waiting() < high
     }
 
     fn has_room_for_reply(&self) -> bool {
-        self.outbox.waiting() < OUTBOX_REPLIES_MAX_BYTES
+        let outbox = &self.outbox;
+        let unread = outbox.waiting() + outbox.writing.load(Ordering::Relaxed);
+        unread < outbox.at_present(outbox.replies_max)
     }
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {

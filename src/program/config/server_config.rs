@@ -50,6 +50,10 @@ pub struct ServerConfig {
     /// Octets of memory that the messages of one queue may take before those at its end are kept
     /// in the data directory alone; at least 64 KiB. Default 32 MiB.
     pub queue_memory_bytes_max: u64,
+    /// Consumers that one channel may have. Default: no limit.
+    pub consumer_max_per_channel: usize,
+    /// Octets of direct replies that wait for one connection which does not read. Default 32 MiB.
+    pub unread_replies_max: u64,
     /// Definitions file to load at the start. Default none.
     pub definitions: Option<PathBuf>,
     /// How much is logged. Default info.
@@ -124,6 +128,8 @@ impl Default for ServerConfig {
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
+            consumer_max_per_channel: usize::MAX,
+            unread_replies_max: 32 << 20,
             definitions: None,
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
@@ -173,6 +179,12 @@ impl ServerConfig {
             queue_memory_bytes_max: settings
                 .queue_memory_bytes_max
                 .map_or(default.queue_memory_bytes_max, |size| size.0),
+            consumer_max_per_channel: settings
+                .consumer_max_per_channel
+                .unwrap_or(default.consumer_max_per_channel),
+            unread_replies_max: settings
+                .unread_replies_max
+                .map_or(default.unread_replies_max, |size| size.0),
             definitions: settings.definitions,
             log_level: settings.log_level.unwrap_or(default.log_level),
             log_format: settings.log_format.unwrap_or_default(),
@@ -245,6 +257,8 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             1,
             u64::from(u32::MAX),
         ),
+        ("consumer_max_per_channel", count(settings.consumer_max_per_channel), 1, u64::MAX),
+        ("unread_replies_max", bytes(settings.unread_replies_max), 64 << 10, u64::MAX),
         ("queue_memory_bytes_max", bytes(settings.queue_memory_bytes_max), 64 << 10, u64::MAX),
         ("max_message_size", bytes(settings.max_message_size), 1, MESSAGE_SIZE_MAX),
         (

@@ -72,6 +72,15 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE")]
     pub queue_memory_bytes_max: Option<ByteSize>,
 
+    /// Consumers that one channel may have [default: as many as it likes].
+    #[arg(long, value_name = "NUMBER")]
+    pub consumer_max_per_channel: Option<usize>,
+
+    /// Direct replies that wait for one connection which does not read; further ones are
+    /// unroutable, and while memory is short a sixteenth of it has to do [default: 32MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub unread_replies_max: Option<ByteSize>,
+
     /// Keep everything in memory, even if the environment or the file names a data directory.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
@@ -206,6 +215,8 @@ impl Settings {
             data_dir,
             durability,
             queue_memory_bytes_max,
+            consumer_max_per_channel,
+            unread_replies_max,
             ephemeral,
             definitions,
             log_level,

@@ -97,7 +97,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 34] = [
+const GIVEN: [(&str, &str); 36] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("stream", "127.0.0.1:2,none"),
     ("stream_advertised_host", "mq.example"),
@@ -109,6 +109,8 @@ const GIVEN: [(&str, &str); 34] = [
     ("data_dir", "data"),
     ("durability", "buffered"),
     ("queue_memory_bytes_max", "1MiB"),
+    ("consumer_max_per_channel", "9"),
+    ("unread_replies_max", "2MiB"),
     ("ephemeral", "false"),
     ("definitions", "d.json"),
     ("log_level", "debug"),
@@ -140,6 +142,8 @@ amqp = ["0.0.0.0:1", "[::1]:0"]
 data_dir = "data"
 durability = "buffered"
 queue_memory_bytes_max = "1MiB"
+consumer_max_per_channel = 9
+unread_replies_max = "2MiB"
 ephemeral = false
 definitions = "d.json"
 log_level = "debug"
@@ -194,6 +198,8 @@ fn every_setting_can_be_given_in_each_layer() {
         data_dir: Some("data".into()),
         durability: Durability::Buffered,
         queue_memory_bytes_max: 1 << 20,
+        consumer_max_per_channel: 9,
+        unread_replies_max: 2 << 20,
         definitions: Some("d.json".into()),
         log_level: LogLevel::Debug,
         log_format: LogFormat::Json,

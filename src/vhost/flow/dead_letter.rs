@@ -7,6 +7,7 @@ use leveret_protocol::properties::{Change, Changes};
 
 use crate::insight::journal::{DropReason, EventKind};
 use crate::message::deaths::{Death, DeathReason, Deaths};
+use crate::message::stored::Gone;
 use crate::message::{Message, Parts};
 use crate::persist;
 use crate::queue::effects::{DeadLetter, Effects};
@@ -89,7 +90,14 @@ impl VirtualHost {
             false => Origin::Broker,
         };
         let mut message = vec![message];
-        self.enqueue(
+        // Where it is kept until it is delivered it stays until all have taken it.
+        let left = letter.stored.filter(|_| origin == Origin::Broker).map(|sequence| Gone {
+            queue: queue.storage().id,
+            first: sequence,
+            last: sequence,
+        });
+        self.enqueue_from(
+            left.as_slice(),
             origin,
             &targets,
             &mut message,

@@ -24,6 +24,8 @@ use crate::vhost::topology::exchange::{Destination, Exchange};
 struct Run {
     route: Route,
     messages: Vec<Message>,
+    /// Where they have been in the store.
+    left: Vec<Gone>,
 }
 
 impl VirtualHost {
@@ -104,17 +106,22 @@ impl VirtualHost {
                 self.enqueue_run(exchange, &mut run, effects);
                 run.route = self.route_kept(exchange, &kept, pass);
             }
+            if let Some(number) = kept.stored_number() {
+                run.left.push(Gone { queue: exchange.store_id, first: number, last: number });
+            }
             run.messages.push(kept.into_message());
         }
         self.enqueue_run(exchange, &mut run, effects);
     }
 
     fn enqueue_run(&self, exchange: &Exchange, run: &mut Run, effects: &mut Effects) {
-        let Run { route, messages } = run;
+        let Run { route, messages, left } = run;
         exchange.count_sent(messages.len() * route.queues.len());
         messages.iter().for_each(|message| self.note_sent(message, route));
         let queues = &route.queues;
-        self.enqueue(Origin::Broker, queues, messages, effects, persist::nothing, |_, _, _| {});
+        let (origin, nobody) = (Origin::Broker, |_, _, _| {});
+        self.enqueue_from(left, origin, queues, messages, effects, persist::nothing, nobody);
+        left.clear();
     }
 
     /// The way of a kept message from an exchange on.

@@ -8,6 +8,7 @@ use leveret_storage::{Done, Error};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::message::Message;
+use crate::message::stored::Gone;
 use crate::persist::{self, Persistence, Places};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
@@ -41,13 +42,30 @@ impl VirtualHost {
         messages: &mut Vec<Message>,
         effects: &mut Effects,
         stored: impl FnOnce() -> Done,
+        outcome: impl FnMut(usize, usize, Enqueued),
+    ) -> Timestamp {
+        self.enqueue_from(&[], origin, queues, messages, effects, stored, outcome)
+    }
+
+    /// The same with messages that have been in the store elsewhere: what is stored of them is
+    /// not there any more from the same moment on. The caller notes all the same that they are
+    /// moved, for what is not stored.
+    #[expect(clippy::too_many_arguments, reason = "it is the way of every message")]
+    pub(crate) fn enqueue_from(
+        &self,
+        moved: &[Gone],
+        origin: Origin,
+        queues: &[Arc<Queue>],
+        messages: &mut Vec<Message>,
+        effects: &mut Effects,
+        stored: impl FnOnce() -> Done,
         mut outcome: impl FnMut(usize, usize, Enqueued),
     ) -> Timestamp {
         let now = self.now();
         let mut together = Together::new(self.persistence().is_some(), stored);
         let firsts: Places = queues.iter().map(|queue| queue.reserve(messages.len())).collect();
         let is_in_log = self.persistence().is_some_and(|store| {
-            store.store(queues, &firsts, messages, now, || together.part(queues))
+            store.store(queues, &firsts, messages, moved, now, || together.part(queues))
         });
         for (at, (queue, first)) in queues.iter().zip(firsts).enumerate() {
             if let Some(stream) = queue.stream() {

@@ -1,14 +1,17 @@
 //! Binding queues and exchanges to exchanges `[amqp 0-9-1 queue.bind]` `[rabbitmq e2e]`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
+use crate::base::memory_alarm::{MemoryAlarm, Share};
 use crate::error::{Error, Result};
 use crate::exchange::ExchangeType;
 use crate::insight::journal::{EventKind, UsedBinding};
+use crate::limits::BINDING_BYTES;
 use crate::names::ExchangeName;
 use crate::queue::effects::Effects;
 use crate::vhost::flow::kept::Kept;
@@ -144,9 +147,31 @@ fn check_owner(actor: &Actor, target: &Destination) -> Result<()> {
 }
 
 impl Topology {
+    /// Nothing, and what is bound later counts as memory.
+    pub(in crate::vhost) fn new(memory: &Arc<MemoryAlarm>) -> Self {
+        Self { sources: HashMap::new(), share: Share::new(memory, 0) }
+    }
+
+    /// All bindings to a destination are gone: what they came from.
+    pub(in crate::vhost) fn forget_all(
+        &mut self,
+        destination: &Destination,
+    ) -> HashMap<ExchangeName, usize> {
+        let sources = self.sources.remove(destination).unwrap_or_default();
+        self.share.shrink(sources.values().sum::<usize>() * BINDING_BYTES);
+        sources
+    }
+
+    /// Nothing is bound any more.
+    pub(in crate::vhost) fn clear(&mut self) {
+        self.sources.clear();
+        self.share.set(0);
+    }
+
     pub(in crate::vhost) fn remember(&mut self, destination: &Destination, source: &ExchangeName) {
         let sources = self.sources.entry(destination.clone()).or_default();
         *sources.entry(source.clone()).or_default() += 1;
+        self.share.grow(BINDING_BYTES);
     }
 
     /// `count` bindings from `source` are gone.
@@ -158,6 +183,7 @@ impl Topology {
     ) {
         let Some(sources) = self.sources.get_mut(destination) else { return };
         if let Some(left) = sources.get_mut(source) {
+            self.share.shrink(count.min(*left) * BINDING_BYTES);
             *left = left.saturating_sub(count);
             if *left == 0 {
                 sources.remove(source);

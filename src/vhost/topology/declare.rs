@@ -120,6 +120,7 @@ impl VirtualHost {
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.queues.insert(name.clone(), Arc::clone(&queue));
+        queue.count_as_memory(self.memory());
         self.watch_log(&queue);
         self.statistics.churn.queue_created.add_shared(1);
         self.apply_policies_to_new_queue(&queue, effects);

@@ -164,8 +164,7 @@ impl VirtualHost {
         destination: &Destination,
         effects: &mut Effects,
     ) {
-        let Some(sources) = topology.sources.remove(destination) else { return };
-        for name in sources.into_keys() {
+        for name in topology.forget_all(destination).into_keys() {
             let Some(source) = self.find_exchange(name.as_str()) else { continue };
             source.router.write().unbind_destination(destination);
             self.delete_if_unbound(topology, &source, effects);

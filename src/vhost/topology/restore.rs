@@ -97,6 +97,7 @@ impl VirtualHost {
         queue.recover(&contents.found, contents, effects);
         let topology = self.topology.lock();
         self.queues.insert(name, Arc::clone(&queue));
+        queue.count_as_memory(self.memory());
         self.watch_log(&queue);
         // First of all, since they may say where dead letters go.
         self.apply_policies_to_new_queue(&queue, effects);

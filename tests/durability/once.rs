@@ -1,0 +1,67 @@
+//! What moves from one queue to another is in one of them, whenever the power is cut.
+
+use leveret::Publish;
+use leveret::storage::testing::{Machine, Remains};
+
+use crate::support::*;
+
+const MESSAGES: usize = 3;
+
+fn open(machine: &Machine) -> leveret::Broker {
+    builder(START).segment_bytes(16 << 10).open_on(machine.records(), machine.disk()).unwrap()
+}
+
+/// Cuts the power at each moment of what follows from a second that passes; afterwards the queues
+/// together have each message once.
+fn is_in_one_place(prepared: &Remains, queues: &[&str]) {
+    for operations in 0.. {
+        let machine = Machine::new(prepared, operations);
+        machine.cut_after(1 << 40);
+        let broker = open(&machine);
+        machine.cut_after(operations);
+        broker.advance(std::time::Duration::from_secs(2));
+        drop(broker);
+        let is_over = !machine.is_off();
+        let remains = if is_over { machine.after_exit() } else { machine.after_cut() };
+
+        let machine = Machine::new(&remains, 1);
+        machine.cut_after(1 << 40);
+        let broker = open(&machine);
+        broker.advance(std::time::Duration::from_secs(2));
+        let one = channel(&broker);
+        let mut found: Vec<String> = queues.iter().flat_map(|queue| bodies(&one, queue)).collect();
+        found.sort();
+        assert_eq!(found, ["0", "1", "2"], "the power was cut after {operations} operations");
+        if is_over {
+            assert!(operations > 3, "the power was never cut in between");
+            break;
+        }
+    }
+}
+
+fn prepare(declare: impl Fn(&leveret::Channel), publish: impl Fn(&str) -> Publish) -> Remains {
+    let machine = Machine::new(&Remains::default(), 1);
+    machine.cut_after(1 << 40);
+    let broker = open(&machine);
+    let one = channel(&broker);
+    declare(&one);
+    for number in 0..MESSAGES {
+        confirm(&one, publish(&number.to_string()));
+    }
+    machine.cut();
+    machine.after_cut()
+}
+
+#[test]
+fn a_dead_letter_is_in_one_queue() {
+    let arguments = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "dead".into()),
+        ("x-message-ttl", 1000_i64.into()),
+    ]);
+    let declare = |one: &leveret::Channel| {
+        one.queue_declare_with(&durable_with("q", arguments.clone())).unwrap();
+        one.queue_declare_with(&durable("dead")).unwrap();
+    };
+    is_in_one_place(&prepare(declare, |body| persistent("q", body)), &["q", "dead"]);
+}
