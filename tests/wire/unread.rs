@@ -34,7 +34,9 @@ fn replies_that_nobody_reads_hold_those_back_who_send_them() {
         .collect();
     let requests = embedded.basic_consume("requests").unwrap();
     let addresses: Vec<String> = (0..REQUESTERS)
-        .map(|_| requests.iter().next().unwrap().properties().reply_to().unwrap().to_string())
+        .map(|_| {
+            requests.iter().next().unwrap().properties().reply_to().as_ref().unwrap().to_string()
+        })
         .collect();
     let mut honest = Client::with_channel(address);
     honest.declare("honest");
