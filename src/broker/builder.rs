@@ -257,7 +257,6 @@ impl BrokerBuilder {
     /// `is_new`: there was nothing before, and the default user is created.
     pub(crate) fn build_with(self, persistence: Option<Arc<Persistence>>, is_new: bool) -> Broker {
         let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
-        let consumers_per_channel_max = self.limits.consumers_per_channel_max;
         let timers = Timers::new(self.clock.clone());
         let memory = MemoryAlarm::new(self.limits.memory_high_watermark_bytes);
         let default_virtual_host = VirtualHostName::from(self.virtual_host);
@@ -302,7 +301,7 @@ impl BrokerBuilder {
             changes,
             consumed: Arc::default(),
             queue_memory_bytes_max,
-            consumers_per_channel_max,
+            consumers_per_channel_max: self.limits.consumers_per_channel_max,
         };
         let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);
         Broker {

@@ -212,11 +212,9 @@ impl Broker {
         self.node.memory().used()
     }
 
-    /// Octets of memory that count towards [`Limits::memory_high_watermark_bytes`]: those of
-    /// messages, and what clients hold besides, which is what they have not read and about what
+    /// Octets of memory that count towards the high watermark of [`Limits`](crate::Limits): those
+    /// of messages, and what clients hold besides, which is what they have not read and about what
     /// their channels, consumers, queues and bindings take.
-    ///
-    /// [`Limits::memory_high_watermark_bytes`]: crate::Limits#structfield.memory_high_watermark_bytes
     pub fn memory_total(&self) -> usize {
         self.node.memory().total()
     }
