@@ -188,16 +188,6 @@ impl VirtualHost {
         Arc::new(host)
     }
 
-    /// What its messages and clients take of the memory.
-    pub(crate) fn memory(&self) -> &Arc<MemoryAlarm> {
-        &self.shared.memory
-    }
-
-    /// Consumers that one channel may have.
-    pub(crate) fn consumers_per_channel_max(&self) -> usize {
-        self.shared.consumers_per_channel_max
-    }
-
     fn insert_exchange(
         &self,
         name: ExchangeName,

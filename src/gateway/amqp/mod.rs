@@ -3,6 +3,7 @@
 
 mod bridge;
 pub(crate) mod connection_task;
+mod encoding;
 mod faults;
 mod methods;
 mod outbox;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use leveret_protocol::{BodyRef, Output, reply_code};
+use leveret_protocol::{Output, reply_code};
 
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::{MemoryAlarm, Share};
@@ -14,6 +14,7 @@ use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::error::Error;
 use crate::faults::Held;
+use crate::gateway::amqp::encoding::with_encoding;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
@@ -385,28 +386,4 @@ impl ChannelOutput for ChannelWriter {
         let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
         self.outbox.write_from_afar(wakeups, |output, _| output.method(self.channel, &method));
     }
-}
-
-/// Calls `write` with the message as the wire wants it.
-#[inline]
-pub fn with_encoding(
-    message: &Message,
-    delivery_count: Option<u32>,
-    write: impl FnOnce(&leveret_protocol::Message<'_>),
-) {
-    let counted;
-    let mut properties = message.raw_properties().0;
-    if let Some(count) = delivery_count {
-        counted = crate::message::with_delivery_count(properties, count);
-        properties = &counted;
-    }
-    write(&leveret_protocol::Message {
-        exchange: message.exchange_octets(),
-        routing_key: message.routing_key_octets(),
-        properties,
-        body: match message.shared_body() {
-            Some(body) => BodyRef::Shared(body),
-            None => BodyRef::Slice(message.body()),
-        },
-    });
 }

@@ -35,6 +35,16 @@ pub struct Bind<'a> {
 }
 
 impl VirtualHost {
+    /// What its messages and clients take of the memory.
+    pub(crate) fn memory(&self) -> &Arc<MemoryAlarm> {
+        &self.shared.memory
+    }
+
+    /// Consumers that one channel may have.
+    pub(crate) fn consumers_per_channel_max(&self) -> usize {
+        self.shared.consumers_per_channel_max
+    }
+
     /// Binds. A binding that exists stays as it is. Errors: 403, 404, 405, 406.
     pub fn bind(
         self: &Arc<Self>,
