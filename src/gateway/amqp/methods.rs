@@ -4,7 +4,8 @@ use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchang
 
 use crate::channel::{Channel, Consume, GetOk};
 use crate::error::{Error, Result};
-use crate::gateway::amqp::outbox::{Outbox, with_encoding};
+use crate::gateway::amqp::encoding::with_encoding;
+use crate::gateway::amqp::outbox::Outbox;
 use crate::names::ConsumerTag;
 use crate::queue::effects::Effects;
 use crate::vhost::{ExchangeDeclare, QueueDeclare};
