@@ -6,6 +6,7 @@
 mod program;
 
 use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use crate::program::bench::{self, BenchArgs};
