@@ -38,11 +38,11 @@ use self::tally::QueueTally;
 
 use crate::base::ids::ConnectionId;
 use crate::base::lock::{Mutex, RwLock};
-use crate::base::memory_alarm::{MemoryAlarm, Share};
+use crate::base::memory_alarm::Share;
 use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::Journal;
-use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX, QUEUE_BYTES};
+use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::names::{QueueName, VirtualHostName};
@@ -109,11 +109,6 @@ impl Queue {
             virtual_host,
             attributes,
         }
-    }
-
-    /// From now on it counts as memory, its messages apart.
-    pub(crate) fn count_as_memory(&self, memory: &Arc<MemoryAlarm>) {
-        self.share.get_or_init(|| Share::new(memory, QUEUE_BYTES));
     }
 
     /// Name.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::base::memory_alarm::{MemoryAlarm, Share};
+use crate::limits::QUEUE_BYTES;
 use crate::message::Message;
 use crate::message::stored::{History, LEVELS_OF_ARRIVALS, Past};
 use crate::queue::Queue;
@@ -10,6 +12,11 @@ use crate::queue::fifo::paging::{Found, PagedIn, Wanted};
 use crate::time::clock::Timestamp;
 
 impl Queue {
+    /// From now on it counts as memory, its messages apart.
+    pub(crate) fn count_as_memory(&self, memory: &Arc<MemoryAlarm>) {
+        self.share.get_or_init(|| Share::new(memory, QUEUE_BYTES));
+    }
+
     /// Messages that have to be stored before they can be paged out, with their sequences.
     pub fn to_store(&self) -> Vec<(u64, Message, Timestamp)> {
         self.state.lock().to_store()
