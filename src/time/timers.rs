@@ -210,6 +210,7 @@ impl Timers {
     }
 
     /// Whether nobody is woken any more.
+    #[cfg(feature = "lapin")]
     pub fn is_stopped(&self) -> bool {
         self.state.lock().stopped
     }
