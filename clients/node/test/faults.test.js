@@ -97,6 +97,6 @@ test("what an occasion does not offer is refused", async (t) => {
   const broker = await start(t);
   await assert.rejects(
     broker.faults.confirms().corrupt(),
-    new ControlError("then: confirms do not offer corrupt, but nack, hold, lose"),
+    new ControlError("then: confirms do not offer corrupt, but nack, nack_and_drop, hold, lose"),
   );
 });
