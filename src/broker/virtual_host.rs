@@ -90,8 +90,10 @@ impl VirtualHostHandle {
     }
 
     /// Sets an operator policy, which applies together with a user's: of two limits the smaller
-    /// `[rabbitmq operator-policies]`. Errors: as for [`VirtualHostHandle::set_policy`].
-    #[allow(clippy::missing_errors_doc, reason = "it says")]
+    /// `[rabbitmq operator-policies]`.
+    ///
+    /// # Errors
+    /// As for [`VirtualHostHandle::set_policy`].
     pub fn set_operator_policy(&self, name: &str, policy: Policy) -> Result<(), PolicyError> {
         self.host.set_operator_policy(name, policy)
     }

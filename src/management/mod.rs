@@ -46,7 +46,7 @@ use crate::node::listeners::Listener;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
-/// There is no TLS.
+/// Built without TLS: no listener has it.
 #[cfg(not(feature = "tls"))]
 #[derive(Clone)]
 enum Tls {}

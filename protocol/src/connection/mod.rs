@@ -163,12 +163,6 @@ impl Connection {
         self.machine.state == State::Running
     }
 
-    /// Whether nothing but the end of the socket is to come: frames that the owner still has may
-    /// be dropped.
-    pub fn is_closing(&self) -> bool {
-        self.machine.state.is_over()
-    }
-
     /// From now on tells, or does not, when a basic.publish with a body has begun: while an alarm
     /// is on, the owner takes no more from there.
     pub fn announce_publishes(&mut self, announce: bool) {
