@@ -95,9 +95,9 @@
 //! Without features the crate is the broker alone, without tokio.
 
 // Without the program nobody looks inside: see `internals`.
-#![cfg_attr(not(feature = "server"), allow(unnameable_types))]
-// What only the gateway, or TLS, calls.
-#![cfg_attr(not(all(feature = "gateway", feature = "tls")), allow(dead_code))]
+#![cfg_attr(not(feature = "server"), allow(unnameable_types, unreachable_pub))]
+// What only the management API, or TLS, calls.
+#![cfg_attr(not(all(feature = "management", feature = "tls")), allow(dead_code))]
 
 pub mod access;
 mod base;

@@ -4,132 +4,132 @@ use std::time::Duration;
 
 /// Bodies up to this size live inside their message; larger ones are shared with the buffer that
 /// they arrived in. Below it a copy is cheaper than keeping a read buffer alive.
-pub const INLINE_BODY_MAX_BYTES: usize = 16 * 1024;
+pub(crate) const INLINE_BODY_MAX_BYTES: usize = 16 * 1024;
 
 /// Deliveries that a queue hands out before it passes them on: keeps the work list short and lets
 /// consumers that are out of room be noticed.
-pub const DELIVERY_BATCH_MAX: usize = 64;
+pub(crate) const DELIVERY_BATCH_MAX: usize = 64;
 
 /// Publishes to one queue that a channel gathers before it takes the queue's lock.
-pub const PUBLISH_BATCH_MAX: usize = 256;
+pub(crate) const PUBLISH_BATCH_MAX: usize = 256;
 
 /// Delayed messages that are released before what follows from them is worked off.
-pub const RELEASE_BATCH_MAX: usize = 256;
+pub(crate) const RELEASE_BATCH_MAX: usize = 256;
 
 /// What part of the octets that a queue may have in memory stays there when the others are paged
 /// out: those at its head.
-pub const PAGE_OUT_KEPT_PART: usize = 8;
+pub(crate) const PAGE_OUT_KEPT_PART: usize = 8;
 
 /// Messages that are looked at for paging out at a time.
-pub const PAGE_OUT_MESSAGES: usize = 16 * 1024;
+pub(crate) const PAGE_OUT_MESSAGES: usize = 16 * 1024;
 
 /// Messages in memory below which those that are paged out come back.
-pub const PAGE_IN_AT: usize = 64;
+pub(crate) const PAGE_IN_AT: usize = 64;
 
 /// What part of the octets that a queue may have in memory is enough all the same.
-pub const PAGE_IN_AT_PART: usize = 32;
+pub(crate) const PAGE_IN_AT_PART: usize = 32;
 
 /// Messages that come back at a time, at most.
-pub const PAGE_IN_MESSAGES: usize = 1024;
+pub(crate) const PAGE_IN_MESSAGES: usize = 1024;
 
 /// Octets that come back at a time, about.
-pub const PAGE_IN_BYTES: usize = 1024 * 1024;
+pub(crate) const PAGE_IN_BYTES: usize = 1024 * 1024;
 
 /// Messages that are looked at together.
-pub const PEEK_PART: usize = 64;
+pub(crate) const PEEK_PART: usize = 64;
 
 /// Messages that are moved from queue to queue at a time, at most.
-pub const MOVE_BATCH_MAX: usize = 500;
+pub(crate) const MOVE_BATCH_MAX: usize = 500;
 
 /// Octets in the bodies of messages that are moved from queue to queue at a time, about.
-pub const MOVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const MOVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Messages that stay in a queue while others are picked from behind them, at most: to pass by them
 /// takes time.
-pub const MOVE_PASSED_MAX: usize = 100_000;
+pub(crate) const MOVE_PASSED_MAX: usize = 100_000;
 
 /// Octets waiting to be written to a connection above which its consumers get no more deliveries.
-pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
+pub(crate) const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
 
 /// Octets waiting to be written to a connection below which its consumers are served again.
-pub const OUTBOX_LOW_BYTES: usize = 256 * 1024;
+pub(crate) const OUTBOX_LOW_BYTES: usize = 256 * 1024;
 
 /// Octets waiting to be written to a connection above which it is not read: who does not take the
 /// answers asks no more questions.
-pub const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
+pub(crate) const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
 
 /// While memory is short clients that do not read hold this part of what they may hold else.
-pub const OUTBOX_SCARCE_PART: usize = 16;
+pub(crate) const OUTBOX_SCARCE_PART: usize = 16;
 
 /// About what an open channel takes, in octets, as it counts towards the memory watermark.
-pub const CHANNEL_BYTES: usize = 1024;
+pub(crate) const CHANNEL_BYTES: usize = 1024;
 
 /// About what a consumer takes, in octets.
-pub const CONSUMER_BYTES: usize = 512;
+pub(crate) const CONSUMER_BYTES: usize = 512;
 
 /// About what a queue takes, in octets, besides its messages.
-pub const QUEUE_BYTES: usize = 1024;
+pub(crate) const QUEUE_BYTES: usize = 1024;
 
 /// About what a binding takes, in octets.
-pub const BINDING_BYTES: usize = 256;
+pub(crate) const BINDING_BYTES: usize = 256;
 
 /// Empty buffers for output that all connections together keep for the next that writes: one or
 /// two for each thread that is at work.
-pub const SPARE_BUFFERS_MAX: usize = 8;
+pub(crate) const SPARE_BUFFERS_MAX: usize = 8;
 
 /// Room in octets that such a buffer has at most: one that grew with a busy consumer's outbox.
-pub const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
+pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 2 * OUTBOX_HIGH_BYTES;
 
 /// Messages of a stream connection that may wait to be confirmed before it is not read any more
 /// `[rabbitmq stream initial_credits]`.
-pub const UNCONFIRMED_MAX: usize = 50_000;
+pub(crate) const UNCONFIRMED_MAX: usize = 50_000;
 
 /// By how many messages less it has to be before it is read again
 /// `[rabbitmq stream credits_required_for_unblocking]`.
-pub const UNCONFIRMED_FREE_MIN: usize = 12_500;
+pub(crate) const UNCONFIRMED_FREE_MIN: usize = 12_500;
 
 /// Octets that are read from a connection at a time.
-pub const READ_CHUNK_BYTES: usize = 128 * 1024;
+pub(crate) const READ_CHUNK_BYTES: usize = 128 * 1024;
 
 /// How often it is looked after a client that is not read whether it has gone, in milliseconds.
-pub const HANG_UP_LOOK_MS: u64 = 500;
+pub(crate) const HANG_UP_LOOK_MS: u64 = 500;
 
 /// Ready messages of a queue above which those who publish to it wait for its consumers, if these
 /// are fast.
-pub const BACKLOG_HIGH: usize = 1024;
+pub(crate) const BACKLOG_HIGH: usize = 1024;
 
 /// The same in octets of bodies, for messages that are large.
-pub const BACKLOG_HIGH_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) const BACKLOG_HIGH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Ready messages of a queue down to which they wait.
-pub const BACKLOG_LOW: usize = 256;
+pub(crate) const BACKLOG_LOW: usize = 256;
 
 /// How long a publisher waits for consumers that make little progress, in milliseconds: longer
 /// than a busy machine keeps a fast one from running.
-pub const PACE_PATIENCE_MS: u64 = 20;
+pub(crate) const PACE_PATIENCE_MS: u64 = 20;
 
 /// Messages that consumers take in that time, at least, if they are worth waiting for: 25,000/s.
-pub const PACE_PROGRESS_MIN: u64 = 500;
+pub(crate) const PACE_PROGRESS_MIN: u64 = 500;
 
 /// How long nobody waits for consumers that were found slow, in milliseconds.
-pub const PACE_SLOW_MS: u64 = 400;
+pub(crate) const PACE_SLOW_MS: u64 = 400;
 
 /// Octets that an in-memory stream holds in each direction before its writer has to wait: what is
 /// read at a time.
-pub const STREAM_BUFFER_BYTES: usize = READ_CHUNK_BYTES;
+pub(crate) const STREAM_BUFFER_BYTES: usize = READ_CHUNK_BYTES;
 
 /// Octets of buffer that an in-memory stream keeps while it is empty.
-pub const STREAM_KEPT_BYTES: usize = 1024;
+pub(crate) const STREAM_KEPT_BYTES: usize = 1024;
 
 /// Threads that serve the in-memory streams of all brokers of a process, at most.
-pub const SHARED_THREADS_MAX: usize = 4;
+pub(crate) const SHARED_THREADS_MAX: usize = 4;
 
 /// How long moving a manual clock waits, in real time, for a connection that does not come to
 /// rest.
-pub const SETTLE_PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const SETTLE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connections that the operating system holds while they wait to be accepted.
-pub const ACCEPT_BACKLOG: i32 = 1024;
+pub(crate) const ACCEPT_BACKLOG: i32 = 1024;
 
 /// Deliveries waiting in an embedded consumer above which it gets no more.
 pub const MAILBOX_HIGH: usize = 4096;
@@ -138,66 +138,66 @@ pub const MAILBOX_HIGH: usize = 4096;
 pub const MAILBOX_LOW: usize = 1024;
 
 /// Deliveries waiting in an embedded consumer above which direct replies to it are unroutable.
-pub const MAILBOX_REPLIES_MAX: usize = 64 * 1024;
+pub(crate) const MAILBOX_REPLIES_MAX: usize = 64 * 1024;
 
 /// The largest `x-message-ttl`, `x-expires` and `expiration`: ten years, in milliseconds.
-pub const TIME_MAX_MS: u64 = 315_360_000_000;
+pub(crate) const TIME_MAX_MS: u64 = 315_360_000_000;
 
 /// How often dead letters are tried again that a queue keeps until they are delivered,
 /// milliseconds.
-pub const DEAD_LETTER_RETRY_MS: u64 = 1000;
+pub(crate) const DEAD_LETTER_RETRY_MS: u64 = 1000;
 
 /// Most unacknowledged deliveries of a consumer of a quorum queue that has no prefetch, as in
 /// RabbitMQ.
-pub const QUORUM_PREFETCH_MAX: u32 = 2000;
+pub(crate) const QUORUM_PREFETCH_MAX: u32 = 2000;
 
 /// How full a quorum queue that refuses publishes may be to take some again: this many percent of
 /// what it may hold, as in RabbitMQ.
-pub const QUORUM_REFILL_PERCENT: u64 = 80;
+pub(crate) const QUORUM_REFILL_PERCENT: u64 = 80;
 
 /// The largest `x-stream-max-segment-size-bytes`.
-pub const STREAM_SEGMENT_BYTES_MAX: u64 = 3_000_000_000;
+pub(crate) const STREAM_SEGMENT_BYTES_MAX: u64 = 3_000_000_000;
 
 /// The smallest `x-stream-filter-size-bytes`; the largest is what fits in an octet.
-pub const STREAM_FILTER_BYTES_MIN: u8 = 16;
+pub(crate) const STREAM_FILTER_BYTES_MIN: u8 = 16;
 
 /// Unacknowledged deliveries of a consumer of a stream that has no prefetch: RabbitMQ refuses it.
-pub const STREAM_WINDOW: u32 = 256;
+pub(crate) const STREAM_WINDOW: u32 = 256;
 
 /// Messages that a consumer of a stream is handed together, at most.
-pub const STREAM_READ_MESSAGES: usize = 256;
+pub(crate) const STREAM_READ_MESSAGES: usize = 256;
 
 /// Octets of bodies that a consumer of a stream is handed together, about.
-pub const STREAM_READ_BYTES: usize = 256 * 1024;
+pub(crate) const STREAM_READ_BYTES: usize = 256 * 1024;
 
 /// The longest name of a consumer whose offset a stream keeps.
-pub const STREAM_NAME_BYTES_MAX: usize = 255;
+pub(crate) const STREAM_NAME_BYTES_MAX: usize = 255;
 
 /// The largest `x-max-priority`.
-pub const PRIORITY_MAX: u64 = 255;
+pub(crate) const PRIORITY_MAX: u64 = 255;
 
 /// How long, in real time, somebody who waits for a change may miss it: see
 /// `src/time/change_signal.rs`.
-pub const CHANGES_MISSED_AFTER: Duration = Duration::from_millis(5);
+pub(crate) const CHANGES_MISSED_AFTER: Duration = Duration::from_millis(5);
 
 /// Events that the journal of a broker for tests keeps.
-pub const TEST_JOURNAL_EVENTS: usize = 100_000;
+pub(crate) const TEST_JOURNAL_EVENTS: usize = 100_000;
 
 /// How long, in real time, [`Broker::wait_for_queue`](crate::Broker::wait_for_queue) waits.
-pub const QUEUE_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const QUEUE_WAIT: Duration = Duration::from_secs(10);
 
 /// Turns that the tasks of a runtime get before it is looked whether they still change anything.
 /// tokio runs up to 61 tasks in one.
-pub const REST_TURNS: usize = 16;
+pub(crate) const REST_TURNS: usize = 16;
 
 /// How often it is looked: for programs that never rest.
-pub const REST_ROUNDS_MAX: usize = 1000;
+pub(crate) const REST_ROUNDS_MAX: usize = 1000;
 
 /// Lints that a broker keeps.
-pub const LINTS_MAX: usize = 1000;
+pub(crate) const LINTS_MAX: usize = 1000;
 
 /// Bindings of one exchange up to which the journal says which of them led a message on.
-pub const JOURNAL_BINDINGS_MAX: usize = 4096;
+pub(crate) const JOURNAL_BINDINGS_MAX: usize = 4096;
 
 /// What one broker takes from its clients, at most. [`Limits::new`] suits a server.
 ///

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::names::{QueueName, UserName, VirtualHostName};
 
 /// Who calls the methods of one connection.
-pub struct Actor {
+pub(crate) struct Actor {
     /// The connection; 0 if it is the broker itself.
     pub connection: ConnectionId,
     /// Who logged in.
@@ -29,7 +29,7 @@ pub struct Actor {
 
 impl Actor {
     /// The user of a connection to `virtual_host`.
-    pub fn new(
+    pub(crate) fn new(
         connection: ConnectionId,
         user: Arc<User>,
         virtual_host: VirtualHostName,
@@ -48,7 +48,7 @@ impl Actor {
     }
 
     /// The broker itself, for what it declares on its own account or in the name of a user.
-    pub fn trusted(
+    pub(crate) fn trusted(
         user: Option<&UserName>,
         virtual_host: VirtualHostName,
         access: Arc<AccessControl>,
@@ -60,18 +60,18 @@ impl Actor {
     }
 
     /// What the client calls its connection; empty if it does not say.
-    pub fn connection_name(&self) -> &str {
+    pub(crate) fn connection_name(&self) -> &str {
         self.connection_name.get().map_or("", String::as_str)
     }
 
     /// The client calls the connection by this name. Only the first one counts.
-    pub fn set_connection_name(&self, name: String) {
+    pub(crate) fn set_connection_name(&self, name: String) {
         // Fails if it has one.
         let _ = self.connection_name.set(name);
     }
 
     /// Fails with 403 unless the user has the permission.
-    pub fn check(&self, access: Access, kind: ResourceKind, name: &str) -> Result<()> {
+    pub(crate) fn check(&self, access: Access, kind: ResourceKind, name: &str) -> Result<()> {
         if self.trusted {
             return Ok(());
         }
@@ -80,7 +80,7 @@ impl Actor {
     }
 
     /// Fails with 403 unless the user may use the routing key on a topic exchange.
-    pub fn check_topic(&self, access: Access, exchange: &str, key: &[u8]) -> Result<()> {
+    pub(crate) fn check_topic(&self, access: Access, exchange: &str, key: &[u8]) -> Result<()> {
         if self.trusted {
             return Ok(());
         }
@@ -90,29 +90,29 @@ impl Actor {
     }
 
     /// Whether it is the broker itself.
-    pub fn is_trusted(&self) -> bool {
+    pub(crate) fn is_trusted(&self) -> bool {
         self.trusted
     }
 
     /// The limits of the user at present: connections, and channels. None of the broker itself, nor
     /// of a user who is removed.
-    pub fn limits(&self) -> (Option<u32>, Option<u32>) {
+    pub(crate) fn limits(&self) -> (Option<u32>, Option<u32>) {
         let user = (!self.trusted).then(|| self.access.users.get(self.user.name.as_str()));
         user.flatten().map_or((None, None), |user| (user.max_connections, user.max_channels))
     }
 
     /// The channels that the user has open.
-    pub fn open_channels(&self) -> Arc<OpenChannels> {
+    pub(crate) fn open_channels(&self) -> Arc<OpenChannels> {
         self.access.users.open_channels(self.user.name.as_str())
     }
 
     /// A number that changes whenever permissions do.
-    pub fn access_generation(&self) -> u64 {
+    pub(crate) fn access_generation(&self) -> u64 {
         self.access.generation()
     }
 
     /// Fails with 406 if the `user_id` property names another user `[rabbitmq validated-user-id]`.
-    pub fn check_user_id(&self, user_id: &[u8]) -> Result<()> {
+    pub(crate) fn check_user_id(&self, user_id: &[u8]) -> Result<()> {
         let name = self.user.name.as_str();
         if user_id == name.as_bytes() || self.user.has_tag(&UserTag::Impersonator) {
             return Ok(());
@@ -125,7 +125,7 @@ impl Actor {
 
     /// Remembers a queue that ends with the connection. Of those before, the ones that `exists`
     /// does not know any more make room.
-    pub fn own(&self, queue: QueueName, exists: impl Fn(&QueueName) -> bool) {
+    pub(crate) fn own(&self, queue: QueueName, exists: impl Fn(&QueueName) -> bool) {
         let mut owned = self.exclusive_queues.lock();
         if owned.len() == owned.capacity() {
             owned.retain(exists);
@@ -136,17 +136,17 @@ impl Actor {
     }
 
     /// Takes the queues that end with the connection.
-    pub fn take_owned(&self) -> Vec<QueueName> {
+    pub(crate) fn take_owned(&self) -> Vec<QueueName> {
         std::mem::take(&mut *self.exclusive_queues.lock())
     }
 
     /// Whether the connection has ended.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
     /// The connection ends; tells whether it had not before.
-    pub fn leave(&self) -> bool {
+    pub(crate) fn leave(&self) -> bool {
         !self.gone.swap(true, Ordering::AcqRel)
     }
 }

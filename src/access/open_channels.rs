@@ -4,18 +4,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many channels a user has open, on all connections together.
 #[derive(Debug, Default)]
-pub struct OpenChannels(AtomicU32);
+pub(crate) struct OpenChannels(AtomicU32);
 
 impl OpenChannels {
     /// Counts one more, unless there are `limit` of them; tells whether it did.
-    pub fn enter(&self, limit: Option<u32>) -> bool {
+    pub(crate) fn enter(&self, limit: Option<u32>) -> bool {
         let limit = limit.unwrap_or(u32::MAX);
         let more = |open: u32| (open < limit).then(|| open + 1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// One less.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
 /// Bytes of salt in front of every digest `[rabbitmq passwords]`.
-pub const SALT_BYTES: usize = 4;
+pub(crate) const SALT_BYTES: usize = 4;
 
 /// Random bytes that make equal passwords hash differently.
 pub type Salt = [u8; SALT_BYTES];

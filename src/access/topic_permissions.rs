@@ -35,7 +35,8 @@ impl TopicPermissions {
 type ByExchange = HashMap<ExchangeName, Arc<TopicPermissions>>;
 
 /// One entry of [`TopicPermissionTable::list`].
-pub type TopicPermissionEntry = (UserName, VirtualHostName, ExchangeName, Arc<TopicPermissions>);
+pub(crate) type TopicPermissionEntry =
+    (UserName, VirtualHostName, ExchangeName, Arc<TopicPermissions>);
 
 /// The topic permissions of all users. Where none is set every key is granted.
 #[derive(Debug, Default)]

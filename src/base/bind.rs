@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::limits::ACCEPT_BACKLOG;
 
 /// Binds the first address that can be bound.
-pub fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
     for address in address.to_socket_addrs()? {
         match bind_one(address) {

@@ -19,7 +19,7 @@ const STEPS: usize = 128;
 /// In a task on the only thread of a tokio runtime: `what` says what was called, `instead` what to
 /// write in its place.
 #[track_caller]
-pub fn wait_here<R>(what: &str, instead: &str, wait: impl FnOnce() -> R) -> R {
+pub(crate) fn wait_here<R>(what: &str, instead: &str, wait: impl FnOnce() -> R) -> R {
     assert_may_wait(what, instead);
     pause_here(wait)
 }
@@ -27,7 +27,7 @@ pub fn wait_here<R>(what: &str, instead: &str, wait: impl FnOnce() -> R) -> R {
 /// Waits on this thread. A worker of a tokio runtime with several threads leaves its tasks to
 /// another one meanwhile.
 #[cfg(feature = "gateway")]
-pub fn pause_here<R>(wait: impl FnOnce() -> R) -> R {
+pub(crate) fn pause_here<R>(wait: impl FnOnce() -> R) -> R {
     let is_worker = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() != RuntimeFlavor::CurrentThread);
     if is_worker { tokio::task::block_in_place(wait) } else { wait() }
@@ -44,7 +44,7 @@ pub fn pause_here<R>(wait: impl FnOnce() -> R) -> R {
 #[cfg(feature = "gateway")]
 #[track_caller]
 #[allow(clippy::panic, reason = "a mistake in the caller's program, which would hang instead")]
-pub fn assert_may_wait(what: &str, instead: &str) {
+pub(crate) fn assert_may_wait(what: &str, instead: &str) {
     let Ok(runtime) = Handle::try_current() else { return };
     if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread && in_task() {
         panic!(

@@ -39,12 +39,12 @@ impl From<FieldValue> for AMQPValue {
 }
 
 /// The value of that name.
-pub fn get<'a>(table: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {
+pub(crate) fn get<'a>(table: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {
     table.inner().get(name)
 }
 
 /// An integer of any width.
-pub fn integer(value: &AMQPValue) -> Option<i64> {
+pub(crate) fn integer(value: &AMQPValue) -> Option<i64> {
     match *value {
         AMQPValue::ShortShortInt(n) => Some(n.into()),
         AMQPValue::ShortShortUInt(n) => Some(n.into()),
@@ -58,7 +58,7 @@ pub fn integer(value: &AMQPValue) -> Option<i64> {
 }
 
 /// The text of a long string, if it is one and is UTF-8.
-pub fn string(value: &AMQPValue) -> Option<&str> {
+pub(crate) fn string(value: &AMQPValue) -> Option<&str> {
     match value {
         AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
         _ => None,
@@ -66,7 +66,7 @@ pub fn string(value: &AMQPValue) -> Option<&str> {
 }
 
 /// The text of a string of any kind, or of octets, in UTF-8.
-pub fn text(value: &AMQPValue) -> Option<&str> {
+pub(crate) fn text(value: &AMQPValue) -> Option<&str> {
     let octets = match value {
         AMQPValue::LongString(text) => text.as_bytes(),
         AMQPValue::ShortString(text) => text.as_str().as_bytes(),
@@ -77,12 +77,12 @@ pub fn text(value: &AMQPValue) -> Option<&str> {
 }
 
 /// An integer, also written in digits.
-pub fn integer_or_digits(value: &AMQPValue) -> Option<i64> {
+pub(crate) fn integer_or_digits(value: &AMQPValue) -> Option<i64> {
     integer(value).or_else(|| text(value)?.parse().ok())
 }
 
 /// RabbitMQ's name for the type of a field value.
-pub fn type_name(value: &AMQPValue) -> &'static str {
+pub(crate) fn type_name(value: &AMQPValue) -> &'static str {
     match value {
         AMQPValue::Boolean(_) => "bool",
         AMQPValue::ShortShortInt(_) => "byte",

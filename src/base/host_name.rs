@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 /// The name of this machine without its domain; `localhost` where the system does not tell.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| {
         let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();

@@ -1,7 +1,7 @@
 //! Numbers by which parts of a broker know each other.
 
 /// Identifies a connection within its broker.
-pub type ConnectionId = u64;
+pub(crate) type ConnectionId = u64;
 
 /// Who a delivery was passed on to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crossbeam::utils::CachePadded;
 const SCARCE_PART: usize = 2;
 
 /// Octets held by all queues, and who is to be told when they are too many.
-pub struct MemoryAlarm {
+pub(crate) struct MemoryAlarm {
     /// In a cache line of its own: every thread that moves messages writes to it.
     used: CachePadded<AtomicIsize>,
     /// What is not messages in queues: octets that wait for clients, and what clients have made.
@@ -28,7 +28,7 @@ pub struct MemoryAlarm {
 
 impl MemoryAlarm {
     /// Counts from nothing; the alarm is raised above `high_watermark` octets.
-    pub fn new(high_watermark: usize) -> Arc<Self> {
+    pub(crate) fn new(high_watermark: usize) -> Arc<Self> {
         Arc::new(Self {
             used: CachePadded::new(AtomicIsize::new(0)),
             shares: CachePadded::new(AtomicIsize::new(0)),
@@ -41,12 +41,12 @@ impl MemoryAlarm {
     }
 
     /// Octets of messages in queues and exchanges.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         usize::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
     }
 
     /// Octets of everything that is counted: messages and [shares](Share).
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         let shares = self.shares.load(Ordering::SeqCst);
         usize::try_from(self.used.load(Ordering::SeqCst).saturating_add(shares)).unwrap_or(0)
     }
@@ -58,18 +58,18 @@ impl MemoryAlarm {
     }
 
     /// Raises or clears the alarm if a share has changed meanwhile. Returns whether it is raised.
-    pub fn follow(&self) -> bool {
+    pub(crate) fn follow(&self) -> bool {
         self.evaluate();
         self.is_alarmed()
     }
 
     /// Octets above which the alarm is raised; `None` if it never is.
-    pub fn limit(&self) -> Option<usize> {
+    pub(crate) fn limit(&self) -> Option<usize> {
         Some(self.high_watermark).filter(|&limit| limit < isize::MAX as usize)
     }
 
     /// Counts `octets` more, or less if negative.
-    pub fn add(&self, octets: isize) {
+    pub(crate) fn add(&self, octets: isize) {
         if octets != 0 {
             self.used.fetch_add(octets, Ordering::SeqCst);
             self.evaluate();
@@ -78,7 +78,7 @@ impl MemoryAlarm {
 
     /// Whether memory is scarce, and queues have not been asked to page out for it yet: not since
     /// it has become much scarcer. Takes the note.
-    pub fn take_scarce(&self) -> bool {
+    pub(crate) fn take_scarce(&self) -> bool {
         let (used, above) = (self.total(), self.relieve_above.load(Ordering::Relaxed));
         let next = (self.high_watermark / SCARCE_PART).max(used.saturating_add(self.step()));
         let is_scarce = used > above;
@@ -96,18 +96,18 @@ impl MemoryAlarm {
     }
 
     /// Raises the alarm by hand, or takes it back.
-    pub fn force_alarm(&self, on: bool) {
+    pub(crate) fn force_alarm(&self, on: bool) {
         self.forced.store(on, Ordering::SeqCst);
         self.evaluate();
     }
 
     /// Whether publishers are to be held back.
-    pub fn is_alarmed(&self) -> bool {
+    pub(crate) fn is_alarmed(&self) -> bool {
         self.alarmed.load(Ordering::SeqCst)
     }
 
     /// Wakes `sleeper` when the alarm is over; at once if it is.
-    pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
+    pub(crate) fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
         self.blocked.add(sleeper);
         if !self.is_alarmed() {
             self.blocked.wake_all();
@@ -146,21 +146,21 @@ impl MemoryAlarm {
 }
 
 /// Octets that something holds besides messages in queues, for as long as it is there.
-pub struct Share {
+pub(crate) struct Share {
     memory: Arc<MemoryAlarm>,
     octets: AtomicUsize,
 }
 
 impl Share {
     /// So many octets.
-    pub fn new(memory: &Arc<MemoryAlarm>, octets: usize) -> Self {
+    pub(crate) fn new(memory: &Arc<MemoryAlarm>, octets: usize) -> Self {
         memory.add_share(octets as isize);
         Self { memory: Arc::clone(memory), octets: AtomicUsize::new(octets) }
     }
 
     /// It is as large as this now. Small differences are not worth the common counter.
     #[inline]
-    pub fn set(&self, octets: usize) {
+    pub(crate) fn set(&self, octets: usize) {
         /// What is small.
         const STEP: usize = 32 * 1024;
         let counted = self.octets.load(Ordering::Relaxed);
@@ -175,19 +175,19 @@ impl Share {
     }
 
     /// It has grown by so much.
-    pub fn grow(&self, octets: usize) {
+    pub(crate) fn grow(&self, octets: usize) {
         self.octets.fetch_add(octets, Ordering::SeqCst);
         self.memory.add_share(octets as isize);
     }
 
     /// It has become so much smaller.
-    pub fn shrink(&self, octets: usize) {
+    pub(crate) fn shrink(&self, octets: usize) {
         self.octets.fetch_sub(octets, Ordering::SeqCst);
         self.memory.add_share(-(octets as isize));
     }
 
     /// What counts it.
-    pub fn memory(&self) -> &MemoryAlarm {
+    pub(crate) fn memory(&self) -> &MemoryAlarm {
         &self.memory
     }
 }

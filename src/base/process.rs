@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// This process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Process {
+pub(crate) struct Process {
     /// Octets of its memory that are in RAM.
     pub resident_bytes: u64,
     /// Octets of memory that it may address.
@@ -22,7 +22,7 @@ pub struct Process {
 
 /// Octets on a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// Those that this process may still write.
     pub free_bytes: u64,
 }
@@ -30,7 +30,7 @@ pub struct Disk {
 impl Process {
     /// Asks for all of it.
     #[cfg(target_os = "linux")]
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         use procfs::process::{LimitValue, Process as Known};
         let Ok(known) = Known::myself() else { return Self::default() };
         let limit = known.limits().ok().map(|limits| limits.max_open_files.soft_limit);
@@ -61,7 +61,7 @@ impl Process {
 impl Disk {
     /// The disk that has this file or directory.
     #[cfg(target_os = "linux")]
-    pub fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let free =
             rustix::fs::statvfs(path).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         Self { free_bytes: free.unwrap_or_default() }

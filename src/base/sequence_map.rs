@@ -9,7 +9,7 @@ const COMPACT_AT: usize = 64;
 /// Values by strictly rising keys. Insertion at the end and removal near the front take constant
 /// time; a few old survivors do not keep the memory of everything that came after them.
 #[derive(Debug)]
-pub struct SequenceMap<T> {
+pub(crate) struct SequenceMap<T> {
     slots: VecDeque<(u64, Option<T>)>,
     live: usize,
 }
@@ -22,25 +22,25 @@ impl<T> Default for SequenceMap<T> {
 
 impl<T> SequenceMap<T> {
     /// Values held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.live
     }
 
     /// Appends a value. `key` must be above every key that was ever appended.
-    pub fn push(&mut self, key: u64, value: T) {
+    pub(crate) fn push(&mut self, key: u64, value: T) {
         debug_assert!(self.slots.back().is_none_or(|(last, _)| *last < key));
         self.slots.push_back((key, Some(value)));
         self.live += 1;
     }
 
     /// The value of `key`.
-    pub fn get(&self, key: u64) -> Option<&T> {
+    pub(crate) fn get(&self, key: u64) -> Option<&T> {
         let at = self.position(key)?;
         self.slots.get(at)?.1.as_ref()
     }
 
     /// Removes and returns the value of `key`.
-    pub fn remove(&mut self, key: u64) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
         let is_first = self.slots.front().is_some_and(|(first, _)| *first == key);
         let value = if is_first {
             self.slots.pop_front()?.1?
@@ -54,7 +54,7 @@ impl<T> SequenceMap<T> {
     }
 
     /// Removes every value up to and including `key`, in order, and hands each to `each`.
-    pub fn remove_up_to(&mut self, key: u64, mut each: impl FnMut(u64, T)) {
+    pub(crate) fn remove_up_to(&mut self, key: u64, mut each: impl FnMut(u64, T)) {
         while let Some((first, _)) = self.slots.front() {
             if *first > key {
                 break;
@@ -68,7 +68,7 @@ impl<T> SequenceMap<T> {
     }
 
     /// Removes everything, in order.
-    pub fn drain(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
         self.live = 0;
         std::mem::take(&mut self.slots)
             .into_iter()
@@ -76,12 +76,12 @@ impl<T> SequenceMap<T> {
     }
 
     /// The values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 
     /// The values in order, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
     }
 

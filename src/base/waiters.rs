@@ -8,12 +8,12 @@ use crate::base::wake::Wake;
 
 /// Who is to be woken once.
 #[derive(Default)]
-pub struct Waiters(Mutex<Vec<Weak<dyn Wake>>, rank::Waiters>);
+pub(crate) struct Waiters(Mutex<Vec<Weak<dyn Wake>>, rank::Waiters>);
 
 impl Waiters {
     /// Wakes `waiter` next time. The caller looks once more after this whether there is still
     /// something to wait for.
-    pub fn add(&self, waiter: &Arc<dyn Wake>) {
+    pub(crate) fn add(&self, waiter: &Arc<dyn Wake>) {
         let mut waiters = self.0.lock();
         if waiters.len() == waiters.capacity() {
             // Those who left in the meantime make room, so that the waiting may last.
@@ -25,7 +25,7 @@ impl Waiters {
     }
 
     /// Wakes all.
-    pub fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         let waiters = std::mem::take(&mut *self.0.lock());
         for waiter in waiters.iter().filter_map(Weak::upgrade) {
             waiter.wake();
@@ -33,7 +33,7 @@ impl Waiters {
     }
 
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }
 }

@@ -11,7 +11,7 @@ use crate::queue::effects::Effects;
 impl Channel {
     /// Acknowledges a delivery, or with `multiple` all up to it; tag 0 then means all.
     /// Errors: 406.
-    pub fn basic_ack(
+    pub(crate) fn basic_ack(
         &mut self,
         delivery_tag: u64,
         multiple: bool,
@@ -22,7 +22,7 @@ impl Channel {
     }
 
     /// Gives deliveries back to their queue, or drops or dead-letters them. Errors: 406.
-    pub fn basic_nack(
+    pub(crate) fn basic_nack(
         &mut self,
         delivery_tag: u64,
         multiple: bool,
@@ -34,7 +34,7 @@ impl Channel {
     }
 
     /// As [`Channel::basic_nack`], for one delivery. Errors: 406.
-    pub fn basic_reject(
+    pub(crate) fn basic_reject(
         &mut self,
         delivery_tag: u64,
         requeue: bool,
@@ -45,7 +45,7 @@ impl Channel {
     }
 
     /// Gives back everything that is not acknowledged. Errors: 540 without `requeue`.
-    pub fn basic_recover(&mut self, requeue: bool, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn basic_recover(&mut self, requeue: bool, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
         self.meet(Method::BasicRecover, Subject::default(), effects)?;
         if !requeue {

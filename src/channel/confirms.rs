@@ -17,7 +17,7 @@ use crate::vhost::Noter;
 ///
 /// Publishes are confirmed in their order. What the store has to keep waits for the store: it gets
 /// a ticket, and whatever comes after it waits too.
-pub struct Confirms {
+pub(super) struct Confirms {
     /// Number of the last publish.
     last: u64,
     /// The last ticket.
@@ -28,7 +28,7 @@ pub struct Confirms {
 }
 
 /// What a fault makes of a confirm.
-pub enum Fate {
+pub(super) enum Fate {
     /// A refusal.
     Nack,
     /// Nothing, ever.
@@ -39,7 +39,7 @@ pub enum Fate {
 
 impl Fate {
     /// What the rule wants.
-    pub fn of(hit: &Hit) -> Option<Self> {
+    pub(super) fn of(hit: &Hit) -> Option<Self> {
         match hit.action() {
             Action::Nack | Action::NackAndDrop => Some(Self::Nack),
             Action::Lose => Some(Self::Lost),
@@ -50,7 +50,7 @@ impl Fate {
 }
 
 /// The part of it that the store reaches, from its own thread.
-pub struct ConfirmLine {
+pub(super) struct ConfirmLine {
     state: Mutex<Line, rank::Confirms>,
     client: Client,
 }
@@ -107,7 +107,7 @@ impl Outcome {
 
 impl Confirms {
     /// Nothing published yet.
-    pub fn new(
+    pub(super) fn new(
         output: Arc<dyn ChannelOutput>,
         counted: Arc<Counted>,
         noter: Option<Noter>,
@@ -119,19 +119,19 @@ impl Confirms {
 
     /// Numbers a publish.
     #[inline]
-    pub fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
     /// A ticket for what goes to the store now: [`ConfirmLine::stored`] tells that it is there.
-    pub fn ticket(&mut self) -> (u64, Arc<ConfirmLine>) {
+    pub(super) fn ticket(&mut self) -> (u64, Arc<ConfirmLine>) {
         self.ticket += 1;
         (self.ticket, Arc::clone(&self.line))
     }
 
     /// With a journal, these are the publishes from number `first` on.
-    pub fn remember<'a>(&self, first: u64, messages: impl IntoIterator<Item = &'a Message>) {
+    pub(super) fn remember<'a>(&self, first: u64, messages: impl IntoIterator<Item = &'a Message>) {
         if self.line.client.noter.is_some() {
             let mut line = self.line.state.lock();
             line.untold.extend((first..).zip(messages.into_iter().cloned()));
@@ -139,7 +139,7 @@ impl Confirms {
     }
 
     /// The publishes up to this one, and after those that were settled before, are accepted.
-    pub fn accept(&mut self, number: u64) {
+    pub(super) fn accept(&mut self, number: u64) {
         let outcome = match self.fate.take() {
             None => Outcome::Ack,
             Some(Fate::Nack) => Outcome::Nack,
@@ -150,22 +150,22 @@ impl Confirms {
     }
 
     /// What becomes of the confirm of the publish that comes next.
-    pub fn set_fate(&mut self, fate: Option<Fate>) {
+    pub(super) fn set_fate(&mut self, fate: Option<Fate>) {
         self.fate = fate;
     }
 
     /// The publish with this number is refused.
-    pub fn refuse(&mut self, number: u64) {
+    pub(super) fn refuse(&mut self, number: u64) {
         self.line.push(Step { last: number, outcome: Outcome::Nack, ticket: self.ticket });
     }
 
     /// Tells the client what has become known since the last time.
-    pub fn tell(&mut self, wakeups: &mut Wakeups) {
+    pub(super) fn tell(&mut self, wakeups: &mut Wakeups) {
         self.line.state.lock().tell(&self.line.client, wakeups);
     }
 
     /// The channel closes: its client hears nothing more.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let mut line = self.line.state.lock();
         line.closed = true;
         line.steps.clear();
@@ -196,7 +196,7 @@ impl ConfirmLine {
     }
 
     /// The store has what a ticket is for.
-    pub fn stored(&self, ticket: u64) {
+    pub(super) fn stored(&self, ticket: u64) {
         let mut wakeups = Wakeups::default();
         let mut line = self.state.lock();
         line.note_stored(ticket);

@@ -83,7 +83,7 @@ impl Consume {
 
 /// A message that was taken by basic.get.
 #[derive(Clone, Debug)]
-pub struct GetOk {
+pub(crate) struct GetOk {
     /// Delivery tag.
     pub delivery_tag: u64,
     /// Whether the message may have been delivered before.
@@ -99,7 +99,7 @@ pub struct GetOk {
 impl Channel {
     /// Starts a consumer. `started` is called with its tag before the first delivery.
     /// Errors: 403, 404, 405, 406, 530.
-    pub fn basic_consume(
+    pub(crate) fn basic_consume(
         &mut self,
         consume: &Consume,
         effects: &mut Effects,
@@ -198,13 +198,13 @@ impl Channel {
 
     /// Ends a consumer; after this nothing is delivered to it. An unknown tag counts as ended.
     /// Errors: none, but what a fault has it.
-    pub fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn basic_cancel(&mut self, consumer_tag: &str, effects: &mut Effects) -> Result<()> {
         self.cancel_untaken(consumer_tag, Vec::new, effects)
     }
 
     /// As [`Channel::basic_cancel`]. The client has not seen the deliveries with the tags that
     /// `untaken` tells once no more come: they are back before others are served.
-    pub fn cancel_untaken(
+    pub(crate) fn cancel_untaken(
         &mut self,
         consumer_tag: &str,
         untaken: impl FnOnce() -> Vec<u64>,
@@ -224,7 +224,7 @@ impl Channel {
     }
 
     /// Takes one message. Errors: 403, 404, 405.
-    pub fn basic_get(
+    pub(crate) fn basic_get(
         &mut self,
         queue: &str,
         no_ack: bool,
@@ -263,7 +263,7 @@ impl Channel {
     /// Sets the prefetch: of consumers to come, or with `global` one that all consumers of the
     /// channel share. 0 lifts it. `accepted` is called before the first delivery that the new
     /// limit lets through. Errors: 540 for a `prefetch_size`.
-    pub fn basic_qos(
+    pub(crate) fn basic_qos(
         &mut self,
         prefetch_size: u32,
         prefetch_count: u16,

@@ -15,7 +15,7 @@ use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 
 /// An open channel, as its connection knows it.
-pub trait Listed: Send + Sync {
+pub(super) trait Listed: Send + Sync {
     /// What is counted of it.
     fn counted(&self) -> &Counted;
 
@@ -29,7 +29,7 @@ pub trait Listed: Send + Sync {
 /// What is counted of a channel. Deliveries are counted under their own lock, see
 /// [`Deliveries`](crate::channel::deliveries::Deliveries).
 #[derive(Debug)]
-pub struct Counted {
+pub(super) struct Counted {
     pub id: ChannelId,
     pub opened_at: Timestamp,
     /// By whom the channel belongs to.
@@ -44,7 +44,7 @@ pub struct Counted {
 /// What only the owner of the channel counts: the task of its connection, or whoever has it
 /// locked.
 #[derive(Debug, Default)]
-pub struct Published {
+pub(super) struct Published {
     pub publish: Tally,
     pub publish_confirm: Tally,
     pub routed: Tally,
@@ -66,7 +66,7 @@ pub struct Published {
 
 /// What consumers got, under the lock of the deliveries.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Delivered {
+pub(super) struct Delivered {
     deliver: u64,
     deliver_no_ack: u64,
     redeliver: u64,
@@ -75,7 +75,7 @@ pub struct Delivered {
 impl Delivered {
     /// A delivery; `id` is 0 if it needs no acknowledgement.
     #[inline]
-    pub fn count(&mut self, id: u64, entry: &Entry) {
+    pub(super) fn count(&mut self, id: u64, entry: &Entry) {
         if id == 0 {
             self.deliver_no_ack += 1;
         } else {
@@ -87,14 +87,14 @@ impl Delivered {
 
 /// What the client was told of its publishes.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(super) struct Settled {
     pub confirmed: Tally,
     pub refused: Tally,
 }
 
 impl Counted {
     /// Of a channel that is opened now.
-    pub fn new(id: ChannelId, now: Timestamp) -> Self {
+    pub(super) fn new(id: ChannelId, now: Timestamp) -> Self {
         let published = Published::default();
         published.active_at_us.set(now.as_micros());
         Self {
@@ -109,13 +109,13 @@ impl Counted {
 
     /// The client does something.
     #[inline]
-    pub fn touch(&self, now: Timestamp) {
+    pub(super) fn touch(&self, now: Timestamp) {
         self.published.active_at_us.set(now.as_micros());
     }
 
     /// Messages are published that go to so many queues each.
     #[inline]
-    pub fn count_publishes(&self, count: usize, queues: usize) {
+    pub(super) fn count_publishes(&self, count: usize, queues: usize) {
         let published = &self.published;
         published.publish.add(count as u64);
         published.routed.add((count * queues) as u64);
@@ -125,25 +125,25 @@ impl Counted {
     }
 
     /// A message is taken by basic.get.
-    pub fn count_get(&self, no_ack: bool, redelivered: bool) {
+    pub(super) fn count_get(&self, no_ack: bool, redelivered: bool) {
         let published = &self.published;
         if no_ack { &published.get_no_ack } else { &published.get }.add(1);
         published.get_redelivered.add(u64::from(redelivered));
     }
 
     /// So many publishes and acknowledgements wait for a commit.
-    pub fn count_uncommitted(&self, publishes: usize, acks: usize) {
+    pub(super) fn count_uncommitted(&self, publishes: usize, acks: usize) {
         self.published.uncommitted.set(publishes as u64);
         self.published.acks_uncommitted.set(acks as u64);
     }
 
     /// What publishes are subject to from now on.
-    pub fn set_mode(&self, mode: ChannelMode) {
+    pub(super) fn set_mode(&self, mode: ChannelMode) {
         self.mode.store(mode as u8, Ordering::Relaxed);
     }
 
     /// What publishes are subject to.
-    pub fn mode(&self) -> ChannelMode {
+    pub(super) fn mode(&self) -> ChannelMode {
         match self.mode.load(Ordering::Relaxed) {
             mode if mode == ChannelMode::Confirm as u8 => ChannelMode::Confirm,
             mode if mode == ChannelMode::Transaction as u8 => ChannelMode::Transaction,
@@ -152,14 +152,14 @@ impl Counted {
     }
 
     /// Publishes that wait for their confirm.
-    pub fn unconfirmed(&self) -> u64 {
+    pub(super) fn unconfirmed(&self) -> u64 {
         // What was settled first: more may be published meanwhile, but not less.
         let settled = self.settled.confirmed.get() + self.settled.refused.get();
         self.published.publish_confirm.get().saturating_sub(settled)
     }
 
     /// All of it, with what was `delivered`.
-    pub fn totals(&self, delivered: Delivered) -> ChannelTotals {
+    pub(super) fn totals(&self, delivered: Delivered) -> ChannelTotals {
         let Delivered { deliver, deliver_no_ack, redeliver } = delivered;
         let published = &self.published;
         ChannelTotals {
@@ -180,17 +180,17 @@ impl Counted {
     }
 
     /// Totals with the rates that are known.
-    pub fn measured(&self, totals: ChannelTotals) -> Measured<ChannelTotals> {
+    pub(super) fn measured(&self, totals: ChannelTotals) -> Measured<ChannelTotals> {
         self.recent.lock().measured(totals)
     }
 
     /// Remembers the totals, for rates. See [`Recent::record`].
-    pub fn record(&self, now: Timestamp, totals: ChannelTotals, is_first: bool) {
+    pub(super) fn record(&self, now: Timestamp, totals: ChannelTotals, is_first: bool) {
         self.recent.lock().record(now, totals, is_first);
     }
 
     /// What the totals were. See [`Recent::samples`].
-    pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<ChannelTotals>> {
+    pub(super) fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<ChannelTotals>> {
         self.recent.lock().samples(now, span)
     }
 }

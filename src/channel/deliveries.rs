@@ -2,6 +2,7 @@
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
 mod faults;
+mod outlet;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,21 +11,15 @@ use std::sync::{Arc, Weak};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
-use crate::base::wake::Wakeups;
 use crate::channel::Watch;
-use crate::channel::counted::{Counted, Delivered, Listed};
-use crate::channel::output::{ChannelOutput, Outgoing};
-use crate::channel::status::ChannelStatus;
+use crate::channel::counted::{Counted, Delivered};
+use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
-use crate::insight::statistics::tally::Tally;
-use crate::insight::statistics::totals::ChannelTotals;
-use crate::message::Message;
 use crate::names::ConsumerTag;
 use crate::queue::Queue;
-use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::consumers::Delivery;
 use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
-use crate::vhost::flow::reply_to::ReplyOutlet;
 
 /// Where deliveries come from: a consumer, or a queue that is polled.
 struct Source {
@@ -60,7 +55,7 @@ const CLOSED: u32 = u32::MAX;
 
 /// An unacknowledged delivery: its source and the number by which the queue knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unacked {
+pub(super) struct Unacked {
     source: u32,
     id: u64,
 }
@@ -81,7 +76,7 @@ struct State {
 }
 
 /// The part of a channel that queues reach, from any thread.
-pub struct Deliveries {
+pub(super) struct Deliveries {
     state: Mutex<State, rank::Deliveries>,
     output: Arc<dyn ChannelOutput>,
     counted: Arc<Counted>,
@@ -100,7 +95,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Nothing delivered yet. `cancel_notify`: the client wants to hear of cancelled consumers.
-    pub fn new(
+    pub(super) fn new(
         output: Arc<dyn ChannelOutput>,
         counted: Counted,
         cancel_notify: bool,
@@ -120,27 +115,27 @@ impl Deliveries {
     }
 
     /// The client's side.
-    pub fn output(&self) -> &dyn ChannelOutput {
+    pub(super) fn output(&self) -> &dyn ChannelOutput {
         &*self.output
     }
 
     /// The same, to keep.
-    pub fn shared_output(&self) -> Arc<dyn ChannelOutput> {
+    pub(super) fn shared_output(&self) -> Arc<dyn ChannelOutput> {
         Arc::clone(&self.output)
     }
 
     /// What is counted of the channel.
-    pub fn counted(&self) -> &Arc<Counted> {
+    pub(super) fn counted(&self) -> &Arc<Counted> {
         &self.counted
     }
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
-    pub fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
+    pub(super) fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
         self.state.lock().add_source(Source::new(queue, tag, true))
     }
 
     /// The consumer with this number and tag gets nothing more.
-    pub fn end_consumer(&self, source: u32, tag: &ConsumerTag) {
+    pub(super) fn end_consumer(&self, source: u32, tag: &ConsumerTag) {
         let mut state = self.state.lock();
         if let Some(known) = state.source(source).filter(|known| known.tag == *tag) {
             known.ended = true;
@@ -150,7 +145,7 @@ impl Deliveries {
 
     /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
     /// acknowledgement.
-    pub fn add_get(&self, queue: &Arc<Queue>, id: u64) -> u64 {
+    pub(super) fn add_get(&self, queue: &Arc<Queue>, id: u64) -> u64 {
         let mut state = self.state.lock();
         state.last_tag += 1;
         if id != 0 {
@@ -175,7 +170,12 @@ impl Deliveries {
 
     /// Takes the deliveries that an acknowledgement means, in order. A tag of 0 with `multiple`
     /// means all. Errors: 406 unknown delivery tag.
-    pub fn take(&self, tag: u64, multiple: bool, taken: &mut Vec<(u64, Unacked)>) -> Result<()> {
+    pub(super) fn take(
+        &self,
+        tag: u64,
+        multiple: bool,
+        taken: &mut Vec<(u64, Unacked)>,
+    ) -> Result<()> {
         let mut state = self.state.lock();
         if !multiple {
             let unacked = state.unacked.remove(tag).ok_or(Error::UnknownDeliveryTag(tag))?;
@@ -192,7 +192,7 @@ impl Deliveries {
     }
 
     /// Puts deliveries back that were taken: their acknowledgement was rolled back.
-    pub fn put_back(&self, mut taken: Vec<(u64, Unacked)>) {
+    pub(super) fn put_back(&self, mut taken: Vec<(u64, Unacked)>) {
         let mut state = self.state.lock();
         taken.extend(state.unacked.drain());
         taken.sort_unstable_by_key(|(tag, _)| *tag);
@@ -203,13 +203,13 @@ impl Deliveries {
 
     /// The channel is about to end: from now on nothing is handed out to its consumers. What a
     /// queue is handing out at this moment still comes.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.limit.store(CLOSED, Ordering::SeqCst);
     }
 
     /// Takes all deliveries that are not settled, or those of one queue: their numbers by queue,
     /// in order. For a channel that ends.
-    pub fn take_unsettled(&self, of: Option<&Arc<Queue>>) -> Vec<(Arc<Queue>, Vec<u64>)> {
+    pub(super) fn take_unsettled(&self, of: Option<&Arc<Queue>>) -> Vec<(Arc<Queue>, Vec<u64>)> {
         let mut state = self.state.lock();
         state.give_up_delays();
         let State { unacked, sources, .. } = &mut *state;
@@ -228,7 +228,7 @@ impl Deliveries {
     }
 
     /// Takes back deliveries that the client never saw: the numbers of those that are not settled.
-    pub fn withdraw(&self, tags: &[u64]) -> Vec<u64> {
+    pub(super) fn withdraw(&self, tags: &[u64]) -> Vec<u64> {
         let mut state = self.state.lock();
         let mut ids = Vec::with_capacity(tags.len());
         for tag in tags {
@@ -245,7 +245,7 @@ impl Deliveries {
 
     /// Groups settled deliveries by queue and hands each group to `settle`. Order within a queue
     /// is kept. Returns shared prefetch to the consumers.
-    pub fn by_queue(
+    pub(super) fn by_queue(
         &self,
         taken: &[(u64, Unacked)],
         mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
@@ -269,19 +269,19 @@ impl Deliveries {
     }
 
     /// Sets the prefetch that all consumers share; 0 lifts it.
-    pub fn set_limit(&self, prefetch_count: u32) {
+    pub(super) fn set_limit(&self, prefetch_count: u32) {
         self.limit.store(prefetch_count.min(CLOSED - 1), Ordering::SeqCst);
         self.starved.store(true, Ordering::SeqCst);
     }
 
     /// Whether all consumers share a prefetch.
-    pub fn has_limit(&self) -> bool {
+    pub(super) fn has_limit(&self) -> bool {
         self.limit.load(Ordering::SeqCst) != 0
     }
 
     /// Whether consumers wait to be resumed and there is something for them to resume with. Takes
     /// the note that they wait.
-    pub fn take_starved(&self) -> bool {
+    pub(super) fn take_starved(&self) -> bool {
         // In one order with what `reserve` does: either this sees the note, or that the credit.
         self.starved.load(Ordering::SeqCst)
             && self.output.has_room()
@@ -311,7 +311,7 @@ impl Deliveries {
     }
 
     /// Sets or removes the consumer of direct replies.
-    pub fn set_reply_consumer(&self, tag: Option<ConsumerTag>) {
+    pub(super) fn set_reply_consumer(&self, tag: Option<ConsumerTag>) {
         self.state.lock().reply_consumer = tag;
     }
 }
@@ -354,129 +354,8 @@ impl State {
 
 impl Unacked {
     /// The number by which the queue knows the delivery.
-    pub fn id(self) -> u64 {
+    pub(super) fn id(self) -> u64 {
         self.id
-    }
-}
-
-impl Listed for Deliveries {
-    fn counted(&self) -> &Counted {
-        &self.counted
-    }
-
-    fn status(&self) -> ChannelStatus {
-        let counted = &self.counted;
-        let state = self.state.lock();
-        let is_consumer = |source: &&Source| source.is_consumer && !source.ended;
-        let consumers = state.sources.iter().flatten().filter(is_consumer).count();
-        let (delivered, unacked) = (state.delivered, state.unacked.len());
-        let replies = usize::from(state.reply_consumer.is_some());
-        drop(state);
-        let count = |tally: &Tally| usize::try_from(tally.get()).unwrap_or(usize::MAX);
-        ChannelStatus {
-            id: counted.id,
-            mode: counted.mode(),
-            opened_at: counted.opened_at,
-            active_at: Timestamp::from_micros(counted.published.active_at_us.get()),
-            prefetch_count: u32::try_from(counted.published.prefetch_count.get()).unwrap_or(0),
-            global_prefetch_count: match self.limit.load(Ordering::SeqCst) {
-                CLOSED => 0,
-                limit => limit,
-            },
-            consumers: consumers + replies,
-            messages_unacknowledged: unacked,
-            messages_unconfirmed: counted.unconfirmed(),
-            messages_uncommitted: count(&counted.published.uncommitted),
-            acks_uncommitted: count(&counted.published.acks_uncommitted),
-            messages: counted.measured(counted.totals(delivered)),
-        }
-    }
-
-    fn totals(&self) -> ChannelTotals {
-        let delivered = self.state.lock().delivered;
-        self.counted.totals(delivered)
-    }
-}
-
-impl Outlet for Deliveries {
-    fn reserve(&self, no_ack: bool) -> bool {
-        if self.try_reserve(no_ack) {
-            return true;
-        }
-        self.starved.store(true, Ordering::SeqCst);
-        // Room may have come up before the note was there to be seen.
-        self.try_reserve(no_ack)
-    }
-
-    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
-        if self.is_watched() {
-            return self.deliver_watched(deliveries, wakeups);
-        }
-        let mut state = self.state.lock();
-        let State { last_tag, unacked, sources, delivered, .. } = &mut *state;
-        let mut outgoing = deliveries.iter().filter_map(|delivery| {
-            let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(*source as usize)?.as_ref()?;
-            *last_tag += 1;
-            delivered.count(*id, entry);
-            if *id != 0 {
-                consumer.count_delivery();
-                unacked.push(*last_tag, Unacked { source: *source, id: *id });
-            }
-            Some(Outgoing {
-                consumer_tag: &consumer.tag,
-                delivery_tag: *last_tag,
-                redelivered: entry.redelivered,
-                delivery_count: delivery_count(&consumer.queue, entry),
-                message: &entry.message,
-            })
-        });
-        self.output.deliver(&mut outgoing, wakeups);
-        drop(state);
-        deliveries.clear();
-    }
-
-    fn forget_deliveries(&self, source: u32) {
-        let mut state = self.state.lock();
-        let of_source = state.unacked.values_mut().filter(|unacked| unacked.source == source);
-        let mut count = 0;
-        for unacked in of_source {
-            count += u32::from(std::mem::replace(&mut unacked.id, FORGOTTEN) != FORGOTTEN);
-        }
-        count += state.drop_held(source);
-        self.outstanding.fetch_sub(count, Ordering::SeqCst);
-    }
-
-    fn acknowledgement_timed_out(&self, timeout_ms: u64) {
-        self.output.acknowledgement_timed_out(timeout_ms);
-    }
-
-    fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
-        let tag = self.state.lock().source(source).map(|source| source.tag.clone());
-        let Some(tag) = tag else { return };
-        self.end_consumer(source, &tag);
-        if self.cancel_notify {
-            self.output.cancel(&tag, wakeups);
-        }
-    }
-}
-
-impl ReplyOutlet for Deliveries {
-    fn reply(&self, message: &Message, wakeups: &mut Wakeups) -> bool {
-        let Some(tag) = self.state.lock().reply_consumer.clone() else { return false };
-        if !self.output.has_room_for_reply() {
-            return false;
-        }
-        // RabbitMQ numbers every direct reply 1; there is nothing to acknowledge.
-        let reply = Outgoing {
-            consumer_tag: &tag,
-            delivery_tag: 1,
-            redelivered: false,
-            delivery_count: None,
-            message,
-        };
-        self.output.deliver(&mut std::iter::once(reply), wakeups);
-        true
     }
 }
 
@@ -492,108 +371,4 @@ pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use amq_protocol::types::FieldTable;
-
-    use super::*;
-    use crate::base::ids::ChannelId;
-    use crate::queue::arguments::QueueArguments;
-    use crate::queue::{Queue, QueueAttributes, QueueStorage};
-    use crate::time::clock::Timestamp;
-
-    struct Nobody;
-
-    impl ChannelOutput for Nobody {
-        fn acknowledgement_timed_out(&self, _: u64) {}
-
-        fn has_room(&self) -> bool {
-            true
-        }
-        fn has_room_for_reply(&self) -> bool {
-            true
-        }
-        fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, _: &mut Wakeups) {
-            deliveries.for_each(drop);
-        }
-        fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
-        fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
-        fn fail(&self, _: Error, _: &mut Wakeups) {}
-        fn cancel(&self, _: &ConsumerTag, _: &mut Wakeups) {}
-    }
-
-    fn counted() -> Counted {
-        Counted::new(ChannelId::default(), Timestamp::from_millis(0))
-    }
-
-    fn queue(name: &str) -> Arc<Queue> {
-        let attributes = QueueAttributes {
-            durable: false,
-            auto_delete: false,
-            owner: None,
-            table: FieldTable::default(),
-            arguments: QueueArguments::default(),
-        };
-        let storage = QueueStorage::default();
-        let now = Timestamp::from_millis(0);
-        Arc::new(Queue::new(name.into(), "/".into(), attributes, storage, now))
-    }
-
-    #[test]
-    fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
-        for turn in 0..1000 {
-            let queue = queue(&turn.to_string());
-            let source = deliveries.add_consumer(Arc::clone(&queue), ConsumerTag::from("c"));
-            let tag = deliveries.add_get(&queue, 1);
-            assert_eq!(deliveries.add_get(&queue, 2), tag + 1);
-            deliveries.end_consumer(source, &ConsumerTag::from("c"));
-            let mut taken = Vec::new();
-            deliveries.take(0, true, &mut taken).unwrap();
-            let mut settled = 0;
-            deliveries.by_queue(&taken, |found, group| {
-                assert!(Arc::ptr_eq(found, &queue));
-                settled += group.len();
-            });
-            assert_eq!(settled, 2);
-        }
-        assert!(deliveries.state.lock().sources.len() <= 2);
-    }
-
-    #[test]
-    fn queues_that_reserve_at_once_do_not_exceed_the_shared_prefetch() {
-        const QUEUES: usize = 4;
-        let barrier = std::sync::Barrier::new(QUEUES);
-        for _ in 0..2000 {
-            let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
-            deliveries.set_limit(2);
-            let reserve = || {
-                barrier.wait();
-                deliveries.reserve(false)
-            };
-            let reserved = std::thread::scope(|scope| {
-                let queues: Vec<_> = (0..QUEUES).map(|_| scope.spawn(reserve)).collect();
-                queues.into_iter().map(|q| q.join().unwrap()).filter(|r| *r).count()
-            });
-            assert_eq!(reserved, 2);
-        }
-    }
-
-    #[test]
-    fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
-        let deliveries = Deliveries::new(Arc::new(Nobody), counted(), false, None);
-        let (first, second) = (queue("first"), queue("second"));
-        let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
-        deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });
-        if let Some(source) = deliveries.state.lock().source(source) {
-            source.unacked.set(1);
-        }
-        deliveries.end_consumer(source, &ConsumerTag::from("a"));
-        let other = deliveries.add_consumer(second, ConsumerTag::from("b"));
-        assert_ne!(source, other);
-        deliveries.outstanding.store(1, Ordering::SeqCst);
-        deliveries.by_queue(&[(1, Unacked { source, id: 7 })], |queue, _| {
-            assert!(Arc::ptr_eq(queue, &first));
-        });
-        assert_eq!(deliveries.add_consumer(first, ConsumerTag::from("c")), source);
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
 
 /// What a channel that has ended leaves to be given back.
-pub struct Remains {
+pub(crate) struct Remains {
     deliveries: Arc<Deliveries>,
     consumers: Vec<(Arc<Queue>, ConsumerId)>,
 }
@@ -23,12 +23,12 @@ pub struct Remains {
 impl Channel {
     /// Takes no deliveries any more: the channel is about to end. Of channels that end together
     /// this comes first.
-    pub fn stop_deliveries(&self) {
+    pub(crate) fn stop_deliveries(&self) {
         self.deliveries.close();
     }
 
     /// Ends the channel, but for what has to be [given back](give_back).
-    pub fn end(&mut self, effects: &mut Effects) -> Remains {
+    pub(crate) fn end(&mut self, effects: &mut Effects) -> Remains {
         self.stop_deliveries();
         self.flush(effects);
         match &mut self.mode {
@@ -48,7 +48,7 @@ impl Channel {
     }
 
     /// Closes the channel: its consumers are cancelled, what was not acknowledged goes back.
-    pub fn close(&mut self, effects: &mut Effects) {
+    pub(crate) fn close(&mut self, effects: &mut Effects) {
         let remains = self.end(effects);
         give_back(&[remains], self.now(), effects);
         self.virtual_host().run_without_waking(effects);
@@ -90,7 +90,7 @@ impl Partings {
 }
 
 /// Gives back what channels have left that ended together, one queue after the other.
-pub fn give_back(ended: &[Remains], now: Timestamp, effects: &mut Effects) {
+pub(crate) fn give_back(ended: &[Remains], now: Timestamp, effects: &mut Effects) {
     let mut partings = Partings::default();
     for Remains { deliveries, consumers } in ended {
         for (queue, consumer) in consumers {

@@ -9,7 +9,7 @@ use crate::queue::effects::Effects;
 use crate::vhost::Publish;
 
 /// Stops reading the client, if that is what the rule wants.
-pub fn stop_reading(hit: &Hit, output: &dyn ChannelOutput) {
+pub(crate) fn stop_reading(hit: &Hit, output: &dyn ChannelOutput) {
     if let Action::StopReading = hit.action()
         && let Some(held) = output.stop_reading()
         && let Err(go_on) = hit.rule.hold(held)
@@ -45,7 +45,7 @@ impl Channel {
 
     /// What a fault has in store for the method that was called last, now that it was done.
     #[inline]
-    pub fn take_afterwards(&mut self) -> Result<()> {
+    pub(crate) fn take_afterwards(&mut self) -> Result<()> {
         self.afterwards.take().map_or(Ok(()), Err)
     }
 

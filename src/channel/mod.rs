@@ -9,12 +9,12 @@ mod deliveries;
 mod ending;
 mod faults;
 mod noting;
-pub mod output;
+pub(crate) mod output;
 mod publish;
 mod reading;
 mod resources;
 pub(crate) mod session;
-pub mod status;
+pub(crate) mod status;
 mod transaction;
 mod watch;
 
@@ -39,11 +39,12 @@ use crate::queue::effects::Effects;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
-pub use self::consume::{Consume, GetOk};
-pub use self::ending::{Remains, give_back};
+pub use self::consume::Consume;
+pub(crate) use self::consume::GetOk;
+pub(crate) use self::ending::{Remains, give_back};
 #[cfg(feature = "gateway")]
-pub use self::faults::stop_reading;
-pub use self::watch::Watch;
+pub(crate) use self::faults::stop_reading;
+pub(crate) use self::watch::Watch;
 
 /// What publishes and acknowledgements of a channel are subject to.
 enum Mode {
@@ -69,7 +70,7 @@ struct Consumer {
 ///
 /// Methods are named after AMQP's. They leave work in [`Effects`], which the caller does by
 /// [`VirtualHost::run`] after each of them.
-pub struct Channel {
+pub(crate) struct Channel {
     session: Arc<Session>,
     deliveries: Arc<Deliveries>,
     consumers: HashMap<ConsumerTag, Consumer>,
@@ -91,7 +92,7 @@ pub struct Channel {
 
 impl Channel {
     /// Opens a channel. Errors: 530 when the user has as many as it may.
-    pub fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Result<Self> {
+    pub(crate) fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Result<Self> {
         let cancel_notify = session.consumer_cancel_notify;
         let number = match output.number() {
             0 => session.next_channel_number(),
@@ -139,18 +140,18 @@ impl Channel {
     }
 
     /// Whether it consumes from any queue.
-    pub fn has_consumers(&self) -> bool {
+    pub(crate) fn has_consumers(&self) -> bool {
         !self.consumers.is_empty()
     }
 
     /// Whether consumers wait for room that there is now.
-    pub fn is_starved(&self) -> bool {
+    pub(crate) fn is_starved(&self) -> bool {
         self.deliveries.take_starved()
     }
 
     /// Lets consumers that were turned away get messages again. They take turns in being the
     /// first, who may use up all the room or credit there is.
-    pub fn resume_consumers(&mut self, effects: &mut Effects) {
+    pub(crate) fn resume_consumers(&mut self, effects: &mut Effects) {
         let now = self.now();
         self.turn = (self.turn + 1) % self.consumers.len().max(1);
         let all = || self.consumers.values();
@@ -160,7 +161,7 @@ impl Channel {
     }
 
     /// The queue that an empty name means.
-    pub fn last_queue(&self) -> Option<&QueueName> {
+    pub(crate) fn last_queue(&self) -> Option<&QueueName> {
         self.last_queue.as_ref()
     }
 

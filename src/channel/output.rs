@@ -9,7 +9,7 @@ use crate::names::ConsumerTag;
 
 /// A delivery as the client gets it.
 #[derive(Debug)]
-pub struct Outgoing<'a> {
+pub(crate) struct Outgoing<'a> {
     /// Consumer that it is for.
     pub consumer_tag: &'a ConsumerTag,
     /// Delivery tag of the channel.
@@ -23,7 +23,7 @@ pub struct Outgoing<'a> {
 }
 
 /// The client's side of a channel. Calls return at once; they come from any thread.
-pub trait ChannelOutput: Send + Sync {
+pub(crate) trait ChannelOutput: Send + Sync {
     /// Whether more deliveries fit. After `false` the owner of the channel resumes its consumers
     /// when there is room.
     fn has_room(&self) -> bool;

@@ -53,7 +53,7 @@ impl Channel {
     ///
     /// It may stay with the channel until [`Channel::flush`] or any other method.
     #[inline]
-    pub fn basic_publish(
+    pub(crate) fn basic_publish(
         &mut self,
         publish: Publish<'_>,
         mandatory: bool,
@@ -306,7 +306,7 @@ impl Channel {
 
     /// Enqueues what was gathered and tells the client what is confirmed.
     #[inline]
-    pub fn flush(&mut self, effects: &mut Effects) {
+    pub(crate) fn flush(&mut self, effects: &mut Effects) {
         self.enqueue_pending(effects);
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.tell(&mut effects.wakeups);
@@ -368,7 +368,7 @@ impl Channel {
     }
 
     /// confirm.select: from now on publishes are confirmed. Errors: 406.
-    pub fn confirm_select(&mut self, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn confirm_select(&mut self, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
         self.meet(Method::ConfirmSelect, Subject::default(), effects)?;
         match self.mode {

@@ -11,7 +11,7 @@ use crate::vhost::{Bind, ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 impl Channel {
     /// Declares a queue, which an empty queue name then means. Errors: 403, 404, 405, 406, 540.
-    pub fn queue_declare(
+    pub(crate) fn queue_declare(
         &mut self,
         declare: &QueueDeclare,
         effects: &mut Effects,
@@ -31,7 +31,7 @@ impl Channel {
 
     /// Binds a queue. With both names empty the binding key is the last queue's name.
     /// Errors: 403, 404, 405, 406.
-    pub fn queue_bind(
+    pub(crate) fn queue_bind(
         &mut self,
         queue: &str,
         exchange: &str,
@@ -54,7 +54,7 @@ impl Channel {
     }
 
     /// Unbinds a queue. Errors: 403, 405.
-    pub fn queue_unbind(
+    pub(crate) fn queue_unbind(
         &mut self,
         queue: &str,
         exchange: &str,
@@ -87,7 +87,7 @@ impl Channel {
     }
 
     /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
-    pub fn queue_purge(&mut self, queue: &str, effects: &mut Effects) -> Result<usize> {
+    pub(crate) fn queue_purge(&mut self, queue: &str, effects: &mut Effects) -> Result<usize> {
         self.flush(effects);
         self.meet(Method::QueuePurge, Subject::queue(queue), effects)?;
         let queue = self.queue_name(queue)?;
@@ -95,7 +95,7 @@ impl Channel {
     }
 
     /// Deletes a queue; tells how many messages were ready. Errors: 403, 405, 406.
-    pub fn queue_delete(
+    pub(crate) fn queue_delete(
         &mut self,
         queue: &str,
         if_unused: bool,
@@ -112,7 +112,7 @@ impl Channel {
     }
 
     /// Declares an exchange. Errors: 403, 404, 406.
-    pub fn exchange_declare(
+    pub(crate) fn exchange_declare(
         &mut self,
         declare: &ExchangeDeclare,
         effects: &mut Effects,
@@ -123,7 +123,7 @@ impl Channel {
     }
 
     /// Deletes an exchange. Errors: 403, 406.
-    pub fn exchange_delete(
+    pub(crate) fn exchange_delete(
         &mut self,
         exchange: &str,
         if_unused: bool,
@@ -135,7 +135,7 @@ impl Channel {
     }
 
     /// Binds an exchange to another. Errors: 403, 404.
-    pub fn exchange_bind(
+    pub(crate) fn exchange_bind(
         &mut self,
         destination: &str,
         source: &str,
@@ -151,7 +151,7 @@ impl Channel {
     }
 
     /// Unbinds an exchange from another. Errors: 403.
-    pub fn exchange_unbind(
+    pub(crate) fn exchange_unbind(
         &mut self,
         destination: &str,
         source: &str,
@@ -167,7 +167,7 @@ impl Channel {
     }
 
     /// channel.flow: the broker does not pause deliveries on request. Errors: 540.
-    pub fn flow(&mut self, active: bool) -> Result<()> {
+    pub(crate) fn flow(&mut self, active: bool) -> Result<()> {
         if active { Ok(()) } else { Err(NotImplemented::InactiveFlow.into()) }
     }
 }

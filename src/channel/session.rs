@@ -17,7 +17,7 @@ use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
 /// One opened connection, of a client or of the embedding program: who acts, and where.
-pub struct Session {
+pub(crate) struct Session {
     /// Who acts.
     pub actor: Actor,
     /// Virtual host that was opened.
@@ -33,7 +33,7 @@ pub struct Session {
 
 impl Session {
     /// Opens `virtual_host` for `user`.
-    pub fn new(
+    pub(crate) fn new(
         id: ConnectionId,
         user: Arc<User>,
         virtual_host: Arc<VirtualHost>,
@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// Number of the connection.
-    pub fn id(&self) -> ConnectionId {
+    pub(crate) fn id(&self) -> ConnectionId {
         self.actor.connection
     }
 
@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Its open channels, by number.
-    pub fn channels(&self) -> Vec<ChannelStatus> {
+    pub(crate) fn channels(&self) -> Vec<ChannelStatus> {
         let channels = self.channels.lock().clone();
         let mut channels: Vec<_> = channels.iter().map(|channel| channel.status()).collect();
         channels.sort_unstable_by_key(|channel| channel.id.number);
@@ -111,31 +111,36 @@ impl Session {
     }
 
     /// How many of its channels are open.
-    pub fn channel_count(&self) -> usize {
+    pub(crate) fn channel_count(&self) -> usize {
         self.channels.lock().len()
     }
 
     /// Calls back for each open channel with what it has counted.
-    pub fn each_totals(&self, mut each: impl FnMut(ChannelTotals)) {
+    pub(crate) fn each_totals(&self, mut each: impl FnMut(ChannelTotals)) {
         self.channels.lock().iter().for_each(|channel| each(channel.totals()));
     }
 
     /// Remembers what was counted of the channels, for rates.
-    pub fn record(&self, now: Timestamp, is_first: bool) {
+    pub(crate) fn record(&self, now: Timestamp, is_first: bool) {
         for channel in self.channels.lock().iter() {
             channel.counted().record(now, channel.totals(), is_first);
         }
     }
 
     /// What the totals of a channel were; none if it is not open.
-    pub fn samples(&self, number: u16, now: Timestamp, span: Span) -> Vec<Sample<ChannelTotals>> {
+    pub(crate) fn samples(
+        &self,
+        number: u16,
+        now: Timestamp,
+        span: Span,
+    ) -> Vec<Sample<ChannelTotals>> {
         let channels = self.channels.lock();
         let channel = channels.iter().find(|channel| channel.counted().id.number == number);
         channel.map_or(Vec::new(), |channel| channel.counted().samples(now, span))
     }
 
     /// Marks the connection as closed; tells whether it was open.
-    pub fn close(&self) -> bool {
+    pub(crate) fn close(&self) -> bool {
         let was_open = self.actor.leave();
         if was_open {
             let connection = self.id();

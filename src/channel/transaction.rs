@@ -29,7 +29,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Holds a publish back.
-    pub fn publish(
+    pub(super) fn publish(
         &mut self,
         message: Message,
         route: Route,
@@ -43,18 +43,18 @@ impl Transaction {
     }
 
     /// How many publishes and acknowledgements it holds back.
-    pub fn held_back(&self) -> (usize, usize) {
+    pub(super) fn held_back(&self) -> (usize, usize) {
         (self.publishes.len(), self.acks)
     }
 
     /// Holds an acknowledgement back.
-    pub fn settle(&mut self, taken: Vec<(u64, Unacked)>, settlement: Settlement) {
+    pub(super) fn settle(&mut self, taken: Vec<(u64, Unacked)>, settlement: Settlement) {
         self.acks += taken.len();
         self.settled.push((taken, settlement));
     }
 
     /// Forgets the publishes; returns the deliveries whose acknowledgement was held back.
-    pub fn roll_back(self, effects: &mut Effects) -> Vec<(u64, Unacked)> {
+    pub(super) fn roll_back(self, effects: &mut Effects) -> Vec<(u64, Unacked)> {
         effects.footprint -= self.footprint as isize;
         self.settled.into_iter().flat_map(|(taken, _)| taken).collect()
     }
@@ -62,7 +62,7 @@ impl Transaction {
 
 impl Channel {
     /// tx.select: publishes and acknowledgements wait for a commit from now on. Errors: 406.
-    pub fn tx_select(&mut self, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn tx_select(&mut self, effects: &mut Effects) -> Result<()> {
         self.flush(effects);
         self.meet(Method::TxSelect, Subject::default(), effects)?;
         match self.mode {
@@ -80,7 +80,7 @@ impl Channel {
 
     /// tx.commit: what was held back takes effect. Errors: 406, also if a queue refused a message
     /// or was deleted since it was published; then the others have it all the same.
-    pub fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn tx_commit(&mut self, effects: &mut Effects) -> Result<()> {
         self.meet(Method::TxCommit, Subject::default(), effects)?;
         let Transaction { publishes, settled, footprint, .. } = self.take_transaction()?;
         effects.footprint -= footprint as isize;
@@ -133,7 +133,7 @@ impl Channel {
 
     /// tx.rollback: publishes are forgotten, acknowledgements too: their messages are
     /// unacknowledged as before. Errors: 406.
-    pub fn tx_rollback(&mut self, effects: &mut Effects) -> Result<()> {
+    pub(crate) fn tx_rollback(&mut self, effects: &mut Effects) -> Result<()> {
         self.meet(Method::TxRollback, Subject::default(), effects)?;
         let transaction = self.take_transaction()?;
         self.deliveries.put_back(transaction.roll_back(effects));

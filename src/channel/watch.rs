@@ -7,7 +7,7 @@ use crate::faults::{Hit, Registry, Subject, Trigger};
 use crate::vhost::VirtualHost;
 
 /// The faults, as one channel asks for them.
-pub struct Watch {
+pub(crate) struct Watch {
     registry: Arc<Registry>,
     /// Queues hold channels, and sessions hold queues.
     session: Weak<Session>,
@@ -16,19 +16,19 @@ pub struct Watch {
 
 impl Watch {
     /// Of a channel with this number; 0 for the connection.
-    pub fn new(session: &Arc<Session>, channel: u16) -> Self {
+    pub(crate) fn new(session: &Arc<Session>, channel: u16) -> Self {
         let registry = Arc::clone(session.virtual_host.faults());
         Self { registry, session: Arc::downgrade(session), channel }
     }
 
     /// Whether there are rules about any of these.
     #[inline]
-    pub fn watches(&self, bits: u32) -> bool {
+    pub(crate) fn watches(&self, bits: u32) -> bool {
         self.registry.watches(bits)
     }
 
     /// Something happens on this channel: the rule that is to act, if there is one.
-    pub fn meet(&self, trigger: Trigger, subject: Subject<'_>) -> Option<Hit> {
+    pub(crate) fn meet(&self, trigger: Trigger, subject: Subject<'_>) -> Option<Hit> {
         let session = self.session.upgrade()?;
         let subject = Subject {
             connection: session.actor.connection_name(),
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// The virtual host that was opened.
-    pub fn virtual_host(&self) -> Option<Arc<VirtualHost>> {
+    pub(crate) fn virtual_host(&self) -> Option<Arc<VirtualHost>> {
         Some(Arc::clone(&self.session.upgrade()?.virtual_host))
     }
 }

@@ -161,7 +161,7 @@ impl fmt::Debug for Confirming {
 
 /// What is known of the publishes of a channel, and who waits to know more.
 #[derive(Default)]
-pub struct Outcomes {
+pub(super) struct Outcomes {
     known: Mutex<Known, rank::Confirming>,
     concluded: Condvar,
 }
@@ -214,7 +214,7 @@ impl Known {
 impl Outcomes {
     /// A publish is accepted or refused, with `multiple` all up to it. Tells whether there are
     /// tasks to wake for it, by [`Wake::wake`].
-    pub fn conclude(&self, number: u64, multiple: bool, ack: bool) -> bool {
+    pub(super) fn conclude(&self, number: u64, multiple: bool, ack: bool) -> bool {
         let mut known = self.known.lock();
         let nobody_was_due = known.due.is_empty();
         known.conclude(number, multiple, ack);
@@ -225,13 +225,13 @@ impl Outcomes {
     }
 
     /// Whether the publish with this number is concluded.
-    pub fn is_concluded(&self, number: u64) -> bool {
+    pub(super) fn is_concluded(&self, number: u64) -> bool {
         self.known.lock().is_concluded(number)
     }
 
     /// Waits until the publish with this number is concluded; tells whether it was accepted, and
     /// nothing if the channel is closed before.
-    pub fn wait_concluded(&self, number: u64, is_closed: impl Fn() -> bool) -> Option<bool> {
+    pub(super) fn wait_concluded(&self, number: u64, is_closed: impl Fn() -> bool) -> Option<bool> {
         let mut known = self.known.lock();
         while !known.is_concluded(number) {
             if is_closed() {
@@ -261,7 +261,7 @@ impl Outcomes {
     }
 
     /// Nobody asks what becomes of a publish.
-    pub fn forget(&self, number: u64) {
+    pub(super) fn forget(&self, number: u64) {
         let mut known = self.known.lock();
         known.waiting.remove(&number);
         if known.is_concluded(number) {
@@ -272,7 +272,7 @@ impl Outcomes {
     }
 
     /// The channel has closed: nothing more will be known.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         // Whoever is about to wait has looked whether the channel is open under this lock.
         let waiting = std::mem::take(&mut self.known.lock().waiting);
         self.concluded.notify_all();

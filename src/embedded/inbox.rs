@@ -19,7 +19,7 @@ use crate::names::ConsumerTag;
 
 /// A delivery that waits.
 #[derive(Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     pub delivery_tag: u64,
     pub redelivered: bool,
     pub delivery_count: Option<u32>,
@@ -35,21 +35,21 @@ struct State {
 
 /// The deliveries of one consumer.
 #[derive(Default)]
-pub struct Inbox {
+pub(super) struct Inbox {
     state: Mutex<State, rank::Inbox>,
     changed: Condvar,
 }
 
 impl Inbox {
     /// Whether there is nothing now, and there may be something later.
-    pub fn has_to_wait(&self) -> bool {
+    pub(super) fn has_to_wait(&self) -> bool {
         let state = self.state.lock();
         state.waiting.is_empty() && !state.ended
     }
 
     /// Takes the next delivery, waiting up to `patience` (`None`: as long as it takes). `None` if
     /// there is none in time, or will never be one.
-    pub fn take(&self, patience: Option<Duration>) -> Option<Waiting> {
+    pub(super) fn take(&self, patience: Option<Duration>) -> Option<Waiting> {
         let mut state = self.state.lock();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
         match patience {
@@ -62,7 +62,7 @@ impl Inbox {
     }
 
     /// As [`Inbox::take`], for a task.
-    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Waiting>> {
+    pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Waiting>> {
         let mut state = self.state.lock();
         match state.waiting.pop_front() {
             Some(waiting) => Poll::Ready(Some(waiting)),
@@ -75,7 +75,7 @@ impl Inbox {
     }
 
     /// No more deliveries will come.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.state.lock().ended = true;
         self.wake();
     }
@@ -101,7 +101,7 @@ struct Returned {
 
 /// The client's side of an embedded channel.
 #[derive(Default)]
-pub struct Mailbox {
+pub(super) struct Mailbox {
     /// Whose mailbox it is.
     pub(super) channel: OnceLock<Weak<ChannelInner>>,
     inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>, rank::Inboxes>,
@@ -114,26 +114,26 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// Opens an inbox for a consumer that starts.
-    pub fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
+    pub(super) fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock();
         Arc::clone(inboxes.entry(tag.clone()).or_default())
     }
 
     /// Whether the consumer of this tag is the one that the inbox belongs to: the tag is free
     /// again after its queue was deleted.
-    pub fn is_open(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>) -> bool {
+    pub(super) fn is_open(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>) -> bool {
         self.inboxes.lock().get(tag).is_some_and(|known| Arc::ptr_eq(known, inbox))
     }
 
     /// Closes the inbox of a consumer that ended.
-    pub fn close(&self, tag: &ConsumerTag) {
+    pub(super) fn close(&self, tag: &ConsumerTag) {
         if let Some(inbox) = self.inboxes.lock().remove(tag) {
             inbox.end();
         }
     }
 
     /// Closes all inboxes.
-    pub fn close_all(&self) {
+    pub(super) fn close_all(&self) {
         let inboxes = std::mem::take(&mut *self.inboxes.lock());
         for inbox in inboxes.into_values() {
             inbox.end();
@@ -142,28 +142,28 @@ impl Mailbox {
     }
 
     /// Notes that a delivery was taken; tells how many wait.
-    pub fn count_taken(&self) -> usize {
+    pub(super) fn count_taken(&self) -> usize {
         self.waiting.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
     /// Takes the oldest returned message.
-    pub fn take_returned(&self) -> Option<Message> {
+    pub(super) fn take_returned(&self) -> Option<Message> {
         self.returned.lock().waiting.pop_front()
     }
 
     /// How many messages ever came back.
-    pub fn returned_total(&self) -> u64 {
+    pub(super) fn returned_total(&self) -> u64 {
         self.returned.lock().total
     }
 
     /// Takes the newest returned message if more than `before` ever came back.
-    pub fn take_returned_since(&self, before: u64) -> Option<Message> {
+    pub(super) fn take_returned_since(&self, before: u64) -> Option<Message> {
         let mut returned = self.returned.lock();
         if returned.total > before { returned.waiting.pop_back() } else { None }
     }
 
     /// What is known of the channel's publishes.
-    pub fn outcomes(&self) -> &Outcomes {
+    pub(super) fn outcomes(&self) -> &Outcomes {
         &self.outcomes
     }
 }

@@ -8,7 +8,7 @@ use super::{ExchangeArgumentError, ExchangeType};
 use crate::base::field_value::{get, integer, text};
 
 /// Argument of the exchange: the type that routes what is due.
-pub const DELAYED_TYPE: &str = "x-delayed-type";
+pub(crate) const DELAYED_TYPE: &str = "x-delayed-type";
 
 /// Header of the message: milliseconds to wait.
 const DELAY: &str = "x-delay";
@@ -31,7 +31,7 @@ pub(super) fn delayed_type(arguments: &FieldTable) -> Result<ExchangeType, Excha
 /// How long a message with these headers is kept, in milliseconds; `None` if it goes on at once.
 ///
 /// Integers of any width, digits in a string, and floats, which are cut, are understood.
-pub fn delay_ms(headers: &FieldTable) -> Option<u64> {
+pub(crate) fn delay_ms(headers: &FieldTable) -> Option<u64> {
     let delay = u64::try_from(delay(headers)?).ok()?;
     (1..=DELAY_MAX_MS).contains(&delay).then_some(delay)
 }
@@ -50,7 +50,7 @@ fn delay(headers: &FieldTable) -> Option<i64> {
 /// The headers as receivers get them, encoded: `x-delay` is negative, so that the message is not
 /// delayed again and can be told to have been delayed. `raw` are the headers as they came, and
 /// `headers` the same, parsed. As RabbitMQ writes them they are sorted by name.
-pub fn negate_delay(raw: &[u8], headers: &FieldTable) -> Vec<u8> {
+pub(crate) fn negate_delay(raw: &[u8], headers: &FieldTable) -> Vec<u8> {
     let Some(delay) = delay(headers) else { return raw.to_vec() };
     let negative = delay.saturating_neg();
     let mut sorted: Vec<_> = entries(raw).collect();

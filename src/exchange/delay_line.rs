@@ -42,7 +42,7 @@ impl<T> Ord for Waiting<T> {
 
 /// Things by the time at which they are due; those of the same millisecond in the order in which
 /// they came. Adding and taking one takes logarithmic time; a place takes 16 octets.
-pub struct DelayLine<T> {
+pub(crate) struct DelayLine<T> {
     heap: BinaryHeap<Reverse<Waiting<T>>>,
     next_sequence: u64,
     /// The deadline that the timer was asked for last.
@@ -57,19 +57,19 @@ impl<T> Default for DelayLine<T> {
 
 impl<T> DelayLine<T> {
     /// Things that wait.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
 
     /// Adds a thing that is due then.
-    pub fn push(&mut self, due: Timestamp, thing: T) {
+    pub(crate) fn push(&mut self, due: Timestamp, thing: T) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.heap.push(Reverse(Waiting { due, sequence, thing }));
     }
 
     /// Takes the thing that has been due longest, if any is.
-    pub fn take_due(&mut self, now: Timestamp) -> Option<T> {
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<T> {
         if self.next_due()? > now {
             return None;
         }
@@ -81,7 +81,7 @@ impl<T> DelayLine<T> {
     }
 
     /// Everything that waits, when it is due, and its number, in the order in which it will leave.
-    pub fn numbered(&self) -> Vec<(Timestamp, u64, &T)> {
+    pub(crate) fn numbered(&self) -> Vec<(Timestamp, u64, &T)> {
         let mut waiting: Vec<_> = self.heap.iter().map(|Reverse(waiting)| waiting).collect();
         waiting.sort_unstable();
         waiting.into_iter().map(|w| (w.due, w.sequence, &w.thing)).collect()
@@ -89,7 +89,7 @@ impl<T> DelayLine<T> {
 
     /// Takes the things with these numbers out before their time, in the order in which they would
     /// have left.
-    pub fn take(&mut self, numbers: &HashSet<u64>) -> Vec<T> {
+    pub(crate) fn take(&mut self, numbers: &HashSet<u64>) -> Vec<T> {
         let all = std::mem::take(&mut self.heap).into_vec().into_iter();
         let is_meant = |Reverse(waiting): &Reverse<Waiting<T>>| numbers.contains(&waiting.sequence);
         let (mut taken, rest) = all.partition::<Vec<_>, _>(is_meant);
@@ -99,12 +99,12 @@ impl<T> DelayLine<T> {
     }
 
     /// When the next thing is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.heap.peek().map(|Reverse(next)| next.due)
     }
 
     /// When the next thing is due, if the timer does not know it yet.
-    pub fn new_deadline(&mut self) -> Option<Timestamp> {
+    pub(crate) fn new_deadline(&mut self) -> Option<Timestamp> {
         let due = self.next_due()?;
         if due >= self.wake_at {
             return None;
@@ -114,24 +114,24 @@ impl<T> DelayLine<T> {
     }
 
     /// The timer has gone off.
-    pub fn woken(&mut self) {
+    pub(crate) fn woken(&mut self) {
         self.wake_at = Timestamp::NEVER;
     }
 
     /// Everything that waits, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.heap.iter().map(|Reverse(waiting)| &waiting.thing)
     }
 
     /// Everything that waits, and when it is due, in the order in which it will leave.
-    pub fn in_order(&self) -> Vec<(Timestamp, &T)> {
+    pub(crate) fn in_order(&self) -> Vec<(Timestamp, &T)> {
         let mut waiting: Vec<_> = self.heap.iter().map(|Reverse(waiting)| waiting).collect();
         waiting.sort_unstable();
         waiting.into_iter().map(|waiting| (waiting.due, &waiting.thing)).collect()
     }
 
     /// Takes everything, in no particular order.
-    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.heap.drain().map(|Reverse(waiting)| waiting.thing)
     }
 }

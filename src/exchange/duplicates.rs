@@ -15,13 +15,13 @@ use crate::time::clock::Timestamp;
 const DEFAULT_SIZE: usize = 128;
 
 /// How long a message with these headers is remembered, in milliseconds, if it says so itself.
-pub fn own_ttl_ms(headers: &FieldTable) -> Option<u64> {
+pub(crate) fn own_ttl_ms(headers: &FieldTable) -> Option<u64> {
     let ms = get(headers, "x-cache-ttl").and_then(integer_or_digits)?;
     Some(u64::try_from(ms).unwrap_or(0))
 }
 
 /// Keys of messages that were routed, at most so many and for a limited time.
-pub struct DuplicateCache {
+pub(crate) struct DuplicateCache {
     size: usize,
     ttl_ms: Option<u64>,
     places: HashMap<Arc<DuplicateKey>, (Timestamp, u64)>,
@@ -39,7 +39,7 @@ impl DuplicateCache {
     /// # Errors
     ///
     /// If an argument is out of range (406).
-    pub fn new(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
+    pub(crate) fn new(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
         let positive = |name| match get(arguments, name) {
             None => Ok(None),
             Some(value) => match integer_or_digits(value).map(u64::try_from) {
@@ -66,7 +66,12 @@ impl DuplicateCache {
 
     /// Remembers a key; `false` if it is remembered already, which does not prolong it. A full
     /// cache forgets the key that expires first, and of those the oldest.
-    pub fn insert(&mut self, key: DuplicateKey, ttl_ms: Option<u64>, now: Timestamp) -> bool {
+    pub(crate) fn insert(
+        &mut self,
+        key: DuplicateKey,
+        ttl_ms: Option<u64>,
+        now: Timestamp,
+    ) -> bool {
         while self.order.first_key_value().is_some_and(|((expires_at, _), _)| *expires_at <= now) {
             self.forget_first();
         }
@@ -98,12 +103,12 @@ impl DuplicateCache {
     }
 
     /// The keys, and until when each is remembered, in the order in which they are forgotten.
-    pub fn entries(&self) -> impl Iterator<Item = (&DuplicateKey, Timestamp)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&DuplicateKey, Timestamp)> {
         self.order.iter().map(|((expires_at, _), key)| (&**key, *expires_at))
     }
 
     /// Remembers these keys and no others.
-    pub fn replace(&mut self, entries: impl IntoIterator<Item = (DuplicateKey, Timestamp)>) {
+    pub(crate) fn replace(&mut self, entries: impl IntoIterator<Item = (DuplicateKey, Timestamp)>) {
         while !self.order.is_empty() {
             self.forget_first();
         }
@@ -113,7 +118,7 @@ impl DuplicateCache {
     }
 
     /// Octets that the keys occupy, about.
-    pub fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         self.footprint
     }
 }

@@ -22,12 +22,12 @@ pub(super) fn length(arguments: &FieldTable) -> Result<usize, ExchangeArgumentEr
 }
 
 /// Whether a message with these headers is remembered.
-pub fn is_remembered(headers: &FieldTable) -> bool {
+pub(crate) fn is_remembered(headers: &FieldTable) -> bool {
     get(headers, "x-recent-history-no-store") != Some(&AMQPValue::Boolean(true))
 }
 
 /// The last things of many.
-pub struct History<T> {
+pub(crate) struct History<T> {
     length: usize,
     recent: VecDeque<T>,
 }
@@ -38,12 +38,12 @@ impl<T> History<T> {
     /// # Errors
     ///
     /// If `x-recent-history-length` is no positive integer (406).
-    pub fn new(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
+    pub(crate) fn new(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
         Ok(Self { length: length(arguments)?, recent: VecDeque::new() })
     }
 
     /// Remembers a thing; returns the one that is forgotten for it.
-    pub fn push(&mut self, thing: T) -> Option<T> {
+    pub(crate) fn push(&mut self, thing: T) -> Option<T> {
         let forgotten =
             if self.recent.len() >= self.length { self.recent.pop_front() } else { None };
         self.recent.push_back(thing);
@@ -51,12 +51,12 @@ impl<T> History<T> {
     }
 
     /// Forgets everything; what it was, oldest first.
-    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.recent.drain(..)
     }
 
     /// What is remembered, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.recent.iter()
     }
 }

@@ -9,7 +9,7 @@ use super::header_value;
 
 /// Whether a binding key of a topic exchange, in which `*` is a word and `#` any number of them,
 /// matches a routing key.
-pub fn topic_matches(binding_key: &[u8], routing_key: &[u8]) -> bool {
+pub(crate) fn topic_matches(binding_key: &[u8], routing_key: &[u8]) -> bool {
     let words = words(routing_key);
     // Which numbers of words the pattern so far can stand for.
     let mut reached = vec![false; words.len() + 1];
@@ -46,7 +46,7 @@ pub fn header_matches(wanted: &AMQPValue, header: &AMQPValue) -> bool {
 
 /// Whether a binding lets a message pass. Of the types that pick one of several destinations, any
 /// binding may.
-pub fn binding_matches(
+pub(crate) fn binding_matches(
     kind: ExchangeType,
     binding_key: &[u8],
     arguments: Option<&FieldTable>,

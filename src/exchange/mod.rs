@@ -37,11 +37,11 @@ use std::fmt;
 use amq_protocol::types::FieldTable;
 
 pub use binding::Binding;
-pub use delay::{DELAYED_TYPE, delay_ms, negate_delay};
-pub use delay_line::DelayLine;
-pub use duplicates::{DuplicateCache, own_ttl_ms};
+pub(crate) use delay::{DELAYED_TYPE, delay_ms, negate_delay};
+pub(crate) use delay_line::DelayLine;
+pub(crate) use duplicates::{DuplicateCache, own_ttl_ms};
 pub use error::{BindError, ExchangeArgumentError};
-pub use history::{History, is_remembered};
+pub(crate) use history::{History, is_remembered};
 pub use router::Router;
 
 /// The type of an exchange: how it compares messages with bindings.

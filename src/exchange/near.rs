@@ -12,7 +12,7 @@ const WORDS_MAX: usize = 16;
 
 /// In what a binding that does not match differs from the message, if that is one word of the key
 /// or one header, or nothing but upper and lower case.
-pub fn near_miss(
+pub(crate) fn near_miss(
     kind: ExchangeType,
     binding_key: &[u8],
     arguments: Option<&FieldTable>,

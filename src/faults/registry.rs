@@ -20,14 +20,14 @@ pub(crate) enum Trigger {
 
 impl Trigger {
     /// Publishes are apart: they come by the million.
-    pub const PUBLISHES: u32 = 1;
-    pub const METHODS: u32 = 2;
-    pub const CONFIRMS: u32 = 4;
-    pub const DELIVERIES: u32 = 8;
-    pub const REQUEUES: u32 = 16;
-    pub const FRAMES: u32 = 32;
+    pub(crate) const PUBLISHES: u32 = 1;
+    pub(crate) const METHODS: u32 = 2;
+    pub(crate) const CONFIRMS: u32 = 4;
+    pub(crate) const DELIVERIES: u32 = 8;
+    pub(crate) const REQUEUES: u32 = 16;
+    pub(crate) const FRAMES: u32 = 32;
     /// Publishes are traced: no rule, but looked for where rules are.
-    pub const TRACES: u32 = 64;
+    pub(crate) const TRACES: u32 = 64;
 
     fn bits(self) -> u32 {
         match self {
@@ -53,11 +53,11 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    pub fn action(&self) -> &Action {
+    pub(crate) fn action(&self) -> &Action {
         &self.rule.action
     }
 
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.rule.phase
     }
 }
@@ -75,17 +75,17 @@ impl Registry {
     /// Whether there are rules about any of these. Who declares one and then sends something has
     /// been seen to declare it by the time that arrives.
     #[inline]
-    pub fn watches(&self, bits: u32) -> bool {
+    pub(crate) fn watches(&self, bits: u32) -> bool {
         self.watched.load(Ordering::Relaxed) & bits != 0
     }
 
-    pub fn add(&self, rule: Arc<RuleState>) {
+    pub(crate) fn add(&self, rule: Arc<RuleState>) {
         let mut rules = self.rules.lock();
         rules.push(rule);
         self.set_watched(&rules);
     }
 
-    pub fn remove(&self, rule: &Arc<RuleState>) {
+    pub(crate) fn remove(&self, rule: &Arc<RuleState>) {
         let mut rules = self.rules.lock();
         rules.retain(|known| !Arc::ptr_eq(known, rule));
         self.set_watched(&rules);
@@ -99,7 +99,7 @@ impl Registry {
     }
 
     /// One more virtual host traces, or one less.
-    pub fn count_tracing(&self, is_more: bool) {
+    pub(crate) fn count_tracing(&self, is_more: bool) {
         let rules = self.rules.lock();
         if is_more {
             self.tracing.fetch_add(1, Ordering::SeqCst);
@@ -109,12 +109,12 @@ impl Registry {
         self.set_watched(&rules);
     }
 
-    pub fn rules(&self) -> Vec<Arc<RuleState>> {
+    pub(crate) fn rules(&self) -> Vec<Arc<RuleState>> {
         self.rules.lock().clone()
     }
 
     /// Something happens. Every rule for it counts it; the first that is to act is returned.
-    pub fn meet(&self, trigger: Trigger, subject: &Subject<'_>) -> Option<Hit> {
+    pub(crate) fn meet(&self, trigger: Trigger, subject: &Subject<'_>) -> Option<Hit> {
         let mut hit = None;
         // Filters are the test's own code, and are not called under a lock.
         for rule in self.rules() {

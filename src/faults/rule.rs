@@ -43,7 +43,7 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
-    pub fn new(
+    pub(crate) fn new(
         trigger: Trigger,
         filter: Filter,
         (window, phase): (Window, Phase),
@@ -64,16 +64,16 @@ impl RuleState {
     }
 
     /// Counts an occasion; tells whether it is one to act on.
-    pub fn count(&self) -> bool {
+    pub(crate) fn count(&self) -> bool {
         self.window.includes(self.seen.fetch_add(1, Ordering::SeqCst))
     }
 
-    pub fn count_fired(&self) {
+    pub(crate) fn count_fired(&self) {
         self.fired.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Holds something back until the rule lets go. Gives it back if the rule was removed.
-    pub fn hold(&self, held: Held) -> Result<(), Held> {
+    pub(crate) fn hold(&self, held: Held) -> Result<(), Held> {
         match &mut *self.holding.lock() {
             Some(holding) => {
                 holding.push(held);

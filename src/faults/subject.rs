@@ -77,22 +77,22 @@ pub(crate) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// Of a method that names a queue.
-    pub fn queue(queue: &'a str) -> Self {
+    pub(crate) fn queue(queue: &'a str) -> Self {
         Self { queue: Some(queue), ..Self::default() }
     }
 
     /// Of a method that names an exchange.
-    pub fn exchange(exchange: &'a str) -> Self {
+    pub(crate) fn exchange(exchange: &'a str) -> Self {
         Self { exchange: Some(exchange.as_bytes()), ..Self::default() }
     }
 
     /// Of a method that names an exchange and a routing key.
-    pub fn binding(exchange: &'a str, routing_key: &'a [u8]) -> Self {
+    pub(crate) fn binding(exchange: &'a str, routing_key: &'a [u8]) -> Self {
         Self { routing_key: Some(routing_key), ..Self::exchange(exchange) }
     }
 
     /// Something about a message.
-    pub fn message(message: Message<'a>) -> Self {
+    pub(crate) fn message(message: Message<'a>) -> Self {
         Self {
             exchange: Some(message.exchange),
             routing_key: Some(message.routing_key),
@@ -123,7 +123,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub fn holds(&self, subject: &Subject<'_>) -> bool {
+    pub(crate) fn holds(&self, subject: &Subject<'_>) -> bool {
         let is = |wanted: &Option<String>, is: Option<&[u8]>| {
             wanted.as_ref().is_none_or(|wanted| is == Some(wanted.as_bytes()))
         };

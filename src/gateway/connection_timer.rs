@@ -13,7 +13,7 @@ use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::Timers;
 
 /// The one timer of a connection. All times are milliseconds of its clock.
-pub enum ConnectionTimer {
+pub(super) enum ConnectionTimer {
     Real {
         sleep: Pin<Box<Sleep>>,
         wake_at_ms: u64,
@@ -24,7 +24,7 @@ pub enum ConnectionTimer {
 
 impl ConnectionTimer {
     /// A timer that is not set, for a connection on this clock.
-    pub fn new(clock: &Clock, timers: &Arc<Timers>) -> Self {
+    pub(super) fn new(clock: &Clock, timers: &Arc<Timers>) -> Self {
         match clock {
             Clock::System(_) => {
                 let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
@@ -35,7 +35,7 @@ impl ConnectionTimer {
     }
 
     /// Has the task woken at the deadline, or before; ready if that is now.
-    pub fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, deadline_ms: u64) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now_ms: u64, deadline_ms: u64) -> Poll<()> {
         match self {
             Self::Manual(sleep) => {
                 sleep.reset(Timestamp::from_millis(deadline_ms));
@@ -60,7 +60,7 @@ impl ConnectionTimer {
     }
 
     /// Nothing is due any more.
-    pub fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) {
         if let Self::Manual(sleep) = self {
             // A program that asks for the next deadline should not hear of this one.
             sleep.cancel();

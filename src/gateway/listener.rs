@@ -21,11 +21,11 @@ use crate::time::quiescence::Watched;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The version of RabbitMQ whose behaviour is offered. Clients parse it and decide by it.
-pub const COMPATIBLE_VERSION: &str = "4.0.5";
+pub(super) const COMPATIBLE_VERSION: &str = "4.0.5";
 
 /// Accepts connections for as long as the runtime lives, and has `serve_one` serve them. All of
 /// them share `alive`, and so does the listener, as it is dropped before its first argument.
-pub async fn serve<C, F>(
+pub(super) async fn serve<C, F>(
     alive: Arc<()>,
     listener: TcpListener,
     broker: Arc<Node>,
@@ -78,7 +78,7 @@ fn prepare(socket: &TcpStream) {
 }
 
 /// What connections of a broker with these limits offer.
-pub fn connection_config(limits: &Limits, asks_for_certificates: bool) -> ConnectionConfig {
+pub(super) fn connection_config(limits: &Limits, asks_for_certificates: bool) -> ConnectionConfig {
     let text = |text: &str| AMQPValue::LongString(LongString::from(text));
     let properties = [
         // Kombu and others change their behaviour for any other name.

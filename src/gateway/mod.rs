@@ -67,7 +67,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts `threads` threads. Heartbeats and timeouts go by `clock`.
-    pub fn start(threads: usize, clock: Clock) -> io::Result<Self> {
+    pub(crate) fn start(threads: usize, clock: Clock) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("leveret-amqp")
@@ -77,7 +77,7 @@ impl Gateway {
     }
 
     /// Listens on an address for AMQP; returns the one that was bound.
-    pub fn listen(
+    pub(crate) fn listen(
         &self,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
@@ -89,7 +89,7 @@ impl Gateway {
 
     /// As [`Gateway::listen`], over TLS.
     #[cfg(feature = "tls")]
-    pub fn listen_tls(
+    pub(crate) fn listen_tls(
         &self,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
@@ -110,7 +110,7 @@ impl Gateway {
     }
 
     /// Listens on an address for stream clients, who are told to come to `advertised`.
-    pub fn listen_for_streams(
+    pub(crate) fn listen_for_streams(
         &self,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
@@ -126,7 +126,7 @@ impl Gateway {
 
     /// As [`Gateway::listen_for_streams`], over TLS.
     #[cfg(feature = "tls")]
-    pub fn listen_for_streams_tls(
+    pub(crate) fn listen_for_streams_tls(
         &self,
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
@@ -174,7 +174,7 @@ impl Gateway {
     }
 
     /// Stops. When this returns every listener and connection is closed.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         // Waiting for the threads themselves is not allowed inside of another runtime.
         self.runtime.shutdown_background();
         wait_for(STOP, || Arc::strong_count(&self.alive) == 1);

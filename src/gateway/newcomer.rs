@@ -41,7 +41,7 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    pub fn new(unfinished: Unfinished, clock: &Clock, limits: &Limits, now_ms: u64) -> Self {
+    pub(super) fn new(unfinished: Unfinished, clock: &Clock, limits: &Limits, now_ms: u64) -> Self {
         let silent_until_ms = match (clock, &unfinished) {
             (Clock::System(_), Unfinished::Admission(_)) => {
                 now_ms.saturating_add(limits.first_octets_timeout_ms)
@@ -52,7 +52,7 @@ impl Newcomer {
     }
 
     /// The client has said something.
-    pub fn has_spoken(&mut self) {
+    pub(super) fn has_spoken(&mut self) {
         if let Some(Unfinished::Admission(admission)) = &self.unfinished {
             admission.has_spoken();
         }
@@ -60,13 +60,13 @@ impl Newcomer {
     }
 
     /// The handshake is over.
-    pub fn is_settled(&mut self) {
+    pub(super) fn is_settled(&mut self) {
         self.unfinished = None;
     }
 
     /// Whether it has to make room for others, or has said nothing for too long. `waker` is woken
     /// when others need the room.
-    pub fn has_to_go(&self, waker: &Waker, now_ms: u64) -> bool {
+    pub(super) fn has_to_go(&self, waker: &Waker, now_ms: u64) -> bool {
         let is_evicted = match &self.unfinished {
             Some(Unfinished::Admission(admission)) => admission.is_evicted(waker),
             _ => false,
@@ -75,7 +75,7 @@ impl Newcomer {
     }
 
     /// When it has to have said something, in milliseconds; `u64::MAX` for no such time.
-    pub fn silent_until_ms(&self) -> u64 {
+    pub(super) fn silent_until_ms(&self) -> u64 {
         self.silent_until_ms
     }
 }

@@ -7,7 +7,7 @@ use crate::node::status::TlsFacts;
 
 /// The client's end of a connection, and ours.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     /// What the log calls the client.
     pub name: String,
     /// Where it is, and which of our addresses it connected to; `None` without a socket.
@@ -20,7 +20,7 @@ pub struct Peer {
 
 impl Peer {
     /// A client on a socket.
-    pub fn remote(peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(super) fn remote(peer: SocketAddr, local: SocketAddr) -> Self {
         let canonical =
             |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
         let (peer, local) = (canonical(peer), canonical(local));
@@ -33,12 +33,12 @@ impl Peer {
     }
 
     /// A client in this process.
-    pub fn in_memory() -> Self {
+    pub(super) fn in_memory() -> Self {
         Self { name: "in-memory stream".into(), addresses: None, is_loopback: true, tls: None }
     }
 
     /// What the connection with this number is called.
-    pub fn connection_name(&self, id: u64) -> String {
+    pub(super) fn connection_name(&self, id: u64) -> String {
         match self.addresses {
             Some((peer, local)) => format!("{peer} -> {local}"),
             None => format!("{} {id}", self.name),

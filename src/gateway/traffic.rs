@@ -8,7 +8,7 @@ use crate::node::status::ConnectionState;
 
 /// The counters of a connection, which its task alone writes.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub(super) struct Traffic {
     recv_oct: Tally,
     recv_cnt: Tally,
     send_oct: Tally,
@@ -19,19 +19,19 @@ pub struct Traffic {
 
 impl Traffic {
     /// Octets have come.
-    pub fn count_received(&self, octets: usize) {
+    pub(super) fn count_received(&self, octets: usize) {
         self.recv_oct.add(octets as u64);
         self.recv_cnt.add(1);
     }
 
     /// Octets were sent.
-    pub fn count_sent(&self, octets: usize) {
+    pub(super) fn count_sent(&self, octets: usize) {
         self.send_oct.add(octets as u64);
         self.send_cnt.add(1);
     }
 
     /// What came and went.
-    pub fn totals(&self) -> ConnectionTotals {
+    pub(super) fn totals(&self) -> ConnectionTotals {
         ConnectionTotals {
             recv_oct: self.recv_oct.get(),
             recv_cnt: self.recv_cnt.get(),
@@ -41,12 +41,12 @@ impl Traffic {
     }
 
     /// Whether the client is held back from now on.
-    pub fn set_state(&self, state: ConnectionState) {
+    pub(super) fn set_state(&self, state: ConnectionState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
     /// Whether the client is held back.
-    pub fn state(&self) -> ConnectionState {
+    pub(super) fn state(&self) -> ConnectionState {
         let known = [ConnectionState::Blocked, ConnectionState::Flow];
         let state = self.state.load(Ordering::Relaxed);
         known.into_iter().find(|known| *known as u8 == state).unwrap_or_default()

@@ -4,4 +4,4 @@
 pub mod explanation;
 pub mod journal;
 pub mod lint;
-pub mod statistics;
+pub(crate) mod statistics;

@@ -17,7 +17,7 @@ use crate::error::Error;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The body of an answer.
-pub enum Body {
+pub(super) enum Body {
     /// All of it; empty for none.
     Whole(Bytes),
     /// Piece by piece, each made when the client has taken the one before.
@@ -55,7 +55,7 @@ impl HttpBody for Body {
 }
 
 /// An answer.
-pub struct Answer {
+pub(super) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Body,
@@ -63,22 +63,22 @@ pub struct Answer {
 
 impl Answer {
     /// An answer without a body.
-    pub fn empty(status: StatusCode) -> Self {
+    pub(super) fn empty(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Body::Whole(Bytes::new()) }
     }
 
     /// 204: it is done.
-    pub fn done() -> Self {
+    pub(super) fn done() -> Self {
         Self::empty(StatusCode::NO_CONTENT)
     }
 
     /// 201 if a PUT has made something, 204 if it was there before.
-    pub fn put(created: bool) -> Self {
+    pub(super) fn put(created: bool) -> Self {
         if created { Self::empty(StatusCode::CREATED) } else { Self::done() }
     }
 
     /// 200 with a text of this type.
-    pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Self {
+    pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Self {
         let mut answer = Self::empty(StatusCode::OK);
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         answer.body = Body::Whole(text.into());
@@ -86,14 +86,14 @@ impl Answer {
     }
 
     /// 200 with this as JSON.
-    pub fn json(value: &impl Serialize) -> Self {
+    pub(super) fn json(value: &impl Serialize) -> Self {
         // What is answered is made of texts and numbers, which always can be written.
         let octets = serde_json::to_vec(value).unwrap_or_default();
         Self::json_body(Body::Whole(octets.into()))
     }
 
     /// 200 with JSON that was written before.
-    pub fn json_body(body: Body) -> Self {
+    pub(super) fn json_body(body: Body) -> Self {
         let mut answer = Self::empty(StatusCode::OK);
         answer.headers.insert(CONTENT_TYPE, JSON);
         answer.body = body;
@@ -102,14 +102,14 @@ impl Answer {
 
     /// With another status.
     #[must_use]
-    pub fn status(mut self, status: StatusCode) -> Self {
+    pub(super) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
     /// With a header. A value that no header can have is left out.
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
@@ -117,7 +117,7 @@ impl Answer {
     }
 
     /// As it is sent.
-    pub fn into_response(self) -> Response<Body> {
+    pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
@@ -127,43 +127,43 @@ impl Answer {
 
 /// A request that is not granted: RabbitMQ's `{"error", "reason"}`.
 #[derive(Debug, PartialEq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     error: &'static str,
     reason: Value,
 }
 
 /// What an endpoint returns.
-pub type Outcome<T = Answer> = Result<T, Refusal>;
+pub(super) type Outcome<T = Answer> = Result<T, Refusal>;
 
 impl Refusal {
     /// A refusal with a word for programs and a reason for people.
-    pub fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> Self {
+    pub(super) fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> Self {
         Self { status, error, reason: reason.into() }
     }
 
     /// 400.
-    pub fn bad(reason: impl Into<Value>) -> Self {
+    pub(super) fn bad(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
     }
 
     /// 401: the user may not.
-    pub fn not_authorised(reason: impl Into<Value>) -> Self {
+    pub(super) fn not_authorised(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
     }
 
     /// 404: what the path names is not there.
-    pub fn no_such_object() -> Self {
+    pub(super) fn no_such_object() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
     }
 
     /// 404: something that is needed for it is not there.
-    pub fn not_found(reason: impl Into<Value>) -> Self {
+    pub(super) fn not_found(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", reason)
     }
 
     /// What came of an AMQP method that was done for the request on no channel, as declaring.
-    pub fn of_method(error: &Error) -> Self {
+    pub(super) fn of_method(error: &Error) -> Self {
         match error.reply_code() {
             404 => Self::not_found(error.to_string()),
             403 | 530 => Self::not_authorised("Access refused."),
@@ -172,7 +172,7 @@ impl Refusal {
     }
 
     /// What came of an AMQP method on a channel, as getting and publishing.
-    pub fn of_channel(error: &Error) -> Self {
+    pub(super) fn of_channel(error: &Error) -> Self {
         match error.reply_code() {
             404 => Self::not_found(error.reply_text()),
             403 => Self::not_authorised(error.reply_text()),
@@ -181,7 +181,7 @@ impl Refusal {
     }
 
     /// The answer that tells it.
-    pub fn into_answer(self) -> Answer {
+    pub(super) fn into_answer(self) -> Answer {
         let body = json!({ "error": self.error, "reason": self.reason });
         Answer::json(&body).status(self.status)
     }

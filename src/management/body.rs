@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const LINE_MAX: usize = 78;
 
 /// Reads a body of `limit` octets at most.
-pub async fn read(incoming: Incoming, headers: &HeaderMap, limit: usize) -> Outcome<Bytes> {
+pub(super) async fn read(incoming: Incoming, headers: &HeaderMap, limit: usize) -> Outcome<Bytes> {
     let too_large = || Refusal::bad("Exceeded HTTP request body size limit");
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|octets: u64| octets > limit as u64) {
@@ -31,7 +31,7 @@ pub async fn read(incoming: Incoming, headers: &HeaderMap, limit: usize) -> Outc
 }
 
 /// The object that a body holds. Nothing, `null` and `undefined` count as an empty one.
-pub fn object(body: &[u8]) -> Outcome<Map<String, Value>> {
+pub(super) fn object(body: &[u8]) -> Outcome<Map<String, Value>> {
     if matches!(body, b"" | b"null" | b"undefined") {
         return Ok(Map::new());
     }
@@ -46,7 +46,7 @@ pub fn object(body: &[u8]) -> Outcome<Map<String, Value>> {
 }
 
 /// As [`object`], of which these keys have to be there.
-pub fn object_with(body: &[u8], keys: &[&str]) -> Outcome<Map<String, Value>> {
+pub(super) fn object_with(body: &[u8], keys: &[&str]) -> Outcome<Map<String, Value>> {
     let object = object(body)?;
     let missing = keys.iter().filter(|key| object.get(**key).is_none());
     let missing: Vec<_> = missing.map(|key| format!("{{key_missing,{key}}}")).collect();
@@ -62,7 +62,7 @@ pub fn object_with(body: &[u8], keys: &[&str]) -> Outcome<Map<String, Value>> {
 }
 
 /// A truth value, which may be a text; `None` if it is not there.
-pub fn boolean(value: Option<&Value>) -> Outcome<Option<bool>> {
+pub(super) fn boolean(value: Option<&Value>) -> Outcome<Option<bool>> {
     match value {
         None => Ok(None),
         Some(Value::Bool(value)) => Ok(Some(*value)),
@@ -73,7 +73,7 @@ pub fn boolean(value: Option<&Value>) -> Outcome<Option<bool>> {
 }
 
 /// A whole number, which may be a text or a fraction.
-pub fn integer(value: &Value) -> Outcome<i64> {
+pub(super) fn integer(value: &Value) -> Outcome<i64> {
     let number = match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|n| n as i64)),
         Value::String(text) => text.trim_start_matches('+').parse().ok(),

@@ -16,33 +16,33 @@ use crate::vhost::VirtualHost;
 
 /// The parameters of a request, after the question mark.
 #[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads them.
-    pub fn parse(query: Option<&str>) -> Self {
+    pub(super) fn parse(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         Self(pairs.into_owned().collect())
     }
 
     /// The first value of that name.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of that name.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the value is `true`.
-    pub fn is_true(&self, name: &str) -> bool {
+    pub(super) fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some("true")
     }
 }
 
 /// The virtual host that a request is about.
-pub enum Host {
+pub(super) enum Host {
     /// All of them.
     Any,
     /// One that does not exist.
@@ -53,7 +53,7 @@ pub enum Host {
 
 /// A request.
 #[derive(Clone)]
-pub struct Call {
+pub(super) struct Call {
     pub manager: Arc<Manager>,
     /// What the names in the endpoint's path stand for.
     pub names: Vec<(&'static str, String)>,
@@ -67,18 +67,18 @@ pub struct Call {
 
 impl Call {
     /// The broker.
-    pub fn node(&self) -> &Arc<Node> {
+    pub(super) fn node(&self) -> &Arc<Node> {
         &self.manager.node
     }
 
     /// What a name in the endpoint's path stands for; empty if the path has none of that name.
-    pub fn name(&self, name: &str) -> &str {
+    pub(super) fn name(&self, name: &str) -> &str {
         let found = self.names.iter().find(|(known, _)| *known == name);
         found.map_or("", |(_, value)| value.as_str())
     }
 
     /// The name of an exchange in the path, where the default one is called `amq.default`.
-    pub fn exchange_name(&self, name: &str) -> &str {
+    pub(super) fn exchange_name(&self, name: &str) -> &str {
         match self.name(name) {
             "amq.default" => "",
             exchange => exchange,
@@ -86,12 +86,12 @@ impl Call {
     }
 
     /// A header, if it is text.
-    pub fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
+    pub(super) fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
         self.headers.get(name.into())?.to_str().ok()
     }
 
     /// The virtual host of the path, or else of the header `x-vhost`.
-    pub fn host(&self) -> Host {
+    pub(super) fn host(&self) -> Host {
         let in_path = self.names.iter().find(|(name, _)| *name == "vhost");
         let in_header = || self.header(HeaderName::from_static("x-vhost"));
         let name = in_path.map(|(_, vhost)| vhost.as_str()).or_else(in_header);
@@ -103,19 +103,19 @@ impl Call {
 
     /// The virtual host of the path, which is what is read or deleted there or has it. Fails with
     /// 404 if there is none.
-    pub fn existing_host(&self) -> Outcome<Arc<VirtualHost>> {
+    pub(super) fn existing_host(&self) -> Outcome<Arc<VirtualHost>> {
         self.node().virtual_host(self.name("vhost")).ok_or_else(Refusal::no_such_object)
     }
 
     /// The virtual host of the path, in which something is made or done. Fails with 404 and
     /// another body.
-    pub fn host_to_change(&self) -> Outcome<Arc<VirtualHost>> {
+    pub(super) fn host_to_change(&self) -> Outcome<Arc<VirtualHost>> {
         let host = self.node().virtual_host(self.name("vhost"));
         host.ok_or_else(|| Refusal::not_found("vhost_not_found"))
     }
 
     /// Fails with 404 if the node of the path is another one.
-    pub fn check_node(&self) -> Outcome<()> {
+    pub(super) fn check_node(&self) -> Outcome<()> {
         if self.name("node") == self.node().name() {
             Ok(())
         } else {
@@ -124,7 +124,7 @@ impl Call {
     }
 
     /// Waits until what was done survives a restart, if anything does.
-    pub fn durable(&self) -> Outcome<()> {
+    pub(super) fn durable(&self) -> Outcome<()> {
         let Some(store) = self.node().persistence() else { return Ok(()) };
         let internal = |error: Error| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -134,7 +134,7 @@ impl Call {
     }
 
     /// The name of the user who makes the request.
-    pub fn user_name(&self) -> &str {
+    pub(super) fn user_name(&self) -> &str {
         self.user.as_ref().map_or("", |user| user.name.as_str())
     }
 
@@ -143,28 +143,28 @@ impl Call {
     }
 
     /// Whether the user may do everything.
-    pub fn is_administrator(&self) -> bool {
+    pub(super) fn is_administrator(&self) -> bool {
         self.has_tag(&[UserTag::Administrator])
     }
 
     /// Whether the user sees all connections and the node's figures.
-    pub fn is_monitor(&self) -> bool {
+    pub(super) fn is_monitor(&self) -> bool {
         self.has_tag(&[UserTag::Administrator, UserTag::Monitoring])
     }
 
     /// Whether the user may set policies and parameters where it has access.
-    pub fn is_policymaker(&self) -> bool {
+    pub(super) fn is_policymaker(&self) -> bool {
         self.has_tag(&[UserTag::Administrator, UserTag::Policymaker])
     }
 
     /// Whether the user has permissions in the virtual host.
-    pub fn may_enter(&self, vhost: &str) -> bool {
+    pub(super) fn may_enter(&self, vhost: &str) -> bool {
         self.node().access.permissions.has_vhost_access(self.user_name(), vhost)
     }
 
     /// The virtual hosts whose contents a list shows: the one that the request is about, or else
     /// all that the user may enter, and for administrators all. `None` if it does not exist.
-    pub fn hosts_to_list(&self) -> Option<Vec<Arc<VirtualHost>>> {
+    pub(super) fn hosts_to_list(&self) -> Option<Vec<Arc<VirtualHost>>> {
         match self.host() {
             Host::Missing => None,
             Host::One(host) if self.is_administrator() || self.may_enter(host.name().as_str()) => {

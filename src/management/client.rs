@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     /// Some queue has it.
     Routed,
     /// No queue has it.
@@ -77,7 +77,7 @@ impl ChannelOutput for Listener {
 }
 
 /// The channel, open for one request.
-pub struct Client {
+pub(super) struct Client {
     channel: Channel,
     session: Arc<Session>,
     listener: Arc<Listener>,
@@ -87,7 +87,7 @@ pub struct Client {
 impl Client {
     /// Opens a channel in a virtual host for the user of the request, who has to have permissions
     /// there.
-    pub fn open(call: &Call, host: &VirtualHost) -> Outcome<Self> {
+    pub(super) fn open(call: &Call, host: &VirtualHost) -> Outcome<Self> {
         let refused = || Refusal::not_authorised("Access refused.");
         let user = call.user.as_ref().ok_or_else(refused)?;
         let id = call.node().connections.next_id();
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Does a method, and all that follows from it.
-    pub fn apply<T>(
+    pub(super) fn apply<T>(
         &mut self,
         method: impl FnOnce(&mut Channel, &mut Effects) -> Result<T>,
     ) -> Result<T> {
@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// Waits until the message that was published is confirmed.
-    pub fn fate(&self) -> Result<Fate> {
+    pub(super) fn fate(&self) -> Result<Fate> {
         let mut outcomes = self.listener.outcomes.lock();
         let is_open =
             |outcomes: &mut Outcomes| outcomes.acks.is_empty() && outcomes.failure.is_none();

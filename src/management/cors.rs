@@ -21,7 +21,7 @@ fn allowed_origin<'a>(settings: &HttpSettings, headers: &'a HeaderMap) -> Option
 }
 
 /// Tells the browser what a page of another origin may do, if it may anything.
-pub fn add_headers(
+pub(super) fn add_headers(
     settings: &HttpSettings,
     method: &Method,
     request: &HeaderMap,
@@ -50,7 +50,7 @@ pub fn add_headers(
 ///   they remember, and ask first only about some of these requests.
 /// - What comes over the loopback interface and calls this machine by a name that is not known to
 ///   be its own: the name of a page's server, which resolves to this machine now.
-pub fn refusal(
+pub(super) fn refusal(
     settings: &HttpSettings,
     method: &Method,
     headers: &HeaderMap,

@@ -10,7 +10,7 @@ use crate::management::settings::HttpSettings;
 
 /// What an endpoint does with its resource. HEAD goes with GET, OPTIONS with all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(super) enum Verb {
     /// Reads it.
     Get,
     /// Makes it or changes it.
@@ -23,7 +23,7 @@ pub enum Verb {
 
 impl Verb {
     /// The method that bears it.
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Put => "PUT",
@@ -33,14 +33,14 @@ impl Verb {
     }
 
     /// Whether a method means it.
-    pub fn is(self, method: &Method) -> bool {
+    pub(super) fn is(self, method: &Method) -> bool {
         method.as_str() == self.as_str() || self == Self::Get && *method == Method::HEAD
     }
 }
 
 /// What body an endpoint takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepts {
+pub(super) enum Accepts {
     /// Any or none.
     Any,
     /// One that says that it is JSON.
@@ -53,7 +53,7 @@ pub enum Accepts {
 
 impl Accepts {
     /// The largest body.
-    pub fn bytes_max(self, settings: &HttpSettings) -> usize {
+    pub(super) fn bytes_max(self, settings: &HttpSettings) -> usize {
         /// A name and a password.
         const FORM_BYTES_MAX: usize = 64 << 10;
         match self {
@@ -66,7 +66,7 @@ impl Accepts {
 
 /// What a port may serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
+pub(super) enum Service {
     /// The HTTP API, and what people read in a browser.
     Api,
     /// Metrics.
@@ -74,7 +74,7 @@ pub enum Service {
 }
 
 /// One thing that the API does.
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// What it does.
     pub verb: Verb,
     /// Where it is, without the first slash, such as `api/queues/{vhost}`.

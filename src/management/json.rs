@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 
 /// An object of an answer.
-pub type Object = Map<String, Value>;
+pub(super) type Object = Map<String, Value>;
 
 /// The object that `json!` makes of fields.
 macro_rules! object {
@@ -19,7 +19,7 @@ macro_rules! object {
 pub(super) use object;
 
 /// The value at a name such as `message_stats.publish_details.rate`.
-pub fn at<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+pub(super) fn at<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     let mut parts = name.split('.').filter(|part| !part.is_empty());
     let mut value = object.get(parts.next()?)?;
     for part in parts {
@@ -30,18 +30,18 @@ pub fn at<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
 
 /// Columns that a request asks for: names, each a list of parts. Without the parameter all.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Columns(Option<Vec<Vec<String>>>);
+pub(super) struct Columns(Option<Vec<Vec<String>>>);
 
 impl Columns {
     /// Reads the parameter `columns`.
-    pub fn parse(parameter: Option<&str>) -> Self {
+    pub(super) fn parse(parameter: Option<&str>) -> Self {
         let parts = |name: &str| name.split('.').map(str::to_owned).collect();
         let names = |text: &str| text.split(',').filter(|n| !n.is_empty()).map(parts).collect();
         Self(parameter.map(names))
     }
 
     /// Of an object what is asked for.
-    pub fn of(&self, object: Object) -> Object {
+    pub(super) fn of(&self, object: Object) -> Object {
         match &self.0 {
             None => object,
             Some(names) => {
@@ -80,7 +80,7 @@ fn pick_value(value: Value, names: &[&[String]]) -> Value {
 
 /// Values in RabbitMQ's order: numbers, truth and nothing, objects, lists, texts. What is not
 /// there counts as 0.
-pub fn compare(one: &Value, other: &Value) -> Ordering {
+pub(super) fn compare(one: &Value, other: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Number(_) => 0,
         Value::Bool(_) | Value::Null => 1,

@@ -21,10 +21,10 @@ const PIECE_BYTES: usize = 32 << 10;
 const FILTER_BYTES_MAX: usize = 1 << 20;
 
 /// How a list is sorted unless the request says otherwise.
-pub const BY_NAME: &[&str] = &["vhost", "name"];
+pub(super) const BY_NAME: &[&str] = &["vhost", "name"];
 
 /// An item of a list, of which the answer is made late: there may be many.
-pub trait Row: Send + 'static {
+pub(super) trait Row: Send + 'static {
     /// The item as it is answered.
     fn render(&self) -> Object;
 
@@ -35,7 +35,7 @@ pub trait Row: Send + 'static {
 }
 
 /// The value at a dotted name of an item; 0 if there is none.
-pub fn value_of(item: &Object, name: &str) -> Value {
+pub(super) fn value_of(item: &Object, name: &str) -> Value {
     at(item, name).cloned().unwrap_or_else(|| 0.into())
 }
 
@@ -50,7 +50,7 @@ impl Row for Object {
 }
 
 /// Answers with a list, or with a page of it if the request asks for one.
-pub fn list<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+pub(super) fn list<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
     let page = Page::parse(&call.query)?;
     let columns = Columns::parse(call.query.get("columns"));
     let rows = sorted(&call.query, rows, order);
@@ -61,14 +61,14 @@ pub fn list<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
 }
 
 /// Answers with all of a list, whatever the request says of pages.
-pub fn whole<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+pub(super) fn whole<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
     let columns = Columns::parse(call.query.get("columns"));
     let rows = sorted(&call.query, rows, order);
     Ok(Answer::json_body(stream(rows, columns)))
 }
 
 /// Answers with one object.
-pub fn one(call: &Call, object: Object) -> Outcome {
+pub(super) fn one(call: &Call, object: Object) -> Outcome {
     Ok(Answer::json(&Columns::parse(call.query.get("columns")).of(object)))
 }
 

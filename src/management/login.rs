@@ -16,7 +16,7 @@ use std::net::IpAddr;
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
 
 /// What a request brings to log in with.
-pub enum Credentials {
+pub(super) enum Credentials {
     /// A name and a password.
     Basic(String, String),
     /// A token, which is for nothing here.
@@ -24,7 +24,7 @@ pub enum Credentials {
 }
 
 /// Why nobody is logged in.
-pub enum NoLogin {
+pub(super) enum NoLogin {
     /// The header cannot be read.
     Malformed,
     /// There is none, or none of a kind that is known.
@@ -37,7 +37,7 @@ pub enum NoLogin {
 
 impl NoLogin {
     /// The answer that tells it.
-    pub fn into_answer(self) -> Answer {
+    pub(super) fn into_answer(self) -> Answer {
         match self {
             Self::Malformed => Answer::empty(StatusCode::BAD_REQUEST),
             Self::Missing => {
@@ -57,7 +57,7 @@ impl NoLogin {
 }
 
 /// Reads the header `Authorization`.
-pub fn credentials(headers: &HeaderMap) -> Result<Credentials, NoLogin> {
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, NoLogin> {
     let value = headers.get(AUTHORIZATION).ok_or(NoLogin::Missing)?;
     let value = value.to_str().map_err(|_| NoLogin::Malformed)?;
     let (scheme, rest) = value.split_once(' ').ok_or(NoLogin::Malformed)?;
@@ -76,7 +76,7 @@ pub fn credentials(headers: &HeaderMap) -> Result<Credentials, NoLogin> {
 impl Manager {
     /// The user whose name and password these are. What fails is counted, and answered late if it
     /// fails often.
-    pub async fn log_in(
+    pub(super) async fn log_in(
         &self,
         credentials: Credentials,
         peer: IpAddr,

@@ -11,7 +11,7 @@ use crate::node::statistics::Watching;
 use crate::time::clock::Clock;
 
 /// What all requests to one broker share.
-pub struct Manager {
+pub(super) struct Manager {
     pub node: Arc<Node>,
     pub settings: HttpSettings,
     /// Time between machines, whatever clock the broker is on.
@@ -26,7 +26,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    pub fn new(node: Arc<Node>, settings: HttpSettings, reference: String) -> Self {
+    pub(super) fn new(node: Arc<Node>, settings: HttpSettings, reference: String) -> Self {
         Self {
             _watching: node.watch_statistics(),
             node,

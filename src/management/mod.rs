@@ -63,7 +63,7 @@ pub(crate) struct Management {
 
 impl Management {
     /// Starts the threads.
-    pub fn start(node: &Arc<Node>, settings: HttpSettings) -> io::Result<Self> {
+    pub(crate) fn start(node: &Arc<Node>, settings: HttpSettings) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(ENDPOINT_THREADS_MAX)
@@ -76,13 +76,13 @@ impl Management {
     }
 
     /// Serves the API on an address; returns the one that was bound.
-    pub fn serve_api(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    pub(crate) fn serve_api(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
         self.serve(address, Service::Api, "http")
     }
 
     /// Serves the API over TLS; returns the address that was bound.
     #[cfg(feature = "tls")]
-    pub fn serve_api_tls(
+    pub(crate) fn serve_api_tls(
         &mut self,
         address: impl ToSocketAddrs,
         tls: &Tls,
@@ -98,7 +98,7 @@ impl Management {
 
     /// Serves metrics on an address, which may be one that the API is served on; returns the one
     /// that was bound.
-    pub fn serve_metrics(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    pub(crate) fn serve_metrics(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
         self.serve(address, Service::Metrics, "http/prometheus")
     }
 
@@ -132,7 +132,7 @@ impl Management {
     }
 
     /// Stops, without waiting for answers that are under way.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.runtime.shutdown_background();
     }
 }

@@ -4,10 +4,10 @@ use percent_encoding::percent_decode_str;
 
 /// A path that cannot be read: a percent sign that is no escape, or octets that are no text.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub(super) struct Malformed;
 
 /// The segments of a path. One slash at its end makes no difference.
-pub fn segments(path: &str) -> Result<Vec<String>, Malformed> {
+pub(super) fn segments(path: &str) -> Result<Vec<String>, Malformed> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     path.split('/').map(segment).collect()
@@ -28,7 +28,10 @@ fn segment(raw: &str) -> Result<String, Malformed> {
 
 /// What the names in a pattern such as `api/queues/{vhost}/{queue}` stand for in the path; `None`
 /// if the path is another. A name stands for one segment that is not empty.
-pub fn matches(pattern: &'static str, path: &[String]) -> Option<Vec<(&'static str, String)>> {
+pub(super) fn matches(
+    pattern: &'static str,
+    path: &[String],
+) -> Option<Vec<(&'static str, String)>> {
     let mut found = Vec::new();
     let mut segments = path.iter();
     for part in pattern.split('/') {

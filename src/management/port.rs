@@ -7,7 +7,7 @@ use crate::management::endpoint::Service;
 
 /// A port that is open.
 #[derive(Debug)]
-pub struct Port {
+pub(super) struct Port {
     pub address: SocketAddr,
     api: AtomicBool,
     metrics: AtomicBool,
@@ -15,7 +15,7 @@ pub struct Port {
 
 impl Port {
     /// A port on which nothing is served yet.
-    pub fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self { address, api: AtomicBool::new(false), metrics: AtomicBool::new(false) }
     }
 
@@ -27,12 +27,12 @@ impl Port {
     }
 
     /// Serves this from now on, besides what it serves already.
-    pub fn serve(&self, service: Service) {
+    pub(super) fn serve(&self, service: Service) {
         self.flag(service).store(true, Ordering::Release);
     }
 
     /// Whether this is served.
-    pub fn serves(&self, service: Service) -> bool {
+    pub(super) fn serves(&self, service: Service) -> bool {
         self.flag(service).load(Ordering::Acquire)
     }
 }

@@ -5,17 +5,17 @@ use crate::access::{User, UserTag};
 use crate::management::call::{Call, Host};
 
 /// Why a user without any of the tags may nothing.
-pub const NOT_A_MANAGER: &str = "Not management user";
+pub(super) const NOT_A_MANAGER: &str = "Not management user";
 
 /// Whether the user may use the API at all.
-pub fn is_manager(user: &User) -> bool {
+pub(super) fn is_manager(user: &User) -> bool {
     use UserTag::{Administrator, Management, Monitoring, Policymaker};
     [Administrator, Monitoring, Policymaker, Management].iter().any(|tag| user.has_tag(tag))
 }
 
 /// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub(super) enum Who {
     /// Everybody, without credentials.
     Anyone,
     /// Users with one of the tags `management`, `policymaker`, `monitoring`, `administrator`; all
@@ -37,7 +37,7 @@ pub enum Who {
 
 impl Who {
     /// Why the user may not, if that is so.
-    pub fn refusal(self, call: &Call) -> Option<&'static str> {
+    pub(super) fn refusal(self, call: &Call) -> Option<&'static str> {
         let (may, reason) = match self {
             Self::Anyone => return None,
             _ if !call.user.as_deref().is_some_and(is_manager) => (false, NOT_A_MANAGER),

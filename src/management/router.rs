@@ -34,7 +34,7 @@ const KNOWN: &[Method] = &[
 ];
 
 /// Answers a request.
-pub async fn respond(
+pub(super) async fn respond(
     manager: Arc<Manager>,
     port: &Port,
     request: Request<Incoming>,

@@ -43,16 +43,16 @@ const TABLE: &[&[Endpoint]] = &[
 ];
 
 /// All endpoints.
-pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+pub(super) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     TABLE.iter().flat_map(|noun| noun.iter())
 }
 
 /// What the names in the path of a resource stand for.
-pub type Names = Vec<(&'static str, String)>;
+pub(super) type Names = Vec<(&'static str, String)>;
 
 /// What the names in the path of a resource stand for, and its endpoints. `is_served` tells what
 /// the port has.
-pub fn resource(
+pub(super) fn resource(
     path: &[String],
     is_served: impl Fn(Service) -> bool,
 ) -> Option<(Names, Vec<&'static Endpoint>)> {

@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::exchange::erlang_term;
 
 /// A text.
-pub fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     erlang_term::binary(text.as_bytes())
 }
 
 /// Any value.
-pub fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(value) => value.to_string(),
@@ -31,12 +31,12 @@ pub fn value(value: &Value) -> String {
 }
 
 /// Names with their values: `[{<<"a">>,1}]`.
-pub fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a Value)>) -> String {
+pub(super) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a Value)>) -> String {
     let pairs = pairs.into_iter().map(|(name, item)| format!("{{{},{}}}", text(name), value(item)));
     format!("[{}]", pairs.collect::<Vec<_>>().join(","))
 }
 
 /// A text as a page would have it.
-pub fn without_markup(text: &str) -> String {
+pub(super) fn without_markup(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -22,11 +22,11 @@ const ADDRESSES_MAX: usize = 10_000;
 
 /// When each address has had all its turns.
 #[derive(Default)]
-pub struct Throttle(Mutex<HashMap<IpAddr, Timestamp>, rank::Throttle>);
+pub(super) struct Throttle(Mutex<HashMap<IpAddr, Timestamp>, rank::Throttle>);
 
 impl Throttle {
     /// A login from this address was wrong; tells how long its answer has to wait.
-    pub fn note_failure(&self, address: IpAddr, now: Timestamp) -> Duration {
+    pub(super) fn note_failure(&self, address: IpAddr, now: Timestamp) -> Duration {
         let mut turns = self.0.lock();
         if turns.len() >= ADDRESSES_MAX && !turns.contains_key(&address) {
             turns.retain(|_, used_up| *used_up > now);

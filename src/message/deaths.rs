@@ -64,7 +64,7 @@ pub(crate) struct Death {
 /// What a message remembers of its deaths. It travels with the message and not in its headers, so
 /// that a client that publishes a copy of the headers starts anew.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Deaths {
+pub(crate) struct Deaths {
     /// Most recent first.
     deaths: Vec<Death>,
     /// Queue, reason and exchange of the first death.

@@ -9,7 +9,7 @@ const HEADER: &str = "x-deduplication-header";
 
 /// The value of the header. Integers are the same whatever their width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DuplicateKey(Value);
+pub(crate) struct DuplicateKey(Value);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Value {
@@ -24,7 +24,7 @@ enum Value {
 impl DuplicateKey {
     /// The key in these headers. Without the header, or with an array, a table or a decimal in it,
     /// a message has no duplicates.
-    pub fn in_headers(headers: &FieldTable) -> Option<Self> {
+    pub(crate) fn in_headers(headers: &FieldTable) -> Option<Self> {
         Some(Self(match headers.inner().get(HEADER)? {
             AMQPValue::Boolean(flag) => Value::Boolean(*flag),
             AMQPValue::ShortShortInt(n) => Value::Integer((*n).into()),
@@ -48,7 +48,7 @@ impl DuplicateKey {
     }
 
     /// The key of a message.
-    pub fn of(message: &Message) -> Option<Self> {
+    pub(crate) fn of(message: &Message) -> Option<Self> {
         let properties = message.raw_properties();
         // Most messages do not have it; a look at the octets spares parsing.
         let raw = properties.raw_headers()?;
@@ -57,7 +57,7 @@ impl DuplicateKey {
     }
 
     /// Octets that the key occupies in a set, about.
-    pub fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         let text = if let Value::Text(text) = &self.0 { text.len() } else { 0 };
         2 * size_of::<Self>() + text
     }

@@ -22,17 +22,17 @@ pub(crate) struct Certificates(RwLock<Vec<Certificate>, rank::Certificates>);
 
 impl Certificates {
     /// These.
-    pub fn new(certificates: Vec<Certificate>) -> Self {
+    pub(crate) fn new(certificates: Vec<Certificate>) -> Self {
         Self(RwLock::new(certificates))
     }
 
     /// From now on these.
-    pub fn replace(&self, certificates: Vec<Certificate>) {
+    pub(crate) fn replace(&self, certificates: Vec<Certificate>) {
         *self.0.write() = certificates;
     }
 
     /// All of them.
-    pub fn list(&self) -> Vec<Certificate> {
+    pub(crate) fn list(&self) -> Vec<Certificate> {
         self.0.read().clone()
     }
 }

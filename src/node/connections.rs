@@ -88,7 +88,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// None yet.
-    pub fn new(clients_max: usize) -> Self {
+    pub(crate) fn new(clients_max: usize) -> Self {
         Self {
             open: Mutex::default(),
             next: AtomicU64::new(1),
@@ -98,13 +98,13 @@ impl Connections {
     }
 
     /// A number for a new connection.
-    pub fn next_id(&self) -> ConnectionId {
+    pub(crate) fn next_id(&self) -> ConnectionId {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Registers an open connection. Errors: 320 when the broker is closed, 530 when its virtual
     /// host or its user has as many connections as it may.
-    pub fn register(
+    pub(crate) fn register(
         &self,
         session: &Arc<Session>,
         connection: Arc<dyn Closable>,
@@ -115,7 +115,7 @@ impl Connections {
 
     /// As [`Connections::register`], for a client from outside. Errors: the same, 530 also when the
     /// broker has too many connections.
-    pub fn register_client(
+    pub(crate) fn register_client(
         &self,
         session: &Arc<Session>,
         connection: Arc<dyn Closable>,
@@ -154,13 +154,13 @@ impl Connections {
     }
 
     /// Fails with 530 when no further client is let in.
-    pub fn check_limit(&self) -> Result<()> {
+    pub(crate) fn check_limit(&self) -> Result<()> {
         let limit = self.clients_max;
         if self.count() < limit { Ok(()) } else { Err(too_many(limit)) }
     }
 
     /// A connection has ended: what it has counted is not forgotten.
-    pub fn unregister(&self, session: &Session) {
+    pub(crate) fn unregister(&self, session: &Session) {
         let host = &session.virtual_host;
         let mut gone = host.statistics.gone.lock();
         let mut open = self.open.lock();
@@ -182,26 +182,26 @@ impl Connections {
     }
 
     /// How many are open.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.open.lock().by_id.len()
     }
 
     /// What the client calls an open connection, if it gave it a name.
-    pub fn name_of(&self, id: ConnectionId) -> Option<String> {
+    pub(crate) fn name_of(&self, id: ConnectionId) -> Option<String> {
         let open = self.open.lock();
         let name = &open.by_id.get(&id)?.facts.user_provided_name;
         Some(name.clone()).filter(|name| !name.is_empty())
     }
 
     /// The open connections that their clients call by this name.
-    pub fn named(&self, name: &str) -> Vec<ConnectionId> {
+    pub(crate) fn named(&self, name: &str) -> Vec<ConnectionId> {
         let open = self.open.lock();
         let named = open.by_id.iter().filter(|(_, open)| open.facts.user_provided_name == name);
         named.map(|(id, _)| *id).collect()
     }
 
     /// Asks the connections to end of which this holds.
-    pub fn close_where(&self, reason: &str, is_meant: impl Fn(&Session) -> bool) {
+    pub(crate) fn close_where(&self, reason: &str, is_meant: impl Fn(&Session) -> bool) {
         let open = self.open.lock();
         let meant: Vec<_> = open
             .by_id
@@ -214,19 +214,19 @@ impl Connections {
     }
 
     /// Whether nobody is let in any more.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     /// Lets nobody in any more; returns those who are in.
-    pub fn close_to_all(&self) -> Vec<Arc<dyn Closable>> {
+    pub(crate) fn close_to_all(&self) -> Vec<Arc<dyn Closable>> {
         let open = self.open.lock();
         self.closed.store(true, Ordering::Release);
         open.by_id.values().map(|open| Arc::clone(&open.connection)).collect()
     }
 
     /// Asks every connection to end; returns them, to see when they are gone.
-    pub fn close_all(&self, reason: &str) -> Vec<Weak<dyn Closable>> {
+    pub(crate) fn close_all(&self, reason: &str) -> Vec<Weak<dyn Closable>> {
         let connections = self.close_to_all();
         let mut closing = Vec::with_capacity(connections.len());
         for connection in connections {
@@ -237,7 +237,7 @@ impl Connections {
     }
 
     /// Asks a connection to end; tells whether it is open.
-    pub fn close(&self, id: ConnectionId, reason: &str) -> bool {
+    pub(crate) fn close(&self, id: ConnectionId, reason: &str) -> bool {
         let connection = self.open.lock().by_id.get(&id).map(|open| Arc::clone(&open.connection));
         connection.map(|connection| connection.force_close(reason)).is_some()
     }
@@ -246,7 +246,7 @@ impl Connections {
 /// Looking at them.
 impl Connections {
     /// All of them, by number. `alarm`: publishers are to be blocked at present.
-    pub fn list(&self, alarm: bool) -> Vec<ConnectionStatus> {
+    pub(crate) fn list(&self, alarm: bool) -> Vec<ConnectionStatus> {
         let open = self.open.lock();
         let known = open.by_id.values();
         let all = known.filter_map(|open| Some((open.session.upgrade()?, open.status(alarm))));
@@ -262,17 +262,17 @@ impl Connections {
     }
 
     /// What does not change about a connection.
-    pub fn facts(&self, id: ConnectionId) -> Option<Arc<ConnectionFacts>> {
+    pub(crate) fn facts(&self, id: ConnectionId) -> Option<Arc<ConnectionFacts>> {
         self.open.lock().by_id.get(&id).map(|open| Arc::clone(&open.facts))
     }
 
     /// A connection, as its channels see it.
-    pub fn session(&self, id: ConnectionId) -> Option<Arc<Session>> {
+    pub(crate) fn session(&self, id: ConnectionId) -> Option<Arc<Session>> {
         self.open.lock().by_id.get(&id)?.session.upgrade()
     }
 
     /// All connections, as their channels see them, by number.
-    pub fn sessions(&self) -> Vec<Arc<Session>> {
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
         let open = self.open.lock();
         let mut all: Vec<_> = open.by_id.values().filter_map(|o| o.session.upgrade()).collect();
         drop(open);
@@ -282,7 +282,7 @@ impl Connections {
 
     /// Calls back for each connection to a virtual host, with what came and went, and the octets
     /// that wait to be written.
-    pub fn each_of(
+    pub(crate) fn each_of(
         &self,
         host: &VirtualHost,
         mut each: impl FnMut(&Session, ConnectionTotals, usize),
@@ -302,7 +302,7 @@ impl Connections {
     }
 
     /// Remembers what was counted, for rates.
-    pub fn record(&self, now: Timestamp, is_first: bool) {
+    pub(crate) fn record(&self, now: Timestamp, is_first: bool) {
         for open in self.open.lock().by_id.values_mut() {
             open.recent.record(now, open.connection.totals(), is_first);
         }
@@ -310,7 +310,7 @@ impl Connections {
     }
 
     /// What came and went on a connection in a span of time.
-    pub fn samples(
+    pub(crate) fn samples(
         &self,
         id: ConnectionId,
         now: Timestamp,

@@ -5,7 +5,7 @@ use crate::node::Node;
 
 impl Node {
     /// See [`crate::Broker::crash`].
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         if let Some(power) = self.power() {
             power.cut();
         }

@@ -28,12 +28,12 @@ pub(crate) struct Counting {
 
 impl Departed {
     /// A virtual host is deleted.
-    pub fn add(&mut self, host: Arc<VirtualHost>) {
+    pub(crate) fn add(&mut self, host: Arc<VirtualHost>) {
         self.ending.push(host);
     }
 
     /// Those whose counts make up the sums, with the virtual hosts that are there.
-    pub fn counting(&mut self, hosts: Vec<Arc<VirtualHost>>) -> Counting {
+    pub(crate) fn counting(&mut self, hosts: Vec<Arc<VirtualHost>>) -> Counting {
         self.fold();
         let Self { ending, gone, churn } = self;
         Counting { hosts, ending: ending.clone(), gone: gone.clone(), churn: *churn }

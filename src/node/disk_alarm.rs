@@ -15,12 +15,12 @@ pub(crate) struct DiskAlarm {
 
 impl DiskAlarm {
     /// Whether it is raised.
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.raised.load(Ordering::SeqCst)
     }
 
     /// Raises or clears it.
-    pub fn set(&self, on: bool) {
+    pub(crate) fn set(&self, on: bool) {
         let was_on = self.raised.swap(on, Ordering::SeqCst);
         if on && !was_on {
             tracing::warn!("disk alarm raised by hand: publishers are blocked");
@@ -34,7 +34,7 @@ impl DiskAlarm {
     }
 
     /// If it is raised, wakes `sleeper` when it is cleared.
-    pub fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
+    pub(crate) fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
         if self.is_raised() {
             self.blocked.add(sleeper);
             if !self.is_raised() {

@@ -18,12 +18,12 @@ impl GlobalParameters {
     }
 
     /// The value of that name.
-    pub fn get(&self, name: &str) -> Option<Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
         self.0.read().get(name).cloned()
     }
 
     /// All of them, by name.
-    pub fn list(&self) -> Vec<(String, Value)> {
+    pub(crate) fn list(&self) -> Vec<(String, Value)> {
         let all = self.0.read();
         all.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }

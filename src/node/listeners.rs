@@ -25,12 +25,12 @@ pub(crate) struct Listeners(RwLock<Vec<Listener>, rank::Listeners>);
 
 impl Listeners {
     /// A port was opened.
-    pub fn add(&self, listener: Listener) {
+    pub(crate) fn add(&self, listener: Listener) {
         self.0.write().push(listener);
     }
 
     /// All of them, as they were opened.
-    pub fn list(&self) -> Vec<Listener> {
+    pub(crate) fn list(&self) -> Vec<Listener> {
         self.0.read().clone()
     }
 }

@@ -44,14 +44,14 @@ impl LoginAttempts {
     }
 
     /// Counts an attempt.
-    pub fn note(&self, protocol: LoginProtocol, succeeded: bool) {
+    pub(crate) fn note(&self, protocol: LoginProtocol, succeeded: bool) {
         let counters = self.of(protocol);
         let counter = if succeeded { &counters.succeeded } else { &counters.failed };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was counted.
-    pub fn counts(&self, protocol: LoginProtocol) -> AttemptCounts {
+    pub(crate) fn counts(&self, protocol: LoginProtocol) -> AttemptCounts {
         let counters = self.of(protocol);
         AttemptCounts {
             succeeded: counters.succeeded.load(Ordering::Relaxed),
@@ -60,7 +60,7 @@ impl LoginAttempts {
     }
 
     /// Counts from nothing again.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         for counters in [&self.amqp, &self.http] {
             counters.succeeded.store(0, Ordering::Relaxed);
             counters.failed.store(0, Ordering::Relaxed);

@@ -73,7 +73,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// A node with its default virtual host.
-    pub fn new(
+    pub(crate) fn new(
         limits: Limits,
         access: AccessControl,
         default_user: Option<UserName>,
@@ -104,51 +104,51 @@ impl Node {
     }
 
     /// What the node is called: `leveret@` and the name of the machine.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
+    pub(crate) fn virtual_host(&self, name: &str) -> Option<Arc<VirtualHost>> {
         self.virtual_hosts.get(name).map(|host| Arc::clone(&host))
     }
 
     /// The virtual host of that name, or 530.
-    pub fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
+    pub(crate) fn host(&self, name: &str) -> Result<Arc<VirtualHost>> {
         let missing = || NotAllowed::NoVirtualHost(VirtualHostName::from(name)).into();
         self.virtual_host(name).ok_or_else(missing)
     }
 
-    pub fn memory(&self) -> &Arc<MemoryAlarm> {
+    pub(crate) fn memory(&self) -> &Arc<MemoryAlarm> {
         &self.shared.memory
     }
 
-    pub fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
     }
 
-    pub fn faults(&self) -> &Arc<Registry> {
+    pub(crate) fn faults(&self) -> &Arc<Registry> {
         &self.shared.faults
     }
 
-    pub fn timers(&self) -> &Arc<Timers> {
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
         &self.shared.timers
     }
 
-    pub fn changes(&self) -> &Arc<ChangeSignal> {
+    pub(crate) fn changes(&self) -> &Arc<ChangeSignal> {
         &self.shared.changes
     }
 
-    pub fn all_virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
+    pub(crate) fn all_virtual_hosts(&self) -> Vec<Arc<VirtualHost>> {
         self.virtual_hosts.iter().map(|host| Arc::clone(&host)).collect()
     }
 
     /// The user that connections without credentials act as.
-    pub fn default_user(&self) -> Option<Arc<User>> {
+    pub(crate) fn default_user(&self) -> Option<Arc<User>> {
         self.default_user.as_ref().and_then(|name| self.access.users.get(name.as_str()))
     }
 
     /// Opens a virtual host for a user who logged in. Errors: 530.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         id: ConnectionId,
         user: &Arc<User>,
@@ -164,17 +164,17 @@ impl Node {
     }
 
     /// The store, if there is one.
-    pub fn persistence(&self) -> Option<&Arc<Persistence>> {
+    pub(crate) fn persistence(&self) -> Option<&Arc<Persistence>> {
         self.shared.persistence.as_ref()
     }
 
     /// Whether the disk alarm is raised, by hand or because the disk fails.
-    pub fn is_low_on_disk(&self) -> bool {
+    pub(crate) fn is_low_on_disk(&self) -> bool {
         self.disk_alarm.is_raised() || self.persistence().is_some_and(|store| store.is_alarmed())
     }
 
     /// Why publishers are to be blocked at present, if they are, as connection.blocked says it.
-    pub fn alarm(&self) -> Option<&'static str> {
+    pub(crate) fn alarm(&self) -> Option<&'static str> {
         match (self.memory().follow(), self.is_low_on_disk()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
@@ -184,12 +184,12 @@ impl Node {
     }
 
     /// Whether publishers are to wait, without being told: the disk does not keep up.
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.persistence().is_some_and(|store| store.is_behind())
     }
 
     /// Wakes `sleeper` when [`Node::alarm`] or [`Node::is_behind`] may say something else.
-    pub fn wake_when_calmer(&self, sleeper: &Arc<dyn Wake>) {
+    pub(crate) fn wake_when_calmer(&self, sleeper: &Arc<dyn Wake>) {
         if self.memory().is_alarmed() {
             self.memory().wake_when_over(sleeper);
         }
@@ -200,31 +200,31 @@ impl Node {
     }
 
     /// Messages that all streams hold.
-    pub fn messages_in_streams(&self) -> usize {
+    pub(crate) fn messages_in_streams(&self) -> usize {
         let hosts = self.all_virtual_hosts();
         let queues = hosts.iter().flat_map(|host| host.queues());
         queues.filter(|queue| queue.kind().is_stream).map(|queue| queue.counts().ready).sum()
     }
 
     /// The machine in memory that the broker is on, if it is on one.
-    pub fn power(&self) -> Option<&Power> {
+    pub(crate) fn power(&self) -> Option<&Power> {
         self.power.get()
     }
 
     /// A file or directory on the disk that matters: the data directory, or what stands for it if
     /// there is none.
-    pub fn disk(&self) -> &Path {
+    pub(crate) fn disk(&self) -> &Path {
         self.directory.get().map_or(Path::new("/"), PathBuf::as_path)
     }
 
     /// Says where the data directory is.
-    pub fn set_directory(&self, path: PathBuf) {
+    pub(crate) fn set_directory(&self, path: PathBuf) {
         // A broker is opened on one directory.
         let _ = self.directory.set(path);
     }
 
     /// Says what machine the broker is on.
-    pub fn set_power(&self, power: Power) {
+    pub(crate) fn set_power(&self, power: Power) {
         // Nobody else says so.
         let _ = self.power.set(power);
     }

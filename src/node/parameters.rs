@@ -15,14 +15,14 @@ const LIMITS: &str = "vhost-limits";
 
 impl Node {
     /// Sets a parameter; tells whether there was none of that name.
-    pub fn set_global_parameter(&self, name: &str, value: Value) -> bool {
+    pub(crate) fn set_global_parameter(&self, name: &str, value: Value) -> bool {
         let mut all = self.global_parameters.write();
         self.record_parameter([GLOBAL, name], Some(&value));
         all.insert(name.to_owned(), value).is_none()
     }
 
     /// Removes a parameter; tells whether there was one.
-    pub fn remove_global_parameter(&self, name: &str) -> bool {
+    pub(crate) fn remove_global_parameter(&self, name: &str) -> bool {
         let mut all = self.global_parameters.write();
         let removed = all.remove(name).is_some();
         if removed {
@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// What the cluster is called: as the node, unless it was named.
-    pub fn cluster_name(&self) -> String {
+    pub(crate) fn cluster_name(&self) -> String {
         match self.global_parameters.get(CLUSTER_NAME) {
             Some(Value::String(name)) => name,
             _ => self.name().to_owned(),
@@ -40,7 +40,7 @@ impl Node {
     }
 
     /// Replaces the limits of a virtual host.
-    pub fn set_host_limits(&self, host: &VirtualHost, limits: HostLimits) {
+    pub(crate) fn set_host_limits(&self, host: &VirtualHost, limits: HostLimits) {
         let _one_at_a_time = self.host_changes.lock();
         host.set_limits(limits);
         let value = serde_json::to_value(limits).ok().filter(|_| limits != HostLimits::default());
@@ -65,7 +65,7 @@ impl Node {
     ///
     /// # Errors
     /// Why it is left out.
-    pub fn restore_parameter(&self, key: &[String], record: &[u8]) -> Result<(), String> {
+    pub(crate) fn restore_parameter(&self, key: &[String], record: &[u8]) -> Result<(), String> {
         let bad = |error: serde_json::Error| error.to_string();
         match key {
             [kind, name] if kind == GLOBAL => {

@@ -16,7 +16,7 @@ impl Power {
     /// Switches a machine on, with what is left on it from `before`; `None` if a broker is still
     /// at work there. The seed says what becomes of writes that are not synced when the power is
     /// cut.
-    pub fn on(before: Option<&Self>, seed: u64) -> Option<Self> {
+    pub(crate) fn on(before: Option<&Self>, seed: u64) -> Option<Self> {
         let remains = match before {
             None => testing::Remains::default(),
             Some(before) if before.machine.is_off() => before.machine.after_cut(),
@@ -28,17 +28,17 @@ impl Power {
     }
 
     /// The machine, for its stores.
-    pub fn machine(&self) -> &testing::Machine {
+    pub(crate) fn machine(&self) -> &testing::Machine {
         &self.machine
     }
 
     /// The power is cut: nothing is written any more.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.machine.cut();
     }
 
     /// The broker has ended; another one may come.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.in_use.store(false, Ordering::SeqCst);
     }
 }

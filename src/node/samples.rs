@@ -32,7 +32,7 @@ pub(crate) struct Samples {
 
 impl Statistics {
     /// Of a node that starts now.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let samples = Samples {
             messages: History::new(Resolution::GLOBAL, None),
             churn: History::new(Resolution::GLOBAL, None),
@@ -48,7 +48,7 @@ impl Statistics {
     }
 
     /// Somebody wants rates; tells whether samples have to be taken from now on.
-    pub fn watch(&self) -> bool {
+    pub(crate) fn watch(&self) -> bool {
         self.watchers.fetch_add(1, Ordering::SeqCst);
         let mut samples = self.samples.lock();
         let begins = !std::mem::replace(&mut samples.is_running, true);
@@ -57,12 +57,12 @@ impl Statistics {
     }
 
     /// Somebody wants them no more.
-    pub fn unwatch(&self) {
+    pub(crate) fn unwatch(&self) {
         self.watchers.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Whether somebody still wants rates. If not, no further sample has to be taken.
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         let mut samples = self.samples.lock();
         // With the lock, so that whoever comes now begins anew.
         samples.is_running = self.watchers.load(Ordering::SeqCst) > 0;

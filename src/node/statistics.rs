@@ -30,7 +30,7 @@ struct Sums {
 
 impl Node {
     /// Measures rates from now on, for as long as what is returned lives.
-    pub fn watch_statistics(self: &Arc<Self>) -> Watching {
+    pub(crate) fn watch_statistics(self: &Arc<Self>) -> Watching {
         if self.statistics.watch() {
             self.sample();
             self.sample_later();
@@ -39,13 +39,13 @@ impl Node {
     }
 
     /// Whose counts make up the sums of the node.
-    pub fn counting(&self) -> Counting {
+    pub(crate) fn counting(&self) -> Counting {
         let mut departed = self.statistics.departed.lock();
         departed.counting(self.all_virtual_hosts())
     }
 
     /// The node at this moment.
-    pub fn status(&self) -> NodeStatus {
+    pub(crate) fn status(&self) -> NodeStatus {
         let mut sums = Sums::default();
         let Counting { hosts, ending, gone, mut churn } = self.counting();
         sums.add_gone(&gone);
@@ -72,12 +72,12 @@ impl Node {
     }
 
     /// What was counted in all virtual hosts in a span of time.
-    pub fn samples(&self, span: Span) -> Vec<Sample<HostTotals>> {
+    pub(crate) fn samples(&self, span: Span) -> Vec<Sample<HostTotals>> {
         self.statistics.samples.lock().messages.samples(self.now(), span)
     }
 
     /// A virtual host at this moment.
-    pub fn host_status(&self, host: &VirtualHost) -> HostStatus {
+    pub(crate) fn host_status(&self, host: &VirtualHost) -> HostStatus {
         let mut sums = Sums::default();
         sums.add_host(self, host, Queue::tally);
         HostStatus {
@@ -88,12 +88,12 @@ impl Node {
     }
 
     /// What was counted in a virtual host in a span of time.
-    pub fn host_samples(&self, host: &VirtualHost, span: Span) -> Vec<Sample<HostTotals>> {
+    pub(crate) fn host_samples(&self, host: &VirtualHost, span: Span) -> Vec<Sample<HostTotals>> {
         host.statistics.recent.lock().samples(self.now(), span)
     }
 
     /// All open channels with their connections, by connection and number.
-    pub fn channels(&self) -> Vec<(Arc<ConnectionFacts>, ChannelStatus)> {
+    pub(crate) fn channels(&self) -> Vec<(Arc<ConnectionFacts>, ChannelStatus)> {
         let sessions = self.connections.sessions();
         let with_facts = sessions.iter().filter_map(|session| {
             Some((self.connections.facts(session.id())?, session.channels()))

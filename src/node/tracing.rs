@@ -28,7 +28,7 @@ impl Tracer for Known {
 impl Node {
     /// Publishes copies of all that goes through a virtual host, or does so no more. As in RabbitMQ
     /// that ends with the broker.
-    pub fn trace(&self, host: &VirtualHost, is_on: bool) {
+    pub(crate) fn trace(&self, host: &VirtualHost, is_on: bool) {
         let known = || -> Arc<dyn Tracer> {
             let connections = Arc::clone(&self.connections);
             Arc::new(Known { node: self.name().to_owned(), connections })

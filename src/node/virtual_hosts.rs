@@ -14,13 +14,13 @@ pub(crate) struct Protected;
 
 impl Node {
     /// Adds a virtual host, unless there is one of that name.
-    pub fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
+    pub(crate) fn add_virtual_host(&self, name: VirtualHostName) -> Arc<VirtualHost> {
         self.put_virtual_host(name, HostMetadata::default()).0
     }
 
     /// As [`Node::add_virtual_host`], with what is known of it; one that exists stays as it is.
     /// Tells whether there was none.
-    pub fn put_virtual_host(
+    pub(crate) fn put_virtual_host(
         &self,
         name: VirtualHostName,
         metadata: HostMetadata,
@@ -40,7 +40,11 @@ impl Node {
     }
 
     /// A virtual host of an earlier life. The default one is there already.
-    pub fn restore_virtual_host(&self, name: &str, metadata: HostMetadata) -> Arc<VirtualHost> {
+    pub(crate) fn restore_virtual_host(
+        &self,
+        name: &str,
+        metadata: HostMetadata,
+    ) -> Arc<VirtualHost> {
         let (host, is_new) = self.put_virtual_host(name.into(), metadata.clone());
         if !is_new {
             self.describe_virtual_host(&host, metadata);
@@ -49,7 +53,7 @@ impl Node {
     }
 
     /// Replaces what is known of a virtual host.
-    pub fn describe_virtual_host(&self, host: &VirtualHost, metadata: HostMetadata) {
+    pub(crate) fn describe_virtual_host(&self, host: &VirtualHost, metadata: HostMetadata) {
         let _one_at_a_time = self.host_changes.lock();
         host.set_metadata(metadata);
         if !host.is_closed() {
@@ -66,7 +70,7 @@ impl Node {
 
     /// Deletes a virtual host with everything in it, its permissions, and its connections. Tells
     /// whether there was one.
-    pub fn remove_virtual_host(&self, name: &str) -> Result<bool, Protected> {
+    pub(crate) fn remove_virtual_host(&self, name: &str) -> Result<bool, Protected> {
         let _one_at_a_time = self.host_changes.lock();
         let is_free =
             |_: &VirtualHostName, host: &Arc<VirtualHost>| !host.metadata().protected_from_deletion;

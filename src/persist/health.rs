@@ -7,7 +7,7 @@ use crate::base::waiters::Waiters;
 
 /// How the store is.
 #[derive(Default)]
-pub struct Health {
+pub(crate) struct Health {
     /// Records could not be made durable. Only a restart helps.
     pub(super) records_failed: AtomicBool,
     /// Connections that wait for room, or for the alarm to be over.
@@ -19,7 +19,7 @@ pub struct Health {
 
 impl Health {
     /// Records cannot be made durable any more.
-    pub fn records_have_failed(&self) {
+    pub(crate) fn records_have_failed(&self) {
         self.records_failed.store(true, Ordering::SeqCst);
         self.changed();
     }
@@ -48,7 +48,7 @@ impl Health {
     }
 
     /// Something has changed: whoever waits looks again.
-    pub fn changed(&self) {
+    pub(crate) fn changed(&self) {
         self.report();
         self.waiting.wake_all();
     }

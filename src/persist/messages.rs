@@ -26,7 +26,7 @@ const KEYS: u8 = 8;
 
 /// What is stored beside a message.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Beside<'a> {
+pub(crate) struct Beside<'a> {
     /// It is not to survive a restart.
     pub transient: bool,
     /// Where it expires, or is due.
@@ -39,7 +39,7 @@ pub struct Beside<'a> {
 ///
 /// # Errors
 /// If it is larger than the store takes.
-pub fn encode(
+pub(crate) fn encode(
     batch: &mut LogBatch,
     targets: &[Target],
     message: &Message,
@@ -124,7 +124,7 @@ impl<'a> Meta<'a> {
 
 /// A message that was read.
 #[derive(Debug)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// The message.
     pub message: Message,
     /// When it expires in the queue that it was read for, or is due.
@@ -134,7 +134,11 @@ pub struct Decoded {
 }
 
 /// The message that was stored, for one of its queues; `None` if this is none.
-pub fn decode(stored: &StoredMessage, queue: StoreId, scratch: &mut Vec<u8>) -> Option<Decoded> {
+pub(crate) fn decode(
+    stored: &StoredMessage,
+    queue: StoreId,
+    scratch: &mut Vec<u8>,
+) -> Option<Decoded> {
     let meta = Meta::decode(&stored.meta)?;
     let mut reader = Reader(&stored.payload);
     let (exchange, key) = (usize::from(reader.u8()?), usize::from(reader.u8()?));

@@ -5,11 +5,11 @@
 //! there is handed in later. Nobody waits for the store under a lock: it calls back.
 
 mod health;
-pub mod messages;
+pub(crate) mod messages;
 mod queue_ids;
-pub mod records;
+pub(crate) mod records;
 pub(crate) mod recovered;
-pub mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod stream_logs;
 mod syncer;
 mod users;
@@ -23,12 +23,12 @@ use leveret_storage::{
 };
 use smallvec::SmallVec;
 
-pub use self::health::Health;
+pub(crate) use self::health::Health;
 use self::messages::Beside;
-pub use self::queue_ids::QueueIds;
+pub(crate) use self::queue_ids::QueueIds;
 use self::records::ReturnRecord;
 use self::syncer::Syncer;
-pub use self::users::are_recorded as are_users_recorded;
+pub(crate) use self::users::are_recorded as are_users_recorded;
 use crate::access::AccessControl;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
@@ -42,13 +42,13 @@ use crate::queue::Queue;
 use crate::time::clock::Timestamp;
 
 /// Messages of one publish that go to one queue are told apart by their place in this list.
-pub type Places = SmallVec<[u64; 4]>;
+pub(crate) type Places = SmallVec<[u64; 4]>;
 
 /// Runs in one record.
 const RUNS_MAX: usize = 256;
 
 /// The store of a broker.
-pub struct Persistence {
+pub(crate) struct Persistence {
     /// `None` once the broker is closed: another may open it, though somebody still holds a
     /// channel of this one.
     records: RwLock<Option<Arc<dyn Store>>, rank::Records>,
@@ -60,7 +60,7 @@ pub struct Persistence {
 }
 
 /// Calls back when something is stored; if it never will be, nothing happens.
-pub fn then(stored: impl FnOnce() + Send + 'static) -> Done {
+pub(crate) fn then(stored: impl FnOnce() + Send + 'static) -> Done {
     Box::new(move |result| {
         if result.is_ok() {
             stored();
@@ -69,13 +69,13 @@ pub fn then(stored: impl FnOnce() + Send + 'static) -> Done {
 }
 
 /// Nobody waits.
-pub fn nothing() -> Done {
+pub(crate) fn nothing() -> Done {
     Box::new(|_| {})
 }
 
 impl Persistence {
     /// Over these stores. `health` is told by the log when its own changes.
-    pub fn new(
+    pub(crate) fn new(
         records: Arc<dyn Store>,
         log: Arc<dyn MessageStore>,
         streams: Arc<Streams>,
@@ -94,12 +94,12 @@ impl Persistence {
     }
 
     /// The logs of streams.
-    pub fn streams(&self) -> &Arc<Streams> {
+    pub(crate) fn streams(&self) -> &Arc<Streams> {
         &self.streams
     }
 
     /// A number that no queue or exchange ever had in this store. Errors: 541.
-    pub fn new_id(&self) -> Result<StoreId> {
+    pub(crate) fn new_id(&self) -> Result<StoreId> {
         let records = self.records()?;
         self.ids.next(&*records).map_err(|error| self.records_failed(&error))
     }
@@ -115,7 +115,7 @@ impl Persistence {
 
     /// Makes changes of records, all or none. They are durable after [`Persistence::sync`].
     /// Errors: 541.
-    pub fn commit(&self, batch: Batch) -> Result<()> {
+    pub(crate) fn commit(&self, batch: Batch) -> Result<()> {
         let records = self.records()?;
         let receipt = records.commit(batch).map_err(|error| {
             if !matches!(error, leveret_storage::Error::TooLarge) {
@@ -130,13 +130,13 @@ impl Persistence {
     }
 
     /// Records users and permissions, now and after each change.
-    pub fn record_users(&self, access: &Arc<AccessControl>) {
+    pub(crate) fn record_users(&self, access: &Arc<AccessControl>) {
         self.syncer.record_users(access);
     }
 
     /// Records a virtual host, with what is known of it as JSON. The error, if there is one, is in
     /// the log.
-    pub fn put_virtual_host(&self, name: &str, metadata: Vec<u8>) {
+    pub(crate) fn put_virtual_host(&self, name: &str, metadata: Vec<u8>) {
         let mut batch = Batch::new();
         batch.put(Key::definition(DefinitionKind::VirtualHost, [name]), metadata);
         let _ = self.commit(batch);
@@ -144,7 +144,7 @@ impl Persistence {
     }
 
     /// Forgets a virtual host, in which there is nothing any more. As above.
-    pub fn forget_virtual_host(&self, name: &str) {
+    pub(crate) fn forget_virtual_host(&self, name: &str) {
         let mut batch = Batch::new();
         batch.delete(Key::definition(DefinitionKind::VirtualHost, [name]));
         let _ = self.commit(batch);
@@ -152,7 +152,7 @@ impl Persistence {
     }
 
     /// Notes a runtime parameter, or that there is none any more. As above.
-    pub fn put_parameter(&self, key: [&str; 2], value: Option<Vec<u8>>) {
+    pub(crate) fn put_parameter(&self, key: [&str; 2], value: Option<Vec<u8>>) {
         let key = Key::definition(DefinitionKind::Parameter, key);
         let mut batch = Batch::new();
         match value {
@@ -164,19 +164,19 @@ impl Persistence {
     }
 
     /// Notes that a queue, or an exchange that keeps messages, is deleted.
-    pub fn note_deleted(&self, id: StoreId, batch: &mut Batch) {
+    pub(crate) fn note_deleted(&self, id: StoreId, batch: &mut Batch) {
         let states = Prefix::queue_states_of(id);
         self.keys(states).into_iter().flatten().for_each(|key| batch.delete(key));
         batch.put(Key::queue_state(id, DELETED), Vec::new());
     }
 
     /// What was committed becomes durable in a while, though nobody waits for it.
-    pub fn sync_soon(&self) {
+    pub(crate) fn sync_soon(&self) {
         self.syncer.sync_soon();
     }
 
     /// Keys of all records with a prefix. Errors: 541.
-    pub fn keys(&self, prefix: Prefix) -> Result<Vec<Key>> {
+    pub(crate) fn keys(&self, prefix: Prefix) -> Result<Vec<Key>> {
         let records = self.records()?;
         let entries: leveret_storage::Result<Vec<_>> = scan(&*records, prefix).collect();
         let entries = entries.map_err(|error| self.records_failed(&error))?;
@@ -184,7 +184,7 @@ impl Persistence {
     }
 
     /// Calls back once all that was stored or committed before is durable.
-    pub fn sync(&self, done: impl FnOnce(bool) + Send + 'static) {
+    pub(crate) fn sync(&self, done: impl FnOnce(bool) + Send + 'static) {
         let done = Arc::new(Mutex::<_, rank::Stored>::new(Some(done)));
         let left = Arc::new(AtomicUsize::new(3));
         let failed = Arc::new(AtomicBool::new(false));
@@ -205,7 +205,7 @@ impl Persistence {
     }
 
     /// Waits until all that was stored or committed before is durable. Errors: 541.
-    pub fn wait_until_durable(&self) -> Result<()> {
+    pub(crate) fn wait_until_durable(&self) -> Result<()> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.sync(move |is_durable| {
             // The receiver is there for as long as its thread waits.
@@ -218,7 +218,7 @@ impl Persistence {
     }
 
     /// Waits while the disk does not keep up.
-    pub fn wait_for_room(&self) {
+    pub(crate) fn wait_for_room(&self) {
         struct Parked(std::thread::Thread);
 
         impl Wake for Parked {
@@ -235,7 +235,7 @@ impl Persistence {
     }
 
     /// Calls back once all messages that were stored before are durable.
-    pub fn after_stored(&self, done: impl FnOnce() + Send + 'static) {
+    pub(crate) fn after_stored(&self, done: impl FnOnce() + Send + 'static) {
         self.barrier(then(done));
     }
 
@@ -254,7 +254,7 @@ impl Persistence {
     /// they have to be. Tells whether there is one; only then `done` is asked for and called back.
     /// `moved` is where the messages come from, and is settled with the same write: after a crash
     /// they are in one place.
-    pub fn store(
+    pub(crate) fn store(
         &self,
         queues: &[Arc<Queue>],
         firsts: &Places,
@@ -313,7 +313,7 @@ impl Persistence {
     }
 
     /// Stores a message that an exchange keeps until it is due.
-    pub fn store_delayed(
+    pub(crate) fn store_delayed(
         &self,
         target: Target,
         message: &Message,
@@ -328,13 +328,18 @@ impl Persistence {
     }
 
     /// Stores messages of a queue that are there only for lack of memory.
-    pub fn spill(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)]) {
+    pub(crate) fn spill(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)]) {
         self.put(queue, messages, true);
     }
 
     /// Stores messages of a queue, with their sequences and when they expire. What is `transient`
     /// is not to survive a restart.
-    pub fn put(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)], transient: bool) {
+    pub(crate) fn put(
+        &self,
+        queue: StoreId,
+        messages: &[(u64, Message, Timestamp)],
+        transient: bool,
+    ) {
         let mut batch = LogBatch::new();
         for (sequence, message, expires_at) in messages {
             let deadline = [(queue, *expires_at)];
@@ -346,7 +351,7 @@ impl Persistence {
     }
 
     /// Messages are gone; `are_moved` if they were stored elsewhere before. Nobody waits for it.
-    pub fn forget(&self, gone: &mut Vec<Gone>, are_moved: bool) {
+    pub(crate) fn forget(&self, gone: &mut Vec<Gone>, are_moved: bool) {
         let mut batch = LogBatch::new();
         batch.settled(&ranges(gone));
         gone.clear();
@@ -367,7 +372,7 @@ impl Persistence {
     }
 
     /// Remembers how often messages were returned. That becomes durable with the next records.
-    pub fn count_returns(&self, returned: &mut Vec<Returned>) {
+    pub(crate) fn count_returns(&self, returned: &mut Vec<Returned>) {
         let mut batch = Batch::new();
         for returned in returned.drain(..) {
             let key = Key::queue_state(returned.queue, returned.sequence);
@@ -382,13 +387,13 @@ impl Persistence {
     }
 
     /// Queues have handed out messages: how far, is remembered in a moment.
-    pub fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
+    pub(crate) fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
         self.syncer.note_handed_out(queues);
     }
 
     /// Messages that were paged out, as many as were read; one that is lost is `None`. `None` if
     /// the store fails.
-    pub fn read(
+    pub(crate) fn read(
         &self,
         queue: StoreId,
         sequences: &[u64],
@@ -420,7 +425,7 @@ impl Persistence {
 
     /// Messages that somebody looks at, as many as were read; `None` for those that are not there,
     /// or cannot be read. The error is what the disk says.
-    pub fn look_up(
+    pub(crate) fn look_up(
         &self,
         queue: StoreId,
         sequences: &[u64],
@@ -439,37 +444,37 @@ impl Persistence {
     }
 
     /// Messages of a queue that can be read, from this one on.
-    pub fn written(&self, queue: StoreId, from: u64, max: usize) -> Vec<u64> {
+    pub(crate) fn written(&self, queue: StoreId, from: u64, max: usize) -> Vec<u64> {
         self.log.sequences(queue, from, max)
     }
 
     /// What the completion of a publish promises.
-    pub fn durability(&self) -> Durability {
+    pub(crate) fn durability(&self) -> Durability {
         self.log.durability()
     }
 
     /// How much the log holds.
-    pub fn usage(&self) -> LogUsage {
+    pub(crate) fn usage(&self) -> LogUsage {
         self.log.usage()
     }
 
     /// What the disk says while it fails.
-    pub fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         self.log.failure().or_else(|| self.streams.failure())
     }
 
     /// Whether publishers are to wait: the disk does not keep up.
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.log.is_behind() || self.streams.is_behind()
     }
 
     /// Whether publishers are blocked, because nothing can be stored at present.
-    pub fn is_alarmed(&self) -> bool {
+    pub(crate) fn is_alarmed(&self) -> bool {
         self.health.records_failed.load(Ordering::SeqCst) || self.failure().is_some()
     }
 
     /// Wakes `sleeper` when it may go on: looks again after every change.
-    pub fn wake_when_changed(&self, sleeper: &Arc<dyn Wake>) {
+    pub(crate) fn wake_when_changed(&self, sleeper: &Arc<dyn Wake>) {
         self.health.waiting.add(sleeper);
         if !self.is_behind() && !self.is_alarmed() {
             self.health.changed();
@@ -481,7 +486,7 @@ impl Persistence {
     ///
     /// # Errors
     /// If the record store fails.
-    pub fn put_redelivered(&self, queue: StoreId, sequences: &[u64]) -> Result<()> {
+    pub(crate) fn put_redelivered(&self, queue: StoreId, sequences: &[u64]) -> Result<()> {
         let mut batch = Batch::new();
         let mut runs: Vec<(u64, u64)> = Vec::new();
         for &sequence in sequences {
@@ -499,7 +504,7 @@ impl Persistence {
     }
 
     /// Makes everything durable and ends.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.syncer.close();
         if let Some(Err(error)) = self.records.write().take().map(|records| records.flush()) {
             tracing::error!("definitions may be lost: {error}");

@@ -11,7 +11,7 @@ const LEASE: u64 = 1024;
 
 /// Gives out numbers.
 #[derive(Debug)]
-pub struct QueueIds(Mutex<State, rank::QueueIds>);
+pub(crate) struct QueueIds(Mutex<State, rank::QueueIds>);
 
 #[derive(Debug)]
 struct State {
@@ -29,7 +29,7 @@ impl QueueIds {
     ///
     /// # Errors
     /// If the store fails.
-    pub fn open(records: &dyn Store, from: StoreId) -> Result<Self> {
+    pub(crate) fn open(records: &dyn Store, from: StoreId) -> Result<Self> {
         let record = records.get(&key())?;
         let recorded = record.and_then(|octets| octets.as_ref().try_into().ok());
         let next = recorded.map_or(1, u64::from_le_bytes).max(from).max(1);
@@ -41,7 +41,7 @@ impl QueueIds {
     ///
     /// # Errors
     /// If the store fails.
-    pub fn next(&self, records: &dyn Store) -> Result<StoreId, Error> {
+    pub(crate) fn next(&self, records: &dyn Store) -> Result<StoreId, Error> {
         let mut state = self.0.lock();
         if state.next >= state.reserved {
             let reserved = state.next + LEASE;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-pub use leveret_storage::{Damage, Durability, Finding, LogUsage};
+pub(crate) use leveret_storage::Finding;
+pub use leveret_storage::{Damage, Durability, LogUsage};
 
 use crate::definitions::DefinitionsError;
 

@@ -189,7 +189,7 @@ impl Records {
 
 /// Messages of a queue, or of an exchange that keeps some.
 #[derive(Debug, Default)]
-pub struct QueueContents {
+pub(crate) struct QueueContents {
     /// The first sequence that was never used.
     pub next_sequence: u64,
     /// The messages, sorted by sequence.
@@ -224,7 +224,7 @@ impl Past for QueueContents {
 }
 
 /// Collects messages while the log is opened.
-pub struct Finder {
+pub(crate) struct Finder {
     owners: HashSet<StoreId>,
     /// Messages whose queue has no record although it was not deleted: that is damaged.
     lost: HashMap<StoreId, usize>,
@@ -236,13 +236,13 @@ pub struct Finder {
 
 impl Finder {
     /// For the queues and exchanges of these records.
-    pub fn new(records: &Records) -> Self {
+    pub(crate) fn new(records: &Records) -> Self {
         let (owners, lost, found) = (records.owners(), HashMap::new(), HashMap::new());
         Self { owners, lost, found, left_over: Vec::new() }
     }
 
     /// A live message.
-    pub fn found(&mut self, target: Target, meta: &[u8]) {
+    pub(crate) fn found(&mut self, target: Target, meta: &[u8]) {
         let Target { queue, sequence } = target;
         match Meta::decode(meta) {
             Some(meta) if !meta.is_transient() => {
@@ -259,7 +259,7 @@ impl Finder {
     }
 
     /// What was found, by queue. What is to go is taken out of the log.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         records: &mut Records,
         log: &dyn MessageStore,
@@ -304,7 +304,7 @@ impl Finder {
 ///
 /// # Errors
 /// If the store fails.
-pub fn drop_deleted(store: &dyn Store, streams: &Streams) -> leveret_storage::Result<()> {
+pub(crate) fn drop_deleted(store: &dyn Store, streams: &Streams) -> leveret_storage::Result<()> {
     for id in streams.ids() {
         if store.get(&Key::queue_state(id, DELETED))?.is_some() {
             streams.delete(id);
@@ -317,7 +317,7 @@ pub fn drop_deleted(store: &dyn Store, streams: &Streams) -> leveret_storage::Re
 ///
 /// # Errors
 /// If the store fails.
-pub fn tidy_states(
+pub(crate) fn tidy_states(
     store: &Arc<dyn Store>,
     contents: &HashMap<StoreId, QueueContents>,
     recovered: &Recovered,

@@ -38,7 +38,7 @@ impl fmt::Debug for StreamLogs {
 
 impl StreamLogs {
     /// Over these logs.
-    pub fn new(streams: Arc<Streams>) -> Self {
+    pub(crate) fn new(streams: Arc<Streams>) -> Self {
         Self(Arc::new(Logs {
             streams,
             next_id: AtomicU64::new(1),
@@ -48,17 +48,17 @@ impl StreamLogs {
     }
 
     /// Logs that are gone with the broker.
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::new(Arc::new(Streams::in_memory()))
     }
 
     /// Whether they are gone with the broker.
-    pub fn are_in_memory(&self) -> bool {
+    pub(crate) fn are_in_memory(&self) -> bool {
         self.0.streams.durability() == Durability::Memory
     }
 
     /// A number that no other log in memory has.
-    pub fn new_id(&self) -> StoreId {
+    pub(crate) fn new_id(&self) -> StoreId {
         self.0.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -66,7 +66,7 @@ impl StreamLogs {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         id: StoreId,
         settings: StreamSettings,
@@ -79,12 +79,12 @@ impl StreamLogs {
     }
 
     /// Removes a log.
-    pub fn delete(&self, id: StoreId) {
+    pub(crate) fn delete(&self, id: StoreId) {
         self.0.streams.delete(id);
     }
 
     /// Those in memory end: nothing more is appended, and who waits for more hears of it.
-    pub fn close_in_memory(&self) {
+    pub(crate) fn close_in_memory(&self) {
         if self.are_in_memory() {
             // There is nothing to fail.
             let _ = self.0.streams.close();
@@ -92,12 +92,12 @@ impl StreamLogs {
     }
 
     /// What was found out about streams that were there before.
-    pub fn take_recovered(&self) -> RecoveredStream {
+    pub(crate) fn take_recovered(&self) -> RecoveredStream {
         std::mem::take(&mut self.0.recovered.lock())
     }
 
     /// Has somebody woken, on a thread for that, whenever more of a log on disk is committed.
-    pub fn watch(&self, log: &Stream, watcher: Arc<dyn Wake>) {
+    pub(crate) fn watch(&self, log: &Stream, watcher: Arc<dyn Wake>) {
         let woken = self.0.woken.get_or_init(start).clone();
         log.watch(Arc::new(move || {
             // The thread is there for as long as somebody can call it.

@@ -49,11 +49,11 @@ struct Shared {
 }
 
 /// Syncs the record store.
-pub struct Syncer(Arc<Shared>);
+pub(super) struct Syncer(Arc<Shared>);
 
 impl Syncer {
     /// For this store.
-    pub fn new(records: Arc<dyn Store>, health: Arc<Health>) -> Self {
+    pub(super) fn new(records: Arc<dyn Store>, health: Arc<Health>) -> Self {
         Self(Arc::new(Shared {
             records: RwLock::new(Some(records)),
             health,
@@ -65,13 +65,13 @@ impl Syncer {
     }
 
     /// Notes a commit.
-    pub fn committed(&self, receipt: Receipt) {
+    pub(super) fn committed(&self, receipt: Receipt) {
         self.0.committed.fetch_max(receipt.number(), Ordering::SeqCst);
     }
 
     /// Calls back once everything that was committed before, and every change of users, is
     /// durable; at once if it is, or never will be.
-    pub fn sync(&self, done: Done) {
+    pub(super) fn sync(&self, done: Done) {
         if self.0.health.records_failed.load(Ordering::SeqCst) {
             return done(Err(Error::Failed));
         }
@@ -92,7 +92,7 @@ impl Syncer {
     }
 
     /// Records users and permissions now, and in a while after each change.
-    pub fn record_users(&self, access: &Arc<AccessControl>) {
+    pub(super) fn record_users(&self, access: &Arc<AccessControl>) {
         if self.0.access.set(Arc::clone(access)).is_ok() {
             let shared = Arc::downgrade(&self.0);
             access.watch(move || {
@@ -105,12 +105,12 @@ impl Syncer {
     }
 
     /// What was committed becomes durable in a while.
-    pub fn sync_soon(&self) {
+    pub(super) fn sync_soon(&self) {
         self.soon(false);
     }
 
     /// Queues have handed out messages: how far, is recorded in a while.
-    pub fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
+    pub(super) fn note_handed_out(&self, queues: &mut Vec<Arc<Queue>>) {
         self.0.state.lock().handed_out.append(queues);
         self.soon(false);
     }
@@ -135,7 +135,7 @@ impl Syncer {
     }
 
     /// Ends the thread, after what waits for it.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.0.state.lock();
         state.closed = true;
         let thread = state.thread.take();

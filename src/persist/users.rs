@@ -19,7 +19,7 @@ fn key(user: &str, part: usize) -> Key {
 ///
 /// # Errors
 /// If the store fails, or a user is too large for it.
-pub fn write(records: &dyn Store, access: &AccessControl) -> Result<()> {
+pub(super) fn write(records: &dyn Store, access: &AccessControl) -> Result<()> {
     let mut wanted = documents(access);
     let mut batch = Batch::new();
     let known: Result<Vec<Entry>> =
@@ -39,7 +39,7 @@ pub fn write(records: &dyn Store, access: &AccessControl) -> Result<()> {
 }
 
 /// Whether users were ever recorded in a store, be it that none is left.
-pub fn are_recorded(records: &dyn Store) -> leveret_storage::Result<bool> {
+pub(crate) fn are_recorded(records: &dyn Store) -> leveret_storage::Result<bool> {
     Ok(records.get(&recorded())?.is_some())
 }
 

@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Looks after the certificates for ever. What cannot be used is logged once, and what was there
 /// before stays. Without certificates there is nothing to do.
-pub async fn watch(tls: Option<&Tls>, mut hang_up: HangUp) -> Infallible {
+pub(super) async fn watch(tls: Option<&Tls>, mut hang_up: HangUp) -> Infallible {
     let mut told = None;
     loop {
         let is_asked = tokio::select! {
@@ -44,14 +44,14 @@ pub async fn watch(tls: Option<&Tls>, mut hang_up: HangUp) -> Infallible {
 }
 
 /// SIGHUP, where the system has it.
-pub struct HangUp {
+pub(super) struct HangUp {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,
 }
 
 impl HangUp {
     /// From now on the signal is caught.
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};

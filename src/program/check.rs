@@ -9,7 +9,7 @@ use leveret::{Broker, Error, ImportError};
 
 /// What is to be done with definitions.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum DefinitionsCommand {
+pub(crate) enum DefinitionsCommand {
     /// Tells what of a definitions file cannot be had, and why, object by object. Ends with status
     /// 0 if all can, 1 if not, 2 if it cannot be read.
     Check {
@@ -21,7 +21,7 @@ pub enum DefinitionsCommand {
 
 /// Why nothing can be told.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
+pub(crate) enum CheckError {
     /// The file is no definitions.
     #[error(transparent)]
     File(#[from] FileError),
@@ -32,7 +32,7 @@ pub enum CheckError {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// What to print.
     pub text: String,
     /// Whether all can be had.
@@ -43,7 +43,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// If there are none.
-pub fn run(command: &DefinitionsCommand) -> Result<Checked, CheckError> {
+pub(crate) fn run(command: &DefinitionsCommand) -> Result<Checked, CheckError> {
     let DefinitionsCommand::Check { file } = command;
     let (definitions, mut refused) = read(file)?;
     let objects = count(&definitions) + refused.len();

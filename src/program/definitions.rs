@@ -11,7 +11,7 @@ use leveret::{Broker, Error, ImportError};
 
 /// Why there are no definitions.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub(crate) enum FileError {
     /// The file cannot be read.
     #[error("cannot read the definitions file {}: {reason}", .path.display())]
     Unreadable {
@@ -34,7 +34,7 @@ pub enum FileError {
 ///
 /// # Errors
 /// When it cannot be read, or is none.
-pub fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), FileError> {
+pub(crate) fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), FileError> {
     let json = octets(path);
     let json = json.map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })?;
     let read = Definitions::from_json_in_part(&json);
@@ -45,7 +45,10 @@ pub fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), FileError>
 ///
 /// # Errors
 /// When it cannot be read, or is none.
-pub fn read_and_tell(path: &Path, tell: fn(&RefusedObject)) -> Result<Definitions, FileError> {
+pub(crate) fn read_and_tell(
+    path: &Path,
+    tell: fn(&RefusedObject),
+) -> Result<Definitions, FileError> {
     let (definitions, malformed) = read(path)?;
     malformed.iter().for_each(tell);
     Ok(definitions)
@@ -60,7 +63,7 @@ fn octets(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Completes definitions with the default virtual host where they bring none. Every object in them
 /// names its virtual host then.
-pub fn complete(mut definitions: Definitions, default_vhost: &str) -> Definitions {
+pub(crate) fn complete(mut definitions: Definitions, default_vhost: &str) -> Definitions {
     definitions.assign_virtual_host(default_vhost);
     if definitions.vhosts.is_empty() {
         let name = default_vhost.to_owned();
@@ -73,7 +76,7 @@ pub fn complete(mut definitions: Definitions, default_vhost: &str) -> Definition
 ///
 /// # Errors
 /// If the disk fails.
-pub fn bring_in(
+pub(crate) fn bring_in(
     definitions: &Definitions,
     broker: &Broker,
     tell: fn(&RefusedObject),
@@ -89,6 +92,6 @@ pub fn bring_in(
 }
 
 /// Tells whoever started the program.
-pub fn print(refused: &RefusedObject) {
+pub(crate) fn print(refused: &RefusedObject) {
     eprintln!("leveret: left out of the definitions: {refused}");
 }

@@ -15,7 +15,7 @@ use leveret::tls::Tls;
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {reason}")]
-pub struct DoorError {
+pub(crate) struct DoorError {
     /// The address.
     pub address: SocketAddr,
     /// What the operating system says.
@@ -23,13 +23,13 @@ pub struct DoorError {
 }
 
 /// What is served, and on which addresses.
-pub type Door = (&'static str, Vec<SocketAddr>);
+pub(super) type Door = (&'static str, Vec<SocketAddr>);
 
 /// Opens all that the configuration asks for; AMQP comes last.
 ///
 /// # Errors
 /// If an address cannot be listened on that somebody asked for.
-pub fn open(
+pub(super) fn open(
     broker: &Broker,
     config: &ServerConfig,
     tls: Option<&Tls>,

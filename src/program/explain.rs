@@ -10,7 +10,7 @@ use leveret::{Broker, Error};
 
 /// Tells where a message would go and why, by a definitions file.
 #[derive(Clone, Debug, clap::Args)]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// Definitions file as RabbitMQ exports it
     #[arg(long, value_name = "FILE")]
     pub definitions: PathBuf,
@@ -31,7 +31,7 @@ pub struct ExplainArgs {
 
 /// Why there is no explanation.
 #[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
+pub(crate) enum ExplainError {
     /// The definitions cannot be used.
     #[error(transparent)]
     Definitions(#[from] FileError),
@@ -44,7 +44,7 @@ pub enum ExplainError {
 ///
 /// # Errors
 /// If the definitions cannot be read, or there is no such virtual host or exchange.
-pub fn run(args: &ExplainArgs) -> Result<Explanation, ExplainError> {
+pub(crate) fn run(args: &ExplainArgs) -> Result<Explanation, ExplainError> {
     let definitions = complete(read_and_tell(&args.definitions, print)?, "/");
     let broker = Broker::builder().no_default_user().build();
     bring_in(&definitions, &broker, print)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::program::config::command_line;
 
 /// Writes completions for a shell.
-pub fn complete(shell: clap_complete::Shell, output: &mut dyn Write) {
+pub(crate) fn complete(shell: clap_complete::Shell, output: &mut dyn Write) {
     let mut written = Vec::new();
     clap_complete::generate(shell, &mut command_line(), "leveret", &mut written);
     // Whoever asked may have gone.
@@ -17,6 +17,6 @@ pub fn complete(shell: clap_complete::Shell, output: &mut dyn Write) {
 ///
 /// # Errors
 /// If one cannot be written.
-pub fn write_manual(directory: &Path) -> io::Result<()> {
+pub(crate) fn write_manual(directory: &Path) -> io::Result<()> {
     clap_mangen::generate_to(command_line(), directory)
 }

@@ -1,19 +1,19 @@
 //! The program: arguments, settings, and one room for each subcommand.
 
-pub mod bench;
+pub(crate) mod bench;
 mod certificates;
-pub mod check;
-pub mod config;
-pub mod ctl;
-pub mod data;
-pub mod definitions;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod ctl;
+pub(crate) mod data;
+pub(crate) mod definitions;
 mod doors;
-pub mod explain;
-pub mod help;
-pub mod ping;
+pub(crate) mod explain;
+pub(crate) mod help;
+pub(crate) mod ping;
 mod reach;
-pub mod reload;
-pub mod serve;
+pub(crate) mod reload;
+pub(crate) mod serve;
 mod signals;
 mod systemd;
-pub mod test;
+pub(crate) mod test;

@@ -14,7 +14,7 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 567
 
 /// Asks whether a server answers: ends with status 0 if it does. The server logs nothing of it.
 #[derive(Clone, Debug, clap::Args)]
-pub struct PingArgs {
+pub(crate) struct PingArgs {
     /// Address of the server
     #[arg(long, value_name = "ADDRESS", default_value_t = DEFAULT, value_parser = listen_address)]
     pub amqp: SocketAddr,
@@ -26,7 +26,7 @@ pub struct PingArgs {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum PingError {
+pub(crate) enum PingError {
     /// Nobody is there, or nothing comes.
     #[error("{address} does not answer: {reason}")]
     Silent {
@@ -44,7 +44,7 @@ pub enum PingError {
 ///
 /// # Errors
 /// If there is no answer in time, or one of another protocol.
-pub fn run(args: &PingArgs) -> Result<String, PingError> {
+pub(crate) fn run(args: &PingArgs) -> Result<String, PingError> {
     let mut address = args.amqp;
     if address.ip().is_unspecified() {
         // What is listened on everywhere is asked here.

@@ -7,7 +7,7 @@ use crate::program::config::ServerConfig;
 
 /// What to say if the server is reached from this machine alone, where that is of little use: in a
 /// container, or with a user who may connect from anywhere.
-pub fn only_from_here(config: &ServerConfig, bound: &[SocketAddr]) -> Option<String> {
+pub(super) fn only_from_here(config: &ServerConfig, bound: &[SocketAddr]) -> Option<String> {
     if bound.iter().any(|address| !address.ip().is_loopback()) {
         return None;
     }

@@ -10,10 +10,10 @@ use tracing_subscriber::{Registry, fmt, reload};
 use crate::program::config::{self, Invocation, LogFormat, LogLevel, ServerConfig};
 
 /// What is logged, to be changed while the server runs.
-pub type Level = reload::Handle<LevelFilter, Registry>;
+pub(crate) type Level = reload::Handle<LevelFilter, Registry>;
 
 /// Logs to the standard error from now on.
-pub fn log_to_stderr(level: LogLevel, format: LogFormat) -> Level {
+pub(crate) fn log_to_stderr(level: LogLevel, format: LogFormat) -> Level {
     let (filter, handle) = reload::Layer::new(LevelFilter::from(level));
     let lines = fmt::layer()
         .with_target(false)
@@ -29,7 +29,7 @@ pub fn log_to_stderr(level: LogLevel, format: LogFormat) -> Level {
 
 /// Reads the configuration again, from where it was read at the start, and takes over what can
 /// change while the server runs: the log level.
-pub fn reload(current: &mut ServerConfig, level: &Level) {
+pub(crate) fn reload(current: &mut ServerConfig, level: &Level) {
     let parsed = config::parse(std::env::args_os(), &|name| std::env::var_os(name));
     let new = match parsed {
         Ok(Invocation::Serve(config)) => *config,

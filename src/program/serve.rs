@@ -20,7 +20,7 @@ use leveret::{Broker, Damage, Durability, Error, Limits, OpenError};
 
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
-pub enum ServerError {
+pub(crate) enum ServerError {
     /// There are no definitions.
     #[error(transparent)]
     Definitions(#[from] FileError),
@@ -55,7 +55,7 @@ const STOPPED_AT_ONCE: i32 = 1;
 ///
 /// # Errors
 /// When the definitions cannot be loaded or the server cannot start.
-pub fn run(config: ServerConfig, mut reload: impl FnMut()) -> Result<(), ServerError> {
+pub(crate) fn run(config: ServerConfig, mut reload: impl FnMut()) -> Result<(), ServerError> {
     let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
     let tls = identity.map(Tls::open).transpose()?;
     let broker = start(&config)?;

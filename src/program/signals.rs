@@ -4,7 +4,7 @@ use std::io;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(super) enum Request {
     /// To end.
     Stop,
     /// To read the configuration again.
@@ -12,7 +12,7 @@ pub enum Request {
 }
 
 /// SIGINT and, where the system has them, SIGTERM and SIGHUP.
-pub struct Signals {
+pub(super) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -26,7 +26,7 @@ impl Signals {
     ///
     /// # Errors
     /// If the system does not let them.
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -40,7 +40,7 @@ impl Signals {
 
     /// Waits for the next one.
     #[cfg(unix)]
-    pub async fn next(&mut self) -> Request {
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
             _ = self.interrupt.recv() => Request::Stop,
             _ = self.terminate.recv() => Request::Stop,

@@ -5,17 +5,17 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 /// Tells that clients can connect.
-pub fn ready() {
+pub(super) fn ready() {
     tell(NotifyState::Ready);
 }
 
 /// Tells that the server stops.
-pub fn stopping() {
+pub(super) fn stopping() {
     tell(NotifyState::Stopping);
 }
 
 /// Tells as often as systemd asks for it that the server is alive, for ever.
-pub async fn keep_alive() -> std::convert::Infallible {
+pub(super) async fn keep_alive() -> std::convert::Infallible {
     let Some(patience) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let pause = (patience / 3).max(Duration::from_millis(100));
     loop {

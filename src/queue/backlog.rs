@@ -29,34 +29,34 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// Messages were handed to consumers, under the queue's lock.
     #[inline]
-    pub fn count_handed_out(&self, messages: usize) {
+    pub(crate) fn count_handed_out(&self, messages: usize) {
         let before = self.handed_out.load(Ordering::Relaxed);
         self.handed_out.store(before + messages as u64, Ordering::Relaxed);
     }
 
     /// Messages that were handed to consumers since the queue was made.
-    pub fn handed_out(&self) -> u64 {
+    pub(crate) fn handed_out(&self) -> u64 {
         self.handed_out.load(Ordering::Relaxed)
     }
 
     /// Whether this many ready messages with bodies of so many octets are too many.
     #[inline]
-    pub fn is_high(ready: usize, body_bytes: u64) -> bool {
+    pub(crate) fn is_high(ready: usize, body_bytes: u64) -> bool {
         ready >= BACKLOG_HIGH || (ready > BACKLOG_LOW && body_bytes >= BACKLOG_HIGH_BYTES)
     }
 
     /// Whether nobody waits for these consumers at present.
-    pub fn is_slow(&self, now_ms: u64) -> bool {
+    pub(crate) fn is_slow(&self, now_ms: u64) -> bool {
         now_ms < self.slow_until_ms.load(Ordering::Relaxed)
     }
 
     /// Nobody waits for these consumers until then.
-    pub fn set_slow(&self, until_ms: u64) {
+    pub(crate) fn set_slow(&self, until_ms: u64) {
         self.slow_until_ms.store(until_ms, Ordering::Relaxed);
     }
 
     /// Wakes `waiter` in its turn when the consumers have caught up.
-    pub fn wait(&self, waiter: &Arc<dyn Wake>) {
+    pub(crate) fn wait(&self, waiter: &Arc<dyn Wake>) {
         let mut waiters = self.waiters.lock();
         waiters.retain(|known| known.strong_count() > 0);
         let is_known = |known: &Weak<dyn Wake>| known.as_ptr().addr() == Arc::as_ptr(waiter).addr();
@@ -69,7 +69,7 @@ impl Backlog {
     /// So many messages are ready: whoever has waited longest may go on if they are few, and
     /// everybody if there are none.
     #[inline]
-    pub fn look(&self, ready: usize, wakeups: &mut Wakeups) {
+    pub(crate) fn look(&self, ready: usize, wakeups: &mut Wakeups) {
         if ready <= BACKLOG_LOW && self.has_waiters.load(Ordering::Relaxed) {
             self.let_go(ready == 0, wakeups);
         }

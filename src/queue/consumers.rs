@@ -108,7 +108,7 @@ impl Consumer {
     }
 
     /// Whether its own prefetch allows another delivery `[amqp 0-9-1 basic.qos]`.
-    pub fn has_credit(&self) -> bool {
+    pub(crate) fn has_credit(&self) -> bool {
         self.unacked < self.unacked_max
     }
 }

@@ -14,12 +14,12 @@ pub(crate) struct Tap(Arc<AtomicBool>);
 impl Tap {
     /// Whether it is open.
     #[inline]
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Opens or closes it; tells whether it was open.
-    pub fn set(&self, is_open: bool) -> bool {
+    pub(crate) fn set(&self, is_open: bool) -> bool {
         self.0.swap(is_open, Ordering::SeqCst)
     }
 }

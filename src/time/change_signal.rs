@@ -14,7 +14,7 @@ use crate::time::clock::instant;
 
 /// Who waits for a change, and how many there were while somebody waited.
 #[derive(Default)]
-pub struct ChangeSignal {
+pub(crate) struct ChangeSignal {
     waiting: AtomicUsize,
     state: Mutex<State, rank::Changes>,
     changed: Condvar,
@@ -31,7 +31,7 @@ struct State {
 }
 
 /// Somebody who waits: changes are counted for as long.
-pub struct Waiting<'a>(&'a ChangeSignal);
+pub(crate) struct Waiting<'a>(&'a ChangeSignal);
 
 impl<'a> Waiting<'a> {
     fn new(signal: &'a ChangeSignal) -> Self {
@@ -67,7 +67,7 @@ impl Drop for WaitingTask<'_> {
 impl ChangeSignal {
     /// Something has changed. One load when nobody waits.
     #[inline]
-    pub fn note(&self) {
+    pub(crate) fn note(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.wake();
         }
@@ -80,18 +80,18 @@ impl ChangeSignal {
     }
 
     /// Counts all changes for as long as this is kept.
-    pub fn counting(&self) -> Waiting<'_> {
+    pub(crate) fn counting(&self) -> Waiting<'_> {
         Waiting::new(self)
     }
 
     /// How many changes were noted while somebody waited.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.state.lock().count
     }
 
     /// Waits until `condition` holds, but not longer than `limit` of real time; tells whether it
     /// does.
-    pub fn wait_until(&self, limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    pub(crate) fn wait_until(&self, limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
         let end = instant() + limit;
         let _waiting = Waiting::new(self);
         loop {
@@ -114,7 +114,7 @@ impl ChangeSignal {
     }
 
     /// As [`ChangeSignal::wait_until`], for a task.
-    pub async fn until(
+    pub(crate) async fn until(
         self: &Arc<Self>,
         limit: Duration,
         mut condition: impl FnMut() -> bool,

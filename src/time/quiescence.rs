@@ -22,7 +22,7 @@ struct Rounds {
 
 /// Counts the tasks that were woken and have not come to rest.
 #[derive(Default)]
-pub struct Quiescence {
+pub(crate) struct Quiescence {
     rounds: Mutex<Rounds, rank::Rounds>,
     changed: Condvar,
 }
@@ -30,7 +30,7 @@ pub struct Quiescence {
 impl Quiescence {
     /// Waits until every task that is busy now has come to rest; those that are woken later are
     /// not waited for. Gives up after `patience` (of real time), and returns false.
-    pub fn wait(&self, patience: Duration) -> bool {
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
         let mut rounds = self.rounds.lock();
         if rounds.busy.is_empty() {
             return true;
@@ -161,7 +161,7 @@ impl Drop for Gone {
 }
 
 /// A task that counts as busy from its making, and from whenever it is woken, until it waits.
-pub struct Watched<F> {
+pub(crate) struct Watched<F> {
     task: F,
     waker: Waker,
     gone: Gone,
@@ -169,7 +169,7 @@ pub struct Watched<F> {
 
 impl<F: Future + Unpin> Watched<F> {
     /// A task that is about to be spawned.
-    pub fn new(task: F, quiescence: &Arc<Quiescence>) -> Self {
+    pub(crate) fn new(task: F, quiescence: &Arc<Quiescence>) -> Self {
         let activity = Arc::new(Activity {
             quiescence: Arc::clone(quiescence),
             phase: Mutex::new(Phase::Woken(quiescence.enter())),

@@ -14,7 +14,7 @@ use crate::time::clock::{Clock, ManualClock, Timestamp, until};
 use crate::time::quiescence::Quiescence;
 
 /// Part of a host, such as a queue of a virtual host, that can be woken at a time.
-pub trait Sleeper: Send + Sync + 'static {
+pub(crate) trait Sleeper: Send + Sync + 'static {
     /// What it is a part of.
     type Host: Send + Sync;
 
@@ -117,7 +117,7 @@ impl State {
 ///
 /// On the system's clock a thread waits for the next deadline; it starts with the first one. On a
 /// manual clock deadlines pass when the clock is advanced.
-pub struct Timers {
+pub(crate) struct Timers {
     clock: Clock,
     state: Mutex<State, rank::Timers>,
     changed: Condvar,
@@ -128,7 +128,7 @@ pub struct Timers {
 
 impl Timers {
     /// No deadlines.
-    pub fn new(clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             clock,
             state: Mutex::default(),
@@ -139,12 +139,12 @@ impl Timers {
     }
 
     /// The present time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Wakes the sleeper at the deadline.
-    pub fn schedule<S: Sleeper>(
+    pub(crate) fn schedule<S: Sleeper>(
         self: &Arc<Self>,
         deadline: Timestamp,
         host: &Arc<S::Host>,
@@ -163,7 +163,7 @@ impl Timers {
     /// Wakes the sleeper at the deadline, or, on a manual clock, when the clock next stands still
     /// after it: nobody is to see this one, and [`Timers::next_deadline`] does not tell of it.
     /// There is one at a time.
-    pub fn schedule_aside<S: Sleeper>(
+    pub(crate) fn schedule_aside<S: Sleeper>(
         self: &Arc<Self>,
         deadline: Timestamp,
         host: &Arc<S::Host>,
@@ -180,13 +180,13 @@ impl Timers {
     }
 
     /// A number for a task that waits.
-    pub fn next_waker_id(&self) -> u64 {
+    pub(crate) fn next_waker_id(&self) -> u64 {
         self.next_waker.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Wakes the task at the deadline, and not at another that was set for this number before.
     /// Returns false if there is nothing to wait for because the timers are stopped.
-    pub fn set_waker(self: &Arc<Self>, id: u64, deadline: Timestamp, waker: &Waker) -> bool {
+    pub(crate) fn set_waker(self: &Arc<Self>, id: u64, deadline: Timestamp, waker: &Waker) -> bool {
         let key = Key::Task(id);
         let mut state = self.state.lock();
         if state.stopped {
@@ -205,13 +205,13 @@ impl Timers {
     }
 
     /// The task is not woken any more.
-    pub fn unset_waker(&self, id: u64) {
+    pub(crate) fn unset_waker(&self, id: u64) {
         self.state.lock().unset(Key::Task(id));
     }
 
     /// Whether nobody is woken any more.
     #[cfg(feature = "lapin")]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.state.lock().stopped
     }
 
@@ -229,22 +229,22 @@ impl Timers {
     }
 
     /// A queue or an exchange that was deleted is not woken any more.
-    pub fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
+    pub(crate) fn cancel<S: Sleeper>(&self, sleeper: &Arc<S>) {
         self.state.lock().unset(Key::of(sleeper));
     }
 
     /// The next deadline.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.state.lock().next_deadline()
     }
 
     /// How many deadlines there are.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.state.lock().timers.len()
     }
 
     /// Wakes everyone whose deadline has come.
-    pub fn run_due(&self) {
+    pub(crate) fn run_due(&self) {
         while let Some(timer) = self.take_due() {
             match timer {
                 Timer::Task(waker) => waker.wake(),
@@ -265,7 +265,7 @@ impl Timers {
     /// Moves the clock to `end`, stopping at every deadline on the way. Connections on this clock
     /// act on one deadline before the clock moves to the next, and have taken what was sent to
     /// them before it moved at all.
-    pub fn advance_to(&self, clock: &ManualClock, end: Timestamp) {
+    pub(crate) fn advance_to(&self, clock: &ManualClock, end: Timestamp) {
         let mut patient = true;
         let mut settle = || {
             // Who is kept busy all the time is not waited for at every deadline.
@@ -293,7 +293,7 @@ impl Timers {
     }
 
     /// Ends the thread. Nobody is woken any more.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
         state.stopped = true;
         let timers = std::mem::take(&mut state.timers);

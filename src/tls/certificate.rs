@@ -15,7 +15,7 @@ use crate::node::status::PeerCertificate;
 use crate::time::clock::Timestamp;
 
 /// What others are told of a certificate that is shown, or that counts for clients.
-pub fn shown(text: &Text, der: &[u8], is_authority: bool) -> Result<Certificate, TlsError> {
+pub(super) fn shown(text: &Text, der: &[u8], is_authority: bool) -> Result<Certificate, TlsError> {
     let certificate = X509::from_der(der).map_err(|error| text.refused(error))?;
     let tbs = certificate.tbs_certificate();
     let until = tbs.validity().not_after.to_unix_duration();
@@ -28,14 +28,14 @@ pub fn shown(text: &Text, der: &[u8], is_authority: bool) -> Result<Certificate,
 }
 
 /// The hosts that a certificate is for: names that may begin with `*.`.
-pub fn hosts(der: &[u8]) -> Vec<String> {
+pub(super) fn hosts(der: &[u8]) -> Vec<String> {
     X509::from_der(der)
         .map(|certificate| alternative_names(&certificate, NameType::Dns))
         .unwrap_or_default()
 }
 
 /// What others are told of a client's certificate.
-pub fn of_peer(der: &[u8], login_from: LoginFrom) -> Result<PeerCertificate, Error> {
+pub(super) fn of_peer(der: &[u8], login_from: LoginFrom) -> Result<PeerCertificate, Error> {
     let certificate = X509::from_der(der)?;
     let tbs = certificate.tbs_certificate();
     let validity = tbs.validity();

@@ -7,7 +7,7 @@ use super::settings::LoginFrom;
 use crate::node::status::TlsFacts;
 
 /// What was agreed on, in the words that RabbitMQ has for it, and who the client is.
-pub fn facts(connection: &ServerConnection, login_from: LoginFrom) -> TlsFacts {
+pub(crate) fn facts(connection: &ServerConnection, login_from: LoginFrom) -> TlsFacts {
     let protocol = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "tlsv1.2",
         Some(ProtocolVersion::TLSv1_3) => "tlsv1.3",

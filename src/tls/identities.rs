@@ -21,11 +21,11 @@ struct Identity {
 
 /// All of a server's.
 #[derive(Debug)]
-pub struct Identities(Vec<Identity>);
+pub(super) struct Identities(Vec<Identity>);
 
 impl Identities {
     /// Reads certificates and keys; with what others are told of them.
-    pub fn read(
+    pub(super) fn read(
         settings: &TlsSettings,
         texts: &[Text],
         provider: &CryptoProvider,

@@ -15,7 +15,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// A file's content, or a text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Text {
+pub(super) struct Text {
     /// The file, or what stands for it.
     pub name: String,
     octets: Vec<u8>,
@@ -65,12 +65,12 @@ impl Text {
     }
 
     /// That it is not what it should be.
-    pub fn refused(&self, reason: impl Display) -> TlsError {
+    pub(super) fn refused(&self, reason: impl Display) -> TlsError {
         TlsError::Refused { file: self.name.clone(), reason: reason.to_string() }
     }
 
     /// The certificates in it, at least one.
-    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let found: Result<Vec<_>, Error> = CertificateDer::pem_slice_iter(&self.octets).collect();
         let found = found.map_err(|error| self.malformed(&error))?;
         if found.is_empty() {
@@ -80,7 +80,7 @@ impl Text {
     }
 
     /// The first private key in it.
-    pub fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+    pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(&self.octets).map_err(|error| match error {
             Error::NoItemsFound if self.mentions("ENCRYPTED PRIVATE KEY") => self.refused(
                 "the key is encrypted; write it without a password with `openssl pkey -in FILE \

@@ -7,7 +7,7 @@ use crate::queue::QueueType;
 /// What is known of a virtual host besides its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct HostMetadata {
+pub(crate) struct HostMetadata {
     /// A text for people.
     pub description: String,
     /// Tags for people and tools.
@@ -23,7 +23,7 @@ pub struct HostMetadata {
 
 impl HostMetadata {
     /// The type of queues that are declared without `x-queue-type`.
-    pub fn queue_type(&self) -> QueueType {
+    pub(crate) fn queue_type(&self) -> QueueType {
         let name = self.default_queue_type.as_deref();
         name.and_then(QueueType::from_name).unwrap_or_default()
     }

@@ -21,18 +21,18 @@ use crossbeam::utils::CachePadded;
 use dashmap::DashMap;
 
 pub(crate) use self::flow::enqueue::Origin;
-pub use self::flow::publish::Publish;
-pub use self::flow::reply_to::{REPLY_TO, ReplyTarget};
-pub use self::flow::route::Route;
+pub(crate) use self::flow::publish::Publish;
+pub(crate) use self::flow::reply_to::{REPLY_TO, ReplyTarget};
+pub(crate) use self::flow::route::Route;
 pub(crate) use self::flow::route::{Deferred, Pass};
 pub(crate) use self::insight::noting::Noter;
 pub(crate) use self::insight::statistics::{Gone, HostStatistics};
-pub use self::limits::HostLimits;
-pub use self::metadata::HostMetadata;
+pub(crate) use self::limits::HostLimits;
+pub(crate) use self::metadata::HostMetadata;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};
-pub use self::topology::bind::Bind;
+pub(crate) use self::topology::bind::Bind;
 pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
-pub use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
+pub(crate) use self::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 pub use self::topology::policy::{ApplyTo, Policy, PolicyError};
 pub use self::topology::super_stream::{SuperStreamDeclare, SuperStreamError};
 pub(crate) use self::tracer::Tracer;
@@ -73,7 +73,7 @@ const PREDECLARED: &[(&str, ExchangeType)] = &[
 
 /// What the virtual hosts of a broker share.
 #[derive(Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Time.
     pub clock: Clock,
     /// Deadlines of queues and exchanges.
@@ -110,12 +110,12 @@ pub struct Shared {
 
 impl Shared {
     /// Whether anybody has consumed, or tried to.
-    pub fn has_consumed(&self) -> bool {
+    pub(crate) fn has_consumed(&self) -> bool {
         self.consumed.load(Ordering::Relaxed)
     }
 
     /// Somebody consumes; or, after a reset, nobody has yet.
-    pub fn set_consumed(&self, consumed: bool) {
+    pub(crate) fn set_consumed(&self, consumed: bool) {
         // Written once, read by every basic.get.
         if self.has_consumed() != consumed {
             self.consumed.store(consumed, Ordering::Relaxed);
@@ -132,7 +132,7 @@ struct Topology {
 }
 
 /// A virtual host.
-pub struct VirtualHost {
+pub(crate) struct VirtualHost {
     name: VirtualHostName,
     exchanges: DashMap<ExchangeName, Arc<Exchange>>,
     queues: DashMap<QueueName, Arc<Queue>>,
@@ -153,7 +153,7 @@ pub struct VirtualHost {
 
 impl VirtualHost {
     /// A virtual host with the predeclared exchanges, which its creator counts as having declared.
-    pub fn new(name: VirtualHostName, metadata: HostMetadata, shared: Shared) -> Arc<Self> {
+    pub(crate) fn new(name: VirtualHostName, metadata: HostMetadata, shared: Shared) -> Arc<Self> {
         let creator = UserName::from(metadata.created_by.as_str());
         let host = Self {
             exchanges: DashMap::with_shard_amount(4),
@@ -216,12 +216,12 @@ impl VirtualHost {
     }
 
     /// Name.
-    pub fn name(&self) -> &VirtualHostName {
+    pub(crate) fn name(&self) -> &VirtualHostName {
         &self.name
     }
 
     /// The present time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
 
@@ -241,7 +241,7 @@ impl VirtualHost {
 
     /// A number that changes whenever an exchange, a queue or a binding does: whoever remembers a
     /// route compares it.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
@@ -250,7 +250,7 @@ impl VirtualHost {
     }
 
     /// The exchange of that name, or 404.
-    pub fn exchange(&self, name: &str) -> Result<Arc<Exchange>> {
+    pub(crate) fn exchange(&self, name: &str) -> Result<Arc<Exchange>> {
         self.find_exchange(name).ok_or_else(|| {
             Error::NotFound(Resource::exchange(&ExchangeName::from(name), &self.name))
         })
@@ -261,7 +261,7 @@ impl VirtualHost {
     }
 
     /// The queue of that name, or 404.
-    pub fn queue(&self, name: &str) -> Result<Arc<Queue>> {
+    pub(crate) fn queue(&self, name: &str) -> Result<Arc<Queue>> {
         self.find_queue(name)
             .ok_or_else(|| Error::NotFound(Resource::queue(&QueueName::from(name), &self.name)))
     }
@@ -271,29 +271,29 @@ impl VirtualHost {
     }
 
     /// All queues.
-    pub fn queues(&self) -> Vec<Arc<Queue>> {
+    pub(crate) fn queues(&self) -> Vec<Arc<Queue>> {
         self.queues.iter().map(|queue| Arc::clone(&queue)).collect()
     }
 
     /// All exchanges.
-    pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
+    pub(crate) fn exchanges(&self) -> Vec<Arc<Exchange>> {
         self.exchanges.iter().map(|exchange| Arc::clone(&exchange)).collect()
     }
 
     /// Number of exchanges.
-    pub fn exchange_count(&self) -> usize {
+    pub(crate) fn exchange_count(&self) -> usize {
         self.exchanges.len()
     }
 
     /// Somebody consumes, or asks for a message.
-    pub fn note_consumer(&self) {
+    pub(crate) fn note_consumer(&self) {
         self.shared.set_consumed(true);
     }
 
     /// Does the work that commands on queues have left behind, and what follows from it, until
     /// nothing is left; then wakes whom it concerns.
     #[inline]
-    pub fn run(self: &Arc<Self>, effects: &mut Effects) {
+    pub(crate) fn run(self: &Arc<Self>, effects: &mut Effects) {
         if effects.has_work() {
             self.work_off(effects);
         }
@@ -327,7 +327,7 @@ impl VirtualHost {
 
     /// As [`VirtualHost::run`], but leaves waking for later.
     #[inline]
-    pub fn run_without_waking(self: &Arc<Self>, effects: &mut Effects) {
+    pub(crate) fn run_without_waking(self: &Arc<Self>, effects: &mut Effects) {
         if effects.has_work() {
             self.work_off(effects);
         }

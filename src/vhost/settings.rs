@@ -6,7 +6,7 @@ use crate::vhost::{HostLimits, HostMetadata, VirtualHost};
 
 impl VirtualHost {
     /// What is known of it besides its name.
-    pub fn metadata(&self) -> Arc<HostMetadata> {
+    pub(crate) fn metadata(&self) -> Arc<HostMetadata> {
         Arc::clone(&self.metadata.read())
     }
 
@@ -16,7 +16,7 @@ impl VirtualHost {
     }
 
     /// Its limits.
-    pub fn limits(&self) -> HostLimits {
+    pub(crate) fn limits(&self) -> HostLimits {
         *self.limits.read()
     }
 

@@ -4,7 +4,7 @@ use crate::base::ids::ConnectionId;
 use crate::names::UserName;
 
 /// The exchange that copies of messages are published to.
-pub const TRACE: &str = "amq.rabbitmq.trace";
+pub(super) const TRACE: &str = "amq.rabbitmq.trace";
 
 /// Who knows what copies tell beside the message.
 pub(crate) trait Tracer: Send + Sync {

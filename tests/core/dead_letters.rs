@@ -5,7 +5,7 @@ use leveret::{AMQPValue, Delivery, FieldTable, Nack, Publish};
 use crate::support::{World, int, quorum_queue, string, text};
 
 /// Entries of `x-death`: queue, reason and count, most recent first.
-pub fn deaths(delivery: &Delivery) -> Vec<(String, String, i64)> {
+pub(crate) fn deaths(delivery: &Delivery) -> Vec<(String, String, i64)> {
     let headers = delivery.headers();
     let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
         return Vec::new();

@@ -9,46 +9,46 @@ use crate::support::{World, int, refusal, string, table, text};
 
 /// Words for exchanges of the extensions' types.
 impl World {
-    pub fn try_exchange(&self, name: &str, kind: &str, arguments: FieldTable) -> Result<()> {
+    pub(crate) fn try_exchange(&self, name: &str, kind: &str, arguments: FieldTable) -> Result<()> {
         self.channel.exchange_declare_with(&ExchangeDeclare::new(name, kind).arguments(arguments))
     }
 
-    pub fn declare_exchange(&self, name: &str, kind: &str, arguments: FieldTable) {
+    pub(crate) fn declare_exchange(&self, name: &str, kind: &str, arguments: FieldTable) {
         self.try_exchange(name, kind, arguments).expect("valid arguments");
     }
 
     /// Declares a delayed exchange with a queue that is bound by the key `k`.
-    pub fn delayed(&self, exchange: &str, kind: &str, queue: &str) {
+    pub(crate) fn delayed(&self, exchange: &str, kind: &str, queue: &str) {
         let arguments = table([("x-delayed-type", string(kind))]);
         self.declare_exchange(exchange, "x-delayed-message", arguments);
         self.declare(queue);
         self.channel.queue_bind(queue, exchange, "k").expect("a binding");
     }
 
-    pub fn exchange(&self, name: &str) -> ExchangeHandle {
+    pub(crate) fn exchange(&self, name: &str) -> ExchangeHandle {
         let host = self.broker.virtual_host("/").expect("the default virtual host");
         host.exchange(name).expect("a declared exchange")
     }
 
-    pub fn send(&self, publish: Publish) {
+    pub(crate) fn send(&self, publish: Publish) {
         self.channel.basic_publish(publish).expect("a published message");
     }
 
     /// Publishes to an exchange with the key `k` and one header.
-    pub fn send_with(&self, exchange: &str, body: &str, header: &str, value: AMQPValue) {
+    pub(crate) fn send_with(&self, exchange: &str, body: &str, header: &str, value: AMQPValue) {
         self.send(to(exchange, body).header(header, value));
     }
 }
 
-pub fn to(exchange: &str, body: &str) -> Publish {
+pub(crate) fn to(exchange: &str, body: &str) -> Publish {
     Publish::to_exchange(exchange, "k").body(body.to_owned())
 }
 
-pub fn late(exchange: &str, body: &str, ms: i64) -> Publish {
+pub(crate) fn late(exchange: &str, body: &str, ms: i64) -> Publish {
     to(exchange, body).header("x-delay", int(ms))
 }
 
-pub fn keys(keys: &[&str]) -> AMQPValue {
+pub(crate) fn keys(keys: &[&str]) -> AMQPValue {
     AMQPValue::FieldArray(keys.iter().map(|key| string(key)).collect::<Vec<_>>().into())
 }
 

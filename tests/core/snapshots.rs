@@ -12,7 +12,7 @@ fn bodies(broker: &Broker, queue: &str) -> Vec<String> {
     messages.iter().map(|message| String::from_utf8_lossy(message.body()).into()).collect()
 }
 
-pub fn names(broker: &Broker) -> (Vec<String>, Vec<String>) {
+pub(crate) fn names(broker: &Broker) -> (Vec<String>, Vec<String>) {
     let host = broker.virtual_host("/").unwrap();
     let mut queues: Vec<_> = host.queues().iter().map(|q| q.name().to_string()).collect();
     let mut exchanges: Vec<_> = host

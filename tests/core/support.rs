@@ -9,53 +9,57 @@ use leveret::{
 use leveret::{Counts, QueueHandle};
 
 /// A broker whose time stands still, a connection to it and a channel.
-pub struct World {
+pub(crate) struct World {
     pub broker: Broker,
     pub connection: Connection,
     pub channel: Channel,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let broker = broker();
         let connection = broker.connect().expect("an open broker");
         let channel = connection.open_channel().expect("an open connection");
         Self { broker, connection, channel }
     }
 
-    pub fn open_channel(&self) -> Channel {
+    pub(crate) fn open_channel(&self) -> Channel {
         self.connection.open_channel().expect("an open connection")
     }
 
-    pub fn advance_ms(&self, ms: u64) {
+    pub(crate) fn advance_ms(&self, ms: u64) {
         self.broker.advance(Duration::from_millis(ms));
     }
 
     /// The queue itself, if there is one of that name.
-    pub fn queue(&self, name: &str) -> Option<QueueHandle> {
+    pub(crate) fn queue(&self, name: &str) -> Option<QueueHandle> {
         self.broker.virtual_host("/").expect("the default virtual host").queue(name).ok()
     }
 
-    pub fn counts(&self, queue: &str) -> Counts {
+    pub(crate) fn counts(&self, queue: &str) -> Counts {
         self.queue(queue).expect("a declared queue").counts()
     }
 
-    pub fn ready(&self, queue: &str) -> usize {
+    pub(crate) fn ready(&self, queue: &str) -> usize {
         self.counts(queue).ready
     }
 
     /// Declares a plain queue.
-    pub fn declare(&self, queue: &str) {
+    pub(crate) fn declare(&self, queue: &str) {
         self.channel.queue_declare(queue).expect("a new queue");
     }
 
     /// Declares a queue with arguments.
-    pub fn declare_with<const N: usize>(&self, queue: &str, arguments: [(&str, AMQPValue); N]) {
+    pub(crate) fn declare_with<const N: usize>(
+        &self,
+        queue: &str,
+        arguments: [(&str, AMQPValue); N],
+    ) {
         declare_with(&self.channel, queue, arguments).expect("valid arguments");
     }
 
     /// Publishes bodies to a queue, in order.
-    pub fn publish<'a>(&self, queue: &str, bodies: impl IntoIterator<Item = &'a str>) {
+    pub(crate) fn publish<'a>(&self, queue: &str, bodies: impl IntoIterator<Item = &'a str>) {
         for body in bodies {
             let publish = Publish::to_queue(queue).body(body.to_owned());
             self.channel.basic_publish(publish).expect("a published message");
@@ -63,27 +67,27 @@ impl World {
     }
 
     /// Takes all that is ready, without acknowledgement, and returns the bodies.
-    pub fn drain(&self, queue: &str) -> Vec<String> {
+    pub(crate) fn drain(&self, queue: &str) -> Vec<String> {
         std::iter::from_fn(|| self.take(queue)).map(|delivery| text(&delivery)).collect()
     }
 
     /// Takes the next message, without acknowledgement.
-    pub fn take(&self, queue: &str) -> Option<Delivery> {
+    pub(crate) fn take(&self, queue: &str) -> Option<Delivery> {
         self.channel.basic_get_no_ack(queue).expect("a declared queue")
     }
 
     /// Takes the next message, to be acknowledged.
-    pub fn get(&self, queue: &str) -> Delivery {
+    pub(crate) fn get(&self, queue: &str) -> Delivery {
         self.channel.basic_get(queue).expect("a declared queue").expect("a ready message")
     }
 }
 
 /// A broker whose time stands still.
-pub fn broker() -> Broker {
+pub(crate) fn broker() -> Broker {
     Broker::builder().manual_clock(ManualClock::default()).build()
 }
 
-pub fn declare_with<const N: usize>(
+pub(crate) fn declare_with<const N: usize>(
     channel: &Channel,
     queue: &str,
     arguments: [(&str, AMQPValue); N],
@@ -93,13 +97,16 @@ pub fn declare_with<const N: usize>(
 }
 
 /// A durable quorum queue.
-pub fn quorum_queue<const N: usize>(queue: &str, more: [(&str, AMQPValue); N]) -> QueueDeclare {
+pub(crate) fn quorum_queue<const N: usize>(
+    queue: &str,
+    more: [(&str, AMQPValue); N],
+) -> QueueDeclare {
     let mut arguments = table(more);
     arguments.insert("x-queue-type".into(), string("quorum"));
     QueueDeclare::new(queue).durable().arguments(arguments)
 }
 
-pub fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
+pub(crate) fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in entries {
         table.insert(name.into(), value);
@@ -107,25 +114,25 @@ pub fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
     table
 }
 
-pub fn int(value: i64) -> AMQPValue {
+pub(crate) fn int(value: i64) -> AMQPValue {
     AMQPValue::LongLongInt(value)
 }
 
-pub fn string(value: &str) -> AMQPValue {
+pub(crate) fn string(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-pub fn text(delivery: &Delivery) -> String {
+pub(crate) fn text(delivery: &Delivery) -> String {
     String::from_utf8_lossy(delivery.body()).into_owned()
 }
 
 /// Bodies of what a consumer can take now.
-pub fn waiting(consumer: &leveret::Consumer) -> Vec<String> {
+pub(crate) fn waiting(consumer: &leveret::Consumer) -> Vec<String> {
     std::iter::from_fn(|| consumer.try_recv()).map(|delivery| text(&delivery)).collect()
 }
 
 /// Reply code and text of what has to fail.
-pub fn refusal<T>(result: Result<T>) -> (u16, String) {
+pub(crate) fn refusal<T>(result: Result<T>) -> (u16, String) {
     let error: Error = result.err().expect("a refusal");
     (error.reply_code(), error.to_string())
 }

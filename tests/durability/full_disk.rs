@@ -16,7 +16,7 @@ fn open(disk: &SimulatedDisk) -> Broker {
     builder(START).segment_bytes(16 << 10).open_on(records, Arc::new(disk.clone())).unwrap()
 }
 
-pub fn wait_until(condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     while !condition() {
         thread::yield_now();
     }
@@ -24,7 +24,7 @@ pub fn wait_until(condition: impl Fn() -> bool) {
 
 /// Publishes until the disk has no more space; returns the messages that were confirmed, and the
 /// thread that waits for the confirm of the last one.
-pub fn fill(broker: &Broker, disk: &SimulatedDisk) -> (usize, thread::JoinHandle<bool>) {
+pub(crate) fn fill(broker: &Broker, disk: &SimulatedDisk) -> (usize, thread::JoinHandle<bool>) {
     let one = channel(broker);
     one.queue_declare_with(&durable("q")).unwrap();
     // Some segments, of which those before the last can be given back.

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 /// A message in a queue: its body, and the queue that it died in first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Id {
+pub(crate) struct Id {
     pub body: String,
     pub died_in: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub id: Id,
     /// Tells it from all others, those with the same id too.
     pub serial: u64,
@@ -30,7 +30,7 @@ pub struct Entry {
 }
 
 #[derive(Clone, Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     pub name: String,
     pub quorum: bool,
     pub ttl_ms: Option<u64>,
@@ -45,29 +45,29 @@ pub struct Queue {
 
 /// A queue as it was found after a restart.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(crate) struct Found {
     pub bound: bool,
     /// Messages in their order, and whether they are flagged redelivered.
     pub messages: Vec<(Id, bool)>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     pub queues: Vec<Queue>,
     pub serial: u64,
 }
 
 impl Queue {
-    pub fn keeps(&self, entry: &Entry) -> bool {
+    pub(crate) fn keeps(&self, entry: &Entry) -> bool {
         self.quorum || entry.persistent
     }
 
-    pub fn ready(&mut self) -> impl Iterator<Item = &mut Entry> {
+    pub(crate) fn ready(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.entries.iter_mut().filter(|entry| !entry.leaving && !entry.held)
     }
 
     /// Everything in it leaves.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.leaving = true);
     }
 
@@ -91,12 +91,12 @@ impl Queue {
 }
 
 impl Model {
-    pub fn queue(&mut self, name: &str) -> Option<&mut Queue> {
+    pub(crate) fn queue(&mut self, name: &str) -> Option<&mut Queue> {
         self.queues.iter_mut().find(|queue| queue.name == name)
     }
 
     /// A message enters a queue, if that is there.
-    pub fn enter(&mut self, queue: &str, mut entry: Entry, now_ms: u64) -> Option<u64> {
+    pub(crate) fn enter(&mut self, queue: &str, mut entry: Entry, now_ms: u64) -> Option<u64> {
         self.serial += 1;
         let serial = self.serial;
         let queue = self.queue(queue).filter(|queue| queue.present)?;
@@ -106,7 +106,7 @@ impl Model {
         Some(serial)
     }
 
-    pub fn publish(&mut self, queue: &str, body: &str, persistent: bool, now_ms: u64) {
+    pub(crate) fn publish(&mut self, queue: &str, body: &str, persistent: bool, now_ms: u64) {
         let entry = Entry {
             id: Id { body: body.into(), died_in: None },
             serial: 0,
@@ -123,7 +123,7 @@ impl Model {
     }
 
     /// A message leaves by dying.
-    pub fn die(&mut self, queue: &str, serial: u64, now_ms: u64) {
+    pub(crate) fn die(&mut self, queue: &str, serial: u64, now_ms: u64) {
         let Some(from) = self.queue(queue) else { return };
         let (target, was_quorum) = (from.dead_letters_to.clone(), from.quorum);
         let Some(entry) = from.entries.iter_mut().find(|e| e.serial == serial) else { return };
@@ -140,7 +140,7 @@ impl Model {
     }
 
     /// A message was given back: to the end of a quorum queue, whose deliveries have no limit.
-    pub fn give_back(&mut self, queue: &str, serial: u64) {
+    pub(crate) fn give_back(&mut self, queue: &str, serial: u64) {
         let next = self.serial + 1;
         let Some(queue) = self.queue(queue) else { return };
         let Some(entry) = queue.entries.iter_mut().find(|e| e.serial == serial) else { return };
@@ -154,7 +154,7 @@ impl Model {
     }
 
     /// Messages whose time is up die.
-    pub fn expire(&mut self, now_ms: u64) {
+    pub(crate) fn expire(&mut self, now_ms: u64) {
         for at in 0..self.queues.len() {
             let queue = &mut self.queues[at];
             let name = queue.name.clone();
@@ -165,7 +165,7 @@ impl Model {
     }
 
     /// All that was done before is durable.
-    pub fn confirm(&mut self) {
+    pub(crate) fn confirm(&mut self) {
         for queue in &mut self.queues {
             queue.entries.retain(|entry| !entry.leaving);
             queue.entries.iter_mut().for_each(|entry| entry.confirmed = true);
@@ -174,7 +174,13 @@ impl Model {
 
     /// Compares with what was found; tells what is wrong. `clean` if the broker was stopped in
     /// order, `known` if the one that was opened knew what had been delivered before.
-    pub fn check(&self, found: &[Option<Found>], clean: bool, known: bool, now_ms: u64) -> String {
+    pub(crate) fn check(
+        &self,
+        found: &[Option<Found>],
+        clean: bool,
+        known: bool,
+        now_ms: u64,
+    ) -> String {
         let mut wrong = String::new();
         for (queue, there) in self.queues.iter().zip(found) {
             match there {
@@ -340,7 +346,7 @@ impl Model {
     }
 
     /// Goes on from what was found.
-    pub fn adopt(&mut self, found: Vec<Option<Found>>, now_ms: u64) {
+    pub(crate) fn adopt(&mut self, found: Vec<Option<Found>>, now_ms: u64) {
         let before = self.clone();
         for (queue, found) in self.queues.iter_mut().zip(found) {
             queue.present = found.is_some();

@@ -10,7 +10,7 @@ use crate::random::Random;
 
 /// What a machine keeps while it has no power.
 #[derive(Clone)]
-pub struct Remains {
+pub(crate) struct Remains {
     remains: testing::Remains,
     /// A write or a sync has failed. What it leaves is reported as damage later, since the log
     /// does not know any more that nothing of it was completed.
@@ -18,11 +18,11 @@ pub struct Remains {
 }
 
 impl Remains {
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self { remains: testing::Remains::default(), has_failed: false }
     }
 
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.has_failed
     }
 }
@@ -36,14 +36,14 @@ struct Work {
 }
 
 #[derive(Clone)]
-pub struct Machine {
+pub(crate) struct Machine {
     machine: testing::Machine,
     work: Arc<(Mutex<Work>, Condvar)>,
 }
 
 impl Machine {
     /// A machine that finds what an earlier one has left, and has power for so many writes.
-    pub fn new(remains: &Remains, operations: u64, random: &mut Random) -> Self {
+    pub(crate) fn new(remains: &Remains, operations: u64, random: &mut Random) -> Self {
         let machine = testing::Machine::new(&remains.remains, random.next());
         machine.cut_after(operations);
         let work = Work { has_failed: remains.has_failed, ..Work::default() };
@@ -56,36 +56,36 @@ impl Machine {
         Self { machine, work }
     }
 
-    pub fn records(&self) -> Arc<dyn Store> {
+    pub(crate) fn records(&self) -> Arc<dyn Store> {
         self.machine.records()
     }
 
-    pub fn disk(&self) -> Arc<dyn Disk> {
+    pub(crate) fn disk(&self) -> Arc<dyn Disk> {
         self.machine.disk()
     }
 
     /// Makes some writes or syncs fail.
-    pub fn fail(&self, random: &mut Random) {
+    pub(crate) fn fail(&self, random: &mut Random) {
         self.work.0.lock().has_failed = true;
         let disk = self.machine.simulated_disk();
         if random.one_in(2) { disk.fail_syncs(1) } else { disk.fail_writes(1) }
     }
 
-    pub fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.work.0.lock().is_off
     }
 
-    pub fn begin_work(&self, workers: usize) {
+    pub(crate) fn begin_work(&self, workers: usize) {
         self.work.0.lock().working = workers;
     }
 
-    pub fn end_work(&self) {
+    pub(crate) fn end_work(&self) {
         self.work.0.lock().working -= 1;
         self.work.1.notify_all();
     }
 
     /// Waits until the power is cut or everybody has done his work.
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let mut work = self.work.0.lock();
         while !work.is_off && work.working > 0 {
             self.work.1.wait(&mut work);
@@ -93,13 +93,13 @@ impl Machine {
     }
 
     /// Cuts the power, if it is not cut yet, and tells what is left.
-    pub fn cut(&self) -> Remains {
+    pub(crate) fn cut(&self) -> Remains {
         self.machine.cut();
         self.remains(self.machine.after_cut())
     }
 
     /// What is left when the process ends and the machine goes on.
-    pub fn after_exit(&self) -> Remains {
+    pub(crate) fn after_exit(&self) -> Remains {
         self.remains(self.machine.after_exit())
     }
 

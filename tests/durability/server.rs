@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     pub uri: String,
 }
 
 impl Server {
-    pub fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))
             .args(["serve", "--amqp", "127.0.0.1:0", "--log-level", "error"])
             .args(["--queue-memory-bytes-max", "64KiB", "--data-dir"])
@@ -26,7 +26,7 @@ impl Server {
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

@@ -66,7 +66,7 @@ fn look(remains: &Remains, workers: &[Worker], end: End) -> (Vec<Vec<Option<Foun
 }
 
 /// What is in these queues, and whether they are bound to an exchange.
-pub fn look_at(broker: &Broker, queues: &[Queue], exchange: &str) -> Vec<Option<Found>> {
+pub(crate) fn look_at(broker: &Broker, queues: &[Queue], exchange: &str) -> Vec<Option<Found>> {
     let taker = channel(broker);
     let drain = |queue: &str| {
         let mut taken = Vec::new();

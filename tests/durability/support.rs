@@ -8,37 +8,40 @@ use leveret::{
     Timestamp,
 };
 
-pub struct Directory(tempfile::TempDir);
+pub(crate) struct Directory(tempfile::TempDir);
 
 impl Directory {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("data")
     }
 
-    pub fn open(&self) -> Broker {
+    pub(crate) fn open(&self) -> Broker {
         self.open_with(|builder| builder)
     }
 
-    pub fn open_with(&self, settings: impl FnOnce(BrokerBuilder) -> BrokerBuilder) -> Broker {
+    pub(crate) fn open_with(
+        &self,
+        settings: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
+    ) -> Broker {
         settings(builder(START)).open(self.path()).unwrap()
     }
 
     /// The directory as the sudden end of the process would leave it now.
-    pub fn crash(&self) -> Self {
+    pub(crate) fn crash(&self) -> Self {
         let copy = Self::new();
         copy_directory(&self.path(), &copy.path());
         copy
     }
 }
 
-pub const START: u64 = 1_577_836_800_000;
+pub(crate) const START: u64 = 1_577_836_800_000;
 
 /// On a manual clock, with little memory for each queue.
-pub fn builder(now_ms: u64) -> BrokerBuilder {
+pub(crate) fn builder(now_ms: u64) -> BrokerBuilder {
     let limits = Limits::new().queue_memory_bytes_max(64 << 10);
     Broker::builder()
         .segment_bytes(256 << 10)
@@ -60,23 +63,23 @@ fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-pub fn channel(broker: &Broker) -> Channel {
+pub(crate) fn channel(broker: &Broker) -> Channel {
     broker.connect().unwrap().open_channel().unwrap()
 }
 
-pub fn durable(queue: &str) -> QueueDeclare {
+pub(crate) fn durable(queue: &str) -> QueueDeclare {
     QueueDeclare::new(queue).durable()
 }
 
-pub fn durable_with(queue: &str, arguments: FieldTable) -> QueueDeclare {
+pub(crate) fn durable_with(queue: &str, arguments: FieldTable) -> QueueDeclare {
     durable(queue).arguments(arguments)
 }
 
-pub fn quorum(queue: &str) -> QueueDeclare {
+pub(crate) fn quorum(queue: &str) -> QueueDeclare {
     durable_with(queue, table([("x-queue-type", "quorum".into())]))
 }
 
-pub fn table<const N: usize>(entries: [(&str, Argument); N]) -> FieldTable {
+pub(crate) fn table<const N: usize>(entries: [(&str, Argument); N]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in entries {
         table.insert(name.into(), value.0);
@@ -104,16 +107,16 @@ impl From<i64> for Argument {
     }
 }
 
-pub fn persistent(queue: &str, body: &str) -> Publish {
+pub(crate) fn persistent(queue: &str, body: &str) -> Publish {
     Publish::to_queue(queue).body(body.to_owned()).persistent()
 }
 
-pub fn confirm(channel: &Channel, publish: Publish) {
+pub(crate) fn confirm(channel: &Channel, publish: Publish) {
     assert!(channel.publish(publish).wait().unwrap().is_ack());
 }
 
 /// Takes everything that is ready: bodies, and whether they are flagged redelivered.
-pub fn drain(channel: &Channel, queue: &str) -> Vec<(String, bool)> {
+pub(crate) fn drain(channel: &Channel, queue: &str) -> Vec<(String, bool)> {
     let mut taken = Vec::new();
     while let Some(delivery) = channel.basic_get(queue).unwrap() {
         let body = String::from_utf8(delivery.body().to_vec()).unwrap();
@@ -123,6 +126,6 @@ pub fn drain(channel: &Channel, queue: &str) -> Vec<(String, bool)> {
     taken
 }
 
-pub fn bodies(channel: &Channel, queue: &str) -> Vec<String> {
+pub(crate) fn bodies(channel: &Channel, queue: &str) -> Vec<String> {
     drain(channel, queue).into_iter().map(|(body, _)| body).collect()
 }

@@ -8,7 +8,7 @@ use crate::random::Random;
 use crate::support::{Argument, durable_with, table};
 
 /// The power is off, so that nobody answers.
-pub struct NoAnswer;
+pub(crate) struct NoAnswer;
 
 type Answer = Result<(), NoAnswer>;
 
@@ -16,7 +16,7 @@ fn answer<T>(result: leveret::Result<T>) -> Result<T, NoAnswer> {
     result.map_err(|_| NoAnswer)
 }
 
-pub struct Worker {
+pub(crate) struct Worker {
     pub model: Model,
     pub random: Random,
     name: String,
@@ -36,17 +36,23 @@ struct Session<'a> {
 
 impl Worker {
     /// With queues whose names begin with its own, so that it is alone with them.
-    pub fn new(name: &str, random: Random, now_ms: u64) -> Self {
+    pub(crate) fn new(name: &str, random: Random, now_ms: u64) -> Self {
         let model = Model { queues: queues(name), serial: 0 };
         Self { model, random, name: name.into(), now_ms, published: 0 }
     }
 
-    pub fn exchange(&self) -> String {
+    pub(crate) fn exchange(&self) -> String {
         format!("{}.fan", self.name)
     }
 
     /// Works until it has done its part or the power is off.
-    pub fn work(&mut self, broker: &Broker, machine: &Machine, operations: usize, alone: bool) {
+    pub(crate) fn work(
+        &mut self,
+        broker: &Broker,
+        machine: &Machine,
+        operations: usize,
+        alone: bool,
+    ) {
         match self.work_off(broker, machine, operations, alone) {
             Ok(()) => self.give_back(),
             Err(NoAnswer) => {
@@ -85,7 +91,7 @@ impl Worker {
         self.model.expire(self.now_ms);
     }
 
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.now_ms
     }
 
@@ -343,7 +349,7 @@ impl Worker {
 }
 
 /// The queues of one client, classic and quorum, all but two with a dead-letter queue.
-pub fn queues(name: &str) -> Vec<Queue> {
+pub(crate) fn queues(name: &str) -> Vec<Queue> {
     let dead = format!("{name}.m");
     let queue = |suffix: &str, quorum: bool, ttl_ms, dies: bool| Queue {
         name: format!("{name}.{suffix}"),
@@ -366,7 +372,7 @@ pub fn queues(name: &str) -> Vec<Queue> {
     ]
 }
 
-pub fn declaration(queue: &Queue) -> QueueDeclare {
+pub(crate) fn declaration(queue: &Queue) -> QueueDeclare {
     let mut arguments = table::<0>([]);
     let mut set = |name: &str, value: Argument| {
         arguments.insert(name.into(), value.into());
@@ -386,7 +392,7 @@ pub fn declaration(queue: &Queue) -> QueueDeclare {
 }
 
 /// Which message it is.
-pub fn identify(delivery: &Delivery) -> Id {
+pub(crate) fn identify(delivery: &Delivery) -> Id {
     let body = String::from_utf8(delivery.body().to_vec()).unwrap();
     let body = body.split(':').next().unwrap().to_owned();
     let headers = delivery.headers();

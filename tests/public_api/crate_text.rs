@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use syn::{Attribute, Item, Meta, UseTree, Visibility};
 
 /// A module with its items.
-pub struct Module {
+pub(crate) struct Module {
     /// The module that it is in; the crate itself is its own.
     parent: usize,
     children: HashMap<String, usize>,
@@ -18,11 +18,11 @@ pub struct Module {
 }
 
 /// All modules of a crate, the crate itself first.
-pub struct Crate(Vec<Module>);
+pub(crate) struct Crate(Vec<Module>);
 
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     Module(usize),
     /// An item with the module that defines it.
     Item(usize, String),
@@ -31,7 +31,7 @@ pub enum Target {
 }
 
 /// A name that `use` brings into a module.
-pub struct Import {
+pub(crate) struct Import {
     pub path: Vec<String>,
     /// `*` for all that is there.
     pub name: String,
@@ -39,7 +39,7 @@ pub struct Import {
 
 impl Crate {
     /// Reads a crate from its first file on.
-    pub fn read(first: &Path) -> Self {
+    pub(crate) fn read(first: &Path) -> Self {
         let mut modules = Self(Vec::new());
         let text = fs::read_to_string(first).expect("the first file of the crate");
         let items = syn::parse_file(&text).expect("Rust").items;
@@ -68,23 +68,23 @@ impl Crate {
         at
     }
 
-    pub fn module(&self, at: usize) -> &Module {
+    pub(crate) fn module(&self, at: usize) -> &Module {
         &self.0[at]
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The text of a part of a module on one line.
-    pub fn text(&self, at: usize, span: Span) -> String {
+    pub(crate) fn text(&self, at: usize, span: Span) -> String {
         let words: Vec<&str> = self.0[at].text[span.byte_range()].split_whitespace().collect();
         let line = words.join(" ").replace("( ", "(").replace(", )", ")").replace(" )", ")");
         line.replace("< ", "<").replace(", >", ">")
     }
 
     /// Where a path leads from within a module.
-    pub fn resolve(&self, at: usize, path: &[String]) -> Target {
+    pub(crate) fn resolve(&self, at: usize, path: &[String]) -> Target {
         let Some((first, rest)) = path.split_first() else { return Target::Module(at) };
         match first.as_str() {
             "crate" => self.walk(0, rest),
@@ -137,7 +137,7 @@ fn read_module(path: &Path) -> (Vec<Item>, String) {
 }
 
 /// What a `use` brings.
-pub fn imports_of(tree: &UseTree) -> Vec<Import> {
+pub(crate) fn imports_of(tree: &UseTree) -> Vec<Import> {
     let mut found = Vec::new();
     add_imports(tree, &mut Vec::new(), &mut found);
     found
@@ -171,7 +171,7 @@ fn add_imports(tree: &UseTree, path: &mut Vec<String>, found: &mut Vec<Import>) 
 }
 
 /// The name that an item defines.
-pub fn name_of(item: &Item) -> Option<String> {
+pub(crate) fn name_of(item: &Item) -> Option<String> {
     Some(match item {
         Item::Const(item) => item.ident.to_string(),
         Item::Enum(item) => item.ident.to_string(),
@@ -189,17 +189,17 @@ pub fn name_of(item: &Item) -> Option<String> {
     })
 }
 
-pub fn is_public(visibility: &Visibility) -> bool {
+pub(crate) fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
 /// Whether only tests have it.
-pub fn is_for_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     has(attributes, "cfg", "test") || has(attributes, "cfg", "all(doctest")
 }
 
 /// Whether it is left out of the documentation.
-pub fn is_hidden(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_hidden(attributes: &[Attribute]) -> bool {
     has(attributes, "doc", "hidden")
 }
 

@@ -8,7 +8,7 @@ use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, Meta, TraitItem, Type};
 use crate::crate_text::{Crate, Target, imports_of, is_for_tests, is_hidden, is_public, name_of};
 
 /// What is public, by its public path.
-pub struct List<'a> {
+pub(crate) struct List<'a> {
     code: &'a Crate,
     /// Public paths with the module that defines each item.
     items: BTreeMap<String, (usize, String)>,
@@ -18,7 +18,7 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    pub fn of(code: &'a Crate) -> Self {
+    pub(crate) fn of(code: &'a Crate) -> Self {
         let (items, foreign) = (BTreeMap::new(), BTreeSet::new());
         let mut list = Self { code, items, foreign, modules: BTreeSet::new() };
         list.add_module(0, "leveret");
@@ -26,7 +26,7 @@ impl<'a> List<'a> {
     }
 
     /// How many items there are: modules, types, traits, functions, constants.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.items.len() + self.foreign.len() + self.modules.len()
     }
 
@@ -75,7 +75,7 @@ impl<'a> List<'a> {
     }
 
     /// All of it, one line for each item, field, variant, method and implementation.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.modules.iter().map(|m| format!("mod {m}")).collect();
         lines.extend(self.foreign.iter().map(|path| format!("use {path}")));
         for (path, (at, name)) in &self.items {

@@ -13,11 +13,11 @@ use leveret_stream_protocol::{
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub use leveret_stream_protocol::ResponseCode as Code;
+pub(crate) use leveret_stream_protocol::ResponseCode as Code;
 
 /// What came with a Deliver frame.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub(crate) struct Delivered {
     pub subscription: u8,
     pub committed: Option<u64>,
     pub first_offset: u64,
@@ -27,13 +27,13 @@ pub struct Delivered {
 
 impl Delivered {
     /// The messages as text.
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let text = |(_, octets): &(u64, Vec<u8>)| String::from_utf8_lossy(octets).into_owned();
         self.messages.iter().map(text).collect()
     }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     input: Vec<u8>,
     /// Frames that came before an answer that was waited for.
@@ -43,7 +43,7 @@ pub struct Client {
 
 impl Client {
     /// Connected, and nothing said yet.
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -51,11 +51,11 @@ impl Client {
     }
 
     /// Open, in the default virtual host, as guest.
-    pub fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         Self::open_as(address, "guest", "guest")
     }
 
-    pub fn open_as(address: SocketAddr, user: &str, password: &str) -> Self {
+    pub(crate) fn open_as(address: SocketAddr, user: &str, password: &str) -> Self {
         let mut client = Self::connect(address);
         assert_eq!(client.log_in(user, password), Code::Ok);
         client.tune(0);
@@ -68,14 +68,14 @@ impl Client {
     }
 
     /// Up to the answer to the credentials.
-    pub fn log_in(&mut self, user: &str, password: &str) -> Code {
+    pub(crate) fn log_in(&mut self, user: &str, password: &str) -> Code {
         let properties = vec![("product", "test"), ("connection_name", "of the test")];
         self.ask(Request::PeerProperties { properties }, |_| ());
         self.ask(Request::SaslHandshake {}, |_| ());
         self.authenticate(user, password)
     }
 
-    pub fn authenticate(&mut self, user: &str, password: &str) -> Code {
+    pub(crate) fn authenticate(&mut self, user: &str, password: &str) -> Code {
         let response = format!("\0{user}\0{password}");
         let request =
             Request::SaslAuthenticate { mechanism: "PLAIN", response: response.as_bytes() };
@@ -86,37 +86,37 @@ impl Client {
     }
 
     /// Takes the server's Tune and answers it.
-    pub fn tune(&mut self, heartbeat_s: u32) {
+    pub(crate) fn tune(&mut self, heartbeat_s: u32) {
         let frame = self.frame();
         assert!(matches!(ServerFrame::read(&frame), Ok(ServerFrame::Tune { .. })), "{frame:?}");
         self.send(&ClientFrame::Tune { frame_max: 1_048_576, heartbeat_s });
     }
 
     /// The client says that it knows Deliver 2.
-    pub fn knows_deliver_2(&mut self) {
+    pub(crate) fn knows_deliver_2(&mut self) {
         let versions = vec![CommandVersions::of(Command::Deliver)];
         self.ask(Request::ExchangeCommandVersions { versions }, |_| ());
     }
 
-    pub fn send(&mut self, frame: &ClientFrame<'_>) {
+    pub(crate) fn send(&mut self, frame: &ClientFrame<'_>) {
         let mut out = Vec::new();
         frame.write(&mut out);
         self.octets(&out);
     }
 
-    pub fn octets(&mut self, octets: &[u8]) {
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
         self.socket.write_all(octets).unwrap();
     }
 
     /// The next frame; `None` at the end.
-    pub fn try_frame(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn try_frame(&mut self) -> Option<Vec<u8>> {
         if let Some(early) = self.early.pop_front() {
             return Some(early);
         }
         self.read_frame()
     }
 
-    pub fn frame(&mut self) -> Vec<u8> {
+    pub(crate) fn frame(&mut self) -> Vec<u8> {
         self.try_frame().expect("the server closed the connection")
     }
 
@@ -140,7 +140,11 @@ impl Client {
     }
 
     /// Asks, and waits for the answer; what comes before it is kept for later.
-    pub fn ask<R>(&mut self, request: Request<'_>, take: impl FnOnce(&Response<'_>) -> R) -> R {
+    pub(crate) fn ask<R>(
+        &mut self,
+        request: Request<'_>,
+        take: impl FnOnce(&Response<'_>) -> R,
+    ) -> R {
         self.correlation += 1;
         let correlation = self.correlation;
         self.send(&ClientFrame::Request { correlation, request });
@@ -157,49 +161,49 @@ impl Client {
     }
 
     /// Asks for something that is answered by a code alone.
-    pub fn code(&mut self, request: Request<'_>) -> Code {
+    pub(crate) fn code(&mut self, request: Request<'_>) -> Code {
         self.ask(request, |response| match response {
             Response::Code { code, .. } => *code,
             other => panic!("{other:?}"),
         })
     }
 
-    pub fn ok(&mut self, request: Request<'_>) {
+    pub(crate) fn ok(&mut self, request: Request<'_>) {
         let shown = format!("{request:?}");
         assert_eq!(self.code(request), Code::Ok, "{shown}");
     }
 
     /// All that was sent up to now is here: nothing but that comes.
-    pub fn assert_nothing_more(&mut self) {
+    pub(crate) fn assert_nothing_more(&mut self) {
         self.ask(Request::Metadata { streams: Vec::new() }, |_| ());
         let shown: Vec<_> =
             self.early.iter().map(|frame| format!("{:?}", ServerFrame::read(frame))).collect();
         assert!(shown.is_empty(), "{shown:?}");
     }
 
-    pub fn create(&mut self, stream: &str) {
+    pub(crate) fn create(&mut self, stream: &str) {
         self.ok(Request::Create { stream, arguments: Vec::new() });
     }
 
-    pub fn declare(&mut self, publisher: u8, reference: &str, stream: &str) -> Code {
+    pub(crate) fn declare(&mut self, publisher: u8, reference: &str, stream: &str) -> Code {
         self.code(Request::DeclarePublisher { publisher, reference, stream })
     }
 
     /// Publishes texts with ids from this one on, and does not wait.
-    pub fn publish(&mut self, publisher: u8, first_id: u64, texts: &[&str]) {
+    pub(crate) fn publish(&mut self, publisher: u8, first_id: u64, texts: &[&str]) {
         let messages = texts.iter().zip(first_id..).map(|(text, id)| published(id, text));
         let messages: Vec<_> = messages.collect();
         self.publish_all(publisher, &messages);
     }
 
-    pub fn publish_all(&mut self, publisher: u8, messages: &[Published<'_>]) {
+    pub(crate) fn publish_all(&mut self, publisher: u8, messages: &[Published<'_>]) {
         let mut out = Vec::new();
         Publish::write(publisher, messages, &mut out);
         self.octets(&out);
     }
 
     /// Publishes texts, one chunk each, and waits until they are safe.
-    pub fn publish_each(&mut self, publisher: u8, first_id: u64, texts: &[&str]) {
+    pub(crate) fn publish_each(&mut self, publisher: u8, first_id: u64, texts: &[&str]) {
         for (text, id) in texts.iter().zip(first_id..) {
             self.publish(publisher, id, &[text]);
             assert_eq!(self.confirms(publisher, 1), [id]);
@@ -207,7 +211,7 @@ impl Client {
     }
 
     /// Waits for so many confirms of a publisher.
-    pub fn confirms(&mut self, publisher: u8, count: usize) -> Vec<u64> {
+    pub(crate) fn confirms(&mut self, publisher: u8, count: usize) -> Vec<u64> {
         let mut confirmed = Vec::new();
         while confirmed.len() < count {
             let frame = self.frame();
@@ -223,16 +227,22 @@ impl Client {
         confirmed
     }
 
-    pub fn subscribe(&mut self, subscription: u8, stream: &str, offset: OffsetSpec, credit: u16) {
+    pub(crate) fn subscribe(
+        &mut self,
+        subscription: u8,
+        stream: &str,
+        offset: OffsetSpec,
+        credit: u16,
+    ) {
         self.ok(subscription_to(subscription, stream, offset, credit, &[]));
     }
 
-    pub fn credit(&mut self, subscription: u8, credit: i16) {
+    pub(crate) fn credit(&mut self, subscription: u8, credit: i16) {
         self.send(&ClientFrame::Credit { subscription, credit });
     }
 
     /// The next frame, which is a Deliver.
-    pub fn delivered(&mut self) -> Delivered {
+    pub(crate) fn delivered(&mut self) -> Delivered {
         let frame = self.frame();
         match ServerFrame::read(&frame) {
             Ok(ServerFrame::Deliver { subscription, committed_chunk_id, chunk }) => {
@@ -249,18 +259,18 @@ impl Client {
     }
 
     /// Messages from so many deliveries, as text.
-    pub fn texts(&mut self, deliveries: usize) -> Vec<String> {
+    pub(crate) fn texts(&mut self, deliveries: usize) -> Vec<String> {
         (0..deliveries).flat_map(|_| self.delivered().texts()).collect()
     }
 
     /// The next frame, as text.
-    pub fn shown(&mut self) -> String {
+    pub(crate) fn shown(&mut self) -> String {
         let frame = self.frame();
         format!("{:?}", ServerFrame::read(&frame).unwrap())
     }
 
     /// The next frame, which is a ConsumerUpdate: its correlation id, and what it says.
-    pub fn consumer_update(&mut self) -> (u32, u8, bool) {
+    pub(crate) fn consumer_update(&mut self) -> (u32, u8, bool) {
         let frame = self.frame();
         match ServerFrame::read(&frame) {
             Ok(ServerFrame::ConsumerUpdate { correlation, subscription, active }) => {
@@ -270,16 +280,16 @@ impl Client {
         }
     }
 
-    pub fn answer_update(&mut self, correlation: u32, offset: OffsetSpec) {
+    pub(crate) fn answer_update(&mut self, correlation: u32, offset: OffsetSpec) {
         self.send(&ClientFrame::ConsumerUpdateAnswer { correlation, code: 1, offset });
     }
 }
 
-pub fn published(publishing_id: u64, text: &str) -> Published<'_> {
+pub(crate) fn published(publishing_id: u64, text: &str) -> Published<'_> {
     Published { publishing_id, filter_value: None, entry: Entry::Message(text.as_bytes()) }
 }
 
-pub fn subscription_to<'a>(
+pub(crate) fn subscription_to<'a>(
     subscription: u8,
     stream: &'a str,
     offset: OffsetSpec,
@@ -291,13 +301,13 @@ pub fn subscription_to<'a>(
 }
 
 /// A batch that is not compressed.
-pub fn batch_of(texts: &[&str]) -> Vec<u8> {
+pub(crate) fn batch_of(texts: &[&str]) -> Vec<u8> {
     let mut data = Vec::new();
     texts.iter().for_each(|text| Entry::Message(text.as_bytes()).write(&mut data));
     data
 }
 
-pub fn batch(data: &[u8], records: u16) -> Entry<'_> {
+pub(crate) fn batch(data: &[u8], records: u16) -> Entry<'_> {
     Entry::Batch(Batch {
         compression: Compression::None,
         records,
@@ -320,7 +330,7 @@ fn messages(chunk: &Chunk<'_>) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// Waits until `condition` holds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let clock = leveret::Broker::new();
     let end = clock.now() + PATIENCE;
     while !condition() {

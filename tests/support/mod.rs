@@ -3,7 +3,7 @@
 use leveret::Broker;
 
 /// A broker to test against, for as long as the value lives.
-pub struct TestBroker {
+pub(crate) struct TestBroker {
     /// Where it listens: an AMQP URI with user, password, host and port.
     pub uri: String,
     _broker: Option<Broker>,
@@ -13,7 +13,7 @@ impl TestBroker {
     /// The broker that the environment variable `AMQP_URL` names, or else one in this process. A
     /// bare slash at the end of the URI stands for the default virtual host, which some clients
     /// take for the empty name.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         if let Ok(uri) = std::env::var("AMQP_URL") {
             return Self { uri: uri.strip_suffix('/').unwrap_or(&uri).into(), _broker: None };
         }
@@ -24,21 +24,21 @@ impl TestBroker {
 }
 
 /// A name prefix that no other run uses, such as `clients.lapin.5f0c…`.
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     let mut random = [0; 8];
     getrandom::fill(&mut random).expect("random bytes");
     format!("clients.{name}.{:016x}", u64::from_ne_bytes(random))
 }
 
 /// A body of 1 MiB that does not repeat between runs.
-pub fn large_body() -> Vec<u8> {
+pub(crate) fn large_body() -> Vec<u8> {
     let mut body = vec![0; 1 << 20];
     getrandom::fill(&mut body).expect("random bytes");
     body
 }
 
 /// The value of `work`; panics with `what` when it takes more than ten seconds.
-pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     let limit = std::time::Duration::from_secs(10);
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| panic!("waited 10 s for {what}"))
 }

@@ -9,7 +9,7 @@ use syn::{
 
 /// Where in a file something is.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub(crate) struct Place {
     pub line: usize,
     /// The modules with a body in this file that it is in, outermost first.
     pub modules: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Place {
 
 /// A name that `use` brings.
 #[derive(Debug)]
-pub struct Import {
+pub(crate) struct Import {
     pub place: Place,
     pub path: Vec<String>,
     /// The name here; none for `*`.
@@ -30,14 +30,14 @@ pub struct Import {
 
 /// A path in code, in types and in what macros are given.
 #[derive(Debug)]
-pub struct Mention {
+pub(crate) struct Mention {
     pub place: Place,
     pub path: Vec<String>,
 }
 
 /// A module that is declared.
 #[derive(Debug)]
-pub struct Module {
+pub(crate) struct Module {
     pub place: Place,
     pub name: String,
     /// Whether its text is here, not in a file of its own.
@@ -46,7 +46,7 @@ pub struct Module {
 
 /// What was found in a file.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub imports: Vec<Import>,
     pub mentions: Vec<Mention>,
     pub modules: Vec<Module>,
@@ -59,14 +59,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn read(text: &str) -> syn::Result<Facts> {
+    pub(crate) fn read(text: &str) -> syn::Result<Facts> {
         let mut reader = Reader::default();
         reader.visit_file(&syn::parse_file(text)?);
         Ok(reader.facts)
     }
 
     /// The whole path that a path stands for, by the names that `use` brings.
-    pub fn whole_path(&self, path: &[String]) -> Vec<String> {
+    pub(crate) fn whole_path(&self, path: &[String]) -> Vec<String> {
         match self.imports.iter().find(|import| import.name.as_ref() == path.first()) {
             Some(import) => [&import.path, &path[1..]].concat(),
             None => path.to_vec(),

@@ -7,13 +7,13 @@ use crate::modules::{Modules, Target};
 use crate::source::Source;
 
 /// Imports of files by files of the same crates, without those of tests.
-pub struct Graph {
+pub(crate) struct Graph {
     /// From file to file, and the first line that says so.
     pub edges: BTreeMap<(usize, usize), usize>,
 }
 
 impl Graph {
-    pub fn of(sources: &[Source], modules: &Modules<'_>) -> Graph {
+    pub(crate) fn of(sources: &[Source], modules: &Modules<'_>) -> Graph {
         let mut graph = Graph { edges: BTreeMap::new() };
         for (file, source) in sources.iter().enumerate().filter(|(file, _)| modules.has(*file)) {
             let Some(facts) = &source.facts else { continue };
@@ -46,7 +46,7 @@ impl Graph {
     }
 
     /// The sets of files that reach each other, each with more than one.
-    pub fn circles(&self) -> Vec<BTreeSet<usize>> {
+    pub(crate) fn circles(&self) -> Vec<BTreeSet<usize>> {
         let mut next: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &(from, to) in self.edges.keys() {
             next.entry(from).or_default().push(to);

@@ -2,12 +2,12 @@
 
 /// A folder of sources, and its entries from the top down. An entry is a file or a folder, or both
 /// under one name. It imports from further lines only; those on one line do not know each other.
-pub type Storeys = (&'static str, &'static [&'static [&'static str]]);
+pub(crate) type Storeys = (&'static str, &'static [&'static [&'static str]]);
 
 /// Files that import each other, and why that may be.
-pub type Circle = (&'static str, &'static [&'static str]);
+pub(crate) type Circle = (&'static str, &'static [&'static str]);
 
-pub const ROOMS: &[Storeys] = &[
+pub(crate) const ROOMS: &[Storeys] = &[
     (
         "src",
         &[
@@ -84,10 +84,10 @@ pub const ROOMS: &[Storeys] = &[
 ];
 
 /// How many entries `src/` may have: a newcomer has to keep them in mind.
-pub const ENTRIES_MAX: usize = 25;
+pub(crate) const ENTRIES_MAX: usize = 25;
 
 /// The crates, by the name that their paths have elsewhere, with their first files.
-pub const CRATES: &[(&str, &str)] = &[
+pub(crate) const CRATES: &[(&str, &str)] = &[
     ("leveret", "src/lib.rs"),
     ("the program", "src/main.rs"),
     ("leveret_protocol", "protocol/src/lib.rs"),
@@ -96,7 +96,7 @@ pub const CRATES: &[(&str, &str)] = &[
 ];
 
 /// Circles between files that are one mechanism in several parts.
-pub const CIRCLES: &[Circle] = &[
+pub(crate) const CIRCLES: &[Circle] = &[
     (
         "a builder makes the broker that it is asked for by `Broker::builder`",
         &["src/broker/builder.rs", "src/broker/mod.rs"],
@@ -172,7 +172,7 @@ pub const CIRCLES: &[Circle] = &[
 ];
 
 /// Crates that only these may name, and why.
-pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
+pub(crate) const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
     (
         "tokio",
         &[
@@ -214,10 +214,10 @@ pub const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where programs are that use the clients of other people.
-pub const CLIENTS: &str = "tests/clients/";
+pub(crate) const CLIENTS: &str = "tests/clients/";
 
 /// Where the clock may be read.
-pub const CLOCK: &[&str] = &["src/time/clock.rs", "src/program/bench/", "benches/"];
+pub(crate) const CLOCK: &[&str] = &["src/time/clock.rs", "src/program/bench/", "benches/"];
 
 /// tokio's timers take nothing but tokio's own time.
-pub const TOKIO_TIMER: &str = "src/gateway/connection_timer.rs";
+pub(crate) const TOKIO_TIMER: &str = "src/gateway/connection_timer.rs";

@@ -34,14 +34,14 @@ struct Above {
 
 /// Where a path leads to.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     Module(usize),
     /// Something in a file.
     Item(usize),
 }
 
 /// All modules of some crates.
-pub struct Modules<'a> {
+pub(crate) struct Modules<'a> {
     sources: &'a [Source],
     /// By path.
     files: HashMap<&'a str, usize>,
@@ -54,7 +54,7 @@ pub struct Modules<'a> {
 impl<'a> Modules<'a> {
     /// Follows the modules of crates, each with its name and its first file. A crate that is not
     /// there is left out.
-    pub fn of(sources: &'a [Source], crates: &[(&'a str, &str)]) -> Modules<'a> {
+    pub(crate) fn of(sources: &'a [Source], crates: &[(&'a str, &str)]) -> Modules<'a> {
         let files = sources.iter().enumerate().map(|(at, source)| (source.path.as_str(), at));
         let mut modules = Modules {
             sources,
@@ -102,13 +102,13 @@ impl<'a> Modules<'a> {
     }
 
     /// Whether a file belongs to one of the crates, other than for its tests.
-    pub fn has(&self, file: usize) -> bool {
+    pub(crate) fn has(&self, file: usize) -> bool {
         let module = self.places.get(&(file, Vec::new()));
         module.is_some_and(|module| !self.modules[*module].in_tests)
     }
 
     /// Files of the rooms that are in no crate, so that nothing would be checked for them.
-    pub fn check_all_have_a_crate(&self, rooms: &[Storeys], report: &mut Vec<String>) {
+    pub(crate) fn check_all_have_a_crate(&self, rooms: &[Storeys], report: &mut Vec<String>) {
         for (at, source) in self.sources.iter().enumerate().filter(|(_, s)| s.facts.is_some()) {
             let is_in_a_room = rooms.iter().any(|(folder, _)| {
                 source.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
@@ -120,7 +120,7 @@ impl<'a> Modules<'a> {
     }
 
     /// The file that something is in.
-    pub fn file(&self, target: Target) -> usize {
+    pub(crate) fn file(&self, target: Target) -> usize {
         match target {
             Target::Module(module) => self.modules[module].file,
             Target::Item(file) => file,
@@ -128,7 +128,7 @@ impl<'a> Modules<'a> {
     }
 
     /// What a path means at a place of a file, if it is ours.
-    pub fn resolve(&self, file: usize, place: &Place, path: &[String]) -> Option<Target> {
+    pub(crate) fn resolve(&self, file: usize, place: &Place, path: &[String]) -> Option<Target> {
         let at = *self.places.get(&(file, place.modules.clone()))?;
         self.lookup(at, path, 0)
     }

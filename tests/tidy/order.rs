@@ -8,7 +8,7 @@ use crate::house::{Circle, Storeys};
 use crate::source::Source;
 
 /// The rooms, as they are and as they are listed.
-pub struct Rooms<'a> {
+pub(crate) struct Rooms<'a> {
     sources: &'a [Source],
     graph: &'a Graph,
     list: &'a [Storeys],
@@ -18,7 +18,7 @@ pub struct Rooms<'a> {
 type Room<'a> = (&'a str, &'a str, Option<usize>);
 
 impl<'a> Rooms<'a> {
-    pub fn new(sources: &'a [Source], graph: &'a Graph, list: &'a [Storeys]) -> Rooms<'a> {
+    pub(crate) fn new(sources: &'a [Source], graph: &'a Graph, list: &'a [Storeys]) -> Rooms<'a> {
         Rooms { sources, graph, list }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Rooms<'a> {
     }
 
     /// Entries without a place in the list, and places without an entry.
-    pub fn check_list(&self, report: &mut Vec<String>) {
+    pub(crate) fn check_list(&self, report: &mut Vec<String>) {
         let entries = self.entries();
         for (folder, name, _) in entries.iter().filter(|(.., storey)| storey.is_none()) {
             report.push(format!(
@@ -66,7 +66,7 @@ impl<'a> Rooms<'a> {
     }
 
     /// Imports that do not go down.
-    pub fn check_order(&self, report: &mut Vec<String>) {
+    pub(crate) fn check_order(&self, report: &mut Vec<String>) {
         for (from, to, line) in self.upward() {
             let (from, to) = (&self.sources[from].path, &self.sources[to].path);
             report.push(format!("{from}:{line}: imports {to}, which is above or beside it"));
@@ -86,7 +86,7 @@ impl<'a> Rooms<'a> {
     }
 
     /// Rooms by what they import, for whoever wants to see the house.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut text = format!(
             "{:33} {:>5} {:>6} {:>8} {:>6} {:>7}\n",
             "room", "files", "lines", "imports", "upward", "circles"
@@ -130,7 +130,7 @@ fn describe_line(text: &mut String, room: &str, figures: [usize; 5]) {
 }
 
 /// Circles of files that are not listed, and listed ones that are no circle.
-pub fn check_circles(
+pub(crate) fn check_circles(
     sources: &[Source],
     graph: &Graph,
     allowed: &[Circle],

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// Sizes of one Rust file.
-pub fn check(source: &Source, report: &mut Vec<String>) {
+pub(crate) fn check(source: &Source, report: &mut Vec<String>) {
     let Some(facts) = &source.facts else { return };
     let path = &source.path;
     let lines = source.text.lines().count();
@@ -32,7 +32,7 @@ pub fn check(source: &Source, report: &mut Vec<String>) {
 }
 
 /// How much of all Rust is in large files.
-pub fn check_share(sources: &[Source], report: &mut Vec<String>) {
+pub(crate) fn check_share(sources: &[Source], report: &mut Vec<String>) {
     let rust = sources.iter().filter(|source| source.facts.is_some());
     let lines: Vec<(usize, &str)> =
         rust.map(|source| (source.text.lines().count(), source.path.as_str())).collect();

@@ -10,7 +10,7 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "ven
 const READ: &[&str] = &["rs", "toml", "md", "sh", "py", "js", "go", "java", "php"];
 
 /// A file.
-pub struct Source {
+pub(crate) struct Source {
     /// Path from the root, with slashes.
     pub path: String,
     pub text: String,
@@ -19,20 +19,20 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(path: String, text: String) -> Source {
+    pub(crate) fn new(path: String, text: String) -> Source {
         let facts = path.ends_with(".rs").then(|| {
             Facts::read(&text).unwrap_or_else(|error| panic!("{path} is not Rust: {error}"))
         });
         Source { path, text, facts }
     }
 
-    pub fn is_in(&self, places: &[&str]) -> bool {
+    pub(crate) fn is_in(&self, places: &[&str]) -> bool {
         places.iter().any(|place| self.path.starts_with(place))
     }
 }
 
 /// All files below a folder, in the order of their paths.
-pub fn read_tree(root: &Path) -> Vec<Source> {
+pub(crate) fn read_tree(root: &Path) -> Vec<Source> {
     let mut sources = Vec::new();
     read_folder(root, root, &mut sources);
     sources

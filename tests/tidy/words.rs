@@ -26,7 +26,7 @@ const REGISTRIES: &[&str] = &[
 ];
 
 /// All of it, for one file of any language.
-pub fn check(source: &Source, report: &mut Vec<String>) {
+pub(crate) fn check(source: &Source, report: &mut Vec<String>) {
     check_paths(source, report);
     for (line, mark) in source.facts.iter().flat_map(|facts| &facts.marks) {
         if LOOSE_ENDS.contains(&mark.as_str()) {

@@ -13,7 +13,7 @@ const STUCK: Duration = Duration::from_millis(400);
 
 /// A frame from the broker.
 #[derive(Debug)]
-pub enum Frame {
+pub(crate) enum Frame {
     Method(u16, AMQPClass),
     /// Octets of the body, property flags and values.
     Header(u64, Vec<u8>),
@@ -23,13 +23,13 @@ pub enum Frame {
 
 /// A message that came, whatever brought it.
 #[derive(Debug)]
-pub struct Content {
+pub(crate) struct Content {
     pub method: AMQPClass,
     pub body: Vec<u8>,
 }
 
 impl Content {
-    pub fn delivery(&self) -> &basic::Deliver {
+    pub(crate) fn delivery(&self) -> &basic::Deliver {
         match &self.method {
             AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver)) => deliver,
             other => panic!("not a delivery: {other:?}"),
@@ -37,7 +37,7 @@ impl Content {
     }
 }
 
-pub struct Client<S = TcpStream> {
+pub(crate) struct Client<S = TcpStream> {
     pub socket: S,
     input: Vec<u8>,
     used: usize,
@@ -45,7 +45,7 @@ pub struct Client<S = TcpStream> {
 
 impl Client {
     /// Nothing is said yet.
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self::on(TcpStream::connect_timeout(&address, PATIENCE).unwrap())
     }
 
@@ -57,7 +57,7 @@ impl Client {
     }
 
     /// As [`Client::new`], with little room for what the broker sends.
-    pub fn narrow(address: SocketAddr) -> Self {
+    pub(crate) fn narrow(address: SocketAddr) -> Self {
         use socket2::{Domain, Socket, Type};
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -66,18 +66,18 @@ impl Client {
     }
 
     /// An open connection.
-    pub fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         Self::new(address).opened(frames::CAPABILITIES, 0)
     }
 
     /// An open connection with channel 1.
-    pub fn with_channel(address: SocketAddr) -> Self {
+    pub(crate) fn with_channel(address: SocketAddr) -> Self {
         Self::open(address).channel(1)
     }
 
     /// Sends `octets` over and over until the broker takes no more; tells how many went, or `None`
     /// if `limit` octets went and still were taken.
-    pub fn flood(&mut self, octets: &[u8], limit: usize) -> Option<usize> {
+    pub(crate) fn flood(&mut self, octets: &[u8], limit: usize) -> Option<usize> {
         self.socket.set_write_timeout(Some(STUCK)).unwrap();
         let times = (256 * 1024 / octets.len()).max(1);
         let batch = octets.repeat(times);
@@ -99,12 +99,12 @@ impl Client {
 
 impl<S: Read + Write> Client<S> {
     /// Nothing is said yet. Reading fails with `TimedOut` when nothing comes in time.
-    pub fn over(socket: S) -> Self {
+    pub(crate) fn over(socket: S) -> Self {
         Self { socket, input: Vec::new(), used: 0 }
     }
 
     /// Goes through the handshake.
-    pub fn opened(mut self, capabilities: &[&str], heartbeat: u16) -> Self {
+    pub(crate) fn opened(mut self, capabilities: &[&str], heartbeat: u16) -> Self {
         self.logged_in(capabilities, heartbeat);
         self.open_virtual_host();
         self
@@ -119,7 +119,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Goes through the handshake up to tune-ok.
-    pub fn logged_in(&mut self, capabilities: &[&str], heartbeat: u16) {
+    pub(crate) fn logged_in(&mut self, capabilities: &[&str], heartbeat: u16) {
         self.send(frames::HEADER);
         let (_, start) = self.method();
         assert!(is_connection(&start, 10), "no start: {start:?}");
@@ -137,24 +137,24 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Goes through what is left of the handshake after connection.start, without heartbeats.
-    pub fn finish_handshake(&mut self) {
+    pub(crate) fn finish_handshake(&mut self) {
         self.answer_start(frames::CAPABILITIES, 0);
         self.open_virtual_host();
     }
 
     /// Opens a channel.
-    pub fn channel(mut self, number: u16) -> Self {
+    pub(crate) fn channel(mut self, number: u16) -> Self {
         self.open_channel(number);
         self
     }
 
-    pub fn open_channel(&mut self, number: u16) {
+    pub(crate) fn open_channel(&mut self, number: u16) {
         let reply = self.ask(&frames::channel_open(number));
         let open_ok = matches!(&reply, AMQPClass::Channel(channel::AMQPMethod::OpenOk(_)));
         assert!(open_ok, "no open-ok: {reply:?}");
     }
 
-    pub fn send(&mut self, octets: &[u8]) {
+    pub(crate) fn send(&mut self, octets: &[u8]) {
         self.socket.write_all(octets).unwrap();
     }
 
@@ -176,7 +176,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The next frame; `None` if the broker closed the socket.
-    pub fn frame(&mut self) -> Option<Frame> {
+    pub(crate) fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some((octets, frame)) = read_frame(&self.input[self.used..]) {
                 self.used += octets;
@@ -189,7 +189,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The next frame that is not a heartbeat, which must be a method.
-    pub fn method(&mut self) -> (u16, AMQPClass) {
+    pub(crate) fn method(&mut self) -> (u16, AMQPClass) {
         loop {
             match self.frame() {
                 Some(Frame::Method(channel, method)) => return (channel, method),
@@ -200,13 +200,13 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends, and returns the next method.
-    pub fn ask(&mut self, octets: &[u8]) -> AMQPClass {
+    pub(crate) fn ask(&mut self, octets: &[u8]) -> AMQPClass {
         self.send(octets);
         self.method().1
     }
 
     /// Declares a queue; returns how many messages are ready.
-    pub fn declare(&mut self, name: &str) -> u32 {
+    pub(crate) fn declare(&mut self, name: &str) -> u32 {
         match self.ask(&frames::queue_declare(1, name, false)) {
             AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok)) => ok.message_count,
             other => panic!("no declare-ok: {other:?}"),
@@ -214,14 +214,14 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Starts a consumer on channel 1.
-    pub fn consume(&mut self, queue: &str, tag: &str, no_ack: bool) {
+    pub(crate) fn consume(&mut self, queue: &str, tag: &str, no_ack: bool) {
         let reply = self.ask(&frames::consume(1, queue, tag, no_ack));
         let ok = matches!(&reply, AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(_)));
         assert!(ok, "no consume-ok: {reply:?}");
     }
 
     /// The next method with the content that belongs to it.
-    pub fn content(&mut self) -> Content {
+    pub(crate) fn content(&mut self) -> Content {
         let (_, method) = self.method();
         let mut left = match self.frame() {
             Some(Frame::Header(size, _)) => size as usize,
@@ -241,7 +241,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Code and text of the connection.close that comes next, contents aside.
-    pub fn connection_closed(&mut self) -> String {
+    pub(crate) fn connection_closed(&mut self) -> String {
         loop {
             match self.frame() {
                 Some(Frame::Method(
@@ -255,7 +255,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Code and text of the channel.close that comes next.
-    pub fn channel_closed(&mut self) -> String {
+    pub(crate) fn channel_closed(&mut self) -> String {
         match self.method() {
             (_, AMQPClass::Channel(channel::AMQPMethod::Close(close))) => {
                 format!("{} {}", close.reply_code, close.reply_text)
@@ -265,17 +265,17 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Whether the broker's end is closed, whatever is left to read; finds out by writing.
-    pub fn socket_is_closed(&mut self) -> bool {
+    pub(crate) fn socket_is_closed(&mut self) -> bool {
         self.socket.write(&[0]).is_err()
     }
 
     /// Reads what is left until the broker closes the socket.
-    pub fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         while self.frame().is_some() {}
     }
 }
 
-pub fn is_connection(method: &AMQPClass, id: u16) -> bool {
+pub(crate) fn is_connection(method: &AMQPClass, id: u16) -> bool {
     method.get_amqp_class_id() == 10 && method.get_amqp_method_id() == id
 }
 

@@ -18,7 +18,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// A stream as a blocking socket.
-pub struct Blocking(MemoryStream);
+pub(crate) struct Blocking(MemoryStream);
 
 impl Read for Blocking {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -37,12 +37,12 @@ impl Write for Blocking {
 }
 
 /// A client in memory on which nothing is said yet.
-pub fn connected(broker: &Broker) -> Client<Blocking> {
+pub(crate) fn connected(broker: &Broker) -> Client<Blocking> {
     Client::over(Blocking(broker.connect_amqp().expect("an open broker")))
 }
 
 /// An open connection in memory, with channel 1.
-pub fn opened(broker: &Broker, heartbeat_s: u16) -> Client<Blocking> {
+pub(crate) fn opened(broker: &Broker, heartbeat_s: u16) -> Client<Blocking> {
     connected(broker).opened(frames::CAPABILITIES, heartbeat_s).channel(1)
 }
 

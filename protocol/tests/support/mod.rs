@@ -11,7 +11,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::{Connection, ConnectionConfig, Event};
 
 /// A frame with any type, payload and end.
-pub fn raw_frame(kind: u8, channel: u16, payload: &[u8], end: u8) -> Vec<u8> {
+pub(crate) fn raw_frame(kind: u8, channel: u16, payload: &[u8], end: u8) -> Vec<u8> {
     let mut octets = vec![kind];
     octets.extend(channel.to_be_bytes());
     octets.extend((payload.len() as u32).to_be_bytes());
@@ -21,32 +21,32 @@ pub fn raw_frame(kind: u8, channel: u16, payload: &[u8], end: u8) -> Vec<u8> {
 }
 
 /// A sound frame.
-pub fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
     raw_frame(kind, channel, payload, 0xCE)
 }
 
 /// A frame as `amq-protocol` writes it.
-pub fn encode(frame: &AMQPFrame) -> Vec<u8> {
+pub(crate) fn encode(frame: &AMQPFrame) -> Vec<u8> {
     gen_frame(frame)(WriteContext::from(Vec::new())).unwrap().into_inner().0
 }
 
-pub fn method(channel: u16, method: AMQPClass) -> Vec<u8> {
+pub(crate) fn method(channel: u16, method: AMQPClass) -> Vec<u8> {
     encode(&AMQPFrame::Method(channel, method))
 }
 
-pub fn on_zero(method_: connection::AMQPMethod) -> Vec<u8> {
+pub(crate) fn on_zero(method_: connection::AMQPMethod) -> Vec<u8> {
     method(0, AMQPClass::Connection(method_))
 }
 
-pub fn open_channel(number: u16) -> Vec<u8> {
+pub(crate) fn open_channel(number: u16) -> Vec<u8> {
     method(number, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})))
 }
 
-pub fn close_ok() -> Vec<u8> {
+pub(crate) fn close_ok() -> Vec<u8> {
     on_zero(connection::AMQPMethod::CloseOk(connection::CloseOk {}))
 }
 
-pub fn basic_publish(channel: u16, exchange: &str, routing_key: &str) -> Vec<u8> {
+pub(crate) fn basic_publish(channel: u16, exchange: &str, routing_key: &str) -> Vec<u8> {
     let publish = basic::Publish {
         exchange: exchange.into(),
         routing_key: routing_key.into(),
@@ -56,17 +56,23 @@ pub fn basic_publish(channel: u16, exchange: &str, routing_key: &str) -> Vec<u8>
     method(channel, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)))
 }
 
-pub fn qos(channel: u16) -> Vec<u8> {
+pub(crate) fn qos(channel: u16) -> Vec<u8> {
     let qos = basic::Qos { prefetch_count: 1, global: false };
     method(channel, AMQPClass::Basic(basic::AMQPMethod::Qos(qos)))
 }
 
 /// A content header of class 60 with these properties.
-pub fn header(channel: u16, body_size: u64, properties: &[u8]) -> Vec<u8> {
+pub(crate) fn header(channel: u16, body_size: u64, properties: &[u8]) -> Vec<u8> {
     header_of(channel, 60, 0, body_size, properties)
 }
 
-pub fn header_of(channel: u16, class: u16, weight: u16, size: u64, properties: &[u8]) -> Vec<u8> {
+pub(crate) fn header_of(
+    channel: u16,
+    class: u16,
+    weight: u16,
+    size: u64,
+    properties: &[u8],
+) -> Vec<u8> {
     let mut payload = class.to_be_bytes().to_vec();
     payload.extend(weight.to_be_bytes());
     payload.extend(size.to_be_bytes());
@@ -75,7 +81,13 @@ pub fn header_of(channel: u16, class: u16, weight: u16, size: u64, properties: &
 }
 
 /// Method, header, and the body in frames of at most `piece` octets.
-pub fn publish(channel: u16, exchange: &str, key: &str, body: &[u8], piece: usize) -> Vec<u8> {
+pub(crate) fn publish(
+    channel: u16,
+    exchange: &str,
+    key: &str,
+    body: &[u8],
+    piece: usize,
+) -> Vec<u8> {
     let mut octets = basic_publish(channel, exchange, key);
     octets.extend(header(channel, body.len() as u64, &[0, 0]));
     for part in body.chunks(piece) {
@@ -84,7 +96,7 @@ pub fn publish(channel: u16, exchange: &str, key: &str, body: &[u8], piece: usiz
     octets
 }
 
-pub fn start_ok(mechanism: &str, response: &[u8], capabilities: &[&str]) -> Vec<u8> {
+pub(crate) fn start_ok(mechanism: &str, response: &[u8], capabilities: &[&str]) -> Vec<u8> {
     let mut table = FieldTable::default();
     for name in capabilities {
         table.insert((*name).into(), AMQPValue::Boolean(true));
@@ -99,34 +111,34 @@ pub fn start_ok(mechanism: &str, response: &[u8], capabilities: &[&str]) -> Vec<
     }))
 }
 
-pub fn tune_ok(channel_max: u16, frame_max: u32, heartbeat: u16) -> Vec<u8> {
+pub(crate) fn tune_ok(channel_max: u16, frame_max: u32, heartbeat: u16) -> Vec<u8> {
     let tune_ok = connection::TuneOk { channel_max, frame_max, heartbeat };
     on_zero(connection::AMQPMethod::TuneOk(tune_ok))
 }
 
-pub fn open(virtual_host: &str) -> Vec<u8> {
+pub(crate) fn open(virtual_host: &str) -> Vec<u8> {
     on_zero(connection::AMQPMethod::Open(connection::Open { virtual_host: virtual_host.into() }))
 }
 
-pub const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
+pub(crate) const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// A connection with an owner that agrees to everything and keeps a record.
-pub struct Peer {
+pub(crate) struct Peer {
     pub conn: Connection,
     pub events: Vec<String>,
 }
 
 impl Peer {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(ConnectionConfig::default())
     }
 
-    pub fn with(config: ConnectionConfig) -> Self {
+    pub(crate) fn with(config: ConnectionConfig) -> Self {
         Self { conn: Connection::new(Arc::new(config), 0), events: Vec::new() }
     }
 
     /// An open connection with these limits and no heartbeats.
-    pub fn open(channel_max: u16, frame_max: u32) -> Self {
+    pub(crate) fn open(channel_max: u16, frame_max: u32) -> Self {
         let mut peer = Self::new();
         peer.feed(HEADER);
         peer.feed(&start_ok("PLAIN", b"\0guest\0guest", &["authentication_failure_close"]));
@@ -138,7 +150,7 @@ impl Peer {
     }
 
     /// An open connection with channel 1 open.
-    pub fn with_channel() -> Self {
+    pub(crate) fn with_channel() -> Self {
         let mut peer = Self::open(2047, 131_072);
         peer.feed(&open_channel(1));
         peer.forget();
@@ -146,12 +158,12 @@ impl Peer {
     }
 
     /// Drops record and output.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.events.clear();
         self.conn.transmit().clear();
     }
 
-    pub fn feed(&mut self, input: &[u8]) {
+    pub(crate) fn feed(&mut self, input: &[u8]) {
         let mut at = 0;
         loop {
             let (used, event) = self.conn.poll_event(&input[at..]);
@@ -176,14 +188,14 @@ impl Peer {
     }
 
     /// What the connection sent since last asked.
-    pub fn sent(&mut self) -> Vec<AMQPFrame> {
+    pub(crate) fn sent(&mut self) -> Vec<AMQPFrame> {
         let octets = self.conn.transmit().to_vec();
         self.conn.transmit().clear();
         parse(&octets)
     }
 
     /// The connection.close that was sent, as text, and nothing else was.
-    pub fn close_sent(&mut self) -> String {
+    pub(crate) fn close_sent(&mut self) -> String {
         let sent = self.sent();
         match sent.as_slice() {
             [AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::Close(close)))] => {
@@ -198,7 +210,7 @@ impl Peer {
 }
 
 /// All frames in some octets.
-pub fn parse(mut octets: &[u8]) -> Vec<AMQPFrame> {
+pub(crate) fn parse(mut octets: &[u8]) -> Vec<AMQPFrame> {
     let mut frames = Vec::new();
     while !octets.is_empty() {
         let (rest, frame) = parse_frame(octets).unwrap();
@@ -209,7 +221,7 @@ pub fn parse(mut octets: &[u8]) -> Vec<AMQPFrame> {
 }
 
 /// An event as a line that does not depend on how its octets were cut.
-pub fn describe(event: &Event<'_>) -> String {
+pub(crate) fn describe(event: &Event<'_>) -> String {
     match event {
         Event::Publish(publish) => format!(
             "publish {} {:?} {:?} {} {} {:?} {:?}",
@@ -226,7 +238,7 @@ pub fn describe(event: &Event<'_>) -> String {
 }
 
 /// Properties with every field set.
-pub fn all_properties() -> AMQPProperties {
+pub(crate) fn all_properties() -> AMQPProperties {
     let mut headers = FieldTable::default();
     headers.insert("h".into(), AMQPValue::LongString("v".into()));
     AMQPProperties::default()

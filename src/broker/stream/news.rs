@@ -30,7 +30,7 @@ pub(super) struct News {
 
 impl News {
     /// Of this stream.
-    pub fn of(log: &Arc<Stream>) -> Self {
+    pub(super) fn of(log: &Arc<Stream>) -> Self {
         // Until now nobody has listened.
         let state = Mutex::new(State { has_news: true, waker: None });
         let signal = Arc::new(Signal { state, changed: Condvar::default() });
@@ -49,7 +49,7 @@ impl News {
     }
 
     /// Waits for news since this was called last; tells whether there were any in time.
-    pub fn wait(&self, patience: Option<Duration>) -> bool {
+    pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
         let mut state = self.signal.state.lock();
         let nothing = |state: &mut State| !state.has_news;
         match patience {
@@ -62,7 +62,7 @@ impl News {
     }
 
     /// The same, for a task.
-    pub fn poll(&self, context: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.signal.state.lock();
         if std::mem::take(&mut state.has_news) {
             return Poll::Ready(());

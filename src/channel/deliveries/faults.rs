@@ -77,7 +77,12 @@ impl Deliveries {
     }
 
     /// How messages go back to a queue: as `settlement` says, unless a rule has it otherwise.
-    pub fn way_back(&self, queue: &Queue, count: usize, settlement: Settlement) -> Settlement {
+    pub(crate) fn way_back(
+        &self,
+        queue: &Queue,
+        count: usize,
+        settlement: Settlement,
+    ) -> Settlement {
         let watch = self.watch.as_ref().filter(|watch| watch.watches(Trigger::REQUEUES));
         let subject = || Subject::queue(queue.name().as_str());
         match watch.and_then(|watch| watch.meet(Trigger::Requeue, subject())) {

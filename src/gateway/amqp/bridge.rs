@@ -34,7 +34,7 @@ const CONNECTION_OPEN: MethodId = (10, 40);
 const NO_METHOD: MethodId = (0, 0);
 
 /// What went wrong and what has to be closed for it.
-pub struct Failure {
+pub(super) struct Failure {
     pub channel: u16,
     pub error: Error,
     pub method: MethodId,
@@ -63,7 +63,7 @@ struct Slot {
 }
 
 /// The broker's side of one connection.
-pub struct Bridge {
+pub(super) struct Bridge {
     pub(in crate::gateway) broker: Arc<Node>,
     pub(in crate::gateway) outbox: Arc<Outbox>,
     id: ConnectionId,
@@ -90,7 +90,7 @@ pub struct Bridge {
 
 impl Bridge {
     /// A connection that has not logged in.
-    pub fn new(broker: Arc<Node>, outbox: Arc<Outbox>, peer: Peer) -> Self {
+    pub(super) fn new(broker: Arc<Node>, outbox: Arc<Outbox>, peer: Peer) -> Self {
         let id = broker.connections.next_id();
         Self {
             broker,
@@ -112,13 +112,13 @@ impl Bridge {
     }
 
     /// Whether the client logged in and opened a virtual host.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.session.is_some()
     }
 
     /// Takes one event. Returns what the protocol has to be told.
     #[inline]
-    pub fn handle(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
+    pub(super) fn handle(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
         match event {
             Event::Publish(publish) => self.publish(publish).map(|()| Answer::None),
             Event::Ack { channel, delivery_tag, multiple } => {
@@ -253,7 +253,7 @@ impl Bridge {
     }
 
     /// Closes a channel: before the client hears of it, all its effects have taken place.
-    pub fn close_channel(&mut self, number: u16) {
+    pub(super) fn close_channel(&mut self, number: u16) {
         let Some(at) = self.position(number) else { return };
         let mut slot = self.channels.remove(at);
         slot.channel.close(&mut self.effects);
@@ -265,7 +265,7 @@ impl Bridge {
     /// Ends the work of a batch of input: publishes are enqueued, confirms written, and everybody
     /// concerned is woken.
     #[inline]
-    pub fn finish_batch(&mut self) {
+    pub(super) fn finish_batch(&mut self) {
         self.flush();
         match &self.session {
             Some(session) => session.virtual_host.run(&mut self.effects),
@@ -276,7 +276,7 @@ impl Bridge {
     /// Whether what was asked for last has to be durable before the client hears of it: then the
     /// connection waits.
     #[inline]
-    pub fn wait_for_store(&mut self) -> bool {
+    pub(super) fn wait_for_store(&mut self) -> bool {
         if !self.effects.must_sync {
             return false;
         }
@@ -300,7 +300,7 @@ impl Bridge {
     /// A queue that the client has published to since it was asked last, and whose consumers are
     /// behind. A client that consumes on the same connection is not to wait for anybody: it would
     /// keep its own acknowledgements from being read.
-    pub fn take_behind(&mut self) -> Option<Arc<Queue>> {
+    pub(super) fn take_behind(&mut self) -> Option<Arc<Queue>> {
         let behind = self.effects.behind.take()?;
         let consumes = self.channels.iter().any(|slot| slot.channel.has_consumers());
         (!consumes).then_some(behind)
@@ -308,7 +308,7 @@ impl Bridge {
 
     /// Counts the bodies that have come in part as memory.
     #[inline]
-    pub fn count_unfinished(&mut self, octets: usize) {
+    pub(super) fn count_unfinished(&mut self, octets: usize) {
         let grown = octets as isize - self.unfinished_octets as isize;
         self.unfinished_octets = octets;
         self.broker.memory().add(grown);
@@ -316,7 +316,7 @@ impl Bridge {
 
     /// Consumers that were turned away while too much was waiting get messages again. Channels
     /// take turns in being the first, who may use up all the room.
-    pub fn resume_consumers(&mut self) {
+    pub(super) fn resume_consumers(&mut self) {
         let Some(session) = &self.session else { return };
         self.turn = (self.turn + 1) % self.channels.len().max(1);
         let (later, first) = self.channels.split_at_mut(self.turn);
@@ -403,7 +403,7 @@ impl Bridge {
     }
 
     /// Ends everything that belongs to the connection.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.unflushed = None;
         self.count_unfinished(0);
         let mut slots = std::mem::take(&mut self.channels);
@@ -429,7 +429,7 @@ impl Drop for Bridge {
 }
 
 /// What the protocol is told after an event.
-pub enum Answer {
+pub(super) enum Answer {
     None,
     AcceptLogin,
     RefuseLogin(String),
@@ -441,7 +441,7 @@ pub enum Answer {
 
 impl Answer {
     /// Tells it.
-    pub fn give(self, protocol: &mut Protocol) {
+    pub(super) fn give(self, protocol: &mut Protocol) {
         match self {
             Self::None => {}
             Self::AcceptLogin => protocol.accept_login(),
@@ -456,7 +456,7 @@ impl Answer {
 
 impl Failure {
     /// Closes what the error closes.
-    pub fn report(self, protocol: &mut Protocol, bridge: &mut Bridge) {
+    pub(super) fn report(self, protocol: &mut Protocol, bridge: &mut Bridge) {
         let Self { channel, error, method: (class_id, method_id) } = self;
         let (code, text) = (error.reply_code(), error.reply_text());
         let name = bridge.session.as_ref().and_then(|session| given_name(session));

@@ -35,7 +35,7 @@ const TURN_BYTES: usize = READ_CHUNK_BYTES / 4;
 const SLICES: usize = 64;
 
 /// Serves one connection until it ends.
-pub struct ConnectionTask<T> {
+pub(crate) struct ConnectionTask<T> {
     socket: T,
     protocol: Protocol,
     bridge: Bridge,
@@ -65,7 +65,7 @@ pub struct ConnectionTask<T> {
 
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
-    pub fn new(socket: T, start: Start<ConnectionConfig>) -> Self {
+    pub(crate) fn new(socket: T, start: Start<ConnectionConfig>) -> Self {
         let Start { broker, config, clock, peer, unfinished, alive } = start;
         let replies_max = broker.limits.unread_replies_bytes_max;
         let outbox = Outbox::new(broker.memory(), replies_max);

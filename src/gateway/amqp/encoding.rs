@@ -6,7 +6,7 @@ use crate::message::Message;
 
 /// Calls `write` with the message as the wire wants it.
 #[inline]
-pub fn with_encoding(
+pub(super) fn with_encoding(
     message: &Message,
     delivery_count: Option<u32>,
     write: impl FnOnce(&leveret_protocol::Message<'_>),

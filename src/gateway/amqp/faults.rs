@@ -13,7 +13,7 @@ const CHANNEL_OPEN: (u16, u16) = (20, 10);
 
 impl Bridge {
     /// The connection is cut: what was written before still gets to the client.
-    pub fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         self.finish_batch();
         self.outbox.seal();
         self.close();
@@ -42,7 +42,7 @@ impl Bridge {
 
     /// Does to frames that are about to be written what rules say.
     #[inline]
-    pub fn spoil(&mut self, frames: &mut Output) {
+    pub(super) fn spoil(&mut self, frames: &mut Output) {
         if self.broker.faults().watches(Trigger::FRAMES) {
             self.spoil_watched(frames);
         }

@@ -15,10 +15,10 @@ const ACCESS_REQUEST_OK: &[u8] = &[0, 30, 0, 11, 0, 1];
 const FRAME_METHOD: u8 = 1;
 
 /// Class and method id that a reply names as the one that failed.
-pub type MethodId = (u16, u16);
+pub(super) type MethodId = (u16, u16);
 
 /// Class and method id.
-pub fn id(method: &AMQPClass) -> MethodId {
+pub(super) fn id(method: &AMQPClass) -> MethodId {
     (method.get_amqp_class_id(), method.get_amqp_method_id())
 }
 
@@ -41,7 +41,7 @@ impl Reply<'_> {
 }
 
 /// Does what a method asks for and replies.
-pub fn apply(
+pub(super) fn apply(
     channel: &mut Channel,
     number: u16,
     method: AMQPClass,
@@ -75,7 +75,7 @@ pub fn apply(
 }
 
 /// basic.qos, which comes with its `prefetch_size` and therefore by itself.
-pub fn apply_qos(
+pub(super) fn apply_qos(
     channel: &mut Channel,
     number: u16,
     (prefetch_size, prefetch_count, global): (u32, u16, bool),

@@ -27,7 +27,7 @@ use crate::node::status::ConnectionState;
 /// Whether the connection waits for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Stored {
+pub(super) enum Stored {
     /// It does not.
     Nothing = 0,
     /// It neither writes nor reads before the store is done.
@@ -54,7 +54,7 @@ impl Waiting {
 }
 
 /// Outgoing octets of one connection.
-pub struct Outbox {
+pub(super) struct Outbox {
     output: Mutex<Waiting, rank::Outbox>,
     /// Octets in `output`, to be read without its lock.
     waiting: AtomicUsize,
@@ -84,7 +84,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// An empty outbox, which counts as memory.
-    pub fn new(memory: &Arc<MemoryAlarm>, replies_max: usize) -> Arc<Self> {
+    pub(super) fn new(memory: &Arc<MemoryAlarm>, replies_max: usize) -> Arc<Self> {
         Arc::new(Self {
             writing: AtomicUsize::new(0),
             share: Share::new(memory, 0),
@@ -105,19 +105,19 @@ impl Outbox {
     }
 
     /// The connection waits for the store from now on.
-    pub fn wait_for_store(&self) {
+    pub(super) fn wait_for_store(&self) {
         self.stored.store(Stored::Waiting as u8, Ordering::SeqCst);
     }
 
     /// The store is done, or fails.
-    pub fn note_stored(&self, is_durable: bool) {
+    pub(super) fn note_stored(&self, is_durable: bool) {
         let stored = if is_durable { Stored::Done } else { Stored::Failed };
         self.stored.store(stored as u8, Ordering::SeqCst);
         self.wake();
     }
 
     /// How things are with the store. That it is done, or fails, is told once.
-    pub fn take_stored(&self) -> Stored {
+    pub(super) fn take_stored(&self) -> Stored {
         let all = [Stored::Nothing, Stored::Waiting, Stored::Done, Stored::Failed];
         let stored = usize::from(self.stored.load(Ordering::SeqCst));
         let stored = all.get(stored).copied().unwrap_or(Stored::Nothing);
@@ -129,18 +129,18 @@ impl Outbox {
 
     /// What was agreed on in the handshake: the largest frame that the client takes, in octets,
     /// and whether it wants to hear of consumers that are cancelled.
-    pub fn set_agreement(&self, frame_max: u32, cancel_notify: bool) {
+    pub(super) fn set_agreement(&self, frame_max: u32, cancel_notify: bool) {
         self.frame_max.store(frame_max, Ordering::Relaxed);
         self.cancel_notify.store(cancel_notify, Ordering::Relaxed);
     }
 
     /// Whether the client wants to hear of consumers that are cancelled.
-    pub fn wants_cancel_notify(&self) -> bool {
+    pub(super) fn wants_cancel_notify(&self) -> bool {
         self.cancel_notify.load(Ordering::Relaxed)
     }
 
     /// The task looks for work: whoever adds something from now on wakes it again.
-    pub fn begin_work(&self, waker: &Waker) {
+    pub(super) fn begin_work(&self, waker: &Waker) {
         self.announced.store(false, Ordering::SeqCst);
         let mut known = self.waker.lock();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
@@ -149,7 +149,7 @@ impl Outbox {
     }
 
     /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
-    pub fn write(&self, write: impl FnOnce(&mut Output, u32)) {
+    pub(super) fn write(&self, write: impl FnOnce(&mut Output, u32)) {
         let mut waiting = self.output.lock();
         if waiting.output.capacity() == 0 {
             waiting.output = spare_buffers::take();
@@ -170,7 +170,7 @@ impl Outbox {
     }
 
     /// So much of what was taken is not written yet.
-    pub fn note_writing(&self, octets: usize) {
+    pub(super) fn note_writing(&self, octets: usize) {
         self.writing.store(octets, Ordering::Relaxed);
         self.count();
         let memory = self.share.memory();
@@ -186,12 +186,12 @@ impl Outbox {
     }
 
     /// Whether the client has left so much unread that it is not read either.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.waiting() > self.at_present(OUTBOX_FULL_BYTES)
     }
 
     /// The connection is about to be lost: what is written from now on gets nowhere.
-    pub fn seal(&self) {
+    pub(super) fn seal(&self) {
         let mut waiting = self.output.lock();
         if waiting.sealed.is_none() {
             waiting.sealed = Some(std::mem::take(&mut waiting.output));
@@ -199,29 +199,29 @@ impl Outbox {
     }
 
     /// Whether what is written gets nowhere.
-    pub fn is_sealed(&self) -> bool {
+    pub(super) fn is_sealed(&self) -> bool {
         self.output.lock().sealed.is_some()
     }
 
     /// Whether the client is not to be read, because a test wants it so.
-    pub fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
     /// Octets that wait.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
 
     /// Whether some consumer was turned away and there is room again. Takes the note.
-    pub fn take_turned_away(&self) -> bool {
+    pub(super) fn take_turned_away(&self) -> bool {
         self.turned_away.load(Ordering::SeqCst)
             && self.waiting() < self.at_present(OUTBOX_LOW_BYTES)
             && self.turned_away.swap(false, Ordering::SeqCst)
     }
 
     /// Takes everything.
-    pub fn take(&self) -> Output {
+    pub(super) fn take(&self) -> Output {
         let mut waiting = self.output.lock();
         let taken = std::mem::take(waiting.next());
         self.writing.store(taken.len(), Ordering::Relaxed);
@@ -230,12 +230,12 @@ impl Outbox {
     }
 
     /// Why the broker wants the connection to end, if it does.
-    pub fn take_close_reason(&self) -> Option<String> {
+    pub(super) fn take_close_reason(&self) -> Option<String> {
         self.close_reason.lock().take()
     }
 
     /// Channels that have to close, and why.
-    pub fn take_failures(&self) -> Vec<(u16, Error)> {
+    pub(super) fn take_failures(&self) -> Vec<(u16, Error)> {
         std::mem::take(&mut *self.failures.lock())
     }
 
@@ -286,14 +286,14 @@ impl Closable for Outbox {
 }
 
 /// A channel's way into the outbox of its connection.
-pub struct ChannelWriter {
+pub(super) struct ChannelWriter {
     outbox: Arc<Outbox>,
     channel: u16,
 }
 
 impl ChannelWriter {
     /// For the channel with this number.
-    pub fn new(outbox: &Arc<Outbox>, channel: u16) -> Arc<Self> {
+    pub(super) fn new(outbox: &Arc<Outbox>, channel: u16) -> Arc<Self> {
         Arc::new(Self { outbox: Arc::clone(outbox), channel })
     }
 }

@@ -7,7 +7,7 @@ use crate::limits::{PACE_PATIENCE_MS, PACE_PROGRESS_MIN, PACE_SLOW_MS};
 
 /// What there is to see of a queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Its consumers have caught up, or it has none.
     pub has_caught_up: bool,
     /// Messages that it has handed out since it was made.
@@ -16,7 +16,7 @@ pub struct Seen {
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// The publisher goes on.
     GoOn,
     /// It goes on, and nobody waits for these consumers until then, in milliseconds.
@@ -27,19 +27,19 @@ pub enum Step {
 
 /// How long a publisher has waited, and for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     since_ms: u64,
     handed_out: u64,
 }
 
 impl Pace {
     /// Begins to wait.
-    pub fn new(now_ms: u64, seen: Seen) -> Self {
+    pub(super) fn new(now_ms: u64, seen: Seen) -> Self {
         Self { since_ms: now_ms, handed_out: seen.handed_out }
     }
 
     /// Looks again.
-    pub fn look(&mut self, now_ms: u64, seen: Seen) -> Step {
+    pub(super) fn look(&mut self, now_ms: u64, seen: Seen) -> Step {
         if seen.has_caught_up {
             return Step::GoOn;
         }

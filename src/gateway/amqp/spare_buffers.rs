@@ -10,12 +10,12 @@ use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 static SPARE: Mutex<Vec<Output>, rank::SpareBuffers> = Mutex::new(Vec::new());
 
 /// An empty buffer: the one that was given back last, or a new one.
-pub fn take() -> Output {
+pub(super) fn take() -> Output {
     SPARE.lock().pop().unwrap_or_default()
 }
 
 /// Gives a buffer back that has nothing in it any more.
-pub fn give_back(mut buffer: Output) {
+pub(super) fn give_back(mut buffer: Output) {
     if buffer.capacity() == 0 || buffer.capacity() > SPARE_BUFFER_BYTES_MAX {
         return;
     }

@@ -47,7 +47,7 @@ pub(crate) struct InMemory {
 
 impl InMemory {
     /// For this broker; nothing is started yet.
-    pub fn new(broker: &Arc<Node>) -> Arc<Self> {
+    pub(crate) fn new(broker: &Arc<Node>) -> Arc<Self> {
         Arc::new(Self { broker: Arc::clone(broker), serving: Mutex::default() })
     }
 
@@ -56,7 +56,7 @@ impl InMemory {
     ///
     /// # Errors
     /// `ConnectionRefused` when the broker is closed; others if the threads cannot be started.
-    pub fn connect(&self, heartbeat_s: Option<u16>) -> io::Result<MemoryStream> {
+    pub(crate) fn connect(&self, heartbeat_s: Option<u16>) -> io::Result<MemoryStream> {
         self.with(|serving| {
             let config = match heartbeat_s {
                 Some(heartbeat_s) if heartbeat_s != serving.config.heartbeat_s => {
@@ -72,7 +72,7 @@ impl InMemory {
     ///
     /// # Errors
     /// As for [`InMemory::connect`].
-    pub fn connect_stream(&self) -> io::Result<MemoryStream> {
+    pub(crate) fn connect_stream(&self) -> io::Result<MemoryStream> {
         self.with(|serving| {
             let config = Arc::clone(&serving.stream_config);
             serving.serve(&self.broker, config, |socket, start| {
@@ -95,12 +95,12 @@ impl InMemory {
     }
 
     /// Whether there may be connections.
-    pub fn is_serving(&self) -> bool {
+    pub(crate) fn is_serving(&self) -> bool {
         self.serving.lock().is_some()
     }
 
     /// Ends every connection that is left; when this returns their streams are closed.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let Some(mut serving) = self.serving.lock().take() else { return };
         serving.tasks.abort_all();
         wait_for(STOP, || Arc::strong_count(&serving.alive) == 1);

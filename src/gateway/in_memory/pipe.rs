@@ -24,19 +24,19 @@ struct State {
 
 /// Octets on their way from one end to the other.
 #[derive(Default)]
-pub struct Pipe {
+pub(super) struct Pipe {
     state: Mutex<State, rank::Pipe>,
 }
 
 impl Pipe {
     /// Whether nobody will read any more.
-    pub fn is_abandoned(&self) -> bool {
+    pub(super) fn is_abandoned(&self) -> bool {
         self.state.lock().abandoned
     }
 
     /// Gives up to `room` octets to `put`, in one piece or two; returns how many. 0 is the end,
     /// unless `room` is 0.
-    pub fn poll_read(
+    pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
         room: usize,
@@ -71,7 +71,7 @@ impl Pipe {
     ///
     /// # Errors
     /// `BrokenPipe` when nobody reads, or the pipe was ended.
-    pub fn poll_write<'a>(
+    pub(super) fn poll_write<'a>(
         &self,
         cx: &mut Context<'_>,
         pieces: impl Iterator<Item = &'a [u8]>,
@@ -102,7 +102,7 @@ impl Pipe {
     }
 
     /// The writer is done: the reader gets what is there, and then the end.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         let mut state = self.state.lock();
         state.ended = true;
         let waiting = (state.reader.take(), state.writer.take());
@@ -112,7 +112,7 @@ impl Pipe {
     }
 
     /// The reader is gone, and with it what it has not read.
-    pub fn abandon(&self) {
+    pub(super) fn abandon(&self) {
         let mut state = self.state.lock();
         state.abandoned = true;
         state.octets = VecDeque::new();

@@ -22,7 +22,7 @@ static RUNTIME: Mutex<Option<Runtime>, rank::StreamThreads> = Mutex::new(None);
 ///
 /// # Errors
 /// If its threads cannot be started.
-pub fn runtime() -> io::Result<Handle> {
+pub(crate) fn runtime() -> io::Result<Handle> {
     let mut runtime = RUNTIME.lock();
     if let Some(runtime) = &*runtime {
         return Ok(runtime.handle().clone());

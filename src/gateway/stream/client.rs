@@ -75,7 +75,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(broker: Arc<Node>, inbox: Arc<Inbox>, peer: Peer, advertised: Advertised) -> Self {
+    pub(super) fn new(
+        broker: Arc<Node>,
+        inbox: Arc<Inbox>,
+        peer: Peer,
+        advertised: Advertised,
+    ) -> Self {
         Self {
             id: broker.connections.next_id(),
             broker,
@@ -94,17 +99,17 @@ impl Client {
     }
 
     /// Whether the client logged in and opened a virtual host.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.session.is_some()
     }
 
     /// Number of the connection.
-    pub fn id(&self) -> ConnectionId {
+    pub(super) fn id(&self) -> ConnectionId {
         self.id
     }
 
     /// Takes one event; tells what the protocol has to be told.
-    pub fn handle(&mut self, event: Event<'_>) -> Answer {
+    pub(super) fn handle(&mut self, event: Event<'_>) -> Answer {
         match event {
             Event::PeerProperties { properties } => self.login.note_properties(&properties),
             Event::Login { mechanism, response, renewal } => {
@@ -208,7 +213,7 @@ impl Client {
     }
 
     /// Whether the user has a right to a stream, be it there or not.
-    pub fn may(&self, access: Access, stream: &str) -> bool {
+    pub(super) fn may(&self, access: Access, stream: &str) -> bool {
         let check = |session: &Arc<Session>| {
             session.actor.check(access, ResourceKind::Queue, stream).is_ok()
         };
@@ -216,13 +221,13 @@ impl Client {
     }
 
     /// A stream of the virtual host.
-    pub fn find(&self, stream: &str) -> Option<Arc<crate::queue::Queue>> {
+    pub(super) fn find(&self, stream: &str) -> Option<Arc<crate::queue::Queue>> {
         let queue = self.session.as_ref()?.virtual_host.queue(stream).ok()?;
         queue.kind().is_stream.then_some(queue)
     }
 
     /// A stream of the virtual host, from now on in use.
-    pub fn use_stream(&mut self, stream: &str) -> Option<Arc<StreamUse>> {
+    pub(super) fn use_stream(&mut self, stream: &str) -> Option<Arc<StreamUse>> {
         if let Some(known) = self.streams.get(stream).filter(|known| !known.is_gone()) {
             return Some(Arc::clone(known));
         }
@@ -233,14 +238,14 @@ impl Client {
     }
 
     /// Lets go of a stream that is not in use any more.
-    pub fn let_go(&mut self, stream: &str) {
+    pub(super) fn let_go(&mut self, stream: &str) {
         if !self.publishers.use_stream(stream) && !self.subscriptions.use_stream(stream) {
             self.streams.remove(stream);
         }
     }
 
     /// Tells the client of a stream in use that it is no more.
-    pub fn drop_if_gone(&mut self, stream: &str) {
+    pub(super) fn drop_if_gone(&mut self, stream: &str) {
         if self.streams.get(stream).is_some_and(|known| known.is_gone()) {
             self.drop_stream(stream);
         }
@@ -258,7 +263,7 @@ impl Client {
     }
 
     /// Looks after streams to which something has happened.
-    pub fn look_after_streams(&mut self) {
+    pub(super) fn look_after_streams(&mut self) {
         let moved = self.streams.values().filter(|stream| stream.take_moved());
         let moved: Vec<_> = moved.cloned().collect();
         for stream in moved {
@@ -283,16 +288,16 @@ impl Client {
         }
     }
 
-    pub fn respond(&mut self, correlation: u32, response: Response<'_>) {
+    pub(super) fn respond(&mut self, correlation: u32, response: Response<'_>) {
         ServerFrame::Response { correlation, response }.write(&mut self.out);
     }
 
-    pub fn respond_code(&mut self, correlation: u32, command: Command, code: ResponseCode) {
+    pub(super) fn respond_code(&mut self, correlation: u32, command: Command, code: ResponseCode) {
         self.respond(correlation, Response::Code { command, code });
     }
 
     /// Reads what others have told.
-    pub fn take_news(&mut self, news: &mut News, protocol: &mut Protocol) {
+    pub(super) fn take_news(&mut self, news: &mut News, protocol: &mut Protocol) {
         self.confirm(&mut news.settled);
         for (number, active) in news.groups.drain(..) {
             if let Some(subscription) = self.subscriptions.set_active(number, active) {
@@ -302,7 +307,7 @@ impl Client {
     }
 
     /// Ends the work of a batch of input: what follows from it is done.
-    pub fn finish_batch(&mut self) {
+    pub(super) fn finish_batch(&mut self) {
         if let Some(session) = &self.session {
             session.virtual_host.run(&mut self.effects);
         }
@@ -310,7 +315,7 @@ impl Client {
 
     /// Whether what was asked for last has to be durable before the client hears of it: then the
     /// connection waits.
-    pub fn must_wait_for_store(&mut self) -> bool {
+    pub(super) fn must_wait_for_store(&mut self) -> bool {
         if !std::mem::take(&mut self.effects.must_sync) {
             return false;
         }
@@ -322,7 +327,7 @@ impl Client {
     }
 
     /// Ends everything that belongs to the connection.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let Some(session) = self.session.take() else { return };
         self.publishers = Publishers::default();
         let streams: Vec<String> = self.streams.keys().cloned().collect();

@@ -48,7 +48,7 @@ pub(in crate::gateway) struct ConnectionTask<T> {
 
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
-    pub fn new(socket: T, advertised: Advertised, start: Start<ConnectionConfig>) -> Self {
+    pub(crate) fn new(socket: T, advertised: Advertised, start: Start<ConnectionConfig>) -> Self {
         let Start { broker, config, clock, peer, unfinished, alive } = start;
         let inbox = Arc::new(Inbox::default());
         let now_ms = clock.now().as_millis();

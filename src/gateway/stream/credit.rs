@@ -14,34 +14,34 @@ pub(super) struct Credit {
 }
 
 impl Credit {
-    pub fn new(first: u16) -> Self {
+    pub(super) fn new(first: u16) -> Self {
         Self { left: first.into(), limit: u32::from(first / 2), is_sending: false }
     }
 
     /// The client takes more. What is negative takes nothing away.
-    pub fn give(&mut self, chunks: i16) {
+    pub(super) fn give(&mut self, chunks: i16) {
         self.left = self.left.saturating_add(u32::from(chunks.max(0).unsigned_abs()));
     }
 
     /// Whether a chunk may be sent.
-    pub fn may_send(&self) -> bool {
+    pub(super) fn may_send(&self) -> bool {
         self.left > if self.is_sending { 0 } else { self.limit }
     }
 
     /// A chunk was sent.
-    pub fn sent(&mut self) {
+    pub(super) fn sent(&mut self) {
         self.left = self.left.saturating_sub(1);
         self.is_sending = self.left > 0;
     }
 
     /// There was nothing to send.
-    pub fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.is_sending = false;
     }
 
     /// Chunks that the client takes.
     #[cfg(test)]
-    pub fn left(&self) -> u32 {
+    pub(super) fn left(&self) -> u32 {
         self.left
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Who is to be woken.
-    pub fn set_waker(&self, waker: &Waker) {
+    pub(super) fn set_waker(&self, waker: &Waker) {
         let mut known = self.waker.lock();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -55,7 +55,7 @@ impl Inbox {
     }
 
     /// Everything that is new.
-    pub fn take(&self) -> News {
+    pub(super) fn take(&self) -> News {
         std::mem::take(&mut *self.news.lock())
     }
 
@@ -64,11 +64,11 @@ impl Inbox {
         self.wake();
     }
 
-    pub fn note_settled(&self, settled: Settled) {
+    pub(super) fn note_settled(&self, settled: Settled) {
         self.tell(|news| news.settled.push(settled));
     }
 
-    pub fn note_stored(&self, is_durable: bool) {
+    pub(super) fn note_stored(&self, is_durable: bool) {
         self.tell(|news| news.stored = Some(is_durable));
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Advertised {
 
 impl Advertised {
     /// What was said, else that of the address that the client has come to.
-    pub fn new(said: &AdvertisedAddress, local: Option<SocketAddr>) -> Self {
+    pub(super) fn new(said: &AdvertisedAddress, local: Option<SocketAddr>) -> Self {
         let local_host = || match local {
             Some(local) => local.ip().to_canonical().to_string(),
             None => "localhost".to_owned(),

@@ -26,38 +26,38 @@ pub(super) struct Publishers {
 }
 
 impl Publishers {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
     /// Whether one of them publishes to a stream.
-    pub fn use_stream(&self, stream: &str) -> bool {
+    pub(super) fn use_stream(&self, stream: &str) -> bool {
         self.by_id.values().any(|publisher| publisher.stream.name() == stream)
     }
 
-    pub fn remove_stream(&mut self, stream: &str) {
+    pub(super) fn remove_stream(&mut self, stream: &str) {
         self.by_id.retain(|_, publisher| publisher.stream.name() != stream);
     }
 
     /// Whether so much waits to be confirmed that the client is not read.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Looks how much waits to be confirmed: when it is too much, it has to become a good deal less
     /// before the client is read again.
-    pub fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let room = if self.is_full { UNCONFIRMED_FREE_MIN } else { 1 };
         self.is_full = self.unconfirmed + room > UNCONFIRMED_MAX;
     }
 
-    pub fn has_reference(&self, reference: &str, stream: &str) -> bool {
+    pub(super) fn has_reference(&self, reference: &str, stream: &str) -> bool {
         let same = |it: &Publisher| it.reference == reference && it.stream.name() == stream;
         !reference.is_empty() && self.by_id.values().any(same)
     }
 
     /// Whether a publisher is there as it was when it published.
-    pub fn has(&self, (id, generation): (u8, u64)) -> bool {
+    pub(super) fn has(&self, (id, generation): (u8, u64)) -> bool {
         self.by_id.get(&id).is_some_and(|publisher| publisher.generation == generation)
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct StreamUse {
 
 impl StreamUse {
     /// Begins to use a queue, if it is a stream.
-    pub fn begin(queue: Arc<Queue>, inbox: &Arc<Inbox>) -> Option<Arc<Self>> {
+    pub(super) fn begin(queue: Arc<Queue>, inbox: &Arc<Inbox>) -> Option<Arc<Self>> {
         let log = Arc::clone(queue.stream()?.log());
         let has_moved = Arc::new(AtomicBool::new(true));
         let (moved, inbox) = (Arc::clone(&has_moved), Arc::downgrade(inbox));
@@ -34,21 +34,21 @@ impl StreamUse {
         Some(Arc::new(Self { queue, log, watch, has_moved }))
     }
 
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.queue.name().as_str()
     }
 
-    pub fn log(&self) -> &Arc<Stream> {
+    pub(super) fn log(&self) -> &Arc<Stream> {
         &self.log
     }
 
     /// Whether something has happened to it since this was asked last.
-    pub fn take_moved(&self) -> bool {
+    pub(super) fn take_moved(&self) -> bool {
         self.has_moved.swap(false, Ordering::SeqCst)
     }
 
     /// Whether it is no more.
-    pub fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         self.log.is_deleted() || self.queue.is_deleted()
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// Whether there may be something to send.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.reader.is_some() && !self.at_end && self.credit.may_send()
     }
 }
@@ -45,48 +45,48 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub fn get_mut(&mut self, id: u8) -> Option<&mut Subscription> {
+    pub(super) fn get_mut(&mut self, id: u8) -> Option<&mut Subscription> {
         self.all.iter_mut().find(|subscription| subscription.id == id)
     }
 
-    pub fn has(&self, id: u8) -> bool {
+    pub(super) fn has(&self, id: u8) -> bool {
         self.all.iter().any(|subscription| subscription.id == id)
     }
 
     /// A number for the next one.
-    pub fn next_number(&mut self) -> u32 {
+    pub(super) fn next_number(&mut self) -> u32 {
         self.next_number = self.next_number.wrapping_add(1);
         self.next_number
     }
 
-    pub fn add(&mut self, subscription: Subscription) {
+    pub(super) fn add(&mut self, subscription: Subscription) {
         self.all.push(subscription);
     }
 
-    pub fn remove(&mut self, id: u8) -> Option<Subscription> {
+    pub(super) fn remove(&mut self, id: u8) -> Option<Subscription> {
         let at = self.all.iter().position(|subscription| subscription.id == id)?;
         Some(self.all.remove(at))
     }
 
     /// Whether one of them reads a stream.
-    pub fn use_stream(&self, stream: &str) -> bool {
+    pub(super) fn use_stream(&self, stream: &str) -> bool {
         self.all.iter().any(|subscription| subscription.stream.name() == stream)
     }
 
     /// Removes those that read a stream.
-    pub fn remove_stream(&mut self, stream: &str) -> Vec<Subscription> {
+    pub(super) fn remove_stream(&mut self, stream: &str) -> Vec<Subscription> {
         self.all.extract_if(.., |subscription| subscription.stream.name() == stream).collect()
     }
 
     /// There is more of a stream.
-    pub fn note_moved(&mut self, stream: &Arc<StreamUse>) {
+    pub(super) fn note_moved(&mut self, stream: &Arc<StreamUse>) {
         for subscription in &mut self.all {
             subscription.at_end &= !Arc::ptr_eq(&subscription.stream, stream);
         }
     }
 
     /// One becomes active, or is no longer to be: then nothing more is sent to it. Tells its id.
-    pub fn set_active(&mut self, number: u32, active: bool) -> Option<u8> {
+    pub(super) fn set_active(&mut self, number: u32, active: bool) -> Option<u8> {
         let subscription = self.all.iter_mut().find(|it| it.number == number)?;
         subscription.is_active = active;
         subscription.reader = None;
@@ -94,7 +94,7 @@ impl Subscriptions {
     }
 
     /// One for which there may be something to send, after whichever it was last.
-    pub fn next_ready(&mut self) -> Option<&mut Subscription> {
+    pub(super) fn next_ready(&mut self) -> Option<&mut Subscription> {
         let count = self.all.len();
         let place = |step: usize| (self.turn + step) % count.max(1);
         let is_ready = |at: &usize| self.all.get(*at).is_some_and(Subscription::is_ready);

@@ -11,7 +11,7 @@ const ASKED_MS: u64 = 600_000;
 
 /// How far apart samples are, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resolution {
+pub(crate) struct Resolution {
     /// Milliseconds from one sample to the next.
     pub interval_ms: u64,
     /// Samples that are kept.
@@ -20,13 +20,13 @@ pub struct Resolution {
 
 impl Resolution {
     /// Enough for a rate, and no more.
-    pub const RATE: &'static [Self] = &[Self::of(INTERVAL_MS, 2)];
+    pub(crate) const RATE: &'static [Self] = &[Self::of(INTERVAL_MS, 2)];
 
     /// Ten minutes, and an hour less closely: RabbitMQ's `basic` retention policy.
-    pub const BASIC: &'static [Self] = &[Self::of(INTERVAL_MS, 122), Self::of(60_000, 61)];
+    pub(crate) const BASIC: &'static [Self] = &[Self::of(INTERVAL_MS, 122), Self::of(60_000, 61)];
 
     /// The same, eight hours and a day: RabbitMQ's `global` retention policy.
-    pub const GLOBAL: &'static [Self] = &[
+    pub(crate) const GLOBAL: &'static [Self] = &[
         Self::of(INTERVAL_MS, 122),
         Self::of(60_000, 62),
         Self::of(600_000, 50),
@@ -71,7 +71,7 @@ struct Ring<T> {
 /// are when it is recorded: whoever records often enough gets the totals of that time, and after a
 /// jump of the clock everything has happened at its beginning.
 #[derive(Clone, Debug)]
-pub struct History<T> {
+pub(crate) struct History<T> {
     rings: Vec<Ring<T>>,
     /// When somebody asked for more than a rate.
     asked_at: Option<Timestamp>,
@@ -80,7 +80,7 @@ pub struct History<T> {
 impl<T: Totals> History<T> {
     /// Nothing is known yet, or that the totals were these `before` the first time that is
     /// recorded, as those of a new object were 0.
-    pub fn new(resolutions: &[Resolution], before: Option<T>) -> Self {
+    pub(crate) fn new(resolutions: &[Resolution], before: Option<T>) -> Self {
         let ring = |&resolution| Ring {
             resolution,
             last: 0,
@@ -94,7 +94,7 @@ impl<T: Totals> History<T> {
     }
 
     /// The totals are these now. What nobody asks for any more is forgotten.
-    pub fn record(&mut self, now: Timestamp, totals: T) {
+    pub(crate) fn record(&mut self, now: Timestamp, totals: T) {
         if self.asked_at.is_some_and(|asked_at| now > asked_at.after_ms(ASKED_MS)) {
             self.asked_at = None;
             self.forget();
@@ -104,7 +104,7 @@ impl<T: Totals> History<T> {
 
     /// Somebody asks for curves: as much as these resolutions say is kept from now on, beside what
     /// is known already, until nobody has asked for ten minutes.
-    pub fn keep(&mut self, resolutions: &[Resolution], now: Timestamp) {
+    pub(crate) fn keep(&mut self, resolutions: &[Resolution], now: Timestamp) {
         self.asked_at = Some(now);
         for &resolution in resolutions {
             let is_same =
@@ -131,7 +131,7 @@ impl<T: Totals> History<T> {
     }
 
     /// The last interval of the finest resolution, if both its ends are known.
-    pub fn interval(&self) -> Option<Interval<T>> {
+    pub(crate) fn interval(&self) -> Option<Interval<T>> {
         let ring = self.rings.first()?;
         let before = *ring.samples.iter().rev().nth(1)?;
         Some(Interval { before, after: *ring.samples.back()?, ms: ring.resolution.interval_ms })
@@ -139,7 +139,7 @@ impl<T: Totals> History<T> {
 
     /// The samples of a span of time, the latest first: those that are known, of the finest
     /// resolution that goes back as far.
-    pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<T>> {
+    pub(crate) fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<T>> {
         let Span { age_ms, increment_ms } = span;
         let increment_ms = increment_ms.max(1);
         let Some(ring) = self.ring_for(age_ms) else { return Vec::new() };

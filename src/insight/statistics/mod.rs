@@ -4,10 +4,10 @@
 //! by the one thread that owns what is counted. Rates come from what a
 //! [`History`](history::History) kept of them at regular times.
 
-pub mod history;
-pub mod recent;
-pub mod tally;
-pub mod totals;
+pub(crate) mod history;
+pub(crate) mod recent;
+pub(crate) mod tally;
+pub(crate) mod totals;
 
 use self::totals::Totals;
 

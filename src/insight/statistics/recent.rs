@@ -9,7 +9,7 @@ use crate::time::clock::Timestamp;
 /// What the totals of an object were lately. Takes a pointer as long as it was never used, or
 /// nobody records it.
 #[derive(Debug)]
-pub struct Recent<T>(Option<Box<History<T>>>);
+pub(crate) struct Recent<T>(Option<Box<History<T>>>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
@@ -20,7 +20,7 @@ impl<T> Default for Recent<T> {
 impl<T: Totals> Recent<T> {
     /// The totals are these now. `is_first`: nothing was recorded before, of this object or of
     /// others; else an object that has no history was not used until now.
-    pub fn record(&mut self, now: Timestamp, totals: T, is_first: bool) {
+    pub(crate) fn record(&mut self, now: Timestamp, totals: T, is_first: bool) {
         if self.0.is_none() && totals == T::default() {
             return;
         }
@@ -30,12 +30,12 @@ impl<T: Totals> Recent<T> {
     }
 
     /// The present totals with their rates.
-    pub fn measured(&self, totals: T) -> Measured<T> {
+    pub(crate) fn measured(&self, totals: T) -> Measured<T> {
         Measured { totals, interval: self.0.as_ref().and_then(|history| history.interval()) }
     }
 
     /// What the totals were, see [`History::samples`]. From now on more is remembered.
-    pub fn samples(&mut self, now: Timestamp, span: Span) -> Vec<Sample<T>> {
+    pub(crate) fn samples(&mut self, now: Timestamp, span: Span) -> Vec<Sample<T>> {
         let new = || Box::new(History::new(Resolution::RATE, None));
         let history = self.0.get_or_insert_with(new);
         history.keep(Resolution::BASIC, now);

@@ -33,7 +33,7 @@ use crate::vhost::{Bind, VirtualHost};
 /// How they are sorted.
 const ORDER: &[&str] = &["vhost", "source", "type", "destination", "routing_key", "properties_key"];
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/bindings", OfHost, all, "The bindings of all virtual hosts."),
     get("api/bindings/{vhost}", OfHost, all, "The bindings of a virtual host."),
     get(
@@ -79,7 +79,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// A text as it stands in a key.
-pub fn quote(octets: &[u8]) -> String {
+pub(crate) fn quote(octets: &[u8]) -> String {
     let parts = octets.split(|octet| *octet == b' ');
     parts.map(|part| percent_encode(part, PLAIN).to_string()).collect::<Vec<_>>().join("+")
 }
@@ -95,7 +95,7 @@ fn hash(arguments: &FieldTable) -> String {
 }
 
 /// The key of a binding.
-pub fn properties_key(routing_key: &[u8], arguments: &FieldTable) -> String {
+pub(crate) fn properties_key(routing_key: &[u8], arguments: &FieldTable) -> String {
     match (routing_key, arguments.inner().is_empty()) {
         ([], true) => "~".to_owned(),
         (key, true) => quote(key),
@@ -104,7 +104,7 @@ pub fn properties_key(routing_key: &[u8], arguments: &FieldTable) -> String {
 }
 
 /// A binding as definitions have it.
-pub fn definition(binding: &BindingView) -> Object {
+pub(crate) fn definition(binding: &BindingView) -> Object {
     object! {
         "source": binding.source.as_str(),
         "destination": binding.destination,

@@ -16,7 +16,7 @@ use crate::management::list::{list, one};
 use crate::management::rights::Who::{Managers, ViewersOfHost};
 use crate::node::status::ConnectionFacts;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/channels", Managers, all, "The open channels."),
     get("api/channels/{channel}", Managers, show, "A channel, with its consumers."),
     get("api/vhosts/{vhost}/channels", ViewersOfHost, all_of_host, "Those of a virtual host."),
@@ -79,7 +79,7 @@ fn known(
 }
 
 /// Answers with the channels of connections that are meant.
-pub fn list_of(call: &Call, is_meant: impl Fn(&ConnectionFacts) -> bool) -> Outcome {
+pub(crate) fn list_of(call: &Call, is_meant: impl Fn(&ConnectionFacts) -> bool) -> Outcome {
     refuse_without_statistics(call)?;
     let ranges = Ranges::of(call)?;
     let known = known(call, is_meant);

@@ -16,7 +16,7 @@ use crate::management::list::{list, one};
 use crate::management::rights::Who::{Managers, ViewersOfHost};
 use crate::node::status::{ConnectionFacts, ConnectionStatus};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/connections", Managers, all, "The open connections."),
     get("api/connections/username/{user}", Managers, all_of_user, "Those of a user."),
     delete("api/connections/username/{user}", Managers, close_all_of_user, "Closes them."),

@@ -14,7 +14,7 @@ use crate::queue::Queue;
 use crate::queue::status::ConsumerStatus;
 use crate::vhost::VirtualHost;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/consumers", Managers, all, "The consumers of all queues."),
     get("api/consumers/{vhost}", Managers, all, "Those of the queues of a virtual host."),
 ];
@@ -41,14 +41,14 @@ fn render(call: &Call, host: &VirtualHost, consumer: &ConsumerStatus) -> Object 
 }
 
 /// The consumers of a channel.
-pub fn of_channel(call: &Call, host: &VirtualHost, channel: ChannelId) -> Vec<Object> {
+pub(crate) fn of_channel(call: &Call, host: &VirtualHost, channel: ChannelId) -> Vec<Object> {
     let consumers = host.queues().into_iter().flat_map(|queue| queue.consumers());
     let own = consumers.filter(|consumer| consumer.channel == channel);
     own.map(|consumer| render(call, host, &consumer)).collect()
 }
 
 /// The consumers of a queue.
-pub fn of_queue(call: &Call, host: &VirtualHost, queue: &Queue) -> Vec<Object> {
+pub(crate) fn of_queue(call: &Call, host: &VirtualHost, queue: &Queue) -> Vec<Object> {
     queue.consumers().iter().map(|consumer| render(call, host, consumer)).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::management::json::{Object, object};
 
 /// Figures, each with its rate, and with its curve if there are samples: of all
 /// that is counted those that bear these names.
-pub fn message_stats<T: Totals>(
+pub(super) fn message_stats<T: Totals>(
     measured: &Measured<T>,
     names: &[&str],
     samples: &[Sample<T>],
@@ -48,10 +48,10 @@ fn details(rate: f64, curve: &[(u64, u64)]) -> Object {
 }
 
 /// Messages, which go up and down.
-pub const LEVELS: &[&str] = &["messages", "messages_ready", "messages_unacknowledged"];
+pub(super) const LEVELS: &[&str] = &["messages", "messages_ready", "messages_unacknowledged"];
 
 /// What channels, virtual hosts and the node count of deliveries.
-pub const DELIVERING: &[&str] = &[
+pub(super) const DELIVERING: &[&str] = &[
     "ack",
     "confirm",
     "deliver",
@@ -67,7 +67,7 @@ pub const DELIVERING: &[&str] = &[
 ];
 
 /// The same of queues.
-pub const OF_QUEUE: &[&str] = &[
+pub(super) const OF_QUEUE: &[&str] = &[
     "ack",
     "deliver",
     "deliver_get",

@@ -9,7 +9,7 @@ use crate::management::body::boolean;
 use crate::management::json::Object;
 
 /// A truth value that is false unless it is given.
-pub fn flag(body: &Object, name: &str) -> Outcome<bool> {
+pub(crate) fn flag(body: &Object, name: &str) -> Outcome<bool> {
     match body.get(name) {
         Some(Value::Null) => Ok(false),
         value => Ok(boolean(value)?.unwrap_or(false)),
@@ -17,7 +17,7 @@ pub fn flag(body: &Object, name: &str) -> Outcome<bool> {
 }
 
 /// The arguments of a queue, an exchange or a binding.
-pub fn arguments(body: &Object) -> Outcome<FieldTable> {
+pub(crate) fn arguments(body: &Object) -> Outcome<FieldTable> {
     match body.get("arguments") {
         None | Some(Value::Null) => Ok(FieldTable::default()),
         // An empty property list of Erlang.

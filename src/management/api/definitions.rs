@@ -23,7 +23,7 @@ use crate::node::export::{export, export_virtual_host, metadata_of};
 use crate::node::import::{ImportError, Importing, import};
 use crate::vhost::VirtualHost;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/definitions", Administrators, export_all, "All definitions; ?download=file.json."),
     post("api/definitions", Administrators, import_all, "Adds what the definitions hold.")
         .taking(Accepts::Definitions),

@@ -19,7 +19,7 @@ use crate::names::VirtualHostName;
 use crate::queue::effects::Effects;
 use crate::vhost::{Exchange, ExchangeDeclare, VirtualHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/exchanges", OfHost, all, "The exchanges of all virtual hosts."),
     get("api/exchanges/{vhost}", OfHost, all, "The exchanges of a virtual host."),
     get("api/exchanges/{vhost}/{exchange}", OfHost, show, "An exchange."),
@@ -100,7 +100,7 @@ fn all(call: &Call) -> Outcome {
 }
 
 /// The exchange that the path names. Fails with 404.
-pub fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Exchange>)> {
+pub(crate) fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Exchange>)> {
     let host = call.existing_host()?;
     let exchange = host.exchange(call.exchange_name("exchange"));
     Ok((host, exchange.map_err(|_| Refusal::no_such_object())?))
@@ -144,7 +144,7 @@ fn remove(call: &Call) -> Outcome {
 
 impl Call {
     /// Fails with 401 unless the user has a permission in the virtual host.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         host: &VirtualHost,
         access: Access,
@@ -159,7 +159,7 @@ impl Call {
 
     /// Does something in a virtual host on behalf of the user, and all that follows from it; waits
     /// until it survives a restart.
-    pub fn on_host<T>(
+    pub(crate) fn on_host<T>(
         &self,
         host: &Arc<VirtualHost>,
         work: impl FnOnce(&Actor, &mut Effects) -> crate::Result<T>,

@@ -11,7 +11,7 @@ use crate::management::list::whole;
 use crate::management::rights::Who::{Administrators, Managers};
 use crate::management::version;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/feature-flags", Managers, flags, "Feature flags, which are what they are."),
     put("api/feature-flags/{name}/enable", Administrators, enable, "Enables one that is."),
     get("api/deprecated-features", Administrators, deprecated, "What RabbitMQ has given up."),

@@ -19,7 +19,7 @@ use crate::vhost::{Publish, QueueDeclare};
 /// The queue that the aliveness test sends a message through.
 const ALIVENESS_TEST: &str = "aliveness-test";
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/health/checks/alarms", Managers, alarms, "No alarm is raised."),
     get("api/health/checks/local-alarms", Managers, local_alarms, "No alarm is raised here."),
     get(

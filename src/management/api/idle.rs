@@ -8,7 +8,7 @@ use crate::time::clock::Timestamp;
 const IDLE_MS: u64 = 1000;
 
 /// The time at which something last did anything, as text; `None` if it is not idle.
-pub fn idle_since(active_at: Timestamp, now: Timestamp) -> Option<String> {
+pub(super) fn idle_since(active_at: Timestamp, now: Timestamp) -> Option<String> {
     let active_ms = active_at.as_millis();
     let since = UNIX_EPOCH.checked_add(Duration::from_millis(active_ms))?;
     (now.as_millis().saturating_sub(active_ms) >= IDLE_MS).then(|| {

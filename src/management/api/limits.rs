@@ -13,7 +13,7 @@ use crate::management::rights::Who::{Administrators, ViewersOfHost};
 use crate::management::term;
 use crate::vhost::{HostLimits, VirtualHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/vhost-limits", ViewersOfHost, of_hosts, "The limits of all virtual hosts."),
     get("api/vhost-limits/{vhost}", ViewersOfHost, of_hosts, "Those of a virtual host."),
     put(
@@ -36,7 +36,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// The limits of a virtual host, by the names that the API has for them.
-pub fn render(limits: HostLimits) -> Object {
+pub(crate) fn render(limits: HostLimits) -> Object {
     match serde_json::to_value(limits) {
         Ok(Value::Object(limits)) => limits,
         _ => Object::new(), // a struct is an object
@@ -58,7 +58,7 @@ fn of_hosts(call: &Call) -> Outcome {
 }
 
 /// The limits that an object names, over those that there are.
-pub fn parse(mut limits: HostLimits, value: &Object) -> Result<HostLimits, String> {
+pub(crate) fn parse(mut limits: HostLimits, value: &Object) -> Result<HostLimits, String> {
     let mut unknown = Vec::new();
     for (name, value) in value {
         let Some(limit) = limits.named(name) else {

@@ -15,7 +15,7 @@ use crate::management::login::{Credentials, NoLogin};
 use crate::management::rights::{self, Who};
 use crate::node::login_attempts::LoginProtocol;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/auth", Who::Anyone, settings, "Whether OAuth 2 is used, which it is not."),
     post("api/login", Who::Anyone, login, "Checks username and password of a form.")
         .taking(Accepts::Form),

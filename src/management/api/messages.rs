@@ -19,7 +19,7 @@ use crate::management::rights::Who::OfHost;
 use crate::message::{Body, Message};
 use crate::vhost::Publish;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     post(
         "api/exchanges/{vhost}/{exchange}/publish",
         OfHost,
@@ -117,7 +117,7 @@ impl AckMode {
 
 /// How messages are shown.
 #[derive(Clone, Copy)]
-pub struct Shown {
+pub(crate) struct Shown {
     as_base64: bool,
     truncate: usize,
 }
@@ -129,7 +129,7 @@ impl Shown {
     }
 
     /// As the parameters of a request say; `auto` and all octets if they do not.
-    pub fn of_query(query: &Query) -> Outcome<Self> {
+    pub(crate) fn of_query(query: &Query) -> Outcome<Self> {
         let truncate = query.get("truncate").map(Value::from);
         Self::new(query.get("encoding").or(Some("auto")), truncate.as_ref())
     }
@@ -148,12 +148,12 @@ impl Shown {
     }
 
     /// Octets of a body that are shown.
-    pub fn octets(self, message: &Message) -> usize {
+    pub(crate) fn octets(self, message: &Message) -> usize {
         message.body_len().min(self.truncate)
     }
 
     /// A message.
-    pub fn message(self, message: &Message, delivery_count: Option<u32>) -> Object {
+    pub(crate) fn message(self, message: &Message, delivery_count: Option<u32>) -> Object {
         let octets = message.body();
         let shown = octets.get(..self.truncate).unwrap_or(octets);
         let text = std::str::from_utf8(shown).ok().filter(|_| !self.as_base64);
@@ -214,4 +214,4 @@ fn get(call: &Call) -> Outcome {
 }
 
 /// Octets of bodies after which no further message is got: what is answered is in memory.
-pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;

@@ -13,7 +13,7 @@ use crate::management::list::{BY_NAME, list, one};
 use crate::management::metrics::memory::Memory;
 use crate::management::rights::Who::Monitors;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/nodes", Monitors, all, "The nodes: there is one."),
     get("api/nodes/{node}", Monitors, show, "A node."),
     get("api/nodes/{node}/memory", Monitors, memory, "What its memory is used for."),

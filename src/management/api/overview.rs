@@ -21,7 +21,7 @@ use crate::node::listeners::Listener;
 use crate::node::status::ObjectTotals;
 use crate::vhost::VirtualHost;
 
-pub const ENDPOINTS: &[Endpoint] =
+pub(crate) const ENDPOINTS: &[Endpoint] =
     &[get("api/overview", Managers, overview, "The whole broker at a glance.")];
 
 fn overview(call: &Call) -> Outcome {

@@ -18,7 +18,7 @@ use crate::node::export::policy_value;
 use crate::node::parameters::CLUSTER_NAME;
 use crate::vhost::{HostLimits, VirtualHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/parameters", PolicymakersOfHost, list, "All parameters of virtual hosts."),
     get("api/parameters/{component}", PolicymakersOfHost, list, "Those of a component."),
     get(
@@ -61,7 +61,7 @@ fn row(host: &VirtualHost, component: &str, name: &str, value: Object) -> Object
 }
 
 /// The parameters of a virtual host. Policies are among them only if they are asked for.
-pub fn of_host(host: &VirtualHost, component: Option<&str>) -> Vec<Object> {
+pub(crate) fn of_host(host: &VirtualHost, component: Option<&str>) -> Vec<Object> {
     let of_policies = |operator, component| {
         let policies = policies::of_host(host, operator).into_iter();
         policies.map(|(name, policy)| row(host, component, &name, policy_value(&policy))).collect()

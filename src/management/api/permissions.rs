@@ -12,7 +12,7 @@ use crate::management::list::{one, whole};
 use crate::management::rights::Who::Administrators;
 use crate::names::{UserName, VirtualHostName};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/permissions", Administrators, list, "All permissions."),
     get("api/permissions/{vhost}/{user}", Administrators, show, "A user's in a virtual host."),
     put(
@@ -65,7 +65,7 @@ fn show(call: &Call) -> Outcome {
 }
 
 /// Fails with 400 unless both ends of the permission of the path are there.
-pub fn check_ends(call: &Call) -> Outcome<()> {
+pub(crate) fn check_ends(call: &Call) -> Outcome<()> {
     let user = call.node().access.users.get(call.name("user"));
     match user.and(call.node().virtual_host(call.name("vhost"))) {
         Some(_) => Ok(()),
@@ -74,7 +74,7 @@ pub fn check_ends(call: &Call) -> Outcome<()> {
 }
 
 /// A field of a body that is a text.
-pub fn text<'a>(body: &'a Object, name: &str) -> Outcome<&'a str> {
+pub(crate) fn text<'a>(body: &'a Object, name: &str) -> Outcome<&'a str> {
     let value = body.get(name).and_then(Value::as_str);
     value.ok_or_else(|| Refusal::bad(format!("{name} must be a text")))
 }

@@ -19,7 +19,7 @@ use crate::vhost::{ApplyTo, Policy, PolicyError, VirtualHost};
 
 const BODY: &str = "Sets one: {\"pattern\", \"definition\", \"priority\", \"apply-to\"}.";
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/policies", OfHost, |call| list(call, false), "All policies."),
     get("api/policies/{vhost}", OfHost, |call| list(call, false), "Those of a virtual host."),
     get("api/policies/{vhost}/{name}", PolicymakersOfHost, |call| show(call, false), "A policy."),
@@ -53,7 +53,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// A policy as lists have it.
-pub fn render(host: &VirtualHost, name: &str, policy: &Policy) -> Object {
+pub(crate) fn render(host: &VirtualHost, name: &str, policy: &Policy) -> Object {
     let mut shown = policy_value(policy);
     shown.insert("vhost".into(), host.name().as_str().into());
     shown.insert("name".into(), name.into());
@@ -61,7 +61,7 @@ pub fn render(host: &VirtualHost, name: &str, policy: &Policy) -> Object {
 }
 
 /// All policies of a kind in a virtual host.
-pub fn of_host(host: &VirtualHost, operator: bool) -> Vec<(String, Policy)> {
+pub(crate) fn of_host(host: &VirtualHost, operator: bool) -> Vec<(String, Policy)> {
     let all = host.list_policies().into_iter();
     let wanted = all.filter(|(is_operator, ..)| *is_operator == operator);
     wanted.map(|(_, name, policy)| (name, policy)).collect()
@@ -88,7 +88,7 @@ fn show(call: &Call, operator: bool) -> Outcome {
 }
 
 /// The policy that a value describes.
-pub fn parse(value: &Object) -> Result<Policy, String> {
+pub(crate) fn parse(value: &Object) -> Result<Policy, String> {
     let failed = |text: String| format!("Validation failed\n\n{text}\n");
     let priority = match value.get("priority") {
         None | Some(Value::Null) => 0,

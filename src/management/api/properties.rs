@@ -9,7 +9,7 @@ use crate::management::answer::{Outcome, Refusal};
 use crate::management::json::Object;
 
 /// A table of arguments or headers. What holds nothing is shown as RabbitMQ does.
-pub fn json_table(table: &FieldTable) -> Object {
+pub(super) fn json_table(table: &FieldTable) -> Object {
     let table = from_field_table(table);
     table.into_iter().map(|(name, value)| (name, without_null(value))).collect()
 }
@@ -43,7 +43,7 @@ macro_rules! properties {
         numbers $($n_name:literal $n_get:ident $n_set:ident,)*
     ) => {
         /// The properties that a request gives.
-        pub fn parse(properties: &Object) -> Outcome<BasicProperties> {
+        pub(crate) fn parse(properties: &Object) -> Outcome<BasicProperties> {
             let mut parsed = BasicProperties::default();
             $(if let Some(value) = properties.get($name) {
                 parsed = parsed.$set(text(value, $name)?);
@@ -98,7 +98,7 @@ properties! {
 
 /// The properties of a message as they are answered: an empty list if there are none, as an empty
 /// property list of Erlang is. `delivery_count` is a header of what a quorum queue delivers again.
-pub fn render(properties: &BasicProperties, delivery_count: Option<u32>) -> Value {
+pub(super) fn render(properties: &BasicProperties, delivery_count: Option<u32>) -> Value {
     let mut fields = fields(properties);
     if let Some(count) = delivery_count {
         let headers = fields.entry("headers").or_insert_with(|| Object::new().into());

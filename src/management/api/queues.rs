@@ -24,7 +24,7 @@ use crate::queue::{Queue, QueueType};
 use crate::time::clock::Timestamp;
 use crate::vhost::{QueueDeclare, VirtualHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/queues", OfHost, all, "The queues of all virtual hosts."),
     get("api/queues/detailed", OfHost, all, "The same."),
     get("api/queues/detailed/{vhost}", OfHost, all, "The queues of a virtual host."),
@@ -167,7 +167,7 @@ impl View {
 }
 
 /// The arguments of a queue, its type among them.
-pub fn arguments_of(queue: &Queue) -> Object {
+pub(crate) fn arguments_of(queue: &Queue) -> Object {
     let attributes = queue.attributes();
     let mut arguments = json_table(&attributes.table);
     let queue_type = attributes.arguments.queue_type.as_str();
@@ -211,7 +211,7 @@ fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
 }
 
 /// The same, for what is done with it. Fails with 404 and another body.
-pub fn to_use(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
+pub(crate) fn to_use(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Queue>)> {
     let host = call.host_to_change()?;
     let queue =
         host.queue(call.name("queue")).map_err(|_| Refusal::not_found("queue_not_found"))?;

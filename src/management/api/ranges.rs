@@ -10,7 +10,7 @@ const SAMPLES_MAX: u64 = 500;
 
 /// The ranges of one request; `None` for those that it does not ask for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ranges {
+pub(super) struct Ranges {
     /// Of numbers of messages.
     pub lengths: Option<Span>,
     /// Of what is done with messages.
@@ -21,7 +21,7 @@ pub struct Ranges {
 
 impl Ranges {
     /// Reads them. Fails with 400 if a range has no increment or too many samples.
-    pub fn of(call: &Call) -> Outcome<Self> {
+    pub(super) fn of(call: &Call) -> Outcome<Self> {
         let range = |name: &str| {
             let number =
                 |part: &str| call.query.get(&format!("{name}_{part}"))?.parse::<u64>().ok();
@@ -45,7 +45,7 @@ impl Ranges {
 }
 
 /// Fails with 400 if statistics are not wanted: channels, and consumers, are nothing else.
-pub fn refuse_without_statistics(call: &Call) -> Outcome<()> {
+pub(super) fn refuse_without_statistics(call: &Call) -> Outcome<()> {
     if call.query.is_true("disable_stats") {
         return Err(Refusal::bad("Stats in management UI are disabled on this node"));
     }

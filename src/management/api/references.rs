@@ -5,12 +5,12 @@ use crate::management::json::{Object, object};
 use crate::node::status::ConnectionFacts;
 
 /// The name of a channel.
-pub fn channel_name(facts: &ConnectionFacts, number: u16) -> String {
+pub(crate) fn channel_name(facts: &ConnectionFacts, number: u16) -> String {
     format!("{} ({number})", facts.name)
 }
 
 /// The connection of a channel, as objects that refer to it have it.
-pub fn connection_details(facts: &ConnectionFacts) -> Object {
+pub(crate) fn connection_details(facts: &ConnectionFacts) -> Object {
     let host = facts.peer.map(|peer| peer.ip().to_canonical().to_string());
     object! {
         "name": facts.name,
@@ -20,7 +20,7 @@ pub fn connection_details(facts: &ConnectionFacts) -> Object {
 }
 
 /// A channel, as objects that refer to it have it.
-pub fn channel_details(call: &Call, facts: &ConnectionFacts, number: u16) -> Object {
+pub(crate) fn channel_details(call: &Call, facts: &ConnectionFacts, number: u16) -> Object {
     let host = facts.peer.map(|peer| peer.ip().to_canonical().to_string());
     object! {
         "connection_name": facts.name,

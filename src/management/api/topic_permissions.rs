@@ -13,7 +13,7 @@ use crate::management::rights::Who::Administrators;
 /// How they are sorted.
 const ORDER: &[&str] = &["vhost", "user", "exchange"];
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/topic-permissions", Administrators, list, "All topic permissions."),
     get(
         "api/topic-permissions/{vhost}/{user}",

@@ -18,7 +18,7 @@ use crate::management::term;
 use crate::names::random_name;
 use crate::names::{UserName, VirtualHostName};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/users", Administrators, list, "All users."),
     get(
         "api/users/without-permissions",
@@ -51,7 +51,7 @@ fn render(user: &User) -> Object {
 }
 
 /// The limits of a user, by the names that the API has for them.
-pub fn limits(user: &User) -> Object {
+pub(crate) fn limits(user: &User) -> Object {
     let limits = [("max-connections", user.max_connections), ("max-channels", user.max_channels)];
     let set = limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.into())));
     set.collect()
@@ -168,7 +168,7 @@ fn preconfigured(permissions: &Value) -> Outcome<Vec<(VirtualHostName, Permissio
 }
 
 /// Sets the limits that are named; a negative one lifts it.
-pub fn set_limits(user: &mut User, limits: &Value) -> Outcome<()> {
+pub(crate) fn set_limits(user: &mut User, limits: &Value) -> Outcome<()> {
     let none = Map::new();
     let limits = limits.as_object().unwrap_or(&none);
     let is_known = |name: &str| name == "max-connections" || name == "max-channels";

@@ -18,7 +18,7 @@ use crate::node::export::metadata_of;
 use crate::queue::QueueType;
 use crate::vhost::{HostMetadata, VirtualHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/vhosts", Managers, all, "The virtual hosts that the user may see."),
     get("api/vhosts/{vhost}", Administrators, show, "A virtual host."),
     put(

@@ -7,7 +7,7 @@ use crate::management::json::object;
 use crate::management::list::one;
 use crate::management::rights::Who;
 
-pub const ENDPOINTS: &[Endpoint] =
+pub(crate) const ENDPOINTS: &[Endpoint] =
     &[get("api/whoami", Who::Managers, whoami, "Name and tags of the user who asks.")];
 
 fn whoami(call: &Call) -> Outcome {

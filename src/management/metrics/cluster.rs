@@ -60,7 +60,7 @@ static OWN: &[Group<Named>] = &[Group {
 }];
 
 /// Virtual hosts, exchanges and bindings, as far as they are asked for.
-pub fn families(node: &Node, wanted: &Wanted) -> impl Iterator<Item = Bytes> + Send + use<> {
+pub(super) fn families(node: &Node, wanted: &Wanted) -> impl Iterator<Item = Bytes> + Send + use<> {
     const PREFIX: &str = "rabbitmq_cluster_";
     let mut hosts = Table::new(PREFIX, wanted.of(HOSTS));
     let mut bindings = Table::new(PREFIX, wanted.of(BINDINGS));
@@ -84,7 +84,7 @@ pub fn families(node: &Node, wanted: &Wanted) -> impl Iterator<Item = Bytes> + S
 }
 
 /// The queues with their types.
-pub fn queue_info(
+pub(super) fn queue_info(
     node: &Node,
     prefix: &'static str,
     wanted: &Wanted,
@@ -106,7 +106,7 @@ pub fn queue_info(
 }
 
 /// Until when the certificates hold that listeners show.
-pub fn certificates(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
+pub(super) fn certificates(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
     static GROUPS: &[Group<f64>] = &[Group {
         name: "certificates",
         columns: &[gauge(
@@ -133,7 +133,7 @@ pub fn certificates(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
 }
 
 /// Who tells all this.
-pub fn identity(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
+pub(super) fn identity(node: &Node) -> impl Iterator<Item = Bytes> + Send + use<> {
     let mut build = Table::new("rabbitmq_", BUILD);
     let versions = [
         ("rabbitmq_version", version::COMPATIBLE),

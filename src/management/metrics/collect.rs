@@ -14,7 +14,7 @@ use crate::vhost::{Gone, VirtualHost};
 
 /// Which families, and of which virtual hosts.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// Names of groups; `None` for all of them.
     pub groups: Option<HashSet<String>>,
     /// Names of virtual hosts; `None` for all of them.
@@ -23,7 +23,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Whether a group is asked for. Consumers are counted in one of two.
-    pub fn has(&self, group: &str) -> bool {
+    pub(super) fn has(&self, group: &str) -> bool {
         const CONSUMERS: (&str, &str) = ("queue_consumer_count", "queue_metrics");
         match &self.groups {
             None => group != CONSUMERS.0,
@@ -34,18 +34,18 @@ impl Wanted {
     }
 
     /// Of some groups those that are asked for.
-    pub fn of<T>(&self, all: &'static [Group<T>]) -> Vec<&'static Group<T>> {
+    pub(super) fn of<T>(&self, all: &'static [Group<T>]) -> Vec<&'static Group<T>> {
         all.iter().filter(|group| self.has(group.name)).collect()
     }
 
     /// Whether a virtual host is asked for.
-    pub fn has_host(&self, host: &VirtualHost) -> bool {
+    pub(super) fn has_host(&self, host: &VirtualHost) -> bool {
         self.hosts.as_ref().is_none_or(|hosts| hosts.contains(host.name().as_str()))
     }
 }
 
 /// The objects, as far as they are asked for.
-pub struct Objects {
+pub(super) struct Objects {
     pub queues: Table<QueueFigures>,
     pub channels: Table<ChannelFigures>,
     pub connections: Table<ConnectionFigures>,
@@ -54,7 +54,7 @@ pub struct Objects {
 
 impl Objects {
     /// Looks at each of them. `with_gone`: adds what those had counted who are gone, for sums.
-    pub fn of(node: &Node, prefix: &'static str, wanted: &Wanted, with_gone: bool) -> Self {
+    pub(super) fn of(node: &Node, prefix: &'static str, wanted: &Wanted, with_gone: bool) -> Self {
         let mut objects = Self {
             queues: Table::new(prefix, wanted.of(QUEUES)),
             channels: Table::new(prefix, wanted.of(CHANNELS)),

@@ -188,7 +188,7 @@ fn deaths(kind: &str, totals: &DeathTotals) -> Vec<(&'static str, Deaths)> {
 }
 
 /// All of these families.
-pub fn families(status: NodeStatus) -> impl Iterator<Item = Bytes> + Send {
+pub(super) fn families(status: NodeStatus) -> impl Iterator<Item = Bytes> + Send {
     const PREFIX: &str = "rabbitmq_global_";
     let (mut delivering, mut dying) = (Table::new(PREFIX, DELIVERING), Table::new(PREFIX, DYING));
     for (kind, name) in TYPES {

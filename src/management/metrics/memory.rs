@@ -8,7 +8,7 @@ use crate::node::Node;
 
 /// Memory of the process at one moment, octets.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// All that is in RAM.
     pub resident: u64,
     /// What messages take, with all that belongs to them.
@@ -17,7 +17,7 @@ pub struct Memory {
 
 impl Memory {
     /// That of this process.
-    pub fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         Self { resident: Process::now().resident_bytes, messages: node.memory().used() as u64 }
     }
 
@@ -27,7 +27,7 @@ impl Memory {
     }
 
     /// The figures by the names that the HTTP API has for them.
-    pub fn render(&self) -> Object {
+    pub(crate) fn render(&self) -> Object {
         let mut shown: Object = ABSENT.iter().map(|name| ((*name).to_owned(), 0.into())).collect();
         shown.insert("binary".into(), self.messages.into());
         shown.insert("other_system".into(), self.other().into());
@@ -69,7 +69,7 @@ const ABSENT: &[&str] = &[
 ];
 
 /// The families that RabbitMQ has of it.
-pub static GROUPS: &[Group<Memory>] = &[Group {
+pub(crate) static GROUPS: &[Group<Memory>] = &[Group {
     name: "node_memory",
     columns: &[
         gauge("memory_code_module_bytes", "Code module memory footprint", |_| 0.0),

@@ -7,7 +7,7 @@
 mod cluster;
 mod collect;
 mod global;
-pub mod memory;
+pub(super) mod memory;
 mod node;
 mod objects;
 mod text;
@@ -35,7 +35,7 @@ use crate::node::status::ConnectionState;
 const TEXT: &str = "text/plain";
 
 /// What all scrapes may ask for, without a login.
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(super) const ENDPOINTS: &[Endpoint] = &[
     get("metrics", Anyone, aggregated, "Figures of the node, and sums over all objects.").metrics(),
     get("metrics/per-object", Anyone, per_object, "Figures of each object.").metrics(),
     get(

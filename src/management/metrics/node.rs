@@ -10,7 +10,7 @@ use crate::persist::recovered::LogUsage;
 
 /// The node at one moment.
 #[derive(Clone)]
-pub struct NodeFigures {
+pub(super) struct NodeFigures {
     pub status: NodeStatus,
     churn: Churn,
     process: Process,
@@ -23,7 +23,7 @@ pub struct NodeFigures {
 
 impl NodeFigures {
     /// The figures of a node.
-    pub fn of(node: &Node) -> Self {
+    pub(super) fn of(node: &Node) -> Self {
         let status = node.status();
         let store = node.persistence();
         Self {
@@ -48,7 +48,7 @@ fn flag(is_set: bool) -> f64 {
 }
 
 /// What can be asked for by family.
-pub static GROUPS: &[Group<NodeFigures>] = &[
+pub(super) static GROUPS: &[Group<NodeFigures>] = &[
     Group {
         name: "connection_churn_metrics",
         columns: &[
@@ -110,7 +110,7 @@ pub static GROUPS: &[Group<NodeFigures>] = &[
 ];
 
 /// What is there once, and cannot be asked for by family.
-pub static TOTALS: &[Group<NodeFigures>] = &[Group {
+pub(super) static TOTALS: &[Group<NodeFigures>] = &[Group {
     name: "totals",
     columns: &[
         gauge("connections", "Connections currently open", |n| n.status.objects.connections as f64),
@@ -141,7 +141,7 @@ pub static TOTALS: &[Group<NodeFigures>] = &[Group {
 }];
 
 /// What Prometheus' libraries tell of every process.
-pub static PROCESS: &[Group<NodeFigures>] = &[Group {
+pub(super) static PROCESS: &[Group<NodeFigures>] = &[Group {
     name: "process",
     columns: &[
         gauge(
@@ -165,7 +165,7 @@ pub static PROCESS: &[Group<NodeFigures>] = &[Group {
 }];
 
 /// What leveret tells beside RabbitMQ's families.
-pub static OWN: &[Group<NodeFigures>] = &[Group {
+pub(super) static OWN: &[Group<NodeFigures>] = &[Group {
     name: "leveret",
     columns: &[
         gauge(
@@ -199,7 +199,7 @@ pub static OWN: &[Group<NodeFigures>] = &[Group {
 }];
 
 /// Logins by one protocol.
-pub static ATTEMPTS: &[Group<AttemptCounts>] = &[Group {
+pub(super) static ATTEMPTS: &[Group<AttemptCounts>] = &[Group {
     name: "auth_attempt_metrics",
     columns: &[
         counter("auth_attempts_total", "Total number of authentication attempts", |attempts| {

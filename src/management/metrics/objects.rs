@@ -11,7 +11,7 @@ use crate::queue::tally::Volume;
 
 /// A queue, or in a sum those that are gone.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct QueueFigures {
+pub(super) struct QueueFigures {
     pub totals: QueueTotals,
     pub ready: Volume,
     pub unacked: Volume,
@@ -25,7 +25,7 @@ pub struct QueueFigures {
 
 impl QueueFigures {
     /// The figures of a queue.
-    pub fn of(status: &QueueStatus) -> Self {
+    pub(super) fn of(status: &QueueStatus) -> Self {
         Self {
             totals: status.messages.totals,
             ready: status.ready,
@@ -46,7 +46,7 @@ impl QueueFigures {
 
 /// A channel, or those that are gone.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ChannelFigures {
+pub(super) struct ChannelFigures {
     totals: ChannelTotals,
     consumers: usize,
     unacked: usize,
@@ -59,7 +59,7 @@ pub struct ChannelFigures {
 
 impl ChannelFigures {
     /// The figures of a channel.
-    pub fn of(status: &ChannelStatus) -> Self {
+    pub(super) fn of(status: &ChannelStatus) -> Self {
         Self {
             totals: status.messages.totals,
             consumers: status.consumers,
@@ -73,14 +73,14 @@ impl ChannelFigures {
     }
 
     /// Those of channels that are gone.
-    pub fn gone(totals: ChannelTotals) -> Self {
+    pub(super) fn gone(totals: ChannelTotals) -> Self {
         Self { totals, ..Self::default() }
     }
 }
 
 /// A connection, or those that are gone.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionFigures {
+pub(super) struct ConnectionFigures {
     pub totals: ConnectionTotals,
     pub send_pend: usize,
     pub channels: usize,
@@ -88,7 +88,7 @@ pub struct ConnectionFigures {
 
 impl ConnectionFigures {
     /// The figures of a connection.
-    pub fn of(status: &ConnectionStatus) -> Self {
+    pub(super) fn of(status: &ConnectionStatus) -> Self {
         Self {
             totals: status.octets.totals,
             send_pend: status.send_pend,
@@ -97,13 +97,13 @@ impl ConnectionFigures {
     }
 
     /// Those of connections that are gone.
-    pub fn gone(totals: ConnectionTotals) -> Self {
+    pub(super) fn gone(totals: ConnectionTotals) -> Self {
         Self { totals, ..Self::default() }
     }
 }
 
 /// What is told of queues.
-pub static QUEUES: &[Group<QueueFigures>] = &[
+pub(super) static QUEUES: &[Group<QueueFigures>] = &[
     Group {
         name: "queue_coarse_metrics",
         columns: &[
@@ -244,7 +244,7 @@ pub static QUEUES: &[Group<QueueFigures>] = &[
 ];
 
 /// What is told of channels.
-pub static CHANNELS: &[Group<ChannelFigures>] = &[
+pub(super) static CHANNELS: &[Group<ChannelFigures>] = &[
     Group {
         name: "channel_metrics",
         columns: &[
@@ -346,7 +346,7 @@ pub static CHANNELS: &[Group<ChannelFigures>] = &[
 ];
 
 /// What is told of connections.
-pub static CONNECTIONS: &[Group<ConnectionFigures>] = &[
+pub(super) static CONNECTIONS: &[Group<ConnectionFigures>] = &[
     Group {
         name: "connection_coarse_metrics",
         columns: &[
@@ -386,7 +386,7 @@ pub static CONNECTIONS: &[Group<ConnectionFigures>] = &[
 ];
 
 /// What is told of exchanges.
-pub static EXCHANGES: &[Group<ExchangeTotals>] = &[Group {
+pub(super) static EXCHANGES: &[Group<ExchangeTotals>] = &[Group {
     name: "exchange_metrics",
     columns: &[counter(
         "exchange_messages_published_total",

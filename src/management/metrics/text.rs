@@ -6,7 +6,7 @@ use prometheus::{Encoder, TextEncoder};
 
 /// What kind of figure a family has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// One that only rises.
     Counter,
     /// One that goes up and down.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 /// A family of metrics that are told of objects of some sort.
-pub struct Column<T> {
+pub(crate) struct Column<T> {
     /// Its name, without what all names begin with.
     pub name: &'static str,
     pub kind: Kind,
@@ -27,7 +27,7 @@ pub struct Column<T> {
 }
 
 /// Families that are asked for together.
-pub struct Group<T: 'static> {
+pub(crate) struct Group<T: 'static> {
     /// What RabbitMQ calls them, in the parameter `family`.
     pub name: &'static str,
     pub columns: &'static [Column<T>],
@@ -35,7 +35,7 @@ pub struct Group<T: 'static> {
 
 macro_rules! kinds {
     ($($name:ident $kind:ident,)*) => {
-        $(pub const fn $name<T>(
+        $(pub(crate) const fn $name<T>(
             name: &'static str,
             help: &'static str,
             value: fn(&T) -> f64,
@@ -52,7 +52,7 @@ kinds! {
 }
 
 /// Objects of one sort, each with its labels, whose families are written one by one.
-pub struct Table<T: 'static> {
+pub(super) struct Table<T: 'static> {
     prefix: &'static str,
     columns: Vec<&'static Column<T>>,
     /// With the labels; the figures are put in for each family.
@@ -62,7 +62,10 @@ pub struct Table<T: 'static> {
 
 impl<T> Table<T> {
     /// Nothing yet. Names begin with `prefix`.
-    pub fn new(prefix: &'static str, groups: impl IntoIterator<Item = &'static Group<T>>) -> Self {
+    pub(super) fn new(
+        prefix: &'static str,
+        groups: impl IntoIterator<Item = &'static Group<T>>,
+    ) -> Self {
         // The last family is written first.
         let mut columns: Vec<_> = groups.into_iter().flat_map(|group| group.columns).collect();
         columns.reverse();
@@ -70,12 +73,12 @@ impl<T> Table<T> {
     }
 
     /// Whether anything is asked for.
-    pub fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         !self.columns.is_empty()
     }
 
     /// Adds an object.
-    pub fn add(&mut self, labels: &[(&str, &str)], object: T) {
+    pub(super) fn add(&mut self, labels: &[(&str, &str)], object: T) {
         let pair = |(name, value): &(&str, &str)| {
             let mut pair = LabelPair::default();
             pair.set_name((*name).to_owned());
@@ -87,7 +90,7 @@ impl<T> Table<T> {
     }
 
     /// The sums over all objects instead of the objects.
-    pub fn sums(self) -> impl Iterator<Item = Bytes> + Send
+    pub(super) fn sums(self) -> impl Iterator<Item = Bytes> + Send
     where
         T: Send,
     {

@@ -1,7 +1,7 @@
 //! A file of the page, compressed when it was built.
 
 /// A file.
-pub struct Asset {
+pub(super) struct Asset {
     /// Name, with a hash of what is in it: another content has another name.
     pub name: &'static str,
     pub content_type: &'static str,

@@ -22,7 +22,7 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The page itself, which names its files.
-pub fn index(_: &Call) -> Outcome {
+pub(super) fn index(_: &Call) -> Outcome {
     Ok(Answer::text("text/html; charset=utf-8", INDEX)
         .header(CONTENT_SECURITY_POLICY, POLICY)
         .header(REFERRER_POLICY, "no-referrer")
@@ -30,7 +30,7 @@ pub fn index(_: &Call) -> Outcome {
 }
 
 /// A file of the page.
-pub fn file(call: &Call) -> Outcome {
+pub(super) fn file(call: &Call) -> Outcome {
     let named = FILES.iter().find(|file| file.name == call.name("file"));
     let file = named.ok_or_else(Refusal::no_such_object)?;
     let (encoding, octets) = if takes(&call.headers, "br") {

@@ -4,7 +4,7 @@
 mod asset;
 mod built;
 mod files;
-pub mod reference;
+pub(super) mod reference;
 
 use hyper::StatusCode;
 use hyper::header::LOCATION;
@@ -16,7 +16,7 @@ use crate::management::rights::Who::Anyone;
 
 const HTML: &str = "text/html";
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(super) const ENDPOINTS: &[Endpoint] = &[
     get("", Anyone, files::index, "The page.").answering(HTML),
     get("index.html", Anyone, files::index, "The page.").answering(HTML),
     get("assets/{file}", Anyone, files::file, "A file of the page.").answering("*/*"),

@@ -6,7 +6,7 @@ use crate::management::endpoint::Endpoint;
 use crate::management::rights::Who;
 
 /// The page.
-pub fn text(endpoints: impl Iterator<Item = &'static Endpoint>) -> String {
+pub(crate) fn text(endpoints: impl Iterator<Item = &'static Endpoint>) -> String {
     let mut rows = String::new();
     for endpoint in endpoints.filter(|endpoint| endpoint.path.starts_with("api/")) {
         // Writing to a text does not fail.

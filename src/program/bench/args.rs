@@ -9,7 +9,7 @@ use super::wire::TableValue;
 
 /// Puts load on an AMQP 0-9-1 server and measures rates, latency and CPU time per message.
 #[derive(Debug, Clone, clap::Args)]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     /// Server to load; the path names the virtual host ("/" or nothing means "/")
     #[arg(long, default_value = "amqp://guest:guest@127.0.0.1:5672/")]
     pub uri: String,
@@ -104,7 +104,7 @@ const SECONDS_MAX: f64 = 86_400.0;
 
 /// Type of the exchange that is published to. \[amqp 0-9-1 3.1.3\]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExchangeType {
+pub(crate) enum ExchangeType {
     /// Routing key equal to the binding key.
     Direct,
     /// Binding keys with wildcards.
@@ -117,7 +117,7 @@ pub enum ExchangeType {
 
 impl ExchangeType {
     /// The type as `exchange.declare` wants it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Topic => "topic",
@@ -129,7 +129,7 @@ impl ExchangeType {
 
 /// When the measured span ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Span {
+pub(super) enum Span {
     /// After this time.
     Time(Duration),
     /// When so many messages were published and have arrived.

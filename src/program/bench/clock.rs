@@ -4,25 +4,25 @@ use std::time::{Duration, Instant};
 
 /// Nanoseconds since the run began; one clock is shared by all threads of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(super) struct Clock {
     origin: Instant,
 }
 
 impl Clock {
     /// Starts a clock at zero.
     #[expect(clippy::disallowed_methods, reason = "a load generator measures the real time")]
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { origin: Instant::now() }
     }
 
     /// Time since [`Clock::start`].
     #[expect(clippy::disallowed_methods, reason = "a load generator measures the real time")]
-    pub fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         Instant::now().saturating_duration_since(self.origin)
     }
 
     /// [`Clock::elapsed`] in nanoseconds, never 0, because a stamp of 0 means "no stamp".
-    pub fn stamp(&self) -> u64 {
+    pub(super) fn stamp(&self) -> u64 {
         u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 }

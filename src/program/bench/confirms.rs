@@ -2,7 +2,7 @@
 
 /// Confirm state of one channel: everything up to a tag, plus single tags beyond it.
 #[derive(Debug)]
-pub struct Confirms {
+pub(super) struct Confirms {
     up_to: u64,
     /// Ring of the tags in flight; `true` where a tag above `up_to` was confirmed on its own.
     singles: Vec<bool>,
@@ -10,14 +10,14 @@ pub struct Confirms {
 
 impl Confirms {
     /// For a channel with at most `window` messages in flight.
-    pub fn new(window: u32) -> Self {
+    pub(super) fn new(window: u32) -> Self {
         Self { up_to: 0, singles: vec![false; (window as usize).next_power_of_two()] }
     }
 
     /// Takes a `basic.ack` or `basic.nack` and returns how many messages it newly settles.
     ///
     /// Tags that were never in flight settle nothing.
-    pub fn settle(&mut self, tag: u64, multiple: bool) -> u64 {
+    pub(super) fn settle(&mut self, tag: u64, multiple: bool) -> u64 {
         if tag > self.up_to.saturating_add(self.singles.len() as u64) {
             return 0;
         }

@@ -16,7 +16,7 @@ use super::wire::{
 /// How long a connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may take to answer a method, or to take bytes from a full socket.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a read waits before its thread looks whether the run is over.
 const READ_POLL: Duration = Duration::from_millis(100);
 /// Largest frame that is offered to the server, in bytes: RabbitMQ's own default.
@@ -24,7 +24,7 @@ const FRAME_BYTES_MAX: u32 = 131_072;
 
 /// Where to connect and as whom.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(super) struct Target {
     host: String,
     port: u16,
     user: String,
@@ -34,7 +34,7 @@ pub struct Target {
 
 impl Target {
     /// Reads an `amqp://` URI; no path and an empty path both name the virtual host `/`.
-    pub fn parse(uri: &str) -> Result<Self, LoadError> {
+    pub(super) fn parse(uri: &str) -> Result<Self, LoadError> {
         let parsed: AMQPUri = uri.parse().map_err(LoadError::Uri)?;
         if parsed.scheme == AMQPScheme::AMQPS {
             return Err(LoadError::Uri("amqps is not supported".to_owned()));
@@ -70,7 +70,7 @@ impl Target {
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
+pub(super) enum Arrival {
     /// So many bytes; there may be frames.
     Bytes(usize),
     /// Nothing for as long as a read waits.
@@ -79,7 +79,7 @@ pub enum Arrival {
 
 /// An open connection.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     /// Bytes that arrived and are not yet looked at.
     pub incoming: ReadBuffer,
@@ -89,7 +89,7 @@ pub struct Connection {
 
 impl Connection {
     /// Connects, logs in and opens the virtual host, without heartbeats.
-    pub fn open(target: &Target, clock: Clock) -> Result<Self, LoadError> {
+    pub(super) fn open(target: &Target, clock: Clock) -> Result<Self, LoadError> {
         let stream = target.connect()?;
         let prepare = || {
             stream.set_nodelay(true)?;
@@ -136,24 +136,24 @@ impl Connection {
     }
 
     /// Largest frame in bytes, as negotiated.
-    pub fn frame_max(&self) -> usize {
+    pub(super) fn frame_max(&self) -> usize {
         self.frame_max
     }
 
     /// A second handle of the socket, for a thread that only writes.
-    pub fn writer(&self) -> Result<TcpStream, LoadError> {
+    pub(super) fn writer(&self) -> Result<TcpStream, LoadError> {
         self.stream
             .try_clone()
             .map_err(|source| LoadError::Io { doing: "sharing a socket", source })
     }
 
     /// Opens a channel.
-    pub fn open_channel(&mut self, channel: u16) -> Result<(), LoadError> {
+    pub(super) fn open_channel(&mut self, channel: u16) -> Result<(), LoadError> {
         self.call(channel, method::CHANNEL_OPEN, method::CHANNEL_OPEN_OK, |out| out.push(0))
     }
 
     /// Sends a method and waits for its answer.
-    pub fn call(
+    pub(super) fn call(
         &mut self,
         channel: u16,
         request: MethodId,
@@ -201,12 +201,12 @@ impl Connection {
     }
 
     /// Writes all of `bytes`.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         write_all(&mut self.stream, bytes)
     }
 
     /// Reads once into [`Connection::incoming`]; waits a little while.
-    pub fn receive(&mut self) -> Result<Arrival, LoadError> {
+    pub(super) fn receive(&mut self) -> Result<Arrival, LoadError> {
         match self.incoming.fill(&mut self.stream) {
             Ok(0) => Err(LoadError::Disconnected),
             Ok(count) => Ok(Arrival::Bytes(count)),
@@ -220,7 +220,7 @@ impl Connection {
     }
 
     /// [`Connection::receive`] without any wait.
-    pub fn receive_ready(&mut self) -> Result<Arrival, LoadError> {
+    pub(super) fn receive_ready(&mut self) -> Result<Arrival, LoadError> {
         let failed = |source| LoadError::Io { doing: "preparing a socket", source };
         self.stream.set_nonblocking(true).map_err(failed)?;
         let arrival = self.receive();
@@ -231,7 +231,7 @@ impl Connection {
     /// Closes the connection and waits until the server has seen everything.
     ///
     /// A server that does not answer in time is left alone: the run is over by then.
-    pub fn close(mut self) -> Result<(), LoadError> {
+    pub(super) fn close(mut self) -> Result<(), LoadError> {
         match self.call(0, method::CONNECTION_CLOSE, method::CONNECTION_CLOSE_OK, close_arguments) {
             Err(LoadError::TimedOut { .. }) => Ok(()),
             Err(error) if error.is_broken_connection() => Ok(()),
@@ -241,14 +241,14 @@ impl Connection {
 }
 
 /// Appends the arguments of a regular `connection.close`.
-pub fn close_arguments(out: &mut Vec<u8>) {
+pub(super) fn close_arguments(out: &mut Vec<u8>) {
     out.extend_from_slice(&200_u16.to_be_bytes());
     put_short_string(out, "done");
     out.extend_from_slice(&[0; 4]);
 }
 
 /// Writes all of `bytes` to a socket; a peer that takes nothing for long is an error.
-pub fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), LoadError> {
     stream.write_all(bytes).map_err(|source| match source.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => LoadError::TimedOut {
             awaited: "the server to read what was published",
@@ -259,13 +259,13 @@ pub fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), LoadError> 
 }
 
 /// Ends both directions of a socket so that a thread that waits on it wakes up.
-pub fn shut_down(stream: &TcpStream) {
+pub(super) fn shut_down(stream: &TcpStream) {
     // The socket may be gone already, which is what is wanted.
     let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// Fails when the server closes the connection or channel or cancels a consumer.
-pub fn refuse_close(frame: &Frame<'_>) -> Result<(), LoadError> {
+pub(super) fn refuse_close(frame: &Frame<'_>) -> Result<(), LoadError> {
     match frame.method() {
         Some((method::CONNECTION_CLOSE, fields)) => Err(LoadError::closed("connection", fields)),
         Some((method::CHANNEL_CLOSE, fields)) => Err(LoadError::closed("channel", fields)),

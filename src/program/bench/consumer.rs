@@ -23,7 +23,7 @@ const DELIVERY_OVERHEAD_BYTES: usize = 64;
 
 /// A consumer that is connected and subscribed.
 #[derive(Debug)]
-pub struct Consumer {
+pub(super) struct Consumer {
     connection: Connection,
     deliveries: Deliveries,
     clock: Clock,
@@ -65,7 +65,7 @@ struct Latency {
 
 impl Consumer {
     /// Connects consumer number `index` and subscribes each of its channels to a queue.
-    pub fn connect(
+    pub(super) fn connect(
         args: &BenchArgs,
         target: &Target,
         topology: &Topology,
@@ -105,7 +105,7 @@ impl Consumer {
     }
 
     /// Consumes until the run is over; returns the latencies in nanoseconds.
-    pub fn run(
+    pub(super) fn run(
         self,
         control: &Control,
         tally: &Tally,

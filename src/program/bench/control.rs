@@ -9,7 +9,7 @@ use super::error::LoadError;
 
 /// Part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub enum Phase {
+pub(super) enum Phase {
     /// Load that is not measured.
     Warmup,
     /// Load that is measured.
@@ -20,7 +20,7 @@ pub enum Phase {
 
 /// Counters of one thread; only that thread writes them.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Messages written to the socket.
     pub published: AtomicU64,
     /// Messages the server confirmed.
@@ -35,7 +35,7 @@ pub struct Tally {
 
 /// Sums of all threads' counters at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(super) struct Totals {
     /// Messages written to sockets.
     pub published: u64,
     /// Messages confirmed.
@@ -50,7 +50,7 @@ pub struct Totals {
 
 /// State shared by all threads of a run.
 #[derive(Debug)]
-pub struct Control {
+pub(super) struct Control {
     phase: AtomicU8,
     publishing: AtomicUsize,
     failure: Mutex<Option<LoadError>>,
@@ -59,7 +59,7 @@ pub struct Control {
 
 impl Control {
     /// Begins in the warm-up, with counters for `threads` threads, `publishers` of them publishing.
-    pub fn new(threads: usize, publishers: usize) -> Self {
+    pub(super) fn new(threads: usize, publishers: usize) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Warmup as u8),
             publishing: AtomicUsize::new(publishers),
@@ -69,7 +69,7 @@ impl Control {
     }
 
     /// The phase the run is in.
-    pub fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Warmup,
             1 => Phase::Measured,
@@ -78,38 +78,38 @@ impl Control {
     }
 
     /// Enters a phase.
-    pub fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
     }
 
     /// Keeps the first failure and ends the run.
-    pub fn fail(&self, error: LoadError) {
+    pub(super) fn fail(&self, error: LoadError) {
         self.failure.lock().get_or_insert(error);
         self.enter(Phase::Over);
     }
 
     /// Takes the failure, if there was one.
-    pub fn take_failure(&self) -> Option<LoadError> {
+    pub(super) fn take_failure(&self) -> Option<LoadError> {
         self.failure.lock().take()
     }
 
     /// The counters of thread `index`.
-    pub fn tally(&self, index: usize) -> Option<&Tally> {
+    pub(super) fn tally(&self, index: usize) -> Option<&Tally> {
         self.tallies.get(index).map(|tally| &**tally)
     }
 
     /// Says that one publisher has published its share.
-    pub fn publisher_done(&self) {
+    pub(super) fn publisher_done(&self) {
         self.publishing.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether all publishers have published their shares.
-    pub fn all_published(&self) -> bool {
+    pub(super) fn all_published(&self) -> bool {
         self.publishing.load(Ordering::Acquire) == 0
     }
 
     /// Adds up all counters.
-    pub fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for tally in &self.tallies {
             totals.published += tally.published.load(Ordering::Acquire);

@@ -8,7 +8,7 @@ use super::error::LoadError;
 const TICKS_PER_SECOND: u64 = 100;
 
 /// User plus system time, in microseconds, that a process has used so far; `None` is this process.
-pub fn cpu_time_us(pid: Option<u32>) -> Result<u64, LoadError> {
+pub(super) fn cpu_time_us(pid: Option<u32>) -> Result<u64, LoadError> {
     let pid = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
     let failed = |reason: String| LoadError::CpuTime { pid: pid.clone(), reason };
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))

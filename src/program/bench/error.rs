@@ -7,7 +7,7 @@ use super::wire::{Fields, WireError};
 /// Why a load run gave no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// Options that contradict each other.
     #[error("{0}")]
     Arguments(String),

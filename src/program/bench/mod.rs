@@ -22,8 +22,8 @@ mod run;
 mod topology;
 mod wire;
 
-pub use args::BenchArgs;
-pub use run::run;
+pub(crate) use args::BenchArgs;
+pub(crate) use run::run;
 
 #[cfg(test)]
 mod wire_tests;

@@ -19,7 +19,7 @@ use super::wire::{method, put_method};
 
 /// A publisher that is connected and ready to start.
 #[derive(Debug)]
-pub struct Publisher {
+pub(super) struct Publisher {
     inbox: Inbox,
     writer: Writer,
     confirms: bool,
@@ -55,7 +55,7 @@ struct Inbox {
 
 impl Publisher {
     /// Connects publisher number `index` and opens its channels.
-    pub fn connect(
+    pub(super) fn connect(
         args: &BenchArgs,
         target: &Target,
         topology: &Topology,
@@ -95,7 +95,7 @@ impl Publisher {
     }
 
     /// Publishes until the share is published or the run is over, then closes the connection.
-    pub fn run(self, control: &Control, tally: &Tally) -> Result<(), LoadError> {
+    pub(super) fn run(self, control: &Control, tally: &Tally) -> Result<(), LoadError> {
         let result = if self.confirms {
             self.run_by_turns(control, tally)
         } else {

@@ -20,7 +20,7 @@ pub(super) struct Mark {
 /// What a load run measured. All counts, rates and CPU times are those of the measured span.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub(crate) struct Report {
     /// Length of the measured span in seconds.
     pub seconds: f64,
     /// Messages written to the server's sockets.
@@ -53,7 +53,7 @@ pub struct Report {
 /// Percentiles of the latency in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Latency {
+pub(crate) struct Latency {
     /// Messages that were measured; at high rates only a sample is.
     #[serde(rename = "latency_samples")]
     pub samples: u64,
@@ -125,7 +125,7 @@ impl Report {
     ///
     /// # Errors
     /// Only when the serializer fails, which a report gives it no reason for.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
 }

@@ -17,7 +17,7 @@ const RING_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// The encoded publishes and the place from where the next write goes on.
 #[derive(Debug)]
-pub struct Ring {
+pub(super) struct Ring {
     bytes: Vec<u8>,
     messages: Vec<Encoded>,
     next: usize,
@@ -33,7 +33,7 @@ struct Encoded {
 
 /// Consecutive publishes, ready to be written.
 #[derive(Debug)]
-pub struct Batch<'a> {
+pub(super) struct Batch<'a> {
     /// The frames.
     pub bytes: &'a [u8],
     /// How many messages they are.
@@ -44,7 +44,7 @@ impl Ring {
     /// Encodes the publishes of one connection; `turn` is the queue that its first one goes to.
     ///
     /// The ring holds about one write's worth, and whole rounds over the queues and channels.
-    pub fn new(
+    pub(super) fn new(
         args: &BenchArgs,
         topology: &Topology,
         turn: usize,
@@ -99,7 +99,7 @@ impl Ring {
     /// Takes the next messages, at most `limit`, and stamps the first 8 bytes of their bodies.
     ///
     /// All of a batch get the same stamp: it is the time at which they are handed to the socket.
-    pub fn take(&mut self, limit: u64, stamp: Option<u64>) -> Batch<'_> {
+    pub(super) fn take(&mut self, limit: u64, stamp: Option<u64>) -> Batch<'_> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(self.messages_per_write);
         let end = self.next.saturating_add(limit).min(self.messages.len());
         let taken = self.messages.get(self.next..end).unwrap_or_default();

@@ -27,7 +27,7 @@ type Latencies = Option<Histogram<u64>>;
 /// # Errors
 /// When options contradict each other, when the server cannot be reached, closes a connection or
 /// channel or stops to answer, and when more messages come out than went in.
-pub fn run(args: BenchArgs) -> Result<Report, LoadError> {
+pub(crate) fn run(args: BenchArgs) -> Result<Report, LoadError> {
     let args = args.complete();
     args.check()?;
     let target = Target::parse(&args.uri)?;

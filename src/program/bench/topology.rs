@@ -14,7 +14,7 @@ const HEADER: &str = "bench-queue";
 
 /// Names and routes of a run; every name has the same length.
 #[derive(Debug)]
-pub struct Topology {
+pub(super) struct Topology {
     exchange: String,
     exchange_type: Option<ExchangeType>,
     queues: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Topology {
 
 impl Topology {
     /// Names everything after `unique`, a number that no other run uses.
-    pub fn new(args: &BenchArgs, unique: u32) -> Self {
+    pub(super) fn new(args: &BenchArgs, unique: u32) -> Self {
         let prefix = format!("leveret-bench-{unique:08x}");
         Self {
             exchange: args.exchange_type.map(|_| prefix.clone()).unwrap_or_default(),
@@ -38,17 +38,17 @@ impl Topology {
     }
 
     /// Name of the exchange, empty for the default exchange.
-    pub fn exchange(&self) -> &str {
+    pub(super) fn exchange(&self) -> &str {
         &self.exchange
     }
 
     /// The queue whose turn it is at `turn`; the queues take turns.
-    pub fn queue(&self, turn: usize) -> &str {
+    pub(super) fn queue(&self, turn: usize) -> &str {
         self.queues.get(turn % self.queues.len().max(1)).map_or("", String::as_str)
     }
 
     /// Routing key of the message whose turn it is at `turn`.
-    pub fn routing_key(&self, turn: usize) -> String {
+    pub(super) fn routing_key(&self, turn: usize) -> String {
         let queue = turn % self.queues.len().max(1);
         match self.exchange_type {
             None => self.queue(turn).to_owned(),
@@ -59,7 +59,7 @@ impl Topology {
     }
 
     /// Headers of the message whose turn it is at `turn`.
-    pub fn headers(&self, turn: usize) -> Table {
+    pub(super) fn headers(&self, turn: usize) -> Table {
         let queue = turn % self.queues.len().max(1);
         match self.exchange_type {
             Some(ExchangeType::Headers) => header(format!("{queue:04}")),
@@ -68,7 +68,7 @@ impl Topology {
     }
 
     /// Declares the exchange and the queues and binds them.
-    pub fn declare(&self, admin: &mut Connection) -> Result<(), LoadError> {
+    pub(super) fn declare(&self, admin: &mut Connection) -> Result<(), LoadError> {
         admin.open_channel(CHANNEL)?;
         let durable = if self.durable { 2 } else { 0 };
         if let Some(exchange_type) = self.exchange_type {
@@ -132,7 +132,7 @@ impl Topology {
     }
 
     /// Deletes what [`Topology::declare`] declared.
-    pub fn delete(&self, admin: &mut Connection) -> Result<(), LoadError> {
+    pub(super) fn delete(&self, admin: &mut Connection) -> Result<(), LoadError> {
         admin.open_channel(DELETE_CHANNEL)?;
         for queue in &self.queues {
             admin.call(DELETE_CHANNEL, method::QUEUE_DELETE, method::QUEUE_DELETE_OK, |out| {

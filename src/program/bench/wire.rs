@@ -8,65 +8,65 @@
 use std::io::{self, Read};
 
 /// Frame type of a method. \[amqp 0-9-1 frame-method\]
-pub const FRAME_METHOD: u8 = 1;
+pub(crate) const FRAME_METHOD: u8 = 1;
 /// Frame type of a content header. \[amqp 0-9-1 frame-header\]
-pub const FRAME_HEADER: u8 = 2;
+pub(crate) const FRAME_HEADER: u8 = 2;
 /// Frame type of a content body. \[amqp 0-9-1 frame-body\]
-pub const FRAME_BODY: u8 = 3;
+pub(crate) const FRAME_BODY: u8 = 3;
 /// Octet that ends every frame. \[amqp 0-9-1 frame-end\]
-pub const FRAME_END: u8 = 0xCE;
+pub(crate) const FRAME_END: u8 = 0xCE;
 /// Bytes of a frame besides its payload: type, channel, length and end octet.
-pub const FRAME_OVERHEAD_BYTES: usize = 8;
+pub(crate) const FRAME_OVERHEAD_BYTES: usize = 8;
 /// What a client sends first. \[amqp 0-9-1 4.2.2\]
-pub const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
+pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
 /// Capacity of a [`ReadBuffer`]; also the largest frame that can be read, in bytes.
-pub const READ_BUFFER_BYTES: usize = 256 * 1024;
+pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Class and method number of a method.
-pub type MethodId = (u16, u16);
+pub(crate) type MethodId = (u16, u16);
 
 /// The numbers of the methods that are read or written. \[amqp 0-9-1 class reference\]
-pub mod method {
+pub(crate) mod method {
     use super::MethodId;
 
-    pub const CONNECTION_START: MethodId = (10, 10);
-    pub const CONNECTION_START_OK: MethodId = (10, 11);
-    pub const CONNECTION_TUNE: MethodId = (10, 30);
-    pub const CONNECTION_TUNE_OK: MethodId = (10, 31);
-    pub const CONNECTION_OPEN: MethodId = (10, 40);
-    pub const CONNECTION_OPEN_OK: MethodId = (10, 41);
-    pub const CONNECTION_CLOSE: MethodId = (10, 50);
-    pub const CONNECTION_CLOSE_OK: MethodId = (10, 51);
-    pub const CHANNEL_OPEN: MethodId = (20, 10);
-    pub const CHANNEL_OPEN_OK: MethodId = (20, 11);
-    pub const CHANNEL_CLOSE: MethodId = (20, 40);
-    pub const EXCHANGE_DECLARE: MethodId = (40, 10);
-    pub const EXCHANGE_DECLARE_OK: MethodId = (40, 11);
-    pub const EXCHANGE_DELETE: MethodId = (40, 20);
-    pub const EXCHANGE_DELETE_OK: MethodId = (40, 21);
-    pub const QUEUE_DECLARE: MethodId = (50, 10);
-    pub const QUEUE_DECLARE_OK: MethodId = (50, 11);
-    pub const QUEUE_BIND: MethodId = (50, 20);
-    pub const QUEUE_BIND_OK: MethodId = (50, 21);
-    pub const QUEUE_DELETE: MethodId = (50, 40);
-    pub const QUEUE_DELETE_OK: MethodId = (50, 41);
-    pub const BASIC_QOS: MethodId = (60, 10);
-    pub const BASIC_QOS_OK: MethodId = (60, 11);
-    pub const BASIC_CONSUME: MethodId = (60, 20);
-    pub const BASIC_CONSUME_OK: MethodId = (60, 21);
-    pub const BASIC_CANCEL: MethodId = (60, 30);
-    pub const BASIC_PUBLISH: MethodId = (60, 40);
-    pub const BASIC_RETURN: MethodId = (60, 50);
-    pub const BASIC_DELIVER: MethodId = (60, 60);
-    pub const BASIC_ACK: MethodId = (60, 80);
-    pub const BASIC_NACK: MethodId = (60, 120);
-    pub const CONFIRM_SELECT: MethodId = (85, 10);
-    pub const CONFIRM_SELECT_OK: MethodId = (85, 11);
+    pub(crate) const CONNECTION_START: MethodId = (10, 10);
+    pub(crate) const CONNECTION_START_OK: MethodId = (10, 11);
+    pub(crate) const CONNECTION_TUNE: MethodId = (10, 30);
+    pub(crate) const CONNECTION_TUNE_OK: MethodId = (10, 31);
+    pub(crate) const CONNECTION_OPEN: MethodId = (10, 40);
+    pub(crate) const CONNECTION_OPEN_OK: MethodId = (10, 41);
+    pub(crate) const CONNECTION_CLOSE: MethodId = (10, 50);
+    pub(crate) const CONNECTION_CLOSE_OK: MethodId = (10, 51);
+    pub(crate) const CHANNEL_OPEN: MethodId = (20, 10);
+    pub(crate) const CHANNEL_OPEN_OK: MethodId = (20, 11);
+    pub(crate) const CHANNEL_CLOSE: MethodId = (20, 40);
+    pub(crate) const EXCHANGE_DECLARE: MethodId = (40, 10);
+    pub(crate) const EXCHANGE_DECLARE_OK: MethodId = (40, 11);
+    pub(crate) const EXCHANGE_DELETE: MethodId = (40, 20);
+    pub(crate) const EXCHANGE_DELETE_OK: MethodId = (40, 21);
+    pub(crate) const QUEUE_DECLARE: MethodId = (50, 10);
+    pub(crate) const QUEUE_DECLARE_OK: MethodId = (50, 11);
+    pub(crate) const QUEUE_BIND: MethodId = (50, 20);
+    pub(crate) const QUEUE_BIND_OK: MethodId = (50, 21);
+    pub(crate) const QUEUE_DELETE: MethodId = (50, 40);
+    pub(crate) const QUEUE_DELETE_OK: MethodId = (50, 41);
+    pub(crate) const BASIC_QOS: MethodId = (60, 10);
+    pub(crate) const BASIC_QOS_OK: MethodId = (60, 11);
+    pub(crate) const BASIC_CONSUME: MethodId = (60, 20);
+    pub(crate) const BASIC_CONSUME_OK: MethodId = (60, 21);
+    pub(crate) const BASIC_CANCEL: MethodId = (60, 30);
+    pub(crate) const BASIC_PUBLISH: MethodId = (60, 40);
+    pub(crate) const BASIC_RETURN: MethodId = (60, 50);
+    pub(crate) const BASIC_DELIVER: MethodId = (60, 60);
+    pub(crate) const BASIC_ACK: MethodId = (60, 80);
+    pub(crate) const BASIC_NACK: MethodId = (60, 120);
+    pub(crate) const CONFIRM_SELECT: MethodId = (85, 10);
+    pub(crate) const CONFIRM_SELECT_OK: MethodId = (85, 11);
 }
 
 /// Bytes that are no AMQP 0-9-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WireError {
+pub(crate) enum WireError {
     /// A frame ends in something else than the frame-end octet.
     #[error("a frame ends in octet {0:#04x} instead of 0xce")]
     FrameEnd(u8),
@@ -80,7 +80,7 @@ pub enum WireError {
 
 /// One frame, borrowed from the buffer it was read into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// Frame type, one of the `FRAME_` constants.
     pub kind: u8,
     /// Channel number, 0 for the connection itself.
@@ -91,7 +91,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The method's number and its arguments, or `None` when this is no method frame.
-    pub fn method(&self) -> Option<(MethodId, Fields<'a>)> {
+    pub(crate) fn method(&self) -> Option<(MethodId, Fields<'a>)> {
         if self.kind != FRAME_METHOD {
             return None;
         }
@@ -106,7 +106,7 @@ impl<'a> Frame<'a> {
 }
 
 /// Splits the first frame off `bytes`; `None` while it is not complete.
-pub fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, WireError> {
+pub(crate) fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, WireError> {
     let Some((header, rest)) = bytes.split_first_chunk::<7>() else { return Ok(None) };
     let [kind, channel_high, channel_low, length @ ..] = *header;
     let length = u32::from_be_bytes(length) as usize;
@@ -126,7 +126,7 @@ pub fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, WireError> {
 
 /// A buffer that is filled from a socket in big reads and walked frame by frame.
 #[derive(Debug)]
-pub struct ReadBuffer {
+pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -142,7 +142,7 @@ impl ReadBuffer {
     /// Reads once from `source` behind the bytes that are still unread.
     ///
     /// Returns the number of bytes, 0 at the end of the stream.
-    pub fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -155,7 +155,7 @@ impl ReadBuffer {
     }
 
     /// Takes the next complete frame; `None` when more must be read first.
-    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, WireError> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, WireError> {
         let unread = self.bytes.get(self.start..self.end).unwrap_or_default();
         let frame = split_frame(unread)?;
         if let Some(frame) = &frame {
@@ -167,7 +167,7 @@ impl ReadBuffer {
 
 /// Reads the fields of a method or content header one after the other.
 #[derive(Debug, Clone, Copy)]
-pub struct Fields<'a>(pub &'a [u8]);
+pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
@@ -177,27 +177,27 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads an octet.
-    pub fn octet(&mut self) -> Result<u8, WireError> {
+    pub(crate) fn octet(&mut self) -> Result<u8, WireError> {
         Ok(u8::from_be_bytes(self.take()?))
     }
 
     /// Reads a short integer.
-    pub fn short(&mut self) -> Result<u16, WireError> {
+    pub(crate) fn short(&mut self) -> Result<u16, WireError> {
         Ok(u16::from_be_bytes(self.take()?))
     }
 
     /// Reads a long integer.
-    pub fn long(&mut self) -> Result<u32, WireError> {
+    pub(crate) fn long(&mut self) -> Result<u32, WireError> {
         Ok(u32::from_be_bytes(self.take()?))
     }
 
     /// Reads a long long integer.
-    pub fn long_long(&mut self) -> Result<u64, WireError> {
+    pub(crate) fn long_long(&mut self) -> Result<u64, WireError> {
         Ok(u64::from_be_bytes(self.take()?))
     }
 
     /// Reads a short string.
-    pub fn short_string(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn short_string(&mut self) -> Result<&'a [u8], WireError> {
         let length = usize::from(self.octet()?);
         let (text, rest) = self.0.split_at_checked(length).ok_or(WireError::Truncated)?;
         self.0 = rest;
@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Appends a method frame whose arguments `arguments` appends.
-pub fn put_method(
+pub(crate) fn put_method(
     out: &mut Vec<u8>,
     channel: u16,
     (class, method): MethodId,
@@ -220,7 +220,12 @@ pub fn put_method(
 }
 
 /// Appends a content header of class basic; `properties` are the flags and the list, encoded.
-pub fn put_content_header(out: &mut Vec<u8>, channel: u16, body_size: u64, properties: &[u8]) {
+pub(crate) fn put_content_header(
+    out: &mut Vec<u8>,
+    channel: u16,
+    body_size: u64,
+    properties: &[u8],
+) {
     put_frame(out, FRAME_HEADER, channel, |out| {
         out.extend_from_slice(&[0, 60, 0, 0]);
         out.extend_from_slice(&body_size.to_be_bytes());
@@ -229,7 +234,12 @@ pub fn put_content_header(out: &mut Vec<u8>, channel: u16, body_size: u64, prope
 }
 
 /// Appends a frame whose payload `payload` appends.
-pub fn put_frame(out: &mut Vec<u8>, kind: u8, channel: u16, payload: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_frame(
+    out: &mut Vec<u8>,
+    kind: u8,
+    channel: u16,
+    payload: impl FnOnce(&mut Vec<u8>),
+) {
     out.push(kind);
     out.extend_from_slice(&channel.to_be_bytes());
     put_long_prefixed(out, payload);
@@ -237,20 +247,20 @@ pub fn put_frame(out: &mut Vec<u8>, kind: u8, channel: u16, payload: impl FnOnce
 }
 
 /// Appends a short string; what is beyond 255 bytes is cut off.
-pub fn put_short_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_short_string(out: &mut Vec<u8>, text: &str) {
     let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.push(length);
     out.extend(text.bytes().take(usize::from(length)));
 }
 
 /// Appends a long string.
-pub fn put_long_string(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn put_long_string(out: &mut Vec<u8>, text: &[u8]) {
     put_long_prefixed(out, |out| out.extend_from_slice(text));
 }
 
 /// Appends a value of a field table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TableValue {
+pub(crate) enum TableValue {
     /// A boolean, type `t`.
     Boolean(bool),
     /// A signed 64-bit integer, type `l`.
@@ -262,10 +272,10 @@ pub enum TableValue {
 }
 
 /// A field table in the order of its fields.
-pub type Table = Vec<(String, TableValue)>;
+pub(crate) type Table = Vec<(String, TableValue)>;
 
 /// Appends a field table. \[amqp 0-9-1 4.2.5.5, with RabbitMQ's types\]
-pub fn put_table(out: &mut Vec<u8>, table: &[(String, TableValue)]) {
+pub(crate) fn put_table(out: &mut Vec<u8>, table: &[(String, TableValue)]) {
     put_long_prefixed(out, |out| {
         for (name, value) in table {
             put_short_string(out, name);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// port alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "TextOrPort")]
-pub struct ListenAddress(pub SocketAddr);
+pub(super) struct ListenAddress(pub SocketAddr);
 
 impl FromStr for ListenAddress {
     type Err = String;
@@ -39,7 +39,7 @@ impl FromStr for ListenAddress {
 ///
 /// # Errors
 /// If it is none.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map(|ListenAddress(address)| address)
 }
 
@@ -93,7 +93,7 @@ impl TryFrom<TextOrPort> for ListenAddress {
 /// An address to listen on, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "TextOrPort")]
-pub struct AddressOrNone(pub Option<SocketAddr>);
+pub(super) struct AddressOrNone(pub Option<SocketAddr>);
 
 impl FromStr for AddressOrNone {
     type Err = String;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why the configuration cannot be used. Each prints as one sentence.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The flags are wrong, or help or the version was asked for: print it with
     /// [`clap::Error::print`] and end with [`clap::Error::exit_code`].
     #[error("{0}")]

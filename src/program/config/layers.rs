@@ -16,7 +16,7 @@ use super::settings::Settings;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Looks up an environment variable.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Fills in what `flags` leave open from the environment and from the configuration file that
 /// either of them names.

@@ -39,7 +39,7 @@ pub(super) struct ManagementSettings {
 
 impl ManagementSettings {
     /// These settings where they are given, else those of `lower`.
-    pub fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, lower: Self) -> Self {
         Self {
             address: self.address.or(lower.address),
             cors_allow_origins: self.cors_allow_origins.or(lower.cors_allow_origins),
@@ -50,7 +50,7 @@ impl ManagementSettings {
 
 /// How the HTTP API is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ManagementConfig {
+pub(crate) struct ManagementConfig {
     /// Where; nowhere if the list is empty. `None` if nobody said: then on
     /// [`ManagementConfig::ADDRESS`], unless another program does so already.
     pub addresses: Option<Vec<SocketAddr>>,
@@ -62,7 +62,7 @@ pub struct ManagementConfig {
 
 impl ManagementConfig {
     /// Where RabbitMQ has it, but not open to the network.
-    pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15672);
+    pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15672);
 
     pub(super) fn from_settings(settings: ManagementSettings) -> Self {
         let list = |names: Option<Vec<String>>| {
@@ -79,7 +79,7 @@ impl ManagementConfig {
     }
 
     /// What the broker is told.
-    pub fn http(&self) -> HttpSettings {
+    pub(crate) fn http(&self) -> HttpSettings {
         let mut http = HttpSettings::default();
         http.cors_allow_origins.clone_from(&self.cors_allow_origins);
         http.hosts.clone_from(&self.hosts);

@@ -19,14 +19,14 @@ pub(super) struct MetricsSettings {
 
 impl MetricsSettings {
     /// These settings where they are given, else those of `lower`.
-    pub fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, lower: Self) -> Self {
         Self { address: self.address.or(lower.address) }
     }
 }
 
 /// How metrics are served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MetricsConfig {
+pub(crate) struct MetricsConfig {
     /// Where; nowhere if the list is empty. `None` if nobody said: then on
     /// [`MetricsConfig::ADDRESS`], unless another program has that port.
     pub addresses: Option<Vec<SocketAddr>>,
@@ -34,7 +34,7 @@ pub struct MetricsConfig {
 
 impl MetricsConfig {
     /// Where RabbitMQ has them, but not open to the network.
-    pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15692);
+    pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15692);
 
     pub(super) fn from_settings(settings: MetricsSettings) -> Self {
         let given = |list: Vec<AddressOrNone>| list.into_iter().filter_map(|address| address.0);

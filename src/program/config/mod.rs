@@ -22,16 +22,16 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
 
-pub use address::listen_address;
-pub use error::ConfigError;
-pub use layers::Environment;
-pub use management::ManagementConfig;
-pub use metrics::MetricsConfig;
-pub use server_config::ServerConfig;
-pub use stream::StreamConfig;
-pub use tls::TlsConfig;
-pub use values::{ByteSize, LogFormat, LogLevel};
-pub use variables::unread as unread_variables;
+pub(crate) use address::listen_address;
+pub(crate) use error::ConfigError;
+pub(crate) use layers::Environment;
+pub(crate) use management::ManagementConfig;
+pub(crate) use metrics::MetricsConfig;
+pub(crate) use server_config::ServerConfig;
+pub(crate) use stream::StreamConfig;
+pub(crate) use tls::TlsConfig;
+pub(crate) use values::{ByteSize, LogFormat, LogLevel};
+pub(crate) use variables::unread as unread_variables;
 
 use settings::Settings;
 
@@ -97,7 +97,7 @@ enum CliCommand {
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
-pub enum Invocation {
+pub(crate) enum Invocation {
     /// Run the server.
     Serve(Box<ServerConfig>),
     /// Run the load command.
@@ -121,7 +121,7 @@ pub enum Invocation {
 }
 
 /// All that can be asked for, for completions and manual pages.
-pub fn command_line() -> clap::Command {
+pub(crate) fn command_line() -> clap::Command {
     Cli::command()
 }
 
@@ -131,7 +131,7 @@ pub fn command_line() -> clap::Command {
 /// # Errors
 /// When a flag, a variable, the file or a value is bad; also when help or the version is asked
 /// for, as [`ConfigError::Arguments`].
-pub fn parse(
+pub(crate) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     env: Environment<'_>,
 ) -> Result<Invocation, ConfigError> {

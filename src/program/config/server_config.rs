@@ -19,18 +19,18 @@ use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
 
 /// Largest `max_message_size`: 512 MiB `[rabbitmq max_message_size]`.
-pub const MESSAGE_SIZE_MAX: u64 = 512 << 20;
+pub(super) const MESSAGE_SIZE_MAX: u64 = 512 << 20;
 
 /// Smallest `frame_max` that the protocol allows, in bytes `[amqp 0-9-1 frame-min-size]`.
-pub const FRAME_MAX_MIN: u64 = 4096;
+pub(super) const FRAME_MAX_MIN: u64 = 4096;
 
 /// Largest `frame_max`: 16 MiB. A connection buffers up to one frame before it knows whether the
 /// frame is good.
-pub const FRAME_MAX_MAX: u64 = 16 << 20;
+pub(super) const FRAME_MAX_MAX: u64 = 16 << 20;
 
 /// Everything that can be set on a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
+pub(crate) struct ServerConfig {
     /// Addresses to listen on for AMQP 0-9-1; port 0 lets the system choose. Default
     /// 127.0.0.1:5672: a server that nobody configured is not open to the network.
     pub amqp: Vec<SocketAddr>,

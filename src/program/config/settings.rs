@@ -195,7 +195,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// These settings where they are given, else those of `lower`.
-    pub fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, lower: Self) -> Self {
         macro_rules! over {
             ($($field:ident),* $(,)?) => {
                 Self {

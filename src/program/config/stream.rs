@@ -30,7 +30,7 @@ pub(super) struct StreamSettings {
 
 impl StreamSettings {
     /// These settings where they are given, else those of `lower`.
-    pub fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, lower: Self) -> Self {
         Self {
             address: self.address.or(lower.address),
             advertised_host: self.advertised_host.or(lower.advertised_host),
@@ -41,7 +41,7 @@ impl StreamSettings {
 
 /// How clients of the stream protocol are served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamConfig {
+pub(crate) struct StreamConfig {
     /// Where; nowhere if the list is empty. `None` if nobody said: then on
     /// [`StreamConfig::ADDRESS`], unless another program has that port.
     pub addresses: Option<Vec<SocketAddr>>,
@@ -51,7 +51,7 @@ pub struct StreamConfig {
 
 impl StreamConfig {
     /// Where RabbitMQ has it, but not open to the network.
-    pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5552);
+    pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5552);
 
     /// Who lets the system choose the ports for `amqp` has several servers on a machine, and gets
     /// no port twice here either.

@@ -132,7 +132,7 @@ impl TryFrom<String> for Login {
 
 impl TlsSettings {
     /// These settings where they are given, else those of `lower`.
-    pub fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, lower: Self) -> Self {
         Self {
             amqps: self.amqps.or(lower.amqps),
             https: self.https.or(lower.https),
@@ -150,7 +150,7 @@ impl TlsSettings {
 
 /// What is served over TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsConfig {
+pub(crate) struct TlsConfig {
     /// Where AMQP is.
     pub amqps: Vec<SocketAddr>,
     /// Where the HTTP API is.

@@ -13,7 +13,7 @@ use leveret::lint::LintLevel;
 
 /// A number of bytes, written with or without a suffix: `16777216`, `16MiB`, `64kB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ByteSize(pub u64);
+pub(crate) struct ByteSize(pub u64);
 
 impl FromStr for ByteSize {
     type Err = String;
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for ByteSize {
 /// What a confirm of a persistent message promises, of the modes that a data directory has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct DurabilityMode(pub Durability);
+pub(super) struct DurabilityMode(pub Durability);
 
 impl FromStr for DurabilityMode {
     type Err = String;
@@ -113,7 +113,7 @@ pub enum LogLevel {
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -179,7 +179,7 @@ impl From<LogLevel> for LevelFilter {
 /// Whether it is looked for what is seldom meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct LintMode(pub LintLevel);
+pub(super) struct LintMode(pub LintLevel);
 
 impl FromStr for LintMode {
     type Err = String;
@@ -204,11 +204,11 @@ impl TryFrom<String> for LintMode {
 /// A password in the configuration. Its debug output hides it, so that it cannot end in a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Password(String);
+pub(crate) struct Password(String);
 
 impl Password {
     /// The password itself.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -34,7 +34,7 @@ const NOT_THE_SERVERS: [&str; 13] = [
 ];
 
 /// A sentence for each variable that somebody may have meant as a setting, and that is not read.
-pub fn unread(names: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn unread(names: impl Iterator<Item = String>) -> Vec<String> {
     let known: Vec<String> = flags().iter().flat_map(|flag| variables(flag)).collect();
     let mut names: Vec<_> = names
         .filter(|name| name.starts_with("LEVERET_") || name.starts_with("RABBITMQ_"))

@@ -11,7 +11,7 @@ use super::users;
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
 #[allow(clippy::enum_variant_names, reason = "commands are called so")]
-pub enum AccessCommand {
+pub(super) enum AccessCommand {
     /// Lets a user do in the virtual host what these patterns allow
     SetPermissions { username: String, conf: String, write: String, read: String },
     /// Takes the permissions of a user in the virtual host away
@@ -36,7 +36,7 @@ const TOPICS_IN_HOST: [&str; 4] = ["user", "exchange", "write", "read"];
 const TOPICS_OF_USER: [&str; 4] = ["vhost", "exchange", "write", "read"];
 
 /// Does it.
-pub fn run(session: &Session, command: &AccessCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &AccessCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
     let of = |user: &str| format!("/api/permissions/{host}/{}", part(user));
     let topics = |user: &str| format!("/api/topic-permissions/{host}/{}", part(user));

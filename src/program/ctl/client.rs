@@ -18,7 +18,7 @@ use super::failure::{self, Failure};
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
 /// Who asks whom.
-pub struct Client {
+pub(super) struct Client {
     /// Host and port.
     pub authority: String,
     user: String,
@@ -27,18 +27,18 @@ pub struct Client {
 }
 
 /// What the server answers.
-pub struct Answer {
+pub(super) struct Answer {
     pub status: u16,
     pub body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
     /// Why it was refused: `reason`, and else all of it.
-    pub fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         let json = self.json();
         let reason = json.get("reason").or(json.get("error")).and_then(Value::as_str);
         reason.unwrap_or(&self.body).to_owned()
@@ -47,7 +47,12 @@ impl Answer {
 
 impl Client {
     /// Fails if the URL is none that can be asked.
-    pub fn new(url: &str, user: &str, password: &str, patience: Duration) -> Result<Self, Failure> {
+    pub(super) fn new(
+        url: &str,
+        user: &str,
+        password: &str,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains('/'));
         let Some(authority) = authority else {
@@ -65,12 +70,17 @@ impl Client {
     }
 
     /// The same server, asked as somebody else.
-    pub fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
+    pub(super) fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
         Self::new(&format!("http://{}", self.authority), user, password, self.patience)
     }
 
     /// Asks; any status will do but that of a refused login.
-    pub fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let answer =
             self.try_ask(method, path, body).map_err(|reason| self.unreachable(&reason))?;
         if answer.status == 401 {
@@ -87,7 +97,7 @@ impl Client {
     }
 
     /// Asks, whatever comes; the error says why nothing does.
-    pub fn try_ask(
+    pub(super) fn try_ask(
         &self,
         method: Method,
         path: &str,

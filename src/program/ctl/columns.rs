@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::failure::{self, Failure};
 use super::output::Said;
 
-pub const VHOSTS: [&str; 8] = [
+pub(super) const VHOSTS: [&str; 8] = [
     "name",
     "tracing",
     "cluster_state",
@@ -16,7 +16,7 @@ pub const VHOSTS: [&str; 8] = [
     "protected_from_deletion",
 ];
 
-pub const QUEUES: [&str; 37] = [
+pub(super) const QUEUES: [&str; 37] = [
     "name",
     "durable",
     "auto_delete",
@@ -56,10 +56,10 @@ pub const QUEUES: [&str; 37] = [
     "single_active_consumer_tag",
 ];
 
-pub const EXCHANGES: [&str; 7] =
+pub(super) const EXCHANGES: [&str; 7] =
     ["name", "type", "durable", "auto_delete", "internal", "arguments", "policy"];
 
-pub const BINDINGS: [&str; 6] = [
+pub(super) const BINDINGS: [&str; 6] = [
     "source_name",
     "source_kind",
     "destination_name",
@@ -68,7 +68,7 @@ pub const BINDINGS: [&str; 6] = [
     "arguments",
 ];
 
-pub const CONNECTIONS: [&str; 30] = [
+pub(super) const CONNECTIONS: [&str; 30] = [
     "pid",
     "name",
     "port",
@@ -101,7 +101,7 @@ pub const CONNECTIONS: [&str; 30] = [
     "connected_at",
 ];
 
-pub const CHANNELS: [&str; 16] = [
+pub(super) const CHANNELS: [&str; 16] = [
     "pid",
     "connection",
     "name",
@@ -120,7 +120,7 @@ pub const CHANNELS: [&str; 16] = [
     "state",
 ];
 
-pub const CONSUMERS: [&str; 8] = [
+pub(super) const CONSUMERS: [&str; 8] = [
     "queue_name",
     "channel_pid",
     "consumer_tag",
@@ -132,7 +132,11 @@ pub const CONSUMERS: [&str; 8] = [
 ];
 
 /// The columns that were asked for, else the default ones. Fails if there is one that is not known.
-pub fn chosen(asked: &[String], known: &[&str], default: &[&str]) -> Result<Vec<String>, Failure> {
+pub(super) fn chosen(
+    asked: &[String],
+    known: &[&str],
+    default: &[&str],
+) -> Result<Vec<String>, Failure> {
     let asked: Vec<&str> = asked.iter().flat_map(|text| text.split([',', ' '])).collect();
     let asked: Vec<&str> = asked.into_iter().filter(|name| !name.is_empty()).collect();
     let unknown: Vec<_> = asked.iter().filter(|name| !known.contains(name)).copied().collect();
@@ -149,7 +153,7 @@ pub fn chosen(asked: &[String], known: &[&str], default: &[&str]) -> Result<Vec<
 }
 
 /// The rows of objects of the HTTP API.
-pub fn said(columns: Vec<String>, objects: &[Value], header_if_empty: bool) -> Said {
+pub(super) fn said(columns: Vec<String>, objects: &[Value], header_if_empty: bool) -> Said {
     let row = |object: &Value| -> Map<String, Value> {
         columns.iter().map(|column| (column.clone(), value(object, column))).collect()
     };

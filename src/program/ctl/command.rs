@@ -16,7 +16,7 @@ use super::vhosts::HostsCommand;
 
 /// A command.
 #[derive(Clone, Debug, clap::Parser)]
-pub enum Command {
+pub(super) enum Command {
     #[command(flatten)]
     Node(NodeCommand),
     #[command(flatten)]

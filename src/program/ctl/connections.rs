@@ -11,7 +11,7 @@ use super::session::{Session, part};
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
 #[allow(clippy::enum_variant_names, reason = "commands are called so")]
-pub enum ConnectionsCommand {
+pub(super) enum ConnectionsCommand {
     /// Closes a connection, by its name: see list_connections pid
     CloseConnection { connection: String, explanation: String },
     /// Closes all connections of a virtual host or of the server
@@ -32,7 +32,7 @@ pub enum ConnectionsCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &ConnectionsCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &ConnectionsCommand) -> Result<Said, Failure> {
     match command {
         ConnectionsCommand::CloseConnection { connection, explanation } => {
             session.tell(format!("Closing connection {connection}, reason: {explanation}..."));

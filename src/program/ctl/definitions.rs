@@ -15,7 +15,7 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Commands about definitions.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum DefinitionsCommand {
+pub(super) enum DefinitionsCommand {
     /// Writes the definitions to a file, as JSON; `-` is the standard output
     ExportDefinitions {
         file: String,
@@ -36,7 +36,7 @@ pub enum DefinitionsCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &DefinitionsCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &DefinitionsCommand) -> Result<Said, Failure> {
     let (DefinitionsCommand::ExportDefinitions { format, .. }
     | DefinitionsCommand::ImportDefinitions { format, .. }) = command;
     if !format.eq_ignore_ascii_case("json") {

@@ -1,21 +1,21 @@
 //! Why a command failed, with the status that RabbitMQ's tools have for it: those of `sysexits.h`.
 
 /// The command line makes no sense.
-pub const USAGE: u8 = 64;
+pub(super) const USAGE: u8 = 64;
 /// What was given is wrong.
-pub const DATA: u8 = 65;
+pub(super) const DATA: u8 = 65;
 /// There is no such user.
-pub const NO_USER: u8 = 67;
+pub(super) const NO_USER: u8 = 67;
 /// The server does not answer, refuses, or is not well.
-pub const UNAVAILABLE: u8 = 69;
+pub(super) const UNAVAILABLE: u8 = 69;
 /// It cannot be done.
-pub const SOFTWARE: u8 = 70;
+pub(super) const SOFTWARE: u8 = 70;
 /// The login is refused.
-pub const NO_PERMISSION: u8 = 77;
+pub(super) const NO_PERMISSION: u8 = 77;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// Status of the program.
     pub code: u8,
     /// What standard error is told.
@@ -24,7 +24,7 @@ pub struct Failure {
 
 impl Failure {
     /// With a text after `Error:`, as RabbitMQ's tools write it.
-    pub fn new(code: u8, text: impl AsRef<str>) -> Self {
+    pub(super) fn new(code: u8, text: impl AsRef<str>) -> Self {
         Self { code, text: format!("Error:\n{}", text.as_ref()) }
     }
 }

@@ -12,7 +12,7 @@ use super::session::{Session, part, refused};
 /// Commands that check something: they end with status 0 if all is well, else with 69.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum HealthCommand {
+pub(super) enum HealthCommand {
     /// Asks whether the server answers
     Ping,
     /// Checks that the server runs
@@ -55,7 +55,7 @@ pub enum HealthCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &HealthCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &HealthCommand) -> Result<Said, Failure> {
     if let HealthCommand::Ping = command {
         return ping(session);
     }
@@ -170,7 +170,7 @@ fn check(session: &Session, path: &str, good: String, bad: &str) -> Result<Said,
 }
 
 /// The listeners, as the overview has them.
-pub fn listeners(session: &Session) -> Result<Vec<Value>, Failure> {
+pub(super) fn listeners(session: &Session) -> Result<Vec<Value>, Failure> {
     let overview = session.value("/api/overview")?;
     Ok(overview.get("listeners").and_then(Value::as_array).cloned().unwrap_or_default())
 }

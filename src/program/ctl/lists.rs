@@ -11,7 +11,7 @@ use super::session::Session;
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
 #[allow(clippy::enum_variant_names, reason = "commands are called so")]
-pub enum ListsCommand {
+pub(super) enum ListsCommand {
     /// Lists queues of the virtual host
     ListQueues {
         columns: Vec<String>,
@@ -40,7 +40,7 @@ pub enum ListsCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &ListsCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &ListsCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
     match command {
         ListsCommand::ListQueues { columns, offline, .. } => {

@@ -48,7 +48,7 @@ const TOOLS: [&str; 5] = [
 /// Called as rabbitmqctl, rabbitmq-diagnostics, rabbitmq-plugins, rabbitmq-queues or
 /// rabbitmq-streams, by a link for example, the program is that tool.
 #[derive(Clone, Debug, clap::Args)]
-pub struct CtlArgs {
+pub(crate) struct CtlArgs {
     #[command(flatten)]
     options: Options,
     #[command(subcommand)]
@@ -64,7 +64,7 @@ struct Tool {
 }
 
 /// Runs the command if the program was called by the name of one of RabbitMQ's tools.
-pub fn called(arguments: &[OsString]) -> Option<ExitCode> {
+pub(crate) fn called(arguments: &[OsString]) -> Option<ExitCode> {
     let name = Path::new(arguments.first()?).file_stem()?.to_str()?;
     if !TOOLS.contains(&name) {
         return None;
@@ -82,7 +82,7 @@ pub fn called(arguments: &[OsString]) -> Option<ExitCode> {
 }
 
 /// Does what was asked for, and tells what came of it.
-pub fn run(args: &CtlArgs) -> ExitCode {
+pub(crate) fn run(args: &CtlArgs) -> ExitCode {
     let options = &args.options;
     let is_quiet = options.quiet || options.silent || options.formatter != Format::Table;
     let done =

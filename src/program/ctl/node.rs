@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Commands about the node.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum NodeCommand {
+pub(super) enum NodeCommand {
     /// Tells what the node is and has
     Status {
         /// Ignored
@@ -59,7 +59,7 @@ pub enum NodeCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &NodeCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &NodeCommand) -> Result<Said, Failure> {
     match command {
         NodeCommand::Status { .. } => status(session),
         NodeCommand::ClusterStatus => cluster_status(session),

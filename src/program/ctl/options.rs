@@ -4,7 +4,7 @@ use super::output::Format;
 
 /// What all commands take.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub(super) struct Options {
     /// Address of the server's HTTP API
     #[arg(
         long,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum Format {
+pub(super) enum Format {
     /// Columns with tabs between them
     Table,
     /// Columns in a frame
@@ -19,7 +19,7 @@ pub enum Format {
 
 /// What a command has to say.
 #[derive(Debug)]
-pub enum Said {
+pub(super) enum Said {
     /// Nothing.
     Nothing,
     /// A text, and the same as JSON.
@@ -30,19 +30,19 @@ pub enum Said {
 
 impl Said {
     /// A text; as JSON that all is well.
-    pub fn well(text: impl Into<String>) -> Self {
+    pub(super) fn well(text: impl Into<String>) -> Self {
         Self::Text(text.into(), serde_json::json!({"result": "ok"}))
     }
 
     /// Rows of these columns.
-    pub fn rows(columns: &[&str], rows: Vec<Map<String, Value>>) -> Self {
+    pub(super) fn rows(columns: &[&str], rows: Vec<Map<String, Value>>) -> Self {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
         Self::Rows { columns, rows, header_if_empty: true }
     }
 }
 
 /// Writes it on standard output.
-pub fn print(said: &Said, format: Format, headers: bool) {
+pub(super) fn print(said: &Said, format: Format, headers: bool) {
     let text = written(said, format, headers);
     if !text.is_empty() {
         println!("{text}");

@@ -10,7 +10,7 @@ use super::session::{Session, part};
 /// Commands about parameters.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum ParametersCommand {
+pub(super) enum ParametersCommand {
     /// Sets a parameter of a component in the virtual host; the value is JSON
     SetParameter { component_name: String, name: String, value: String },
     /// Removes a parameter
@@ -28,7 +28,7 @@ pub enum ParametersCommand {
 }
 
 /// Reads JSON that was given.
-pub fn json(text: &str) -> Result<Value, Failure> {
+pub(super) fn json(text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|reason| {
         Failure::new(failure::UNAVAILABLE, format!("JSON decoding error. Reason: {reason}"))
     })
@@ -42,7 +42,7 @@ fn removed(is_removed: bool) -> Result<Said, Failure> {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &ParametersCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &ParametersCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
     let place = |component: &str, name: &str| {
         format!("/api/parameters/{}/{host}/{}", part(component), part(name))

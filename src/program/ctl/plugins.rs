@@ -26,7 +26,7 @@ const BUILT_IN: [&str; 13] = [
 /// Commands about plugins. They do not ask a server.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum PluginsCommand {
+pub(super) enum PluginsCommand {
     /// Succeeds for what is built in
     Enable {
         #[arg(required = true)]
@@ -77,7 +77,7 @@ pub enum PluginsCommand {
 
 /// Where they are enabled, which makes no difference.
 #[derive(Clone, Debug, clap::Args)]
-pub struct How {
+pub(super) struct How {
     /// Ignored
     #[arg(long)]
     offline: bool,
@@ -105,7 +105,7 @@ fn missing(plugins: &[String]) -> Result<(), Failure> {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &PluginsCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &PluginsCommand) -> Result<Said, Failure> {
     let node = session.node.as_deref().unwrap_or("leveret");
     match command {
         PluginsCommand::Enable { plugins, .. } | PluginsCommand::Set { plugins, .. } => {

@@ -12,7 +12,7 @@ use super::vhosts;
 /// Commands about policies.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum PoliciesCommand {
+pub(super) enum PoliciesCommand {
     /// Sets a policy; the definition is JSON
     SetPolicy {
         name: String,
@@ -61,7 +61,7 @@ const POLICY: (&str, &str) = ("policy", "policies");
 const OPERATOR: (&str, &str) = ("operator policy", "operator-policies");
 
 /// Does it.
-pub fn run(session: &Session, command: &PoliciesCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &PoliciesCommand) -> Result<Said, Failure> {
     match command {
         PoliciesCommand::SetPolicy { name, pattern, definition, priority, apply_to } => {
             let priority = *priority;

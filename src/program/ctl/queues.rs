@@ -9,7 +9,7 @@ use super::session::{Session, part, refused};
 /// Commands about a queue.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum QueuesCommand {
+pub(super) enum QueuesCommand {
     /// Deletes a queue
     DeleteQueue {
         queue_name: String,
@@ -38,7 +38,7 @@ pub enum QueuesCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &QueuesCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &QueuesCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
     match command {
         QueuesCommand::DeleteQueue { queue_name, if_empty, if_unused } => {

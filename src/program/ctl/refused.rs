@@ -4,7 +4,7 @@ use super::failure::{self, Failure};
 
 /// What a command was given, which is no matter.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Anything {
+pub(super) struct Anything {
     /// Ignored
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<String>,
@@ -13,7 +13,7 @@ pub struct Anything {
 /// Commands that are refused.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum RefusedCommand {
+pub(super) enum RefusedCommand {
     /// Refused: there is one node
     JoinCluster(Anything),
     /// Refused: there is one node
@@ -39,7 +39,7 @@ pub enum RefusedCommand {
 }
 
 /// Why.
-pub fn failure(command: &RefusedCommand) -> Failure {
+pub(super) fn failure(command: &RefusedCommand) -> Failure {
     let text = match command {
         RefusedCommand::JoinCluster(_)
         | RefusedCommand::ForgetClusterNode(_)

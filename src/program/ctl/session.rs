@@ -11,7 +11,7 @@ use super::failure::{self, Failure};
 use super::options::Options;
 
 /// A command at work.
-pub struct Session {
+pub(super) struct Session {
     pub client: Client,
     pub vhost: String,
     pub node: Option<String>,
@@ -20,7 +20,7 @@ pub struct Session {
 }
 
 /// A name as a part of a path.
-pub fn part(name: &str) -> String {
+pub(super) fn part(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
@@ -33,7 +33,7 @@ fn variable(names: &[&str]) -> Option<String> {
 impl Session {
     /// The login is the one that is given, else the one that a server in this environment has made,
     /// as in its container.
-    pub fn new(options: &Options, is_quiet: bool) -> Result<Self, Failure> {
+    pub(super) fn new(options: &Options, is_quiet: bool) -> Result<Self, Failure> {
         let user = options.user.clone();
         let user = user.or_else(|| variable(&["LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"]));
         let password = options.login_password.clone();
@@ -52,30 +52,30 @@ impl Session {
     }
 
     /// Says what is done, unless nobody wants to hear it.
-    pub fn tell(&self, text: impl AsRef<str>) {
+    pub(super) fn tell(&self, text: impl AsRef<str>) {
         if !self.is_quiet {
             println!("{}", text.as_ref());
         }
     }
 
     /// The virtual host as a part of a path.
-    pub fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         part(&self.vhost)
     }
 
     /// What is there.
-    pub fn get(&self, path: &str) -> Result<Answer, Failure> {
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.client.ask(Method::GET, path, None)
     }
 
     /// What is there, which has to be.
-    pub fn value(&self, path: &str) -> Result<Value, Failure> {
+    pub(super) fn value(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.get(path)?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(refused(&answer)) }
     }
 
     /// The elements of a list.
-    pub fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    pub(super) fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
         match self.value(path)? {
             Value::Array(elements) => Ok(elements),
             _ => Ok(Vec::new()),
@@ -83,19 +83,19 @@ impl Session {
     }
 
     /// Puts something there; whether it was not there before.
-    pub fn put(&self, path: &str, body: &Value) -> Result<bool, Failure> {
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<bool, Failure> {
         let answer = self.client.ask(Method::PUT, path, Some(body))?;
         if answer.status < 300 { Ok(answer.status == 201) } else { Err(refused(&answer)) }
     }
 
     /// Posts something.
-    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
         let answer = self.client.ask(Method::POST, path, Some(body))?;
         if answer.status < 300 { Ok(answer) } else { Err(refused(&answer)) }
     }
 
     /// Deletes something; whether it was there.
-    pub fn delete(&self, path: &str) -> Result<bool, Failure> {
+    pub(super) fn delete(&self, path: &str) -> Result<bool, Failure> {
         let answer = self.client.ask(Method::DELETE, path, None)?;
         match answer.status {
             404 => Ok(false),
@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Whether something is there.
-    pub fn has(&self, path: &str) -> Result<bool, Failure> {
+    pub(super) fn has(&self, path: &str) -> Result<bool, Failure> {
         let answer = self.get(path)?;
         match answer.status {
             200 => Ok(true),
@@ -115,7 +115,7 @@ impl Session {
     }
 
     /// The name of the node: what was given, else what it calls itself.
-    pub fn node_name(&self) -> Result<String, Failure> {
+    pub(super) fn node_name(&self) -> Result<String, Failure> {
         if let Some(node) = &self.node {
             return Ok(node.clone());
         }
@@ -125,12 +125,12 @@ impl Session {
 }
 
 /// That the server does not do it.
-pub fn refused(answer: &Answer) -> Failure {
+pub(super) fn refused(answer: &Answer) -> Failure {
     Failure::new(failure::UNAVAILABLE, answer.reason())
 }
 
 /// That a virtual host is not there.
-pub fn no_host(name: &str) -> Failure {
+pub(super) fn no_host(name: &str) -> Failure {
     let text = format!("Virtual host '{name}' does not exist");
     Failure { code: failure::DATA, text }
 }

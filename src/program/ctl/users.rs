@@ -12,7 +12,7 @@ use super::session::{Session, part};
 /// Commands about users.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum UsersCommand {
+pub(super) enum UsersCommand {
     /// Adds a user, who has no permissions yet
     AddUser {
         username: String,
@@ -58,7 +58,7 @@ pub enum UsersCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &UsersCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &UsersCommand) -> Result<Said, Failure> {
     match command {
         UsersCommand::AddUser { username, password } => add(session, username, password.as_deref()),
         UsersCommand::ChangePassword { username, password } => {
@@ -112,12 +112,12 @@ fn path(user: &str) -> String {
 }
 
 /// That there is no such user.
-pub fn unknown(user: &str) -> Failure {
+pub(super) fn unknown(user: &str) -> Failure {
     Failure::new(failure::NO_USER, format!("User \"{user}\" does not exist"))
 }
 
 /// Fails if there is no such user.
-pub fn check(session: &Session, user: &str) -> Result<(), Failure> {
+pub(super) fn check(session: &Session, user: &str) -> Result<(), Failure> {
     if session.has(&path(user))? { Ok(()) } else { Err(unknown(user)) }
 }
 
@@ -204,7 +204,7 @@ fn list(session: &Session) -> Result<Said, Failure> {
 }
 
 /// The limits that JSON gives, each at its place under the path.
-pub fn set_limits(session: &Session, path: &str, definition: &str) -> Result<Said, Failure> {
+pub(super) fn set_limits(session: &Session, path: &str, definition: &str) -> Result<Said, Failure> {
     let limits = super::parameters::json(definition)?;
     let Value::Object(limits) = limits else {
         return Err(Failure::new(failure::DATA, "limits are a JSON object"));

@@ -11,7 +11,7 @@ use super::users::set_limits;
 /// Commands about virtual hosts.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
-pub enum HostsCommand {
+pub(super) enum HostsCommand {
     /// Adds a virtual host
     AddVhost {
         name: String,
@@ -65,7 +65,7 @@ pub enum HostsCommand {
 }
 
 /// Does it.
-pub fn run(session: &Session, command: &HostsCommand) -> Result<Said, Failure> {
+pub(super) fn run(session: &Session, command: &HostsCommand) -> Result<Said, Failure> {
     match command {
         HostsCommand::AddVhost { name, description, tags, default_queue_type } => {
             session.tell(format!("Adding vhost \"{name}\" ..."));
@@ -153,7 +153,7 @@ fn path(name: &str) -> String {
 }
 
 /// Fails if it is not there.
-pub fn check(session: &Session, name: &str) -> Result<(), Failure> {
+pub(super) fn check(session: &Session, name: &str) -> Result<(), Failure> {
     if session.has(&path(name))? { Ok(()) } else { Err(no_host(name)) }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// A sentence about a directory in which nothing of leveret's was found.
-pub fn describe(path: &Path) -> String {
+pub(super) fn describe(path: &Path) -> String {
     let shown = path.display();
     match fs::metadata(path) {
         Err(error) => return format!("{shown} cannot be looked into: {error}"),

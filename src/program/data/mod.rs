@@ -20,7 +20,7 @@ use self::streams::HeldStream;
 
 /// What the data command is to do.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum DataCommand {
+pub(crate) enum DataCommand {
     /// Tells what is in a data directory: queues, messages, files.
     Inspect {
         /// The directory; no server may have it open.
@@ -41,7 +41,7 @@ pub enum DataCommand {
 
 /// Why a directory cannot be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum DataError {
+pub(crate) enum DataError {
     /// It is not there, in use, of another format, or cannot be read.
     #[error("cannot read the data directory {}: {reason}", .path.display())]
     Unreadable {
@@ -60,7 +60,7 @@ pub enum DataError {
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// What to print.
     pub text: String,
     /// Whether something is damaged.
@@ -130,7 +130,7 @@ struct Report {
 ///
 /// # Errors
 /// If the directory cannot be read.
-pub fn run(command: &DataCommand) -> Result<Outcome, DataError> {
+pub(crate) fn run(command: &DataCommand) -> Result<Outcome, DataError> {
     match command {
         DataCommand::Inspect { directory, json } => {
             let report = inspect(directory).map_err(unreadable(directory))?;

@@ -9,7 +9,7 @@ use leveret::internals::StoreId;
 
 /// What a stream has.
 #[derive(Debug, Serialize)]
-pub struct HeldStream {
+pub(super) struct HeldStream {
     /// The offset of the first message that is kept.
     pub first_offset: u64,
     /// That of the next message.
@@ -24,14 +24,14 @@ pub struct HeldStream {
 
 impl HeldStream {
     /// Messages that it keeps.
-    pub fn messages(&self) -> u64 {
+    pub(super) fn messages(&self) -> u64 {
         self.next_offset.saturating_sub(self.first_offset)
     }
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Streams {
+pub(super) struct Streams {
     /// By number.
     pub found: BTreeMap<StoreId, HeldStream>,
     /// What was committed and is lost, in the last segments.
@@ -44,7 +44,7 @@ pub struct Streams {
 ///
 /// # Errors
 /// If the disk fails.
-pub fn read(directory: &ReadOnlyDirectory) -> leveret_storage::Result<Streams> {
+pub(super) fn read(directory: &ReadOnlyDirectory) -> leveret_storage::Result<Streams> {
     let mut streams = Streams::default();
     for found in directory.streams()? {
         let FoundStream { id, segments, octets, first_offset, next_offset, .. } = found;

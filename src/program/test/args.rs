@@ -15,7 +15,7 @@ const EVENTS_KEPT: usize = 100_000;
 
 /// What the broker for tests is asked for. The doc comments are the help texts of the flags.
 #[derive(Clone, Debug, clap::Args)]
-pub struct TestArgs {
+pub(crate) struct TestArgs {
     /// Address for AMQP 0-9-1. Port 0 takes one that is free.
     #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub amqp: SocketAddr,
@@ -68,7 +68,7 @@ pub struct TestArgs {
 
 /// How much what is seldom meant matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Lint {
+pub(crate) enum Lint {
     /// It is kept.
     Warn,
     /// It is kept and refused.
@@ -77,7 +77,7 @@ pub enum Lint {
 
 impl Lint {
     /// What the broker is told.
-    pub fn level(lint: Option<Self>) -> LintLevel {
+    pub(crate) fn level(lint: Option<Self>) -> LintLevel {
         match lint {
             None => LintLevel::Off,
             Some(Self::Warn) => LintLevel::Warn,

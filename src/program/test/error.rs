@@ -7,7 +7,7 @@ use crate::program::definitions::FileError;
 
 /// Why the broker for tests ended.
 #[derive(Debug, thiserror::Error)]
-pub enum TestServerError {
+pub(crate) enum TestServerError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {

@@ -23,20 +23,20 @@ use leveret::{Broker, BrokerBuilder};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A broker, and the faults that requests have declared to it.
-pub struct Life {
+pub(super) struct Life {
     pub broker: Broker,
     pub declared: Numbered<Rule>,
 }
 
 impl Life {
     /// Takes back all faults that were declared.
-    pub fn take_back(&self) {
+    pub(super) fn take_back(&self) {
         self.declared.clear().iter().for_each(Rule::remove);
     }
 }
 
 /// One broker after the other, on one machine.
-pub struct Lives {
+pub(super) struct Lives {
     args: TestArgs,
     address: SocketAddr,
     secure: Option<Secure>,
@@ -65,7 +65,7 @@ impl Lives {
     ///
     /// # Errors
     /// If the definitions cannot be had, or it cannot listen there.
-    pub fn begin(args: &TestArgs) -> Result<Self, TestServerError> {
+    pub(super) fn begin(args: &TestArgs) -> Result<Self, TestServerError> {
         let clock = args.manual_clock.then(ManualClock::default);
         let machine = Machine::new();
         let opened = builder(args, clock.as_ref()).open_on_machine(&machine);
@@ -83,27 +83,27 @@ impl Lives {
     }
 
     /// What is there over TLS, if that was asked for.
-    pub fn secure(&self) -> Option<&Secure> {
+    pub(super) fn secure(&self) -> Option<&Secure> {
         self.secure.as_ref()
     }
 
     /// Where the brokers listen.
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What was asked for.
-    pub fn args(&self) -> &TestArgs {
+    pub(super) fn args(&self) -> &TestArgs {
         &self.args
     }
 
     /// The broker of this time: the last one, if it has ended.
-    pub fn present(&self) -> Arc<Life> {
+    pub(super) fn present(&self) -> Arc<Life> {
         Arc::clone(&self.present.read())
     }
 
     /// Stops the broker in order; one that has ended stays as it is.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         let _turn = self.turn.lock();
         self.present().broker.close("broker was stopped", PATIENCE);
     }
@@ -112,7 +112,7 @@ impl Lives {
     ///
     /// # Errors
     /// If that has not ended, or another cannot be started.
-    pub fn start(&self) -> Result<(), StartError> {
+    pub(super) fn start(&self) -> Result<(), StartError> {
         let _turn = self.turn.lock();
         let last = self.present();
         if !last.broker.is_closed() {

@@ -18,9 +18,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::args::TestArgs;
+pub(crate) use self::args::TestArgs;
 use self::control::guard::Token;
-pub use self::error::TestServerError;
+pub(crate) use self::error::TestServerError;
 use self::lives::Lives;
 use self::secure::{Secure, Told};
 
@@ -41,7 +41,7 @@ struct Ready {
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(args: &TestArgs) -> Result<(), TestServerError> {
+pub(crate) fn run(args: &TestArgs) -> Result<(), TestServerError> {
     let lives = Lives::begin(args)?;
     let token = Token::random().map_err(|error| TestServerError::from(io::Error::other(error)))?;
     if !args.control.ip().is_loopback() {

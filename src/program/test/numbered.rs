@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 
 /// Things by their numbers. Numbers are not used again.
-pub struct Numbered<T>(Mutex<Known<T>>);
+pub(super) struct Numbered<T>(Mutex<Known<T>>);
 
 struct Known<T> {
     last: u64,
@@ -20,7 +20,7 @@ impl<T> Default for Numbered<T> {
 
 impl<T: Clone> Numbered<T> {
     /// Adds one and tells its number.
-    pub fn add(&self, thing: T) -> u64 {
+    pub(super) fn add(&self, thing: T) -> u64 {
         let mut known = self.0.lock();
         known.last += 1;
         let number = known.last;
@@ -29,23 +29,23 @@ impl<T: Clone> Numbered<T> {
     }
 
     /// The one with this number, if the text is one and it is known.
-    pub fn get(&self, number: &str) -> Option<(u64, T)> {
+    pub(super) fn get(&self, number: &str) -> Option<(u64, T)> {
         let number = number.parse().ok()?;
         Some((number, self.0.lock().by_number.get(&number)?.clone()))
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<(u64, T)> {
+    pub(super) fn all(&self) -> Vec<(u64, T)> {
         let known = self.0.lock();
         known.by_number.iter().map(|(&number, thing)| (number, thing.clone())).collect()
     }
 
-    pub fn forget(&self, number: u64) {
+    pub(super) fn forget(&self, number: u64) {
         self.0.lock().by_number.remove(&number);
     }
 
     /// Forgets all of them, and tells which they were.
-    pub fn clear(&self) -> Vec<T> {
+    pub(super) fn clear(&self) -> Vec<T> {
         std::mem::take(&mut self.0.lock().by_number).into_values().collect()
     }
 }

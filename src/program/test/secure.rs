@@ -10,7 +10,7 @@ use leveret::Broker;
 use leveret::tls::{LoginFrom, TestCertificates, Tls, TlsError};
 
 /// What is there over TLS.
-pub struct Secure {
+pub(super) struct Secure {
     pub address: SocketAddr,
     pub tls: Tls,
     certificates: Certificates,
@@ -18,7 +18,7 @@ pub struct Secure {
 
 /// What clients need, in the format PEM.
 #[derive(Clone, Serialize)]
-pub struct Certificates {
+pub(super) struct Certificates {
     /// That of the authority, which they have to trust.
     ca: String,
     /// For a client that is the user guest.
@@ -28,7 +28,7 @@ pub struct Certificates {
 
 /// The same, with where it is, for the line that tells.
 #[derive(Serialize)]
-pub struct Told {
+pub(super) struct Told {
     amqps: String,
     #[serde(flatten)]
     certificates: Certificates,
@@ -36,7 +36,7 @@ pub struct Told {
 
 impl Secure {
     /// Has the broker listen on a free port.
-    pub fn begin(broker: &Broker, amqp: SocketAddr) -> Result<Self, TestServerError> {
+    pub(super) fn begin(broker: &Broker, amqp: SocketAddr) -> Result<Self, TestServerError> {
         let (tls, certificates) = made().map_err(io::Error::other)?;
         let address = SocketAddr::new(amqp.ip(), 0);
         let refused = |reason| TestServerError::Listen { address, reason };
@@ -45,7 +45,7 @@ impl Secure {
     }
 
     /// What clients need.
-    pub fn told(&self) -> Told {
+    pub(super) fn told(&self) -> Told {
         // The certificate is for these names, and not for those of other machines.
         let host = if self.address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
         let amqps = format!("amqps://guest:guest@{host}:{}/%2F", self.address.port());

@@ -22,13 +22,13 @@ pub(in crate::queue) struct Capacity {
 
 impl Capacity {
     /// The first consumer has come: it is ready.
-    pub fn start(&mut self, now: Timestamp) {
+    pub(crate) fn start(&mut self, now: Timestamp) {
         *self = Self { is_able: true, since: Some(now), average: 1.0, ..Self::default() };
     }
 
     /// Whether somebody can take a message from now on.
     #[inline]
-    pub fn set(&mut self, is_able: bool, now: Timestamp) {
+    pub(crate) fn set(&mut self, is_able: bool, now: Timestamp) {
         if is_able != self.is_able {
             self.turn(is_able, now);
         }
@@ -63,7 +63,7 @@ impl Capacity {
     }
 
     /// The part of the time, 0 to 1.
-    pub fn average(mut self, now: Timestamp) -> f64 {
+    pub(crate) fn average(mut self, now: Timestamp) -> f64 {
         self.gather(now);
         self.blended()
     }

@@ -34,7 +34,7 @@ pub(in crate::queue) struct Holdings {
 
 impl Counted {
     /// Nothing yet.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             totals: QueueTotals::default(),
             unacked: Holdings::default(),
@@ -47,7 +47,7 @@ impl Counted {
 
     /// A message goes to a consumer.
     #[inline]
-    pub fn count_delivery(&mut self, entry: &Entry, no_ack: bool) {
+    pub(crate) fn count_delivery(&mut self, entry: &Entry, no_ack: bool) {
         if no_ack {
             self.totals.deliver_no_ack += 1;
         } else {
@@ -57,7 +57,7 @@ impl Counted {
     }
 
     /// A message goes to a channel that has asked for one.
-    pub fn count_get(&mut self, entry: &Entry, no_ack: bool) {
+    pub(crate) fn count_get(&mut self, entry: &Entry, no_ack: bool) {
         if no_ack {
             self.totals.get_no_ack += 1;
         } else {
@@ -69,13 +69,13 @@ impl Counted {
 
 impl Holdings {
     #[inline]
-    pub fn add(&mut self, message: &Message) {
+    pub(crate) fn add(&mut self, message: &Message) {
         self.all.add(1, message.body_len() as u64);
         self.persistent.add_persistent(message);
     }
 
     #[inline]
-    pub fn remove(&mut self, message: &Message) {
+    pub(crate) fn remove(&mut self, message: &Message) {
         self.all.remove(1, message.body_len() as u64);
         self.persistent.remove_persistent(message);
     }

@@ -2,7 +2,7 @@
 //! `[rabbitmq quorum-queues#poison-message-handling]`.
 
 /// Limit of a quorum queue that was declared without one.
-pub const QUORUM_DEFAULT: u32 = 20;
+pub(crate) const QUORUM_DEFAULT: u32 = 20;
 
 /// Most returns of a message to its queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

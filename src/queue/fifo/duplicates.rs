@@ -8,14 +8,14 @@ use crate::message::duplicate_key::DuplicateKey;
 
 /// The keys of the messages in a queue, ready or unacknowledged.
 #[derive(Debug, Default)]
-pub struct Duplicates {
+pub(crate) struct Duplicates {
     keys: HashSet<DuplicateKey>,
     footprint: usize,
 }
 
 impl Duplicates {
     /// A message arrives. Tells whether it may enter: no other with its key is in the queue.
-    pub fn admit(&mut self, message: &Message) -> bool {
+    pub(crate) fn admit(&mut self, message: &Message) -> bool {
         let Some(key) = DuplicateKey::of(message) else { return true };
         let footprint = key.footprint();
         let fresh = self.keys.insert(key);
@@ -26,7 +26,7 @@ impl Duplicates {
     }
 
     /// A message has left for good.
-    pub fn forget(&mut self, message: &Message) {
+    pub(crate) fn forget(&mut self, message: &Message) {
         if let Some(key) = DuplicateKey::of(message)
             && self.keys.remove(&key)
         {
@@ -35,7 +35,7 @@ impl Duplicates {
     }
 
     /// Octets that the keys occupy, about.
-    pub fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         self.footprint
     }
 }

@@ -4,31 +4,31 @@ use crate::time::clock::Timestamp;
 
 /// The lease of a queue that is deleted when nobody uses it.
 #[derive(Clone, Copy, Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     expires_ms: Option<u64>,
     used_at: Timestamp,
 }
 
 impl Lease {
     /// A lease that starts now; `None` never ends.
-    pub fn new(expires_ms: Option<u64>, now: Timestamp) -> Self {
+    pub(crate) fn new(expires_ms: Option<u64>, now: Timestamp) -> Self {
         Self { expires_ms, used_at: now }
     }
 
     /// The queue was used: declared, polled, or left by its last consumer.
-    pub fn renew(&mut self, now: Timestamp) {
+    pub(crate) fn renew(&mut self, now: Timestamp) {
         self.used_at = now;
     }
 
     /// ChangeSignal how long the queue lives unused.
-    pub fn set_expires_ms(&mut self, expires_ms: Option<u64>, now: Timestamp) {
+    pub(crate) fn set_expires_ms(&mut self, expires_ms: Option<u64>, now: Timestamp) {
         if self.expires_ms != expires_ms {
             *self = Self::new(expires_ms, now);
         }
     }
 
     /// When the queue ends if it has no consumers and nobody uses it.
-    pub fn deadline(&self, has_consumers: bool) -> Timestamp {
+    pub(crate) fn deadline(&self, has_consumers: bool) -> Timestamp {
         match self.expires_ms {
             Some(ms) if !has_consumers => self.used_at.after_ms(ms),
             _ => Timestamp::NEVER,

@@ -9,7 +9,7 @@ use crate::queue::fifo::state::State;
 /// How far the messages of each level were handed out that had not come back: they go out in the
 /// order of their sequences.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HandedOut {
+pub(super) struct HandedOut {
     /// By level: all that went out have lower sequences.
     below: [u64; LEVELS_OF_ARRIVALS],
     /// It has changed since the store was told.
@@ -20,7 +20,7 @@ pub struct HandedOut {
 
 impl HandedOut {
     /// As it was in an earlier life.
-    pub fn recovered(below: [u64; LEVELS_OF_ARRIVALS]) -> Self {
+    pub(super) fn recovered(below: [u64; LEVELS_OF_ARRIVALS]) -> Self {
         Self { below, ..Self::default() }
     }
 

@@ -10,7 +10,7 @@ use crate::queue::fifo::paged::Paged;
 
 /// One FIFO.
 #[derive(Debug, Default)]
-pub struct Level {
+pub(super) struct Level {
     front: VecDeque<Entry>,
     paged: Paged,
     /// Messages whose place is among those that are paged out.
@@ -21,19 +21,19 @@ pub struct Level {
 
 impl Level {
     /// Whether there is no message.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.front.is_empty() && self.paged.is_empty()
     }
 
     /// The message that is next; `None` also if it is paged out.
     #[inline]
-    pub fn head(&self) -> Option<&Entry> {
+    pub(super) fn head(&self) -> Option<&Entry> {
         self.front.front()
     }
 
     /// Takes the message that is next, unless it is paged out.
     #[inline]
-    pub fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.front.pop_front()?;
         self.settle_back();
         Some(entry)
@@ -49,7 +49,7 @@ impl Level {
 
     /// Puts a message to its place by its sequence: nearly always that is the end.
     #[inline]
-    pub fn insert(&mut self, entry: Entry) {
+    pub(super) fn insert(&mut self, entry: Entry) {
         let sequence = entry.sequence;
         let part = if self.paged.first().is_none_or(|first| sequence < first) {
             &mut self.front
@@ -69,12 +69,12 @@ impl Level {
     }
 
     /// Puts a message behind all others, whatever its sequence.
-    pub fn append(&mut self, entry: Entry) {
+    pub(super) fn append(&mut self, entry: Entry) {
         if self.paged.is_empty() { &mut self.front } else { &mut self.back }.push_back(entry);
     }
 
     /// Whether messages are paged out, and few are left before them.
-    pub fn is_short(&self, memory_bytes_max: usize) -> bool {
+    pub(super) fn is_short(&self, memory_bytes_max: usize) -> bool {
         let octets = || self.front.iter().map(|entry| entry.message.footprint()).sum::<usize>();
         !self.paged.is_empty()
             && self.front.len() < PAGE_IN_AT
@@ -82,7 +82,7 @@ impl Level {
     }
 
     /// The messages that are paged out.
-    pub fn paged(&self) -> &Paged {
+    pub(super) fn paged(&self) -> &Paged {
         &self.paged
     }
 
@@ -105,17 +105,17 @@ impl Level {
     }
 
     /// Messages that could be paged out but for not being in the store yet.
-    pub fn unstored(&self, memory_bytes_max: usize) -> impl Iterator<Item = &Entry> {
+    pub(super) fn unstored(&self, memory_bytes_max: usize) -> impl Iterator<Item = &Entry> {
         self.candidates(memory_bytes_max).filter(|entry| !entry.stored)
     }
 
     /// The lowest sequence of those that may be paged out.
-    pub fn first_candidate(&self, memory_bytes_max: usize) -> Option<u64> {
+    pub(super) fn first_candidate(&self, memory_bytes_max: usize) -> Option<u64> {
         self.candidates(memory_bytes_max).next().map(|entry| entry.sequence)
     }
 
     /// These sequences are in the store from now on.
-    pub fn note_stored(&mut self, stored: &[u64], here: &mut impl FnMut(u64)) {
+    pub(super) fn note_stored(&mut self, stored: &[u64], here: &mut impl FnMut(u64)) {
         for entry in self.front.iter_mut().chain(&mut self.among).chain(&mut self.back) {
             if stored.binary_search(&entry.sequence).is_ok() {
                 entry.stored = true;
@@ -126,7 +126,7 @@ impl Level {
 
     /// Pages out what need not stay, up to the first message that is not among those `written`;
     /// tells how many octets of memory that frees. `leaving` gets to see each.
-    pub fn page_out(
+    pub(super) fn page_out(
         &mut self,
         written: &[u64],
         memory_bytes_max: usize,
@@ -152,7 +152,7 @@ impl Level {
 
     /// A message that was paged out is there again, or is lost. Tells whether it was the next one
     /// of them: if not, somebody was faster.
-    pub fn page_in(&mut self, sequence: u64, entry: Option<Entry>) -> bool {
+    pub(super) fn page_in(&mut self, sequence: u64, entry: Option<Entry>) -> bool {
         let body_bytes = entry.as_ref().map_or(0, Entry::body_bytes);
         let Some(history) = self.paged.take_first(sequence, body_bytes) else { return false };
         if let Some(mut entry) = entry {
@@ -167,7 +167,7 @@ impl Level {
     }
 
     /// Takes messages out that are in memory before any that are paged out.
-    pub fn extract(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    pub(super) fn extract(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let front = std::mem::take(&mut self.front);
         let (extracted, rest) = front.into_iter().partition::<Vec<_>, _>(&which);
         self.front = rest.into();
@@ -176,7 +176,11 @@ impl Level {
 
     /// Takes those of these messages out that are here, whose sequences are the keys. Of one that
     /// is paged out the entry is taken that is given. Tells how many octets of memory that frees.
-    pub fn take_out(&mut self, wanted: &mut BTreeMap<u64, Entry>, taken: &mut Vec<Entry>) -> usize {
+    pub(super) fn take_out(
+        &mut self,
+        wanted: &mut BTreeMap<u64, Entry>,
+        taken: &mut Vec<Entry>,
+    ) -> usize {
         let before = taken.len();
         while let Some(head) = self.front.front()
             && wanted.remove(&head.sequence).is_some()
@@ -207,12 +211,12 @@ impl Level {
     }
 
     /// Messages of an earlier life of the queue, in ascending order.
-    pub fn recover(&mut self, paged: Paged) {
+    pub(super) fn recover(&mut self, paged: Paged) {
         self.paged = paged;
     }
 
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         for part in [&mut self.front, &mut self.among, &mut self.back] {
             /// Room for this many messages is kept.
             const KEPT: usize = 1024;
@@ -223,7 +227,7 @@ impl Level {
     }
 
     /// All messages, in order, wherever they are.
-    pub fn peek(&self) -> impl Iterator<Item = Peeked> {
+    pub(super) fn peek(&self) -> impl Iterator<Item = Peeked> {
         let mut paged = self.paged.sequences().peekable();
         let mut among = self.among.iter().peekable();
         let between = std::iter::from_fn(move || {
@@ -237,7 +241,7 @@ impl Level {
     }
 
     /// Every message in memory, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.front.iter().chain(&self.among).chain(&self.back)
     }
 }

@@ -13,7 +13,7 @@ struct Run {
 
 /// Sequences of messages that were paged out, in ascending order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Paged {
+pub(crate) struct Paged {
     runs: VecDeque<Run>,
     count: usize,
     body_bytes: u64,
@@ -23,32 +23,32 @@ pub struct Paged {
 
 impl Paged {
     /// Messages.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Octets in the bodies.
-    pub fn body_bytes(&self) -> u64 {
+    pub(crate) fn body_bytes(&self) -> u64 {
         self.body_bytes
     }
 
     /// The lowest sequence.
-    pub fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<u64> {
         self.runs.front().map(|run| run.first)
     }
 
     /// The highest sequence.
-    pub fn last(&self) -> Option<u64> {
+    pub(crate) fn last(&self) -> Option<u64> {
         self.runs.back().map(|run| run.first + run.count - 1)
     }
 
     /// Adds a message behind the others.
-    pub fn push(&mut self, sequence: u64, body_bytes: u64, history: History) {
+    pub(crate) fn push(&mut self, sequence: u64, body_bytes: u64, history: History) {
         match self.runs.back_mut() {
             Some(run) if run.first + run.count == sequence => run.count += 1,
             _ => self.runs.push_back(Run { first: sequence, count: 1 }),
@@ -61,22 +61,22 @@ impl Paged {
     }
 
     /// The sequences, in order.
-    pub fn sequences(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn sequences(&self) -> impl Iterator<Item = u64> {
         self.runs.iter().flat_map(|run| run.first..run.first + run.count)
     }
 
     /// The first sequences, up to `max`.
-    pub fn head(&self, max: usize) -> Vec<u64> {
+    pub(crate) fn head(&self, max: usize) -> Vec<u64> {
         self.sequences().take(max).collect()
     }
 
     /// What is known of a message.
-    pub fn history(&self, sequence: u64) -> History {
+    pub(crate) fn history(&self, sequence: u64) -> History {
         self.histories.get(&sequence).copied().unwrap_or_default()
     }
 
     /// Takes the message that is first, if it is this one.
-    pub fn take_first(&mut self, sequence: u64, body_bytes: u64) -> Option<History> {
+    pub(crate) fn take_first(&mut self, sequence: u64, body_bytes: u64) -> Option<History> {
         let run = self.runs.front_mut().filter(|run| run.first == sequence)?;
         run.first += 1;
         run.count -= 1;
@@ -94,7 +94,7 @@ impl Paged {
     }
 
     /// Takes a message out, wherever it is; tells whether it was there.
-    pub fn remove(&mut self, sequence: u64, body_bytes: u64) -> bool {
+    pub(crate) fn remove(&mut self, sequence: u64, body_bytes: u64) -> bool {
         let at = self.runs.partition_point(|run| run.first + run.count <= sequence);
         let Some(run) = self.runs.get_mut(at).filter(|run| run.first <= sequence) else {
             return false;
@@ -120,7 +120,7 @@ impl Paged {
     }
 
     /// The messages as ranges of the queue's store.
-    pub fn ranges(&self, queue: u64) -> impl Iterator<Item = Gone> {
+    pub(crate) fn ranges(&self, queue: u64) -> impl Iterator<Item = Gone> {
         self.runs.iter().map(move |run| Gone {
             queue,
             first: run.first,
@@ -129,7 +129,7 @@ impl Paged {
     }
 
     /// Those that were delivered before.
-    pub fn histories(&self) -> impl Iterator<Item = (u64, History)> {
+    pub(crate) fn histories(&self) -> impl Iterator<Item = (u64, History)> {
         self.histories.iter().map(|(sequence, history)| (*sequence, *history))
     }
 }

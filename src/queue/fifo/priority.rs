@@ -13,7 +13,7 @@ const RETURNED: usize = 2;
 
 /// How a queue orders its levels. Within a level messages keep the order in which they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// One level for each priority from 0 to `x-max-priority`; the highest goes first.
     Strict {
         /// The highest priority; higher ones count as this.
@@ -28,12 +28,12 @@ pub enum Order {
 
 impl Order {
     /// The order of a quorum queue.
-    pub const fn quorum() -> Self {
+    pub(crate) const fn quorum() -> Self {
         Self::Quorum { turn: 0 }
     }
 
     /// Number of levels.
-    pub fn levels(self) -> usize {
+    pub(crate) fn levels(self) -> usize {
         match self {
             Self::Strict { max_priority } => usize::from(max_priority) + 1,
             Self::Quorum { .. } => RETURNED + 1,
@@ -41,7 +41,7 @@ impl Order {
     }
 
     /// Number of levels that arrivals are put to: the first ones.
-    pub fn levels_of_arrivals(self) -> usize {
+    pub(crate) fn levels_of_arrivals(self) -> usize {
         match self {
             Self::Strict { .. } => self.levels(),
             Self::Quorum { .. } => RETURNED,
@@ -49,7 +49,7 @@ impl Order {
     }
 
     /// The level of a message that arrives.
-    pub fn level(self, priority: u8) -> usize {
+    pub(crate) fn level(self, priority: u8) -> usize {
         match self {
             Self::Strict { max_priority } => usize::from(priority.min(max_priority)),
             Self::Quorum { .. } if priority > NORMAL_MAX => HIGH,
@@ -58,7 +58,7 @@ impl Order {
     }
 
     /// The level of messages that come back, if they have one of their own.
-    pub fn returned(self) -> Option<usize> {
+    pub(crate) fn returned(self) -> Option<usize> {
         match self {
             Self::Strict { .. } => None,
             Self::Quorum { .. } => Some(RETURNED),
@@ -66,7 +66,7 @@ impl Order {
     }
 
     /// The level that is next; `occupied` are those that hold messages.
-    pub fn next(self, occupied: &Occupied) -> Option<usize> {
+    pub(crate) fn next(self, occupied: &Occupied) -> Option<usize> {
         match self {
             // Most queues have one level.
             Self::Strict { max_priority: 0 } => occupied.contains(0).then_some(0),
@@ -80,7 +80,7 @@ impl Order {
     }
 
     /// A message was taken from this level.
-    pub fn taken(&mut self, level: usize) {
+    pub(crate) fn taken(&mut self, level: usize) {
         if let Self::Quorum { turn } = self {
             match level {
                 HIGH => *turn = (*turn + 1).min(HIGH_TURNS),
@@ -93,11 +93,11 @@ impl Order {
 
 /// The levels that hold messages: a set of numbers up to 255.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Occupied([u64; 4]);
+pub(crate) struct Occupied([u64; 4]);
 
 impl Occupied {
     /// Adds or removes a level.
-    pub fn set(&mut self, level: usize, occupied: bool) {
+    pub(crate) fn set(&mut self, level: usize, occupied: bool) {
         if let Some(word) = self.0.get_mut(level / 64) {
             let bit = 1 << (level % 64);
             *word = if occupied { *word | bit } else { *word & !bit };

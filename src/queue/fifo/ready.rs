@@ -14,7 +14,7 @@ use crate::time::clock::Timestamp;
 
 /// The ready messages of a queue, by level; [`Order`] says which level is served.
 #[derive(Debug)]
-pub struct Ready {
+pub(crate) struct Ready {
     levels: Vec<Level>,
     occupied: Occupied,
     order: Order,
@@ -31,7 +31,7 @@ pub struct Ready {
 
 impl Ready {
     /// No messages yet.
-    pub fn new(order: Order, memory_bytes_max: usize) -> Self {
+    pub(crate) fn new(order: Order, memory_bytes_max: usize) -> Self {
         let levels = (0..order.levels()).map(|_| Level::default()).collect();
         let occupied = Occupied::default();
         Self {
@@ -47,27 +47,27 @@ impl Ready {
     }
 
     /// Messages.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Octets in the bodies.
-    pub fn body_bytes(&self) -> u64 {
+    pub(crate) fn body_bytes(&self) -> u64 {
         self.body_bytes
     }
 
     /// Those that are persistent.
-    pub fn persistent(&self) -> Volume {
+    pub(crate) fn persistent(&self) -> Volume {
         self.persistent
     }
 
     /// Those that are paged out.
-    pub fn paged_out(&self) -> Volume {
+    pub(crate) fn paged_out(&self) -> Volume {
         let paged = self.levels.iter().map(Level::paged);
         paged.fold(Volume::default(), |mut sum, paged| {
             sum.add(paged.len() as u64, paged.body_bytes());
@@ -77,7 +77,7 @@ impl Ready {
 
     /// The message that is next; `None` also if it is paged out.
     #[inline]
-    pub fn head(&self) -> Option<&Entry> {
+    pub(crate) fn head(&self) -> Option<&Entry> {
         if self.length == 0 {
             return None;
         }
@@ -86,7 +86,7 @@ impl Ready {
 
     /// Takes the message that is next, unless it is paged out.
     #[inline]
-    pub fn pop(&mut self) -> Option<Entry> {
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
         let at = self.order.next(&self.occupied)?;
         let level = self.levels.get_mut(at)?;
         let entry = level.pop()?;
@@ -102,13 +102,13 @@ impl Ready {
 
     /// Adds a new message. Its sequence is the highest, or nearly so.
     #[inline]
-    pub fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: Entry) {
         self.insert(self.order.level(entry.message.priority()), entry);
     }
 
     /// Puts messages back that come back together, in order: to their original positions among the
     /// others of their levels, or behind what came back before.
-    pub fn put_back(&mut self, returned: Vec<Entry>) {
+    pub(crate) fn put_back(&mut self, returned: Vec<Entry>) {
         if let Some(at) = self.order.returned() {
             returned.into_iter().for_each(|entry| self.add(at, entry, Level::append));
             return;
@@ -120,7 +120,7 @@ impl Ready {
     }
 
     /// Puts a message that comes back behind all that arrived.
-    pub fn append(&mut self, entry: Entry) {
+    pub(crate) fn append(&mut self, entry: Entry) {
         self.insert(self.order.level(0), entry);
     }
 
@@ -139,12 +139,12 @@ impl Ready {
     }
 
     /// The level of messages that come back, if they have one of their own.
-    pub fn returned_level(&self) -> Option<usize> {
+    pub(crate) fn returned_level(&self) -> Option<usize> {
         self.order.returned()
     }
 
     /// Takes those out of the messages in memory that came back to a quorum queue.
-    pub fn extract_returned(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    pub(crate) fn extract_returned(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let Some(at) = self.order.returned() else { return Vec::new() };
         let Some(level) = self.levels.get_mut(at) else { return Vec::new() };
         let extracted = level.extract(which);
@@ -156,7 +156,7 @@ impl Ready {
 
     /// Takes those of these messages out that are still here, in this order. Of one that is paged
     /// out the entry is taken that is given. Tells also how many octets of memory that frees.
-    pub fn take_out(&mut self, wanted: Vec<Entry>) -> (Vec<Entry>, usize) {
+    pub(crate) fn take_out(&mut self, wanted: Vec<Entry>) -> (Vec<Entry>, usize) {
         let order = wanted.iter().enumerate().map(|(at, entry)| (entry.sequence, at));
         let order: HashMap<u64, usize> = order.collect();
         let wanted = wanted.into_iter().map(|entry| (entry.sequence, entry));
@@ -177,7 +177,7 @@ impl Ready {
     }
 
     /// The messages in memory that came back to a quorum queue, in order, and all others.
-    pub fn by_return(&self) -> (impl Iterator<Item = &Entry>, impl Iterator<Item = &Entry>) {
+    pub(crate) fn by_return(&self) -> (impl Iterator<Item = &Entry>, impl Iterator<Item = &Entry>) {
         let returned = self.order.returned();
         let levels = || self.levels.iter().enumerate().rev();
         let of = move |wanted: bool| {
@@ -188,7 +188,7 @@ impl Ready {
     }
 
     /// Drops all messages; tells how many there were and what they occupied.
-    pub fn clear(&mut self) -> (usize, usize) {
+    pub(crate) fn clear(&mut self) -> (usize, usize) {
         let dropped = self.length;
         let footprint = self.iter().map(|entry| entry.message.footprint()).sum();
         *self = Self::new(self.order, self.memory_bytes_max);
@@ -196,7 +196,7 @@ impl Ready {
     }
 
     /// The messages that are in the store, as ranges.
-    pub fn stored(&self, queue: u64) -> impl Iterator<Item = Gone> {
+    pub(crate) fn stored(&self, queue: u64) -> impl Iterator<Item = Gone> {
         let one = move |sequence| Gone { queue, first: sequence, last: sequence };
         let in_memory =
             self.iter().filter(|entry| entry.stored).map(move |entry| one(entry.sequence));
@@ -204,7 +204,7 @@ impl Ready {
     }
 
     /// What is to be remembered of messages that were delivered before, by sequence.
-    pub fn histories(&self) -> impl Iterator<Item = (u64, History)> {
+    pub(crate) fn histories(&self) -> impl Iterator<Item = (u64, History)> {
         let in_memory = self.iter().filter(|entry| entry.stored && entry.redelivered);
         in_memory
             .map(|entry| (entry.sequence, entry.history()))
@@ -212,13 +212,13 @@ impl Ready {
     }
 
     /// Messages that are paged out and come before this sequence.
-    pub fn sequences_paged_below(&self, below: u64) -> impl Iterator<Item = u64> {
+    pub(crate) fn sequences_paged_below(&self, below: u64) -> impl Iterator<Item = u64> {
         let paged = self.levels.iter().flat_map(|level| level.paged().sequences());
         paged.filter(move |sequence| *sequence < below)
     }
 
     /// The first `max` messages, in the order in which they are served if no others come.
-    pub fn peek(&self, max: usize) -> Vec<Peeked> {
+    pub(crate) fn peek(&self, max: usize) -> Vec<Peeked> {
         let (mut order, mut occupied) = (self.order, self.occupied);
         let mut levels: Vec<_> = self.levels.iter().map(|level| level.peek().peekable()).collect();
         let next = || {
@@ -233,12 +233,12 @@ impl Ready {
     }
 
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
-    pub fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.levels.iter_mut().for_each(Level::shrink);
     }
 
     /// Every message in memory, highest level first.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.levels.iter().rev().flat_map(Level::iter)
     }
 }
@@ -251,13 +251,13 @@ impl Ready {
     }
 
     /// Where to begin looking for messages to page out; `None` if there are none.
-    pub fn first_to_page_out(&self) -> Option<u64> {
+    pub(crate) fn first_to_page_out(&self) -> Option<u64> {
         let max = self.memory_bytes_max;
         self.pageable().filter_map(|level| level.first_candidate(max)).min()
     }
 
     /// Messages that have to be stored before they can be paged out, up to `max`.
-    pub fn unstored(&self, max: usize) -> Vec<(u64, Message, Timestamp)> {
+    pub(crate) fn unstored(&self, max: usize) -> Vec<(u64, Message, Timestamp)> {
         let unstored = |level| Level::unstored(level, self.memory_bytes_max);
         let found = self.pageable().flat_map(unstored).take(max);
         found.map(|entry| (entry.sequence, entry.message.clone(), entry.expires_at)).collect()
@@ -265,13 +265,13 @@ impl Ready {
 
     /// These sequences, in ascending order, are in the store from now on. Calls back with those
     /// that are still here.
-    pub fn note_stored(&mut self, sequences: &[u64], mut here: impl FnMut(u64)) {
+    pub(crate) fn note_stored(&mut self, sequences: &[u64], mut here: impl FnMut(u64)) {
         self.levels.iter_mut().for_each(|level| level.note_stored(sequences, &mut here));
     }
 
     /// Pages out as many as are among those `written`, which are in ascending order; tells how
     /// many octets of memory that frees. `leaving` gets to see each.
-    pub fn page_out(&mut self, written: &[u64], mut leaving: impl FnMut(&Entry)) -> usize {
+    pub(crate) fn page_out(&mut self, written: &[u64], mut leaving: impl FnMut(&Entry)) -> usize {
         let levels = self.order.levels_of_arrivals();
         let levels = self.levels.iter_mut().take(levels);
         let max = self.memory_bytes_max;
@@ -285,17 +285,17 @@ impl Ready {
     }
 
     /// Whether the message that is next is paged out.
-    pub fn head_is_paged(&self) -> bool {
+    pub(crate) fn head_is_paged(&self) -> bool {
         self.paged > 0 && self.length > 0 && self.head().is_none()
     }
 
     /// Whether messages are wanted back.
-    pub fn is_short(&self) -> bool {
+    pub(crate) fn is_short(&self) -> bool {
         self.paged > 0 && self.levels.iter().any(|level| level.is_short(self.memory_bytes_max))
     }
 
     /// The level that needs messages back, and which: the one that is served next first.
-    pub fn wanted(&self) -> Option<(usize, Vec<u64>)> {
+    pub(crate) fn wanted(&self) -> Option<(usize, Vec<u64>)> {
         if self.paged == 0 {
             return None;
         }
@@ -308,7 +308,7 @@ impl Ready {
 
     /// A message is back from the store, or lost if there is no entry. Tells whether it is taken:
     /// if not, somebody else was faster.
-    pub fn page_in(&mut self, at: usize, sequence: u64, entry: Option<Entry>) -> bool {
+    pub(crate) fn page_in(&mut self, at: usize, sequence: u64, entry: Option<Entry>) -> bool {
         let Some(level) = self.levels.get_mut(at) else { return false };
         let before = level.paged().body_bytes();
         let is_lost = entry.is_none();
@@ -330,7 +330,7 @@ impl Ready {
     }
 
     /// Takes up messages of an earlier life of the queue, of one level.
-    pub fn recover(&mut self, at: usize, paged: Paged) {
+    pub(crate) fn recover(&mut self, at: usize, paged: Paged) {
         let Some(level) = self.levels.get_mut(at).filter(|_| !paged.is_empty()) else { return };
         self.length += paged.len();
         self.body_bytes += paged.body_bytes();
@@ -341,7 +341,7 @@ impl Ready {
     }
 
     /// The level of new messages of this priority.
-    pub fn level_of(&self, priority: u8) -> usize {
+    pub(crate) fn level_of(&self, priority: u8) -> usize {
         self.order.level(priority)
     }
 }

@@ -4,7 +4,11 @@ use crate::time::clock::Timestamp;
 
 /// When a message that enters a queue now expires: the smaller of the queue's and its own time
 /// to live counts.
-pub fn expires_at(now: Timestamp, queue_ttl_ms: Option<u64>, own_ttl_ms: Option<u64>) -> Timestamp {
+pub(crate) fn expires_at(
+    now: Timestamp,
+    queue_ttl_ms: Option<u64>,
+    own_ttl_ms: Option<u64>,
+) -> Timestamp {
     match (queue_ttl_ms, own_ttl_ms) {
         (None, None) => Timestamp::NEVER,
         (Some(ttl), None) | (None, Some(ttl)) => now.after_ms(ttl),

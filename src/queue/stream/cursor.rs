@@ -37,13 +37,13 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub fn new(reader: StreamReader, filter: Filter, queue: &str) -> Self {
+    pub(crate) fn new(reader: StreamReader, filter: Filter, queue: &str) -> Self {
         let (chunk, decoder) = (None, Decoder::default());
         Self { reader, chunk, filter, decoder, queue: queue.to_owned() }
     }
 
     /// Goes on somewhere else.
-    pub fn go_to(&mut self, reader: StreamReader) {
+    pub(crate) fn go_to(&mut self, reader: StreamReader) {
         (self.reader, self.chunk) = (reader, None);
     }
 
@@ -52,7 +52,7 @@ impl Cursor {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn read(&mut self, max: usize) -> leveret_storage::Result<Vec<Read>> {
+    pub(crate) fn read(&mut self, max: usize) -> leveret_storage::Result<Vec<Read>> {
         let mut found = Vec::new();
         while found.is_empty() {
             if self.chunk.is_none() {
@@ -92,7 +92,7 @@ impl Cursor {
     }
 
     /// Goes on after a message that was read.
-    pub fn advance(&mut self, after: Place) {
+    pub(crate) fn advance(&mut self, after: Place) {
         if let Some((chunk, place)) = &mut self.chunk {
             *place = after;
             if Walk::new(chunk, after).next().is_none() {

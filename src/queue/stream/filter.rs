@@ -26,7 +26,7 @@ impl Filter {
     /// `x-stream-filter`, a text or a list of texts, `x-stream-match-unfiltered`, and
     /// `x-stream-filter-messages`, which is leveret's own: then each message of a chunk is looked
     /// at, too. What is no text is passed over.
-    pub fn parse(arguments: &FieldTable) -> Self {
+    pub(crate) fn parse(arguments: &FieldTable) -> Self {
         let values: Vec<String> = match get(arguments, "x-stream-filter") {
             Some(AMQPValue::FieldArray(values)) => {
                 values.as_slice().iter().filter_map(string).map(str::to_owned).collect()
@@ -43,7 +43,7 @@ impl Filter {
     }
 
     /// Whether a message is wanted.
-    pub fn wants(&self, message: &Message) -> bool {
+    pub(crate) fn wants(&self, message: &Message) -> bool {
         let Some(exact) = &self.exact else { return true };
         match amqp10::filter_value(message).filter(|value| !value.is_empty()) {
             None => exact.match_unfiltered,

@@ -62,7 +62,7 @@ impl Groups {
     ///
     /// # Errors
     /// [`AnotherPartition`]
-    pub fn join(
+    pub(crate) fn join(
         &mut self,
         name: &str,
         partition: Option<usize>,
@@ -83,7 +83,7 @@ impl Groups {
     }
 
     /// A consumer leaves the group of a name, if it is in it.
-    pub fn leave(&mut self, name: &str, id: MemberId) {
+    pub(crate) fn leave(&mut self, name: &str, id: MemberId) {
         let Some(group) = self.by_name.get_mut(name) else { return };
         group.places.retain(|place| place.id != id);
         if group.places.is_empty() {
@@ -97,7 +97,7 @@ impl Groups {
     }
 
     /// A consumer has stopped, as it was told.
-    pub fn stepped_down(&mut self, name: &str, id: MemberId) {
+    pub(crate) fn stepped_down(&mut self, name: &str, id: MemberId) {
         let Some(group) = self.by_name.get_mut(name) else { return };
         if group.active == Active::SteppingDown(id) {
             group.active = Active::Nobody;
@@ -107,7 +107,7 @@ impl Groups {
 
     /// Whether a consumer is the one that works.
     #[cfg(test)]
-    pub fn is_active(&self, name: &str, id: MemberId) -> bool {
+    pub(crate) fn is_active(&self, name: &str, id: MemberId) -> bool {
         self.by_name.get(name).is_some_and(|group| group.active == Active::One(id))
     }
 }

@@ -96,7 +96,12 @@ fn ms(now: Timestamp) -> i64 {
 }
 
 impl StreamQueue {
-    pub fn new(name: QueueName, log: Arc<Stream>, is_in_memory: bool, readers: Readers) -> Self {
+    pub(crate) fn new(
+        name: QueueName,
+        log: Arc<Stream>,
+        is_in_memory: bool,
+        readers: Readers,
+    ) -> Self {
         Self {
             name,
             log,
@@ -109,17 +114,17 @@ impl StreamQueue {
     }
 
     /// Its log.
-    pub fn log(&self) -> &Arc<Stream> {
+    pub(crate) fn log(&self) -> &Arc<Stream> {
         &self.log
     }
 
     /// Appends messages; tells the offset of the first. `done` is called once they are committed.
-    pub fn append(&self, messages: &[Message], now: Timestamp, done: Done) -> Option<u64> {
+    pub(crate) fn append(&self, messages: &[Message], now: Timestamp, done: Done) -> Option<u64> {
         self.append_batch(&self.batch(messages), now, done)
     }
 
     /// The same, if the first message gets this offset; else nothing, and `done` is told.
-    pub fn append_at(
+    pub(crate) fn append_at(
         &self,
         offset: u64,
         messages: &[Message],
@@ -152,7 +157,12 @@ impl StreamQueue {
     }
 
     /// The same with what is encoded already.
-    pub fn append_batch(&self, batch: &StreamBatch, now: Timestamp, done: Done) -> Option<u64> {
+    pub(crate) fn append_batch(
+        &self,
+        batch: &StreamBatch,
+        now: Timestamp,
+        done: Done,
+    ) -> Option<u64> {
         let appended = self.log.append(batch, ms(now), done);
         // It is not where it was expected to be; or the broker is being closed, and its clients
         // hear no more of it.
@@ -162,7 +172,7 @@ impl StreamQueue {
     }
 
     /// Octets in memory more (or, negative, less) than when it was asked last.
-    pub fn grown(&self) -> isize {
+    pub(crate) fn grown(&self) -> isize {
         if !self.is_in_memory {
             return 0;
         }
@@ -175,7 +185,7 @@ impl StreamQueue {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn add_consumer(
+    pub(crate) fn add_consumer(
         &self,
         spec: ConsumerSpec,
         reading: Reading,
@@ -194,7 +204,7 @@ impl StreamQueue {
 
     /// Settles deliveries: they open the windows of their consumers, and move those on that have
     /// names.
-    pub fn settle(
+    pub(crate) fn settle(
         &self,
         ids: impl IntoIterator<Item = u64>,
         settlement: Settlement,
@@ -212,7 +222,7 @@ impl StreamQueue {
     }
 
     /// Whoever bears a name has done with everything up to an offset.
-    pub fn keep_offset(&self, name: &str, offset: u64) {
+    pub(crate) fn keep_offset(&self, name: &str, offset: u64) {
         // Somebody else may have the same name, and be further.
         if self.log.stored_offset(name).is_none_or(|stored| stored < offset)
             && let Err(error) = self.log.store_offset(name, offset, None)
@@ -222,7 +232,7 @@ impl StreamQueue {
     }
 
     /// Counts at this moment.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let readers = self.readers.lock();
         let (unacked, consumers) = (readers.unsettled_count(), readers.len());
         drop(readers);
@@ -237,7 +247,7 @@ impl StreamQueue {
     }
 
     /// Removes what is not retained any more; tells when there will be more of it, if that is news.
-    pub fn retain(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn retain(&self, now: Timestamp) -> Option<Timestamp> {
         let next = match self.log.retain(ms(now)) {
             Ok(next) => next.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
             Err(error) => {
@@ -253,7 +263,7 @@ impl StreamQueue {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn read(&self, start: Start, max: usize) -> leveret_storage::Result<Vec<Entry>> {
+    pub(crate) fn read(&self, start: Start, max: usize) -> leveret_storage::Result<Vec<Entry>> {
         let mut cursor =
             Cursor::new(self.log.reader(start)?, Filter::default(), self.name.as_str());
         let mut found = Vec::new();

@@ -23,7 +23,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 impl StreamQueue {
     /// Keeps an offset by a name, whatever was kept before, or forgets it. Waits until that is
     /// durable. Errors: 320 if the broker is closed, 406 for the name, 541.
-    pub fn set_offset(&self, name: &str, offset: Option<u64>) -> Result<()> {
+    pub(crate) fn set_offset(&self, name: &str, offset: Option<u64>) -> Result<()> {
         check_name(name)?;
         durably(|done| match offset {
             Some(offset) => self.log.store_offset(name, offset, Some(done)),

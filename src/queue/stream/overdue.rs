@@ -20,23 +20,23 @@ pub(crate) struct Overdue {
 }
 
 impl Overdue {
-    pub fn new(timeout_ms: u64) -> Self {
+    pub(super) fn new(timeout_ms: u64) -> Self {
         Self { timeout_ms, at: Timestamp::NEVER, wake_at: Timestamp::NEVER }
     }
 
-    pub fn timeout_ms(&self) -> u64 {
+    pub(super) fn timeout_ms(&self) -> u64 {
         self.timeout_ms
     }
 
     /// A message goes to a consumer, which may have a time of its own.
-    pub fn note_delivery(&mut self, timeout_ms: Option<u64>, now: Timestamp) {
+    pub(super) fn note_delivery(&mut self, timeout_ms: Option<u64>, now: Timestamp) {
         self.at = self.at.min(now.after_ms(timeout_ms.unwrap_or(self.timeout_ms)));
     }
 }
 
 impl Readers {
     /// How long deliveries may wait unless their consumers say so, in milliseconds.
-    pub fn set_timeout(&mut self, timeout_ms: u64) {
+    pub(crate) fn set_timeout(&mut self, timeout_ms: u64) {
         self.overdue.timeout_ms = timeout_ms;
         if self.outstanding.len() > 0 {
             self.overdue.at = Timestamp::from_millis(0); // to be found out at once
@@ -68,7 +68,7 @@ impl Readers {
 impl StreamQueue {
     /// Finds consumers that kept a delivery for too long; tells when that can next be so, if that
     /// is news.
-    pub fn time_out(
+    pub(crate) fn time_out(
         &self,
         now: Timestamp,
         timeouts: &mut Vec<(Arc<dyn Outlet>, u64)>,

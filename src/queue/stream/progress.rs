@@ -25,12 +25,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub fn delivered(&mut self, offset: u64) {
+    pub(super) fn delivered(&mut self, offset: u64) {
         self.outstanding.insert(offset);
         self.last = Some(offset);
     }
 
-    pub fn settled(&mut self, offset: u64, outcome: Outcome) {
+    pub(super) fn settled(&mut self, offset: u64, outcome: Outcome) {
         self.outstanding.remove(&offset);
         if outcome == Outcome::Wanted {
             self.wanted = Some(self.wanted.map_or(offset, |wanted| wanted.min(offset)));
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// The last offset up to which nothing is open, if it is news.
-    pub fn news(&mut self) -> Option<u64> {
+    pub(super) fn news(&mut self) -> Option<u64> {
         let open = self.outstanding.first().copied();
         let first = [open, self.wanted].into_iter().flatten().min();
         let done = match first {
@@ -51,7 +51,7 @@ impl Progress {
     }
 
     /// It begins behind this offset.
-    pub fn begin(&mut self, stored: Option<u64>) {
+    pub(super) fn begin(&mut self, stored: Option<u64>) {
         self.told = stored;
     }
 }

@@ -117,7 +117,7 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Nobody. A delivery may wait so many milliseconds for its acknowledgement.
-    pub fn new(timeout_ms: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(timeout_ms: u64, now: Timestamp) -> Self {
         Self {
             slots: Vec::new(),
             generation: 0,
@@ -132,27 +132,27 @@ impl Readers {
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Reader> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Reader> {
         self.slots.iter().flatten()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.iter().count()
     }
 
     /// Deliveries that are not settled.
-    pub fn unsettled_count(&self) -> usize {
+    pub(crate) fn unsettled_count(&self) -> usize {
         self.outstanding.len()
     }
 
     /// The offsets of those of these deliveries that are not settled.
-    pub fn offsets(&self, ids: &[u64]) -> Vec<u64> {
+    pub(crate) fn offsets(&self, ids: &[u64]) -> Vec<u64> {
         let outstanding = ids.iter().filter_map(|id| self.outstanding.get(*id));
         outstanding.map(|outstanding| outstanding.offset).collect()
     }
 
     /// The same, oldest first: their offsets, and what makes them of their messages.
-    pub fn unsettled(&self) -> Vec<(u64, Unsettled)> {
+    pub(crate) fn unsettled(&self) -> Vec<(u64, Unsettled)> {
         let unsettled = self.outstanding.iter().map(|(_, outstanding)| {
             let reader = self.get(outstanding.consumer);
             let unsettled = Unsettled {
@@ -174,13 +174,13 @@ impl Readers {
     }
 
     /// The tag of the consumer in a slot.
-    pub fn tag_at(&self, slot: usize) -> Option<&ConsumerTag> {
+    pub(crate) fn tag_at(&self, slot: usize) -> Option<&ConsumerTag> {
         self.slots.get(slot)?.as_ref().map(|reader| &reader.spec.tag)
     }
 
     /// Registers a consumer, which gets nothing before it is resumed. Its offset is kept by a name,
     /// if it has one, which has acknowledged everything up to an offset.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         spec: ConsumerSpec,
         cursor: Cursor,
@@ -226,7 +226,7 @@ impl Readers {
     }
 
     /// Removes a consumer. Its deliveries stay with its channel.
-    pub fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<Reader> {
+    pub(crate) fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<Reader> {
         self.get_mut(id)?;
         let reader = self.slots.get_mut(id.slot)?.take()?;
         self.able -= usize::from(reader.is_able());
@@ -235,7 +235,7 @@ impl Readers {
     }
 
     /// A consumer has room again, or starts.
-    pub fn resume(&mut self, id: ConsumerId, now: Timestamp) {
+    pub(crate) fn resume(&mut self, id: ConsumerId, now: Timestamp) {
         if let Some(reader) = self.get_mut(id) {
             let was_able = reader.is_able();
             (reader.started, reader.waits_for_room) = (true, false);
@@ -250,17 +250,17 @@ impl Readers {
     }
 
     /// Holds everybody, or lets them go on.
-    pub fn set_held(&mut self, held: bool) {
+    pub(crate) fn set_held(&mut self, held: bool) {
         self.hold = held.then_some(0);
     }
 
     /// Whether everybody is held.
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.hold.is_some()
     }
 
     /// Lets so many messages more go out; false if it is not held.
-    pub fn release(&mut self, count: usize) -> bool {
+    pub(crate) fn release(&mut self, count: usize) -> bool {
         match &mut self.hold {
             Some(left) => {
                 *left = left.saturating_add(count);
@@ -272,7 +272,7 @@ impl Readers {
 
     /// Takes somebody out who takes messages, after whoever it was last, of a stream that is
     /// committed up to an offset.
-    pub fn next_turn(&mut self, committed: u64) -> Option<Turn> {
+    pub(crate) fn next_turn(&mut self, committed: u64) -> Option<Turn> {
         let held = self.hold.unwrap_or(usize::MAX);
         if held == 0 {
             return None;
@@ -294,7 +294,7 @@ impl Readers {
 
     /// Takes back a cursor with what was read by it, of a stream that was committed up to an offset
     /// before. What the consumer takes is in `deliveries`.
-    pub fn hand_over(
+    pub(crate) fn hand_over(
         &mut self,
         turn: Turn,
         read: Vec<Read>,
@@ -361,7 +361,7 @@ impl Readers {
     }
 
     /// Deliveries are settled, which opens windows. Tells how far consumers with names are now.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         ids: impl IntoIterator<Item = u64>,
         outcome: Option<Outcome>,

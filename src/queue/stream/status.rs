@@ -15,13 +15,13 @@ use crate::time::clock::Timestamp;
 impl Readers {
     /// What was counted until now, of a stream that holds so many messages. They all wait, whoever
     /// has read them.
-    pub fn tally(&self, held: u64) -> QueueTally {
+    pub(crate) fn tally(&self, held: u64) -> QueueTally {
         let totals = QueueTotals { messages_ready: held, ..self.counted.totals };
         QueueTally { totals, deaths: DeathTotals::default(), consumers: self.len() }
     }
 
     /// Messages were appended, to a log on disk or in memory.
-    pub fn count_appended(&mut self, count: usize, is_on_disk: bool, now: Timestamp) {
+    pub(crate) fn count_appended(&mut self, count: usize, is_on_disk: bool, now: Timestamp) {
         let totals = &mut self.counted.totals;
         totals.publish += count as u64;
         totals.disk_writes += if is_on_disk { count as u64 } else { 0 };
@@ -29,12 +29,12 @@ impl Readers {
     }
 
     /// Messages were read, from a log on disk or in memory.
-    pub fn count_read(&mut self, count: usize, is_on_disk: bool) {
+    pub(crate) fn count_read(&mut self, count: usize, is_on_disk: bool) {
         self.counted.totals.disk_reads += if is_on_disk { count as u64 } else { 0 };
     }
 
     /// Something was done with the stream.
-    pub fn count_use(&mut self, now: Timestamp) {
+    pub(crate) fn count_use(&mut self, now: Timestamp) {
         self.counted.active_at = now;
         self.counted.capacity.set(self.able > 0, now);
     }
@@ -47,13 +47,13 @@ impl StreamQueue {
     }
 
     /// Messages, and what was counted.
-    pub fn tally(&self) -> QueueTally {
+    pub(crate) fn tally(&self) -> QueueTally {
         let held = self.held().messages;
         self.readers.lock().tally(held)
     }
 
     /// The same, remembered for rates.
-    pub fn record(&self, now: Timestamp, is_first: bool) -> QueueTally {
+    pub(crate) fn record(&self, now: Timestamp, is_first: bool) -> QueueTally {
         let held = self.held().messages;
         let mut readers = self.readers.lock();
         let tally = readers.tally(held);
@@ -62,12 +62,12 @@ impl StreamQueue {
     }
 
     /// What the totals were.
-    pub fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<QueueTotals>> {
+    pub(crate) fn samples(&self, now: Timestamp, span: Span) -> Vec<Sample<QueueTotals>> {
         self.readers.lock().counted.recent.samples(now, span)
     }
 
     /// The stream at this moment, which is this queue with these settings.
-    pub fn status(&self, queue: &Queue, now: Timestamp) -> QueueStatus {
+    pub(crate) fn status(&self, queue: &Queue, now: Timestamp) -> QueueStatus {
         let settings = queue.settings();
         let (held, nothing) = (self.held(), Volume::default());
         let in_memory = if self.is_in_memory { held.bytes as usize } else { 0 };
@@ -103,7 +103,7 @@ impl StreamQueue {
     }
 
     /// Its consumers.
-    pub fn consumers(&self) -> Vec<ConsumerStatus> {
+    pub(crate) fn consumers(&self) -> Vec<ConsumerStatus> {
         let readers = self.readers.lock();
         let status = |reader: &Reader| ConsumerStatus {
             queue: self.name.clone(),

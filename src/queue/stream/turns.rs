@@ -31,7 +31,7 @@ pub(crate) enum Standing {
 
 impl Standing {
     /// Whether the consumer may get messages.
-    pub fn reads(self) -> bool {
+    pub(crate) fn reads(self) -> bool {
         matches!(self, Self::Always | Self::Active)
     }
 }

@@ -28,7 +28,7 @@ pub(crate) enum Origin {
 
 impl VirtualHost {
     /// The store, if there is one.
-    pub fn persistence(&self) -> Option<&Arc<Persistence>> {
+    pub(crate) fn persistence(&self) -> Option<&Arc<Persistence>> {
         self.shared.persistence.as_ref()
     }
 

@@ -56,7 +56,7 @@ pub(in crate::vhost) type HistoryGuard<'a> = MutexGuard<'a, Option<History<Kept>
 
 impl Extension {
     /// What an exchange of that type needs, if anything. `routing` is the type that routes.
-    pub fn new(
+    pub(crate) fn new(
         kind: ExchangeType,
         routing: ExchangeType,
         arguments: &FieldTable,
@@ -80,18 +80,18 @@ impl Extension {
     }
 
     /// The delayed messages, if the exchange delays.
-    pub fn delays(&self) -> Option<&Delays> {
+    pub(crate) fn delays(&self) -> Option<&Delays> {
         self.delays.as_ref()
     }
 
     /// Whether what was here before matters.
-    pub fn looks_back(&self) -> bool {
+    pub(crate) fn looks_back(&self) -> bool {
         !matches!(self.past, Past::Ignored)
     }
 
     /// Whether a message with these headers was here before; if not, it was now. Tells also by
     /// how many octets the memory of the past grew.
-    pub fn is_duplicate(&self, headers: &FieldTable, now: Timestamp) -> (bool, isize) {
+    pub(crate) fn is_duplicate(&self, headers: &FieldTable, now: Timestamp) -> (bool, isize) {
         let Past::Duplicates(cache) = &self.past else { return (false, 0) };
         let Some(key) = DuplicateKey::in_headers(headers) else { return (false, 0) };
         let mut cache = cache.lock();
@@ -102,7 +102,7 @@ impl Extension {
     }
 
     /// The history, locked, if the exchange has one.
-    pub fn history(&self) -> Option<HistoryGuard<'_>> {
+    pub(crate) fn history(&self) -> Option<HistoryGuard<'_>> {
         match &self.past {
             Past::History(history) => Some(history.lock()),
             _ => None,
@@ -110,7 +110,7 @@ impl Extension {
     }
 
     /// What it holds.
-    pub fn kept(&self) -> KeptThings {
+    pub(crate) fn kept(&self) -> KeptThings {
         let mut things = KeptThings::default();
         if let Some(delays) = &self.delays {
             things.delayed = delays.waiting();
@@ -133,7 +133,7 @@ impl Extension {
     /// Holds these things from now on, in place of those that it has; an exchange that is deleted
     /// takes nothing. Tells by how many octets it grew, and the numbers in the store of messages
     /// that are gone.
-    pub fn replace(&self, things: KeptThings) -> (isize, Vec<u64>) {
+    pub(crate) fn replace(&self, things: KeptThings) -> (isize, Vec<u64>) {
         let delays = self.delays.as_ref();
         let (mut grown, gone) =
             delays.map(|delays| delays.replace(things.delayed)).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Extension {
     }
 
     /// Drops everything; tells how many octets it occupied.
-    pub fn clear(&self) -> usize {
+    pub(crate) fn clear(&self) -> usize {
         let delayed = self.delays.as_ref().and_then(|delays| delays.line.lock().take());
         let mut octets = delayed.map_or(0, |line| line.iter().map(Kept::footprint).sum());
         match &self.past {
@@ -198,28 +198,28 @@ pub(in crate::vhost) fn remember(
 
 impl Delays {
     /// Messages that wait.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.line.lock().as_ref().map_or(0, DelayLine::len)
     }
 
     /// A number for a message in the store.
-    pub fn next_number(&self) -> u64 {
+    pub(crate) fn next_number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Numbers below this one are in use.
-    pub fn continue_from(&self, number: u64) {
+    pub(crate) fn continue_from(&self, number: u64) {
         self.next_number.fetch_max(number, Ordering::Relaxed);
     }
 
     /// Whether the exchange is deleted.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.line.lock().is_none()
     }
 
     /// Keeps a message until it is due. Tells whether it is kept: the exchange may be gone; and
     /// when the timer is to go off, if that is news.
-    pub fn push(&self, due: Timestamp, kept: Kept) -> (bool, Option<Timestamp>) {
+    pub(crate) fn push(&self, due: Timestamp, kept: Kept) -> (bool, Option<Timestamp>) {
         let mut line = self.line.lock();
         let Some(line) = line.as_mut() else { return (false, None) };
         line.push(due, kept);
@@ -248,33 +248,33 @@ impl Delays {
     }
 
     /// The timer has gone off.
-    pub fn woken(&self) {
+    pub(crate) fn woken(&self) {
         if let Some(line) = self.line.lock().as_mut() {
             line.woken();
         }
     }
 
     /// What waits, when it is due, and its number, in that order.
-    pub fn numbered(&self) -> Vec<(Timestamp, u64, Message)> {
+    pub(crate) fn numbered(&self) -> Vec<(Timestamp, u64, Message)> {
         let line = self.line.lock();
         let waiting = line.iter().flat_map(DelayLine::numbered);
         waiting.map(|(due, number, kept)| (due, number, kept.message().clone())).collect()
     }
 
     /// Takes messages by their numbers before their time, in order.
-    pub fn take(&self, numbers: &HashSet<u64>) -> Vec<Kept> {
+    pub(crate) fn take(&self, numbers: &HashSet<u64>) -> Vec<Kept> {
         self.line.lock().as_mut().map_or(Vec::new(), |line| line.take(numbers))
     }
 
     /// Takes up to `max` messages that are due, in order.
-    pub fn take_due(&self, max: usize, now: Timestamp) -> Vec<Kept> {
+    pub(crate) fn take_due(&self, max: usize, now: Timestamp) -> Vec<Kept> {
         let mut line = self.line.lock();
         let Some(line) = line.as_mut() else { return Vec::new() };
         std::iter::from_fn(|| line.take_due(now)).take(max).collect()
     }
 
     /// When the timer is to go off, if it does not know.
-    pub fn new_deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn new_deadline(&self) -> Option<Timestamp> {
         self.line.lock().as_mut().and_then(DelayLine::new_deadline)
     }
 }

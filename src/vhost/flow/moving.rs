@@ -41,7 +41,7 @@ pub(crate) struct Moved {
 
 impl Moved {
     /// How many are elsewhere by now.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.to.values().sum()
     }
 }

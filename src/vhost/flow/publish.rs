@@ -23,7 +23,7 @@ const USER_ID: u16 = 0x0010;
 
 /// What is published.
 #[derive(Debug)]
-pub struct Publish<'a> {
+pub(crate) struct Publish<'a> {
     /// Exchange; empty for the default exchange.
     pub exchange: &'a [u8],
     /// Routing key.
@@ -38,7 +38,7 @@ impl Publish<'_> {
     /// Whether the properties hold nothing that the broker has to check or change: then exchange
     /// and routing key alone decide.
     #[inline]
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let properties = RawProperties(self.properties);
         let flags = properties.flags();
         flags & (REPLY_TO | EXPIRATION | USER_ID) == 0
@@ -46,12 +46,12 @@ impl Publish<'_> {
     }
 
     /// The `user_id` property, if it is set.
-    pub fn user_id(&self) -> Option<&[u8]> {
+    pub(crate) fn user_id(&self) -> Option<&[u8]> {
         RawProperties(self.properties).user_id()
     }
 
     /// The `reply_to` property, if it is set.
-    pub fn reply_to(&self) -> Option<&[u8]> {
+    pub(crate) fn reply_to(&self) -> Option<&[u8]> {
         RawProperties(self.properties).reply_to()
     }
 
@@ -67,7 +67,7 @@ impl Publish<'_> {
 
     /// Makes the message of a plain publish.
     #[inline]
-    pub fn into_message(self, scratch: &mut Vec<u8>) -> Message {
+    pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
         let parts = Parts {
             exchange: self.exchange,
             routing_key: self.routing_key,

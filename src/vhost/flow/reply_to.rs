@@ -10,22 +10,22 @@ use crate::names::{QueueName, random_name};
 use crate::vhost::{QueueDeclareOk, VirtualHost};
 
 /// The pseudo-queue that a requester consumes from and names in `reply_to`.
-pub const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// A channel that takes replies.
-pub trait ReplyOutlet: Send + Sync {
+pub(crate) trait ReplyOutlet: Send + Sync {
     /// Passes a reply on to the channel's reply consumer; false if there is none, or if it has
     /// not taken those before.
     fn reply(&self, message: &Message, wakeups: &mut Wakeups) -> bool;
 }
 
 /// Where replies with one token go.
-pub type ReplyTarget = Arc<dyn ReplyOutlet>;
+pub(crate) type ReplyTarget = Arc<dyn ReplyOutlet>;
 
 impl VirtualHost {
     /// Registers a channel for replies; returns the routing key of its replies, which the channel
     /// writes into `reply_to` of its requests.
-    pub fn register_reply_target(&self, target: ReplyTarget) -> String {
+    pub(crate) fn register_reply_target(&self, target: ReplyTarget) -> String {
         let key = random_name(&format!("{REPLY_TO}.g2gC"));
         self.reply_targets.insert(key.clone().into_bytes(), target);
         key
@@ -37,7 +37,7 @@ impl VirtualHost {
     }
 
     /// The channel takes no more replies.
-    pub fn remove_reply_target(&self, key: &str) {
+    pub(crate) fn remove_reply_target(&self, key: &str) {
         self.reply_targets.remove(key.as_bytes());
     }
 

@@ -18,7 +18,7 @@ use crate::vhost::topology::exchange::{Destination, Exchange};
 
 /// The queues that get a message, each once.
 #[derive(Clone, Default)]
-pub struct Route {
+pub(crate) struct Route {
     /// The queues.
     pub queues: Vec<Arc<Queue>>,
     /// Whether every message with the same exchange and routing key goes the same way, for as

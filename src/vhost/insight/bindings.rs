@@ -13,7 +13,7 @@ use crate::vhost::topology::exchange::{Destination, Exchange};
 
 /// A binding.
 #[derive(Clone, Debug)]
-pub struct BindingView {
+pub(crate) struct BindingView {
     /// Exchange that it starts from; empty for the default one, from which every queue has one.
     pub source: ExchangeName,
     /// What it leads to.

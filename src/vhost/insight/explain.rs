@@ -28,7 +28,7 @@ struct Question<'a> {
 
 impl VirtualHost {
     /// See [`Broker::explain`](crate::Broker::explain). Errors: 404, 406.
-    pub fn explain(
+    pub(crate) fn explain(
         &self,
         exchange: &str,
         routing_key: &str,

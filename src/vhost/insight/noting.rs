@@ -18,7 +18,7 @@ pub(crate) struct Noter {
 
 impl Noter {
     /// Something has happened to a message, now.
-    pub fn note(&self, message: &Message, kind: EventKind) {
+    pub(crate) fn note(&self, message: &Message, kind: EventKind) {
         self.journal.note(self.clock.now(), &self.virtual_host, Some(message), kind);
     }
 }

@@ -10,7 +10,7 @@ use crate::vhost::topology::policy::{Parsed, Policy, best};
 
 /// The policies that apply to a queue or an exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AppliedPolicies {
+pub(crate) struct AppliedPolicies {
     /// Name of the policy, if there is one.
     pub policy: Option<String>,
     /// Name of the operator policy.

@@ -47,7 +47,7 @@ pub(crate) struct ChurnTallies {
 
 impl Gone {
     /// A queue was deleted.
-    pub fn add_queue(&mut self, queue_type: QueueType, tally: &QueueTally) {
+    pub(crate) fn add_queue(&mut self, queue_type: QueueType, tally: &QueueTally) {
         let (totals, deaths) = self.queues.entry(queue_type.as_str()).or_default();
         // What it still held is held no more.
         *totals += QueueTotals { messages_ready: 0, messages_unacknowledged: 0, ..tally.totals };
@@ -55,7 +55,7 @@ impl Gone {
     }
 
     /// Adds those who are gone from elsewhere.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (queue_type, (totals, deaths)) in &other.queues {
             let known = self.queues.entry(queue_type).or_default();
             known.0 += *totals;
@@ -66,14 +66,14 @@ impl Gone {
     }
 
     /// What the queues had counted that are gone, by type.
-    pub fn queues(&self) -> impl Iterator<Item = (&'static str, QueueTotals, DeathTotals)> {
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, QueueTotals, DeathTotals)> {
         self.queues.iter().map(|(&queue_type, &(totals, deaths))| (queue_type, totals, deaths))
     }
 }
 
 impl ChurnTallies {
     /// All of them.
-    pub fn totals(&self) -> Churn {
+    pub(crate) fn totals(&self) -> Churn {
         Churn {
             connection_created: self.connection_created.get(),
             connection_closed: self.connection_closed.get(),

@@ -50,7 +50,7 @@ struct QueueSnapshot {
 
 impl HostSnapshot {
     /// Messages in queues, and kept by exchanges until they are due.
-    pub fn message_count(&self) -> usize {
+    pub(crate) fn message_count(&self) -> usize {
         let delayed = |exchange: &ExchangeSnapshot| {
             exchange.kept.as_ref().map_or(0, |kept| kept.delayed.len())
         };
@@ -65,17 +65,17 @@ impl HostSnapshot {
     }
 
     /// Queues.
-    pub fn queue_count(&self) -> usize {
+    pub(crate) fn queue_count(&self) -> usize {
         self.queues.len()
     }
 
     /// The same without exchanges, queues, bindings: nothing but policies.
-    pub fn policies_of(host: &VirtualHost) -> Self {
+    pub(crate) fn policies_of(host: &VirtualHost) -> Self {
         Self { policies: host.policies.read().list(), ..Self::default() }
     }
 
     /// The same without queues whose owners are connections of another broker.
-    pub fn without_exclusive_queues(mut self) -> Self {
+    pub(crate) fn without_exclusive_queues(mut self) -> Self {
         self.queues.retain(|_, queue| queue.attributes.owner.is_none());
         self
     }

@@ -21,7 +21,7 @@ use crate::vhost::{Topology, VirtualHost};
 
 /// What is asked of queue.bind, exchange.bind and their opposites.
 #[derive(Clone, Debug)]
-pub struct Bind<'a> {
+pub(crate) struct Bind<'a> {
     /// What the binding leads to.
     pub kind: ResourceKind,
     /// Name of the queue or exchange that the binding leads to.
@@ -46,7 +46,7 @@ impl VirtualHost {
     }
 
     /// Binds. A binding that exists stays as it is. Errors: 403, 404, 405, 406.
-    pub fn bind(
+    pub(crate) fn bind(
         self: &Arc<Self>,
         actor: &Actor,
         bind: &Bind<'_>,
@@ -99,7 +99,7 @@ impl VirtualHost {
 
     /// Unbinds. A binding that does not exist counts as removed, whoever owns the queue.
     /// Errors: 403, 405.
-    pub fn unbind(
+    pub(crate) fn unbind(
         self: &Arc<Self>,
         actor: &Actor,
         bind: &Bind<'_>,

@@ -22,7 +22,7 @@ use amq_protocol::types::FieldTable;
 
 impl VirtualHost {
     /// Declares a queue. Errors: 403, 404 (passive), 405, 406, 540.
-    pub fn queue_declare(
+    pub(crate) fn queue_declare(
         self: &Arc<Self>,
         actor: &Actor,
         declare: &QueueDeclare,
@@ -175,7 +175,7 @@ impl VirtualHost {
     }
 
     /// Declares an exchange. Errors: 403, 404 (passive), 406.
-    pub fn exchange_declare(
+    pub(crate) fn exchange_declare(
         self: &Arc<Self>,
         actor: &Actor,
         declare: &ExchangeDeclare,

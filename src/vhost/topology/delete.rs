@@ -17,7 +17,7 @@ use crate::vhost::{Topology, VirtualHost};
 impl VirtualHost {
     /// Deletes a queue; tells how many messages were ready. One that does not exist counts as
     /// deleted. Errors: 403, 405, 406, 540 for conditions on a quorum queue.
-    pub fn queue_delete(
+    pub(crate) fn queue_delete(
         self: &Arc<Self>,
         actor: &Actor,
         name: &str,
@@ -85,7 +85,7 @@ impl VirtualHost {
     }
 
     /// Deletes the queues that end with a connection.
-    pub fn delete_owned(self: &Arc<Self>, actor: &Actor, effects: &mut Effects) {
+    pub(crate) fn delete_owned(self: &Arc<Self>, actor: &Actor, effects: &mut Effects) {
         for name in actor.take_owned() {
             let queue = self.find_queue(name.as_str());
             if let Some(queue) = queue.filter(|q| q.attributes().owner == Some(actor.connection)) {
@@ -96,7 +96,7 @@ impl VirtualHost {
     }
 
     /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
-    pub fn queue_purge(
+    pub(crate) fn queue_purge(
         self: &Arc<Self>,
         actor: &Actor,
         name: &str,
@@ -110,7 +110,7 @@ impl VirtualHost {
     }
 
     /// Deletes an exchange. One that does not exist counts as deleted. Errors: 403, 406.
-    pub fn exchange_delete(
+    pub(crate) fn exchange_delete(
         self: &Arc<Self>,
         actor: &Actor,
         name: &str,

@@ -14,7 +14,7 @@ use crate::vhost::topology::declaration::{ExchangeDeclare, QueueDeclare};
 use crate::vhost::topology::exchange::Exchange;
 
 /// Fails with 405 or 406 unless `declare` describes the queue that exists.
-pub fn check_queue(
+pub(super) fn check_queue(
     queue: &Queue,
     declare: &QueueDeclare,
     owner: Option<ConnectionId>,
@@ -48,7 +48,7 @@ pub fn check_queue(
 }
 
 /// Fails with 406 unless `declare` describes the exchange that exists.
-pub fn check_exchange(
+pub(super) fn check_exchange(
     exchange: &Exchange,
     declare: &ExchangeDeclare,
     kind: ExchangeType,
@@ -135,7 +135,7 @@ fn describe(value: Option<&AMQPValue>) -> String {
 }
 
 /// A value as RabbitMQ's error texts print it.
-pub fn print(value: &AMQPValue) -> String {
+pub(super) fn print(value: &AMQPValue) -> String {
     if let Some(number) = integer(value) {
         return number.to_string();
     }

@@ -22,7 +22,7 @@ use crate::vhost::flow::extension::{Delays, Extension};
 
 /// What an exchange was declared with `[amqp 0-9-1 exchange.declare]`.
 #[derive(Clone, Debug)]
-pub struct ExchangeAttributes {
+pub(crate) struct ExchangeAttributes {
     /// How it routes.
     pub kind: ExchangeType,
     /// Survives a restart of the broker.
@@ -40,7 +40,7 @@ pub struct ExchangeAttributes {
 }
 
 /// An exchange of a virtual host.
-pub struct Exchange {
+pub(crate) struct Exchange {
     pub(in crate::vhost) name: ExchangeName,
     pub(in crate::vhost) virtual_host: VirtualHostName,
     pub(in crate::vhost) attributes: ExchangeAttributes,
@@ -64,37 +64,37 @@ pub(in crate::vhost) struct ExchangeCounted {
 
 impl Exchange {
     /// Name; empty for the default exchange.
-    pub fn name(&self) -> &ExchangeName {
+    pub(crate) fn name(&self) -> &ExchangeName {
         &self.name
     }
 
     /// What it was declared with.
-    pub fn attributes(&self) -> &ExchangeAttributes {
+    pub(crate) fn attributes(&self) -> &ExchangeAttributes {
         &self.attributes
     }
 
     /// Whether it is the default exchange, to which every queue is bound by its name.
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         self.name.as_str().is_empty()
     }
 
     /// The exchange as error texts name it.
-    pub fn resource(&self) -> Resource {
+    pub(crate) fn resource(&self) -> Resource {
         Resource::exchange(&self.name, &self.virtual_host)
     }
 
     /// The exchange that gets what cannot be routed: as declared, or else by policy.
-    pub fn alternate(&self) -> Option<ExchangeName> {
+    pub(crate) fn alternate(&self) -> Option<ExchangeName> {
         self.attributes.alternate.clone().or_else(|| self.policy_alternate.read().clone())
     }
 
     /// Number of bindings whose source it is.
-    pub fn binding_count(&self) -> usize {
+    pub(crate) fn binding_count(&self) -> usize {
         self.router.read().len()
     }
 
     /// Number of messages that an `x-delayed-message` exchange keeps; 0 for other types.
-    pub fn delayed_count(&self) -> usize {
+    pub(crate) fn delayed_count(&self) -> usize {
         self.delays().map_or(0, Delays::len)
     }
 
@@ -112,13 +112,13 @@ impl Exchange {
     }
 
     /// What was counted until now.
-    pub fn totals(&self) -> ExchangeTotals {
+    pub(crate) fn totals(&self) -> ExchangeTotals {
         let ExchangeCounted { publish_in, publish_out, .. } = &self.counted;
         ExchangeTotals { publish_in: publish_in.get(), publish_out: publish_out.get() }
     }
 
     /// The same, with rates.
-    pub fn measured(&self) -> Measured<ExchangeTotals> {
+    pub(crate) fn measured(&self) -> Measured<ExchangeTotals> {
         self.counted.recent.lock().measured(self.totals())
     }
 
@@ -154,7 +154,7 @@ impl Exchange {
 
 /// What a binding leads to.
 #[derive(Clone)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// A queue.
     Queue(Arc<Queue>),
     /// An exchange `[rabbitmq e2e]`.
@@ -163,7 +163,7 @@ pub enum Destination {
 
 impl Destination {
     /// Name of the queue or exchange.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Queue(queue) => queue.name().as_str(),
             Self::Exchange(exchange) => exchange.name.as_str(),

@@ -301,7 +301,11 @@ impl VirtualHost {
     ///
     /// # Errors
     /// If the pattern, a key or a value cannot be used; nothing changes then.
-    pub fn set_policy(self: &Arc<Self>, name: &str, policy: Policy) -> Result<(), PolicyError> {
+    pub(crate) fn set_policy(
+        self: &Arc<Self>,
+        name: &str,
+        policy: Policy,
+    ) -> Result<(), PolicyError> {
         if self.denies_deprecated() {
             policy.check_deprecated()?;
         }
@@ -311,7 +315,7 @@ impl VirtualHost {
     }
 
     /// Removes a policy; tells whether there was one.
-    pub fn remove_policy(self: &Arc<Self>, name: &str) -> bool {
+    pub(crate) fn remove_policy(self: &Arc<Self>, name: &str) -> bool {
         self.change_policy(false, name, None)
     }
 
@@ -320,7 +324,7 @@ impl VirtualHost {
     ///
     /// # Errors
     /// As [`VirtualHost::set_policy`]; only limits can be set.
-    pub fn set_operator_policy(
+    pub(crate) fn set_operator_policy(
         self: &Arc<Self>,
         name: &str,
         policy: Policy,
@@ -332,7 +336,7 @@ impl VirtualHost {
     }
 
     /// Removes an operator policy; tells whether there was one.
-    pub fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
+    pub(crate) fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
         self.change_policy(true, name, None)
     }
 

@@ -55,7 +55,7 @@ impl Kind {
 
 /// Fails with a sentence about the first value that its key cannot have. Keys that are not known
 /// here are nobody's business.
-pub fn check(definition: &FieldTable) -> Result<(), String> {
+pub(super) fn check(definition: &FieldTable) -> Result<(), String> {
     for (key, value) in definition.inner() {
         let known = KEYS.iter().find(|(known, ..)| *known == key.as_str());
         if let Some((_, kind, name)) = known

@@ -10,41 +10,41 @@ use leveret_storage::{
 };
 
 /// Every batch puts a message here, which is never settled: the batch counts if it is there.
-pub const WITNESS: u64 = 99;
+pub(crate) const WITNESS: u64 = 99;
 
-pub type Messages = BTreeMap<Target, Vec<u8>>;
+pub(crate) type Messages = BTreeMap<Target, Vec<u8>>;
 
-pub struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 20) % limit
     }
 
-    pub fn one_in(&mut self, number: u64) -> bool {
+    pub(crate) fn one_in(&mut self, number: u64) -> bool {
         self.below(number) == 0
     }
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Message(Vec<Target>, Vec<u8>),
     Settled(Range),
 }
 
 /// A batch as the model knows it.
 #[derive(Clone, Debug, Default)]
-pub struct Plan(pub Vec<Step>);
+pub(crate) struct Plan(pub Vec<Step>);
 
 impl Plan {
-    pub fn batch(&self) -> LogBatch {
+    pub(crate) fn batch(&self) -> LogBatch {
         let mut batch = LogBatch::new();
         for step in &self.0 {
             match step {
@@ -59,7 +59,7 @@ impl Plan {
         batch
     }
 
-    pub fn apply(&self, messages: &mut Messages) {
+    pub(crate) fn apply(&self, messages: &mut Messages) {
         for step in &self.0 {
             match step {
                 Step::Message(targets, payload) => {
@@ -75,7 +75,7 @@ impl Plan {
 }
 
 /// Makes batches: messages to few queues, acknowledgements, purges.
-pub struct Planner {
+pub(crate) struct Planner {
     pub chance: Chance,
     /// Next sequence of each queue.
     pub next: BTreeMap<u64, u64>,
@@ -83,7 +83,7 @@ pub struct Planner {
 }
 
 impl Planner {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { chance: Chance::new(seed), next: BTreeMap::new(), batches: 0 }
     }
 
@@ -93,7 +93,7 @@ impl Planner {
         Target { queue, sequence: *next - 1 }
     }
 
-    pub fn plan(&mut self) -> Plan {
+    pub(crate) fn plan(&mut self) -> Plan {
         let mut steps = Vec::new();
         for _ in 0..=self.chance.below(5) {
             if self.chance.below(5) < 3 {
@@ -125,7 +125,7 @@ impl Planner {
     }
 }
 
-pub fn options() -> LogOptions {
+pub(crate) fn options() -> LogOptions {
     let mut options = LogOptions::default().segment_octets(4096);
     options.retry_after = Duration::from_millis(1);
     options.group_octets = 2000;
@@ -136,7 +136,7 @@ pub fn options() -> LogOptions {
 
 /// What was found when a log was opened, and the metas of its live messages.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub(crate) struct Opened {
     pub recovered: Recovered,
     pub metas: BTreeMap<Target, Vec<u8>>,
     /// Messages that were found twice.
@@ -150,12 +150,12 @@ impl Opened {
     }
 }
 
-pub fn open(disk: &SimulatedDisk) -> (Log, Opened) {
+pub(crate) fn open(disk: &SimulatedDisk) -> (Log, Opened) {
     try_open(disk).unwrap()
 }
 
 /// Opens a log, having looked at it before, which finds the same and changes nothing.
-pub fn try_open(disk: &SimulatedDisk) -> Result<(Log, Opened), Error> {
+pub(crate) fn try_open(disk: &SimulatedDisk) -> Result<(Log, Opened), Error> {
     let before = disk.after_exit();
     let mut seen = Opened::default();
     let looked = SimulatedDisk::from_image(before.clone(), 1);
@@ -172,7 +172,7 @@ pub fn try_open(disk: &SimulatedDisk) -> Result<(Log, Opened), Error> {
 }
 
 /// All messages of a store, read one by one and together.
-pub fn content(store: &dyn MessageStore) -> Messages {
+pub(crate) fn content(store: &dyn MessageStore) -> Messages {
     let mut messages = Messages::new();
     for queue in (1..5).chain([WITNESS]) {
         let sequences = store.sequences(queue, 0, usize::MAX);

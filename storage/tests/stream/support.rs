@@ -11,28 +11,28 @@ use leveret_storage::{
 };
 
 /// The stream that tests are about.
-pub const ID: u64 = 7;
+pub(crate) const ID: u64 = 7;
 
-pub struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 20) % limit
     }
 
-    pub fn one_in(&mut self, number: u64) -> bool {
+    pub(crate) fn one_in(&mut self, number: u64) -> bool {
         self.below(number) == 0
     }
 }
 
-pub fn options() -> StreamOptions {
+pub(crate) fn options() -> StreamOptions {
     let mut options = StreamOptions::default();
     options.chunk_octets = 300;
     options.group_octets = 2000;
@@ -43,26 +43,33 @@ pub fn options() -> StreamOptions {
     options
 }
 
-pub fn settings(segment_octets: u64) -> StreamSettings {
+pub(crate) fn settings(segment_octets: u64) -> StreamSettings {
     StreamSettings { segment_octets, ..StreamSettings::default() }
 }
 
-pub fn open_on(disk: &SimulatedDisk) -> Streams {
+pub(crate) fn open_on(disk: &SimulatedDisk) -> Streams {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Streams::open(disk, options()).unwrap()
 }
 
 /// The stream of a test, and what was found out about it.
-pub fn stream(streams: &Streams, settings: StreamSettings) -> (Arc<Stream>, RecoveredStream) {
+pub(crate) fn stream(
+    streams: &Streams,
+    settings: StreamSettings,
+) -> (Arc<Stream>, RecoveredStream) {
     streams.stream(ID, settings).unwrap()
 }
 
-pub fn nothing() -> Done {
+pub(crate) fn nothing() -> Done {
     Box::new(|_| ())
 }
 
 /// Appends and waits until it is committed.
-pub fn append(stream: &Arc<Stream>, batch: &StreamBatch, now_ms: i64) -> Result<Appended, Error> {
+pub(crate) fn append(
+    stream: &Arc<Stream>,
+    batch: &StreamBatch,
+    now_ms: i64,
+) -> Result<Appended, Error> {
     let (sender, receiver) = sync_channel(1);
     let done = Box::new(move |result| sender.send(result).unwrap());
     let appended = stream.append(batch, now_ms, done);
@@ -70,20 +77,20 @@ pub fn append(stream: &Arc<Stream>, batch: &StreamBatch, now_ms: i64) -> Result<
 }
 
 /// Appends messages and waits until they are committed.
-pub fn put(stream: &Arc<Stream>, now_ms: i64, messages: &[&str]) -> Appended {
+pub(crate) fn put(stream: &Arc<Stream>, now_ms: i64, messages: &[&str]) -> Appended {
     let mut batch = StreamBatch::new();
     messages.iter().for_each(|message| batch.message(message.as_bytes()).unwrap());
     append(stream, &batch, now_ms).unwrap()
 }
 
 /// Entry with a filter value.
-pub fn filtered<'a>(parts: &'a [&'a [u8]], value: &'a str) -> NewEntry<'a> {
+pub(crate) fn filtered<'a>(parts: &'a [&'a [u8]], value: &'a str) -> NewEntry<'a> {
     let filter = Some(value.as_bytes());
     NewEntry { publishing_id: 0, filter, content: Content::Message(parts) }
 }
 
 /// The messages of a chunk with their offsets.
-pub fn messages(chunk: &Chunk) -> Vec<(u64, String)> {
+pub(crate) fn messages(chunk: &Chunk) -> Vec<(u64, String)> {
     let message = |entry| match entry {
         ChunkEntry::Message { offset, octets } => {
             (offset, String::from_utf8(octets.to_vec()).unwrap())
@@ -99,7 +106,7 @@ pub fn messages(chunk: &Chunk) -> Vec<(u64, String)> {
 }
 
 /// What a reader still finds.
-pub fn rest(reader: &mut StreamReader) -> Vec<(u64, String)> {
+pub(crate) fn rest(reader: &mut StreamReader) -> Vec<(u64, String)> {
     let mut found = Vec::new();
     while let Some(chunk) = reader.next_chunk().unwrap() {
         found.extend(messages(&chunk));
@@ -109,12 +116,12 @@ pub fn rest(reader: &mut StreamReader) -> Vec<(u64, String)> {
 }
 
 /// What there is from a place on that is wanted.
-pub fn read(stream: &Arc<Stream>, start: Start) -> Vec<(u64, String)> {
+pub(crate) fn read(stream: &Arc<Stream>, start: Start) -> Vec<(u64, String)> {
     let mut reader = stream.reader(start).unwrap();
     let wanted = reader.start_offset();
     rest(&mut reader).into_iter().filter(|(offset, _)| *offset >= wanted).collect()
 }
 
-pub fn numbered(messages: &[&str], from: u64) -> Vec<(u64, String)> {
+pub(crate) fn numbered(messages: &[&str], from: u64) -> Vec<(u64, String)> {
     (from..).zip(messages.iter().map(|message| (*message).to_owned())).collect()
 }

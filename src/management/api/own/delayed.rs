@@ -11,7 +11,7 @@ use crate::management::endpoint::{Endpoint, delete, get, post};
 use crate::management::json::{Object, object};
 use crate::management::rights::Who::OfHost;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(
         "api/leveret/exchanges/{vhost}/{exchange}/delayed",
         OfHost,

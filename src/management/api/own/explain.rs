@@ -11,7 +11,7 @@ use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get, post};
 use crate::management::rights::Who::{Monitors, OfHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     post(
         "api/leveret/exchanges/{vhost}/{exchange}/explain",
         OfHost,

@@ -10,7 +10,7 @@ use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::object;
 use crate::management::rights::Who::{Monitors, OfHost};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(
         "api/leveret/history",
         Monitors,

@@ -11,7 +11,7 @@ use crate::management::rights::Who::{OfHost, PolicymakersOfHost};
 
 const PATH: &str = "api/leveret/queues/{vhost}/{queue}/hold";
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(PATH, OfHost, show, "Whether a queue is held."),
     put(PATH, PolicymakersOfHost, hold, "Holds one: it gives nothing out any more."),
     delete(PATH, PolicymakersOfHost, end, "Ends that."),

@@ -26,7 +26,7 @@ use crate::management::json::Object;
 use crate::management::rights::Who;
 use crate::management::routes::resource;
 
-pub const ENDPOINTS: &[Endpoint] = &[get(
+pub(crate) const ENDPOINTS: &[Endpoint] = &[get(
     "api/leveret/live",
     Who::Managers,
     live,

@@ -16,7 +16,7 @@ use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::state::Outstanding;
 use crate::time::clock::Timestamp;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(
         "api/leveret/queues/{vhost}/{queue}/messages",
         OfHost,
@@ -77,7 +77,7 @@ impl Part {
 }
 
 /// Milliseconds since 1970; null if it never is.
-pub fn time(at: Timestamp) -> Value {
+pub(crate) fn time(at: Timestamp) -> Value {
     if at == Timestamp::NEVER { Value::Null } else { at.as_millis().into() }
 }
 

@@ -1,11 +1,11 @@
 //! What RabbitMQ has not: under `api/leveret/`. See docs/http-api.md.
 
-pub mod delayed;
-pub mod explain;
-pub mod history;
-pub mod holding;
-pub mod live;
-pub mod looking;
-pub mod moving;
-pub mod offsets;
-pub mod super_streams;
+pub(crate) mod delayed;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod holding;
+pub(crate) mod live;
+pub(crate) mod looking;
+pub(crate) mod moving;
+pub(crate) mod offsets;
+pub(crate) mod super_streams;

@@ -18,7 +18,7 @@ use crate::queue::fifo::entry::Entry;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::moving::{Destination, Moved};
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     post(
         "api/leveret/queues/{vhost}/{queue}/move",
         OfHost,

@@ -20,7 +20,7 @@ use crate::queue::stream::StreamQueue;
 const ALL: &str = "api/leveret/streams/{vhost}/{queue}/offsets";
 const ONE: &str = "api/leveret/streams/{vhost}/{queue}/offsets/{name}";
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(ALL, OfHost, all, "The offsets that a stream keeps by a name."),
     put(ONE, OfHost, set, "Keeps an offset by a name: {\"offset\"}."),
     delete(ONE, OfHost, reset, "Forgets the offset of a name."),

@@ -17,7 +17,7 @@ const PATH: &str = "api/leveret/super-streams/{vhost}/{name}";
 /// Partitions that one request creates at most: each is a stream of its own.
 const PARTITIONS_MAX: u64 = 1000;
 
-pub const ENDPOINTS: &[Endpoint] = &[
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get(PATH, OfHost, show, "The partitions of a super stream, in order."),
     put(
         PATH,

@@ -3,10 +3,10 @@
 use crate::management::page::asset::Asset;
 
 /// The page.
-pub const INDEX: &str = include_str!("index.html");
+pub(super) const INDEX: &str = include_str!("index.html");
 
 /// The files that it names.
-pub const FILES: &[Asset] = &[
+pub(super) const FILES: &[Asset] = &[
     Asset {
         name: "icon-2N_QPMqM.svg",
         content_type: "image/svg+xml",

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::call::{Routes, Shared};
 use super::input::Body;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/alarms", put(alarms))
 }
 

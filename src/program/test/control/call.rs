@@ -12,24 +12,26 @@ use crate::program::test::lives::{Life, Lives};
 use crate::program::test::numbered::Numbered;
 
 /// What the calls work on.
-pub struct Control {
+pub(super) struct Control {
     pub lives: Lives,
     /// Those that were taken and not forgotten. They outlive the broker.
     pub snapshots: Numbered<Snapshot>,
 }
 
-pub type Shared = State<Arc<Control>>;
-pub type Routes = Router<Arc<Control>>;
+pub(super) type Shared = State<Arc<Control>>;
+pub(super) type Routes = Router<Arc<Control>>;
 
 impl Control {
     /// The broker of this time.
-    pub fn life(&self) -> Arc<Life> {
+    pub(super) fn life(&self) -> Arc<Life> {
         self.lives.present()
     }
 }
 
 /// Does on a thread of its own what may take a while.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Answer<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| {
         let text = "the broker failed while it was at it".into();
@@ -38,6 +40,6 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 }
 
 /// The virtual host that is meant if none is named.
-pub fn default_vhost() -> String {
+pub(super) fn default_vhost() -> String {
     "/".into()
 }

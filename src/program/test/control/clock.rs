@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Routes, Shared, aside};
 use super::input::{Answer, Body, Refusal};
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/clock", get(clock)).route("/clock/advance", post(advance))
 }
 

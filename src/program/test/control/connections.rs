@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::call::{Routes, Shared};
 use super::input::Body;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/connections/drop", post(drop_all))
         .route("/connections/close", post(close_all))

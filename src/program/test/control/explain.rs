@@ -19,7 +19,7 @@ use super::message::headers;
 use leveret::definitions::JsonObject;
 use leveret::explain::{Arrival, Explanation, Step};
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/explain", get(asked_plainly).post(asked))
 }
 

@@ -22,7 +22,7 @@ use super::rule::Declaration;
 use crate::program::test::lives::Life;
 use leveret::faults::Rule;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/faults", get(list).post(declare).delete(clear))
         .route("/faults/{id}", get(look).delete(remove))

@@ -11,7 +11,7 @@ use leveret::journal::{DeathReason, EventKind, Events, Journal};
 /// The conditions, as parameters of a request or as a JSON object.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Filter {
+pub(super) struct Filter {
     kind: Option<Kind>,
     exchange: Option<String>,
     routing_key: Option<String>,
@@ -112,7 +112,7 @@ type Narrow = fn(Events, String) -> Events;
 
 impl Filter {
     /// The events that are meant, `last` aside.
-    pub fn of(&self, journal: &Journal) -> Answer<Events> {
+    pub(super) fn of(&self, journal: &Journal) -> Answer<Events> {
         let mut events = journal.events();
         if let Some(kind) = self.kind {
             events = kind.of(events);
@@ -192,7 +192,7 @@ fn object_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<JsonObject, D::
 
 impl super::Control {
     /// The events that are meant. Refused if none are kept.
-    pub fn events(&self, filter: &Filter) -> Answer<Events> {
+    pub(super) fn events(&self, filter: &Filter) -> Answer<Events> {
         let life = self.life();
         let journal = life.broker.journal();
         if !journal.is_on() {

@@ -15,27 +15,31 @@ const TOKEN_BYTES: usize = 16;
 
 /// What a caller has to know.
 #[derive(Clone, Debug)]
-pub struct Token(String);
+pub(crate) struct Token(String);
 
 impl Token {
     /// A token that nobody can guess.
     ///
     /// # Errors
     /// If the system has no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut octets = [0; TOKEN_BYTES];
         getrandom::fill(&mut octets)?;
         Ok(Self(octets.iter().map(|octet| format!("{octet:02x}")).collect()))
     }
 
     /// The token as it is printed.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// Lets a request pass, or refuses it.
-pub async fn check(State(token): State<Token>, request: Request, next: Next) -> Answer<Response> {
+pub(crate) async fn check(
+    State(token): State<Token>,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
     let headers = request.headers();
     check_host(headers)?;
     if headers.contains_key(ORIGIN) {

@@ -22,7 +22,7 @@ const NOT_ALLOWED: u16 = 530;
 pub struct Refusal(StatusCode, String);
 
 /// What a call gives.
-pub type Answer<T> = Result<T, Refusal>;
+pub(super) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub fn new(status: StatusCode, text: String) -> Self {
@@ -74,7 +74,7 @@ impl From<TimedOut> for Refusal {
 }
 
 /// The body of a request as JSON, whatever it says of its type.
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
@@ -94,7 +94,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 /// The parameters of a request.
-pub struct Parameters<T>(pub T);
+pub(super) struct Parameters<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Refusal;

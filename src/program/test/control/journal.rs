@@ -22,7 +22,7 @@ use super::input::{Answer, Body, Parameters, Refusal};
 use super::message;
 use leveret::journal::{Event, Events};
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/journal", get(events).delete(clear)).route("/journal/check", post(check))
 }
 

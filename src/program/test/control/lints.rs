@@ -12,7 +12,7 @@ use super::call::{Routes, Shared};
 use super::input::{Answer, Refusal};
 use leveret::lint::Lint;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/lints", get(lints))
 }
 

@@ -17,7 +17,7 @@ use super::call::{Routes, Shared, aside};
 use super::input::{Answer, Refusal};
 use crate::program::test::lives::StartError;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/broker/crash", post(crash))
         .route("/broker/stop", post(stop))

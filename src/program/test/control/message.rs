@@ -58,14 +58,14 @@ macro_rules! properties {
         /// those that are set are there.
         #[derive(Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(deny_unknown_fields)]
-        pub struct Properties {
+        pub(crate) struct Properties {
             $(#[serde(rename = $json, skip_serializing_if = "Option::is_none")]
             $name: Option<$kind>,)*
         }
 
         impl Properties {
             /// The properties, with these headers.
-            pub fn into_wire(self, headers: Option<FieldTable>) -> Answer<BasicProperties> {
+            pub(crate) fn into_wire(self, headers: Option<FieldTable>) -> Answer<BasicProperties> {
                 let mut wire = BasicProperties::default();
                 if let Some(headers) = headers {
                     wire = wire.with_headers(headers);
@@ -77,7 +77,7 @@ macro_rules! properties {
             }
 
             /// Whether all that are set here are the same there.
-            pub fn are_in(&self, other: &Self) -> bool {
+            pub(crate) fn are_in(&self, other: &Self) -> bool {
                 true $(&& (self.$name.is_none() || self.$name == other.$name))*
             }
         }
@@ -107,13 +107,13 @@ properties! {
 }
 
 /// Headers that a request names.
-pub fn headers(json: &JsonObject) -> Answer<FieldTable> {
+pub(super) fn headers(json: &JsonObject) -> Answer<FieldTable> {
     to_field_table(json)
         .map_err(|error| Refusal::bad(format!("header '{}': {}", error.name, error.reason)))
 }
 
 /// The body that a request gives, as text or in base64; `None` if it gives none.
-pub fn body(text: Option<String>, base64: Option<&str>) -> Answer<Option<Bytes>> {
+pub(super) fn body(text: Option<String>, base64: Option<&str>) -> Answer<Option<Bytes>> {
     match (text, base64) {
         (Some(_), Some(_)) => Err(Refusal::bad("give either body or body_base64")),
         (Some(text), None) => Ok(Some(text.into())),
@@ -128,7 +128,7 @@ pub fn body(text: Option<String>, base64: Option<&str>) -> Answer<Option<Bytes>>
 
 /// Puts a message into an answer. The body is there as text if it is one, else in base64; octets
 /// of the routing key that are no text are replaced.
-pub fn describe(message: &Message, answer: &mut Map<String, Value>) {
+pub(super) fn describe(message: &Message, answer: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| answer.insert(name.to_owned(), value);
     put("exchange", message.exchange().into());
     put("routing_key", String::from_utf8_lossy(message.routing_key_octets()).into());

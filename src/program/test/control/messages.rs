@@ -20,7 +20,7 @@ use leveret::UnackedMessage;
 /// Messages that are shown if the request names no number.
 const SHOWN: usize = 100;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/queues/{vhost}/{name}/messages", get(messages))
         .route("/queues/{vhost}/{name}/unacked", get(unacked))

@@ -8,7 +8,7 @@ mod connections;
 mod explain;
 mod faults;
 mod filter;
-pub mod guard;
+pub(super) mod guard;
 mod input;
 mod journal;
 mod lints;
@@ -39,7 +39,7 @@ use super::numbered::Numbered;
 const REQUEST_BYTES_MAX: usize = 32 << 20;
 
 /// The API of a broker and those that come after it, for whoever knows the token.
-pub fn router(lives: Lives, token: Token) -> Router {
+pub(super) fn router(lives: Lives, token: Token) -> Router {
     let control = Control { lives, snapshots: Numbered::default() };
     Router::new()
         .merge(alarms::routes())

@@ -28,7 +28,7 @@ use leveret::definitions::JsonObject;
 use leveret::internals::no_route;
 use leveret::{Channel, Confirmed, Publish};
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/publish", post(publish)).route("/publish/all", post(publish_all))
 }
 

@@ -18,7 +18,7 @@ use super::call::{Routes, Shared};
 use super::input::{Answer, Body, Refusal};
 use leveret::Recipient;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/queues", get(queues))
         .route("/queues/{vhost}/{name}/held", put(hold))

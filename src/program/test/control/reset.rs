@@ -12,7 +12,7 @@ use axum::routing::post;
 use super::call::{Routes, Shared, aside};
 use super::input::Answer;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/reset", post(reset))
 }
 

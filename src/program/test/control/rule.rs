@@ -15,7 +15,7 @@ use leveret::internals::{Action, Phase, describe_body, header_matches};
 /// The request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Declaration {
+pub(super) struct Declaration {
     /// One of [`OCCASIONS`], or the name of a method.
     on: String,
     then: Fault,
@@ -99,7 +99,7 @@ type Narrow<E> = fn(When<E>, String) -> When<E>;
 
 impl Declaration {
     /// Puts the rule in force.
-    pub fn declare(self, faults: &Faults) -> Answer<Rule> {
+    pub(super) fn declare(self, faults: &Faults) -> Answer<Rule> {
         match self.on.as_str() {
             "publishes" => self.begin(faults.publishes(), PUBLISHES),
             "confirms" => self.begin(faults.confirms(), CONFIRMS),

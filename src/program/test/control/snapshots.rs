@@ -18,7 +18,7 @@ use super::call::{Control, Routes, Shared, aside};
 use super::input::{Answer, Refusal};
 use leveret::Snapshot;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/snapshots", post(take))
         .route("/snapshots/{id}/restore", post(restore))

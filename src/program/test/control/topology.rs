@@ -20,7 +20,7 @@ use leveret::definitions::{Definitions, DefinitionsError};
 /// The longest name that connection.open can carry, in octets.
 const NAME_BYTES_MAX: usize = 255;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/vhosts/{name}", put(add_virtual_host))
         .route("/definitions", post(import_definitions))

@@ -27,11 +27,11 @@ use leveret::TimedOut;
 /// The longest wait.
 const LIMIT_MS_MAX: u64 = 600_000;
 
-pub fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     Router::new().route("/wait", post(wait))
 }
 
-pub fn default_limit_ms() -> u64 {
+pub(super) fn default_limit_ms() -> u64 {
     10_000
 }
 

@@ -7,7 +7,7 @@ use crate::queue::fifo::overflow::Overflow;
 use crate::queue::{QueueArguments, QueueType, Settlement};
 
 #[derive(Clone, Debug)]
-pub enum Command {
+pub(super) enum Command {
     Enqueue {
         ttl_ms: Option<u64>,
         priority: u8,
@@ -36,7 +36,7 @@ pub enum Command {
     PageOut(usize),
 }
 
-pub fn command() -> impl Strategy<Value = Command> {
+pub(super) fn command() -> impl Strategy<Value = Command> {
     let settlement = prop_oneof![
         Just(Settlement::Ack),
         Just(Settlement::Requeue),
@@ -65,7 +65,7 @@ pub fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-pub fn arguments() -> impl Strategy<Value = QueueArguments> {
+pub(super) fn arguments() -> impl Strategy<Value = QueueArguments> {
     let limit = || prop::option::weighted(0.3, 0u64..8);
     let overflow = prop_oneof![
         Just(Overflow::DropHead),

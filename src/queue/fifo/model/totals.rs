@@ -7,13 +7,13 @@ use super::*;
 use crate::queue::tally::Volume;
 
 /// Properties of a message; some are persistent.
-pub fn properties(priority: u8, padding: u8) -> Vec<u8> {
+pub(super) fn properties(priority: u8, padding: u8) -> Vec<u8> {
     let properties = BasicProperties::default().with_priority(priority);
     encode_properties(&properties.with_delivery_mode(1 + padding % 2))
 }
 
 impl World {
-    pub fn check_totals(&self) -> Checked {
+    pub(super) fn check_totals(&self) -> Checked {
         let totals = self.state.totals();
         let fates = |fate| {
             let items = self.items.values();

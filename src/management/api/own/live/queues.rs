@@ -49,7 +49,7 @@ struct Told {
 
 /// The list of queues, as it was told.
 #[derive(Default)]
-pub struct QueueChanges {
+pub(super) struct QueueChanges {
     /// By where they are in memory, at which no other can be while they are kept here.
     told: HashMap<usize, Told>,
     ids: u64,
@@ -58,7 +58,7 @@ pub struct QueueChanges {
 
 impl QueueChanges {
     /// Writes what has changed, as a JSON object.
-    pub fn write(&mut self, call: &Call, event: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, call: &Call, event: &mut Vec<u8>) {
         self.events += 1;
         event.extend_from_slice(b"{\"new\":");
         let (mut new, mut moved, mut gone) = (List::default(), List::default(), List::default());

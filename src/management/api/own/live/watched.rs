@@ -13,7 +13,7 @@ use crate::management::endpoint::{Endpoint, Verb};
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// An address that is watched.
-pub struct Watched {
+pub(super) struct Watched {
     /// As the page gave it, which finds the answer by it.
     address: String,
     /// What the names in its path stand for.
@@ -26,7 +26,7 @@ pub struct Watched {
 
 impl Watched {
     /// Watches what one of the endpoints answers to GET, if it is JSON.
-    pub fn new(
+    pub(super) fn new(
         call: &Call,
         address: &str,
         names: Vec<(&'static str, String)>,
@@ -41,7 +41,7 @@ impl Watched {
     }
 
     /// The address with its answer, if that is another than the one that was told last.
-    pub fn change(&mut self, call: &Call) -> Option<(String, Value)> {
+    pub(super) fn change(&mut self, call: &Call) -> Option<(String, Value)> {
         let (status, body) = self.ask(call);
         let mut hasher = DefaultHasher::new();
         (status, &body).hash(&mut hasher);
