@@ -129,6 +129,7 @@ impl Channel {
         let plain = publish.is_plain();
         let key = (publish.exchange.to_vec(), publish.routing_key.to_vec());
         let host = Arc::clone(self.virtual_host());
+        host.hand_to_store(effects);
         let pass = match self.mode {
             Mode::Transaction(_) => Pass::Transaction,
             _ => Pass::Publish,
@@ -318,6 +319,7 @@ impl Channel {
             return;
         }
         let host = Arc::clone(self.virtual_host());
+        host.hand_to_store(effects);
         self.note_pending();
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };

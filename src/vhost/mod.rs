@@ -307,9 +307,10 @@ impl VirtualHost {
     }
 
     /// Tells the store what queues need not keep any more. Everything that was to be stored has
-    /// been handed in by now.
+    /// been handed in by now. What is stored after it is not durable before it: so this comes
+    /// before the next publish, whose confirm says that what was acknowledged is gone for good.
     #[inline]
-    fn hand_to_store(&self, effects: &mut Effects) {
+    pub(crate) fn hand_to_store(&self, effects: &mut Effects) {
         let Some(store) = self.persistence() else { return };
         if !effects.gone.is_empty() {
             store.forget(&mut effects.gone, false);

@@ -1,16 +1,18 @@
 //! How publishes are confirmed and refused, frame by frame.
 
+use std::io::{Read, Write};
+
 use amq_protocol::protocol::{AMQPClass, basic};
-use leveret::Limits;
+use leveret::{Broker, Limits, Machine, QueueDeclare};
 
 use crate::client::{Client, Frame};
-use crate::{frames, listening};
+use crate::{frames, in_memory, listening};
 
 /// A limit of one message, beyond which publishes are refused, as a table.
 const FULL: &[u8] = b"\0\0\0\x2d\x0cx-max-lengthb\x01\x0ax-overflowS\0\0\0\x0ereject-publish";
 
 /// The next frames that settle publishes, up to the one with this number: `+3` confirms up to 3.
-fn outcomes(client: &mut Client, last: u64) -> Vec<(char, u64, bool)> {
+fn outcomes<S: Read + Write>(client: &mut Client<S>, last: u64) -> Vec<(char, u64, bool)> {
     let mut outcomes = Vec::new();
     while outcomes.last().is_none_or(|(_, number, _)| *number != last) {
         match client.frame() {
@@ -41,4 +43,44 @@ fn a_run_that_is_refused_takes_one_frame() {
     mixed.extend(frames::publish(1, "q", b"m"));
     client.send(&mixed);
     assert_eq!(outcomes(&mut client, 11), [('-', 8, true), ('+', 10, true), ('-', 11, true)]);
+}
+
+/// A persistent message.
+fn persistent(key: &str, body: &[u8]) -> Vec<u8> {
+    const DELIVERY_MODE: &[u8] = &[0x10, 0, 2];
+    let mut header = vec![0, 60, 0, 0];
+    header.extend((body.len() as u64).to_be_bytes());
+    header.extend(DELIVERY_MODE);
+    let (method, header) = (frames::basic_publish(1, key, false), frames::frame(2, 1, &header));
+    [method, header, frames::frame(3, 1, body)].concat()
+}
+
+#[test]
+fn what_was_acknowledged_before_a_confirmed_publish_is_gone_for_good() {
+    /// Publishes that come with the acknowledgement, each a write of its own.
+    const AFTER: u64 = 200;
+    for _ in 0..20 {
+        let machine = Machine::new();
+        let broker = Broker::builder().open_on_machine(&machine).unwrap();
+        let channel = broker.connect().unwrap().open_channel().unwrap();
+        for queue in ["q", "a", "b"] {
+            channel.queue_declare_with(&QueueDeclare::new(queue).durable()).unwrap();
+        }
+        let mut client = in_memory::opened(&broker, 0);
+        client.ask(&frames::confirm_select(1));
+        client.send(&persistent("q", b"done"));
+        assert_eq!(outcomes(&mut client, 1).len(), 1);
+        client.send(&frames::get(1, "q", false));
+        assert_eq!(client.content().body, b"done");
+
+        let after = (0..AFTER).map(|n| persistent(if n % 2 == 0 { "a" } else { "b" }, b"next"));
+        let after: Vec<u8> = after.flatten().collect();
+        client.send(&[frames::ack(1, 1, false), after].concat());
+        outcomes(&mut client, 1 + AFTER);
+        broker.crash();
+
+        let broker = Broker::builder().open_on_machine(&machine).unwrap();
+        let counts = ["q", "a", "b"].map(|queue| crate::ready(&broker, queue));
+        assert_eq!(counts, [0, 100, 100]);
+    }
 }
