@@ -144,7 +144,10 @@ pub use self::embedded::{
     Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery,
     ExchangeDelete, Nack, Publish, QueueDelete, QueuedMessage,
 };
-pub use self::error::{Error, NotAllowed, NotImplemented, Resource, Result, Scope};
+pub use self::error::{
+    ArgumentError, BindError, Error, ExchangeArgumentError, NotAllowed, NotImplemented,
+    Precondition, Resource, Result, Scope,
+};
 #[cfg(feature = "gateway")]
 pub use self::gateway::{AdvertisedAddress, MemoryStream};
 pub use self::insight::journal::Journal;
@@ -184,9 +187,7 @@ pub mod internals {
     pub use crate::channel::status::*;
     pub use crate::embedded::no_route;
     pub use crate::exchange::matching::header_matches;
-    pub use crate::exchange::{
-        BindError, Binding, ExchangeArgumentError, ExchangeType, Router, Routing,
-    };
+    pub use crate::exchange::{Binding, ExchangeType, Router, Routing};
     pub use crate::faults::{Action, Phase};
     pub use crate::insight::journal::describe::body as describe_body;
     pub use crate::insight::lint::did_you_mean;
@@ -200,7 +201,7 @@ pub mod internals {
     pub use crate::persist::messages::Meta;
     pub use crate::persist::records::*;
     pub use crate::persist::recovery::{HostRecords, Records};
-    pub use crate::queue::arguments::{ArgumentError, DeadLetterStrategy};
+    pub use crate::queue::arguments::DeadLetterStrategy;
     pub use crate::queue::consumers::*;
     pub use crate::queue::effects::*;
     pub use crate::queue::fifo::delivery_limit::DeliveryLimit;

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::access::{
-    Access, AccessControl, AccessRefusal, OpenChannels, PasswordHash, ResourceKind, User, UserTag,
+    Access, AccessControl, OpenChannels, PasswordHash, ResourceKind, User, UserTag,
 };
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
 use crate::base::rank;
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Result};
 use crate::names::{QueueName, UserName, VirtualHostName};
 
 /// Who calls the methods of one connection.
@@ -76,7 +76,7 @@ impl Actor {
             return Ok(());
         }
         let (user, host) = (&self.user.name, &self.virtual_host);
-        self.access.check_resource(user, host, access, (kind, name)).map_err(refused)
+        self.access.check_resource(user, host, access, (kind, name)).map_err(Error::from)
     }
 
     /// Fails with 403 unless the user may use the routing key on a topic exchange.
@@ -86,7 +86,7 @@ impl Actor {
         }
         let (user, host) = (&self.user.name, &self.virtual_host);
         let key = String::from_utf8_lossy(key);
-        self.access.check_topic(user, host, access, (exchange, &key)).map_err(refused)
+        self.access.check_topic(user, host, access, (exchange, &key)).map_err(Error::from)
     }
 
     /// Whether it is the broker itself.
@@ -118,9 +118,7 @@ impl Actor {
             return Ok(());
         }
         let claimed = String::from_utf8_lossy(user_id);
-        Err(Error::Precondition(format!(
-            "user_id property set to '{claimed}' but authenticated user was '{name}'"
-        )))
+        Err(Precondition::UserId { claimed: claimed.into_owned(), user: name.into() }.into())
     }
 
     /// Remembers a queue that ends with the connection. Of those before, the ones that `exists`
@@ -149,9 +147,4 @@ impl Actor {
     pub(crate) fn leave(&self) -> bool {
         !self.gone.swap(true, Ordering::AcqRel)
     }
-}
-
-#[allow(clippy::needless_pass_by_value)] // for map_err
-fn refused(refusal: AccessRefusal) -> Error {
-    Error::AccessRefused(refusal.to_string())
 }

@@ -6,7 +6,6 @@ mod open_channels;
 pub(crate) mod password;
 pub(crate) mod pattern;
 pub(crate) mod permissions;
-pub(crate) mod refusal;
 pub(crate) mod topic_permissions;
 pub(crate) mod users;
 
@@ -14,14 +13,14 @@ pub(crate) use actor::Actor;
 pub(crate) use open_channels::OpenChannels;
 pub use password::{HashingAlgorithm, PasswordHash, PasswordHashError, Salt};
 pub use pattern::{Pattern, PatternError};
-pub use permissions::{Access, PermissionTable, Permissions};
-pub use refusal::{AccessRefusal, ResourceKind};
+pub use permissions::{PermissionTable, Permissions};
 pub use topic_permissions::{TopicPermissionTable, TopicPermissions};
 pub use users::{LoginRefusal, User, UserTable, UserTag};
 
 use std::sync::Arc;
 
 use self::edits::Edits;
+pub use crate::error::{Access, AccessRefusal, ResourceKind};
 use crate::names::{UserName, VirtualHostName};
 
 /// The name of the default exchange in permissions and error texts.

@@ -1,35 +1,14 @@
 //! Permissions of a user in a virtual host.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use crate::base::lock::RwLock;
 use crate::base::rank;
+use crate::error::Access;
 use crate::names::{UserName, VirtualHostName};
-
-/// What an operation needs on a resource `[rabbitmq access-control]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Create, delete or alter it.
-    Configure,
-    /// Put messages in.
-    Write,
-    /// Take messages out.
-    Read,
-}
-
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Configure => "configure",
-            Self::Write => "write",
-            Self::Read => "read",
-        })
-    }
-}
 
 /// The names that a user may configure, write to and read from in one virtual host.
 #[derive(Clone, Debug, PartialEq, Eq)]

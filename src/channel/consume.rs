@@ -8,7 +8,7 @@ use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{FieldValue, get, integer, type_name};
 use crate::base::memory_alarm::Share;
 use crate::channel::{Channel, Consumer, deliveries};
-use crate::error::{Error, NotImplemented, Result};
+use crate::error::{ArgumentError, Error, NotImplemented, Precondition, Result};
 use crate::faults::{Method, Subject};
 use crate::limits::CONSUMER_BYTES;
 use crate::message::Message;
@@ -177,10 +177,10 @@ impl Channel {
             return Err(Error::ConsumerTagInUse(tag.to_string()));
         }
         if self.reply_consumer.is_some() {
-            return Err(Error::Precondition("reply consumer already set".into()));
+            return Err(Precondition::ReplyConsumerSet.into());
         }
         if !consume.no_ack {
-            return Err(Error::Precondition("reply consumer cannot acknowledge".into()));
+            return Err(Precondition::ReplyConsumerAcknowledges.into());
         }
         let target = Arc::clone(&self.deliveries) as Arc<dyn ReplyOutlet>;
         let key = self.virtual_host().register_reply_target(target);
@@ -298,10 +298,8 @@ fn priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
     const ARGUMENT: &str = "x-priority";
     let Some(value) = get(arguments, ARGUMENT) else { return Ok(0) };
     integer(value).ok_or_else(|| {
-        Error::Precondition(format!(
-            "invalid arg '{ARGUMENT}' for {}: \"expected integer, got {}\"",
-            queue.resource(),
-            type_name(value)
-        ))
+        let reason = format!("\"expected integer, got {}\"", type_name(value));
+        let error = ArgumentError::Invalid { argument: ARGUMENT, reason };
+        Precondition::Argument(error, queue.resource()).into()
     })
 }

@@ -9,7 +9,7 @@ use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
-use crate::error::{Error, NotImplemented, Result};
+use crate::error::{Error, NotImplemented, Precondition, Result};
 use crate::exchange::ExchangeType;
 use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
@@ -259,7 +259,7 @@ impl Channel {
         }
         match &self.reply_consumer {
             Some((_, key)) => Ok(Some(key.clone())),
-            None => Err(Error::Precondition("fast reply consumer does not exist".into())),
+            None => Err(Precondition::NoReplyConsumer.into()),
         }
     }
 
@@ -374,9 +374,7 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::ConfirmSelect, Subject::default(), effects)?;
         match self.mode {
-            Mode::Transaction(_) => {
-                Err(Error::Precondition("cannot switch from tx to confirm mode".into()))
-            }
+            Mode::Transaction(_) => Err(Precondition::ConfirmOfTransactional.into()),
             Mode::Confirm(_) => Ok(()),
             Mode::Plain => {
                 let noter = self.virtual_host().noter();

@@ -4,10 +4,9 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::base::field_value::{get, string};
 use crate::channel::{Channel, Consume};
-use crate::error::{Error, NotImplemented, Result};
+use crate::error::{ArgumentError, Error, NotImplemented, Precondition, Result};
 use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::queue::Queue;
-use crate::queue::arguments::ArgumentError;
 use crate::queue::stream::filter::Filter;
 use crate::queue::stream::{Reading, Turns, start};
 
@@ -25,11 +24,11 @@ const SUPER_STREAM: &str = "x-super-stream";
 impl Channel {
     /// What a consumer of a stream asks for; `None` if the queue is no stream. Errors: 406, 540.
     pub(super) fn reading(&self, consume: &Consume, queue: &Queue) -> Result<Option<Reading>> {
-        let (arguments, resource) = (&consume.arguments, queue.resource().to_string());
+        let (arguments, resource) = (&consume.arguments, queue.resource());
         let refuse = |argument| {
             let module = queue.attributes().arguments.queue_type.module();
             let error = ArgumentError::OtherQueueType { argument, module };
-            Err(Error::Precondition(error.explain(&resource)))
+            Err(Precondition::Argument(error, resource.clone()).into())
         };
         if queue.stream().is_none() {
             return if get(arguments, OFFSET).is_some() { refuse(OFFSET) } else { Ok(None) };
@@ -43,8 +42,9 @@ impl Channel {
         if self.prefetch_count == 0 {
             self.virtual_host().check_stream_prefetch(queue)?;
         }
-        let invalid = |argument: &str, reason: &str| {
-            Error::Precondition(format!("invalid arg '{argument}' for {resource}: {reason}"))
+        let invalid = |argument: &'static str, reason: &str| -> Error {
+            let error = ArgumentError::Invalid { argument, reason: reason.into() };
+            Precondition::Argument(error, resource.clone()).into()
         };
         let start = start::parse(get(arguments, OFFSET), self.now())
             .map_err(|reason| invalid(OFFSET, &reason))?;

@@ -7,7 +7,7 @@ use crate::channel::deliveries::Unacked;
 use crate::channel::noting::note_published;
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
-use crate::error::{Error, Result};
+use crate::error::{Precondition, Result};
 use crate::faults::{Method, Subject};
 use crate::message::Message;
 use crate::persist;
@@ -66,9 +66,7 @@ impl Channel {
         self.flush(effects);
         self.meet(Method::TxSelect, Subject::default(), effects)?;
         match self.mode {
-            Mode::Confirm(_) => {
-                Err(Error::Precondition("cannot switch from confirm to tx mode".into()))
-            }
+            Mode::Confirm(_) => Err(Precondition::TransactionOfConfirming.into()),
             Mode::Transaction(_) => Ok(()),
             Mode::Plain => {
                 self.mode = Mode::Transaction(Transaction::default());
@@ -121,7 +119,7 @@ impl Channel {
         self.virtual_host().run_without_waking(effects);
         effects.must_sync |= self.virtual_host().persistence().is_some();
         if refused {
-            return Err(Error::Precondition("partial tx completion".into()));
+            return Err(Precondition::PartialCommit.into());
         }
         Ok(())
     }
@@ -146,7 +144,7 @@ impl Channel {
                 self.deliveries.counted().count_uncommitted(0, 0);
                 Ok(std::mem::take(transaction))
             }
-            _ => Err(Error::Precondition("channel is not transactional".into())),
+            _ => Err(Precondition::NotTransactional.into()),
         }
     }
 }

@@ -17,7 +17,6 @@ mod destinations;
 mod direct;
 mod duplicates;
 pub(crate) mod erlang_term;
-mod error;
 mod fanout;
 mod header_match;
 mod header_value;
@@ -40,9 +39,10 @@ pub use binding::Binding;
 pub(crate) use delay::{DELAYED_TYPE, delay_ms, negate_delay};
 pub(crate) use delay_line::DelayLine;
 pub(crate) use duplicates::{DuplicateCache, own_ttl_ms};
-pub use error::{BindError, ExchangeArgumentError};
 pub(crate) use history::{History, is_remembered};
 pub use router::Router;
+
+use crate::error::{BindError, ExchangeArgumentError};
 
 /// The type of an exchange: how it compares messages with bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

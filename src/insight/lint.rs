@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
-use crate::error::{Error, Result};
+use crate::error::{Precondition, Result};
 use crate::limits::LINTS_MAX;
 
 /// What happens when something is found that is seldom meant.
@@ -104,8 +104,8 @@ impl Lints {
     /// Something was found: it is logged and kept once for each subject, and refused if that is
     /// wanted. `about` tells several findings of a kind about one subject apart. Errors: 406.
     pub fn report(&self, kind: LintKind, subject: String, about: &str, text: String) -> Result<()> {
+        let refused = Precondition::Lint { subject: subject.clone(), text: text.clone() };
         let lint = Lint { kind, subject, text };
-        let refused = Error::Precondition(format!("{lint} (lint)"));
         let mut state = self.state.lock();
         if state.found.len() < LINTS_MAX
             && state.known.insert((kind, format!("{} {about}", lint.subject)))
@@ -113,7 +113,7 @@ impl Lints {
             tracing::warn!("{lint}");
             state.found.push(lint);
         }
-        if self.level == LintLevel::Deny { Err(refused) } else { Ok(()) }
+        if self.level == LintLevel::Deny { Err(refused.into()) } else { Ok(()) }
     }
 }
 

@@ -158,7 +158,7 @@ impl Node {
         let host = self.host(virtual_host)?;
         self.access
             .check_vhost(&user.name, host.name())
-            .map_err(|refusal| NotAllowed::VirtualHostRefused(refusal.to_string()))?;
+            .map_err(|refusal| NotAllowed::VirtualHostRefused(Box::new(refusal)))?;
         let access = Arc::clone(&self.access);
         Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
     }

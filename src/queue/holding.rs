@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, Precondition, Resource, Result};
 use crate::names::ConsumerTag;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
@@ -51,15 +51,15 @@ impl Queue {
                     state.hold().ok_or_else(|| self.is_not_held())?.release_to(id);
                     return Ok(());
                 }
-                [_] => "is not the active one of its queue",
-                _ => "is not the only one with its tag: name its connection, and its channel",
+                [_] => Precondition::ConsumerNotActive(resource()),
+                _ => Precondition::ConsumerAmbiguous(resource()),
             };
-            Err(Error::Precondition(format!("{} {complaint}", resource())))
+            Err(complaint.into())
         })
     }
 
     fn is_not_held(&self) -> Error {
-        Error::Precondition(format!("{} is not held", self.resource()))
+        Precondition::NotHeld(self.resource()).into()
     }
 
     /// Whether it is held.

@@ -10,7 +10,7 @@ use crate::base::blocking::pause_here;
 use crate::broker::Broker;
 use crate::broker::stream::reader::{StreamReader, StreamStart};
 use crate::embedded::Publish;
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Result};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::stream::StreamQueue;
@@ -56,7 +56,7 @@ impl Broker {
         let host = self.node().host(virtual_host)?;
         let queue = host.queue(stream)?;
         let Some(log) = queue.stream().map(|stream| Arc::clone(stream.log())) else {
-            return Err(Error::Precondition(format!("{} is not a stream", queue.resource())));
+            return Err(Precondition::NotAStream(queue.resource()).into());
         };
         Ok(StreamHandle { host, queue, log })
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use crate::access::Actor;
 use crate::broker::Broker;
 use crate::definitions::{Definitions, export_users, replace_users};
-use crate::error::{Error, Result};
+use crate::error::{Precondition, Result};
 use crate::names::VirtualHostName;
 use crate::node::Node;
 use crate::time::clock::Timestamp;
@@ -93,7 +93,7 @@ impl Broker {
     /// broker.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         replace_users(&snapshot.users, self.access())
-            .map_err(|error| Error::Precondition(error.to_string()))?;
+            .map_err(|error| Precondition::Snapshot(error.to_string()))?;
         for name in snapshot.hosts.keys() {
             self.node().add_virtual_host(name.clone());
         }

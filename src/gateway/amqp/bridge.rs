@@ -13,7 +13,7 @@ use crate::access::User;
 use crate::base::ids::ConnectionId;
 use crate::channel::session::Session;
 use crate::channel::{Channel, give_back};
-use crate::error::{Error, NotAllowed, Scope};
+use crate::error::{Error, NotAllowed, Precondition, Scope};
 use crate::faults::Method;
 use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
@@ -160,11 +160,8 @@ impl Bridge {
                 })?;
             }
             Event::MessageTooLarge { channel, body_size, message_size_max } => {
-                let text = format!(
-                    "message size {body_size} is larger than configured max size \
-                     {message_size_max}"
-                );
-                let error = Error::Precondition(text);
+                let (size, max) = (body_size, message_size_max);
+                let error = Precondition::MessageTooLarge { size, max }.into();
                 return Err(Failure { channel, error, method: BASIC_PUBLISH });
             }
             Event::Closed(closed) => {

@@ -5,17 +5,15 @@ use std::sync::mpsc;
 use leveret_storage::{Done, Error as LogError};
 
 use crate::base::blocking::pause_here;
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Result};
 use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::queue::stream::StreamQueue;
 
 /// Errors: 406 for a name that is empty or too long.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > STREAM_NAME_BYTES_MAX {
-        return Err(Error::Precondition(format!(
-            "a name by which an offset is kept has 1 to {STREAM_NAME_BYTES_MAX} octets, not {}",
-            name.len()
-        )));
+        let (octets, max) = (name.len(), STREAM_NAME_BYTES_MAX);
+        return Err(Precondition::OffsetName { octets, max }.into());
     }
     Ok(())
 }

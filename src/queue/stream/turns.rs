@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::error::{Error, Result};
+use crate::error::{Precondition, Result};
 use crate::queue::Queue;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::Effects;
@@ -147,10 +147,7 @@ impl Queue {
         });
         match joined {
             Some(Ok(())) => Ok(()),
-            _ => Err(Error::Precondition(format!(
-                "{} is another partition for the consumers with the name '{name}' that are there",
-                self.resource()
-            ))),
+            _ => Err(Precondition::Partition { stream: self.resource(), name: name.into() }.into()),
         }
     }
 

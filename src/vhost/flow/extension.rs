@@ -7,9 +7,9 @@ use amq_protocol::types::FieldTable;
 
 use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::rank;
+use crate::error::ExchangeArgumentError;
 use crate::exchange::{
-    DelayLine, DuplicateCache, ExchangeArgumentError, ExchangeType, History, is_remembered,
-    own_ttl_ms,
+    DelayLine, DuplicateCache, ExchangeType, History, is_remembered, own_ttl_ms,
 };
 use crate::message::Message;
 use crate::message::duplicate_key::DuplicateKey;

@@ -8,7 +8,7 @@ use leveret_protocol::properties::{Change, Changes, RawProperties};
 use leveret_protocol::table::{TableWriter, entries};
 
 use crate::base::field_value::type_name;
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Result};
 use crate::limits::TIME_MAX_MS;
 use crate::message::{Body, Message, Parts};
 use crate::vhost::VirtualHost;
@@ -116,7 +116,7 @@ impl Publish<'_> {
 
 fn headers(properties: RawProperties<'_>) -> Result<Option<FieldTable>> {
     let headers = properties.headers().transpose();
-    headers.map_err(|error| Error::Syntax(format!("invalid headers: {error}")))
+    headers.map_err(|_| Error::MalformedHeaders)
 }
 
 /// The properties as receivers get them, if they differ from what came in: without `BCC`, with
@@ -155,7 +155,7 @@ fn rewrite(
     {
         return Ok(None);
     }
-    properties.with(&changes).map(Some).map_err(|error| Error::Syntax(error.to_string()))
+    properties.with(&changes).map(Some).map_err(|_| Error::MalformedProperties)
 }
 
 /// Whether the headers may hold `CC` or `BCC`: a look at the octets, which spares parsing.
@@ -178,7 +178,7 @@ pub(in crate::vhost) fn selected_keys(headers: &FieldTable) -> Result<Vec<Vec<u8
 }
 
 /// Has to be an array; of its elements those that are no strings are passed over.
-fn keys_in(headers: &FieldTable, header: &str) -> Result<Vec<Vec<u8>>> {
+fn keys_in(headers: &FieldTable, header: &'static str) -> Result<Vec<Vec<u8>>> {
     match headers.inner().get(header) {
         None => Ok(Vec::new()),
         Some(AMQPValue::FieldArray(keys)) => {
@@ -189,10 +189,7 @@ fn keys_in(headers: &FieldTable, header: &str) -> Result<Vec<Vec<u8>>> {
             Ok(keys.collect())
         }
         Some(other) => {
-            let received = type_name(other);
-            Err(Error::Precondition(format!(
-                "invalid message: {{unacceptable_type_in_header,\"{header}\",{received}}}"
-            )))
+            Err(Precondition::SelectedKeys { header, received: type_name(other) }.into())
         }
     }
 }
@@ -200,8 +197,9 @@ fn keys_in(headers: &FieldTable, header: &str) -> Result<Vec<Vec<u8>>> {
 /// `expiration` as a number of milliseconds `[rabbitmq ttl#per-message-ttl]`. Errors: 406.
 fn parse_expiration(octets: &[u8]) -> Result<u64> {
     let text = String::from_utf8_lossy(octets);
-    let invalid =
-        |reason: String| Error::Precondition(format!("invalid expiration '{text}': {reason}"));
+    let invalid = |reason: String| {
+        Error::from(Precondition::Expiration { expiration: text.clone().into_owned(), reason })
+    };
     let digits_from = usize::from(text.starts_with(['+', '-']));
     let digits = &text[digits_from..];
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::base::field_value::get;
-use crate::error::{Error, Resource, Result};
+use crate::error::{Precondition, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType};
 use crate::insight::lint::{LintKind, Lints, did_you_mean};
 use crate::limits::STREAM_WINDOW;
@@ -90,16 +90,15 @@ impl VirtualHost {
 
     /// A consumer of a stream has no prefetch. Errors: 406 if it needs one.
     pub(crate) fn check_stream_prefetch(&self, queue: &Queue) -> Result<()> {
-        let subject = queue.resource().to_string();
         if self.shared.require_stream_prefetch {
-            let text = format!("consumer prefetch count is not set for stream {subject}");
-            return Err(Error::Precondition(text));
+            return Err(Precondition::NoPrefetch(queue.resource()).into());
         }
         let Some(lints) = self.lints() else { return Ok(()) };
         let text = format!(
             "a consumer has no prefetch, which RabbitMQ refuses for streams: here it gets \
              {STREAM_WINDOW} messages before it has to acknowledge some (basic.qos sets the number)"
         );
+        let subject = queue.resource().to_string();
         lints.report(LintKind::StreamWithoutPrefetch, subject, "", text)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Bindings, ExchangeSnapshot, HostSnapshot, QueueSnapshot};
 use crate::access::Actor;
 use crate::access::ResourceKind;
-use crate::error::{Error, Result};
+use crate::error::{Precondition, Result};
 use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::BindingRecord;
 use crate::queue::effects::Effects;
@@ -80,7 +80,7 @@ impl VirtualHost {
             } else {
                 self.set_policy(name, policy.clone())
             };
-            set.map_err(|error| Error::Precondition(error.to_string()))?;
+            set.map_err(|error| Precondition::Snapshot(error.to_string()))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use amq_protocol::types::FieldTable;
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::memory_alarm::{MemoryAlarm, Share};
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Result};
 use crate::exchange::ExchangeType;
 use crate::insight::journal::{EventKind, UsedBinding};
 use crate::limits::BINDING_BYTES;
@@ -76,7 +76,7 @@ impl VirtualHost {
         let mut router = exchange.router.write();
         let added = router
             .bind(target.clone(), bind.routing_key, bind.arguments)
-            .map_err(|error| Error::Precondition(error.to_string()))?;
+            .map_err(Precondition::Binding)?;
         drop(router);
         if !added {
             return Ok(None);

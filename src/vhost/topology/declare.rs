@@ -5,11 +5,10 @@ use std::sync::Arc;
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
 use crate::base::field_value::{get, string, type_name};
-use crate::error::{Error, Resource, Result};
-use crate::exchange::{DELAYED_TYPE, ExchangeArgumentError, ExchangeType, Router};
+use crate::error::{ArgumentError, Error, ExchangeArgumentError, Precondition, Resource, Result};
+use crate::exchange::{DELAYED_TYPE, ExchangeType, Router};
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, QueueName, RESERVED_PREFIX, random_name};
-use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage, QueueType};
 use crate::vhost::VirtualHost;
@@ -155,18 +154,18 @@ impl VirtualHost {
         generated: bool,
         declare: &QueueDeclare,
     ) -> Result<QueueArguments> {
-        let resource = Resource::queue(name, &self.name).to_string();
+        let resource = Resource::queue(name, &self.name);
         if let Some(value) = get(&declare.arguments, "x-dead-letter-exchange") {
             let Some(exchange) = string(value) else {
                 let (argument, received) = ("x-dead-letter-exchange", type_name(value));
                 let error = ArgumentError::Type { argument, received };
-                return Err(Error::Precondition(error.explain(&resource)));
+                return Err(Precondition::Argument(error, resource).into());
             };
             actor.check(Access::Read, ResourceKind::Queue, name.as_str())?;
             actor.check(Access::Write, ResourceKind::Exchange, exchange)?;
         }
         let mut arguments = QueueArguments::parse(&declare.arguments)
-            .map_err(|error| Error::Precondition(error.explain(&resource)))?;
+            .map_err(|error| Precondition::Argument(error, resource.clone()))?;
         arguments.message_deduplication &= !self.shared.without_plugins;
         if arguments.queue_type.kind().is_replicated {
             check_replicated(declare, generated, arguments.queue_type, &resource)?;
@@ -190,7 +189,7 @@ impl VirtualHost {
         }
         let is_known = |kind: &ExchangeType| !self.shared.without_plugins || !kind.needs_plugin();
         let kind = ExchangeType::from_name(&declare.kind).filter(is_known).ok_or_else(|| {
-            Error::Precondition(ExchangeArgumentError::unknown_type(&declare.kind).to_string())
+            Precondition::Exchange(ExchangeArgumentError::unknown_type(&declare.kind))
         })?;
         if name.is_empty() {
             return Err(Error::DefaultExchange);
@@ -205,9 +204,9 @@ impl VirtualHost {
             return Err(Error::ReservedName { kind: "exchange", name });
         }
         let alternate = self.alternate(actor, &name, &declare.arguments)?;
-        let refused = |error: ExchangeArgumentError| Error::Precondition(error.to_string());
-        let router = Router::new(kind, &declare.arguments).map_err(refused)?;
-        let extension = Extension::new(kind, router.kind(), &declare.arguments).map_err(refused)?;
+        let router = Router::new(kind, &declare.arguments).map_err(Precondition::Exchange)?;
+        let extension = Extension::new(kind, router.kind(), &declare.arguments)
+            .map_err(Precondition::Exchange)?;
         if self.lints().is_none()
             && kind != ExchangeType::DelayedMessage
             && get(&declare.arguments, DELAYED_TYPE).is_some()
@@ -247,10 +246,9 @@ impl VirtualHost {
         let Some(value) = get(arguments, "alternate-exchange") else { return Ok(None) };
         let Some(alternate) = string(value) else {
             let resource = Resource::exchange(&ExchangeName::from(exchange), &self.name);
-            return Err(Error::Precondition(format!(
-                "invalid type '{}' for arg 'alternate-exchange' in {resource}",
-                type_name(value)
-            )));
+            let (argument, received) = ("alternate-exchange", type_name(value));
+            let error = ArgumentError::Type { argument, received };
+            return Err(Precondition::Argument(error, resource).into());
         };
         actor.check(Access::Read, ResourceKind::Exchange, exchange)?;
         actor.check(Access::Write, ResourceKind::Exchange, alternate)?;
@@ -263,13 +261,11 @@ fn check_replicated(
     declare: &QueueDeclare,
     generated: bool,
     queue_type: QueueType,
-    resource: &str,
+    resource: &Resource,
 ) -> Result<()> {
     if generated {
         let module = queue_type.module();
-        return Err(Error::Precondition(format!(
-            "Cannot declare a server-named queue for type {module}"
-        )));
+        return Err(Precondition::ServerNamed(module).into());
     }
     let property = if declare.exclusive {
         "exclusive-owner"
@@ -280,7 +276,7 @@ fn check_replicated(
     } else {
         return Ok(());
     };
-    Err(Error::Precondition(format!("invalid property '{property}' for {resource}")))
+    Err(Precondition::Property(property, resource.clone()).into())
 }
 
 /// Names lose their line ends, silently, where something is declared, bound or deleted, and nowhere

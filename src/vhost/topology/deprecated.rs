@@ -2,10 +2,9 @@
 //! `[rabbitmq deprecated-features]`.
 
 use crate::base::field_value::{get, integer};
-use crate::error::{Error, Resource, Result};
+use crate::error::{ArgumentError, Error, Precondition, Resource, Result};
 use crate::insight::lint::LintKind;
 use crate::names::QueueName;
-use crate::queue::arguments::ArgumentError;
 use crate::queue::{QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::declaration::QueueDeclare;
@@ -42,8 +41,8 @@ impl VirtualHost {
             // What RabbitMQ says of the last, and of arguments of other types of queue.
             let module = arguments.queue_type.module();
             let error = ArgumentError::OtherQueueType { argument, module };
-            let queue = Resource::queue(name, &self.name).to_string();
-            return Err(Error::Precondition(error.explain(&queue)));
+            let queue = Resource::queue(name, &self.name);
+            return Err(Precondition::Argument(error, queue).into());
         }
         if !declare.durable && !declare.exclusive {
             return Err(Error::Deprecated("transient_nonexcl_queues"));

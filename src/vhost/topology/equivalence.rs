@@ -6,7 +6,7 @@ use amq_protocol::types::AMQPValue;
 
 use crate::base::field_value::{get, integer, type_name};
 use crate::base::ids::ConnectionId;
-use crate::error::{Error, Result};
+use crate::error::{Error, Precondition, Resource, Result};
 use crate::exchange::ExchangeType;
 use crate::queue::arguments::compared;
 use crate::queue::{Queue, QueueType};
@@ -66,7 +66,7 @@ pub(super) fn check_exchange(
 
 fn same<T: PartialEq + Display>(
     attribute: &str,
-    resource: &impl Display,
+    resource: &Resource,
     received: T,
     current: T,
 ) -> Result<()> {
@@ -78,7 +78,7 @@ fn same<T: PartialEq + Display>(
 
 fn same_argument(
     argument: &str,
-    resource: &impl Display,
+    resource: &Resource,
     received: Option<&AMQPValue>,
     current: Option<&AMQPValue>,
 ) -> Result<()> {
@@ -104,13 +104,17 @@ fn equal(one: &AMQPValue, other: &AMQPValue) -> bool {
 
 fn inequivalent(
     what: &str,
-    resource: &impl Display,
+    resource: &Resource,
     received: impl Display,
     current: impl Display,
 ) -> Error {
-    Error::Precondition(format!(
-        "inequivalent arg '{what}' for {resource}: received {received} but current is {current}"
-    ))
+    Precondition::Inequivalent {
+        argument: what.into(),
+        resource: resource.clone(),
+        received: received.to_string(),
+        current: current.to_string(),
+    }
+    .into()
 }
 
 /// A name as Erlang prints an atom of it: in quotes unless it is a plain word, as the types of

@@ -8,9 +8,9 @@ use amq_protocol::types::FieldTable;
 
 use crate::access::{Pattern, PatternError};
 use crate::base::field_value::{get, string};
+use crate::error::ArgumentError;
 use crate::exchange::erlang_term;
 use crate::names::ExchangeName;
-use crate::queue::arguments::ArgumentError;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;

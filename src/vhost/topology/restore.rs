@@ -5,6 +5,7 @@ use std::sync::Arc;
 use leveret_storage::Target;
 
 use crate::base::field_value::{get, string};
+use crate::error::ExchangeArgumentError;
 use crate::exchange::{ExchangeType, Router};
 use crate::message::Message;
 use crate::names::{ExchangeName, QueueName};
@@ -45,7 +46,7 @@ impl VirtualHost {
         record: ExchangeRecord,
     ) -> Result<(), String> {
         let kind = ExchangeType::from_name(&record.kind).ok_or("its type is not known")?;
-        let refused = |error: crate::exchange::ExchangeArgumentError| error.to_string();
+        let refused = |error: ExchangeArgumentError| error.to_string();
         let router = Router::new(kind, &record.arguments).map_err(refused)?;
         let extension = Extension::new(kind, router.kind(), &record.arguments).map_err(refused)?;
         let alternate = get(&record.arguments, "alternate-exchange").and_then(string);

@@ -55,7 +55,7 @@ fn change(call: &Call, change: impl FnOnce(&StreamQueue, &str) -> crate::Result<
     let queue = stream(call)?;
     let Some(stream) = queue.stream() else { return Err(Refusal::no_such_object()) };
     change(stream, call.name("name")).map_err(|error| match error {
-        Error::Precondition(reason) => Refusal::bad(reason),
+        Error::Precondition(reason) => Refusal::bad(reason.to_string()),
         error => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Refusal::new(status, "internal_server_error", error.to_string())

@@ -1,10 +1,23 @@
 //! What can go wrong, as typed causes, and the one table that says what AMQP makes of each.
 
-use std::fmt;
+mod argument;
+mod exchange;
+mod not_allowed;
+mod not_implemented;
+mod precondition;
+mod refusal;
+mod resource;
 
 use leveret_protocol::reply_code as code;
 
-use crate::names::{ConsumerTag, ExchangeName, QueueName, UserName, VirtualHostName};
+pub use self::argument::ArgumentError;
+pub use self::exchange::{BindError, ExchangeArgumentError};
+pub use self::not_allowed::NotAllowed;
+pub use self::not_implemented::NotImplemented;
+pub use self::precondition::Precondition;
+pub use self::refusal::{Access, AccessRefusal, ResourceKind};
+pub use self::resource::Resource;
+use crate::names::{QueueName, VirtualHostName};
 
 /// What an error closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,37 +26,6 @@ pub enum Scope {
     Channel,
     /// The whole connection ("hard error").
     Connection,
-}
-
-/// A queue, an exchange or a consumer, as reply texts name it: `queue 'q' in vhost '/'`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    kind: &'static str,
-    name: String,
-    virtual_host: VirtualHostName,
-}
-
-impl Resource {
-    /// A queue.
-    pub fn queue(name: &QueueName, virtual_host: &VirtualHostName) -> Self {
-        Self { kind: "queue", name: name.to_string(), virtual_host: virtual_host.clone() }
-    }
-
-    /// An exchange.
-    pub fn exchange(name: &ExchangeName, virtual_host: &VirtualHostName) -> Self {
-        Self { kind: "exchange", name: name.to_string(), virtual_host: virtual_host.clone() }
-    }
-
-    /// A consumer.
-    pub fn consumer(tag: &ConsumerTag, virtual_host: &VirtualHostName) -> Self {
-        Self { kind: "consumer", name: tag.to_string(), virtual_host: virtual_host.clone() }
-    }
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} '{}' in vhost '{}'", self.kind, self.name, self.virtual_host)
-    }
 }
 
 /// Why an operation was refused. The text is RabbitMQ's, word for word, without the name of the
@@ -70,9 +52,9 @@ pub enum Error {
          queues with single active consumer"
     )]
     SingleActiveConsumer(Resource),
-    /// 403: the user lacks a permission, or the operation is never allowed.
+    /// 403: the user lacks a permission.
     #[error("{0}")]
-    AccessRefused(String),
+    AccessRefused(Box<AccessRefusal>),
     /// 403: an exclusive consumer stands in the way.
     #[error("{0} in exclusive use")]
     ExclusiveUse(Resource),
@@ -96,7 +78,7 @@ pub enum Error {
     /// 406: declared again with other attributes; an argument that is not valid; and every other
     /// condition that did not hold.
     #[error("{0}")]
-    Precondition(String),
+    Precondition(Box<Precondition>),
     /// 406: `if-unused` or a similar condition.
     #[error("{0} in use")]
     InUse(Resource),
@@ -146,9 +128,12 @@ pub enum Error {
     /// 503: a method that only a server sends, or that does not belong here.
     #[error("unimplemented method")]
     UnexpectedMethod,
-    /// 501, 502: arguments that cannot be understood.
-    #[error("{0}")]
-    Syntax(String),
+    /// 502: the headers of a message cannot be understood.
+    #[error("invalid headers: malformed content properties")]
+    MalformedHeaders,
+    /// 502: the properties of a message cannot be understood.
+    #[error("malformed content properties")]
+    MalformedProperties,
     /// 320: the broker was closed, and lets nobody in.
     #[error("broker was closed")]
     BrokerClosed,
@@ -200,89 +185,21 @@ pub enum Error {
     ChannelClosed,
 }
 
-/// Why somebody may not connect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotAllowed {
-    /// There is no such virtual host.
-    #[error("vhost {0} not found")]
-    NoVirtualHost(VirtualHostName),
-    /// The user has no permissions in the virtual host, for this reason.
-    #[error("{0}")]
-    VirtualHostRefused(String),
-    /// There is no such user. An embedding program alone hears of it.
-    #[error("user '{0}' not found")]
-    NoUser(UserName),
-    /// The broker has no default user to connect as. An embedding program alone hears of it.
-    #[error("the broker has no default user; use connect_as")]
-    NoDefaultUser,
-    /// The client has not logged in.
-    #[error("not logged in")]
-    NotLoggedIn,
-    /// As many connections as the broker takes are open:
-    /// [`Limits::connections_max`](crate::Limits#structfield.connections_max).
-    #[error("connection refused: node connection limit ({0}) is reached")]
-    TooManyConnections(usize),
-    /// The virtual host has as many connections as it may: `max-connections`.
-    #[error(
-        "access to vhost '{virtual_host}' refused for user '{user}': connection limit ({limit}) \
-         is reached"
-    )]
-    VirtualHostConnections {
-        /// The virtual host.
-        virtual_host: VirtualHostName,
-        /// Who wants to connect.
-        user: UserName,
-        /// The limit.
-        limit: u64,
-    },
-    /// The user has as many connections as it may: `max-connections`.
-    #[error("connection refused for user '{0}': user connection limit ({1}) is reached")]
-    UserConnections(UserName, u32),
-    /// The user has as many channels as it may, on all connections together: `max-channels`.
-    #[error(
-        "number of channels opened for user '{0}' has reached the maximum allowed user limit of \
-         ({1})"
-    )]
-    UserChannels(UserName, u32),
-}
-
-/// What is not implemented, as it is not in RabbitMQ, streams excepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotImplemented {
-    /// basic.publish with `immediate`.
-    #[error("immediate=true")]
-    Immediate,
-    /// basic.qos with this `prefetch_size`.
-    #[error("prefetch_size!=0 ({0})")]
-    PrefetchSize(u32),
-    /// channel.flow that stops deliveries.
-    #[error("active=false")]
-    InactiveFlow,
-    /// basic.recover without `requeue`.
-    #[error("requeue=false")]
-    RecoverWithoutRequeue,
-    /// A consumer of a quorum queue on a channel with a global prefetch.
-    #[error("{0} does not support global qos")]
-    GlobalPrefetch(Resource),
-    /// queue.delete of a quorum queue with this flag.
-    #[error(
-        "cannot delete {0}. queue.delete operations with {1} flag set are not supported by quorum \
-         queues"
-    )]
-    ConditionalDelete(Resource, &'static str),
-    /// This method of this stream.
-    #[error("{0} not supported by stream queues {1}")]
-    MethodOfStream(&'static str, Resource),
-    /// A consumer of this stream that does not acknowledge.
-    #[error("automatic acknowledgement not supported by stream {0}")]
-    NoAckOfStream(Resource),
-}
-
 impl From<NotImplemented> for Error {
     fn from(cause: NotImplemented) -> Self {
         Self::NotImplemented(cause)
+    }
+}
+
+impl From<Precondition> for Error {
+    fn from(cause: Precondition) -> Self {
+        Self::Precondition(Box::new(cause))
+    }
+}
+
+impl From<AccessRefusal> for Error {
+    fn from(refusal: AccessRefusal) -> Self {
+        Self::AccessRefused(Box::new(refusal))
     }
 }
 
@@ -295,11 +212,7 @@ impl From<NotAllowed> for Error {
 impl Error {
     /// 406: a delivery waited too long for its acknowledgement.
     pub(crate) fn acknowledgement_timeout(channel: u16, timeout_ms: u64) -> Self {
-        Self::Precondition(format!(
-            "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
-             {timeout_ms} ms. This timeout value can be configured, see consumers doc guide to \
-             learn more"
-        ))
+        Precondition::AcknowledgementTimeout { channel, timeout_ms }.into()
     }
 
     /// Whether the connection ends without a word.
@@ -345,7 +258,7 @@ impl Error {
             }
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
-            Syntax(_) => (code::SYNTAX_ERROR, Scope::Connection),
+            MalformedHeaders | MalformedProperties => (code::SYNTAX_ERROR, Scope::Connection),
             Fault { code, scope, .. } => (*code, *scope),
             BrokerClosed | VirtualHostDeleted(_) | ConnectionLost | Crashed => {
                 (code::CONNECTION_FORCED, Scope::Connection)

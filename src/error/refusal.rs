@@ -2,8 +2,28 @@
 
 use std::fmt;
 
-use super::permissions::Access;
 use crate::names::{ExchangeName, UserName, VirtualHostName};
+
+/// What an operation needs on a resource `[rabbitmq access-control]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Create, delete or alter it.
+    Configure,
+    /// Put messages in.
+    Write,
+    /// Take messages out.
+    Read,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configure => "configure",
+            Self::Write => "write",
+            Self::Read => "read",
+        })
+    }
+}
 
 /// What a permission is checked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
