@@ -1,5 +1,6 @@
 //! What everything stands on and that knows nothing of a broker: identities, waking, waiting.
 
+pub(crate) mod argument;
 #[cfg(feature = "gateway")]
 pub(crate) mod bind;
 pub(crate) mod blocking;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::access::{Access, ResourceKind};
+use crate::base::argument;
 use crate::base::field_value::{FieldValue, get, integer, type_name};
 use crate::base::memory_alarm::Share;
 use crate::channel::{Channel, Consumer, deliveries};
@@ -132,7 +133,7 @@ impl Channel {
         let reading = self.reading(consume, &queue)?;
         let priority = if reading.is_some() { 0 } else { priority(&consume.arguments, &queue)? };
         // RabbitMQ 4.0 does not know it, so that anything goes.
-        let timeout_ms = get(&consume.arguments, "x-consumer-timeout")
+        let timeout_ms = get(&consume.arguments, argument::CONSUMER_TIMEOUT)
             .and_then(integer)
             .and_then(|ms| u64::try_from(ms).ok());
         self.virtual_host().lint_consumer(&queue, consume.no_ack)?;
@@ -295,7 +296,7 @@ impl Channel {
 /// The argument `x-priority` of basic.consume, 0 if it is not there
 /// `[rabbitmq consumer-priority]`. Errors: 406.
 fn priority(arguments: &FieldTable, queue: &Queue) -> Result<i64> {
-    const ARGUMENT: &str = "x-priority";
+    const ARGUMENT: &str = argument::PRIORITY;
     let Some(value) = get(arguments, ARGUMENT) else { return Ok(0) };
     integer(value).ok_or_else(|| {
         let reason = format!("\"expected integer, got {}\"", type_name(value));

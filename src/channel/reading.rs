@@ -2,6 +2,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::base::argument;
 use crate::base::field_value::{get, string};
 use crate::channel::{Channel, Consume};
 use crate::error::{ArgumentError, Error, NotImplemented, Precondition, Result};
@@ -11,15 +12,15 @@ use crate::queue::stream::filter::Filter;
 use crate::queue::stream::{Reading, Turns, start};
 
 /// Where a consumer begins.
-const OFFSET: &str = "x-stream-offset";
+const OFFSET: &str = argument::STREAM_OFFSET;
 /// The name by which the stream keeps how far it is.
-const NAME: &str = "x-stream-consumer-name";
+const NAME: &str = argument::STREAM_CONSUMER_NAME;
 /// That its tag is that name.
-const TRACKING: &str = "x-stream-automatic-offset-tracking";
+const TRACKING: &str = argument::STREAM_AUTOMATIC_OFFSET_TRACKING;
 /// That it takes turns with the others of its name.
-const TURNS: &str = "x-single-active-consumer";
+const TURNS: &str = argument::SINGLE_ACTIVE_CONSUMER;
 /// With that, the super stream of which the stream is a partition.
-const SUPER_STREAM: &str = "x-super-stream";
+const SUPER_STREAM: &str = argument::SUPER_STREAM;
 
 impl Channel {
     /// What a consumer of a stream asks for; `None` if the queue is no stream. Errors: 406, 540.
@@ -33,8 +34,8 @@ impl Channel {
         if queue.stream().is_none() {
             return if get(arguments, OFFSET).is_some() { refuse(OFFSET) } else { Ok(None) };
         }
-        if get(arguments, "x-priority").is_some() {
-            return refuse("x-priority");
+        if get(arguments, argument::PRIORITY).is_some() {
+            return refuse(argument::PRIORITY);
         }
         if consume.no_ack {
             return Err(NotImplemented::NoAckOfStream(queue.resource()).into());

@@ -11,6 +11,7 @@ use super::destinations::Collector;
 use super::header_value::{Side, hash_for_match};
 use super::stable_hash::{StableHasher, mix, stable_hash};
 use super::{BindError, ExchangeArgumentError, Routing, erlang_term};
+use crate::base::argument;
 use crate::base::field_value::type_name;
 
 /// Weighted rendezvous hashing: every destination draws a number from the hash of the key and its
@@ -106,8 +107,8 @@ impl Share {
 
 impl HashOn {
     fn parse(arguments: &FieldTable) -> Result<Self, ExchangeArgumentError> {
-        let header = string_argument(arguments, "hash-header")?;
-        let property = string_argument(arguments, "hash-property")?;
+        let header = string_argument(arguments, argument::HASH_HEADER)?;
+        let property = string_argument(arguments, argument::HASH_PROPERTY)?;
         match (header, property) {
             (None, None) => Ok(Self::RoutingKey),
             (Some(header), None) => Ok(Self::Header(header)),

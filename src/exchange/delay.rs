@@ -5,13 +5,14 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_protocol::table::{TableWriter, entries};
 
 use super::{ExchangeArgumentError, ExchangeType};
+use crate::base::argument;
 use crate::base::field_value::{get, integer, text};
 
 /// Argument of the exchange: the type that routes what is due.
-pub(crate) const DELAYED_TYPE: &str = "x-delayed-type";
+pub(crate) const DELAYED_TYPE: &str = argument::DELAYED_TYPE;
 
 /// Header of the message: milliseconds to wait.
-const DELAY: &str = "x-delay";
+const DELAY: &str = argument::DELAY;
 
 /// Longest delay in milliseconds, about 49 days; a longer one is none, as with the plugin.
 const DELAY_MAX_MS: u64 = u32::MAX as u64;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::ExchangeArgumentError;
+use crate::base::argument;
 use crate::base::field_value::{get, integer_or_digits, text};
 use crate::message::duplicate_key::DuplicateKey;
 use crate::time::clock::Timestamp;
@@ -16,7 +17,7 @@ const DEFAULT_SIZE: usize = 128;
 
 /// How long a message with these headers is remembered, in milliseconds, if it says so itself.
 pub(crate) fn own_ttl_ms(headers: &FieldTable) -> Option<u64> {
-    let ms = get(headers, "x-cache-ttl").and_then(integer_or_digits)?;
+    let ms = get(headers, argument::CACHE_TTL).and_then(integer_or_digits)?;
     Some(u64::try_from(ms).unwrap_or(0))
 }
 
@@ -47,9 +48,9 @@ impl DuplicateCache {
                 _ => Err(()),
             },
         };
-        let size = positive("x-cache-size").map_err(|()| ExchangeArgumentError::CacheSize)?;
-        let ttl_ms = positive("x-cache-ttl").map_err(|()| ExchangeArgumentError::CacheTtl)?;
-        let persistence = get(arguments, "x-cache-persistence");
+        let size = positive(argument::CACHE_SIZE).map_err(|()| ExchangeArgumentError::CacheSize)?;
+        let ttl_ms = positive(argument::CACHE_TTL).map_err(|()| ExchangeArgumentError::CacheTtl)?;
+        let persistence = get(arguments, argument::CACHE_PERSISTENCE);
         if persistence.is_some_and(|value| !matches!(text(value), Some("disk" | "memory"))) {
             return Err(ExchangeArgumentError::CachePersistence);
         }

@@ -3,6 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::{BindError, erlang_term, header_value};
+use crate::base::argument;
 use crate::base::field_value::type_name;
 
 /// The parsed arguments of a binding. [rabbitmq headers exchange]
@@ -25,9 +26,9 @@ impl HeaderMatch {
         let Some(arguments) = arguments else {
             return Ok(Self { mode: Mode::All, conditions: Box::default() });
         };
-        let (mode, with_x) = parse_x_match(arguments.inner().get("x-match"))?;
+        let (mode, with_x) = parse_x_match(arguments.inner().get(argument::MATCH))?;
         let conditions = arguments.inner().iter().filter(|(name, _)| match name.as_str() {
-            "x-match" => false,
+            argument::MATCH => false,
             name => with_x || !name.starts_with("x-"),
         });
         let conditions = conditions.map(|(name, value)| (name.clone(), value.clone())).collect();

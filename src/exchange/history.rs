@@ -7,6 +7,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::ExchangeArgumentError;
 use super::erlang_term;
+use crate::base::argument;
 use crate::base::field_value::{get, integer};
 
 /// Messages that an exchange without `x-recent-history-length` remembers.
@@ -14,7 +15,9 @@ const DEFAULT_LENGTH: usize = 20;
 
 /// How many messages to remember.
 pub(super) fn length(arguments: &FieldTable) -> Result<usize, ExchangeArgumentError> {
-    let Some(value) = get(arguments, "x-recent-history-length") else { return Ok(DEFAULT_LENGTH) };
+    let Some(value) = get(arguments, argument::RECENT_HISTORY_LENGTH) else {
+        return Ok(DEFAULT_LENGTH);
+    };
     match integer(value).map(usize::try_from) {
         Some(Ok(length)) if length > 0 => Ok(length),
         _ => Err(ExchangeArgumentError::HistoryLength(erlang_term::value(value))),
@@ -23,7 +26,7 @@ pub(super) fn length(arguments: &FieldTable) -> Result<usize, ExchangeArgumentEr
 
 /// Whether a message with these headers is remembered.
 pub(crate) fn is_remembered(headers: &FieldTable) -> bool {
-    get(headers, "x-recent-history-no-store") != Some(&AMQPValue::Boolean(true))
+    get(headers, argument::RECENT_HISTORY_NO_STORE) != Some(&AMQPValue::Boolean(true))
 }
 
 /// The last things of many.

@@ -18,6 +18,7 @@ use super::random::Random;
 use super::super_stream::SuperStream;
 use super::topic::Topic;
 use super::{BindError, ExchangeArgumentError, ExchangeType, Routing};
+use crate::base::argument;
 
 /// The bindings of one exchange.
 ///
@@ -231,5 +232,5 @@ impl<D: Clone + Eq + Hash> Table<D> {
 
 /// Whether an exchange with these arguments is that of a super stream, whose keys may be hashed.
 fn is_super_stream(arguments: &FieldTable) -> bool {
-    arguments.inner().get("x-super-stream") == Some(&AMQPValue::Boolean(true))
+    arguments.inner().get(argument::SUPER_STREAM) == Some(&AMQPValue::Boolean(true))
 }

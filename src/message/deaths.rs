@@ -119,7 +119,7 @@ impl Deaths {
         for (_, entry) in entries(headers).filter(|(name, _)| !is_death_header(name)) {
             table.entry(entry);
         }
-        table.tables("x-death", self.deaths.iter().map(Death::to_table));
+        table.tables(DEATHS_HEADER, self.deaths.iter().map(Death::to_table));
         let last = self.deaths.first().map(|d| (d.queue.clone(), d.reason, d.exchange.clone()));
         for (names, death) in [(FIRST_DEATH, &self.first), (LAST_DEATH, &last)] {
             if let Some((queue, reason, exchange)) = death {
@@ -184,6 +184,9 @@ impl Deaths {
     }
 }
 
+/// The header with all deaths.
+pub(crate) const DEATHS_HEADER: &str = "x-death";
+
 /// Headers for the reason, the queue and the exchange of a death.
 const FIRST_DEATH: [&str; 3] =
     ["x-first-death-reason", "x-first-death-queue", "x-first-death-exchange"];
@@ -192,7 +195,9 @@ const LAST_DEATH: [&str; 3] =
 
 /// Whether a header is one that dead-lettering writes.
 fn is_death_header(name: &[u8]) -> bool {
-    name == b"x-death" || name.starts_with(b"x-first-death-") || name.starts_with(b"x-last-death-")
+    name == DEATHS_HEADER.as_bytes()
+        || name.starts_with(b"x-first-death-")
+        || name.starts_with(b"x-last-death-")
 }
 
 impl Death {

@@ -3,9 +3,10 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::base::argument;
 use crate::message::Message;
 
-const HEADER: &str = "x-deduplication-header";
+const HEADER: &str = argument::DEDUPLICATION_HEADER;
 
 /// The value of the header. Integers are the same whatever their width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::access::ResourceKind;
+use crate::base::argument;
 use crate::definitions::arguments::from_field_table;
 use crate::definitions::{
     BindingDefinition, Definitions, DestinationType, ExchangeDefinition, GlobalParameterDefinition,
@@ -70,7 +71,7 @@ pub(crate) fn arguments_of(queue: &Queue) -> JsonObject {
     let attributes = queue.attributes();
     let mut arguments = from_field_table(&attributes.table);
     let queue_type = attributes.arguments.queue_type.as_str();
-    arguments.entry("x-queue-type").or_insert_with(|| queue_type.into());
+    arguments.entry(argument::QUEUE_TYPE).or_insert_with(|| queue_type.into());
     arguments
 }
 

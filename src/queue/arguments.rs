@@ -3,6 +3,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::base::argument;
 use crate::base::field_value::{get, integer, string, type_name};
 use crate::error::ArgumentError;
 use crate::limits::{PRIORITY_MAX, STREAM_FILTER_BYTES_MIN, STREAM_SEGMENT_BYTES_MAX, TIME_MAX_MS};
@@ -62,42 +63,42 @@ pub struct QueueArguments {
 /// Arguments known to some type of queue, with the types that take them. The order is RabbitMQ's:
 /// it decides which of several faults is reported.
 const KNOWN: &[(&str, &[QueueType])] = &[
-    ("x-expires", FIFO),
-    ("x-message-ttl", FIFO),
-    ("x-dead-letter-exchange", FIFO),
-    ("x-dead-letter-routing-key", FIFO),
-    ("x-dead-letter-strategy", QUORUM),
-    ("x-max-length", FIFO),
-    ("x-max-length-bytes", ALL),
-    ("x-max-in-memory-length", QUORUM),
-    ("x-max-in-memory-bytes", QUORUM),
-    ("x-max-priority", CLASSIC),
-    ("x-overflow", FIFO),
-    ("x-queue-mode", CLASSIC),
-    ("x-queue-version", CLASSIC),
-    ("x-single-active-consumer", FIFO),
-    ("x-queue-type", ALL),
-    ("x-quorum-initial-group-size", QUORUM),
-    ("x-max-age", STREAM),
-    ("x-stream-max-segment-size-bytes", STREAM),
-    ("x-stream-filter-size-bytes", STREAM),
-    ("x-initial-cluster-size", STREAM),
-    ("x-queue-leader-locator", ALL),
-    ("x-delivery-limit", QUORUM),
-    ("x-queue-master-locator", CLASSIC),
+    (argument::EXPIRES, FIFO),
+    (argument::MESSAGE_TTL, FIFO),
+    (argument::DEAD_LETTER_EXCHANGE, FIFO),
+    (argument::DEAD_LETTER_ROUTING_KEY, FIFO),
+    (argument::DEAD_LETTER_STRATEGY, QUORUM),
+    (argument::MAX_LENGTH, FIFO),
+    (argument::MAX_LENGTH_BYTES, ALL),
+    (argument::MAX_IN_MEMORY_LENGTH, QUORUM),
+    (argument::MAX_IN_MEMORY_BYTES, QUORUM),
+    (argument::MAX_PRIORITY, CLASSIC),
+    (argument::OVERFLOW, FIFO),
+    (argument::QUEUE_MODE, CLASSIC),
+    (argument::QUEUE_VERSION, CLASSIC),
+    (argument::SINGLE_ACTIVE_CONSUMER, FIFO),
+    (argument::QUEUE_TYPE, ALL),
+    (argument::QUORUM_INITIAL_GROUP_SIZE, QUORUM),
+    (argument::MAX_AGE, STREAM),
+    (argument::STREAM_MAX_SEGMENT_SIZE_BYTES, STREAM),
+    (argument::STREAM_FILTER_SIZE_BYTES, STREAM),
+    (argument::INITIAL_CLUSTER_SIZE, STREAM),
+    (argument::QUEUE_LEADER_LOCATOR, ALL),
+    (argument::DELIVERY_LIMIT, QUORUM),
+    (argument::QUEUE_MASTER_LOCATOR, CLASSIC),
 ];
 /// Known to an extension, and only looked at there.
-const DEDUPLICATION: &str = "x-message-deduplication";
+const DEDUPLICATION: &str = argument::MESSAGE_DEDUPLICATION;
 /// RabbitMQ 4.0 looks at it when deliveries are due, and never before: as an argument it may be
 /// anything, and is not compared. As a setting of a policy it is checked.
-const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+const CONSUMER_TIMEOUT: &str = argument::CONSUMER_TIMEOUT;
 /// What is decided at declare, once and for all.
 const NOT_IN_POLICIES: &[&str] = &[
-    "x-max-priority",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-quorum-initial-group-size",
-    "x-initial-cluster-size",
+    argument::MAX_PRIORITY,
+    argument::SINGLE_ACTIVE_CONSUMER,
+    argument::QUEUE_TYPE,
+    argument::QUORUM_INITIAL_GROUP_SIZE,
+    argument::INITIAL_CLUSTER_SIZE,
 ];
 const ALL: &[QueueType] = &QueueType::ALL;
 const FIFO: &[QueueType] = &[QueueType::Classic, QueueType::Quorum];
@@ -149,11 +150,11 @@ impl QueueArguments {
             }
             match get(&table, argument) {
                 // A policy is looked at more closely than an argument.
-                Some(value) if argument == "x-delivery-limit" => {
+                Some(value) if argument == argument::DELIVERY_LIMIT => {
                     parsed.delivery_limit = Some(required_integer(argument, value)?);
                 }
                 // The exchange may be an argument of the queue.
-                Some(value) if argument == "x-dead-letter-routing-key" => {
+                Some(value) if argument == argument::DEAD_LETTER_ROUTING_KEY => {
                     let key = required_string(argument, value)?;
                     parsed.dead_letter_routing_key = Some(key.to_owned());
                 }
@@ -179,59 +180,57 @@ impl QueueArguments {
         table: &FieldTable,
     ) -> Result<(), ArgumentError> {
         match argument {
-            "x-expires" => self.expires_ms = Some(expires(argument, value)?),
-            "x-message-ttl" => self.message_ttl_ms = Some(duration(argument, value)?),
-            "x-dead-letter-exchange" => {
+            argument::EXPIRES => self.expires_ms = Some(expires(argument, value)?),
+            argument::MESSAGE_TTL => self.message_ttl_ms = Some(duration(argument, value)?),
+            argument::DEAD_LETTER_EXCHANGE => {
                 let received = type_name(value);
                 self.dead_letter_exchange = Some(
                     string(value).ok_or(ArgumentError::Type { argument, received })?.to_owned(),
                 );
             }
-            "x-dead-letter-routing-key" => {
+            argument::DEAD_LETTER_ROUTING_KEY => {
                 let key = required_string(argument, value)?;
-                if get(table, "x-dead-letter-exchange").is_none() {
+                if get(table, argument::DEAD_LETTER_EXCHANGE).is_none() {
                     return Err(invalid(argument, "routing_key_but_no_dlx_defined"));
                 }
                 self.dead_letter_routing_key = Some(key.to_owned());
             }
-            "x-dead-letter-strategy" => {
-                self.dead_letter_strategy = Some(match required_string(argument, value)? {
-                    "at-most-once" => DeadLetterStrategy::AtMostOnce,
-                    "at-least-once" => DeadLetterStrategy::AtLeastOnce,
-                    _ => return Err(invalid(argument, "invalid_dlx_strategy")),
-                });
+            argument::DEAD_LETTER_STRATEGY => {
+                self.dead_letter_strategy = Some(dead_letter_strategy(argument, value)?);
             }
-            "x-max-length" => self.max_length = Some(non_negative(argument, value)?),
-            "x-max-length-bytes" => self.max_length_bytes = Some(non_negative(argument, value)?),
-            "x-max-in-memory-length" | "x-max-in-memory-bytes" => {
+            argument::MAX_LENGTH => self.max_length = Some(non_negative(argument, value)?),
+            argument::MAX_LENGTH_BYTES => {
+                self.max_length_bytes = Some(non_negative(argument, value)?)
+            }
+            argument::MAX_IN_MEMORY_LENGTH | argument::MAX_IN_MEMORY_BYTES => {
                 non_negative(argument, value)?;
             }
-            "x-max-priority" => self.max_priority = Some(max_priority(argument, value)?),
-            "x-overflow" => self.overflow = Some(overflow(argument, value, self.queue_type)?),
-            "x-queue-mode" => {
+            argument::MAX_PRIORITY => self.max_priority = Some(max_priority(argument, value)?),
+            argument::OVERFLOW => self.overflow = Some(overflow(argument, value, self.queue_type)?),
+            argument::QUEUE_MODE => {
                 one_of(argument, value, &["default", "lazy"], "unsupported queue mode")?
             }
-            "x-queue-version" => queue_version(argument, value)?,
-            "x-single-active-consumer" => {
+            argument::QUEUE_VERSION => queue_version(argument, value)?,
+            argument::SINGLE_ACTIVE_CONSUMER => {
                 let AMQPValue::Boolean(flag) = value else {
                     return Err(unacceptable_type(argument, value));
                 };
                 self.single_active_consumer = *flag;
             }
-            "x-delivery-limit" => self.delivery_limit = Some(delivery_limit(value)),
-            "x-quorum-initial-group-size" | "x-initial-cluster-size"
+            argument::DELIVERY_LIMIT => self.delivery_limit = Some(delivery_limit(value)),
+            argument::QUORUM_INITIAL_GROUP_SIZE | argument::INITIAL_CLUSTER_SIZE
                 if non_negative(argument, value)? == 0 =>
             {
                 return Err(invalid(argument, "{value_zero,0}"));
             }
-            "x-max-age" => self.max_age_ms = Some(max_age(argument, value)?),
-            "x-stream-max-segment-size-bytes" => {
+            argument::MAX_AGE => self.max_age_ms = Some(max_age(argument, value)?),
+            argument::STREAM_MAX_SEGMENT_SIZE_BYTES => {
                 self.stream_segment_bytes = Some(segment_bytes(argument, value)?);
             }
-            "x-stream-filter-size-bytes" => {
+            argument::STREAM_FILTER_SIZE_BYTES => {
                 self.stream_filter_bytes = Some(filter_bytes(argument, value)?);
             }
-            "x-queue-leader-locator" => {
+            argument::QUEUE_LEADER_LOCATOR => {
                 const PLACES: &[&str] = &["client-local", "balanced", "random", "least-leaders"];
                 let place = required_string(argument, value)?;
                 if !PLACES.contains(&place) {
@@ -241,6 +240,17 @@ impl QueueArguments {
             _ => {}
         }
         Ok(())
+    }
+}
+
+fn dead_letter_strategy(
+    argument: &'static str,
+    value: &AMQPValue,
+) -> Result<DeadLetterStrategy, ArgumentError> {
+    match required_string(argument, value)? {
+        "at-most-once" => Ok(DeadLetterStrategy::AtMostOnce),
+        "at-least-once" => Ok(DeadLetterStrategy::AtLeastOnce),
+        _ => Err(invalid(argument, "invalid_dlx_strategy")),
     }
 }
 
@@ -260,7 +270,7 @@ pub fn compared(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
 }
 
 fn queue_type(table: &FieldTable) -> Result<QueueType, ArgumentError> {
-    const ARGUMENT: &str = "x-queue-type";
+    const ARGUMENT: &str = argument::QUEUE_TYPE;
     match get(table, ARGUMENT) {
         None => Ok(QueueType::Classic),
         Some(value) => {

@@ -52,6 +52,8 @@ pub(crate) struct Facts {
     pub modules: Vec<Module>,
     /// First line and number of lines.
     pub functions: Vec<(usize, usize)>,
+    /// Texts in quotes, but for those that macros are given.
+    pub texts: Vec<(Place, String)>,
     /// Line and name, such as `todo!` and `#[ignore]`.
     pub marks: Vec<(usize, String)>,
     /// Items of the file itself, by name.
@@ -237,6 +239,10 @@ impl<'ast> Visit<'ast> for Reader {
             let line = attribute.pound_token.span.start().line;
             self.facts.marks.push((line, "#[ignore]".into()));
         }
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.facts.texts.push((self.place(text.span()), text.value()));
     }
 
     /// `pub(in path)` imports nothing.

@@ -216,6 +216,16 @@ pub(crate) const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
 /// Where programs are that use the clients of other people.
 pub(crate) const CLIENTS: &str = "tests/clients/";
 
+/// Where names that begin with `x-` are spelt: arguments have one place; the others are types of
+/// exchanges, headers that the broker sets, and headers of HTTP.
+pub(crate) const X_NAMES: &[&str] = &[
+    "src/base/argument.rs",
+    "src/exchange/mod.rs",
+    "src/message/",
+    "src/management/",
+    "src/program/",
+];
+
 /// Where the clock may be read.
 pub(crate) const CLOCK: &[&str] = &["src/time/clock.rs", "src/program/bench/", "benches/"];
 

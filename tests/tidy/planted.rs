@@ -219,6 +219,7 @@ fn too_many_large_files_are_found() {
 #[test]
 fn loose_ends_are_found() {
     for bad in [
+        "fn f() -> &'static str { \"x-max-length\" }",
         "fn f() { let t = std::time::Instant::now(); }",
         "use std::time::Instant; fn f() { g(Instant::now) }",
         "fn f() { assert!(std::time::SystemTime::now() > t); }",
@@ -235,8 +236,13 @@ fn loose_ends_are_found() {
     ] {
         assert_eq!(in_file("src/queue/a.rs", bad).len(), 1, "{bad}");
     }
-    for good in ["/// todo!()\nfn f() {}", "fn f() { g(\"dbg!\") }", "struct Tokio(tokio_like::A);"]
-    {
+    for good in [
+        "#[cfg(test)]\nmod tests { const A: &str = \"x-max-length\"; }",
+        "/// `\"x-max-length\"`\nfn f() -> &'static str { \"x-ray 5\" }",
+        "/// todo!()\nfn f() {}",
+        "fn f() { g(\"dbg!\") }",
+        "struct Tokio(tokio_like::A);",
+    ] {
         assert_eq!(in_file("src/queue/a.rs", good), [""; 0], "{good}");
     }
     assert_eq!(in_file("docs/a.md", "Read TODO lists."), ["docs/a.md:1: TODO"]);

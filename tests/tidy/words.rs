@@ -1,7 +1,7 @@
 //! What must not be said: loose ends, the clock outside its file, crates outside their rooms,
 //! places of one machine.
 
-use crate::house::{CLIENTS, CLOCK, KEPT_CRATES, TOKIO_TIMER};
+use crate::house::{CLIENTS, CLOCK, KEPT_CRATES, TOKIO_TIMER, X_NAMES};
 use crate::source::Source;
 
 /// Loose ends, in code.
@@ -28,6 +28,7 @@ const REGISTRIES: &[&str] = &[
 /// All of it, for one file of any language.
 pub(crate) fn check(source: &Source, report: &mut Vec<String>) {
     check_paths(source, report);
+    check_arguments(source, report);
     for (line, mark) in source.facts.iter().flat_map(|facts| &facts.marks) {
         if LOOSE_ENDS.contains(&mark.as_str()) {
             report.push(format!("{}:{line}: `{mark}`", source.path));
@@ -41,6 +42,26 @@ pub(crate) fn check(source: &Source, report: &mut Vec<String>) {
             report.push(format!("{}:{number}: `{word}` does not belong here", source.path));
         }
     }
+}
+
+/// Names of arguments have one place.
+fn check_arguments(source: &Source, report: &mut Vec<String>) {
+    let Some(facts) = source.facts.as_ref().filter(|_| source.path.starts_with("src/")) else {
+        return;
+    };
+    if source.is_in(X_NAMES) {
+        return;
+    }
+    let texts = facts.texts.iter().filter(|(place, text)| !place.in_tests && is_x_name(text));
+    for (place, text) in texts {
+        let line = place.line;
+        report.push(format!("{}:{line}: '{text}' belongs in src/base/argument.rs", source.path));
+    }
+}
+
+fn is_x_name(text: &str) -> bool {
+    let rest = text.strip_prefix("x-").unwrap_or_default();
+    !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c == '-')
 }
 
 /// The clock, sleep and crates, which are all known by their paths.

@@ -3,12 +3,13 @@
 use amq_protocol::types::AMQPValue;
 use leveret_stream_protocol::{Properties, ResponseCode};
 
+use crate::base::argument;
 use crate::gateway::stream::client::Client;
 use crate::gateway::stream::topology::{refusal, stream_arguments};
 use crate::vhost::{SuperStreamDeclare, SuperStreamError};
 
 /// Where partitions are, if nothing is said: RabbitMQ spreads them over its nodes.
-const LOCATOR: (&str, &str) = ("x-queue-leader-locator", "balanced");
+const LOCATOR: (&str, &str) = (argument::QUEUE_LEADER_LOCATOR, "balanced");
 
 impl Client {
     /// Partitions and their binding keys are in the same order.

@@ -6,6 +6,7 @@ use leveret_stream_protocol::{
 };
 
 use crate::access::Access;
+use crate::base::argument;
 use crate::error::Error;
 use crate::gateway::stream::client::Client;
 use crate::names::{QueueName, RESERVED_PREFIX};
@@ -13,15 +14,15 @@ use crate::vhost::QueueDeclare;
 
 /// Arguments that are numbers, with the names that they have in AMQP.
 const NUMBERS: [(&str, &str); 4] = [
-    ("max-length-bytes", "x-max-length-bytes"),
-    ("stream-max-segment-size-bytes", "x-stream-max-segment-size-bytes"),
-    ("initial-cluster-size", "x-initial-cluster-size"),
-    ("stream-filter-size-bytes", "x-stream-filter-size-bytes"),
+    ("max-length-bytes", argument::MAX_LENGTH_BYTES),
+    ("stream-max-segment-size-bytes", argument::STREAM_MAX_SEGMENT_SIZE_BYTES),
+    ("initial-cluster-size", argument::INITIAL_CLUSTER_SIZE),
+    ("stream-filter-size-bytes", argument::STREAM_FILTER_SIZE_BYTES),
 ];
 
 /// Arguments that are text, with the names that they have in AMQP.
 const TEXTS: [(&str, &str); 2] =
-    [("max-age", "x-max-age"), ("queue-leader-locator", "x-queue-leader-locator")];
+    [("max-age", argument::MAX_AGE), ("queue-leader-locator", argument::QUEUE_LEADER_LOCATOR)];
 
 /// The place of the one broker in the answer to Metadata.
 const BROKER: u16 = 0;
@@ -73,7 +74,7 @@ impl Client {
         let host = &session.virtual_host;
         let is_there = host.queue(&name).is_ok();
         let declare = QueueDeclare::new(&name).durable().arguments(arguments);
-        let declare = declare.argument("x-queue-type", "stream");
+        let declare = declare.argument(argument::QUEUE_TYPE, "stream");
         match host.queue_declare(&session.actor, &declare, &mut self.effects) {
             Ok(_) if is_there => ResponseCode::StreamAlreadyExists,
             Ok(_) => ResponseCode::Ok,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use crate::base::argument;
 use crate::insight::statistics::history::Span;
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::consumers;
@@ -171,7 +172,7 @@ pub(crate) fn arguments_of(queue: &Queue) -> Object {
     let attributes = queue.attributes();
     let mut arguments = json_table(&attributes.table);
     let queue_type = attributes.arguments.queue_type.as_str();
-    arguments.entry("x-queue-type").or_insert_with(|| queue_type.into());
+    arguments.entry(argument::QUEUE_TYPE).or_insert_with(|| queue_type.into());
     arguments
 }
 

@@ -3,6 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 use leveret_storage::ChunkFilter;
 
+use crate::base::argument;
 use crate::base::field_value::{get, string};
 use crate::message::Message;
 use crate::message::amqp10;
@@ -27,7 +28,7 @@ impl Filter {
     /// `x-stream-filter-messages`, which is leveret's own: then each message of a chunk is looked
     /// at, too. What is no text is passed over.
     pub(crate) fn parse(arguments: &FieldTable) -> Self {
-        let values: Vec<String> = match get(arguments, "x-stream-filter") {
+        let values: Vec<String> = match get(arguments, argument::STREAM_FILTER) {
             Some(AMQPValue::FieldArray(values)) => {
                 values.as_slice().iter().filter_map(string).map(str::to_owned).collect()
             }
@@ -36,9 +37,9 @@ impl Filter {
         };
         let values: Vec<_> = values.into_iter().filter(|value| !value.is_empty()).collect();
         let flag = |name| get(arguments, name) == Some(&AMQPValue::Boolean(true));
-        let match_unfiltered = flag("x-stream-match-unfiltered");
+        let match_unfiltered = flag(argument::STREAM_MATCH_UNFILTERED);
         let chunks = ChunkFilter::new(&values, match_unfiltered);
-        let is_exact = flag("x-stream-filter-messages") && !values.is_empty();
+        let is_exact = flag(argument::STREAM_FILTER_MESSAGES) && !values.is_empty();
         Self { chunks, exact: is_exact.then_some(Exact { values, match_unfiltered }) }
     }
 

@@ -12,7 +12,7 @@ use amq_protocol::types::AMQPValue;
 use crate::base::field_value::{get, string};
 use crate::error::Result;
 use crate::limits::{MOVE_BATCH_MAX, MOVE_BYTES_MAX, MOVE_PASSED_MAX};
-use crate::message::deaths::Deaths;
+use crate::message::deaths::{DEATHS_HEADER, Deaths};
 use crate::message::{Message, Parts};
 use crate::names::QueueName;
 use crate::persist;
@@ -175,7 +175,7 @@ impl LastDeath {
             });
         }
         let headers = message.headers();
-        let AMQPValue::FieldArray(deaths) = get(&headers, "x-death")? else { return None };
+        let AMQPValue::FieldArray(deaths) = get(&headers, DEATHS_HEADER)? else { return None };
         let AMQPValue::FieldTable(last) = deaths.as_slice().first()? else { return None };
         let AMQPValue::FieldArray(keys) = get(last, "routing-keys")? else { return None };
         let keys = keys.as_slice().iter().filter_map(string);

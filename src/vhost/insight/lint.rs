@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
+use crate::base::argument;
 use crate::base::field_value::get;
 use crate::error::{Precondition, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType};
@@ -20,10 +21,10 @@ use crate::vhost::topology::exchange::Exchange;
 /// Arguments of exchanges that start with `x-`.
 const EXCHANGE_ARGUMENTS: &[&str] = &[
     DELAYED_TYPE,
-    "x-recent-history-length",
-    "x-cache-size",
-    "x-cache-ttl",
-    "x-cache-persistence",
+    argument::RECENT_HISTORY_LENGTH,
+    argument::CACHE_SIZE,
+    argument::CACHE_TTL,
+    argument::CACHE_PERSISTENCE,
 ];
 
 impl VirtualHost {

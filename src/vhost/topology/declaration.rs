@@ -2,6 +2,7 @@
 
 use amq_protocol::types::{FieldTable, ShortString};
 
+use crate::base::argument;
 use crate::base::field_value::FieldValue;
 use crate::names::QueueName;
 
@@ -60,7 +61,7 @@ impl QueueDeclare {
     /// It is a quorum queue, which is durable `[rabbitmq quorum-queues]`.
     #[must_use]
     pub fn quorum(self) -> Self {
-        self.durable().argument("x-queue-type", "quorum")
+        self.durable().argument(argument::QUEUE_TYPE, "quorum")
     }
 
     /// With an argument, such as `x-message-ttl`.

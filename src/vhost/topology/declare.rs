@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
+use crate::base::argument;
 use crate::base::field_value::{get, string, type_name};
 use crate::error::{ArgumentError, Error, ExchangeArgumentError, Precondition, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType, Router};
@@ -58,7 +59,7 @@ impl VirtualHost {
     /// The declaration with the virtual host's default type, if it names none and a queue of that
     /// type can be as it says; else it is a classic queue.
     fn with_default_type(&self, declare: &QueueDeclare) -> Option<QueueDeclare> {
-        const ARGUMENT: &str = "x-queue-type";
+        const ARGUMENT: &str = argument::QUEUE_TYPE;
         if get(&declare.arguments, ARGUMENT).is_some() {
             return None;
         }
@@ -155,9 +156,9 @@ impl VirtualHost {
         declare: &QueueDeclare,
     ) -> Result<QueueArguments> {
         let resource = Resource::queue(name, &self.name);
-        if let Some(value) = get(&declare.arguments, "x-dead-letter-exchange") {
+        if let Some(value) = get(&declare.arguments, argument::DEAD_LETTER_EXCHANGE) {
             let Some(exchange) = string(value) else {
-                let (argument, received) = ("x-dead-letter-exchange", type_name(value));
+                let (argument, received) = (argument::DEAD_LETTER_EXCHANGE, type_name(value));
                 let error = ArgumentError::Type { argument, received };
                 return Err(Precondition::Argument(error, resource).into());
             };
@@ -243,10 +244,10 @@ impl VirtualHost {
         exchange: &str,
         arguments: &FieldTable,
     ) -> Result<Option<ExchangeName>> {
-        let Some(value) = get(arguments, "alternate-exchange") else { return Ok(None) };
+        let Some(value) = get(arguments, argument::ALTERNATE_EXCHANGE) else { return Ok(None) };
         let Some(alternate) = string(value) else {
             let resource = Resource::exchange(&ExchangeName::from(exchange), &self.name);
-            let (argument, received) = ("alternate-exchange", type_name(value));
+            let (argument, received) = (argument::ALTERNATE_EXCHANGE, type_name(value));
             let error = ArgumentError::Type { argument, received };
             return Err(Precondition::Argument(error, resource).into());
         };

@@ -1,6 +1,7 @@
 //! What RabbitMQ 4.0 takes and RabbitMQ 4.3 does not, refused if that is wanted
 //! `[rabbitmq deprecated-features]`.
 
+use crate::base::argument;
 use crate::base::field_value::{get, integer};
 use crate::error::{ArgumentError, Error, Precondition, Resource, Result};
 use crate::insight::lint::LintKind;
@@ -10,7 +11,8 @@ use crate::vhost::VirtualHost;
 use crate::vhost::topology::declaration::QueueDeclare;
 
 /// Arguments that classic queues do not have any more; of the second only the value 1 is gone.
-const REMOVED_ARGUMENTS: &[&str] = &["x-queue-mode", "x-queue-version", "x-consumer-timeout"];
+const REMOVED_ARGUMENTS: &[&str] =
+    &[argument::QUEUE_MODE, argument::QUEUE_VERSION, argument::CONSUMER_TIMEOUT];
 
 impl VirtualHost {
     /// Whether what RabbitMQ 4.3 does not permit is refused.
@@ -32,7 +34,7 @@ impl VirtualHost {
         let is_classic = arguments.queue_type == QueueType::Classic;
         let table = &declare.arguments;
         let is_removed = |argument: &&str| match get(table, argument) {
-            Some(version) if *argument == "x-queue-version" => integer(version) == Some(1),
+            Some(version) if *argument == argument::QUEUE_VERSION => integer(version) == Some(1),
             value => value.is_some(),
         };
         if let Some(argument) = REMOVED_ARGUMENTS.iter().copied().find(is_removed)
@@ -47,7 +49,7 @@ impl VirtualHost {
         if !declare.durable && !declare.exclusive {
             return Err(Error::Deprecated("transient_nonexcl_queues"));
         }
-        if is_classic && get(table, "x-queue-master-locator").is_some() {
+        if is_classic && get(table, argument::QUEUE_MASTER_LOCATOR).is_some() {
             return Err(Error::Deprecated("queue_master_locator"));
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use amq_protocol::types::AMQPValue;
 
+use crate::base::argument;
 use crate::base::field_value::{get, integer, type_name};
 use crate::base::ids::ConnectionId;
 use crate::error::{Error, Precondition, Resource, Result};
@@ -30,7 +31,7 @@ pub(super) fn check_queue(
     for argument in compared(queue_type) {
         let current = get(&attributes.table, argument);
         let received = get(&declare.arguments, argument);
-        if argument == "x-queue-type" {
+        if argument == argument::QUEUE_TYPE {
             let received = received.map_or(QueueType::default().as_str().into(), print);
             if received != queue_type.as_str() {
                 return Err(inequivalent(
@@ -59,7 +60,7 @@ pub(super) fn check_exchange(
     same("durable", &name, declare.durable, attributes.durable)?;
     same("auto_delete", &name, declare.auto_delete, attributes.auto_delete)?;
     same("internal", &name, declare.internal, attributes.internal)?;
-    let argument = "alternate-exchange";
+    let argument = argument::ALTERNATE_EXCHANGE;
     let received = get(&declare.arguments, argument);
     same_argument(argument, &name, received, get(&attributes.table, argument))
 }

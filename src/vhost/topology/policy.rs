@@ -7,6 +7,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::{Pattern, PatternError};
+use crate::base::argument;
 use crate::base::field_value::{get, string};
 use crate::error::ArgumentError;
 use crate::exchange::erlang_term;
@@ -34,7 +35,7 @@ const MASTER_LOCATOR: &str = "queue-master-locator";
 /// Keys for what needs several nodes.
 const WITHOUT_EFFECT: &[&str] = &["federation-upstream", "federation-upstream-set", MASTER_LOCATOR];
 
-const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+const ALTERNATE_EXCHANGE: &str = argument::ALTERNATE_EXCHANGE;
 
 /// What an operator policy may set: limits.
 const OPERATOR_KEYS: &[&str] =

@@ -2,6 +2,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::base::argument;
 use crate::base::field_value::{integer, string};
 use crate::exchange::erlang_term;
 
@@ -20,7 +21,7 @@ use Kind::{From, OneOf, Text, Word};
 
 /// Keys with what their values have to be, and what a value is called that is none.
 const KEYS: &[(&str, Kind, &str)] = &[
-    ("alternate-exchange", Text, "alternate exchange name"),
+    (argument::ALTERNATE_EXCHANGE, Text, "alternate exchange name"),
     ("consumer-timeout", From(0), "consumer timeout"),
     ("dead-letter-exchange", Text, "dead letter exchange name"),
     ("dead-letter-routing-key", Text, "dead letter routing key"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use leveret_storage::Target;
 
+use crate::base::argument;
 use crate::base::field_value::{get, string};
 use crate::error::ExchangeArgumentError;
 use crate::exchange::{ExchangeType, Router};
@@ -49,7 +50,7 @@ impl VirtualHost {
         let refused = |error: ExchangeArgumentError| error.to_string();
         let router = Router::new(kind, &record.arguments).map_err(refused)?;
         let extension = Extension::new(kind, router.kind(), &record.arguments).map_err(refused)?;
-        let alternate = get(&record.arguments, "alternate-exchange").and_then(string);
+        let alternate = get(&record.arguments, argument::ALTERNATE_EXCHANGE).and_then(string);
         let attributes = ExchangeAttributes {
             kind,
             durable: true,

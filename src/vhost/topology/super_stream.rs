@@ -7,6 +7,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::{Access, Actor, ResourceKind};
+use crate::base::argument;
 use crate::base::field_value::{get, integer};
 use crate::error::{Error, Resource, Result};
 use crate::exchange::Routing;
@@ -20,10 +21,10 @@ use crate::vhost::topology::declare::without_line_ends;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 
 /// Marks the exchange of a super stream.
-const SUPER_STREAM: &str = "x-super-stream";
+const SUPER_STREAM: &str = argument::SUPER_STREAM;
 
 /// The place of a partition, among the arguments of its binding.
-const ORDER: &str = "x-stream-partition-order";
+const ORDER: &str = argument::STREAM_PARTITION_ORDER;
 
 /// What a super stream is created with.
 ///
@@ -155,7 +156,7 @@ impl VirtualHost {
         self.exchange_declare(actor, &exchange.argument(SUPER_STREAM, true), effects)?;
         for ((name, key), order) in declare.partitions.iter().zip(0_i64..) {
             let stream = QueueDeclare::new(name).durable().arguments(declare.arguments.clone());
-            self.queue_declare(actor, &stream.argument("x-queue-type", "stream"), effects)?;
+            self.queue_declare(actor, &stream.argument(argument::QUEUE_TYPE, "stream"), effects)?;
             let mut arguments = FieldTable::default();
             arguments.insert(ORDER.into(), order.into());
             let bind = Bind {
