@@ -39,6 +39,19 @@
 //! An embedded channel meets the same faults: what closes a channel is an error there, as always,
 //! and what ends a connection closes it. Nobody reads an embedded connection, and it has no
 //! frames, no name and no channel numbers: all its channels are number 0.
+//!
+//! # Streams
+//!
+//! Over AMQP a stream is a queue. A client of the stream protocol meets rules for publishes,
+//! confirms and deliveries, and those for connection.open, queue.declare, queue.delete,
+//! exchange.declare and exchange.delete (of super streams), basic.consume, basic.cancel and
+//! basic.ack (the offset that it stores). What it publishes has the stream's name as queue and
+//! routing key. It has no channels: what would close one is the answer to what was asked for. A
+//! chunk is delivered whole, and what is behind one that is delayed waits, too; a batch is one
+//! publish, of which the first message is looked at.
+//!
+//! What a [`StreamHandle`](crate::StreamHandle) appends is published, and confirmed when the call
+//! returns: all that is appended at once meets the fault of one.
 
 mod actions;
 mod confirms;

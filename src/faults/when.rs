@@ -52,7 +52,8 @@ impl<E> When<E> {
     }
 
     /// About this queue: that a method names, a delivery comes from, or a message goes back to.
-    /// Publishes and confirms are about exchanges.
+    /// Publishes and confirms are about exchanges, but those of the stream protocol and of a
+    /// [`StreamHandle`](crate::StreamHandle), which are about a stream.
     pub fn for_queue(mut self, name: impl Into<String>) -> Self {
         self.filter.queue = Some(name.into());
         self

@@ -47,7 +47,7 @@ impl<'a> Publish<'a> {
     }
 
     /// They, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Published<'a>> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = Published<'a>> + Clone + use<'a> {
         let (version, mut reader) = (self.version, Reader(self.octets));
         // That all can be read was found when the frame came.
         (0..self.count).map_while(move |_| Published::read(version, &mut reader))

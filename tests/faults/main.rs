@@ -18,6 +18,7 @@ mod frames;
 mod publishes;
 mod requeues;
 mod rules;
+mod streams;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod amqp;
 mod client;
 mod connections;
 mod durable;
+mod faults;
 mod groups;
 mod offsets;
 mod publishing;

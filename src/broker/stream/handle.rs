@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 
-use leveret_storage::{Error as LogError, Stream};
+use leveret_storage::{Done, Error as LogError, Stream};
 
 use crate::base::blocking::pause_here;
 use crate::broker::Broker;
 use crate::broker::stream::reader::{StreamReader, StreamStart};
 use crate::embedded::Publish;
 use crate::error::{Error, Precondition, Result};
+use crate::message::Message;
+use crate::node::Node;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::stream::StreamQueue;
@@ -44,9 +46,21 @@ use crate::vhost::VirtualHost;
 /// another one has its name by then; 541 if the disk fails.
 #[derive(Clone)]
 pub struct StreamHandle {
-    host: Arc<VirtualHost>,
-    queue: Arc<Queue>,
+    /// Nothing but a fault needs it.
+    pub(super) node: Weak<Node>,
+    pub(super) host: Arc<VirtualHost>,
+    pub(super) queue: Arc<Queue>,
     pub(super) log: Arc<Stream>,
+}
+
+/// Where it is heard that messages are committed.
+pub(super) type Committed = mpsc::Receiver<leveret_storage::Result<()>>;
+
+/// What says that messages are committed, and where that is heard.
+pub(super) fn told() -> (Done, Committed) {
+    let (sender, committed) = mpsc::sync_channel(1);
+    // Whoever waits has not gone.
+    (Box::new(move |result| drop(sender.send(result))), committed)
 }
 
 impl Broker {
@@ -58,7 +72,7 @@ impl Broker {
         let Some(log) = queue.stream().map(|stream| Arc::clone(stream.log())) else {
             return Err(Precondition::NotAStream(queue.resource()).into());
         };
-        Ok(StreamHandle { host, queue, log })
+        Ok(StreamHandle { node: Arc::downgrade(self.node()), host, queue, log })
     }
 }
 
@@ -119,20 +133,44 @@ impl StreamHandle {
         let mut scratch = Vec::new();
         let messages = publishes.into_iter().map(|publish| publish.into_message(&mut scratch));
         let messages: Vec<_> = messages.collect();
+        match self.meet(&messages) {
+            Some(hit) => self.append_watched(expected, &messages, &hit),
+            None => {
+                let (done, committed) = told();
+                let first = self.begin_append(expected, &messages, done)?;
+                self.await_append(first, messages.len(), &committed)
+            }
+        }
+    }
+
+    /// Appends messages; tells the offset of the first. `done` is called once they are committed.
+    pub(super) fn begin_append(
+        &self,
+        expected: Option<u64>,
+        messages: &[Message],
+        done: Done,
+    ) -> Result<Option<u64>> {
         let stream = self.present()?;
-        let (sender, committed) = mpsc::sync_channel(1);
-        // Whoever waits has not gone.
-        let done = Box::new(move |result| drop(sender.send(result)));
         let mut effects = Effects::new();
         let now = self.host.now();
         let queue = &self.queue;
         let first = match expected {
-            None => queue.append_to_log(stream, &messages, now, &mut effects, done),
+            None => queue.append_to_log(stream, messages, now, &mut effects, done),
             Some(offset) => {
-                queue.append_expecting(stream, offset, &messages, now, &mut effects, done)
+                queue.append_expecting(stream, offset, messages, now, &mut effects, done)
             }
         };
         self.host.run(&mut effects);
+        Ok(first)
+    }
+
+    /// Waits until messages are committed, the first of which has this offset.
+    pub(super) fn await_append(
+        &self,
+        first: Option<u64>,
+        count: usize,
+        committed: &Committed,
+    ) -> Result<Range<u64>> {
         match pause_here(|| committed.recv()) {
             Ok(Ok(())) => {}
             Ok(Err(LogError::UnexpectedOffset { expected, next })) => {
@@ -144,7 +182,7 @@ impl StreamHandle {
         // It may have been deleted while this waited: what is gone was not kept.
         self.present()?;
         let first = first.ok_or(Error::BrokerClosed)?;
-        Ok(first..first + messages.len() as u64)
+        Ok(first..first + count as u64)
     }
 
     /// Reads from a place on. Errors: none but those of all methods.

@@ -1,5 +1,6 @@
 //! Streams as the embedding program uses them: appended to, read from anywhere, their offsets.
 
+mod faults;
 mod handle;
 mod news;
 mod offsets;

@@ -12,7 +12,7 @@ use leveret_stream_protocol::{
 use crate::access::{Access, LoginRefusal, ResourceKind, User};
 use crate::base::ids::ConnectionId;
 use crate::channel::session::Session;
-use crate::error::{NotAllowed, Result};
+use crate::error::{Error, NotAllowed, Result};
 use crate::gateway::login::{NoLogin, log_in};
 use crate::gateway::peer::Peer;
 use crate::gateway::stream::Advertised;
@@ -72,6 +72,9 @@ pub(super) struct Client {
     pub effects: Effects,
     /// Frames that are to be sent after those of the protocol machine.
     pub out: Vec<u8>,
+    /// A fault ends the connection: nothing more is taken, and nothing more is sent than what is
+    /// in `out`.
+    pub ended_by: Option<Error>,
 }
 
 impl Client {
@@ -95,6 +98,7 @@ impl Client {
             subscriptions: Subscriptions::default(),
             effects: Effects::new(),
             out: Vec::new(),
+            ended_by: None,
         }
     }
 
@@ -181,13 +185,14 @@ impl Client {
         let facts = self.facts(&session, frame_max, heartbeat_s);
         session.actor.set_connection_name(facts.user_provided_name.clone());
         self.broker.connections.register_client(&session, Arc::clone(&self.inbox) as _, facts)?;
+        self.session = Some(session);
+        self.meet_open().inspect_err(|_| self.close())?;
         tracing::info!(
             peer = self.peer.name,
             user = user.name.as_str(),
             vhost = virtual_host,
             "stream connection opened"
         );
-        self.session = Some(session);
         Ok(())
     }
 

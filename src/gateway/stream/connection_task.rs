@@ -11,12 +11,14 @@ use leveret_protocol::Output;
 use leveret_stream_protocol::{Connection as Protocol, ConnectionConfig, ResponseCode};
 use tokio::io::ReadBuf;
 
+use crate::error::Error;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
 use crate::gateway::stream::Advertised;
 use crate::gateway::stream::client::{Answer, Client};
+use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::{Inbox, sleeper};
 use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES};
 use crate::node::status::ConnectionState;
@@ -43,6 +45,8 @@ pub(in crate::gateway) struct ConnectionTask<T> {
     held_back: Vec<u8>,
     /// An alarm, or the disk, holds this publisher back.
     is_slowed: bool,
+    /// A fault has cut the connection: what waits may still be written.
+    is_cut: bool,
     _alive: Arc<()>,
 }
 
@@ -68,6 +72,7 @@ impl<T: Socket> ConnectionTask<T> {
             unstored: None,
             held_back: Vec::new(),
             is_slowed: false,
+            is_cut: false,
             _alive: alive,
         }
     }
@@ -75,15 +80,18 @@ impl<T: Socket> ConnectionTask<T> {
     /// Works until nothing more can be done; tells whether the connection is over.
     fn work(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         loop {
-            if !self.take_news() {
+            if !self.is_cut && !self.take_news() {
                 return Ok(true);
             }
             self.write(cx)?;
-            if self.protocol.is_finished() {
+            if self.protocol.is_finished() || self.is_cut {
                 // What could not be written by now never will be.
                 return Ok(true);
             }
             let delivered = self.deliver();
+            if self.meet_end() {
+                continue;
+            }
             if self.unstored.is_none() && !self.held_back.is_empty() {
                 let input = std::mem::take(&mut self.held_back);
                 self.take_input(&input);
@@ -107,11 +115,27 @@ impl<T: Socket> ConnectionTask<T> {
         self.client.deliver(&mut self.output, version)
     }
 
+    /// Ends the connection if a fault wants that; tells whether it does.
+    fn meet_end(&mut self) -> bool {
+        let Some(error) = self.client.ended_by.take() else { return false };
+        tracing::info!("a stream connection meets a fault: {error}");
+        self.take_replies();
+        self.client.finish_batch();
+        self.client.close();
+        match error {
+            Error::Fault { code, text, .. } => self.protocol.close(response_code(code), &text),
+            _ => self.is_cut = true,
+        }
+        self.take_replies();
+        true
+    }
+
     /// Whether the client is not read: an alarm is on, the disk does not keep up, what it asked
     /// for or too much of what it published is not safe yet, or it does not read what it asked for.
     fn is_holding_back(&self) -> bool {
         self.is_slowed
             || self.unstored.is_some()
+            || self.inbox.is_stopped()
             || self.client.publishers.is_full()
             || self.output.len() > OUTBOX_FULL_BYTES
     }
@@ -165,16 +189,16 @@ impl<T: Socket> ConnectionTask<T> {
             let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
             at += used;
             let answer = event.map_or(Answer::None, |event| self.client.handle(event));
+            if self.meet_end() {
+                return;
+            }
             self.tell(answer);
             if self.client.must_wait_for_store() {
                 self.unstored = Some(std::mem::take(&mut self.client.out));
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
             }
             self.take_replies();
-            if self.unstored.is_some() {
-                break;
-            }
-            if used == 0 {
+            if used == 0 || self.unstored.is_some() {
                 break;
             }
         }
@@ -245,9 +269,9 @@ impl<T: Socket> ConnectionTask<T> {
         self.client.take_news(&mut news, &mut self.protocol);
         self.client.publishers.look();
         self.client.look_after_streams();
-        if let Some(reason) = news.close_reason {
+        if let Some((code, reason)) = news.close {
             self.client.close();
-            self.protocol.close(ResponseCode::Ok, &reason);
+            self.protocol.close(code, &reason);
         }
         self.take_replies();
         true

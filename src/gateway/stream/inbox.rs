@@ -1,25 +1,42 @@
 //! What others tell a connection, from any thread. Its task is woken, and reads it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+
+use leveret_stream_protocol::ResponseCode;
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::error::Error;
+use crate::faults::RuleState;
+use crate::gateway::stream::codes::response_code;
 use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
 use crate::node::connections::Closable;
 use crate::node::status::ConnectionState;
 use crate::queue::stream::groups::Member;
+use crate::time::timers::Sleeper;
+use crate::vhost::VirtualHost;
 
 /// Messages that a publisher need not wait for any more.
 pub(super) struct Settled {
     /// Its id, and which of the publishers of that id it is.
     pub publisher: (u8, u64),
     pub publishing_ids: Vec<u64>,
-    /// Whether they are safe; else they are lost.
-    pub is_safe: bool,
+    pub outcome: Outcome,
+}
+
+/// What has become of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// They are safe.
+    Safe,
+    /// They are lost.
+    Lost,
+    /// The client is not to hear of it.
+    Unheard,
 }
 
 /// What there is to read.
@@ -30,8 +47,8 @@ pub(super) struct News {
     pub groups: Vec<(u32, bool)>,
     /// The store is done with what was asked for, or fails.
     pub stored: Option<bool>,
-    /// The broker wants the connection to end.
-    pub close_reason: Option<String>,
+    /// The broker wants the connection to end, for this reason.
+    pub close: Option<(ResponseCode, String)>,
     /// The connection is to be lost.
     pub is_lost: bool,
 }
@@ -41,6 +58,8 @@ pub(super) struct News {
 pub(super) struct Inbox {
     news: Mutex<News, rank::StreamNews>,
     waker: Mutex<Option<Waker>, rank::StreamWaker>,
+    /// How many faults have it that the client is not read.
+    stops: AtomicUsize,
     /// What comes and goes, and whether the client is held back.
     pub traffic: Traffic,
 }
@@ -57,6 +76,31 @@ impl Inbox {
     /// Everything that is new.
     pub(super) fn take(&self) -> News {
         std::mem::take(&mut *self.news.lock())
+    }
+
+    /// Everything that publishers can be told by now.
+    pub(super) fn take_settled(&self) -> Vec<Settled> {
+        std::mem::take(&mut self.news.lock().settled)
+    }
+
+    /// The client is not read before the rule lets go of it.
+    pub(super) fn stop_reading(self: &Arc<Self>, rule: &RuleState) {
+        self.stops.fetch_add(1, Ordering::SeqCst);
+        let inbox = Arc::downgrade(self);
+        let go_on = Box::new(move || {
+            if let Some(inbox) = inbox.upgrade() {
+                inbox.stops.fetch_sub(1, Ordering::SeqCst);
+                Wake::wake(&*inbox);
+            }
+        });
+        if let Err(go_on) = rule.hold(go_on) {
+            go_on();
+        }
+    }
+
+    /// Whether a fault has it that the client is not read.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stops.load(Ordering::Relaxed) > 0
     }
 
     fn tell(&self, tell: impl FnOnce(&mut News)) {
@@ -82,6 +126,15 @@ impl Wake for Inbox {
     }
 }
 
+/// Something that was kept back for the client is due.
+impl Sleeper for Inbox {
+    type Host = VirtualHost;
+
+    fn wake(self: Arc<Self>, _: &Arc<VirtualHost>) {
+        Wake::wake(&*self);
+    }
+}
+
 impl Member for Inbox {
     fn set_active(&self, number: u32, active: bool) {
         self.tell(|news| news.groups.push((number, active)));
@@ -90,12 +143,15 @@ impl Member for Inbox {
 
 impl Closable for Inbox {
     fn force_close(&self, reason: &str) {
-        self.tell(|news| news.close_reason = Some(reason.to_owned()));
+        self.tell(|news| news.close = Some((ResponseCode::Ok, reason.to_owned())));
     }
 
     fn end(&self, error: Error) {
         tracing::debug!("a connection is ended: {error}");
-        self.tell(|news| news.is_lost = true);
+        self.tell(|news| match error {
+            Error::Fault { code, text, .. } => news.close = Some((response_code(code), text)),
+            _ => news.is_lost = true,
+        });
     }
 
     fn totals(&self) -> ConnectionTotals {

@@ -2,12 +2,14 @@
 //!
 //! [`connection_task`] moves octets between a socket and the machine; [`client`] does what a client
 //! asks for: [`requests`] are answered, [`publishing`] appends, [`subscriptions`] and [`reading`]
-//! send chunks as they lie in the log. What others tell the connection, such as that messages are
-//! safe, is in its [`inbox`].
+//! send chunks as they lie in the log; [`faults`] have it otherwise. What others tell the
+//! connection, such as that messages are safe, is in its [`inbox`].
 
 mod client;
+mod codes;
 pub(super) mod connection_task;
 mod credit;
+mod faults;
 mod inbox;
 mod publishers;
 mod publishing;

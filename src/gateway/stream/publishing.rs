@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use leveret_storage::{Content, Done, NewEntry, StreamBatch, SubBatch};
-use leveret_stream_protocol::{Batch, Compression, Entry, Publish, ResponseCode, ServerFrame};
+use leveret_stream_protocol::{
+    Batch, Compression, Entry, Publish, Published, ResponseCode, ServerFrame,
+};
 
 use crate::access::Access;
 use crate::gateway::stream::client::Client;
-use crate::gateway::stream::inbox::{Inbox, Settled};
+use crate::gateway::stream::faults::Fate;
+use crate::gateway::stream::inbox::{Inbox, Outcome, Settled};
 use crate::gateway::stream::publishers::Publisher;
 use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::message::Message;
@@ -52,32 +55,50 @@ impl Client {
     }
 
     pub(super) fn publish(&mut self, publish: &Publish<'_>) {
-        let stream = self.publishers.by_id.get(&publish.publisher).map(|it| &it.stream);
-        if let Some(name) = stream.filter(|it| it.is_gone()).map(|it| it.name().to_owned()) {
-            self.drop_if_gone(&name);
+        let stream = self.publishers.by_id.get(&publish.publisher).map(|it| Arc::clone(&it.stream));
+        match stream {
+            Some(stream) if stream.is_gone() => self.drop_if_gone(stream.name()),
+            Some(stream) if self.watches_publishes() => {
+                return self.publish_watched(publish, &stream);
+            }
+            _ => {}
         }
-        let Some(publisher) = self.publishers.by_id.get(&publish.publisher) else {
-            return self.refuse_publish(publish);
+        self.append(publish.publisher, publish.iter(), Fate::Usual);
+    }
+
+    /// Appends messages of a publisher, if it is there and they can be appended.
+    pub(super) fn append<'a>(
+        &mut self,
+        publisher: u8,
+        messages: impl Iterator<Item = Published<'a>> + Clone,
+        fate: Fate,
+    ) {
+        let refused = ResponseCode::PublisherDoesNotExist;
+        let Some(known) = self.publishers.by_id.get(&publisher) else {
+            return self.refuse_publish(publisher, messages, refused);
         };
         let Some(session) = &self.session else { return };
-        let Ok(batch) = batch(publish, &publisher.reference) else {
-            return self.refuse_publish(publish);
+        let Ok(batch) = batch(messages.clone(), &known.reference) else {
+            return self.refuse_publish(publisher, messages, refused);
         };
-        let publishing_ids: Vec<u64> = publish.iter().map(|it| it.publishing_id).collect();
+        let publishing_ids: Vec<u64> = messages.clone().map(|it| it.publishing_id).collect();
         self.publishers.unconfirmed += publishing_ids.len();
-        let id = (publish.publisher, publisher.generation);
-        let done = confirm_with(&self.inbox, id, publishing_ids);
-        let queue = &publisher.stream.queue;
-        let messages = || messages(publish, queue.name().as_str());
+        let done = confirm_with(&self.inbox, (publisher, known.generation), publishing_ids, fate);
+        let queue = &known.stream.queue;
+        let messages = || self::messages(messages, queue.name().as_str());
         let now = session.virtual_host.now();
         queue.append_batch(&batch, messages, now, &mut self.effects, done);
     }
 
-    fn refuse_publish(&mut self, publish: &Publish<'_>) {
-        let code = ResponseCode::PublisherDoesNotExist;
-        let errors = publish.iter().map(|it| (it.publishing_id, code)).collect();
-        let frame = ServerFrame::PublishError { publisher: publish.publisher, errors };
-        frame.write(&mut self.out);
+    /// Tells a publisher that messages are not taken.
+    pub(super) fn refuse_publish<'a>(
+        &mut self,
+        publisher: u8,
+        messages: impl Iterator<Item = Published<'a>>,
+        code: ResponseCode,
+    ) {
+        let errors = messages.map(|it| (it.publishing_id, code)).collect();
+        ServerFrame::PublishError { publisher, errors }.write(&mut self.out);
     }
 
     /// Tells the client what has become of its messages: those of a publisher that are next to
@@ -86,46 +107,67 @@ impl Client {
         let mut settled = settled.drain(..).peekable();
         while let Some(mut first) = settled.next() {
             let same =
-                |next: &Settled| next.publisher == first.publisher && next.is_safe == first.is_safe;
+                |next: &Settled| next.publisher == first.publisher && next.outcome == first.outcome;
             let mut ids = std::mem::take(&mut first.publishing_ids);
             while let Some(mut next) = settled.next_if(same) {
                 ids.append(&mut next.publishing_ids);
             }
             self.publishers.unconfirmed = self.publishers.unconfirmed.saturating_sub(ids.len());
             if self.publishers.has(first.publisher) {
-                write_settled(first.publisher.0, ids, first.is_safe, &mut self.out);
+                write_settled(first.publisher.0, ids, first.outcome, &mut self.out);
             }
         }
     }
 }
 
-fn write_settled(publisher: u8, publishing_ids: Vec<u64>, is_safe: bool, out: &mut Vec<u8>) {
-    if is_safe {
-        ServerFrame::PublishConfirm { publisher, publishing_ids }.write(out);
-        return;
+fn write_settled(publisher: u8, publishing_ids: Vec<u64>, outcome: Outcome, out: &mut Vec<u8>) {
+    match outcome {
+        Outcome::Safe => ServerFrame::PublishConfirm { publisher, publishing_ids }.write(out),
+        Outcome::Lost => {
+            let code = ResponseCode::InternalError;
+            let errors = publishing_ids.into_iter().map(|id| (id, code)).collect();
+            ServerFrame::PublishError { publisher, errors }.write(out);
+        }
+        Outcome::Unheard => {}
     }
-    let code = ResponseCode::InternalError;
-    let errors = publishing_ids.into_iter().map(|id| (id, code)).collect();
-    ServerFrame::PublishError { publisher, errors }.write(out);
 }
 
-/// What tells the connection that messages are safe.
-fn confirm_with(inbox: &Arc<Inbox>, publisher: (u8, u64), publishing_ids: Vec<u64>) -> Done {
+/// What tells the connection that messages are safe, or what a fault has it told.
+fn confirm_with(
+    inbox: &Arc<Inbox>,
+    publisher: (u8, u64),
+    publishing_ids: Vec<u64>,
+    fate: Fate,
+) -> Done {
     let inbox = Arc::downgrade(inbox);
     Box::new(move |result| {
-        if let Some(inbox) = inbox.upgrade() {
-            inbox.note_settled(Settled { publisher, publishing_ids, is_safe: result.is_ok() });
+        let outcome = match (&fate, result) {
+            (Fate::Unheard, _) => Outcome::Unheard,
+            (Fate::Refused, _) | (_, Err(_)) => Outcome::Lost,
+            (Fate::Usual | Fate::Held(_), Ok(())) => Outcome::Safe,
+        };
+        let tell = move || {
+            if let Some(inbox) = inbox.upgrade() {
+                inbox.note_settled(Settled { publisher, publishing_ids, outcome });
+            }
+        };
+        match fate {
+            Fate::Held(rule) => rule.hold(Box::new(tell)).unwrap_or_else(|tell| tell()),
+            _ => tell(),
         }
     })
 }
 
 /// The messages as the log takes them.
-fn batch(publish: &Publish<'_>, reference: &str) -> leveret_storage::Result<StreamBatch> {
+fn batch<'a>(
+    messages: impl Iterator<Item = Published<'a>>,
+    reference: &str,
+) -> leveret_storage::Result<StreamBatch> {
     let mut batch = match reference {
         "" => StreamBatch::new(),
         reference => StreamBatch::from_publisher(reference)?,
     };
-    for message in publish.iter() {
+    for message in messages {
         let octets;
         let content = match message.entry {
             Entry::Message(message) => {
@@ -154,13 +196,13 @@ fn sub_batch(batch: Batch<'_>) -> SubBatch<'_> {
 }
 
 /// The messages as the journal knows them; those that are compressed nobody here can read.
-fn messages(publish: &Publish<'_>, queue: &str) -> Vec<Message> {
+fn messages<'a>(published: impl Iterator<Item = Published<'a>>, queue: &str) -> Vec<Message> {
     let (mut decoder, chunk) = (Decoder::default(), Bytes::new());
     let mut decode =
         |octets: &[u8]| decoder.decode(octets, Origin { queue, offset: 0, chunk: &chunk });
     let mut messages = Vec::new();
-    for published in publish.iter() {
-        match published.entry {
+    for it in published {
+        match it.entry {
             Entry::Message(octets) => messages.push(decode(octets)),
             Entry::Batch(batch) => messages.extend(batch.messages().map(&mut decode)),
         }

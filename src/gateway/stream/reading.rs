@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use leveret_protocol::{Output, SHARED_OCTETS_MIN};
-use leveret_storage::ChunkFilter;
+use leveret_storage::{Chunk, ChunkFilter};
 use leveret_stream_protocol::{
     OffsetSpec, Properties, ResponseCode, ServerFrame, write_deliver_front,
 };
@@ -11,6 +11,7 @@ use leveret_stream_protocol::{
 use crate::access::Access;
 use crate::gateway::stream::client::Client;
 use crate::gateway::stream::credit::Credit;
+use crate::gateway::stream::faults::deliver_watched;
 use crate::gateway::stream::stream_use::StreamUse;
 use crate::gateway::stream::subscriptions::{Subscription, start};
 use crate::limits::{OUTBOX_HIGH_BYTES, STREAM_NAME_BYTES_MAX};
@@ -85,6 +86,7 @@ impl Client {
             at_end: false,
             group: group.map(str::to_owned),
             is_active: group.is_none(),
+            late: None,
         });
         let Some(group) = group else { return ResponseCode::Ok };
         match self.join_group(&stream, group, number, subscribe.property("super-stream")) {
@@ -174,33 +176,59 @@ impl Client {
     /// Sends chunks until so much waits to be written that it is enough for now; tells whether
     /// there were any.
     pub(super) fn deliver(&mut self, output: &mut Output, version: u16) -> bool {
+        let Some(session) = &self.session else { return false };
+        let host = Arc::clone(&session.virtual_host);
+        let now = host.now();
         let mut sent = false;
         let mut front = Vec::new();
-        while output.len() < OUTBOX_HIGH_BYTES {
-            let Some(subscription) = self.subscriptions.next_ready() else { break };
-            sent |= deliver_one(subscription, output, version, &mut front);
+        let watch = self.watch_deliveries();
+        while output.len() < OUTBOX_HIGH_BYTES && self.ended_by.is_none() {
+            let Some(subscription) = self.subscriptions.next_ready(now) else { break };
+            let late = subscription.late.take().map(|late| late.chunk);
+            // A fault is met once.
+            let watch = watch.as_ref().filter(|_| late.is_none());
+            let Some(chunk) = late.or_else(|| next_chunk(subscription)) else { continue };
+            sent = true;
+            let mut send = |subscription: &mut Subscription, chunk: &Chunk| {
+                send_chunk(subscription, chunk, output, version, &mut front);
+            };
+            let Some(watch) = watch else {
+                send(subscription, &chunk);
+                continue;
+            };
+            let ended_by = deliver_watched(watch, subscription, chunk, now, send);
+            if let Some(late) = &subscription.late {
+                host.wake_at(late.due, &self.inbox);
+            }
+            if let Some(error) = ended_by {
+                self.end(error);
+            }
         }
         sent
     }
 }
 
-/// Sends the next chunk of a subscription, if there is one.
-fn deliver_one(
-    subscription: &mut Subscription,
-    output: &mut Output,
-    version: u16,
-    front: &mut Vec<u8>,
-) -> bool {
-    let Some(reader) = &mut subscription.reader else { return false };
-    let chunk = reader.next_matching(&subscription.filter).unwrap_or_else(|error| {
+/// The next chunk of a subscription, if there is one.
+fn next_chunk(subscription: &mut Subscription) -> Option<Chunk> {
+    let chunk = subscription.reader.as_mut()?.next_matching(&subscription.filter);
+    let chunk = chunk.unwrap_or_else(|error| {
         cannot_read(&subscription.stream, &error);
         None
     });
-    let Some(chunk) = chunk else {
+    if chunk.is_none() {
         subscription.at_end = true;
         subscription.credit.pause();
-        return false;
-    };
+    }
+    chunk
+}
+
+fn send_chunk(
+    subscription: &mut Subscription,
+    chunk: &Chunk,
+    output: &mut Output,
+    version: u16,
+    front: &mut Vec<u8>,
+) {
     subscription.credit.sent();
     // Reading may have been faster than the news of what is the last one.
     let last = || subscription.stream.log().last_chunk_id().ok().flatten().unwrap_or(0);
@@ -214,7 +242,6 @@ fn deliver_one(
     } else {
         output.share(octets.clone());
     }
-    true
 }
 
 fn cannot_read(stream: &StreamUse, error: &leveret_storage::Error) -> ResponseCode {

@@ -4,12 +4,27 @@ use leveret_stream_protocol::{Properties, Request, Response, ResponseCode};
 
 use crate::access::Access;
 use crate::gateway::stream::client::Client;
+use crate::gateway::stream::faults::Verdict;
 use crate::gateway::stream::reading::Subscribe;
 use crate::limits::STREAM_NAME_BYTES_MAX;
 
 impl Client {
-    /// Does what is asked for, and answers.
+    /// Does what is asked for, and answers, unless a fault has it otherwise.
     pub(super) fn request(&mut self, correlation: u32, request: &Request<'_>) {
+        match self.meet_request(request) {
+            Verdict::Go | Verdict::Tell(_) => self.do_request(correlation, request),
+            Verdict::Refuse(code) => self.respond_code(correlation, request.command(), code),
+            Verdict::End(error) => self.end(error),
+            Verdict::EndAfter(error) => {
+                let told = self.out.len();
+                self.do_request(correlation, request);
+                self.out.truncate(told);
+                self.end(error);
+            }
+        }
+    }
+
+    fn do_request(&mut self, correlation: u32, request: &Request<'_>) {
         let command = request.command();
         let code = match request {
             Request::DeclarePublisher { publisher, reference, stream } => {
@@ -93,6 +108,9 @@ impl Client {
 
     /// Nobody is told what comes of it.
     pub(super) fn store_offset(&mut self, reference: &str, stream: &str, offset: u64) {
+        if !self.meet_offset(stream) {
+            return;
+        }
         let may = self.subscriptions.use_stream(stream) || self.may(Access::Read, stream);
         if !may || reference.len() > STREAM_NAME_BYTES_MAX {
             return;

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use leveret_storage::{ChunkFilter, Start, StreamReader};
+use leveret_storage::{Chunk, ChunkFilter, Start, StreamReader};
 use leveret_stream_protocol::OffsetSpec;
 
 use crate::gateway::stream::credit::Credit;
 use crate::gateway::stream::stream_use::StreamUse;
+use crate::time::clock::Timestamp;
 
 /// A subscription.
 pub(super) struct Subscription {
@@ -26,12 +27,24 @@ pub(super) struct Subscription {
     pub group: Option<String>,
     /// Whether it is that one.
     pub is_active: bool,
+    /// The next chunk, which a fault keeps back until it is due; behind it nothing is read.
+    pub late: Option<Late>,
+}
+
+/// A chunk that is sent later.
+pub(super) struct Late {
+    pub chunk: Chunk,
+    /// By the broker's clock.
+    pub due: Timestamp,
 }
 
 impl Subscription {
     /// Whether there may be something to send.
-    pub(super) fn is_ready(&self) -> bool {
-        self.reader.is_some() && !self.at_end && self.credit.may_send()
+    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        self.reader.is_some()
+            && !self.at_end
+            && self.credit.may_send()
+            && self.late.as_ref().is_none_or(|late| late.due <= now)
     }
 }
 
@@ -89,15 +102,15 @@ impl Subscriptions {
     pub(super) fn set_active(&mut self, number: u32, active: bool) -> Option<u8> {
         let subscription = self.all.iter_mut().find(|it| it.number == number)?;
         subscription.is_active = active;
-        subscription.reader = None;
+        (subscription.reader, subscription.late) = (None, None);
         Some(subscription.id)
     }
 
     /// One for which there may be something to send, after whichever it was last.
-    pub(super) fn next_ready(&mut self) -> Option<&mut Subscription> {
+    pub(super) fn next_ready(&mut self, now: Timestamp) -> Option<&mut Subscription> {
         let count = self.all.len();
         let place = |step: usize| (self.turn + step) % count.max(1);
-        let is_ready = |at: &usize| self.all.get(*at).is_some_and(Subscription::is_ready);
+        let is_ready = |at: &usize| self.all.get(*at).is_some_and(|it| it.is_ready(now));
         self.turn = (1..=count).map(place).find(is_ready)?;
         self.all.get_mut(self.turn)
     }
