@@ -158,18 +158,22 @@ impl Channel {
         started(&tag);
         queue.resume(id, self.now(), effects);
         let _share = Share::new(self.virtual_host().memory(), CONSUMER_BYTES);
-        self.consumers.insert(tag.clone(), Consumer { queue, id, source, _share });
+        let gone = self.consumers.insert(tag.clone(), Consumer { queue, id, source, _share });
+        self.deliveries.forget_cancelled(usize::from(gone.is_some()));
         Ok(tag)
     }
 
     /// Errors: 530 if the channel has as many consumers as it may.
-    fn check_consumer_limit(&self) -> Result<()> {
+    fn check_consumer_limit(&mut self) -> Result<()> {
         let max = self.virtual_host().consumers_per_channel_max();
+        if self.consumers.len() >= max && self.deliveries.cancelled() > 0 {
+            self.forget_all_cancelled();
+        }
         if self.consumers.len() < max { Ok(()) } else { Err(Error::ConsumerLimit { max }) }
     }
 
     fn has_consumer(&self, tag: &ConsumerTag) -> bool {
-        self.consumers.contains_key(tag)
+        self.consumers.get(tag).is_some_and(|consumer| !consumer.queue.is_deleted())
             || self.reply_consumer.as_ref().is_some_and(|(reply_tag, _)| reply_tag == tag)
     }
 
@@ -217,6 +221,7 @@ impl Channel {
             self.drop_reply_consumer();
         }
         if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
+            self.deliveries.forget_cancelled(usize::from(consumer.queue.is_deleted()));
             let left = || vec![(Settlement::Abandon, self.deliveries.withdraw(&untaken()))];
             consumer.queue.remove_consumers(&[consumer.id], left, self.now(), effects);
             self.deliveries.end_consumer(consumer.source, &tag);

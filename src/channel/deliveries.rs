@@ -3,9 +3,9 @@
 
 mod faults;
 mod outlet;
+mod sources;
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::Mutex;
@@ -13,6 +13,7 @@ use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::channel::Watch;
 use crate::channel::counted::{Counted, Delivered};
+use crate::channel::deliveries::sources::Sources;
 use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
 use crate::names::ConsumerTag;
@@ -20,32 +21,6 @@ use crate::queue::Queue;
 use crate::queue::consumers::Delivery;
 use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
-
-/// Where deliveries come from: a consumer, or a queue that is polled.
-struct Source {
-    queue: Arc<Queue>,
-    tag: ConsumerTag,
-    is_consumer: bool,
-    /// The consumer is gone; only deliveries that are not settled still refer to it.
-    ended: bool,
-    /// Deliveries that are not settled.
-    unacked: Cell<usize>,
-}
-
-impl Source {
-    fn new(queue: Arc<Queue>, tag: ConsumerTag, is_consumer: bool) -> Self {
-        Self { queue, tag, is_consumer, ended: false, unacked: Cell::new(0) }
-    }
-
-    fn count_delivery(&self) {
-        self.unacked.set(self.unacked.get() + 1);
-    }
-
-    /// Whether nothing refers to it any more.
-    fn is_finished(&self) -> bool {
-        self.unacked.get() == 0 && (self.ended || !self.is_consumer)
-    }
-}
 
 /// In place of the number of a delivery that its queue has forgotten.
 const FORGOTTEN: u64 = 0;
@@ -64,8 +39,7 @@ pub(super) struct Unacked {
 struct State {
     last_tag: u64,
     unacked: SequenceMap<Unacked>,
-    /// By number; a number is used again when its source is finished.
-    sources: Vec<Option<Source>>,
+    sources: Sources,
     reply_consumer: Option<ConsumerTag>,
     /// Deliveries that a fault delays, by the time at which they are due.
     held: Vec<(Timestamp, Delivery)>,
@@ -89,6 +63,8 @@ pub(super) struct Deliveries {
     limit: AtomicU32,
     /// Deliveries to consumers that count against it.
     outstanding: AtomicU32,
+    /// Consumers that went with their queues, and that the channel has not forgotten yet.
+    cancelled: AtomicUsize,
     /// A queue was turned away: consumers have to be resumed when there is room or credit.
     starved: AtomicBool,
 }
@@ -110,6 +86,7 @@ impl Deliveries {
             me: Weak::clone(me),
             limit: AtomicU32::new(0),
             outstanding: AtomicU32::new(0),
+            cancelled: AtomicUsize::new(0),
             starved: AtomicBool::new(false),
         })
     }
@@ -131,16 +108,28 @@ impl Deliveries {
 
     /// Registers a consumer of `queue`; returns the number that its deliveries bear.
     pub(super) fn add_consumer(&self, queue: Arc<Queue>, tag: ConsumerTag) -> u32 {
-        self.state.lock().add_source(Source::new(queue, tag, true))
+        self.state.lock().sources.add_consumer(queue, tag)
     }
 
     /// The consumer with this number and tag gets nothing more.
     pub(super) fn end_consumer(&self, source: u32, tag: &ConsumerTag) {
         let mut state = self.state.lock();
-        if let Some(known) = state.source(source).filter(|known| known.tag == *tag) {
+        if let Some(known) = state.sources.get_mut(source).filter(|known| known.tag == *tag) {
             known.ended = true;
         }
-        state.forget_if_finished(source);
+        state.sources.forget_if_finished(source);
+    }
+
+    /// How many consumers went with their queues and were not [forgotten](Self::forget_cancelled).
+    pub(super) fn cancelled(&self) -> usize {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// So many of them were forgotten.
+    pub(super) fn forget_cancelled(&self, count: usize) {
+        let less = |cancelled: usize| Some(cancelled.saturating_sub(count));
+        // Always some.
+        let _ = self.cancelled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// A message was taken by basic.get. Returns its delivery tag; `id` is 0 if it needs no
@@ -149,17 +138,8 @@ impl Deliveries {
         let mut state = self.state.lock();
         state.last_tag += 1;
         if id != 0 {
-            let polled = |source: &Option<Source>| {
-                source.as_ref().is_some_and(|s| !s.is_consumer && Arc::ptr_eq(&s.queue, queue))
-            };
-            let source = match state.sources.iter().position(polled) {
-                Some(at) => u32::try_from(at).unwrap_or(u32::MAX),
-                None => {
-                    let tag = ConsumerTag::from("");
-                    state.add_source(Source::new(Arc::clone(queue), tag, false))
-                }
-            };
-            if let Some(source) = state.source(source) {
+            let source = state.sources.poll(queue);
+            if let Some(source) = state.sources.get(source) {
                 source.count_delivery();
             }
             let tag = state.last_tag;
@@ -213,10 +193,13 @@ impl Deliveries {
         let mut state = self.state.lock();
         state.give_up_delays();
         let State { unacked, sources, .. } = &mut *state;
+        if unacked.len() == 0 {
+            return Vec::new();
+        }
         let mut taken: Vec<Vec<u64>> = vec![Vec::new(); sources.len()];
         for (tag, delivery) in unacked.drain() {
             let source = delivery.source as usize;
-            let Some(Some(known)) = sources.get(source) else { continue };
+            let Some(known) = sources.get(delivery.source) else { continue };
             if of.is_none_or(|queue| Arc::ptr_eq(queue, &known.queue)) {
                 taken.get_mut(source).into_iter().for_each(|ids| ids.push(delivery.id));
             } else {
@@ -224,7 +207,7 @@ impl Deliveries {
             }
         }
         let taken = sources.iter().zip(taken).filter(|(_, ids)| !ids.is_empty());
-        taken.filter_map(|(source, ids)| Some((Arc::clone(&source.as_ref()?.queue), ids))).collect()
+        taken.filter_map(|(source, ids)| Some((Arc::clone(&source?.queue), ids))).collect()
     }
 
     /// Takes back deliveries that the client never saw: the numbers of those that are not settled.
@@ -317,37 +300,12 @@ impl Deliveries {
 }
 
 impl State {
-    fn add_source(&mut self, source: Source) -> u32 {
-        let finished = |known: &Option<Source>| known.as_ref().is_none_or(Source::is_finished);
-        let at = match self.sources.iter().position(finished) {
-            Some(free) => free,
-            None => {
-                self.sources.push(None);
-                self.sources.len() - 1
-            }
-        };
-        self.sources[at] = Some(source);
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
-
-    fn source(&mut self, source: u32) -> Option<&mut Source> {
-        self.sources.get_mut(source as usize)?.as_mut()
-    }
-
-    fn forget_if_finished(&mut self, source: u32) {
-        if let Some(place) = self.sources.get_mut(source as usize)
-            && place.as_ref().is_some_and(|source| source.ended && source.is_finished())
-        {
-            *place = None;
-        }
-    }
-
     /// Deliveries of a source were settled; tells its queue and whether it is a consumer.
     fn settled(&mut self, source: u32, count: usize) -> Option<(Arc<Queue>, bool)> {
-        let known = self.source(source)?;
-        known.unacked.set(known.unacked.get().saturating_sub(count));
+        let known = self.sources.get(source)?;
+        known.settle(count);
         let found = (Arc::clone(&known.queue), known.is_consumer);
-        self.forget_if_finished(source);
+        self.sources.forget_if_finished(source);
         Some(found)
     }
 }

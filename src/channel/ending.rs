@@ -59,6 +59,8 @@ impl Channel {
 struct Parting {
     queue: Arc<Queue>,
     consumers: Vec<ConsumerId>,
+    /// Which of the channels that have ended had to do with it, in ascending order.
+    channels: Vec<usize>,
     /// Numbers of deliveries that go back to where they were.
     unsettled: Vec<u64>,
     /// Those that a fault sends elsewhere.
@@ -67,7 +69,8 @@ struct Parting {
 
 impl Parting {
     fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, consumers: Vec::new(), unsettled: Vec::new(), astray: Vec::new() }
+        let (consumers, channels) = (Vec::new(), Vec::new());
+        Self { queue, consumers, channels, unsettled: Vec::new(), astray: Vec::new() }
     }
 
     fn add(&mut self, settlement: Settlement, ids: Vec<u64>) {
@@ -83,28 +86,34 @@ impl Parting {
 struct Partings(BTreeMap<(QueueName, usize), Parting>);
 
 impl Partings {
-    fn of(&mut self, queue: &Arc<Queue>) -> &mut Parting {
+    /// What goes back to a queue, to which this channel has something to give back as well.
+    fn of(&mut self, queue: &Arc<Queue>, channel: usize) -> &mut Parting {
         let key = (queue.name().clone(), Arc::as_ptr(queue).addr());
-        self.0.entry(key).or_insert_with(|| Parting::new(Arc::clone(queue)))
+        let parting = self.0.entry(key).or_insert_with(|| Parting::new(Arc::clone(queue)));
+        if parting.channels.last() != Some(&channel) {
+            parting.channels.push(channel);
+        }
+        parting
     }
 }
 
 /// Gives back what channels have left that ended together, one queue after the other.
 pub(crate) fn give_back(ended: &[Remains], now: Timestamp, effects: &mut Effects) {
     let mut partings = Partings::default();
-    for Remains { deliveries, consumers } in ended {
+    for (channel, Remains { deliveries, consumers }) in ended.iter().enumerate() {
         for (queue, consumer) in consumers {
-            partings.of(queue).consumers.push(*consumer);
+            partings.of(queue, channel).consumers.push(*consumer);
         }
         for (queue, ids) in deliveries.take_unsettled(None) {
             let settlement = deliveries.way_back(&queue, ids.len(), Settlement::Abandon);
-            partings.of(&queue).add(settlement, ids);
+            partings.of(&queue, channel).add(settlement, ids);
         }
     }
-    for Parting { queue, consumers, mut unsettled, astray } in partings.0.into_values() {
+    for Parting { queue, consumers, channels, mut unsettled, astray } in partings.0.into_values() {
         let returned = || {
             // What was on its way when the channels ended has arrived by now.
-            let late = ended.iter().flat_map(|left| left.deliveries.take_unsettled(Some(&queue)));
+            let left = channels.iter().filter_map(|&channel| ended.get(channel));
+            let late = left.flat_map(|left| left.deliveries.take_unsettled(Some(&queue)));
             unsettled.extend(late.flat_map(|(_, ids)| ids));
             // In the order in which they were handed out, whoever had them.
             unsettled.sort_unstable();

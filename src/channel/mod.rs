@@ -165,8 +165,17 @@ impl Channel {
         self.last_queue.as_ref()
     }
 
-    /// Forgets consumers whose queue is gone.
+    /// Forgets consumers whose queue is gone, if they are at least as many as others: so it costs
+    /// each of them a little, however many there are.
     fn forget_cancelled(&mut self) {
+        if self.deliveries.cancelled() * 2 > self.consumers.len() {
+            self.forget_all_cancelled();
+        }
+    }
+
+    fn forget_all_cancelled(&mut self) {
+        let known = self.consumers.len();
         self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());
+        self.deliveries.forget_cancelled(known - self.consumers.len());
     }
 }

@@ -1,78 +1,23 @@
 //! The consumers of a queue: who is active, who is next `[rabbitmq consumers]`.
 
 mod active;
+mod claim;
+mod line;
+mod outlet;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
-
+pub use self::outlet::{ConsumerSpec, Delivery, Outlet};
 use crate::base::ids::ChannelId;
-use crate::base::wake::Wakeups;
 use crate::limits::QUORUM_PREFETCH_MAX;
 use crate::names::ConsumerTag;
-use crate::queue::fifo::entry::Entry;
+use crate::queue::consumers::claim::Claim;
+use crate::queue::consumers::line::{Lines, Place, Turn};
 
-/// Where a consumer's deliveries go: its channel.
-pub trait Outlet: Send + Sync {
-    /// Whether a delivery is taken now. Reserves a unit of the channel's shared prefetch when the
-    /// delivery needs an acknowledgement. After a refusal the outlet calls
-    /// [`Queue::resume`](crate::queue::Queue::resume) as soon as it takes deliveries again.
-    fn reserve(&self, no_ack: bool) -> bool;
-
-    /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
-    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
-
-    /// What the consumer with this number has not settled belongs to nobody any more, and counts
-    /// against no limit; what it was not given yet it will not get.
-    fn forget_deliveries(&self, source: u32);
-
-    /// A delivery was not acknowledged in time: the channel has to close.
-    fn acknowledgement_timed_out(&self, timeout_ms: u64);
-
-    /// The queue is gone: the client is told if it wants to be.
-    fn cancelled(&self, source: u32, wakeups: &mut Wakeups);
-}
-
-/// A message on its way to a consumer.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Consumer's place in the queue's table.
-    pub(crate) slot: usize,
-    /// Number by which the outlet knows the consumer.
-    pub source: u32,
-    /// Number by which the queue knows the delivery; 0 when it needs no acknowledgement.
-    pub id: u64,
-    /// The message and its history.
-    pub entry: Entry,
-}
-
-/// What a channel registers with a queue.
-#[derive(Clone)]
-pub struct ConsumerSpec {
-    /// Consumer tag, unique on its channel.
-    pub tag: ConsumerTag,
-    /// Its channel.
-    pub channel: ChannelId,
-    /// Where deliveries go.
-    pub outlet: Arc<dyn Outlet>,
-    /// Number by which the outlet knows the consumer.
-    pub source: u32,
-    /// Whether deliveries count as acknowledged at once.
-    pub no_ack: bool,
-    /// Most unacknowledged deliveries; 0 for no limit, but that of a quorum queue. Without effect
-    /// under `no_ack`.
-    pub prefetch_count: u32,
-    /// `x-priority`: higher is served first; default 0.
-    pub priority: i64,
-    /// Whether no other consumer is tolerated.
-    pub exclusive: bool,
-    /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
-    /// `None` for as long as the queue says.
-    pub timeout_ms: Option<u64>,
-    /// Arguments as they came.
-    pub arguments: FieldTable,
-}
+/// So many slots are kept when the last consumer has gone.
+const SLOTS_KEPT: usize = 64;
 
 /// A registered consumer.
 pub(crate) struct Consumer {
@@ -87,8 +32,8 @@ pub(crate) struct Consumer {
     lingers: bool,
     /// Whether it kept a delivery for too long; its channel is about to close.
     pub timed_out: bool,
-    /// Whether it stands in line for the next message.
-    waiting: bool,
+    /// Its ticket if it stands in line for the next message, else 0.
+    ticket: u64,
     /// Whether it was ever resumed.
     started: bool,
 }
@@ -102,7 +47,7 @@ impl Consumer {
             unacked_max,
             lingers: false,
             timed_out: false,
-            waiting: false,
+            ticket: 0,
             started: false,
         }
     }
@@ -127,6 +72,18 @@ impl ConsumerId {
     }
 }
 
+/// Who a client takes for the same consumer when it comes back: its channel's outlet, and its tag.
+type Client = (usize, ConsumerTag);
+
+fn client(spec: &ConsumerSpec) -> Client {
+    (Arc::as_ptr(&spec.outlet).cast::<()>().addr(), spec.tag.clone())
+}
+
+/// Who stands in a place.
+fn holder(slots: &[Option<Consumer>], place: Place) -> Option<&Consumer> {
+    slots.get(place.slot)?.as_ref().filter(|consumer| consumer.ticket == place.ticket)
+}
+
 /// What a type of queue makes of its consumers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manners {
@@ -142,16 +99,23 @@ pub struct Manners {
 ///
 /// Those that may get the next message stand in line by priority; within a priority they take
 /// turns. One that is out of credit or room leaves the line until it is resumed.
+///
+/// No step takes longer because there are many, but those that are about all of them.
 #[derive(Default)]
 pub struct Consumers {
     slots: Vec<Option<Consumer>>,
-    /// Descending by priority; never an empty line.
-    lines: Vec<(i64, VecDeque<usize>)>,
+    /// Slots that nobody has, the first one on top.
+    free: BinaryHeap<Reverse<usize>>,
+    lines: Lines,
     generation: u64,
     count: usize,
-    /// How many were cancelled and still have something.
-    lingering: usize,
+    /// How many of them are exclusive.
+    exclusive: usize,
+    /// The slots of those that were cancelled and still have something.
+    lingering: HashMap<Client, usize>,
     manners: Manners,
+    /// With a single active consumer: all of them, the one that should be on top.
+    claims: BTreeSet<Claim>,
     /// With a single active consumer: its slot.
     active: Option<usize>,
     /// The active one gets nothing more: another is to follow as soon as it has settled all.
@@ -178,12 +142,12 @@ impl Consumers {
     /// single active one are none, and those that were cancelled are until they have settled.
     pub fn counted(&self) -> usize {
         let waits = self.manners.quorum && self.manners.single_active;
-        self.lingering + if waits { self.count.min(1) } else { self.count }
+        self.lingering.len() + if waits { self.count.min(1) } else { self.count }
     }
 
     /// Whether an exclusive consumer is registered.
     pub fn has_exclusive(&self) -> bool {
-        self.iter().any(|consumer| consumer.spec.exclusive)
+        self.exclusive > 0
     }
 
     /// Whether only one of the consumers gets messages
@@ -217,40 +181,31 @@ impl Consumers {
             0 => u32::MAX,
             prefetch_count => prefetch_count,
         };
-        let is_back = |known: &Consumer| {
-            let (one, other) = (&known.spec, &spec);
-            known.lingers && one.tag == other.tag && Arc::ptr_eq(&one.outlet, &other.outlet)
-        };
         self.count += 1;
-        let known = match self.lingering {
-            0 => None,
-            _ => self.slots.iter_mut().flatten().find(|known| is_back(known)),
+        self.exclusive += usize::from(spec.exclusive);
+        let back = match self.lingering.is_empty() {
+            true => None,
+            false => self.lingering.remove(&client(&spec)),
         };
-        let id = if let Some(known) = known {
-            *known =
-                Consumer { unacked: known.unacked, ..Consumer::new(spec, known.id, unacked_max) };
-            self.lingering -= 1;
-            known.id
-        } else {
-            self.generation += 1;
-            let slot = self.free_slot();
-            let id = ConsumerId { slot, generation: self.generation };
-            self.slots[slot] = Some(Consumer::new(spec, id, unacked_max));
-            id
+        let known = back.and_then(|slot| self.slots.get(slot)?.as_ref());
+        let (id, unacked) = match known {
+            Some(known) => (known.id, known.unacked),
+            None => (self.new_id(), 0),
         };
+        let consumer = Consumer { unacked, ..Consumer::new(spec, id, unacked_max) };
+        self.make_claim(&consumer);
+        self.slots[id.slot] = Some(consumer);
         self.review_active();
         id
     }
 
-    fn free_slot(&mut self) -> usize {
-        let mut gap = None;
-        if self.count + self.lingering <= self.slots.len() {
-            gap = self.slots.iter().position(Option::is_none);
-        }
-        gap.unwrap_or_else(|| {
+    fn new_id(&mut self) -> ConsumerId {
+        self.generation += 1;
+        let slot = self.free.pop().map_or(self.slots.len(), |Reverse(slot)| slot);
+        if slot == self.slots.len() {
             self.slots.push(None);
-            self.slots.len() - 1
-        })
+        }
+        ConsumerId { slot, generation: self.generation }
     }
 
     /// Takes a consumer out. Tells whether it was there.
@@ -259,14 +214,17 @@ impl Consumers {
             return false;
         }
         self.leave_line(id.slot);
+        self.drop_claim(id.slot);
         self.count -= 1;
         let quorum = self.manners.quorum;
-        match self.slots.get_mut(id.slot).and_then(Option::as_mut) {
-            Some(consumer) if quorum && consumer.unacked > 0 => {
-                consumer.lingers = true;
-                self.lingering += 1;
+        if let Some(consumer) = self.slots.get_mut(id.slot).and_then(Option::as_mut) {
+            self.exclusive -= usize::from(consumer.spec.exclusive);
+            consumer.lingers = quorum && consumer.unacked > 0;
+            if consumer.lingers {
+                self.lingering.insert(client(&consumer.spec), id.slot);
+            } else {
+                self.free(id.slot);
             }
-            _ => self.free(id.slot),
         }
         if self.active == Some(id.slot) {
             self.active = None;
@@ -278,6 +236,10 @@ impl Consumers {
     fn free(&mut self, slot: usize) {
         if let Some(place) = self.slots.get_mut(slot) {
             *place = None;
+            self.free.push(Reverse(slot));
+        }
+        if self.free.len() == self.slots.len() && self.slots.len() > SLOTS_KEPT {
+            (self.slots, self.free) = (Vec::new(), BinaryHeap::new());
         }
     }
 
@@ -289,8 +251,8 @@ impl Consumers {
         consumer.unacked = consumer.unacked.saturating_sub(1);
         if consumer.lingers {
             if consumer.unacked == 0 {
+                self.lingering.remove(&client(&consumer.spec));
                 self.free(id.slot);
-                self.lingering -= 1;
             }
         } else if was_out {
             self.resume(id);
@@ -312,15 +274,16 @@ impl Consumers {
     /// What was delivered is not waited for any more: everybody has credit again, also those whose
     /// channel had given it to another queue.
     pub fn forget_deliveries(&mut self) {
-        for place in &mut self.slots {
-            let Some(consumer) = place else { continue };
+        for (_, slot) in std::mem::take(&mut self.lingering) {
+            if let Some(Some(consumer)) = self.slots.get(slot) {
+                consumer.spec.outlet.forget_deliveries(consumer.spec.source);
+            }
+            self.free(slot);
+        }
+        for consumer in self.slots.iter_mut().flatten() {
             consumer.unacked = 0;
             consumer.spec.outlet.forget_deliveries(consumer.spec.source);
-            if consumer.lingers {
-                *place = None;
-            }
         }
-        self.lingering = 0;
         for slot in 0..self.slots.len() {
             self.stand_in_line(slot);
         }
@@ -333,56 +296,43 @@ impl Consumers {
             return;
         }
         let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if !consumer.started || std::mem::replace(&mut consumer.waiting, true) {
-            return;
-        }
-        let priority = consumer.spec.priority;
-        match self.lines.binary_search_by(|(other, _)| priority.cmp(other)) {
-            Ok(at) => self.lines[at].1.push_back(slot),
-            Err(at) => self.lines.insert(at, (priority, VecDeque::from([slot]))),
+        if consumer.started && consumer.ticket == 0 {
+            consumer.ticket = self.lines.join(consumer.spec.priority, slot);
         }
     }
 
     fn leave_line(&mut self, slot: usize) {
         let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if !std::mem::replace(&mut consumer.waiting, false) {
-            return;
+        if std::mem::take(&mut consumer.ticket) != 0 {
+            let priority = consumer.spec.priority;
+            self.lines.leave(priority, |place| holder(&self.slots, place).is_some());
         }
-        for (_, line) in &mut self.lines {
-            line.retain(|&other| other != slot);
-        }
-        self.lines.retain(|(_, line)| !line.is_empty());
     }
 
     /// Chooses the consumer of the next message. Whoever turns out to have no credit or room
     /// leaves the line. The chosen one goes to the end of its line.
     pub(crate) fn next(&mut self) -> Option<&mut Consumer> {
-        loop {
-            let (_, line) = self.lines.first_mut()?;
-            let slot = *line.front()?;
-            let ready = self.slots.get(slot).and_then(Option::as_ref).is_some_and(|consumer| {
-                consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack)
-            });
-            if ready {
-                if line.len() > 1 {
-                    line.rotate_left(1);
-                }
-                return self.slots.get_mut(slot)?.as_mut();
+        let slots = &mut self.slots;
+        let slot = self.lines.next(|place| {
+            let Some(consumer) = slots.get_mut(place.slot).and_then(Option::as_mut) else {
+                return Turn::HasLeft;
+            };
+            if consumer.ticket != place.ticket {
+                Turn::HasLeft
+            } else if consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack) {
+                Turn::Takes
+            } else {
+                consumer.ticket = 0;
+                Turn::Passes
             }
-            line.pop_front();
-            if line.is_empty() {
-                self.lines.remove(0);
-            }
-            if let Some(consumer) = self.slots.get_mut(slot).and_then(Option::as_mut) {
-                consumer.waiting = false;
-            }
-        }
+        })?;
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     /// Chooses this consumer for the next message if it stands in line and takes it: it goes to
     /// the end of its line. If it has no credit or room it leaves the line.
     pub(crate) fn choose(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
-        let consumer = self.get_mut(id).filter(|consumer| consumer.waiting)?;
+        let consumer = self.get_mut(id).filter(|consumer| consumer.ticket != 0)?;
         let takes = consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack);
         self.leave_line(id.slot);
         if !takes {
@@ -399,12 +349,6 @@ impl Consumers {
             .filter(|(_, spec)| spec.tag == *tag && meant(spec.channel))
             .map(|(id, _)| id)
             .collect()
-    }
-
-    /// Whether a consumer gets messages at all: of several under a single active one only that
-    /// does.
-    pub fn may_get(&self, id: ConsumerId) -> bool {
-        !self.manners.single_active || self.active == Some(id.slot)
     }
 
     /// Whether nobody stands in line.

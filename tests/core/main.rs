@@ -31,6 +31,7 @@ mod journal;
 mod lengths;
 mod likeness;
 mod lint;
+mod many;
 mod policies;
 mod priorities;
 mod queues;

@@ -184,6 +184,7 @@ pub(crate) const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
             "tests/",
             "benches/",
             "examples/",
+            "fuzz/",
         ],
         "the broker itself has no tasks and no sockets, and only asks whether it may wait",
     ),

@@ -30,7 +30,7 @@ impl Deliveries {
 
     fn deliver_one(&self, state: &mut State, mut delivery: Delivery, wakeups: &mut Wakeups) {
         let output = &*self.output;
-        let Some(source) = state.source(delivery.source) else { return };
+        let Some(source) = state.sources.get(delivery.source) else { return };
         let queue = Arc::clone(&source.queue);
         let about = Subject::message((&delivery.entry.message).into());
         let subject = Subject { queue: Some(queue.name().as_str()), ..about };
@@ -97,9 +97,7 @@ impl State {
     /// reach.
     fn pass_on(&mut self, delivery: &Delivery, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
         let Delivery { source, id, entry, .. } = delivery;
-        let Some(consumer) = self.sources.get(*source as usize).and_then(Option::as_ref) else {
-            return;
-        };
+        let Some(consumer) = self.sources.get(*source) else { return };
         self.last_tag += 1;
         self.delivered.count(*id, entry);
         if *id != 0 {
@@ -131,7 +129,7 @@ impl State {
 
     /// Holds a delivery back. Its source is not forgotten meanwhile.
     fn delay(&mut self, due: Timestamp, delivery: Delivery) {
-        if let Some(source) = self.source(delivery.source) {
+        if let Some(source) = self.sources.get(delivery.source) {
             source.count_delivery();
             let at = self.held.partition_point(|(other, _)| *other <= due);
             self.held.insert(at, (due, delivery));
@@ -143,8 +141,8 @@ impl State {
         let of_source = self.held.extract_if(.., |(_, delivery)| delivery.source == source);
         let dropped: Vec<_> = of_source.collect();
         let count = dropped.len();
-        if let Some(known) = self.source(source) {
-            known.unacked.set(known.unacked.get().saturating_sub(count));
+        if let Some(known) = self.sources.get(source) {
+            known.settle(count);
         }
         dropped.iter().map(|(_, delivery)| u32::from(delivery.id != 0)).sum()
     }
@@ -160,12 +158,12 @@ impl State {
         let mut orphans = Vec::new();
         let due: Vec<_> = self.held.drain(..due).collect();
         for (_, delivery) in due {
-            let Some(source) = self.source(delivery.source) else { continue };
+            let Some(source) = self.sources.get(delivery.source) else { continue };
             if source.ended && delivery.id != 0 {
                 orphans.push((0, Unacked { source: delivery.source, id: delivery.id }));
                 continue;
             }
-            source.unacked.set(source.unacked.get().saturating_sub(1));
+            source.settle(1);
             self.pass_on(&delivery, output, wakeups);
         }
         orphans

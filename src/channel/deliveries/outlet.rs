@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 
 use crate::base::wake::Wakeups;
 use crate::channel::counted::{Counted, Listed};
-use crate::channel::deliveries::{
-    CLOSED, Deliveries, FORGOTTEN, Source, State, Unacked, delivery_count,
-};
+use crate::channel::deliveries::sources::Source;
+use crate::channel::deliveries::{CLOSED, Deliveries, FORGOTTEN, State, Unacked, delivery_count};
 use crate::channel::output::Outgoing;
 use crate::channel::status::ChannelStatus;
 use crate::insight::statistics::tally::Tally;
@@ -73,7 +72,7 @@ impl Outlet for Deliveries {
         let State { last_tag, unacked, sources, delivered, .. } = &mut *state;
         let mut outgoing = deliveries.iter().filter_map(|delivery| {
             let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(*source as usize)?.as_ref()?;
+            let consumer = sources.get(*source)?;
             *last_tag += 1;
             delivered.count(*id, entry);
             if *id != 0 {
@@ -109,8 +108,9 @@ impl Outlet for Deliveries {
     }
 
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
-        let tag = self.state.lock().source(source).map(|source| source.tag.clone());
+        let tag = self.state.lock().sources.get(source).map(|source| source.tag.clone());
         let Some(tag) = tag else { return };
+        self.cancelled.fetch_add(1, Ordering::Relaxed);
         self.end_consumer(source, &tag);
         if self.cancel_notify {
             self.output.cancel(&tag, wakeups);

@@ -95,8 +95,8 @@ fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
     let (first, second) = (queue("first"), queue("second"));
     let source = deliveries.add_consumer(Arc::clone(&first), ConsumerTag::from("a"));
     deliveries.state.lock().unacked.push(1, Unacked { source, id: 7 });
-    if let Some(source) = deliveries.state.lock().source(source) {
-        source.unacked.set(1);
+    if let Some(source) = deliveries.state.lock().sources.get(source) {
+        source.count_delivery();
     }
     deliveries.end_consumer(source, &ConsumerTag::from("a"));
     let other = deliveries.add_consumer(second, ConsumerTag::from("b"));

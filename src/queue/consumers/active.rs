@@ -3,9 +3,16 @@
 use std::cmp::Reverse;
 
 use crate::limits::QUORUM_PREFETCH_MAX;
-use crate::queue::consumers::{Consumer, Consumers};
+use crate::queue::consumers::claim::Claim;
+use crate::queue::consumers::{Consumer, ConsumerId, Consumers};
 
 impl Consumers {
+    /// Whether a consumer gets messages at all: of several under a single active one only that
+    /// does.
+    pub fn may_get(&self, id: ConsumerId) -> bool {
+        !self.manners.single_active || self.active == Some(id.slot)
+    }
+
     /// Finds out who is the single active consumer, after somebody came, went or settled.
     pub(super) fn review_active(&mut self) {
         if !self.manners.single_active {
@@ -33,16 +40,34 @@ impl Consumers {
         }
     }
 
-    /// The next single active consumer: highest priority, then the oldest. A quorum queue asks for
-    /// the larger prefetch before that.
+    /// The next single active consumer.
     fn successor(&self) -> Option<usize> {
-        let prefetch = |consumer: &Consumer| match consumer.spec.prefetch_count {
+        self.claims.last().map(|claim| claim.slot)
+    }
+
+    fn claim(&self, consumer: &Consumer) -> Claim {
+        let prefetch = match consumer.spec.prefetch_count {
             _ if !self.manners.quorum => 0,
             0 => QUORUM_PREFETCH_MAX,
             prefetch_count => prefetch_count,
         };
-        self.iter()
-            .max_by_key(|c| (c.spec.priority, prefetch(c), Reverse(c.id.generation)))
-            .map(|c| c.id.slot)
+        let ConsumerId { slot, generation } = consumer.id;
+        Claim { priority: consumer.spec.priority, prefetch, age: Reverse(generation), slot }
+    }
+
+    /// A consumer has come that may be the single active one some day.
+    pub(super) fn make_claim(&mut self, consumer: &Consumer) {
+        if self.manners.single_active {
+            self.claims.insert(self.claim(consumer));
+        }
+    }
+
+    /// It goes.
+    pub(super) fn drop_claim(&mut self, slot: usize) {
+        if self.manners.single_active
+            && let Some(claim) = self.at(slot).map(|consumer| self.claim(consumer))
+        {
+            self.claims.remove(&claim);
+        }
     }
 }

@@ -99,6 +99,7 @@ pub(crate) struct Turn {
 /// The consumers of a stream.
 pub(crate) struct Readers {
     slots: Vec<Option<Reader>>,
+    count: usize,
     generation: u64,
     pub(super) outstanding: SequenceMap<Outstanding>,
     /// Deliveries that were ever made.
@@ -120,6 +121,7 @@ impl Readers {
     pub(crate) fn new(timeout_ms: u64, now: Timestamp) -> Self {
         Self {
             slots: Vec::new(),
+            count: 0,
             generation: 0,
             outstanding: SequenceMap::default(),
             delivered: 0,
@@ -137,7 +139,7 @@ impl Readers {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.iter().count()
+        self.count
     }
 
     /// Deliveries that are not settled.
@@ -192,13 +194,12 @@ impl Readers {
             self.counted.capacity.start(now);
         }
         self.generation += 1;
-        let slot = match self.slots.iter().position(Option::is_none) {
-            Some(free) => free,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
+        let gap = (self.count < self.slots.len())
+            .then(|| self.slots.iter().position(Option::is_none))
+            .flatten();
+        let slot = gap.unwrap_or(self.slots.len());
+        self.slots.resize_with(self.slots.len().max(slot + 1), || None);
+        self.count += 1;
         let id = ConsumerId::new(slot, self.generation);
         let progress = name.map(|(name, stored)| {
             let mut progress = Progress::default();
@@ -229,6 +230,7 @@ impl Readers {
     pub(crate) fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<Reader> {
         self.get_mut(id)?;
         let reader = self.slots.get_mut(id.slot)?.take()?;
+        self.count -= 1;
         self.able -= usize::from(reader.is_able());
         self.count_use(now);
         Some(reader)

@@ -1,0 +1,71 @@
+//! What a channel registers with a queue, and where the queue hands its deliveries.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use crate::base::ids::ChannelId;
+use crate::base::wake::Wakeups;
+use crate::names::ConsumerTag;
+use crate::queue::fifo::entry::Entry;
+
+/// Where a consumer's deliveries go: its channel.
+pub trait Outlet: Send + Sync {
+    /// Whether a delivery is taken now. Reserves a unit of the channel's shared prefetch when the
+    /// delivery needs an acknowledgement. After a refusal the outlet calls
+    /// [`Queue::resume`](crate::queue::Queue::resume) as soon as it takes deliveries again.
+    fn reserve(&self, no_ack: bool) -> bool;
+
+    /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
+    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
+
+    /// What the consumer with this number has not settled belongs to nobody any more, and counts
+    /// against no limit; what it was not given yet it will not get.
+    fn forget_deliveries(&self, source: u32);
+
+    /// A delivery was not acknowledged in time: the channel has to close.
+    fn acknowledgement_timed_out(&self, timeout_ms: u64);
+
+    /// The queue is gone: the client is told if it wants to be.
+    fn cancelled(&self, source: u32, wakeups: &mut Wakeups);
+}
+
+/// A message on its way to a consumer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Consumer's place in the queue's table.
+    pub(crate) slot: usize,
+    /// Number by which the outlet knows the consumer.
+    pub source: u32,
+    /// Number by which the queue knows the delivery; 0 when it needs no acknowledgement.
+    pub id: u64,
+    /// The message and its history.
+    pub entry: Entry,
+}
+
+/// What a channel registers with a queue.
+#[derive(Clone)]
+pub struct ConsumerSpec {
+    /// Consumer tag, unique on its channel.
+    pub tag: ConsumerTag,
+    /// Its channel.
+    pub channel: ChannelId,
+    /// Where deliveries go.
+    pub outlet: Arc<dyn Outlet>,
+    /// Number by which the outlet knows the consumer.
+    pub source: u32,
+    /// Whether deliveries count as acknowledged at once.
+    pub no_ack: bool,
+    /// Most unacknowledged deliveries; 0 for no limit, but that of a quorum queue. Without effect
+    /// under `no_ack`.
+    pub prefetch_count: u32,
+    /// `x-priority`: higher is served first; default 0.
+    pub priority: i64,
+    /// Whether no other consumer is tolerated.
+    pub exclusive: bool,
+    /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
+    /// `None` for as long as the queue says.
+    pub timeout_ms: Option<u64>,
+    /// Arguments as they came.
+    pub arguments: FieldTable,
+}
