@@ -71,6 +71,18 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), TestServerError> {
     served
 }
 
+/// For fuzzing: the control API of a broker that nobody else has, and its token.
+#[cfg(fuzzing)]
+#[allow(clippy::expect_used, reason = "a fuzz target tells by panicking")]
+pub(crate) fn control_of_new() -> (axum::Router, String) {
+    use clap::{Args, Command, FromArgMatches};
+    let nothing = TestArgs::augment_args(Command::new("test")).get_matches_from(["test"]);
+    let args = TestArgs::from_arg_matches(&nothing).expect("all has a default");
+    let token = Token::random().expect("randomness");
+    let text = token.as_str().to_owned();
+    (control::router(Lives::begin(&args).expect("a broker"), token), text)
+}
+
 fn announce(lives: &Lives, control: SocketAddr, token: &Token) -> io::Result<()> {
     let ready = Ready {
         amqp: format!("amqp://guest:guest@{}/%2F", lives.address()),
