@@ -135,7 +135,7 @@ pub use self::broker::testing::crash::Machine;
 pub use self::broker::testing::hold::Recipient;
 pub use self::broker::testing::inspect::UnackedMessage;
 pub use self::broker::testing::queue::QueueHandle;
-pub use self::broker::testing::snapshot::Snapshot;
+
 pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::virtual_host::VirtualHostHandle;
 pub use self::broker::{Broker, BrokerBuilder};
@@ -158,6 +158,7 @@ pub use self::limits::Limits;
 pub use self::management::HttpSettings;
 pub use self::message::Message;
 pub use self::node::import::ImportError;
+pub use self::node::snapshot::Snapshot;
 pub use self::persist::recovered::{Damage, Durability, LogUsage, OpenError, Recovery};
 pub use self::queue::Counts;
 pub use self::time::clock;

@@ -35,10 +35,10 @@ const table = () => {
 use crate::management::page::asset::Asset;
 
 /// The page.
-pub const INDEX: &str = include_str!("index.html");
+pub(super) const INDEX: &str = include_str!("index.html");
 
 /// The files that it names.
-pub const FILES: &[Asset] = &[
+pub(super) const FILES: &[Asset] = &[
 ${assets.map(row).join('')}];
 `;
 };

@@ -166,6 +166,8 @@ export class Broker {
   private constructor();
   /** URL for any AMQP 0-9-1 client. */
   readonly amqp: string;
+  /** RabbitMQ's HTTP API, and a page for a browser that shows the broker. */
+  readonly management: string;
   readonly clock: Clock;
   readonly faults: Faults;
   readonly journal: Journal;

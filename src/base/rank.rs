@@ -170,6 +170,8 @@ ranks! {
     Certificates,
     /// Peers whose logins over HTTP failed.
     Throttle,
+    /// Snapshots that were taken over HTTP.
+    Snapshots,
     /// What was counted lately, for rates.
     Rates,
 }

@@ -160,7 +160,7 @@ impl Faults {
 
     /// All rules that are in force, in the order in which they were declared.
     pub fn rules(&self) -> Vec<Rule> {
-        self.registry.rules().into_iter().map(|rule| Rule::new(rule, &self.registry)).collect()
+        self.registry.listed()
     }
 
     /// Removes all rules; what they hold back goes on.

@@ -2,11 +2,11 @@
 //! that is looked at.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
-use crate::faults::{Action, Method, Phase, RuleState, Subject};
+use crate::faults::{Action, Method, Phase, Rule, RuleState, Subject};
 
 /// On what occasion a rule is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ impl Hit {
 #[derive(Default)]
 pub(crate) struct Registry {
     watched: AtomicU32,
+    /// Rules that there have been.
+    numbers: AtomicU64,
     /// Virtual hosts that trace.
     tracing: AtomicUsize,
     rules: Mutex<Vec<Arc<RuleState>>, rank::FaultRules>,
@@ -80,6 +82,8 @@ impl Registry {
     }
 
     pub(crate) fn add(&self, rule: Arc<RuleState>) {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        rule.number.store(number, Ordering::Relaxed);
         let mut rules = self.rules.lock();
         rules.push(rule);
         self.set_watched(&rules);
@@ -107,6 +111,11 @@ impl Registry {
             self.tracing.fetch_sub(1, Ordering::SeqCst);
         }
         self.set_watched(&rules);
+    }
+
+    /// All rules, for who looks at them.
+    pub(crate) fn listed(self: &Arc<Self>) -> Vec<Rule> {
+        self.rules().into_iter().map(|rule| Rule::new(rule, self)).collect()
     }
 
     pub(crate) fn rules(&self) -> Vec<Arc<RuleState>> {

@@ -1,7 +1,7 @@
 //! One rule: when it acts, how often it did, and what it holds back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::Mutex;
@@ -37,6 +37,8 @@ pub(crate) struct RuleState {
     pub action: Action,
     pub window: Window,
     pub text: String,
+    /// Tells it from the other rules of the broker.
+    pub number: AtomicU64,
     seen: AtomicUsize,
     fired: AtomicUsize,
     holding: Holding,
@@ -57,6 +59,7 @@ impl RuleState {
             action,
             window,
             text,
+            number: AtomicU64::new(0),
             seen: AtomicUsize::new(0),
             fired: AtomicUsize::new(0),
             holding: Mutex::new(Some(Vec::new())),
@@ -107,6 +110,12 @@ pub struct Rule {
 impl Rule {
     pub(crate) fn new(state: Arc<RuleState>, registry: &Arc<Registry>) -> Self {
         Self { state, registry: Arc::downgrade(registry) }
+    }
+
+    /// Tells it from the other rules of the broker, for as long as that lives.
+    #[cfg(feature = "management")]
+    pub(crate) fn number(&self) -> u64 {
+        self.state.number.load(Ordering::Relaxed)
     }
 
     /// How often it acted.

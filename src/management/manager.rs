@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::management::settings::HttpSettings;
+use crate::management::snapshots::Snapshots;
 use crate::management::throttle::Throttle;
 use crate::node::Node;
 use crate::node::statistics::Watching;
@@ -21,6 +22,8 @@ pub(super) struct Manager {
     pub _watching: Watching,
     /// A permit for each connection that may be open.
     pub connections: Arc<Semaphore>,
+    /// Snapshots that were taken over HTTP.
+    pub snapshots: Snapshots,
     /// The page that lists all endpoints.
     pub reference: String,
 }
@@ -34,6 +37,7 @@ impl Manager {
             settings,
             clock: Clock::system(),
             throttle: Throttle::default(),
+            snapshots: Snapshots::default(),
             reference,
         }
     }

@@ -26,6 +26,7 @@ mod router;
 mod routes;
 mod server;
 mod settings;
+mod snapshots;
 mod term;
 mod throttle;
 mod version;

@@ -38,6 +38,8 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::super_streams::ENDPOINTS,
     api::own::live::ENDPOINTS,
     api::own::history::ENDPOINTS,
+    api::own::testing::ENDPOINTS,
+    api::own::journal::ENDPOINTS,
     page::ENDPOINTS,
     metrics::ENDPOINTS,
 ];

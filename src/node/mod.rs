@@ -14,6 +14,7 @@ pub(crate) mod login_attempts;
 pub(crate) mod parameters;
 pub(crate) mod power;
 pub(crate) mod samples;
+pub(crate) mod snapshot;
 pub(crate) mod statistics;
 pub(crate) mod status;
 mod tracing;

@@ -13,6 +13,7 @@ mod page;
 mod rights;
 mod streams;
 mod table;
+mod testing;
 mod tracing;
 
 use std::io::{Read, Write};

@@ -89,6 +89,8 @@ function CurrentPage({ route }: { route: Route }) {
 
 function Nav({ route, onPalette }: { route: Route; onPalette: () => void }) {
   const current = route.path[0] ?? '';
+  // Which places there are depends on what the broker is.
+  useAnswer<Overview>('/api/overview');
   return (
     <nav aria-label="Pages">
       <a class="brand" href="#/">

@@ -106,11 +106,13 @@ export class Broker {
   #child;
   #control;
 
-  constructor(child, { amqp, control, token }) {
+  constructor(child, { amqp, control, management, token }) {
     this.#child = child;
     this.#control = new Control(control, token);
     /** URL for any AMQP 0-9-1 client. */
     this.amqp = amqp;
+    /** RabbitMQ's HTTP API, and a page for a browser that shows the broker. */
+    this.management = management;
     /** The broker's time. */
     this.clock = new Clock(this.#control);
     /** What is to go wrong. */

@@ -103,6 +103,12 @@ impl State {
 }
 
 impl Journal {
+    /// How many events it keeps at most; 0 if it is off.
+    #[cfg(feature = "management")]
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// An empty journal that keeps `capacity` events; with 0 it is off.
     pub(crate) fn new(capacity: usize, started_at: Timestamp, changes: Arc<ChangeSignal>) -> Self {
         Self { capacity, started_at, changes, state: Mutex::default() }

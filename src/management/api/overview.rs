@@ -10,6 +10,7 @@ use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::{Churn, HostTotals, Totals};
 use crate::management::answer::Outcome;
 use crate::management::api::counted::{DELIVERING, LEVELS, message_stats};
+use crate::management::api::own::testing;
 use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
@@ -34,6 +35,7 @@ fn overview(call: &Call) -> Outcome {
         "product_name": version::PRODUCT,
         "rabbitmq_version": version::COMPATIBLE,
         "leveret_version": version::LEVERET,
+        "leveret_testing": testing::is_on(call.node()),
         "erlang_version": version::ERLANG,
         "erlang_full_version": version::ERLANG_FULL,
         "cluster_name": call.node().cluster_name(),

@@ -93,7 +93,7 @@ impl TryFrom<TextOrPort> for ListenAddress {
 /// An address to listen on, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "TextOrPort")]
-pub(super) struct AddressOrNone(pub Option<SocketAddr>);
+pub(crate) struct AddressOrNone(pub Option<SocketAddr>);
 
 impl FromStr for AddressOrNone {
     type Err = String;

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
 
-pub(crate) use address::listen_address;
+pub(crate) use address::{AddressOrNone, listen_address};
 pub(crate) use error::ConfigError;
 pub(crate) use layers::Environment;
 pub(crate) use management::ManagementConfig;

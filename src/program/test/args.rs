@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use leveret::lint::LintLevel;
 
-use crate::program::config::listen_address;
+use crate::program::config::{AddressOrNone, listen_address};
 
 /// Where a free port is taken.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -28,6 +28,11 @@ pub(crate) struct TestArgs {
     /// Address for the control API. Port 0 takes one that is free.
     #[arg(long, value_name = "ADDRESS", default_value_t = ANY_PORT, value_parser = listen_address)]
     pub control: SocketAddr,
+
+    /// Address for RabbitMQ's HTTP API and the page that shows the broker, the journal and the
+    /// clock; `none` serves neither. Port 0 takes one that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub management: AddressOrNone,
 
     /// Time stands still until the control API advances it; connections stay on real time.
     #[arg(long)]

@@ -39,6 +39,8 @@ impl Life {
 pub(super) struct Lives {
     args: TestArgs,
     address: SocketAddr,
+    /// Where the HTTP API and the page are.
+    management: Option<SocketAddr>,
     secure: Option<Secure>,
     clock: Option<ManualClock>,
     machine: Machine,
@@ -76,10 +78,15 @@ impl Lives {
         }
         let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
         let address = broker.listen(args.amqp).map_err(refused)?;
+        let serve = |address| {
+            let refused = |reason| TestServerError::Listen { address, reason };
+            broker.serve_http(address).map_err(refused)
+        };
+        let management = args.management.0.map(serve).transpose()?;
         let secure = args.tls.then(|| Secure::begin(&broker, args.amqp)).transpose()?;
         let present = RwLock::new(Arc::new(Life { broker, declared: Numbered::default() }));
         let turn = Mutex::new(());
-        Ok(Self { args: args.clone(), address, secure, clock, machine, present, turn })
+        Ok(Self { args: args.clone(), address, management, secure, clock, machine, present, turn })
     }
 
     /// What is there over TLS, if that was asked for.
@@ -90,6 +97,11 @@ impl Lives {
     /// Where the brokers listen.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the HTTP API and the page are, if they were asked for.
+    pub(super) fn management(&self) -> Option<SocketAddr> {
+        self.management
     }
 
     /// What was asked for.
@@ -125,6 +137,9 @@ impl Lives {
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
         broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
+        if let Some(address) = self.management {
+            broker.serve_http(address).map_err(|error| failed(error.to_string()))?;
+        }
         if let Some(Secure { address, tls, .. }) = &self.secure {
             broker.listen_tls(address, tls).map_err(|error| failed(error.to_string()))?;
         }

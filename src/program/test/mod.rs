@@ -29,6 +29,9 @@ use self::secure::{Secure, Told};
 struct Ready {
     amqp: String,
     control: String,
+    /// RabbitMQ's HTTP API, and the page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    management: Option<String>,
     /// Where it is over TLS, and the certificates that clients need.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Told>,
@@ -87,6 +90,7 @@ fn announce(lives: &Lives, control: SocketAddr, token: &Token) -> io::Result<()>
     let ready = Ready {
         amqp: format!("amqp://guest:guest@{}/%2F", lives.address()),
         control: format!("http://{control}"),
+        management: lives.management().map(|address| format!("http://{address}")),
         tls: lives.secure().map(Secure::told),
         token: token.as_str().to_owned(),
         version: env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,7 @@
 // Where one may go.
 import type { IconName } from '../parts/icon';
 import { may } from './session';
+import { isTest } from './testing';
 
 export interface Place {
   path: string;
@@ -26,6 +27,13 @@ export const PLACES: { title: string; places: Place[] }[] = [
       { path: 'connections', title: 'Connections', icon: 'connections' },
       { path: 'channels', title: 'Channels', icon: 'channels' },
       { path: 'consumers', title: 'Consumers', icon: 'consumers' },
+    ],
+  },
+  {
+    title: 'Test',
+    places: [
+      { path: 'test', title: 'Clock and faults', icon: 'clock', may: () => isTest() && may.administer() },
+      { path: 'journal', title: 'Journal', icon: 'journal', may: () => isTest() && may.administer() },
     ],
   },
   {
@@ -56,4 +64,5 @@ export const GO_KEYS: Record<string, string> = {
   u: 'users',
   v: 'vhosts',
   p: 'policies',
+  j: 'journal',
 };

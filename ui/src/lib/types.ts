@@ -11,6 +11,8 @@ export interface Overview {
   cluster_name: string;
   node?: string;
   leveret_version: string;
+  /** The broker is one of a test. */
+  leveret_testing?: boolean;
   rabbitmq_version: string;
   object_totals: Record<'connections' | 'channels' | 'consumers' | 'exchanges' | 'queues', number>;
   queue_totals: Record<'messages' | 'messages_ready' | 'messages_unacknowledged', number>;

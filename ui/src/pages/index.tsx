@@ -6,10 +6,12 @@ import { ConnectionPage, ConnectionsPage } from './connections';
 import { ConsumersPage } from './consumers';
 import { DefinitionsPage } from './definitions';
 import { ExchangePage, ExchangesPage } from './exchanges';
+import { JournalPage } from './journal';
 import { OverviewPage } from './overview';
 import { PoliciesPage } from './policies';
 import { QueuePage } from './queue';
 import { QueuesPage } from './queues';
+import { TestPage } from './test';
 import { TopologyPage } from './topology';
 import { UserPage, UsersPage } from './users';
 import { VhostPage, VhostsPage } from './vhosts';
@@ -56,4 +58,6 @@ export const PAGES: Record<string, Page> = {
   ),
   policies: () => <PoliciesPage />,
   definitions: () => <DefinitionsPage />,
+  test: () => <TestPage />,
+  journal: () => <JournalPage />,
 };

@@ -24,6 +24,8 @@ const PATHS = {
   skull: 'M12 3a8 8 0 00-5 14v4h10v-4a8 8 0 00-5-14zM9 11v1m6-1v1m-4 5h2',
   right: 'M9 6l6 6-6 6',
   back: 'M4 12h12a4 4 0 010 8h-3M4 12l4-4M4 12l4 4',
+  clock: 'M12 3a9 9 0 100 18 9 9 0 000-18zM12 7v5l4 2',
+  journal: 'M5 3v18M12 3v18M19 3v18M5 8h7m0 5h7M5 17h14',
   refresh: 'M20 11a8 8 0 10-2 6M20 5v6h-6',
 } as const;
 

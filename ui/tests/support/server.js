@@ -64,3 +64,43 @@ export class Server {
     return text ? JSON.parse(text) : null;
   }
 }
+
+/** A broker for tests, as test frameworks start it. */
+export class TestServer extends Server {
+  static async start(args = []) {
+    const server = new TestServer();
+    server.child = spawn(program, ['test', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let out = '';
+    const ready = await new Promise((resolve, reject) => {
+      server.child.stdout.on('data', (octets) => {
+        out += String(octets);
+        if (out.includes('\n')) resolve(JSON.parse(out));
+      });
+      server.child.on('exit', () => reject(new Error(`the broker ended: ${out}`)));
+    });
+    server.http = Number(new URL(ready.management).port);
+    server.amqp = Number(new URL(ready.amqp).port);
+    server.ready = ready;
+    return server;
+  }
+
+  /** Calls the control API. */
+  async control(method, path, body) {
+    const response = await fetch(this.ready.control + path, {
+      method,
+      headers: { authorization: `Bearer ${this.ready.token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  async stop() {
+    if (this.child.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    // It ends with whoever started it.
+    this.child.stdin.end();
+    await ended;
+  }
+}

@@ -79,6 +79,8 @@ class Broker:
         ready = json.loads(line)
         #: URL for any AMQP 0-9-1 client.
         self.amqp: str = ready["amqp"]
+        #: RabbitMQ's HTTP API, and a page for a browser that shows the broker.
+        self.management: str = ready["management"]
         self._control = Control(ready["control"], ready["token"])
         #: The broker's time.
         self.clock = Clock(self._control)

@@ -14,13 +14,13 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-C7LYFUPj.js",
+        name: "index-CHJ4DpZq.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
     },
     Asset {
-        name: "index-CIawexKL.css",
+        name: "index-DQpJZ3Oq.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
