@@ -1,14 +1,17 @@
 //! Counts edits of users and permissions, for those who remember what they have read.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::base::herald::{Herald, Told};
 
 /// Edits of several tables together.
 #[derive(Default)]
 pub(super) struct Edits {
     count: AtomicU64,
     watcher: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    herald: OnceLock<Arc<Herald>>,
 }
 
 impl Edits {
@@ -18,6 +21,19 @@ impl Edits {
         if let Some(watcher) = self.watcher.get() {
             watcher();
         }
+    }
+
+    /// Tells those who listen to events `[rabbitmq event-exchange]`.
+    pub(super) fn tell(&self, key: &'static str, about: impl FnOnce(Told) -> Told) {
+        if let Some(herald) = self.herald.get() {
+            herald.tell(key, about);
+        }
+    }
+
+    /// Tells events there from now on.
+    pub(super) fn tell_to(&self, herald: &Arc<Herald>) {
+        // A second one would be a mistake of the broker's own.
+        let _ = self.herald.set(Arc::clone(herald));
     }
 
     /// A number that changes with every edit.

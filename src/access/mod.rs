@@ -6,6 +6,7 @@ mod open_channels;
 pub(crate) mod password;
 pub(crate) mod pattern;
 pub(crate) mod permissions;
+mod telling;
 pub(crate) mod topic_permissions;
 pub(crate) mod users;
 
@@ -20,6 +21,7 @@ pub use users::{LoginRefusal, User, UserTable, UserTag};
 use std::sync::Arc;
 
 use self::edits::Edits;
+use crate::base::herald::Herald;
 pub use crate::error::{Access, AccessRefusal, ResourceKind};
 use crate::names::{UserName, VirtualHostName};
 
@@ -56,6 +58,11 @@ impl AccessControl {
     /// Calls `watcher` after every edit from now on, while a table may still be locked.
     pub(crate) fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) {
         self.edits.watch(watcher);
+    }
+
+    /// Tells events there from now on.
+    pub(crate) fn tell_to(&self, herald: &Arc<Herald>) {
+        self.edits.tell_to(herald);
     }
 
     /// Adds a user with the tag `administrator` and full permissions in the virtual host, as

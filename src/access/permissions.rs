@@ -69,6 +69,7 @@ impl PermissionTable {
     /// Sets the user's permissions in the virtual host.
     pub fn set(&self, user: UserName, vhost: VirtualHostName, permissions: Permissions) {
         let mut table = self.permissions.write();
+        self.edits.tell_permissions(user.as_str(), vhost.as_str(), &permissions);
         table.entry(user).or_default().insert(vhost, Arc::new(permissions));
         self.edits.note();
     }
@@ -92,6 +93,9 @@ impl PermissionTable {
     pub fn remove(&self, user: &str, vhost: &str) -> Option<Arc<Permissions>> {
         let mut table = self.permissions.write();
         let removed = table.get_mut(user).and_then(|vhosts| vhosts.remove(vhost));
+        if removed.is_some() {
+            self.edits.tell_removed("permission.deleted", user, vhost);
+        }
         self.edits.note();
         removed
     }
@@ -99,16 +103,20 @@ impl PermissionTable {
     /// Takes all permissions of the user away.
     pub fn remove_user(&self, user: &str) {
         let mut table = self.permissions.write();
-        table.remove(user);
+        for vhost in table.remove(user).into_iter().flat_map(HashMap::into_keys) {
+            self.edits.tell_removed("permission.deleted", user, vhost.as_str());
+        }
         self.edits.note();
     }
 
     /// Takes all permissions in the virtual host away.
     pub fn remove_virtual_host(&self, vhost: &str) {
         let mut table = self.permissions.write();
-        table.values_mut().for_each(|vhosts| {
-            vhosts.remove(vhost);
-        });
+        for (user, vhosts) in &mut *table {
+            if vhosts.remove(vhost).is_some() {
+                self.edits.tell_removed("permission.deleted", user.as_str(), vhost);
+            }
+        }
         self.edits.note();
     }
 

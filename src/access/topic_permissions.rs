@@ -92,6 +92,13 @@ impl TopicPermissionTable {
         permissions: TopicPermissions,
     ) {
         let mut table = self.permissions.write();
+        self.edits.tell("topic.permission.created", |told| {
+            told.text("user", user.as_str())
+                .text("vhost", vhost.as_str())
+                .text("exchange", exchange.as_str())
+                .text("write", permissions.write.as_str())
+                .text("read", permissions.read.as_str())
+        });
         let exchanges = table.entry(user).or_default().entry(vhost).or_default();
         exchanges.insert(exchange, Arc::new(permissions));
         self.edits.note();
@@ -119,6 +126,9 @@ impl TopicPermissionTable {
         let mut table = self.permissions.write();
         let exchanges = table.get_mut(user).and_then(|vhosts| vhosts.get_mut(vhost));
         let removed = exchanges.and_then(|exchanges| exchanges.remove(exchange));
+        if removed.is_some() {
+            self.edits.tell_removed("topic.permission.deleted", user, vhost);
+        }
         self.edits.note();
         removed
     }
@@ -126,16 +136,20 @@ impl TopicPermissionTable {
     /// Forgets everything about the user.
     pub fn remove_user(&self, user: &str) {
         let mut table = self.permissions.write();
-        table.remove(user);
+        for vhost in table.remove(user).into_iter().flat_map(HashMap::into_keys) {
+            self.edits.tell_removed("topic.permission.deleted", user, vhost.as_str());
+        }
         self.edits.note();
     }
 
     /// Forgets everything about the virtual host.
     pub fn remove_virtual_host(&self, vhost: &str) {
         let mut table = self.permissions.write();
-        table.values_mut().for_each(|vhosts| {
-            vhosts.remove(vhost);
-        });
+        for (user, vhosts) in &mut *table {
+            if vhosts.remove(vhost).is_some() {
+                self.edits.tell_removed("topic.permission.deleted", user.as_str(), vhost);
+            }
+        }
         self.edits.note();
     }
 

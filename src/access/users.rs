@@ -117,6 +117,18 @@ pub enum LoginRefusal {
     OnlyLoopback(UserName),
 }
 
+impl LoginRefusal {
+    /// The name that was given.
+    pub(crate) fn user(&self) -> &str {
+        match self {
+            Self::UnknownUser(name)
+            | Self::WrongPassword(name)
+            | Self::BlankPassword(name)
+            | Self::OnlyLoopback(name) => name.as_str(),
+        }
+    }
+}
+
 /// A user, and what it has open.
 #[derive(Debug)]
 struct Known {
@@ -160,8 +172,12 @@ impl UserTable {
         let mut users = self.users.write();
         let user = Arc::new(user);
         match users.entry(user.name.clone()) {
-            Entry::Occupied(mut known) => known.get_mut().user = user,
+            Entry::Occupied(mut known) => {
+                self.edits.tell_user(Some(&known.get().user), &user);
+                known.get_mut().user = user;
+            }
             Entry::Vacant(place) => {
+                self.edits.tell_user(None, &user);
                 place.insert(Known { user, channels: Arc::default() });
             }
         }
@@ -172,6 +188,9 @@ impl UserTable {
     pub fn remove(&self, name: &str) -> Option<Arc<User>> {
         let mut users = self.users.write();
         let removed = users.remove(name);
+        if removed.is_some() {
+            self.edits.tell("user.deleted", |told| told.text("name", name));
+        }
         self.edits.note();
         removed.map(|known| known.user)
     }

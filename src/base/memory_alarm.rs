@@ -1,9 +1,10 @@
 //! How much memory the messages of a broker take, and what its clients hold of it besides, and the
 //! alarm above the high watermark `[rabbitmq memory]`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use crate::base::herald::Herald;
 use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 use crossbeam::utils::CachePadded;
@@ -24,6 +25,7 @@ pub(crate) struct MemoryAlarm {
     forced: AtomicBool,
     alarmed: AtomicBool,
     blocked: Waiters,
+    herald: OnceLock<Arc<Herald>>,
 }
 
 impl MemoryAlarm {
@@ -37,7 +39,14 @@ impl MemoryAlarm {
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
             blocked: Waiters::default(),
+            herald: OnceLock::new(),
         })
+    }
+
+    /// Tells events there from now on.
+    pub(crate) fn tell_to(&self, herald: &Arc<Herald>) {
+        // There is one.
+        let _ = self.herald.set(Arc::clone(herald));
     }
 
     /// Octets of messages in queues and exchanges.
@@ -127,6 +136,9 @@ impl MemoryAlarm {
             }
             if self.alarmed.swap(on, Ordering::SeqCst) == on {
                 continue;
+            }
+            if let Some(herald) = self.herald.get() {
+                herald.tell_alarm("memory", on);
             }
             if on && self.forced.load(Ordering::SeqCst) {
                 tracing::warn!("memory alarm raised by hand: publishers are blocked");

@@ -5,6 +5,7 @@ pub(crate) mod argument;
 pub(crate) mod bind;
 pub(crate) mod blocking;
 pub(crate) mod field_value;
+pub(crate) mod herald;
 pub(crate) mod host_name;
 pub(crate) mod ids;
 pub(crate) mod lock;

@@ -39,6 +39,7 @@ pub struct BrokerBuilder {
     without_plugins: bool,
     rabbitmq_faults: bool,
     require_stream_prefetch: bool,
+    pub(crate) event_exchange: bool,
     pub(crate) repair: bool,
     #[cfg(feature = "management")]
     http: crate::management::HttpSettings,
@@ -63,6 +64,7 @@ impl Default for BrokerBuilder {
             without_plugins: false,
             rabbitmq_faults: false,
             require_stream_prefetch: false,
+            event_exchange: false,
             repair: false,
             #[cfg(feature = "management")]
             http: crate::management::HttpSettings::default(),
@@ -241,6 +243,17 @@ impl BrokerBuilder {
         self
     }
 
+    /// Publishes what comes and goes (queues, exchanges, bindings, connections, channels,
+    /// consumers, policies, parameters, virtual hosts, users, permissions, alarms) to the exchange
+    /// `amq.rabbitmq.event` of the default virtual host `[rabbitmq event-exchange]`: each event a
+    /// message without a body, with its name as routing key and what there is to tell as headers. A
+    /// data directory that has the exchange keeps it. Default: there is none.
+    #[must_use]
+    pub fn event_exchange(mut self, publish: bool) -> Self {
+        self.event_exchange = publish;
+        self
+    }
+
     /// How the HTTP API is served: see [`Broker::serve_http`].
     #[cfg(feature = "management")]
     #[must_use]
@@ -251,7 +264,10 @@ impl BrokerBuilder {
 
     /// Makes the broker. It starts no thread before it needs one, and keeps everything in memory.
     pub fn build(self) -> Broker {
-        self.build_with(None, true)
+        let event_exchange = self.event_exchange;
+        let broker = self.build_with(None, true);
+        broker.begin_events(event_exchange);
+        broker
     }
 
     /// `is_new`: there was nothing before, and the default user is created.
@@ -264,17 +280,8 @@ impl BrokerBuilder {
             Some((access, user)) => (access, Some(user)),
             None => {
                 let access = AccessControl::new(self.loopback_users.into_iter().map(Into::into));
-                let user = self.user.map(|(name, password)| {
-                    let name = UserName::from(name);
-                    if !is_new {
-                        return name;
-                    }
-                    // Without the system's randomness a fixed salt still lets the user log in.
-                    let salt = PasswordHash::random_salt().unwrap_or_default();
-                    let hash = PasswordHash::new(password, salt);
-                    access.add_administrator(name.clone(), hash, default_virtual_host.clone());
-                    name
-                });
+                let host = &default_virtual_host;
+                let user = self.user.map(|user| add_default_user(&access, user, host, is_new));
                 (access, user)
             }
         };
@@ -299,6 +306,7 @@ impl BrokerBuilder {
             rabbitmq_faults: self.rabbitmq_faults,
             require_stream_prefetch: self.require_stream_prefetch,
             changes,
+            herald: Arc::default(),
             consumed: Arc::default(),
             queue_memory_bytes_max,
             consumers_per_channel_max: self.limits.consumers_per_channel_max,
@@ -325,4 +333,21 @@ impl BrokerBuilder {
             manual_clock_on_sockets: self.manual_clock_on_sockets,
         }
     }
+}
+
+/// The default user, made where nothing was before.
+fn add_default_user(
+    access: &AccessControl,
+    (name, password): (String, String),
+    host: &VirtualHostName,
+    is_new: bool,
+) -> UserName {
+    let name = UserName::from(name);
+    if is_new {
+        // Without the system's randomness a fixed salt still lets the user log in.
+        let salt = PasswordHash::random_salt().unwrap_or_default();
+        let hash = PasswordHash::new(password, salt);
+        access.add_administrator(name.clone(), hash, host.clone());
+    }
+    name
 }

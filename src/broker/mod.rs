@@ -365,6 +365,15 @@ impl Broker {
         hosts.iter().for_each(|host| host.close());
     }
 
+    /// Publishes events if there is an exchange for them, or is to be one.
+    pub(crate) fn begin_events(&self, event_exchange: bool) {
+        if !event_exchange {
+            self.node.resume_event_exchange();
+        } else if let Err(error) = self.node.enable_event_exchange("") {
+            tracing::error!("there is no exchange of events: {error}");
+        }
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }

@@ -187,11 +187,11 @@ impl BrokerBuilder {
         }
         let contents = finder.finish(&mut records, &*log, &recovered);
         tidy_states(&store, &contents, &recovered).map_err(failed)?;
-        let last_stream = streams.ids().into_iter().max().unwrap_or(0);
-        let ids_from = recovered.queue_max.max(last_stream) + 1;
-        let ids = QueueIds::open(&*store, ids_from).map_err(failed)?;
+        let used = streams.ids().into_iter().chain([recovered.queue_max]).max().unwrap_or(0);
+        let ids = QueueIds::open(&*store, used + 1).map_err(failed)?;
         records.renumber(&recovered.deleted, &*store, || ids.next(&*store)).map_err(failed)?;
         let persistence = Persistence::new(store, log, Arc::clone(&streams), health, ids);
+        let event_exchange = self.event_exchange;
         let mut broker = self.build_with(Some(Arc::new(persistence)), is_new);
         for users in &records.users {
             let bad = |reason| OpenError::Users { path: path.to_owned(), reason };
@@ -209,6 +209,7 @@ impl BrokerBuilder {
         }
         let messages: usize = contents.values().map(|contents| contents.found.len()).sum();
         let mut left_out = restore(&broker, records, &contents);
+        broker.begin_events(event_exchange);
         left_out.extend(streams.unopened().into_iter().map(|id| {
             format!("stream {id}: there is no queue for it; its files are kept as they are")
         }));

@@ -150,6 +150,7 @@ impl Channel {
             timeout_ms,
             arguments: consume.arguments.clone(),
         };
+        let _acting = self.virtual_host().acting(&self.session.actor);
         let added = match reading {
             Some(reading) => queue.add_reader(spec, reading, self.now(), effects),
             None => queue.add_consumer(spec, self.now()),
@@ -222,6 +223,7 @@ impl Channel {
         }
         if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
             self.deliveries.forget_cancelled(usize::from(consumer.queue.is_deleted()));
+            let _acting = self.virtual_host().acting(&self.session.actor);
             let left = || vec![(Settlement::Abandon, self.deliveries.withdraw(&untaken()))];
             consumer.queue.remove_consumers(&[consumer.id], left, self.now(), effects);
             self.deliveries.end_consumer(consumer.source, &tag);

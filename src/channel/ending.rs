@@ -49,6 +49,7 @@ impl Channel {
 
     /// Closes the channel: its consumers are cancelled, what was not acknowledged goes back.
     pub(crate) fn close(&mut self, effects: &mut Effects) {
+        let _acting = self.virtual_host().acting(&self.session.actor);
         let remains = self.end(effects);
         give_back(&[remains], self.now(), effects);
         self.virtual_host().run_without_waking(effects);

@@ -84,8 +84,10 @@ impl Session {
             let user = self.actor.user.name.clone();
             return Err(NotAllowed::UserChannels(user, limit.unwrap_or(u32::MAX)).into());
         }
+        let id = channel.counted().id;
         self.channels.lock().push(channel);
         self.virtual_host.statistics.churn.channel_created.add_shared(1);
+        self.tell("channel.created", id);
         Ok(())
     }
 
@@ -100,6 +102,20 @@ impl Session {
         gone.channels += channels.swap_remove(at).totals();
         self.channels_of_user.leave();
         statistics.churn.channel_closed.add_shared(1);
+        self.tell("channel.closed", id);
+    }
+
+    /// Tells those who listen to events.
+    fn tell(&self, key: &'static str, ChannelId { connection, number }: ChannelId) {
+        self.virtual_host.tell(key, |told| {
+            let user = self.actor.user.name.as_str();
+            told.by(user)
+                .text("user", user)
+                .number("number", number)
+                .of("connection", connection, None)
+                .of("name", connection, Some(number))
+                .of("pid", connection, Some(number))
+        });
     }
 
     /// Its open channels, by number.

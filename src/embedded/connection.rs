@@ -102,6 +102,7 @@ impl ConnectionInner {
         let channels: Vec<_> = channels.iter().filter_map(Weak::upgrade).collect();
         channels.iter().for_each(|channel| channel.stop_deliveries());
         let host = &self.session.virtual_host;
+        let _acting = host.acting(&self.session.actor);
         let mut effects = Effects::new();
         let remains = channels.iter().filter_map(|channel| channel.end(&mut effects));
         let remains: Vec<_> = remains.collect();

@@ -57,7 +57,43 @@ pub(super) fn log_in(
 ) -> Result<Arc<User>, NoLogin> {
     let user = authenticate(broker, mechanism, response, peer);
     broker.login_attempts.note(protocol, user.is_ok());
+    tell(broker, protocol, mechanism, peer, &user);
     user
+}
+
+/// Tells those who listen to events `[rabbitmq event-exchange]`.
+fn tell(
+    broker: &Node,
+    protocol: LoginProtocol,
+    mechanism: &str,
+    peer: &Peer,
+    login: &Result<Arc<User>, NoLogin>,
+) {
+    let key = match login {
+        Ok(_) => "user.authentication.success",
+        Err(_) => "user.authentication.failure",
+    };
+    broker.herald().tell(key, |told| {
+        let name = match login {
+            Ok(user) => user.name.as_str(),
+            Err(NoLogin::Refused(refusal)) => refusal.user(),
+            Err(_) => "",
+        };
+        let mut told = told.text("name", name).by(name).text("auth_mechanism", mechanism);
+        if let Err(refused) = login {
+            told = told.text("error", refused.to_string());
+        }
+        if let Some((remote, local)) = peer.addresses {
+            told = told
+                .text("connection_name", format!("{remote} -> {local}"))
+                .text("peer_host", remote.ip().to_string())
+                .number("peer_port", remote.port())
+                .text("host", local.ip().to_string());
+        }
+        told.text("protocol", protocol.as_str())
+            .text("connection_type", "network")
+            .flag("ssl", peer.tls.is_some())
+    });
 }
 
 fn authenticate(

@@ -141,7 +141,11 @@ async fn admit_and_run(
 
 /// Endpoints may wait for the disk: they run on threads of their own.
 async fn run(call: Call, endpoint: &'static Endpoint) -> Result<Answer, Refusal> {
-    match tokio::task::spawn_blocking(move || (endpoint.run)(&call)).await {
+    let answer = move || {
+        let _acting = call.node().herald().acting(call.user_name());
+        (endpoint.run)(&call)
+    };
+    match tokio::task::spawn_blocking(answer).await {
         Ok(outcome) => outcome,
         Err(failed) => {
             tracing::error!("HTTP {} {}: {failed}", endpoint.verb.as_str(), endpoint.path);

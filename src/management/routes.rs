@@ -33,6 +33,7 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::holding::ENDPOINTS,
     api::own::moving::ENDPOINTS,
     api::own::delayed::ENDPOINTS,
+    api::own::event_exchange::ENDPOINTS,
     api::own::explain::ENDPOINTS,
     api::own::offsets::ENDPOINTS,
     api::own::super_streams::ENDPOINTS,

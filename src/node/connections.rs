@@ -147,6 +147,7 @@ impl Connections {
         *open.by_user.entry(session.actor.user.name.clone()).or_default() += 1;
         let (facts, session_of) = (Arc::new(facts), Arc::downgrade(session));
         let recent = Recent::default();
+        facts.tell_created(host);
         open.by_id.insert(session.id(), Open { connection, session: session_of, facts, recent });
         open.by_host.entry(host.name().clone()).or_default().insert(session.id());
         host.statistics.churn.connection_created.add_shared(1);
@@ -179,6 +180,7 @@ impl Connections {
         }
         gone.connections += ended.connection.totals();
         host.statistics.churn.connection_closed.add_shared(1);
+        ended.facts.tell_closed(host);
     }
 
     /// How many are open.

@@ -1,8 +1,9 @@
 //! The disk alarm that is raised by hand, whether the broker has a disk or not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use crate::base::herald::Herald;
 use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 
@@ -11,6 +12,7 @@ use crate::base::wake::Wake;
 pub(crate) struct DiskAlarm {
     raised: AtomicBool,
     blocked: Waiters,
+    herald: OnceLock<Arc<Herald>>,
 }
 
 impl DiskAlarm {
@@ -19,9 +21,18 @@ impl DiskAlarm {
         self.raised.load(Ordering::SeqCst)
     }
 
+    /// Tells events there from now on.
+    pub(crate) fn tell_to(&self, herald: &Arc<Herald>) {
+        // There is one.
+        let _ = self.herald.set(Arc::clone(herald));
+    }
+
     /// Raises or clears it.
     pub(crate) fn set(&self, on: bool) {
         let was_on = self.raised.swap(on, Ordering::SeqCst);
+        if let Some(herald) = self.herald.get().filter(|_| on != was_on) {
+            herald.tell_alarm("disk", on);
+        }
         if on && !was_on {
             tracing::warn!("disk alarm raised by hand: publishers are blocked");
         }

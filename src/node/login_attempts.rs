@@ -13,6 +13,17 @@ pub(crate) enum LoginProtocol {
     Stream,
 }
 
+impl LoginProtocol {
+    /// As connections tell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Amqp => "AMQP 0-9-1",
+            Self::Http => "HTTP",
+            Self::Stream => "stream",
+        }
+    }
+}
+
 /// The counts of one protocol, since the broker's start or since they were reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AttemptCounts {

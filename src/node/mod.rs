@@ -6,6 +6,7 @@ pub(crate) mod connections;
 mod crash;
 pub(crate) mod departed;
 pub(crate) mod disk_alarm;
+mod event_exchange;
 pub(crate) mod export;
 mod global_parameters;
 pub(crate) mod import;
@@ -17,6 +18,7 @@ pub(crate) mod samples;
 pub(crate) mod snapshot;
 pub(crate) mod statistics;
 pub(crate) mod status;
+mod telling;
 mod tracing;
 mod virtual_hosts;
 
@@ -33,6 +35,7 @@ use self::login_attempts::LoginAttempts;
 use self::power::Power;
 use self::samples::Statistics;
 use crate::access::{AccessControl, User};
+use crate::base::herald::Herald;
 use crate::base::host_name::host_name;
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
@@ -81,6 +84,8 @@ impl Node {
         default_virtual_host: VirtualHostName,
         shared: Shared,
     ) -> Arc<Self> {
+        access.tell_to(&shared.herald);
+        shared.memory.tell_to(&shared.herald);
         let statistics = Statistics::new(shared.clock.now());
         let node = Arc::new(Self {
             connections: Arc::new(Connections::new(limits.connections_max)),
@@ -100,6 +105,7 @@ impl Node {
             power: OnceLock::new(),
             directory: OnceLock::new(),
         });
+        node.disk_alarm.tell_to(node.herald());
         node.add_virtual_host(default_virtual_host);
         node
     }
@@ -125,6 +131,11 @@ impl Node {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// Who is told of what comes and goes.
+    pub(crate) fn herald(&self) -> &Arc<Herald> {
+        &self.shared.herald
     }
 
     pub(crate) fn faults(&self) -> &Arc<Registry> {

@@ -18,6 +18,7 @@ impl Node {
     pub(crate) fn set_global_parameter(&self, name: &str, value: Value) -> bool {
         let mut all = self.global_parameters.write();
         self.record_parameter([GLOBAL, name], Some(&value));
+        self.tell_parameter("parameter.set", GLOBAL, name, Some(&value));
         all.insert(name.to_owned(), value).is_none()
     }
 
@@ -27,6 +28,7 @@ impl Node {
         let removed = all.remove(name).is_some();
         if removed {
             self.record_parameter([GLOBAL, name], None);
+            self.tell_parameter("parameter.cleared", GLOBAL, name, None);
         }
         removed
     }
@@ -44,6 +46,7 @@ impl Node {
         let _one_at_a_time = self.host_changes.lock();
         host.set_limits(limits);
         let value = serde_json::to_value(limits).ok().filter(|_| limits != HostLimits::default());
+        self.tell_host_limits(host.name().as_str(), value.as_ref());
         if !host.is_closed() {
             self.record_parameter([LIMITS, host.name().as_str()], value.as_ref());
         }

@@ -30,6 +30,7 @@ impl Node {
             Entry::Occupied(known) => (Arc::clone(known.get()), false),
             Entry::Vacant(place) => {
                 let host = VirtualHost::new(place.key().clone(), metadata, self.shared.clone());
+                self.tell_host_created(&host);
                 (Arc::clone(&place.insert(host)), true)
             }
         };
@@ -85,6 +86,7 @@ impl Node {
         let reason = format!("vhost '{name}' is deleted");
         self.connections.close_where(&reason, |session| Arc::ptr_eq(&session.virtual_host, &host));
         host.delete_everything();
+        self.herald().tell("vhost.deleted", |told| told.text("name", name));
         if let Some(store) = self.persistence() {
             store.forget_virtual_host(name);
             self.forget_host_limits(name);

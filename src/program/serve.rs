@@ -222,6 +222,7 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .durability(config.durability)
         .lint(config.lint)
         .deny_deprecated(config.deny_deprecated)
+        .event_exchange(config.event_exchange)
         .without_plugins(config.without_plugins)
         .rabbitmq_faults(config.rabbitmq_faults)
         .require_stream_prefetch(config.require_stream_prefetch)

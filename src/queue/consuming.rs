@@ -5,12 +5,26 @@ use std::sync::Arc;
 use crate::base::ids::ChannelId;
 use crate::base::wake::Wakeups;
 use crate::error::{Error, Result};
+use crate::limits::BACKLOG_LOW;
+use crate::queue::backlog::Backlog;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, Settlement, State};
 use crate::time::clock::Timestamp;
 
 impl Queue {
+    /// Who waits for its consumers.
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// Whether its consumers have caught up with what is published, or it has none.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        let state = self.state.lock();
+        let counts = state.counts();
+        counts.ready <= BACKLOG_LOW || counts.consumers == 0
+    }
+
     /// basic.get. See [`State::get`]. Errors: 405, 540 for a stream.
     pub fn get(
         self: &Arc<Self>,

@@ -23,6 +23,7 @@ pub(crate) mod stream;
 pub(crate) mod tally;
 pub(crate) mod tap;
 mod tapping;
+mod telling;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -36,13 +37,14 @@ pub use self::kind::QueueType;
 pub use self::settings::Settings;
 use self::tally::QueueTally;
 
+use crate::base::herald::Herald;
 use crate::base::ids::ConnectionId;
 use crate::base::lock::{Mutex, RwLock};
 use crate::base::memory_alarm::Share;
 use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::insight::journal::Journal;
-use crate::limits::{BACKLOG_LOW, DELIVERY_BATCH_MAX};
+use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::names::{QueueName, VirtualHostName};
@@ -72,6 +74,7 @@ pub struct Queue {
     /// The time to live that applies, in milliseconds, for who stores a message.
     message_ttl_ms: AtomicU64,
     journal: Option<Arc<Journal>>,
+    herald: Arc<Herald>,
     /// Who traces its virtual host.
     tap: Tap,
     backlog: Backlog,
@@ -101,6 +104,7 @@ impl Queue {
             dead_letter_target: RwLock::new(dead_letter_target),
             deleted: AtomicBool::new(false),
             journal: None,
+            herald: Arc::default(),
             tap: Tap::default(),
             backlog: Backlog::default(),
             stream: None,
@@ -155,18 +159,6 @@ impl Queue {
             Some(stream) => stream.counts(),
             None => self.state.lock().counts(),
         }
-    }
-
-    /// Who waits for its consumers.
-    pub(crate) fn backlog(&self) -> &Backlog {
-        &self.backlog
-    }
-
-    /// Whether its consumers have caught up with what is published, or it has none.
-    pub(crate) fn has_caught_up(&self) -> bool {
-        let state = self.state.lock();
-        let counts = state.counts();
-        counts.ready <= BACKLOG_LOW || counts.consumers == 0
     }
 
     /// Whether it was deleted; somebody may still hold it.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use crate::insight::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::names::ConsumerTag;
-use crate::queue::consumers::{ConsumerId, Delivery};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::paging::{PagedIn, Wanted};
@@ -164,11 +163,14 @@ impl Queue {
 
     /// The queue is about to lose everything.
     pub(super) fn note_end(&self, state: &State, now: Timestamp) {
-        if self.journal.is_none() {
+        if self.journal.is_none() && !self.herald.is_heard() {
             return;
         }
         for consumer in state.consumers().iter() {
             self.note_consumer(state, consumer.id, false, now);
+        }
+        if self.journal.is_none() {
+            return;
         }
         for message in state.messages() {
             self.note_dropped(message, DropReason::QueueDeleted, now);
@@ -184,10 +186,11 @@ impl Queue {
         started: bool,
         now: Timestamp,
     ) {
-        let Some(journal) = &self.journal else { return };
         let Some(consumer) = state.consumers().at(id.slot).filter(|known| known.id == id) else {
             return;
         };
+        self.tell_consumer(&consumer.spec, started);
+        let Some(journal) = &self.journal else { return };
         let (queue, consumer_tag) = (self.name.clone(), consumer.spec.tag.clone());
         let kind = if started {
             EventKind::ConsumerStarted { queue, consumer_tag }
@@ -239,9 +242,10 @@ impl Queue {
     }
 
     /// A consumer of a stream has started, or ended.
-    pub(super) fn note_reader(&self, consumer_tag: &ConsumerTag, started: bool, now: Timestamp) {
+    pub(super) fn note_reader(&self, spec: &ConsumerSpec, started: bool, now: Timestamp) {
+        self.tell_consumer(spec, started);
         let Some(journal) = &self.journal else { return };
-        let (queue, consumer_tag) = (self.name.clone(), consumer_tag.clone());
+        let (queue, consumer_tag) = (self.name.clone(), spec.tag.clone());
         let kind = match started {
             true => EventKind::ConsumerStarted { queue, consumer_tag },
             false => EventKind::ConsumerCancelled { queue, consumer_tag },

@@ -8,6 +8,7 @@ pub(crate) mod insight;
 mod limits;
 mod metadata;
 mod settings;
+mod shared;
 mod snapshot;
 pub(crate) mod topology;
 mod tracer;
@@ -29,6 +30,7 @@ pub(crate) use self::insight::noting::Noter;
 pub(crate) use self::insight::statistics::{Gone, HostStatistics};
 pub(crate) use self::limits::HostLimits;
 pub(crate) use self::metadata::HostMetadata;
+pub(crate) use self::shared::Shared;
 pub(crate) use self::snapshot::{HostSnapshot, Restored};
 pub(crate) use self::topology::bind::Bind;
 pub use self::topology::declaration::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
@@ -41,22 +43,17 @@ use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
-use crate::base::memory_alarm::{MemoryAlarm, Share};
+use crate::base::memory_alarm::Share;
 use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
-use crate::insight::journal::Journal;
-use crate::insight::lint::Lints;
 use crate::names::{ExchangeName, QueueName, UserName, VirtualHostName};
-use crate::persist::Persistence;
-use crate::persist::stream_logs::StreamLogs;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tap;
-use crate::time::change_signal::ChangeSignal;
-use crate::time::clock::{Clock, Timestamp};
-use crate::time::timers::{Sleeper, Timers};
+use crate::time::clock::Timestamp;
+use crate::time::timers::Sleeper;
 use crate::vhost::flow::extension::Extension;
 use crate::vhost::tracer::TRACE;
 
@@ -70,58 +67,6 @@ const PREDECLARED: &[(&str, ExchangeType)] = &[
     ("amq.match", ExchangeType::Headers),
     (TRACE, ExchangeType::Topic),
 ];
-
-/// What the virtual hosts of a broker share.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    /// Time.
-    pub clock: Clock,
-    /// Deadlines of queues and exchanges.
-    pub timers: Arc<Timers>,
-    /// Octets held by all queues and exchanges.
-    pub memory: Arc<MemoryAlarm>,
-    /// Faults that tests declare.
-    pub(crate) faults: Arc<Registry>,
-    /// What survives a restart is kept there.
-    pub persistence: Option<Arc<Persistence>>,
-    /// The logs of streams.
-    pub(crate) streams: StreamLogs,
-    /// What has happened, if that is to be kept.
-    pub journal: Option<Arc<Journal>>,
-    /// What is seldom meant, if that is looked for.
-    pub lints: Option<Arc<Lints>>,
-    /// What RabbitMQ 4.3 does not permit is refused.
-    pub deny_deprecated: bool,
-    /// What RabbitMQ 4.0 knows by plugins alone is not known.
-    pub without_plugins: bool,
-    /// What RabbitMQ 4.0 does wrong is repeated.
-    pub rabbitmq_faults: bool,
-    /// Consumers of streams without a prefetch are refused.
-    pub require_stream_prefetch: bool,
-    /// Told of everything that is done.
-    pub changes: Arc<ChangeSignal>,
-    /// Whether there ever was a consumer, or a basic.get.
-    pub consumed: Arc<AtomicBool>,
-    /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
-    pub queue_memory_bytes_max: usize,
-    /// Consumers that one channel may have, see [`crate::Limits`].
-    pub consumers_per_channel_max: usize,
-}
-
-impl Shared {
-    /// Whether anybody has consumed, or tried to.
-    pub(crate) fn has_consumed(&self) -> bool {
-        self.consumed.load(Ordering::Relaxed)
-    }
-
-    /// Somebody consumes; or, after a reset, nobody has yet.
-    pub(crate) fn set_consumed(&self, consumed: bool) {
-        // Written once, read by every basic.get.
-        if self.has_consumed() != consumed {
-            self.consumed.store(consumed, Ordering::Relaxed);
-        }
-    }
-}
 
 /// Which exchanges lead to a destination, and by how many bindings: what has to be visited when
 /// the destination is deleted. Its lock serializes all changes to exchanges, queues and bindings.
@@ -148,6 +93,8 @@ pub(crate) struct VirtualHost {
     /// Open while it is traced.
     tap: Tap,
     tracer: RwLock<Option<Arc<dyn Tracer>>, rank::Tracer>,
+    /// It has the exchange of events.
+    is_heard: AtomicBool,
     shared: Shared,
 }
 
@@ -168,6 +115,7 @@ impl VirtualHost {
             statistics: HostStatistics::default(),
             tap: Tap::default(),
             tracer: RwLock::default(),
+            is_heard: AtomicBool::new(false),
             name,
             shared,
         };
@@ -211,6 +159,7 @@ impl VirtualHost {
             counted: ExchangeCounted::default(),
         };
         self.apply_policies_to_exchange(&exchange);
+        self.tell_exchange_created(&exchange);
         self.exchanges.insert(name, Arc::new(exchange));
         self.changed();
     }
@@ -247,6 +196,9 @@ impl VirtualHost {
 
     fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
+        if self.is_heard.load(Ordering::Relaxed) {
+            self.look_who_listens();
+        }
     }
 
     /// The exchange of that name, or 404.

@@ -45,6 +45,25 @@ fn plugins_are_built_in_or_not_there() {
     assert_eq!(plugins(&["disable", "rabbitmq_mqtt"]).status, 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_exchange_of_events_is_a_plugin_that_can_be_enabled() {
+    let server = Server::start();
+    let plugins = |arguments: &[&str]| called("rabbitmq-plugins", &server, arguments);
+    let events = "rabbitmq_event_exchange";
+    let exchanges = || server.output(&["-q", "list_exchanges", "name"]);
+    assert_eq!(plugins(&["is_enabled", events]).status, 69);
+    assert!(!exchanges().contains("amq.rabbitmq.event"));
+    assert_eq!(plugins(&["enable", events, "rabbitmq_management"]).status, 0);
+    assert!(exchanges().contains("amq.rabbitmq.event"));
+    assert_eq!(plugins(&["is_enabled", events]).status, 0);
+    assert!(plugins(&["list", "-m", "-q"]).output.contains(events));
+    assert_eq!(plugins(&["set", "rabbitmq_management"]).status, 0);
+    assert!(!exchanges().contains("amq.rabbitmq.event"));
+    let said = plugins(&["enable", "--offline", events]);
+    assert!(said.status == 69 && said.errors.contains("LEVERET_EVENT_EXCHANGE"), "{said:?}");
+}
+
 #[test]
 fn what_makes_no_sense_here_says_so() {
     let server = Server::start();

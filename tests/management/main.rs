@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod definitions;
+mod events;
 mod limits;
 mod messages;
 mod metrics;

@@ -408,6 +408,7 @@ impl Bridge {
         let remains = slots.iter_mut().map(|slot| slot.channel.end(&mut self.effects));
         let remains: Vec<_> = remains.collect();
         if let Some(session) = self.session.take() {
+            let _acting = session.virtual_host.acting(&session.actor);
             give_back(&remains, session.virtual_host.now(), &mut self.effects);
             session.virtual_host.run_without_waking(&mut self.effects);
             session.close();

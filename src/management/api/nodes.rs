@@ -60,7 +60,7 @@ fn render(call: &Call) -> Object {
         "run_queue": 0,
         "processors": processors,
         "rates_mode": "basic",
-        "enabled_plugins": PLUGINS,
+        "enabled_plugins": enabled_plugins(call),
         "applications": [],
         "auth_mechanisms": [],
         "exchange_types": [],
@@ -76,6 +76,11 @@ fn render(call: &Call) -> Object {
         shown.insert(format!("{name}_details"), json!({"rate": 0.0}));
     }
     shown
+}
+
+fn enabled_plugins(call: &Call) -> Vec<&'static str> {
+    let events = call.node().has_event_exchange().then_some("rabbitmq_event_exchange");
+    PLUGINS.iter().copied().chain(events).collect()
 }
 
 /// Erlang's usual limit of its processes, which threads stand for here: tools divide by it.

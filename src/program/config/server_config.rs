@@ -105,6 +105,8 @@ pub(crate) struct ServerConfig {
     pub memory_high_watermark_bytes: u64,
     /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
     pub deny_deprecated: bool,
+    /// Whether what comes and goes is published to `amq.rabbitmq.event`. Default: no.
+    pub event_exchange: bool,
     /// Knows only what RabbitMQ 4.0 knows without plugins. Default: no.
     pub without_plugins: bool,
     /// Repeats what RabbitMQ 4.0 does wrong. Default: no.
@@ -149,6 +151,7 @@ impl Default for ServerConfig {
             max_message_size: 16 << 20,
             memory_high_watermark_bytes: default_high_watermark_bytes(),
             deny_deprecated: false,
+            event_exchange: false,
             without_plugins: false,
             rabbitmq_faults: false,
             require_stream_prefetch: false,
@@ -212,6 +215,7 @@ impl ServerConfig {
                 .memory_high_watermark_bytes
                 .map_or(default.memory_high_watermark_bytes, |size| size.0),
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
+            event_exchange: settings.event_exchange.unwrap_or(default.event_exchange),
             without_plugins: settings.without_plugins.unwrap_or(default.without_plugins),
             rabbitmq_faults: settings.rabbitmq_faults.unwrap_or(default.rabbitmq_faults),
             require_stream_prefetch: settings

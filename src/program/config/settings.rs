@@ -170,6 +170,12 @@ pub(super) struct Settings {
           default_missing_value = "true")]
     pub deny_deprecated: Option<bool>,
 
+    /// Publish what comes and goes to the exchange amq.rabbitmq.event, as RabbitMQ's plugin
+    /// rabbitmq_event_exchange does [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub event_exchange: Option<bool>,
+
     /// Know only the types of exchanges that RabbitMQ 4.0 knows without plugins [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
@@ -236,6 +242,7 @@ impl Settings {
             max_message_size,
             memory_high_watermark_bytes,
             deny_deprecated,
+            event_exchange,
             without_plugins,
             rabbitmq_faults,
             require_stream_prefetch,

@@ -97,7 +97,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 36] = [
+const GIVEN: [(&str, &str); 37] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("stream", "127.0.0.1:2,none"),
     ("stream_advertised_host", "mq.example"),
@@ -130,6 +130,7 @@ const GIVEN: [(&str, &str); 36] = [
     ("max_message_size", "1MiB"),
     ("memory_high_watermark_bytes", "1GiB"),
     ("deny_deprecated", "true"),
+    ("event_exchange", "true"),
     ("without_plugins", "true"),
     ("rabbitmq_faults", "true"),
     ("require_stream_prefetch", "true"),
@@ -163,6 +164,7 @@ max_unfinished_handshakes = 14
 max_message_size = "1MiB"
 memory_high_watermark_bytes = "1GiB"
 deny_deprecated = true
+event_exchange = true
 without_plugins = true
 rabbitmq_faults = true
 require_stream_prefetch = true
@@ -219,6 +221,7 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size: 1 << 20,
         memory_high_watermark_bytes: 1 << 30,
         deny_deprecated: true,
+        event_exchange: true,
         without_plugins: true,
         rabbitmq_faults: true,
         require_stream_prefetch: true,

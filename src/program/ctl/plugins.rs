@@ -1,5 +1,7 @@
-//! Plugins: what RabbitMQ needs plugins for is built in, or is not there.
+//! Plugins: what RabbitMQ needs plugins for is built in, or is not there. One thing that is built
+//! in can be switched on and off, as it shows: the exchange of events.
 
+use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::failure::{self, Failure};
@@ -23,7 +25,13 @@ const BUILT_IN: [&str; 13] = [
     "rabbitmq_web_dispatch",
 ];
 
-/// Commands about plugins. They do not ask a server.
+/// The one that is off until it is enabled.
+const EVENTS: &str = "rabbitmq_event_exchange";
+
+/// Where that is switched.
+const EVENTS_PATH: &str = "/api/leveret/event-exchange";
+
+/// Commands about plugins. They ask a server only about the exchange of events.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case")]
 pub(super) enum PluginsCommand {
@@ -34,7 +42,7 @@ pub(super) enum PluginsCommand {
         #[command(flatten)]
         how: How,
     },
-    /// Succeeds for what is not there
+    /// Disables the exchange of events; what else is built in stays
     Disable {
         plugins: Vec<String>,
         #[command(flatten)]
@@ -43,7 +51,7 @@ pub(super) enum PluginsCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Succeeds for what is built in
+    /// Succeeds for what is built in; disables the exchange of events if it is not named
     Set {
         plugins: Vec<String>,
         #[command(flatten)]
@@ -87,7 +95,32 @@ pub(super) struct How {
 }
 
 fn is_built_in(plugin: &str) -> bool {
-    BUILT_IN.contains(&plugin)
+    plugin == EVENTS || BUILT_IN.contains(&plugin)
+}
+
+/// Switches the exchange of events.
+fn switch_events(session: &Session, on: bool, how: &How) -> Result<(), Failure> {
+    if how.offline {
+        let text = format!(
+            "{EVENTS} is switched while the server runs: leave out --offline, or start the server \
+             with LEVERET_EVENT_EXCHANGE=true"
+        );
+        return Err(Failure::new(failure::UNAVAILABLE, text));
+    }
+    match on {
+        true => session.put(EVENTS_PATH, &json!({})).map(|_| ()),
+        false => session.delete(EVENTS_PATH).map(|_| ()),
+    }
+}
+
+/// Whether events are published; not by a server that does not answer.
+fn has_events(session: &Session) -> bool {
+    let answer = session.client.try_ask(Method::GET, EVENTS_PATH, None);
+    answer.is_ok_and(|answer| answer.json().get("enabled") == Some(&Value::Bool(true)))
+}
+
+fn is_enabled(session: &Session, plugin: &str) -> bool {
+    if plugin == EVENTS { has_events(session) } else { is_built_in(plugin) }
 }
 
 fn missing(plugins: &[String]) -> Result<(), Failure> {
@@ -108,20 +141,29 @@ fn missing(plugins: &[String]) -> Result<(), Failure> {
 pub(super) fn run(session: &Session, command: &PluginsCommand) -> Result<Said, Failure> {
     let node = session.node.as_deref().unwrap_or("leveret");
     match command {
-        PluginsCommand::Enable { plugins, .. } | PluginsCommand::Set { plugins, .. } => {
+        PluginsCommand::Enable { plugins, how } | PluginsCommand::Set { plugins, how } => {
             session.tell(format!("Enabling plugins on node {node}:\n{}", plugins.join("\n")));
             missing(plugins)?;
-            session.tell("They are built in: nothing has to be enabled.");
+            if plugins.iter().any(|plugin| plugin == EVENTS) {
+                switch_events(session, true, how)?;
+            } else if matches!(command, PluginsCommand::Set { .. }) && has_events(session) {
+                switch_events(session, false, how)?;
+            }
+            session.tell("They are built in and enabled.");
             Ok(Said::Nothing)
         }
-        PluginsCommand::Disable { plugins, .. } => {
+        PluginsCommand::Disable { plugins, how, all } => {
             session.tell(format!("Disabling plugins on node {node}:\n{}", plugins.join("\n")));
-            session.tell("What is built in stays; settings switch off what is served.");
+            if plugins.iter().any(|plugin| plugin == EVENTS) || *all && has_events(session) {
+                switch_events(session, false, how)?;
+            }
+            session.tell("What else is built in stays; settings switch off what is served.");
             Ok(Said::Nothing)
         }
         PluginsCommand::IsEnabled { plugins, .. } => {
             session.tell(format!("Asking node {node} if plugins are enabled ..."));
-            let off: Vec<_> = plugins.iter().filter(|plugin| !is_built_in(plugin)).collect();
+            let off: Vec<_> =
+                plugins.iter().filter(|plugin| !is_enabled(session, plugin)).collect();
             let list = |names: Vec<&String>| {
                 names.iter().map(|name| (*name).clone()).collect::<Vec<_>>().join(", ")
             };
@@ -135,8 +177,9 @@ pub(super) fn run(session: &Session, command: &PluginsCommand) -> Result<Said, F
         PluginsCommand::List { pattern, minimal, .. } => {
             let pattern = pattern.as_deref().unwrap_or_default();
             session.tell(format!("Listing plugins with pattern \".*{pattern}.*\" ..."));
-            let found: Vec<_> =
-                BUILT_IN.iter().filter(|plugin| plugin.contains(pattern)).copied().collect();
+            let events = [EVENTS].into_iter().filter(|_| has_events(session));
+            let found = BUILT_IN.into_iter().chain(events);
+            let found: Vec<_> = found.filter(|plugin| plugin.contains(pattern)).collect();
             if *minimal {
                 return Ok(Said::Text(found.join("\n"), json!(found)));
             }

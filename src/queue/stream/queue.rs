@@ -7,7 +7,6 @@ use leveret_storage::{Done, Start, Stream, StreamBatch};
 
 use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
-use crate::names::ConsumerTag;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
@@ -132,8 +131,7 @@ impl Queue {
     ) -> Result<ConsumerId> {
         let stream = self.stream.as_ref().filter(|_| !self.is_deleted());
         let stream = stream.ok_or_else(|| Error::NotFound(self.resource()))?;
-        let (tag, failed) =
-            (spec.tag.clone(), |error: leveret_storage::Error| Error::Storage(error.to_string()));
+        let failed = |error: leveret_storage::Error| Error::Storage(error.to_string());
         let group = reading.turns.and_then(|turns| Some((turns, reading.name.clone()?)));
         let known = spec.clone();
         let id = stream.add_consumer(spec, reading, now).map_err(failed)?;
@@ -146,7 +144,7 @@ impl Queue {
             self.remove_reader(stream, id, now, effects);
             return Err(error);
         }
-        self.note_reader(&tag, true, now);
+        self.note_reader(&known, true, now);
         Ok(id)
     }
 
@@ -160,8 +158,8 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for id in consumers {
-            if let Some(tag) = self.remove_reader(stream, *id, now, effects) {
-                self.note_reader(&tag, false, now);
+            if let Some(spec) = self.remove_reader(stream, *id, now, effects) {
+                self.note_reader(&spec, false, now);
             }
         }
         left().into_iter().for_each(|(settlement, ids)| stream.settle(ids, settlement, now));
@@ -190,14 +188,14 @@ impl Queue {
         id: ConsumerId,
         now: Timestamp,
         effects: &mut Effects,
-    ) -> Option<ConsumerTag> {
+    ) -> Option<ConsumerSpec> {
         let removed = stream.readers.lock().remove(id, now)?;
         if removed.standing != Standing::Always
             && let Some(name) = removed.name()
         {
             self.leave_group((id, &removed.spec), &name, effects);
         }
-        Some(removed.spec.tag)
+        Some(removed.spec)
     }
 
     /// Reads for one of the consumers of a stream, and hands over what it takes. Tells whether
@@ -271,7 +269,7 @@ impl Queue {
         let tally = readers.tally(0);
         for reader in readers.iter() {
             reader.spec.outlet.cancelled(reader.spec.source, &mut effects.wakeups);
-            self.note_reader(&reader.spec.tag, false, now);
+            self.note_reader(&reader.spec, false, now);
         }
         // Now that the channels know: one that sees this gives the consumer tag to another.
         self.deleted.store(true, Ordering::Release);

@@ -6,19 +6,16 @@ use std::sync::atomic::Ordering;
 
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
-use leveret_protocol::properties::encode_properties;
 
 use crate::access::Actor;
 use crate::base::ids::ConnectionId;
-use crate::message::{Message, Parts};
+use crate::message::Message;
 use crate::names::UserName;
-use crate::persist;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tapped;
 use crate::vhost::VirtualHost;
-use crate::vhost::flow::enqueue::Origin;
 use crate::vhost::flow::publish::selected_keys;
-use crate::vhost::flow::route::{Pass, Route, Subject};
+use crate::vhost::flow::route::Route;
 use crate::vhost::tracer::{TRACE, Tracer};
 
 /// Octets of a routing key.
@@ -105,28 +102,13 @@ impl VirtualHost {
         put("channel", AMQPValue::LongInt(channel.into()));
         put("user", text(user));
         add(&mut headers);
-        let properties = encode_properties(&BasicProperties::default().with_headers(headers));
+        let properties = BasicProperties::default().with_headers(headers);
         let mut end = key.len().min(KEY_BYTES_MAX);
         while !key.is_char_boundary(end) {
             end -= 1;
         }
-        let key = key.get(..end).unwrap_or_default().as_bytes();
-        let copy = Message::new(
-            Parts {
-                exchange: TRACE.as_bytes(),
-                routing_key: key,
-                properties: &properties,
-                expiration_ms: None,
-                body: message.body_to_share(),
-            },
-            &mut Vec::new(),
-        );
-        let subject = Subject { routing_keys: &[key], headers: None, message: &copy };
-        let route = self.route(&exchange, &subject, Pass::Publish);
-        let mut copies = vec![copy];
-        let nobody = |_, _, _| {};
-        let origin = Origin::Broker;
-        self.enqueue(origin, &route.queues, &mut copies, effects, persist::nothing, nobody);
+        let key = key.get(..end).unwrap_or_default();
+        self.publish_internally(&exchange, key, &properties, message.body_to_share(), effects);
     }
 }
 

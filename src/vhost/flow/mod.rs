@@ -5,6 +5,7 @@ mod delayed;
 #[cfg_attr(not(feature = "management"), allow(dead_code, reason = "the HTTP API alone moves them"))]
 pub(crate) mod delayed_by_hand;
 pub(crate) mod enqueue;
+pub(crate) mod events;
 mod expiry;
 pub(crate) mod extension;
 pub(crate) mod firehose;

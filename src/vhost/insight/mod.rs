@@ -7,3 +7,4 @@ mod lint;
 pub(crate) mod noting;
 pub(crate) mod policies;
 pub(crate) mod statistics;
+mod telling;

@@ -67,6 +67,7 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> Result<Option<(Destination, Vec<Kept>)>> {
         let (source, destination) = self.check_bind(actor, bind)?;
+        let _acting = self.acting(actor);
         let mut topology = self.topology.lock();
         self.check_open()?;
         let exchange = self.exchange(&source)?;
@@ -82,6 +83,8 @@ impl VirtualHost {
             return Ok(None);
         }
         self.record_binding(&exchange, &target, bind, effects)?;
+        let arguments = (!bind.arguments.inner().is_empty()).then_some(bind.arguments);
+        self.tell_binding("binding.created", &exchange, &target, bind.routing_key, arguments);
         self.note(None, || {
             EventKind::Bound(UsedBinding {
                 source: exchange.name().clone(),
@@ -106,6 +109,7 @@ impl VirtualHost {
         effects: &mut Effects,
     ) -> Result<()> {
         let (source, destination) = self.check_bind(actor, bind)?;
+        let _acting = self.acting(actor);
         let mut topology = self.topology.lock();
         let Ok(exchange) = self.exchange(&source) else { return Ok(()) };
         let Ok(target) = self.destination(bind.kind, &destination) else { return Ok(()) };
@@ -117,6 +121,8 @@ impl VirtualHost {
         exchange.router.write().unbind(&target, bind.routing_key, bind.arguments);
         topology.forget(&target, exchange.name(), 1);
         self.forget_binding(&exchange, &target, bind, effects);
+        let arguments = (!bind.arguments.inner().is_empty()).then_some(bind.arguments);
+        self.tell_binding("binding.deleted", &exchange, &target, bind.routing_key, arguments);
         self.delete_if_unbound(&mut topology, &exchange, effects);
         self.changed();
         Ok(())

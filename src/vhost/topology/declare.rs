@@ -28,6 +28,7 @@ impl VirtualHost {
         declare: &QueueDeclare,
         effects: &mut Effects,
     ) -> Result<QueueDeclareOk> {
+        let _acting = self.acting(actor);
         let name = without_line_ends(&declare.queue);
         if name.starts_with(reply_to::REPLY_TO) {
             return self.declare_reply_to(&name);
@@ -106,7 +107,8 @@ impl VirtualHost {
         let (host, now) = (self.name.clone(), self.now());
         let queue = Queue::new(name.clone(), host, attributes, storage, now);
         let queue = self.with_log(queue)?.with_journal(self.shared.journal.clone());
-        let queue = Arc::new(queue.with_tap(self.tap.clone()));
+        let queue = queue.with_tap(self.tap.clone()).with_herald(&self.shared.herald);
+        let queue = Arc::new(queue);
         let topology = self.topology.lock();
         self.check_open()?;
         if let Some(existing) = self.find_queue(name.as_str()) {
@@ -119,6 +121,7 @@ impl VirtualHost {
         self.check_queue_limit(&name)?; // again: now no other comes between
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
+        self.tell("queue.created", |told| queue.told(told));
         self.queues.insert(name.clone(), Arc::clone(&queue));
         queue.count_as_memory(self.memory());
         self.watch_log(&queue);
@@ -181,6 +184,7 @@ impl VirtualHost {
         declare: &ExchangeDeclare,
         effects: &mut Effects,
     ) -> Result<()> {
+        let _acting = self.acting(actor);
         let name = without_line_ends(&declare.exchange);
         if declare.passive {
             if name.is_empty() {

@@ -25,6 +25,7 @@ impl VirtualHost {
         if_empty: bool,
         effects: &mut Effects,
     ) -> Result<usize> {
+        let _acting = self.acting(actor);
         let name = without_line_ends(name);
         actor.check(Access::Configure, ResourceKind::Queue, &name)?;
         let Some(queue) = self.find_queue(&name) else { return Ok(0) };
@@ -80,6 +81,7 @@ impl VirtualHost {
         self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
         self.shared.timers.cancel(queue);
         self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
+        self.tell("queue.deleted", |told| told.text("name", queue.name().as_str()));
         self.changed();
         Ok(usize::try_from(tally.totals.messages_ready).unwrap_or(usize::MAX))
     }
@@ -126,6 +128,7 @@ impl VirtualHost {
             return Err(Error::SystemExchange(exchange));
         }
         actor.check(Access::Configure, ResourceKind::Exchange, &name)?;
+        let _acting = self.acting(actor);
         let mut topology = self.topology.lock();
         let Some(exchange) = self.find_exchange(&name) else { return Ok(()) };
         if if_unused && exchange.binding_count() > 0 {
@@ -144,6 +147,7 @@ impl VirtualHost {
     ) {
         self.forget_exchange(exchange, effects);
         self.exchanges.remove(exchange.name());
+        self.tell_bindings_gone(exchange, |_| true);
         let destinations: Vec<_> =
             exchange.router.read().bindings().map(|binding| binding.destination.clone()).collect();
         for destination in destinations {
@@ -153,6 +157,7 @@ impl VirtualHost {
         exchange.drop_bindings();
         self.shared.timers.cancel(exchange);
         self.note(None, || EventKind::ExchangeDeleted { exchange: exchange.name().clone() });
+        self.tell("exchange.deleted", |told| told.text("name", exchange.name().as_str()));
         self.shared.memory.add(-(exchange.drop_messages() as isize));
     }
 
@@ -166,6 +171,7 @@ impl VirtualHost {
     ) {
         for name in topology.forget_all(destination).into_keys() {
             let Some(source) = self.find_exchange(name.as_str()) else { continue };
+            self.tell_bindings_gone(&source, |to| to == destination);
             source.router.write().unbind_destination(destination);
             self.delete_if_unbound(topology, &source, effects);
         }

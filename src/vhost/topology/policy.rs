@@ -367,6 +367,7 @@ impl VirtualHost {
         if !self.is_closed() {
             self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
         }
+        let told = parsed.as_ref().map(|parsed| parsed.policy.clone());
         let mut policies = self.policies.write();
         let kind = policies.of_kind(is_operator);
         let before = match parsed {
@@ -374,6 +375,9 @@ impl VirtualHost {
             None => kind.remove(name),
         };
         drop(policies);
+        if told.is_some() || before.is_some() {
+            self.tell_policy(is_operator, name, told.as_ref());
+        }
         for queue in self.queues() {
             let layers = self.policies_for(&queue);
             queue.change_policies(&layers.iter().collect::<Vec<_>>(), self.now(), &mut effects);

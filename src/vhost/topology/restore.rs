@@ -95,6 +95,7 @@ impl VirtualHost {
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());
         let queue = self.with_log(queue).map_err(|error| error.to_string())?;
         let queue = queue.with_journal(self.shared.journal.clone()).with_tap(self.tap.clone());
+        let queue = queue.with_herald(&self.shared.herald);
         let queue = Arc::new(queue);
         queue.recover(&contents.found, contents, effects);
         let topology = self.topology.lock();

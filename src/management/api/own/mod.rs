@@ -1,6 +1,7 @@
 //! What RabbitMQ has not: under `api/leveret/`. See docs/http-api.md.
 
 pub(crate) mod delayed;
+pub(crate) mod event_exchange;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod holding;
