@@ -183,6 +183,7 @@ pub use amq_protocol::types::{AMQPValue, FieldTable};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
+    pub use crate::base::process::total_memory_bytes;
     pub use crate::base::wake::{Wake, Wakeups};
     pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;

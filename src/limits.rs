@@ -199,6 +199,10 @@ pub(crate) const LINTS_MAX: usize = 1000;
 /// Bindings of one exchange up to which the journal says which of them led a message on.
 pub(crate) const JOURNAL_BINDINGS_MAX: usize = 4096;
 
+/// How long a delivery may wait for its acknowledgement unless something else is said: half an
+/// hour, in milliseconds.
+pub(crate) const CONSUMER_TIMEOUT_DEFAULT_MS: u64 = 1_800_000;
+
 /// What one broker takes from its clients, at most. [`Limits::new`] suits a server.
 ///
 /// ```
@@ -238,6 +242,14 @@ pub struct Limits {
     /// connections are blocked: messages in queues, octets that wait for clients, and about what
     /// channels, consumers, queues and bindings take. Default: no limit.
     pub memory_high_watermark_bytes: usize,
+    /// Octets that the disk of the data directory is to have free; with less publishers on AMQP
+    /// connections are blocked `[rabbitmq disk-alarms]`. Told on Linux alone. Default: 0, they are
+    /// blocked when the disk takes no more.
+    pub disk_free_limit_bytes: u64,
+    /// How long a delivery may wait for its acknowledgement unless an argument or a policy says
+    /// something else, in milliseconds; then its channel is closed with 406
+    /// `[rabbitmq consumers#acknowledgement-timeout]`. 0 for ever. Default: half an hour.
+    pub consumer_timeout_ms: u64,
     /// Consumers that one channel may have; further ones are refused with 530. Default: no limit.
     pub consumers_per_channel_max: usize,
     /// Octets of direct replies that wait for one connection which does not read, above which
@@ -335,6 +347,20 @@ impl Limits {
         self
     }
 
+    /// Sets [`Limits::disk_free_limit_bytes`](#structfield.disk_free_limit_bytes).
+    #[must_use]
+    pub fn disk_free_limit_bytes(mut self, disk_free_limit_bytes: u64) -> Self {
+        self.disk_free_limit_bytes = disk_free_limit_bytes;
+        self
+    }
+
+    /// Sets [`Limits::consumer_timeout_ms`](#structfield.consumer_timeout_ms).
+    #[must_use]
+    pub fn consumer_timeout_ms(mut self, consumer_timeout_ms: u64) -> Self {
+        self.consumer_timeout_ms = consumer_timeout_ms;
+        self
+    }
+
     /// Sets [`Limits::memory_high_watermark_bytes`](#structfield.memory_high_watermark_bytes).
     #[must_use]
     pub fn memory_high_watermark_bytes(mut self, memory_high_watermark_bytes: usize) -> Self {
@@ -357,6 +383,8 @@ impl Default for Limits {
             message_size_max: 16 * 1024 * 1024,
             queue_memory_bytes_max: 32 * 1024 * 1024,
             memory_high_watermark_bytes: isize::MAX as usize,
+            disk_free_limit_bytes: 0,
+            consumer_timeout_ms: CONSUMER_TIMEOUT_DEFAULT_MS,
             consumers_per_channel_max: usize::MAX,
             unread_replies_bytes_max: 32 * 1024 * 1024,
         }

@@ -46,7 +46,14 @@ fn main() -> ExitCode {
             let level = log_to_stderr(config.log_level, config.log_format);
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
             let unread = config::unread_variables(names);
-            unread.iter().chain(&config.unread).for_each(|text| tracing::warn!("{text}"));
+            if !unread.misspelt.is_empty() {
+                return fail(
+                    &unread.misspelt.join("\nleveret: "),
+                    ExitCode::from(BAD_CONFIGURATION),
+                );
+            }
+            let foreign = unread.foreign.iter().chain(&config.unread);
+            foreign.for_each(|text| tracing::warn!("{text}"));
             let mut current = (*config).clone();
             match serve::run(*config, move || reload::reload(&mut current, &level)) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -90,16 +90,25 @@ fn ping(address: &str) -> std::process::Output {
 #[test]
 fn variables_that_are_no_settings_are_named_and_users_that_nobody_can_be_warned_of() {
     let variables = [
-        ("LEVERET_THREAD", "2"),
         ("RABBITMQ_NODE_PORT", "5672"),
         ("RABBITMQ_DEFAULT_USER", "app"),
         ("LEVERET_SERVICE_HOST", "10.0.0.1"),
     ];
     let mut server = Server::start(&[], &variables);
     let log = server.log_until("but AMQP is served to this host alone");
-    assert!(log.contains("LEVERET_THREAD is no setting and is not read; did you mean"), "{log}");
     assert!(log.contains("RABBITMQ_NODE_PORT is RabbitMQ's and is not read: set LEVERET_AMQP"));
     assert!(!log.contains("SERVICE_HOST") && !log.contains("RABBITMQ_DEFAULT_USER"), "{log}");
+}
+
+#[test]
+fn a_misspelt_variable_is_an_error_that_names_the_one_that_is_meant() {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    let variables = [("LEVERET_THREAD", "2"), ("LEVERET_SERVICE_HOST", "10.0.0.1")];
+    let output = serve.arg("serve").env_clear().envs(variables).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let text = "environment variable LEVERET_THREAD is no setting; did you mean 'LEVERET_THREADS'?";
+    assert_eq!(said, format!("leveret: {text}\n"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct MemoryAlarm {
     used: CachePadded<AtomicIsize>,
     /// What is not messages in queues: octets that wait for clients, and what clients have made.
     shares: CachePadded<AtomicIsize>,
-    high_watermark: usize,
+    high_watermark: AtomicUsize,
     /// Octets in use above which queues are asked next to page out.
     relieve_above: AtomicUsize,
     /// Raised by an operator, whatever is used.
@@ -34,7 +34,7 @@ impl MemoryAlarm {
         Arc::new(Self {
             used: CachePadded::new(AtomicIsize::new(0)),
             shares: CachePadded::new(AtomicIsize::new(0)),
-            high_watermark,
+            high_watermark: AtomicUsize::new(high_watermark),
             relieve_above: AtomicUsize::new(high_watermark / SCARCE_PART),
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
@@ -74,7 +74,18 @@ impl MemoryAlarm {
 
     /// Octets above which the alarm is raised; `None` if it never is.
     pub(crate) fn limit(&self) -> Option<usize> {
-        Some(self.high_watermark).filter(|&limit| limit < isize::MAX as usize)
+        Some(self.high_watermark()).filter(|&limit| limit < isize::MAX as usize)
+    }
+
+    fn high_watermark(&self) -> usize {
+        self.high_watermark.load(Ordering::Relaxed)
+    }
+
+    /// Raises the alarm above so many octets from now on.
+    pub(crate) fn set_high_watermark(&self, octets: usize) {
+        self.high_watermark.store(octets.min(isize::MAX as usize), Ordering::SeqCst);
+        self.relieve_above.store(octets / SCARCE_PART, Ordering::Relaxed);
+        self.evaluate();
     }
 
     /// Counts `octets` more, or less if negative.
@@ -89,7 +100,7 @@ impl MemoryAlarm {
     /// it has become much scarcer. Takes the note.
     pub(crate) fn take_scarce(&self) -> bool {
         let (used, above) = (self.total(), self.relieve_above.load(Ordering::Relaxed));
-        let next = (self.high_watermark / SCARCE_PART).max(used.saturating_add(self.step()));
+        let next = (self.high_watermark() / SCARCE_PART).max(used.saturating_add(self.step()));
         let is_scarce = used > above;
         // After relief it becomes scarce at the old mark again.
         if is_scarce || next < above {
@@ -101,7 +112,7 @@ impl MemoryAlarm {
     fn step(&self) -> usize {
         /// How much scarcer it has to become: this part of the watermark.
         const STEP_PART: usize = 32;
-        self.high_watermark / STEP_PART
+        self.high_watermark() / STEP_PART
     }
 
     /// Raises the alarm by hand, or takes it back.
@@ -129,7 +140,8 @@ impl MemoryAlarm {
         loop {
             let alarmed = self.alarmed.load(Ordering::SeqCst);
             // Some way below the watermark before it clears, so that it does not flutter.
-            let limit = self.high_watermark - if alarmed { self.high_watermark / 10 } else { 0 };
+            let watermark = self.high_watermark();
+            let limit = watermark - if alarmed { watermark / 10 } else { 0 };
             let on = self.forced.load(Ordering::SeqCst) || self.total() > limit;
             if alarmed == on {
                 return;
@@ -147,7 +159,7 @@ impl MemoryAlarm {
                     "memory alarm raised: messages and what clients hold take {} octets, the high \
                      watermark is {}; publishers are blocked",
                     self.total(),
-                    self.high_watermark
+                    watermark
                 );
             } else {
                 tracing::info!("memory alarm cleared: publishers go on");
@@ -235,6 +247,17 @@ mod tests {
         memory.add(-100);
         assert!(memory.is_alarmed());
         memory.add(-1);
+        assert!(!memory.is_alarmed());
+    }
+
+    #[test]
+    fn the_watermark_can_be_moved() {
+        let memory = MemoryAlarm::new(1000);
+        memory.add(500);
+        memory.set_high_watermark(499);
+        assert!(memory.is_alarmed());
+        assert_eq!(memory.limit(), Some(499));
+        memory.set_high_watermark(2000);
         assert!(!memory.is_alarmed());
     }
 

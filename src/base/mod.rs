@@ -4,6 +4,7 @@ pub(crate) mod argument;
 #[cfg(feature = "gateway")]
 pub(crate) mod bind;
 pub(crate) mod blocking;
+pub(crate) mod disk;
 pub(crate) mod field_value;
 pub(crate) mod herald;
 pub(crate) mod host_name;

@@ -1,7 +1,7 @@
-//! What the operating system says of this process and of the disk. Where it says nothing, as on
+//! What the operating system says of this process and of the machine. Where it says nothing, as on
 //! other systems than Linux, the figures are 0.
 
-use std::path::Path;
+use std::fs;
 
 /// This process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,13 +18,6 @@ pub(crate) struct Process {
     pub threads: u64,
     /// Seconds of CPU time that it has used, on all cores together.
     pub cpu_s: f64,
-}
-
-/// Octets on a disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disk {
-    /// Those that this process may still write.
-    pub free_bytes: u64,
 }
 
 impl Process {
@@ -58,20 +51,24 @@ impl Process {
     }
 }
 
-impl Disk {
-    /// The disk that has this file or directory.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn of(path: &Path) -> Self {
-        let free =
-            rustix::fs::statvfs(path).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        Self { free_bytes: free.unwrap_or_default() }
-    }
+/// Octets of memory that the process may use: that of its control group, where one is limited, else
+/// that of the machine. `None` where neither can be told.
+pub fn total_memory_bytes() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    smaller(machine.as_deref(), group.as_deref())
+}
 
-    /// Nothing is known.
-    #[cfg(not(target_os = "linux"))]
-    pub fn of(_: &Path) -> Self {
-        Self::default()
-    }
+fn smaller(meminfo: Option<&str>, memory_max: Option<&str>) -> Option<u64> {
+    let machine = meminfo.and_then(total_bytes);
+    // An unlimited group says "max".
+    let group = memory_max.and_then(|text| text.trim().parse().ok());
+    machine.into_iter().chain(group).min()
+}
+
+fn total_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -84,7 +81,17 @@ mod tests {
         assert!(process.resident_bytes > 100_000 && process.virtual_bytes > process.resident_bytes);
         assert!(process.open_files >= 3 && process.open_files_max >= process.open_files);
         assert!(process.threads >= 1);
-        assert!(Disk::of(Path::new("/")).free_bytes > 0);
-        assert_eq!(Disk::of(Path::new("/no/such/directory")), Disk::default());
+    }
+    const MEMINFO: &str = "MemTotal:        1000000 kB\nMemFree:          500000 kB\n";
+
+    #[test]
+    fn the_smaller_of_machine_and_group_counts() {
+        let of_machine = Some(1_024_000_000);
+        assert_eq!(smaller(Some(MEMINFO), None), of_machine);
+        assert_eq!(smaller(Some(MEMINFO), Some("max\n")), of_machine);
+        assert_eq!(smaller(Some(MEMINFO), Some("500000\n")), Some(500_000));
+        assert_eq!(smaller(Some(MEMINFO), Some("99999999999999")), of_machine);
+        assert_eq!(smaller(None, None), None);
+        assert_eq!(smaller(Some("MemTotal: lots"), Some("?")), None);
     }
 }

@@ -112,6 +112,8 @@ ranks! {
     FaultRules,
     /// What a rule holds back.
     FaultHolding,
+    /// Publishers and consumers of a stream connection.
+    StreamClients,
     /// Connections of a broker.
     Connections,
     /// Queues of a connection alone.

@@ -309,6 +309,10 @@ impl BrokerBuilder {
             herald: Arc::default(),
             consumed: Arc::default(),
             queue_memory_bytes_max,
+            consumer_timeout_ms: match self.limits.consumer_timeout_ms {
+                0 => u64::MAX,
+                ms => ms,
+            },
             consumers_per_channel_max: self.limits.consumers_per_channel_max,
         };
         let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);

@@ -111,6 +111,7 @@ impl BrokerBuilder {
         let mut broker = self.open_stores(stores, &path)?;
         broker.keep_locked(directory);
         broker.node().set_directory(path.clone());
+        broker.node().set_disk_free_limit(broker.node().limits.disk_free_limit_bytes);
         Ok(broker)
     }
 

@@ -16,6 +16,7 @@ use crate::insight::statistics::recent::Recent;
 use crate::insight::statistics::totals::ConnectionTotals;
 use crate::names::{UserName, VirtualHostName};
 use crate::node::status::{ConnectionFacts, ConnectionState, ConnectionStatus};
+use crate::node::stream_clients::StreamClients;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
@@ -35,6 +36,11 @@ pub(crate) trait Closable: Send + Sync {
     /// Whether it is held back.
     fn state(&self) -> ConnectionState {
         ConnectionState::Running
+    }
+
+    /// The publishers and consumers of the stream protocol; `None` for another.
+    fn stream_clients(&self) -> Option<&StreamClients> {
+        None
     }
 
     /// Octets that wait to be written.
@@ -271,6 +277,21 @@ impl Connections {
     /// A connection, as its channels see it.
     pub(crate) fn session(&self, id: ConnectionId) -> Option<Arc<Session>> {
         self.open.lock().by_id.get(&id)?.session.upgrade()
+    }
+
+    /// The connections of the stream protocol of which this holds.
+    pub(crate) fn of_streams(
+        &self,
+        is_meant: impl Fn(&ConnectionFacts) -> bool,
+    ) -> Vec<(Arc<ConnectionFacts>, Arc<dyn Closable>)> {
+        let open = self.open.lock();
+        let of_streams = open.by_id.values().filter(|open| is_meant(&open.facts));
+        let of_streams = of_streams.filter(|open| open.connection.stream_clients().is_some());
+        let both = |open: &Open| (Arc::clone(&open.facts), Arc::clone(&open.connection));
+        let mut all: Vec<_> = of_streams.map(both).collect();
+        drop(open);
+        all.sort_unstable_by_key(|(facts, _)| facts.id);
+        all
     }
 
     /// All connections, as their channels see them, by number.

@@ -6,6 +6,7 @@ pub(crate) mod connections;
 mod crash;
 pub(crate) mod departed;
 pub(crate) mod disk_alarm;
+mod disk_watch;
 mod event_exchange;
 pub(crate) mod export;
 mod global_parameters;
@@ -18,6 +19,8 @@ pub(crate) mod samples;
 pub(crate) mod snapshot;
 pub(crate) mod statistics;
 pub(crate) mod status;
+#[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "there are none"))]
+pub(crate) mod stream_clients;
 mod telling;
 mod tracing;
 mod virtual_hosts;
@@ -61,7 +64,7 @@ pub(crate) struct Node {
     pub default_user: Option<UserName>,
     pub default_virtual_host: VirtualHostName,
     pub connections: Arc<Connections>,
-    pub disk_alarm: DiskAlarm,
+    pub disk_alarm: Arc<DiskAlarm>,
     pub login_attempts: LoginAttempts,
     pub listeners: Listeners,
     pub global_parameters: GlobalParameters,
@@ -94,7 +97,7 @@ impl Node {
             shared,
             default_user,
             default_virtual_host: default_virtual_host.clone(),
-            disk_alarm: DiskAlarm::default(),
+            disk_alarm: Arc::default(),
             login_attempts: LoginAttempts::default(),
             listeners: Listeners::default(),
             global_parameters: GlobalParameters::default(),
@@ -221,6 +224,11 @@ impl Node {
     /// The machine in memory that the broker is on, if it is on one.
     pub(crate) fn power(&self) -> Option<&Power> {
         self.power.get()
+    }
+
+    /// The data directory, if there is one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.get().map(PathBuf::as_path)
     }
 
     /// A file or directory on the disk that matters: the data directory, or what stands for it if

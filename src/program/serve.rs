@@ -208,6 +208,8 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .memory_high_watermark_bytes(
             usize::try_from(config.memory_high_watermark_bytes).unwrap_or(usize::MAX),
         )
+        .disk_free_limit_bytes(config.disk_free_limit_bytes)
+        .consumer_timeout_ms(config.consumer_timeout_ms)
         .consumers_per_channel_max(config.consumer_max_per_channel)
         .unread_replies_bytes_max(usize::try_from(config.unread_replies_max).unwrap_or(usize::MAX))
         .queue_memory_bytes_max(

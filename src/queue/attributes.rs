@@ -3,6 +3,7 @@
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::{ConnectionId, StoreId};
+use crate::limits::CONSUMER_TIMEOUT_DEFAULT_MS;
 use crate::names::ExchangeName;
 use crate::queue::arguments::QueueArguments;
 use crate::queue::fifo::entry::Entry;
@@ -42,7 +43,7 @@ pub struct DeadLetterTarget {
     pub routing_key: Option<String>,
 }
 
-/// What a queue has to do with the store.
+/// What a queue has from its broker: its place in the store, and bounds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QueueStorage {
     /// What it is called there; 0 if there is no store.
@@ -51,6 +52,16 @@ pub struct QueueStorage {
     pub memory_bytes_max: usize,
     /// The first sequence that was never used.
     pub next_sequence: u64,
+    /// How long a delivery may wait for its acknowledgement if nothing else is said, in
+    /// milliseconds; `None` for half an hour.
+    pub consumer_timeout_ms: Option<u64>,
+}
+
+impl QueueStorage {
+    /// How long a delivery may wait if nothing else is said, in milliseconds.
+    pub(super) fn timeout_ms(&self) -> u64 {
+        self.consumer_timeout_ms.unwrap_or(CONSUMER_TIMEOUT_DEFAULT_MS)
+    }
 }
 
 impl DeadLetterTarget {

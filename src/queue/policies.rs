@@ -35,7 +35,7 @@ impl Queue {
     fn settings_with(&self, policies: &[&QueueArguments]) -> Settings {
         let arguments = &self.attributes.arguments;
         *self.dead_letter_target.write() = DeadLetterTarget::of(arguments, policies);
-        let settings = Settings::new(arguments, policies);
+        let settings = Settings::within(arguments, policies, self.storage.timeout_ms());
         self.message_ttl_ms.store(settings.message_ttl_ms.unwrap_or(NO_TTL), Ordering::Relaxed);
         settings
     }

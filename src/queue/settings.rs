@@ -1,13 +1,10 @@
 //! The settings that a queue works by: its arguments, and what policies add
 //! `[rabbitmq parameters#policies]`.
 
+use crate::limits::CONSUMER_TIMEOUT_DEFAULT_MS;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::fifo::delivery_limit::DeliveryLimit;
 use crate::queue::fifo::overflow::{LengthLimit, Overflow};
-
-/// How long a delivery may wait for its acknowledgement unless something else is said: half an
-/// hour, in milliseconds.
-pub const CONSUMER_TIMEOUT_DEFAULT_MS: u64 = 1_800_000;
 
 /// The settings that a queue works by.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +31,18 @@ pub struct Settings {
 
 impl Settings {
     /// Arguments with policies over them: of numbers the smallest counts, of everything else what
-    /// comes first. Only the overflow of quorum queues is for policies to decide.
+    /// comes first. Only the overflow of quorum queues is for policies to decide. If nothing else
+    /// is said a delivery may wait for half an hour.
     pub fn new(arguments: &QueueArguments, policies: &[&QueueArguments]) -> Self {
+        Self::within(arguments, policies, CONSUMER_TIMEOUT_DEFAULT_MS)
+    }
+
+    /// The same with another time for deliveries, in milliseconds.
+    pub(super) fn within(
+        arguments: &QueueArguments,
+        policies: &[&QueueArguments],
+        default_timeout_ms: u64,
+    ) -> Self {
         let all = || std::iter::once(arguments).chain(policies.iter().copied());
         let mut overflow = all().find_map(|layer| layer.overflow);
         let is_quorum = arguments.queue_type.kind().is_quorum;
@@ -67,7 +74,7 @@ impl Settings {
             consumer_timeout_ms: all()
                 .filter_map(|layer| layer.consumer_timeout_ms)
                 .min()
-                .unwrap_or(CONSUMER_TIMEOUT_DEFAULT_MS),
+                .unwrap_or(default_timeout_ms),
             dead_letter_strategy: strategy.unwrap_or_default(),
         }
     }

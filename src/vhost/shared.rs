@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub consumed: Arc<AtomicBool>,
     /// Octets of messages that a queue may have in memory, see [`crate::Limits`].
     pub queue_memory_bytes_max: usize,
+    /// How long a delivery may wait for its acknowledgement, in milliseconds.
+    pub consumer_timeout_ms: u64,
     /// Consumers that one channel may have, see [`crate::Limits`].
     pub consumers_per_channel_max: usize,
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_core::Stream;
-use leveret::{Broker, Consume, Publish};
+use leveret::{Broker, Consume, Limits, ManualClock, Publish};
 
 use crate::support::{World, int, table};
 
@@ -115,6 +115,30 @@ fn an_acknowledgement_timeout_begins_with_each_delivery() {
     assert!(channel.basic_qos(0).is_ok());
     world.advance_ms(1);
     assert!(channel.basic_qos(0).is_err());
+}
+
+#[test]
+fn deliveries_wait_for_as_long_as_the_broker_says_unless_a_consumer_says_something_else() {
+    let limits = Limits::new().consumer_timeout_ms(1000);
+    let clock = ManualClock::default();
+    let broker = Broker::builder().limits(limits).manual_clock(clock).build();
+    let connection = broker.connect().unwrap();
+    connection.open_channel().unwrap().queue_declare("q").unwrap();
+    let [patient, other] = [Some(60_000), None].map(|timeout_ms| {
+        let channel = connection.open_channel().unwrap();
+        channel.basic_qos(1).unwrap();
+        let arguments = timeout_ms.map(|ms| table([("x-consumer-timeout", int(ms))]));
+        let consume = Consume::new("q").arguments(arguments.unwrap_or_default());
+        let consumer = channel.basic_consume_with(&consume).unwrap();
+        channel.basic_publish(Publish::to_queue("q").body("m")).unwrap();
+        (channel, consumer)
+    });
+    assert!(patient.1.try_recv().is_some() && other.1.try_recv().is_some());
+    broker.advance(Duration::from_millis(999));
+    assert!(other.0.basic_qos(1).is_ok());
+    broker.advance(Duration::from_millis(1));
+    assert!(other.0.basic_qos(1).is_err());
+    assert!(patient.0.basic_qos(1).is_ok());
 }
 
 /// Looks at a queue when it is woken.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "durable")]
+use leveret::Limits;
 use leveret::{Broker, ManualClock, Publish};
 
 use crate::Api;
@@ -18,6 +20,44 @@ fn the_node_tells_what_the_system_says_of_it() {
     let name = node["name"].as_str().unwrap();
     let memory = api.call("GET", &format!("/api/nodes/{name}/memory"), "").json();
     assert!(memory["memory"]["total"]["rss"].as_u64().unwrap() > 1_000_000);
+}
+
+#[test]
+#[cfg(all(target_os = "linux", feature = "durable"))]
+fn a_disk_with_less_room_than_its_limit_raises_the_alarm_until_the_limit_is_less() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits::new().disk_free_limit_bytes(u64::MAX);
+    let api = Api::over(Broker::builder().limits(limits).open(directory.path()).unwrap());
+    let node = || api.expect(200, "GET", "/api/nodes", "").json()[0].clone();
+    assert_eq!(node()["disk_free_limit"], u64::MAX);
+    assert_eq!(node()["disk_free_alarm"], true);
+    let alarms = api.expect(503, "GET", "/api/health/checks/local-alarms", "").json();
+    assert!(alarms.to_string().contains("disk"), "{alarms}");
+    let put = |status, body| api.expect(status, "PUT", "/api/leveret/watermarks", body);
+    put(204, r#"{"disk_free_limit": {"absolute": 1}}"#);
+    assert_eq!(
+        (&node()["disk_free_alarm"], &node()["disk_free_limit"]),
+        (&false.into(), &1.into())
+    );
+    put(204, r#"{"disk_free_limit": {"relative": 99}}"#);
+    assert_eq!(node()["disk_free_alarm"], true);
+    for bad in [r#"{"disk_free_limit": 5}"#, r#"{"disk_free_limit": {"relative": -1}}"#] {
+        put(400, bad);
+    }
+}
+
+#[test]
+fn the_memory_watermark_can_be_moved_while_the_broker_runs() {
+    let api = Api::start();
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    channel.basic_publish(Publish::to_queue("q").body(vec![0; 100_000])).unwrap();
+    let put = |body| api.expect(204, "PUT", "/api/leveret/watermarks", body);
+    put(r#"{"memory_high_watermark": {"absolute": 50000}}"#);
+    let node = api.expect(200, "GET", "/api/nodes", "").json()[0].clone();
+    assert_eq!((&node["mem_alarm"], &node["mem_limit"]), (&true.into(), &50_000.into()));
+    put(r#"{"memory_high_watermark": {"relative": 0.5}}"#);
+    assert_eq!(api.expect(200, "GET", "/api/nodes", "").json()[0]["mem_alarm"], false);
 }
 
 #[test]

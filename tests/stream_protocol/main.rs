@@ -14,6 +14,8 @@ mod connections;
 mod durable;
 mod faults;
 mod groups;
+#[cfg(feature = "management")]
+mod http;
 mod offsets;
 mod publishing;
 mod reading;

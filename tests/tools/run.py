@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from client import Client
@@ -76,9 +77,22 @@ class Server:
 def rabbitmqadmin(server):
     """RabbitMQ's script, as the management plugin of Debian has it."""
     needs("rabbitmqadmin")
+    administer(server, "rabbitmqadmin")
 
+
+def rabbitmqadmin_of_leveret(server):
+    """The script that the server offers for download."""
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "rabbitmqadmin"
+        url = f"http://127.0.0.1:{server.http}/cli/rabbitmqadmin"
+        script.write_bytes(urllib.request.urlopen(url).read())
+        administer(server, sys.executable, str(script))
+
+
+def administer(server, *program):
+    """What people do with it."""
     def admin(*arguments):
-        return run("rabbitmqadmin", "-P", str(server.http), *arguments)
+        return run(*program, "-P", str(server.http), *arguments)
 
     admin("declare", "vhost", "name=admin")
     admin("declare", "permission", "vhost=admin", "user=guest", "configure=.*", "write=.*",
@@ -106,6 +120,13 @@ def rabbitmqadmin(server):
         admin("import", file.name)
     listed = json.loads(admin("-f", "raw_json", *inside, "list", "queues", "name", "arguments"))
     assert listed[0]["arguments"]["x-max-length"] == 9, listed
+    assert "| q " in admin(*inside, "list", "queues")
+    admin(*inside, "declare", "queue", "name=many", "queue_type=quorum")
+    admin(*inside, "delete", "binding", "source=x", "destination_type=queue", "destination=q",
+          "properties_key=a.#")
+    admin(*inside, "declare", "vhost_limit", "vhost=admin", "name=max-queues", "value=9")
+    admin("declare", "user", "name=joe", "password=secret", "tags=monitoring")
+    admin("delete", "user", "name=joe")
     admin(*inside, "purge", "queue", "name=q")
     admin("delete", "vhost", "name=admin")
 
@@ -145,7 +166,15 @@ def definitions(server):
         same(exported, second.client.get("/api/definitions"))
 
 
-TOOLS = [rabbitmqadmin, rabbit_hole, amqpstorm, definitions]
+def testcontainers(server):
+    """The commands that Testcontainers' modules run inside of a container."""
+    import containers
+    containers.java(server.command[0])
+    containers.scripts(server.command[0])
+
+
+TOOLS = [rabbitmqadmin, rabbitmqadmin_of_leveret, rabbit_hole, amqpstorm, definitions,
+         testcontainers]
 
 
 def main():

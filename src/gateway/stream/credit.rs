@@ -40,7 +40,6 @@ impl Credit {
     }
 
     /// Chunks that the client takes.
-    #[cfg(test)]
     pub(super) fn left(&self) -> u32 {
         self.left
     }

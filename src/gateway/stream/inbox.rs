@@ -16,6 +16,7 @@ use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
 use crate::node::connections::Closable;
 use crate::node::status::ConnectionState;
+use crate::node::stream_clients::StreamClients;
 use crate::queue::stream::groups::Member;
 use crate::time::timers::Sleeper;
 use crate::vhost::VirtualHost;
@@ -62,6 +63,8 @@ pub(super) struct Inbox {
     stops: AtomicUsize,
     /// What comes and goes, and whether the client is held back.
     pub traffic: Traffic,
+    /// What the connection does, for others to see.
+    pub clients: StreamClients,
 }
 
 impl Inbox {
@@ -160,6 +163,10 @@ impl Closable for Inbox {
 
     fn state(&self) -> ConnectionState {
         self.traffic.state()
+    }
+
+    fn stream_clients(&self) -> Option<&StreamClients> {
+        Some(&self.clients)
     }
 }
 

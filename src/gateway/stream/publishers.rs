@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::gateway::stream::stream_use::StreamUse;
 use crate::limits::{UNCONFIRMED_FREE_MIN, UNCONFIRMED_MAX};
+use crate::node::stream_clients::StreamPublisher;
 
 /// A publisher.
 pub(super) struct Publisher {
     /// Tells it from earlier ones of the same id.
     pub generation: u64,
     pub stream: Arc<StreamUse>,
-    /// Its name for deduplication; empty for none.
-    pub reference: String,
+    /// Its name, and what it has done.
+    pub seen: Arc<StreamPublisher>,
 }
 
 /// The publishers of a connection.
@@ -52,12 +53,12 @@ impl Publishers {
     }
 
     pub(super) fn has_reference(&self, reference: &str, stream: &str) -> bool {
-        let same = |it: &Publisher| it.reference == reference && it.stream.name() == stream;
+        let same = |it: &Publisher| it.seen.reference == reference && it.stream.name() == stream;
         !reference.is_empty() && self.by_id.values().any(same)
     }
 
-    /// Whether a publisher is there as it was when it published.
-    pub(super) fn has(&self, (id, generation): (u8, u64)) -> bool {
-        self.by_id.get(&id).is_some_and(|publisher| publisher.generation == generation)
+    /// A publisher, if it is there as it was when it published.
+    pub(super) fn get(&self, (id, generation): (u8, u64)) -> Option<&Publisher> {
+        self.by_id.get(&id).filter(|publisher| publisher.generation == generation)
     }
 }

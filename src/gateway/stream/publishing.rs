@@ -16,6 +16,7 @@ use crate::gateway::stream::publishers::Publisher;
 use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::message::Message;
 use crate::message::amqp10::{Decoder, Origin};
+use crate::node::stream_clients::StreamPublisher;
 
 impl Client {
     pub(super) fn declare_publisher(
@@ -41,7 +42,9 @@ impl Client {
         };
         let generation = self.publishers.next_generation;
         self.publishers.next_generation += 1;
-        let publisher = Publisher { generation, stream, reference: reference.to_owned() };
+        let seen = StreamPublisher::new(id, &stream.queue, reference);
+        self.inbox.clients.add_publisher(&seen);
+        let publisher = Publisher { generation, stream, seen };
         self.publishers.by_id.insert(id, publisher);
         ResponseCode::Ok
     }
@@ -78,10 +81,11 @@ impl Client {
             return self.refuse_publish(publisher, messages, refused);
         };
         let Some(session) = &self.session else { return };
-        let Ok(batch) = batch(messages.clone(), &known.reference) else {
+        let Ok(batch) = batch(messages.clone(), &known.seen.reference) else {
             return self.refuse_publish(publisher, messages, refused);
         };
         let publishing_ids: Vec<u64> = messages.clone().map(|it| it.publishing_id).collect();
+        known.seen.published.add(publishing_ids.len() as u64);
         self.publishers.unconfirmed += publishing_ids.len();
         let done = confirm_with(&self.inbox, (publisher, known.generation), publishing_ids, fate);
         let queue = &known.stream.queue;
@@ -113,7 +117,12 @@ impl Client {
                 ids.append(&mut next.publishing_ids);
             }
             self.publishers.unconfirmed = self.publishers.unconfirmed.saturating_sub(ids.len());
-            if self.publishers.has(first.publisher) {
+            if let Some(publisher) = self.publishers.get(first.publisher) {
+                match first.outcome {
+                    Outcome::Safe => publisher.seen.confirmed.add(ids.len() as u64),
+                    Outcome::Lost => publisher.seen.errored.add(ids.len() as u64),
+                    Outcome::Unheard => {}
+                }
                 write_settled(first.publisher.0, ids, first.outcome, &mut self.out);
             }
         }

@@ -15,6 +15,7 @@ use crate::gateway::stream::faults::deliver_watched;
 use crate::gateway::stream::stream_use::StreamUse;
 use crate::gateway::stream::subscriptions::{Subscription, start};
 use crate::limits::{OUTBOX_HIGH_BYTES, STREAM_NAME_BYTES_MAX};
+use crate::node::stream_clients::StreamConsumer;
 use crate::queue::stream::groups::Groups;
 
 /// What a client asks for when it subscribes.
@@ -75,7 +76,12 @@ impl Client {
                 Err(error) => return cannot_read(&stream, &error),
             },
         };
-        self.subscriptions.add(Subscription {
+        let properties = subscribe.properties.iter();
+        let properties = properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let seen = StreamConsumer::new(subscribe.id, &stream.queue, properties.collect());
+        self.inbox.clients.add_consumer(&seen);
+        let subscription = Subscription {
+            seen,
             id: subscribe.id,
             number,
             stream: Arc::clone(&stream),
@@ -87,7 +93,9 @@ impl Client {
             group: group.map(str::to_owned),
             is_active: group.is_none(),
             late: None,
-        });
+        };
+        subscription.show();
+        self.subscriptions.add(subscription);
         let Some(group) = group else { return ResponseCode::Ok };
         match self.join_group(&stream, group, number, subscribe.property("super-stream")) {
             true => ResponseCode::Ok,
@@ -139,6 +147,7 @@ impl Client {
             None => ResponseCode::SubscriptionIdDoesNotExist,
             Some(subscription) => {
                 subscription.credit.give(credit);
+                subscription.show();
                 if subscription.reader.is_some() {
                     return;
                 }
@@ -165,6 +174,7 @@ impl Client {
                 Ok(reader) => {
                     subscription.reader = Some(reader);
                     subscription.at_end = false;
+                    subscription.show();
                 }
                 Err(error) => {
                     cannot_read(&stream, &error);
@@ -230,6 +240,8 @@ fn send_chunk(
     front: &mut Vec<u8>,
 ) {
     subscription.credit.sent();
+    subscription.seen.consumed.add(chunk.records().into());
+    subscription.show();
     // Reading may have been faster than the news of what is the last one.
     let last = || subscription.stream.log().last_chunk_id().ok().flatten().unwrap_or(0);
     let committed = (version > 1).then(|| last().max(chunk.first_offset()));

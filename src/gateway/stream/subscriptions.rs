@@ -2,12 +2,14 @@
 //! `[rabbitmq stream Subscribe]`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use leveret_storage::{Chunk, ChunkFilter, Start, StreamReader};
 use leveret_stream_protocol::OffsetSpec;
 
 use crate::gateway::stream::credit::Credit;
 use crate::gateway::stream::stream_use::StreamUse;
+use crate::node::stream_clients::StreamConsumer;
 use crate::time::clock::Timestamp;
 
 /// A subscription.
@@ -21,6 +23,8 @@ pub(super) struct Subscription {
     pub credit: Credit,
     /// Where it is; `None` for one that is not active.
     pub reader: Option<StreamReader>,
+    /// What others see of it.
+    pub seen: Arc<StreamConsumer>,
     /// Everything that is committed was read.
     pub at_end: bool,
     /// Name of the group in which it is, of which one consumer is active.
@@ -39,6 +43,16 @@ pub(super) struct Late {
 }
 
 impl Subscription {
+    /// Shows where it is.
+    pub(super) fn show(&self) {
+        let Self { seen, reader, credit, .. } = self;
+        if let Some(reader) = reader {
+            seen.offset.set(reader.next_offset().max(reader.start_offset()));
+        }
+        seen.credits.set(credit.left().into());
+        seen.active.store(self.is_active, Ordering::Relaxed);
+    }
+
     /// Whether there may be something to send.
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
         self.reader.is_some()
@@ -103,6 +117,7 @@ impl Subscriptions {
         let subscription = self.all.iter_mut().find(|it| it.number == number)?;
         subscription.is_active = active;
         (subscription.reader, subscription.late) = (None, None);
+        subscription.show();
         Some(subscription.id)
     }
 

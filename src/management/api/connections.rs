@@ -38,11 +38,11 @@ const REASON: &str = "Closed via management plugin";
 const ORDER: &[&str] = &["name"];
 
 /// Whether the user may know of a connection: monitors of all, others of their own.
-fn may_see(call: &Call, facts: &ConnectionFacts) -> bool {
+pub(super) fn may_see(call: &Call, facts: &ConnectionFacts) -> bool {
     call.is_monitor() || facts.user.as_str() == call.user_name()
 }
 
-fn known(call: &Call) -> Vec<ConnectionStatus> {
+pub(super) fn known(call: &Call) -> Vec<ConnectionStatus> {
     let node = call.node();
     let mut known = node.connections.list(node.alarm().is_some());
     known.retain(|connection| may_see(call, &connection.facts));
@@ -50,12 +50,12 @@ fn known(call: &Call) -> Vec<ConnectionStatus> {
 }
 
 /// The connections as a list.
-fn answer(call: &Call, known: &[ConnectionStatus]) -> Outcome {
+pub(super) fn answer(call: &Call, known: &[ConnectionStatus]) -> Outcome {
     let ranges = Ranges::of(call)?;
     list(call, known.iter().map(|connection| render(call, &ranges, connection)).collect(), ORDER)
 }
 
-fn render(call: &Call, ranges: &Ranges, connection: &ConnectionStatus) -> Object {
+pub(super) fn render(call: &Call, ranges: &Ranges, connection: &ConnectionStatus) -> Object {
     let facts = &connection.facts;
     if call.query.is_true("disable_stats") {
         return object! {
@@ -156,7 +156,7 @@ fn close_all_of_user(call: &Call) -> Outcome {
 }
 
 /// The connection that the path names. Fails with 404, and with 401 if it is another's.
-fn existing(call: &Call) -> Outcome<ConnectionStatus> {
+pub(super) fn existing(call: &Call) -> Outcome<ConnectionStatus> {
     let node = call.node();
     let all = node.connections.list(node.alarm().is_some());
     let named = all.into_iter().find(|known| known.facts.name == call.name("connection"));
@@ -173,7 +173,11 @@ fn show(call: &Call) -> Outcome {
 }
 
 fn close(call: &Call) -> Outcome {
-    let connection = existing(call)?;
+    end(call, &existing(call)?)
+}
+
+/// Closes a connection, if the user may.
+pub(super) fn end(call: &Call, connection: &ConnectionStatus) -> Outcome {
     let is_own = connection.facts.user.as_str() == call.user_name();
     if !call.is_administrator() && !is_own {
         return Err(Refusal::not_authorised("User not authorised to access object"));

@@ -24,6 +24,7 @@ mod properties;
 pub(super) mod queues;
 mod ranges;
 pub(super) mod references;
+pub(super) mod streams;
 pub(super) mod topic_permissions;
 pub(super) mod users;
 pub(super) mod vhosts;

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use serde_json::json;
 
-use crate::base::process::{Disk, Process};
+use crate::base::disk;
+use crate::base::process::Process;
 use crate::management::answer::Outcome;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
@@ -47,9 +48,8 @@ fn render(call: &Call) -> Object {
         "mem_limit": status.memory_limit,
         "mem_alarm": status.memory_alarm,
         "mem_calculation_strategy": "rss",
-        "disk_free": Disk::of(node.disk()).free_bytes,
-        // There is no watermark: the alarm is raised when the disk takes no more.
-        "disk_free_limit": 0,
+        "disk_free": disk::free_bytes(node.disk()).unwrap_or_default(),
+        "disk_free_limit": node.disk_alarm.limit_bytes(),
         "disk_free_alarm": status.disk_alarm,
         "fd_used": process.open_files,
         "fd_total": process.open_files_max,

@@ -1,6 +1,7 @@
 //! The node as a whole, and the families that are told of it.
 
-use crate::base::process::{Disk, Process};
+use crate::base::disk;
+use crate::base::process::Process;
 use crate::insight::statistics::totals::Churn;
 use crate::management::metrics::text::{Group, counter, gauge, untyped};
 use crate::node::Node;
@@ -14,7 +15,8 @@ pub(super) struct NodeFigures {
     pub status: NodeStatus,
     churn: Churn,
     process: Process,
-    disk: Disk,
+    disk_free_bytes: u64,
+    disk_free_limit_bytes: u64,
     storage: Option<LogUsage>,
     has_failed: bool,
     is_behind: bool,
@@ -30,7 +32,8 @@ impl NodeFigures {
             churn: status.churn.totals,
             status,
             process: Process::now(),
-            disk: Disk::of(node.disk()),
+            disk_free_bytes: disk::free_bytes(node.disk()).unwrap_or_default(),
+            disk_free_limit_bytes: node.disk_alarm.limit_bytes(),
             storage: store.map(|store| store.usage()),
             has_failed: store.is_some_and(|store| store.is_alarmed()),
             is_behind: node.is_behind(),
@@ -85,7 +88,7 @@ pub(super) static GROUPS: &[Group<NodeFigures>] = &[
                 n.process.resident_bytes as f64
             }),
             gauge("disk_space_available_bytes", "Disk space available in bytes", |n| {
-                n.disk.free_bytes as f64
+                n.disk_free_bytes as f64
             }),
         ],
     },
@@ -98,11 +101,10 @@ pub(super) static GROUPS: &[Group<NodeFigures>] = &[
             gauge("resident_memory_limit_bytes", "Memory high watermark in bytes", |n| {
                 n.status.memory_limit.unwrap_or_default() as f64
             }),
-            // There is no watermark: the alarm is raised when the disk takes no more.
             gauge(
                 "disk_space_available_limit_bytes",
                 "Free disk space low watermark in bytes",
-                |_| 0.0,
+                |n| n.disk_free_limit_bytes as f64,
             ),
             gauge("erlang_uptime_seconds", "Node uptime", |n| n.status.uptime_ms as f64 / 1000.0),
         ],

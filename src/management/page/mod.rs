@@ -3,6 +3,7 @@
 
 mod asset;
 mod built;
+mod cli;
 mod files;
 pub(super) mod reference;
 
@@ -24,6 +25,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     get("api/index.html", Anyone, show_reference, "The reference of the API.").answering(HTML),
     get("stats", Anyone, to_reference, "Leads to the reference.").answering(HTML),
     get("doc/stats.html", Anyone, to_reference, "Leads to the reference.").answering(HTML),
+    get("cli", Anyone, to_cli, "Leads to what is there for the command line.").answering(HTML),
+    get("cli/index.html", Anyone, cli::index, "What is there for the command line.")
+        .answering(HTML),
+    get("cli/rabbitmqadmin", Anyone, cli::rabbitmqadmin, "A program.").answering(cli::OCTETS),
     get("mgmt", Anyone, to_start, "Leads to the start page.").answering(HTML),
 ];
 
@@ -37,6 +42,10 @@ fn moved(location: &str) -> Outcome {
 
 fn to_reference(_: &Call) -> Outcome {
     moved("/api/index.html")
+}
+
+fn to_cli(_: &Call) -> Outcome {
+    moved("/cli/index.html")
 }
 
 fn to_start(_: &Call) -> Outcome {

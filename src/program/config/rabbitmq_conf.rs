@@ -11,7 +11,7 @@ use super::memory::default_high_watermark_bytes;
 use super::settings::Settings;
 
 /// A setting whose value is RabbitMQ's.
-const SAME: [(&str, &str); 20] = [
+const SAME: [(&str, &str); 22] = [
     ("default_user", "default-user"),
     ("default_pass", "default-pass"),
     ("default_vhost", "default-vhost"),
@@ -19,6 +19,8 @@ const SAME: [(&str, &str); 20] = [
     ("channel_max", "channel-max"),
     ("frame_max", "frame-max"),
     ("max_message_size", "max-message-size"),
+    ("consumer_timeout", "consumer-timeout-ms"),
+    ("disk_free_limit.absolute", "disk-free-limit"),
     ("handshake_timeout", "handshake-timeout-ms"),
     ("connection_max", "max-connections"),
     ("load_definitions", "definitions"),
@@ -172,6 +174,9 @@ impl Translation {
             // The default is 40 %.
             let bytes = default_high_watermark_bytes() as f64 / 0.4 * share;
             self.set("memory-high-watermark-bytes", &(bytes as u64).to_string(), line);
+        } else if key == "disk_free_limit.relative" {
+            let share: f64 = value.parse().map_err(|_| format!("'{value}' is not a number"))?;
+            self.set("disk-free-limit", &format!("{}%", share * 100.0), line);
         } else if let Some(user) = key.strip_prefix("loopback_users.") {
             self.loopback(user, value, line)?;
         } else if key == "loopback_users" {
@@ -257,6 +262,8 @@ default_user = shop
 default_pass = 'a # b'
 loopback_users.guest = false
 vm_memory_high_watermark.absolute = 2GB
+disk_free_limit.absolute = 3GB
+consumer_timeout = 60000
 heartbeat = 30
 log.console.level = warning
 management.tcp.port = 25672
@@ -279,6 +286,10 @@ cluster_formation.peer_discovery_backend = classic_config
         assert_eq!((config.heartbeat_s, config.memory_high_watermark_bytes), (30, 2_000_000_000));
         assert_eq!(config.management.addresses, Some(vec!["[::1]:25672".parse().unwrap()]));
         assert_eq!(config.metrics.addresses, Some(vec!["0.0.0.0:25692".parse().unwrap()]));
+        assert_eq!(
+            (config.disk_free_limit_bytes, config.consumer_timeout_ms),
+            (3_000_000_000, 60_000)
+        );
         let tls = config.tls.unwrap();
         assert_eq!(tls.amqps, ["127.0.0.1:5671".parse().unwrap()]);
         assert!(tls.identity.verify && tls.identity.fail_if_no_peer_cert);

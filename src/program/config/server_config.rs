@@ -14,9 +14,12 @@ use super::settings::Settings;
 use super::stream::StreamConfig;
 use super::tls::TlsConfig;
 use super::values::{LogFormat, LogLevel, Password};
-use leveret::Durability;
 use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
+use leveret::{Durability, Limits};
+
+/// Room that the disk of the data directory is to have: 50 MB `[rabbitmq disk-alarms]`.
+const DISK_FREE_LIMIT_BYTES: u64 = 50_000_000;
 
 /// Largest `max_message_size`: 512 MiB `[rabbitmq max_message_size]`.
 pub(super) const MESSAGE_SIZE_MAX: u64 = 512 << 20;
@@ -105,6 +108,12 @@ pub(crate) struct ServerConfig {
     pub memory_high_watermark_bytes: u64,
     /// Whether what RabbitMQ 4.3 refuses by default, and 4.0 does not, is refused. Default false.
     pub deny_deprecated: bool,
+    /// Publishers are blocked while the disk of the data directory has less room, in bytes; 0 for
+    /// none. Default 50 MB, as RabbitMQ has it.
+    pub disk_free_limit_bytes: u64,
+    /// How long a delivery may wait for its acknowledgement, in milliseconds; 0 for ever. Default
+    /// half an hour, as RabbitMQ has it.
+    pub consumer_timeout_ms: u64,
     /// Whether what comes and goes is published to `amq.rabbitmq.event`. Default: no.
     pub event_exchange: bool,
     /// Knows only what RabbitMQ 4.0 knows without plugins. Default: no.
@@ -151,6 +160,8 @@ impl Default for ServerConfig {
             max_message_size: 16 << 20,
             memory_high_watermark_bytes: default_high_watermark_bytes(),
             deny_deprecated: false,
+            disk_free_limit_bytes: DISK_FREE_LIMIT_BYTES,
+            consumer_timeout_ms: Limits::default().consumer_timeout_ms,
             event_exchange: false,
             without_plugins: false,
             rabbitmq_faults: false,
@@ -215,6 +226,12 @@ impl ServerConfig {
                 .memory_high_watermark_bytes
                 .map_or(default.memory_high_watermark_bytes, |size| size.0),
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
+            disk_free_limit_bytes: settings
+                .disk_free_limit
+                .map_or(default.disk_free_limit_bytes, |limit| limit.0),
+            consumer_timeout_ms: settings
+                .consumer_timeout_ms
+                .unwrap_or(default.consumer_timeout_ms),
             event_exchange: settings.event_exchange.unwrap_or(default.event_exchange),
             without_plugins: settings.without_plugins.unwrap_or(default.without_plugins),
             rabbitmq_faults: settings.rabbitmq_faults.unwrap_or(default.rabbitmq_faults),

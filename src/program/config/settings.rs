@@ -10,7 +10,9 @@ use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
 use super::stream::StreamSettings;
 use super::tls::TlsSettings;
-use super::values::{ByteSize, DurabilityMode, LintMode, LogFormat, LogLevel, Password};
+use super::values::{
+    ByteSize, DiskFreeLimit, DurabilityMode, LintMode, LogFormat, LogLevel, Password,
+};
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
 #[derive(Debug, Default, clap::Args, Deserialize)]
@@ -170,6 +172,16 @@ pub(super) struct Settings {
           default_missing_value = "true")]
     pub deny_deprecated: Option<bool>,
 
+    /// Block publishers while the disk of the data directory has less room than this: a size such
+    /// as 2GB, or a share of the memory such as 150%; 0 for none [default: 50MB].
+    #[arg(long, value_name = "SIZE")]
+    pub disk_free_limit: Option<DiskFreeLimit>,
+
+    /// Close channels on which a delivery waits for its acknowledgement for so long; 0 for never
+    /// [default: 1800000, half an hour].
+    #[arg(long, value_name = "MS")]
+    pub consumer_timeout_ms: Option<u64>,
+
     /// Publish what comes and goes to the exchange amq.rabbitmq.event, as RabbitMQ's plugin
     /// rabbitmq_event_exchange does [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -242,6 +254,8 @@ impl Settings {
             max_message_size,
             memory_high_watermark_bytes,
             deny_deprecated,
+            disk_free_limit,
+            consumer_timeout_ms,
             event_exchange,
             without_plugins,
             rabbitmq_faults,

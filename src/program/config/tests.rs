@@ -97,7 +97,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 37] = [
+const GIVEN: [(&str, &str); 39] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("stream", "127.0.0.1:2,none"),
     ("stream_advertised_host", "mq.example"),
@@ -130,6 +130,8 @@ const GIVEN: [(&str, &str); 37] = [
     ("max_message_size", "1MiB"),
     ("memory_high_watermark_bytes", "1GiB"),
     ("deny_deprecated", "true"),
+    ("disk_free_limit", "2GB"),
+    ("consumer_timeout_ms", "60000"),
     ("event_exchange", "true"),
     ("without_plugins", "true"),
     ("rabbitmq_faults", "true"),
@@ -164,6 +166,8 @@ max_unfinished_handshakes = 14
 max_message_size = "1MiB"
 memory_high_watermark_bytes = "1GiB"
 deny_deprecated = true
+disk_free_limit = "2GB"
+consumer_timeout_ms = 60000
 event_exchange = true
 without_plugins = true
 rabbitmq_faults = true
@@ -221,6 +225,8 @@ fn every_setting_can_be_given_in_each_layer() {
         max_message_size: 1 << 20,
         memory_high_watermark_bytes: 1 << 30,
         deny_deprecated: true,
+        disk_free_limit_bytes: 2_000_000_000,
+        consumer_timeout_ms: 60_000,
         event_exchange: true,
         without_plugins: true,
         rabbitmq_faults: true,

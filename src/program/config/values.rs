@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 
 use leveret::Durability;
+use leveret::internals::total_memory_bytes;
 use leveret::lint::LintLevel;
 
 /// A number of bytes, written with or without a suffix: `16777216`, `16MiB`, `64kB`.
@@ -61,6 +62,51 @@ impl<'de> Deserialize<'de> for ByteSize {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+/// How much room a disk is to have: a size, or a share of the memory of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiskFreeLimit(pub u64);
+
+impl FromStr for DiskFreeLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(percent) = text.trim().strip_suffix('%') else {
+            return text.parse::<ByteSize>().map(|size| Self(size.0));
+        };
+        let percent = percent.trim().parse().ok();
+        let percent = percent.filter(|percent: &f64| (0.0..=10_000.0).contains(percent));
+        let percent = percent.ok_or_else(|| {
+            format!("'{text}' is not a share of the memory, write 150% for example")
+        })?;
+        let memory = total_memory_bytes()
+            .ok_or("the size of the memory cannot be told here, write a size such as 2GB")?;
+        Ok(Self((memory as f64 * percent / 100.0) as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for DiskFreeLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl Visitor<'_> for NumberOrText {
+            type Value = DiskFreeLimit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes, a size such as \"2GB\" or a share such as \"150%\"")
+            }
+
+            fn visit_i64<E: Error>(self, bytes: i64) -> Result<DiskFreeLimit, E> {
+                let bytes = u64::try_from(bytes);
+                bytes.map(DiskFreeLimit).map_err(|_| E::custom("a size is not negative"))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<DiskFreeLimit, E> {
                 text.parse().map_err(E::custom)
             }
         }

@@ -17,7 +17,7 @@ const COUNTERPARTS: [(&str, &str); 8] = [
 ];
 
 /// Those that are for what goes with the program: its packages, tests and benchmarks.
-const NOT_THE_SERVERS: [&str; 13] = [
+const NOT_THE_SERVERS: [&str; 17] = [
     "LEVERET_BINARY",
     "LEVERET_BENCH_DIR",
     "LEVERET_CLIENT_CACHE",
@@ -29,12 +29,25 @@ const NOT_THE_SERVERS: [&str; 13] = [
     "LEVERET_CTL_USER",
     "LEVERET_DAMAGE_CASES",
     "LEVERET_KILL_ROUNDS",
+    "LEVERET_OLD_DIRECTORIES",
     "LEVERET_RESTART",
+    "LEVERET_TOOL_CACHE",
+    "LEVERET_WIRE_ALONE",
     "LEVERET_WRITE_API",
+    "LEVERET_WRITE_RIGHTS",
 ];
 
-/// A sentence for each variable that somebody may have meant as a setting, and that is not read.
-pub(crate) fn unread(names: impl Iterator<Item = String>) -> Vec<String> {
+/// Variables that somebody may have meant as a setting, and that are not read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// A sentence for each one that is named as one of leveret's and is none.
+    pub misspelt: Vec<String>,
+    /// A sentence for each one of RabbitMQ's.
+    pub foreign: Vec<String>,
+}
+
+/// Looks through the names of all variables.
+pub(crate) fn unread(names: impl Iterator<Item = String>) -> Unread {
     let known: Vec<String> = flags().iter().flat_map(|flag| variables(flag)).collect();
     let mut names: Vec<_> = names
         .filter(|name| name.starts_with("LEVERET_") || name.starts_with("RABBITMQ_"))
@@ -42,7 +55,15 @@ pub(crate) fn unread(names: impl Iterator<Item = String>) -> Vec<String> {
         .filter(|name| !is_service_link(name))
         .collect();
     names.sort();
-    names.iter().map(|name| sentence(name, &known)).collect()
+    let mut unread = Unread::default();
+    for name in names {
+        let sentences = match name.starts_with("LEVERET_") {
+            true => &mut unread.misspelt,
+            false => &mut unread.foreign,
+        };
+        sentences.push(sentence(&name, &known));
+    }
+    unread
 }
 
 fn sentence(name: &str, known: &[String]) -> String {
@@ -57,7 +78,7 @@ fn sentence(name: &str, known: &[String]) -> String {
         ),
         None => {
             let meant = did_you_mean(name, known.iter().map(String::as_str));
-            format!("environment variable {name} is no setting and is not read{meant}")
+            format!("environment variable {name} is no setting{meant}")
         }
     }
 }
@@ -78,7 +99,7 @@ fn is_service_link(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(names: &[&str]) -> Vec<String> {
+    fn of(names: &[&str]) -> Unread {
         unread(names.iter().map(|name| (*name).to_owned()))
     }
 
@@ -86,10 +107,13 @@ mod tests {
     fn what_looks_like_a_setting_and_is_none_is_told() {
         let told = of(&["LEVERET_HEARTBEAT", "RABBITMQ_NODE_PORT", "RABBITMQ_ERLANG_COOKIE"]);
         assert_eq!(
-            told,
+            told.misspelt,
+            ["environment variable LEVERET_HEARTBEAT is no setting; did you mean \
+              'LEVERET_HEARTBEAT_S'?"]
+        );
+        assert_eq!(
+            told.foreign,
             [
-                "environment variable LEVERET_HEARTBEAT is no setting and is not read; did you \
-                 mean 'LEVERET_HEARTBEAT_S'?",
                 "environment variable RABBITMQ_ERLANG_COOKIE is not read: of RabbitMQ's only \
                  RABBITMQ_DEFAULT_USER, RABBITMQ_DEFAULT_PASS, RABBITMQ_DEFAULT_VHOST and \
                  RABBITMQ_CONFIG_FILE are",
@@ -103,10 +127,10 @@ mod tests {
     fn what_is_read_and_what_others_set_is_not_told() {
         assert_eq!(
             of(&["PATH", "LEVERET_AMQP", "RABBITMQ_DEFAULT_USER", "LEVERET_BINARY"]),
-            [""; 0]
+            Unread::default()
         );
         let links = ["LEVERET_SERVICE_HOST", "LEVERET_PORT", "RABBITMQ_PORT_5672_TCP_ADDR"];
-        assert_eq!(of(&links), [""; 0]);
+        assert_eq!(of(&links), Unread::default());
     }
 
     #[test]

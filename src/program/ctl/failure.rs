@@ -23,6 +23,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// The text alone.
+    pub(super) fn into_reason(self) -> String {
+        match self.text.strip_prefix("Error:\n") {
+            Some(reason) => reason.to_owned(),
+            None => self.text,
+        }
+    }
+
     /// With a text after `Error:`, as RabbitMQ's tools write it.
     pub(super) fn new(code: u8, text: impl AsRef<str>) -> Self {
         Self { code, text: format!("Error:\n{}", text.as_ref()) }

@@ -2,6 +2,7 @@
 //! program may also be called by their names.
 
 mod access;
+mod admin;
 mod client;
 mod columns;
 mod command;
@@ -43,6 +44,9 @@ const TOOLS: [&str; 5] = [
     "rabbitmq-streams",
 ];
 
+/// Its script for the HTTP API.
+const ADMIN: &str = "rabbitmqadmin";
+
 /// Tells a running server what to do, as `rabbitmqctl` does.
 ///
 /// Called as rabbitmqctl, rabbitmq-diagnostics, rabbitmq-plugins, rabbitmq-queues or
@@ -66,6 +70,9 @@ struct Tool {
 /// Runs the command if the program was called by the name of one of RabbitMQ's tools.
 pub(crate) fn called(arguments: &[OsString]) -> Option<ExitCode> {
     let name = Path::new(arguments.first()?).file_stem()?.to_str()?;
+    if name == ADMIN {
+        return Some(admin::run(arguments));
+    }
     if !TOOLS.contains(&name) {
         return None;
     }

@@ -25,7 +25,7 @@ pub(super) fn part(name: &str) -> String {
 }
 
 /// A variable that has a value.
-fn variable(names: &[&str]) -> Option<String> {
+pub(super) fn variable(names: &[&str]) -> Option<String> {
     let values = names.iter().filter_map(|name| std::env::var(name).ok());
     values.into_iter().find(|value| !value.is_empty())
 }
@@ -49,6 +49,11 @@ impl Session {
             timeout_s: options.timeout,
             is_quiet,
         })
+    }
+
+    /// Of a client, in a virtual host; nothing is said on the way.
+    pub(super) fn over(client: Client, vhost: String) -> Self {
+        Self { client, vhost, node: None, timeout_s: 0, is_quiet: true }
     }
 
     /// Says what is done, unless nobody wants to hear it.

@@ -32,7 +32,8 @@ use crate::time::clock::Timestamp;
 type Checked = Result<(), TestCaseError>;
 
 /// So little memory that nearly everything can be paged out.
-const STORAGE: QueueStorage = QueueStorage { id: 7, memory_bytes_max: 900, next_sequence: 0 };
+const STORAGE: QueueStorage =
+    QueueStorage { id: 7, memory_bytes_max: 900, next_sequence: 0, consumer_timeout_ms: None };
 
 /// Where a message is: in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

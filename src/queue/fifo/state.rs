@@ -159,7 +159,7 @@ pub struct State {
 impl State {
     /// An empty queue.
     pub fn new(arguments: &QueueArguments, storage: QueueStorage, now: Timestamp) -> Self {
-        let settings = Settings::new(arguments, &[]);
+        let settings = Settings::within(arguments, &[], storage.timeout_ms());
         let is_quorum = arguments.queue_type.kind().is_quorum;
         let single_active = arguments.single_active_consumer;
         Self {

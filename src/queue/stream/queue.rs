@@ -20,7 +20,8 @@ use crate::time::clock::Timestamp;
 impl Queue {
     /// With a log: it is a stream.
     pub(crate) fn with_log(mut self, log: Arc<Stream>, is_in_memory: bool, now: Timestamp) -> Self {
-        let settings = Settings::new(&self.attributes.arguments, &[]);
+        let timeout_ms = self.storage.timeout_ms();
+        let settings = Settings::within(&self.attributes.arguments, &[], timeout_ms);
         let readers = Readers::new(settings.consumer_timeout_ms, now);
         self.stream = Some(StreamQueue::new(self.name.clone(), log, is_in_memory, readers));
         self

@@ -102,6 +102,7 @@ impl VirtualHost {
         let storage = QueueStorage {
             id: self.new_store_id()?,
             memory_bytes_max: self.shared.queue_memory_bytes_max,
+            consumer_timeout_ms: Some(self.shared.consumer_timeout_ms),
             next_sequence: 0,
         };
         let (host, now) = (self.name.clone(), self.now());

@@ -90,6 +90,7 @@ impl VirtualHost {
         let storage = QueueStorage {
             id: record.id,
             memory_bytes_max: self.shared.queue_memory_bytes_max,
+            consumer_timeout_ms: Some(self.shared.consumer_timeout_ms),
             next_sequence: contents.next_sequence,
         };
         let queue = Queue::new(name.clone(), self.name.clone(), attributes, storage, self.now());

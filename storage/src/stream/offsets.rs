@@ -67,6 +67,13 @@ impl Stream {
         offsets.map(|(name, offset)| (name.as_str().to_owned(), offset)).collect()
     }
 
+    /// The highest publishing ids of all publishers that have a name, in the order of names.
+    pub fn publisher_sequences(&self) -> Vec<(String, u64)> {
+        let state = self.state.lock();
+        let sequences = state.tracking.publishing_ids();
+        sequences.map(|(name, id)| (name.as_str().to_owned(), id)).collect()
+    }
+
     /// The highest publishing id of a publisher, of messages that may not be committed yet.
     pub fn publisher_sequence(&self, reference: &str) -> Option<u64> {
         self.state.lock().tracking.publishing_id(&Name::new(reference).ok()?)

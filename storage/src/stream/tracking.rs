@@ -136,6 +136,11 @@ impl Tracking {
         self.offsets.iter().map(|(name, offset)| (name, *offset))
     }
 
+    /// How far all publishers are.
+    pub(super) fn publishing_ids(&self) -> impl Iterator<Item = (&Name, u64)> {
+        self.publishers.iter().map(|(name, sequence)| (name, sequence.publishing_id))
+    }
+
     /// How far this publisher is.
     pub(crate) fn publishing_id(&self, name: &Name) -> Option<u64> {
         self.publishers.get(name).map(|sequence| sequence.publishing_id)

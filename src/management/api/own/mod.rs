@@ -12,3 +12,4 @@ pub(crate) mod moving;
 pub(crate) mod offsets;
 pub(crate) mod super_streams;
 pub(crate) mod testing;
+pub(crate) mod watermarks;

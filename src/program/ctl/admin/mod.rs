@@ -1,0 +1,382 @@
+//! The program under the name `rabbitmqadmin`: what version 1 of RabbitMQ's script of this name
+//! does, as containers of the server are set up with it.
+
+mod nouns;
+mod shown;
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Parser;
+use serde_json::{Map, Value};
+
+use self::nouns::{BELOW_HOSTS, JSON, LISTS, NOUNS, Noun, OF_ALL};
+use self::shown::{Format, written};
+use super::client::Client;
+use super::failure::Failure;
+use super::session::{Session, part, variable};
+
+/// Why nothing was done.
+type Failed = String;
+
+/// Works with the HTTP API: list, show overview, declare, delete, close connection, purge queue,
+/// publish, get, export, import.
+#[derive(Debug, Parser)]
+#[command(name = "rabbitmqadmin", disable_help_flag = true)]
+struct Admin {
+    /// Host; default localhost
+    #[arg(short = 'H', long)]
+    host: Option<String>,
+    /// Port; default 15672
+    #[arg(short = 'P', long)]
+    port: Option<u16>,
+    /// Virtual host; default all of them, or / for what needs one
+    #[arg(short = 'V', long)]
+    vhost: Option<String>,
+    /// User; default that of the server's environment, or guest
+    #[arg(short = 'u', long)]
+    username: Option<String>,
+    /// Password
+    #[arg(short = 'p', long)]
+    password: Option<String>,
+    /// Address in place of host and port
+    #[arg(short = 'U', long, env = "LEVERET_CTL_URL")]
+    base_uri: Option<String>,
+    /// Say nothing of what was done
+    #[arg(short, long)]
+    quiet: bool,
+    /// How lists are written
+    #[arg(short, long, default_value = "table")]
+    format: Format,
+    /// Column to sort by
+    #[arg(short = 'S', long)]
+    sort: Option<String>,
+    /// The other way round
+    #[arg(short = 'R', long)]
+    sort_reverse: bool,
+    /// Seconds to wait for an answer
+    #[arg(short = 't', long, default_value_t = 120)]
+    request_timeout: u64,
+    /// Print help
+    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
+    help: Option<bool>,
+    /// What to do: `declare queue name=q durable=true`
+    words: Vec<String>,
+}
+
+/// Runs it; status 1 if it fails, as the script has it.
+pub(super) fn run(arguments: &[OsString]) -> ExitCode {
+    let admin = match Admin::try_parse_from(arguments) {
+        Ok(admin) => admin,
+        Err(answer) => {
+            let printed = answer.print().is_ok();
+            return match answer.exit_code() {
+                0 if printed => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            };
+        }
+    };
+    match admin.run() {
+        Ok(said) => {
+            if let Some(said) = said {
+                println!("{said}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("*** {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Given = Map<String, Value>;
+
+impl Admin {
+    fn session(&self) -> Result<Session, Failed> {
+        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let place = format!("http://{host}:{}", self.port.unwrap_or(15672));
+        let is_named = self.host.is_some() || self.port.is_some();
+        let url = self.base_uri.clone().filter(|_| !is_named).unwrap_or(place);
+        let user = self.username.clone();
+        let names = ["LEVERET_CTL_USER", "LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"];
+        let user = user.or_else(|| variable(&names)).unwrap_or_else(|| "guest".into());
+        let names = ["LEVERET_CTL_PASSWORD", "LEVERET_DEFAULT_PASS", "RABBITMQ_DEFAULT_PASS"];
+        let password = self.password.clone().or_else(|| variable(&names));
+        let password = password.unwrap_or_else(|| "guest".into());
+        let patience = Duration::from_secs(self.request_timeout.max(1));
+        let client = Client::new(&url, &user, &password, patience);
+        let client = client.map_err(Failure::into_reason)?;
+        let vhost = self.vhost.clone().unwrap_or_else(|| "/".into());
+        Ok(Session::over(client, vhost))
+    }
+
+    fn run(&self) -> Result<Option<String>, Failed> {
+        let session = self.session()?;
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let said = match words.as_slice() {
+            ["declare", what, given @ ..] => declare(&session, what, given)?,
+            ["delete", what, given @ ..] => remove(&session, what, given, "", "deleted")?,
+            ["purge", "queue", given @ ..] => {
+                remove(&session, "queue", given, "/contents", "purged")?
+            }
+            ["close", "connection", given @ ..] => {
+                remove(&session, "connection", given, "", "closed")?
+            }
+            ["publish", given @ ..] => publish(&session, given)?,
+            ["get", given @ ..] => return self.get(&session, given).map(Some),
+            ["list", what, columns @ ..] => return self.list(&session, what, columns).map(Some),
+            ["show", "overview", columns @ ..] => return self.show(&session, columns).map(Some),
+            ["export", file] => self.export(&session, file)?,
+            ["import", file] => self.import(&session, file)?,
+            _ => {
+                return Err("that is no subcommand: `rabbitmqadmin --help` lists them".into());
+            }
+        };
+        Ok(Some(said).filter(|_| !self.quiet))
+    }
+
+    fn columns(&self, named: &[&str], default: &[&str]) -> Vec<String> {
+        let columns = match named.is_empty() {
+            false => named,
+            true if self.format.shows_all() => &[],
+            true => default,
+        };
+        columns.iter().map(|column| (*column).to_owned()).collect()
+    }
+
+    fn list(&self, session: &Session, what: &str, named: &[&str]) -> Result<String, Failed> {
+        let known = LISTS.iter().find(|(name, _)| *name == what);
+        let (_, default) = known.ok_or_else(|| {
+            let names: Vec<_> = LISTS.iter().map(|(name, _)| *name).collect();
+            format!("cannot list '{what}'; known are: {}", names.join(", "))
+        })?;
+        let columns = self.columns(named, default);
+        let noun = what.replace('_', "-");
+        let path = match &self.vhost {
+            Some(vhost) if BELOW_HOSTS.contains(&what) => format!("vhosts/{}/{noun}", part(vhost)),
+            Some(vhost) if !OF_ALL.contains(&what) => format!("{noun}/{}", part(vhost)),
+            _ => noun,
+        };
+        let mut asked = vec![format!("sort_reverse={}", self.sort_reverse)];
+        asked.extend(self.sort.iter().map(|column| format!("sort={}", part(column))));
+        if !columns.is_empty() {
+            asked.push(format!("columns={}", columns.join(",")));
+        }
+        match get_value(session, &format!("/api/{path}?{}", asked.join("&")))? {
+            Value::Array(rows) => Ok(written(&rows, &columns, self.format)),
+            other => Ok(written(&[other], &columns, self.format)),
+        }
+    }
+
+    fn show(&self, session: &Session, named: &[&str]) -> Result<String, Failed> {
+        let default =
+            ["rabbitmq_version", "cluster_name", "queue_totals.messages", "object_totals.queues"];
+        let overview = get_value(session, "/api/overview")?;
+        Ok(written(&[overview], &self.columns(named, &default), self.format))
+    }
+
+    fn get(&self, session: &Session, given: &[&str]) -> Result<String, Failed> {
+        let mut given = pairs(given)?;
+        require(&given, &["queue"])?;
+        let file = given.remove("payload_file");
+        for (name, default) in
+            [("count", "1"), ("ackmode", "ack_requeue_true"), ("encoding", "auto")]
+        {
+            given.entry(name).or_insert_with(|| default.into());
+        }
+        let path = place(session, "queues/{vhost}/{queue}/get", &given);
+        let answer = session.post(&path, &Value::Object(given)).map_err(Failure::into_reason)?;
+        let messages = answer.json();
+        let messages = messages.as_array().cloned().unwrap_or_default();
+        if let Some(file) = file.as_ref().and_then(Value::as_str) {
+            let message = messages.first().ok_or("Queue is empty")?;
+            let payload = message.get("payload").and_then(Value::as_str).unwrap_or_default();
+            let encoding = message.get("payload_encoding").and_then(Value::as_str);
+            let is_coded = encoding == Some("base64");
+            let octets = match is_coded {
+                true => STANDARD.decode(payload).map_err(|error| error.to_string())?,
+                false => payload.as_bytes().to_vec(),
+            };
+            std::fs::write(file, octets).map_err(|error| format!("{file}: {error}"))?;
+            return Ok(format!("Message payload written to \"{file}\""));
+        }
+        let columns = [
+            "routing_key",
+            "exchange",
+            "message_count",
+            "payload",
+            "payload_bytes",
+            "payload_encoding",
+            "redelivered",
+        ];
+        Ok(written(&messages, &columns.map(str::to_owned), self.format))
+    }
+
+    fn definitions(&self) -> String {
+        let of = self.vhost.as_ref().map(|vhost| format!("/{}", part(vhost)));
+        format!("/api/definitions{}", of.unwrap_or_default())
+    }
+
+    fn export(&self, session: &Session, file: &str) -> Result<String, Failed> {
+        let definitions = get_value(session, &self.definitions())?.to_string();
+        std::fs::write(file, definitions).map_err(|error| format!("{file}: {error}"))?;
+        Ok(format!("Exported definitions for {} to \"{file}\"", session.client.authority))
+    }
+
+    fn import(&self, session: &Session, file: &str) -> Result<String, Failed> {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        let definitions: Value =
+            serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+        session.post(&self.definitions(), &definitions).map_err(Failure::into_reason)?;
+        Ok(format!("Uploaded definitions from \"{file}\" to {}", session.client.authority))
+    }
+}
+
+fn get_value(session: &Session, path: &str) -> Result<Value, Failed> {
+    let answer = session.get(path).map_err(Failure::into_reason)?;
+    match answer.status {
+        200 => Ok(answer.json()),
+        404 => Err(format!("Not found: {path}")),
+        _ => Err(answer.reason()),
+    }
+}
+
+/// `name=value`, as many as there are.
+fn pairs(words: &[&str]) -> Result<Given, Failed> {
+    let pair = |word: &&str| {
+        let (name, value) = word
+            .split_once('=')
+            .ok_or_else(|| format!("Argument \"{word}\" not in the name=value format"))?;
+        let value = match JSON.contains(&name) {
+            false => value.into(),
+            true => serde_json::from_str(value)
+                .map_err(|error| format!("Could not parse JSON of {name}: {error}"))?,
+        };
+        Ok((name.to_owned(), value))
+    };
+    words.iter().map(pair).collect()
+}
+
+fn require(given: &Given, names: &[&str]) -> Result<(), Failed> {
+    match names.iter().find(|name| !given.contains_key(**name)) {
+        Some(name) => Err(format!("mandatory argument \"{name}\" required")),
+        None => Ok(()),
+    }
+}
+
+/// The path of something: names in braces are those that are given.
+fn place(session: &Session, pattern: &str, given: &Given) -> String {
+    let value = |name: &str| match (given.get(name), name) {
+        (Some(value), _) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        (None, "vhost") => session.vhost.clone(),
+        (None, "properties_key") => "~".to_owned(),
+        (None, "destination_type") => "queue".to_owned(),
+        (None, _) => String::new(),
+    };
+    let filled = pattern.split('/').map(|step| {
+        match step.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some("end") => value("destination_type").chars().take(1).collect(),
+            Some(name) => part(&value(name)),
+            None => step.to_owned(),
+        }
+    });
+    format!("/api/{}", filled.collect::<Vec<_>>().join("/"))
+}
+
+fn noun(what: &str) -> Result<&'static Noun, Failed> {
+    NOUNS.iter().find(|noun| noun.name == what).ok_or_else(|| {
+        let names: Vec<_> = NOUNS.iter().map(|noun| noun.name).collect();
+        format!("there is no '{what}'; known are: {}", names.join(", "))
+    })
+}
+
+fn declare(session: &Session, what: &str, given: &[&str]) -> Result<String, Failed> {
+    let noun = noun(what)?;
+    let mut body = pairs(given)?;
+    require(&body, noun.mandatory)?;
+    if what == "user" && !body.contains_key("password") && !body.contains_key("password_hash") {
+        return Err("mandatory argument \"password\" or \"password_hash\" required".into());
+    }
+    let known = |name: &str| {
+        name == "vhost"
+            || noun.mandatory.contains(&name)
+            || noun.optional.iter().any(|(known, _)| *known == name)
+    };
+    if let Some(name) = body.keys().find(|name| !known(name)) {
+        return Err(format!("unknown argument \"{name}\" of {what}"));
+    }
+    for (name, default) in noun.optional.iter().filter(|(_, default)| !default.is_empty()) {
+        if !body.contains_key(*name) {
+            body.extend(pairs(&[&format!("{name}={default}")])?);
+        }
+    }
+    if let Some(queue_type) = body.remove("queue_type")
+        && let Some(Value::Object(arguments)) = body.get_mut("arguments")
+    {
+        arguments.insert("x-queue-type".into(), queue_type);
+    }
+    let path = place(session, noun.place, &body);
+    let done = match what {
+        "binding" => {
+            body.entry("routing_key").or_insert_with(|| "".into());
+            session.post(&path, &Value::Object(body)).map(|_| ())
+        }
+        _ => session.put(&path, &Value::Object(body)).map(|_| ()),
+    };
+    done.map_err(Failure::into_reason)?;
+    Ok(format!("{what} declared"))
+}
+
+/// Deletes something, or what is in it.
+fn remove(
+    session: &Session,
+    what: &str,
+    given: &[&str],
+    below: &str,
+    done: &str,
+) -> Result<String, Failed> {
+    let given = pairs(given)?;
+    let pattern = match what {
+        "connection" => "connections/{name}".to_owned(),
+        "binding" => format!("{}/{{properties_key}}", noun(what)?.place),
+        _ => format!("{}{below}", noun(what)?.place),
+    };
+    let named = ["component", "name", "user", "source", "destination"];
+    let named = named.into_iter().filter(|name| pattern.contains(&format!("{{{name}}}")));
+    require(&given, &named.collect::<Vec<_>>())?;
+    let path = place(session, &pattern, &given);
+    match session.delete(&path).map_err(Failure::into_reason)? {
+        true => Ok(format!("{what} {done}")),
+        false => Err(format!("Not found: {path}")),
+    }
+}
+
+fn publish(session: &Session, given: &[&str]) -> Result<String, Failed> {
+    let mut given = pairs(given)?;
+    require(&given, &["routing_key"])?;
+    given.entry("exchange").or_insert_with(|| "amq.default".into());
+    given.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+    given.entry("payload_encoding").or_insert_with(|| "string".into());
+    if !given.contains_key("payload") {
+        let mut octets = Vec::new();
+        std::io::stdin().read_to_end(&mut octets).map_err(|error| error.to_string())?;
+        let is_coded = given.get("payload_encoding").and_then(Value::as_str) == Some("base64");
+        let payload = match is_coded {
+            true => STANDARD.encode(octets),
+            false => String::from_utf8(octets).map_err(|_| "the message is not text")?,
+        };
+        given.insert("payload".into(), payload.into());
+    }
+    let path = place(session, "exchanges/{vhost}/{exchange}/publish", &given);
+    let answer = session.post(&path, &Value::Object(given)).map_err(Failure::into_reason)?;
+    Ok(match answer.json().get("routed") {
+        Some(Value::Bool(true)) => "Message published",
+        _ => "Message published but NOT routed",
+    }
+    .to_owned())
+}
