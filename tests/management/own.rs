@@ -257,3 +257,26 @@ fn what_was_moved_survives_a_restart_where_it_went() {
     assert!(numbers(&api, "from").into_iter().eq(left));
     assert!(numbers(&api, "to").into_iter().eq(moved));
 }
+
+#[test]
+fn messages_are_copied_and_some_are_dropped_for_good() {
+    let api = Api::start();
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    for queue in ["from", "to"] {
+        channel.queue_declare(queue).unwrap();
+    }
+    publish(&channel, "from", &["a", "b", "c"]);
+    let path = |what: &str| format!("/api/leveret/queues/%2F/from/{what}");
+    let post =
+        |what: &str, body: &Value| api.expect(200, "POST", &path(what), &body.to_string()).json();
+    let seen = messages(&api, "from");
+    let id = |at: usize| &seen[at]["id"];
+    let copied = post("copy", &json!({"to": "to", "where": {"ids": [id(0), id(2)]}}));
+    assert_eq!((&copied["copied"], &copied["left"]), (&json!(2), &json!(3)));
+    assert_eq!(payloads(&messages(&api, "to")), ["a", "c"]);
+    let dropped = post("drop", &json!({"where": {"ids": [id(1)]}}));
+    assert_eq!(dropped, json!({"dropped": 1, "left": 2}));
+    api.expect(400, "POST", &path("drop"), "{}");
+    assert_eq!(post("drop", &json!({"where": {}, "count": 1}))["dropped"], 1);
+    assert_eq!(payloads(&messages(&api, "from")), ["c"]);
+}

@@ -239,6 +239,32 @@ test('messages are moved, and looking at them marks nothing', async () => {
   await page.context().close();
 });
 
+test('messages are copied, and some are deleted once the name is typed', async () => {
+  await server.call('PUT', 'queues/%2F/desk drawer', {});
+  await server.call('PUT', 'queues/%2F/safe', {});
+  for (const payload of ['a', 'b', 'c']) {
+    await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'desk drawer', payload, payload_encoding: 'string', properties: {} });
+  }
+  const page = await open(browser, server, { hash: '#/queues/%2F/desk%20drawer?tab=messages' });
+  await logIn(page);
+  await page.getByLabel('Select message 2').check();
+  await page.getByRole('button', { name: 'Copy 1' }).click();
+  await page.getByLabel('To the queue').fill('safe');
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await page.getByText('1 to “safe”.').waitFor();
+  await page.getByLabel('Select message 1').check();
+  await page.getByRole('button', { name: 'Delete 1' }).click();
+  await check(page, 'delete messages');
+  const sure = page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true });
+  assert.equal(await sure.isDisabled(), true);
+  await page.getByLabel(/type desk drawer/).fill('desk drawer');
+  await sure.click();
+  await page.getByText('1 message deleted.').waitFor();
+  const left = await server.call('POST', 'queues/%2F/desk%20drawer/get', { count: 9, ackmode: 'ack_requeue_false', encoding: 'auto' });
+  assert.deepEqual(left.map(({ payload }) => payload), ['b', 'c']);
+  await page.context().close();
+});
+
 test('unacknowledged messages are shown with who holds them', async () => {
   await server.call('PUT', 'queues/%2F/desk', {});
   await server.call('POST', 'exchanges/%2F/amq.default/publish', { routing_key: 'desk', payload: 'letter', payload_encoding: 'string', properties: {} });

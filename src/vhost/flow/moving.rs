@@ -11,6 +11,7 @@ use amq_protocol::types::AMQPValue;
 
 use crate::base::field_value::{get, string};
 use crate::error::Result;
+use crate::insight::journal::DropReason;
 use crate::limits::{MOVE_BATCH_MAX, MOVE_BYTES_MAX, MOVE_PASSED_MAX};
 use crate::message::deaths::{DEATHS_HEADER, Deaths};
 use crate::message::{Message, Parts};
@@ -85,6 +86,76 @@ impl VirtualHost {
             self.run_without_waking(effects);
         }
         Ok(moved)
+    }
+
+    /// Puts copies of up to `max` ready messages into another queue, of those that it has now.
+    /// Errors: 541.
+    pub(crate) fn copy_messages(
+        self: &Arc<Self>,
+        source: &Arc<Queue>,
+        target: &Arc<Queue>,
+        max: usize,
+        means: impl Fn(&Entry) -> bool,
+        effects: &mut Effects,
+    ) -> Result<Moved> {
+        let mut copied = Moved::default();
+        let (mut left, mut seen) = (max, 0);
+        let end = source.counts().ready.min(MOVE_PASSED_MAX);
+        while left > 0 && seen < end {
+            let size = MOVE_BATCH_MAX.min(end - seen);
+            let batch = self.peek_behind(source, seen, size, MOVE_BYTES_MAX)?;
+            if batch.is_empty() {
+                break;
+            }
+            seen += batch.len();
+            let meant = batch.into_iter().filter(&means).take(left);
+            let mut messages: Vec<Message> = meant.map(|entry| entry.message).collect();
+            left -= messages.len();
+            let queues = [Arc::clone(target)];
+            let mut accepted = 0;
+            let note = |_, _, outcome| match outcome {
+                Enqueued::Rejected => copied.refused += 1,
+                _ => accepted += 1,
+            };
+            self.enqueue(Origin::Client, &queues, &mut messages, effects, persist::nothing, note);
+            if accepted > 0 {
+                *copied.to.entry(target.name().clone()).or_default() += accepted;
+            }
+            self.run_without_waking(effects);
+        }
+        Ok(copied)
+    }
+
+    /// Removes up to `max` ready messages for good, of those that a queue has now; tells how many.
+    /// Errors: 541.
+    pub(crate) fn drop_messages(
+        self: &Arc<Self>,
+        source: &Arc<Queue>,
+        max: usize,
+        means: impl Fn(&Entry) -> bool,
+        effects: &mut Effects,
+    ) -> Result<usize> {
+        let mut left = max.min(source.counts().ready);
+        let (mut dropped, mut stay) = (0, 0);
+        while left > 0 && stay < MOVE_PASSED_MAX {
+            let batch = self.peek_behind(source, stay, MOVE_BATCH_MAX, MOVE_BYTES_MAX)?;
+            if batch.is_empty() {
+                break;
+            }
+            let all = batch.len();
+            let chosen: Vec<Entry> = batch.into_iter().filter(&means).take(left).collect();
+            stay += all - chosen.len();
+            left -= chosen.len();
+            let now = self.now();
+            let taken = source.take_out(chosen, now, effects);
+            dropped += taken.len();
+            for entry in taken {
+                source.note_moved(&entry, effects);
+                source.note_dropped(&entry.message, DropReason::Purged, now);
+            }
+            self.run_without_waking(effects);
+        }
+        Ok(dropped)
     }
 
     /// Gives messages that were taken out to their queues, in order; returns those that are

@@ -19,6 +19,7 @@ export interface Delayed extends Omit<Message, 'message_count' | 'redelivered'> 
 
 export interface Moved {
   moved: number;
+  copied?: number;
   to: Record<string, number>;
   refused: number;
   left: number;
@@ -40,6 +41,12 @@ export const look = (vhost: string, name: string, what: 'messages' | 'unacked', 
 
 export const move = (vhost: string, name: string, to: string, where: Where) =>
   call<Moved>('POST', `${queue(vhost, name)}/move`, { to, where });
+
+export const copy = (vhost: string, name: string, to: string, where: Where) =>
+  call<Moved>('POST', `${queue(vhost, name)}/copy`, { to, where });
+
+export const drop = (vhost: string, name: string, where: Where) =>
+  call<{ dropped: number; left: number }>('POST', `${queue(vhost, name)}/drop`, { where });
 
 export const sendBack = (vhost: string, name: string, where: Where) =>
   call<Moved>('POST', `${queue(vhost, name)}/return`, { where });

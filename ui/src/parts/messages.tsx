@@ -3,12 +3,12 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { deaths } from '../lib/deaths';
 import { count, integer } from '../lib/format';
-import { look, sendBack, type Seen } from '../lib/own';
+import { drop, look, sendBack, type Seen } from '../lib/own';
 import { to } from '../lib/route';
 import type { QueueDetail } from '../lib/types';
 import { brokerNow, refresh } from '../lib/watch';
 import { Empty, Loading, When } from './bits';
-import { Failure, later, useAction } from './dialog';
+import { Confirm, Failure, later, tell, useAction } from './dialog';
 import { Icon } from './icon';
 import { MessageLine, propertiesOf } from './message';
 import { movedText, Move } from './move';
@@ -25,7 +25,8 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
   const [from, setFrom] = useState(0);
   const [search, setSearch] = useState('');
   const [selected, setSelected] = useState(new Set<number>());
-  const [moving, setMoving] = useState<number[] | null>(null);
+  const [moving, setMoving] = useState<{ ids: number[]; isCopy: boolean } | null>(null);
+  const [dropping, setDropping] = useState<number[] | null>(null);
   const { busy, error, run } = useAction();
   const { vhost, name } = queue;
   const load = () =>
@@ -96,9 +97,19 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
           </button>
         )}
         {isReady && messages.length > 0 && (
-          <button onClick={() => setMoving(picked.length ? picked.map(({ id }) => id) : [])}>
-            <Icon name="right" /> Move {picked.length ? integer(picked.length) : 'all'}
-          </button>
+          <>
+            <button onClick={() => setMoving({ ids: picked.map(({ id }) => id), isCopy: false })}>
+              <Icon name="right" /> Move {picked.length ? integer(picked.length) : 'all'}
+            </button>
+            <button onClick={() => setMoving({ ids: picked.map(({ id }) => id), isCopy: true })}>
+              Copy {picked.length ? integer(picked.length) : 'all'}
+            </button>
+            {picked.length > 0 && (
+              <button class="danger" onClick={() => setDropping(picked.map(({ id }) => id))}>
+                Delete {integer(picked.length)}
+              </button>
+            )}
+          </>
         )}
         {isStream && <Place from={from} total={total} onGo={setFrom} />}
         <button aria-label="Look again" title="Look again" onClick={() => void load()} disabled={busy}>
@@ -142,7 +153,7 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
                   isReady && (
                     <>
                       {isDead(message) && <button onClick={() => back([message])}>Send it back</button>}
-                      <button onClick={() => setMoving([message.id])}>Move it</button>
+                      <button onClick={() => setMoving({ ids: [message.id], isCopy: false })}>Move it</button>
                     </>
                   )
                 }
@@ -156,7 +167,24 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
           <button onClick={() => setLimit(Math.min(limit * 4, COUNT_MAX))}>Show more</button>
         </div>
       )}
-      {moving && <Move vhost={vhost} name={name} ids={moving} onDone={done} onClose={() => setMoving(null)} />}
+      {moving && <Move vhost={vhost} name={name} {...moving} onDone={done} onClose={() => setMoving(null)} />}
+      {dropping && (
+        <Confirm
+          title={`Delete ${count(dropping.length, 'message')}`}
+          word={name}
+          action="Delete"
+          onClose={() => setDropping(null)}
+          onConfirm={async () => {
+            const gone = await drop(vhost, name, { ids: dropping });
+            tell(`${count(gone?.dropped ?? 0, 'message')} deleted.`);
+            done();
+          }}
+        >
+          <p>
+            {count(dropping.length, 'message')} of “{name}” will be gone for good. They are not dead-lettered.
+          </p>
+        </Confirm>
+      )}
     </section>
   );
 }

@@ -1,15 +1,15 @@
 // Moving messages to another queue.
 import { useState } from 'preact/hooks';
 import { count, integer } from '../lib/format';
-import { move, type Moved } from '../lib/own';
+import { copy, move, type Moved } from '../lib/own';
 import { useQueues } from '../lib/queues';
 import { Field } from './bits';
 import { Dialog, Failure, tell, useAction } from './dialog';
 
 /** What came of it, in words. */
-export function movedText({ moved, to, refused, without_origin: lost = 0 }: Moved): string {
+export function movedText({ moved = 0, copied = 0, to, refused, without_origin: lost = 0 }: Moved): string {
   const places = Object.entries(to).map(([name, n]) => `${integer(n)} to “${name}”`);
-  const parts = [moved ? `${places.join(', ')}.` : 'No message has moved.'];
+  const parts = [moved + copied ? `${places.join(', ')}.` : 'No message has moved.'];
   if (refused) parts.push(`${count(refused, 'message')} stayed, since the queue is full.`);
   if (lost) parts.push(`${count(lost, 'message')} stayed, since they never died, or their queue is gone.`);
   return parts.join(' ');
@@ -20,11 +20,14 @@ interface Props {
   name: string;
   /** None for all. */
   ids: number[];
+  /** They stay where they are as well. */
+  isCopy?: boolean;
   onDone: () => void;
   onClose: () => void;
 }
 
-export function Move({ vhost, name, ids, onDone, onClose }: Props) {
+export function Move({ vhost, name, ids, isCopy, onDone, onClose }: Props) {
+  const verb = isCopy ? 'Copy' : 'Move';
   const [target, setTarget] = useState('');
   const queues = useQueues().all.filter((queue) => queue.vhost === vhost && queue.name !== name);
   const { busy, error, run } = useAction();
@@ -32,14 +35,14 @@ export function Move({ vhost, name, ids, onDone, onClose }: Props) {
   const submit = (event: Event) => {
     event.preventDefault();
     void run(async () => {
-      const moved = await move(vhost, name, target, ids.length ? { ids } : {});
+      const moved = await (isCopy ? copy : move)(vhost, name, target, ids.length ? { ids } : {});
       if (moved) tell(movedText(moved), { bad: moved.refused > 0 });
       onDone();
       onClose();
     });
   };
   return (
-    <Dialog title={`Move ${what}`} onClose={onClose}>
+    <Dialog title={`${verb} ${what}`} onClose={onClose}>
       <form onSubmit={submit}>
         <p class="muted">They keep their order, and are put at the end of the other queue.</p>
         <Field label="To the queue">
@@ -63,7 +66,7 @@ export function Move({ vhost, name, ids, onDone, onClose }: Props) {
             Cancel
           </button>
           <button class="primary" disabled={busy || !target}>
-            Move
+            {verb}
           </button>
         </div>
       </form>

@@ -26,6 +26,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         "Moves ready messages to another queue: {\"to\", \"count\", \"where\"}.",
     ),
     post(
+        "api/leveret/queues/{vhost}/{queue}/copy",
+        OfHost,
+        copy,
+        "Copies ready messages to another queue: {\"to\", \"count\", \"where\"}.",
+    ),
+    post(
+        "api/leveret/queues/{vhost}/{queue}/drop",
+        OfHost,
+        drop_some,
+        "Removes ready messages for good: {\"where\", \"count\"}.",
+    ),
+    post(
         "api/leveret/queues/{vhost}/{queue}/return",
         OfHost,
         to_origin,
@@ -125,16 +137,52 @@ fn answer(queue: &Queue, moved: &Moved) -> Object {
     }
 }
 
+/// The queue that messages are to go to.
+fn target(body: &Object, host: &VirtualHost, source: &Arc<Queue>) -> Outcome<Arc<Queue>> {
+    let name = body.get("to").and_then(Value::as_str).ok_or_else(|| must_be("to", "a text"))?;
+    let to = host.queue(name).map_err(|error| Refusal::not_found(error.to_string()))?;
+    to.check_owner(0).map_err(|error| Refusal::bad(error.to_string()))?;
+    if Arc::ptr_eq(&to, source) {
+        return Err(Refusal::bad("messages cannot be moved to the queue that they are in"));
+    }
+    Ok(to)
+}
+
+fn copy(call: &Call) -> Outcome {
+    let (host, queue) = source(call)?;
+    let body = object_with(&call.body, &["to"])?;
+    let (meant, max) = (Where::parse(&body)?, count(&body)?);
+    let to = target(&body, &host, &queue)?;
+    let means = |entry: &Entry| meant.means(entry);
+    let copied =
+        call.on_host(&host, |_, effects| host.copy_messages(&queue, &to, max, means, effects))?;
+    call.durable()?;
+    let mut shown = answer(&queue, &copied);
+    let count = shown.remove("moved").unwrap_or_default();
+    shown.insert("copied".into(), count);
+    Ok(Answer::json(&shown))
+}
+
+fn drop_some(call: &Call) -> Outcome {
+    let (host, queue) = queues::to_use(call)?;
+    call.check(&host, Access::Read, ResourceKind::Queue, queue.name().as_str())?;
+    if queue.stream().is_some() {
+        return Err(Refusal::bad("messages cannot be taken out of a stream"));
+    }
+    let body = object_with(&call.body, &["where"])?;
+    let (meant, max) = (Where::parse(&body)?, count(&body)?);
+    let means = |entry: &Entry| meant.means(entry);
+    let dropped =
+        call.on_host(&host, |_, effects| host.drop_messages(&queue, max, means, effects))?;
+    call.durable()?;
+    Ok(Answer::json(&object! {"dropped": dropped, "left": queue.counts().ready}))
+}
+
 fn to_queue(call: &Call) -> Outcome {
     let (host, queue) = source(call)?;
     let body = object_with(&call.body, &["to"])?;
     let (meant, max) = (Where::parse(&body)?, count(&body)?);
-    let name = body.get("to").and_then(Value::as_str).ok_or_else(|| must_be("to", "a text"))?;
-    let to = host.queue(name).map_err(|error| Refusal::not_found(error.to_string()))?;
-    to.check_owner(0).map_err(|error| Refusal::bad(error.to_string()))?;
-    if Arc::ptr_eq(&to, &queue) {
-        return Err(Refusal::bad("messages cannot be moved to the queue that they are in"));
-    }
+    let to = target(&body, &host, &queue)?;
     let choose = |entry: &Entry| {
         let destination = || Destination { queue: Arc::clone(&to), message: entry.message.clone() };
         meant.means(entry).then(destination)

@@ -14,7 +14,7 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CHJ4DpZq.js",
+        name: "index-BLsN8Oxx.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
