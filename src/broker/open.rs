@@ -163,7 +163,7 @@ impl BrokerBuilder {
         let is_new = report.repaired.is_empty()
             && records.users.is_empty()
             && !are_users_recorded(&*store).map_err(failed)?;
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::of(path, self.segment_bytes));
         let watcher = {
             let health = health.clone();
             Arc::new(move || health.changed())

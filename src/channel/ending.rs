@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::blocking::pause_here;
 use crate::channel::deliveries::Deliveries;
 use crate::channel::{Channel, Mode};
 use crate::names::QueueName;
@@ -13,6 +14,9 @@ use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
+
+/// More consumers than that take so long that others are to have the thread meanwhile.
+const LONG: usize = 2048;
 
 /// What a channel that has ended leaves to be given back.
 pub(crate) struct Remains {
@@ -100,6 +104,15 @@ impl Partings {
 
 /// Gives back what channels have left that ended together, one queue after the other.
 pub(crate) fn give_back(ended: &[Remains], now: Timestamp, effects: &mut Effects) {
+    let consumers: usize = ended.iter().map(|left| left.consumers.len()).sum();
+    if consumers > LONG {
+        pause_here(|| give_all_back(ended, now, effects));
+    } else {
+        give_all_back(ended, now, effects);
+    }
+}
+
+fn give_all_back(ended: &[Remains], now: Timestamp, effects: &mut Effects) {
     let mut partings = Partings::default();
     for (channel, Remains { deliveries, consumers }) in ended.iter().enumerate() {
         for (queue, consumer) in consumers {

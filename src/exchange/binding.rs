@@ -109,24 +109,32 @@ impl<D: Clone + Eq + Hash> BindingSet<D> {
         if !keys.remove(binding) {
             return false;
         }
-        if keys.is_empty() {
+        if keys.len() == 0 {
             self.by_destination.remove(destination);
         }
         self.len -= 1;
         true
     }
 
-    /// Removes every binding of a destination and returns them.
-    pub(super) fn remove_destination(&mut self, destination: &D) -> Vec<BindingKey> {
-        let Some(keys) = self.by_destination.remove(destination) else {
-            return Vec::new();
+    /// Number of bindings of a destination.
+    pub(super) fn len_of(&self, destination: &D) -> usize {
+        self.by_destination.get(destination).map_or(0, Keys::len)
+    }
+
+    /// Removes up to `max` bindings of a destination, any of them, and returns them.
+    pub(super) fn remove_some(&mut self, destination: &D, max: usize) -> Vec<BindingKey> {
+        let some: Vec<_> = match self.by_destination.get_mut(destination) {
+            Some(Keys::Many(set)) if set.len() > max => {
+                set.extract_if(|_| true).take(max).collect()
+            }
+            _ => match self.by_destination.remove(destination) {
+                None => Vec::new(),
+                Some(Keys::Few(list)) => list.into_vec(),
+                Some(Keys::Many(set)) => set.into_iter().collect(),
+            },
         };
-        let keys: Vec<_> = match keys {
-            Keys::Few(list) => list.into_vec(),
-            Keys::Many(set) => set.into_iter().collect(),
-        };
-        self.len -= keys.len();
-        keys
+        self.len -= some.len();
+        some
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Binding<'_, D>> {
@@ -148,10 +156,10 @@ impl Keys {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    fn len(&self) -> usize {
         match self {
-            Self::Few(list) => list.is_empty(),
-            Self::Many(set) => set.is_empty(),
+            Self::Few(list) => list.len(),
+            Self::Many(set) => set.len(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! `x-consistent-hash`: one destination, the same for the same key, as long as it is bound.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
@@ -79,6 +80,16 @@ impl<D: Clone + Eq + Hash> ConsistentHash<D> {
         let Some(share) = self.shares.get_mut(destination) else { return };
         share.bindings.retain(|(_, each)| each != binding);
         if share.bindings.is_empty() || self.forgets {
+            self.shares.swap_remove(destination);
+        }
+    }
+
+    /// Removes several bindings of one destination.
+    pub(super) fn remove_all(&mut self, destination: &D, bindings: &[BindingKey]) {
+        let Some(share) = self.shares.get_mut(destination) else { return };
+        let gone: HashSet<_> = bindings.iter().collect();
+        share.bindings.retain(|(_, each)| !gone.contains(each));
+        if share.bindings.is_empty() || (self.forgets && !bindings.is_empty()) {
             self.shares.swap_remove(destination);
         }
     }

@@ -5,8 +5,8 @@
 //! its headers. So a message's cost is that of its headers and of what is filed under them, not
 //! that of all bindings.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -72,6 +72,28 @@ impl<D: Clone + Eq + Hash> Headers<D> {
         for place in self.places(&header_match) {
             let Some(entries) = self.filed.get_mut(&place) else { continue };
             entries.retain(|entry| !is_it(entry));
+            if entries.is_empty() {
+                self.filed.remove(&place);
+            }
+        }
+    }
+
+    /// Removes several bindings of one destination.
+    pub(super) fn remove_all(&mut self, destination: &D, bindings: &[BindingKey]) {
+        let gone: HashSet<_> = bindings.iter().collect();
+        let stays = |entry: &Arc<Entry<D>>| {
+            entry.destination != *destination || !gone.contains(&entry.binding)
+        };
+        let parsed = bindings.iter().map(|binding| HeaderMatch::parse(binding.arguments()));
+        let parsed: Vec<_> = parsed.filter_map(Result::ok).collect();
+        if parsed.iter().any(|header_match| header_match.conditions().is_empty()) {
+            self.unconditional.retain(stays);
+        }
+        let places: HashSet<_> =
+            parsed.iter().flat_map(|header_match| self.places(header_match)).collect();
+        for place in places {
+            let Some(entries) = self.filed.get_mut(&place) else { continue };
+            entries.retain(|entry| stays(entry));
             if entries.is_empty() {
                 self.filed.remove(&place);
             }

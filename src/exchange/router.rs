@@ -20,6 +20,9 @@ use super::topic::Topic;
 use super::{BindError, ExchangeArgumentError, ExchangeType, Routing};
 use crate::base::argument;
 
+/// Bindings that are removed in one step.
+const UNBIND_STEP: usize = 1024;
+
 /// The bindings of one exchange.
 ///
 /// A binding is known by its destination, its binding key and its arguments, exactly. An empty
@@ -147,9 +150,26 @@ impl<D: Clone + Eq + Hash> Router<D> {
 
     /// Removes every binding of a destination, as when a queue is deleted. Returns their number.
     pub fn unbind_destination(&mut self, destination: &D) -> usize {
-        let removed = self.bindings.remove_destination(destination);
-        for binding in &removed {
-            self.table.remove(destination, binding);
+        self.unbind_up_to(destination, usize::MAX)
+    }
+
+    /// Removes some bindings of a destination, as many as it takes a moment to remove. Returns
+    /// their number: 0 once there are none.
+    pub fn unbind_some(&mut self, destination: &D) -> usize {
+        let max = match &self.table {
+            // Each step looks at all that are filed together.
+            Table::Headers(_) => UNBIND_STEP.max(self.bindings.len_of(destination) / 16),
+            _ => UNBIND_STEP,
+        };
+        self.unbind_up_to(destination, max)
+    }
+
+    fn unbind_up_to(&mut self, destination: &D, max: usize) -> usize {
+        let removed = self.bindings.remove_some(destination, max);
+        match &mut self.table {
+            Table::Headers(table) => table.remove_all(destination, &removed),
+            Table::ConsistentHash(table) => table.remove_all(destination, &removed),
+            table => removed.iter().for_each(|binding| table.remove(destination, binding)),
         }
         removed.len()
     }

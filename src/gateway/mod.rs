@@ -57,6 +57,10 @@ struct Door {
     certificates: Option<Arc<Certificates>>,
 }
 
+/// Turns of connections after which a thread looks at the sockets of the others. That is how long
+/// who is polite may wait for those who never stop.
+const TURNS_BETWEEN_LOOKS: u32 = 11;
+
 /// The threads that serve the connections of one broker.
 pub(crate) struct Gateway {
     runtime: Runtime,
@@ -70,6 +74,7 @@ impl Gateway {
     pub(crate) fn start(threads: usize, clock: Clock) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
+            .event_interval(TURNS_BETWEEN_LOOKS)
             .thread_name("leveret-amqp")
             .enable_all()
             .build()?;

@@ -1,5 +1,6 @@
 //! Whether the store is in order, and who waits for it to be.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +9,9 @@ use crate::base::waiters::Waiters;
 /// How the store is.
 #[derive(Default)]
 pub(crate) struct Health {
+    /// Where it keeps things, and what it needs there to keep more, in octets.
+    place: PathBuf,
+    room: u64,
     /// Records could not be made durable. Only a restart helps.
     pub(super) records_failed: AtomicBool,
     /// Connections that wait for room, or for the alarm to be over.
@@ -18,6 +22,11 @@ pub(crate) struct Health {
 }
 
 impl Health {
+    /// Of a store in a directory, in files of so many octets.
+    pub(crate) fn of(place: &Path, segment_bytes: u64) -> Self {
+        Self { place: place.to_owned(), room: segment_bytes, ..Self::default() }
+    }
+
     /// Records cannot be made durable any more.
     pub(crate) fn records_have_failed(&self) {
         self.records_failed.store(true, Ordering::SeqCst);
@@ -40,10 +49,16 @@ impl Health {
         }
         match failure {
             Some(reason) => tracing::error!(
-                "disk alarm raised: nothing can be stored ({reason}); publishers are blocked and \
-                 nothing is confirmed until it can, which is tried every second"
+                "disk alarm raised: nothing can be stored in {} ({reason}); publishers are blocked \
+                 and nothing is confirmed until it can, which is tried every second; if the disk \
+                 is full it needs {} MiB of free space",
+                self.place.display(),
+                self.room.div_ceil(1 << 20),
             ),
-            None => tracing::info!("disk alarm cleared: what was published is stored"),
+            None => tracing::info!(
+                "disk alarm cleared: what was published is stored in {}",
+                self.place.display()
+            ),
         }
     }
 

@@ -167,7 +167,7 @@ fn queues_that_are_polled_on_one_channel_are_told_apart_in_the_same_time() {
 
 #[test]
 fn bindings_go_with_their_queue_in_the_same_time_each() {
-    for kind in ["direct", "topic", "fanout"] {
+    for kind in ["direct", "topic", "headers", "x-consistent-hash", "fanout"] {
         takes_in_proportion(1_000, |count| {
             let broker = Broker::for_tests();
             let channel = channel(&broker);

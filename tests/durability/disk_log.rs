@@ -59,11 +59,14 @@ fn a_full_disk_is_told_once_and_so_is_its_end() {
     let builder = builder(START).segment_bytes(16 << 10);
     let broker = builder.open_on(records, Arc::new(disk.clone())).unwrap();
     let (_, publisher) = fill(&broker, &disk);
-    wait_until(|| log.count("disk alarm raised: nothing can be stored (") > 0);
-    let cleared = log.count("disk alarm cleared: what was published is stored");
+    wait_until(|| log.count("disk alarm raised: nothing can be stored in (simulated) (") > 0);
+    assert!(log.count("if the disk is full it needs 1 MiB of free space") > 0);
+    let cleared = log.count("disk alarm cleared: what was published is stored in (simulated)");
     disk.limit_space(None);
     assert!(publisher.join().unwrap());
-    wait_until(|| log.count("disk alarm cleared: what was published is stored") > cleared);
+    wait_until(|| {
+        log.count("disk alarm cleared: what was published is stored in (simulated)") > cleared
+    });
 }
 
 #[test]

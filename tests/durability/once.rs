@@ -1,7 +1,7 @@
 //! What moves from one queue to another is in one of them, whenever the power is cut.
 
-use leveret::Publish;
 use leveret::storage::testing::{Machine, Remains};
+use leveret::{ExchangeDeclare, Publish};
 
 use crate::support::*;
 
@@ -64,4 +64,19 @@ fn a_dead_letter_is_in_one_queue() {
         one.queue_declare_with(&durable("dead")).unwrap();
     };
     is_in_one_place(&prepare(declare, |body| persistent("q", body)), &["q", "dead"]);
+}
+
+#[test]
+fn a_delayed_message_is_in_its_exchange_or_in_its_queue() {
+    let declare = |one: &leveret::Channel| {
+        let delayed = ExchangeDeclare::new("later", "x-delayed-message").durable();
+        one.exchange_declare_with(&delayed.argument("x-delayed-type", "direct")).unwrap();
+        one.queue_declare_with(&durable("q")).unwrap();
+        one.queue_bind("q", "later", "q").unwrap();
+    };
+    let publish = |body: &str| {
+        let delayed = Publish::to_exchange("later", "q").body(body.to_owned());
+        delayed.persistent().header("x-delay", 1000)
+    };
+    is_in_one_place(&prepare(declare, publish), &["q"]);
 }

@@ -13,6 +13,7 @@ mod confirms;
 mod frames;
 mod handshake;
 mod heartbeats;
+mod hostile;
 mod in_memory;
 mod limits;
 mod manual_time;

@@ -31,6 +31,12 @@ use crate::time::clock::Clock;
 /// Octets that a connection reads before it lets others work: a chunk that is nearly full.
 const TURN_BYTES: usize = READ_CHUNK_BYTES / 4;
 
+/// Microseconds that it works before it lets others work, whatever it has read by then.
+const TURN_US: u64 = 2_000;
+
+/// After so many events it looks how long it has worked.
+const TURN_LOOK: usize = 16;
+
 /// Pieces that one write call takes.
 const SLICES: usize = 64;
 
@@ -47,6 +53,8 @@ pub(crate) struct ConnectionTask<T> {
     timer: ConnectionTimer,
     /// When the task was woken, by its clock, in milliseconds. What came before was read by then.
     now_ms: u64,
+    /// The same in microseconds.
+    woken_us: u64,
     newcomer: Newcomer,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
@@ -83,6 +91,7 @@ impl<T: Socket> ConnectionTask<T> {
             writing: Output::new(),
             timer,
             now_ms,
+            woken_us: now_ms * 1000,
             newcomer,
             held_back: Vec::new(),
             blocked: false,
@@ -115,20 +124,20 @@ impl<T: Socket> ConnectionTask<T> {
             if self.is_holding_back() {
                 return Ok(false);
             }
-            if !self.held_back.is_empty() {
-                let input = std::mem::take(&mut self.held_back);
-                self.take_input(&input);
-                continue;
-            }
             if self.is_over {
                 // Others may have waited for this thread; what frees consumers is among them.
                 cx.waker().wake_by_ref();
                 return Ok(false);
             }
+            if !self.held_back.is_empty() {
+                let input = std::mem::take(&mut self.held_back);
+                self.take_input(&input);
+                continue;
+            }
             match self.read(cx)? {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(0) => return Ok(true),
-                Poll::Ready(octets) => self.is_over = octets >= TURN_BYTES,
+                Poll::Ready(octets) => self.is_over |= octets >= TURN_BYTES,
             }
         }
     }
@@ -200,7 +209,7 @@ impl<T: Socket> ConnectionTask<T> {
     fn take_input(&mut self, input: &[u8]) {
         let mut at = 0;
         self.protocol.announce_publishes(self.broker.alarm().is_some());
-        loop {
+        for events in 1_usize.. {
             let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
             at += used;
             let Some(event) = event else { break };
@@ -221,7 +230,8 @@ impl<T: Socket> ConnectionTask<T> {
                 return;
             }
             let must_wait = self.bridge.wait_for_store() || self.outbox.is_stopped();
-            if must_wait || self.outbox.is_full() {
+            self.is_over |= events.is_multiple_of(TURN_LOOK) && self.has_had_its_turn();
+            if must_wait || self.is_over || self.outbox.is_full() {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;
             }
@@ -229,6 +239,11 @@ impl<T: Socket> ConnectionTask<T> {
         self.take_replies();
         self.bridge.finish_batch();
         self.after_input();
+    }
+
+    /// Whether it has worked for as long as others are to wait for it.
+    fn has_had_its_turn(&self) -> bool {
+        self.clock.now().as_micros() >= self.woken_us + TURN_US
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -419,7 +434,8 @@ impl<T: Socket> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
-        task.now_ms = task.clock.now().as_millis();
+        task.woken_us = task.clock.now().as_micros();
+        task.now_ms = task.woken_us / 1000;
         task.outbox.begin_work(cx.waker());
         task.is_over = false;
         task.take_requests();

@@ -66,7 +66,9 @@ impl VirtualHost {
     pub(crate) fn remove_event_exchange(&self, effects: &mut Effects) {
         let mut topology = self.topology.lock();
         if let Some(exchange) = self.find_exchange(EVENTS) {
-            self.remove_exchange(&mut topology, &exchange, effects);
+            let left = self.remove_exchange(&mut topology, &exchange, effects);
+            drop(topology);
+            self.remove_remains(left, effects);
             self.changed();
         }
     }

@@ -93,10 +93,12 @@ impl VirtualHost {
         let is_own = |exchange: &Exchange| {
             PREDECLARED.iter().any(|(name, _)| *name == exchange.name().as_str())
         };
-        let mut topology = self.topology.lock();
         for exchange in &self.exchanges() {
             if !is_own(exchange) && !snapshot.has_exchange(exchange) {
-                self.remove_exchange(&mut topology, exchange, effects);
+                let mut topology = self.topology.lock();
+                let left = self.remove_exchange(&mut topology, exchange, effects);
+                drop(topology);
+                self.remove_remains(left, effects);
             }
         }
         self.changed();

@@ -123,7 +123,8 @@ impl VirtualHost {
         self.forget_binding(&exchange, &target, bind, effects);
         let arguments = (!bind.arguments.inner().is_empty()).then_some(bind.arguments);
         self.tell_binding("binding.deleted", &exchange, &target, bind.routing_key, arguments);
-        self.delete_if_unbound(&mut topology, &exchange, effects);
+        drop(topology);
+        self.note_unbound(&exchange, effects);
         self.changed();
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Deleting and purging queues and exchanges `[amqp 0-9-1 queue.delete, exchange.delete]`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
+use crate::base::blocking::pause_here;
 use crate::base::lock::MutexGuard;
 use crate::error::{Error, NotImplemented, Resource, Result};
+use crate::exchange::Router;
 use crate::insight::journal::EventKind;
 use crate::names::{ExchangeName, RESERVED_PREFIX};
 use crate::queue::effects::Effects;
@@ -13,6 +16,12 @@ use crate::queue::{Counts, Queue};
 use crate::vhost::topology::declare::without_line_ends;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 use crate::vhost::{Topology, VirtualHost};
+
+/// Of so many things one is done after the other with a lock held.
+const STEP: usize = 1024;
+
+/// More than that take so long that others are to have the thread meanwhile.
+const LONG: usize = 2 * STEP;
 
 impl VirtualHost {
     /// Deletes a queue; tells how many messages were ready. One that does not exist counts as
@@ -78,7 +87,11 @@ impl VirtualHost {
         self.statistics.churn.queue_deleted.add_shared(1);
         self.forget_queue(queue, effects);
         self.drop_log(queue, effects);
-        self.unbind_all(&mut topology, &Destination::Queue(Arc::clone(queue)), effects);
+        let destination = Destination::Queue(Arc::clone(queue));
+        let sources = topology.forget_all(&destination);
+        drop(topology);
+        self.tell_unbound(&destination, &sources);
+        self.unbind_all(vec![(destination, sources)], effects);
         self.shared.timers.cancel(queue);
         self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
         self.tell("queue.deleted", |told| told.text("name", queue.name().as_str()));
@@ -88,13 +101,16 @@ impl VirtualHost {
 
     /// Deletes the queues that end with a connection.
     pub(crate) fn delete_owned(self: &Arc<Self>, actor: &Actor, effects: &mut Effects) {
-        for name in actor.take_owned() {
-            let queue = self.find_queue(name.as_str());
-            if let Some(queue) = queue.filter(|q| q.attributes().owner == Some(actor.connection)) {
-                // Without a condition there is nothing to fail.
-                let _ = self.delete_queue(&queue, |_| Ok(()), effects);
+        in_steps(&actor.take_owned(), |some| {
+            for name in some {
+                let queue = self.find_queue(name.as_str());
+                let is_own = |q: &Arc<Queue>| q.attributes().owner == Some(actor.connection);
+                if let Some(queue) = queue.filter(is_own) {
+                    // Without a condition there is nothing to fail.
+                    let _ = self.delete_queue(&queue, |_| Ok(()), effects);
+                }
             }
-        }
+        });
     }
 
     /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
@@ -134,58 +150,120 @@ impl VirtualHost {
         if if_unused && exchange.binding_count() > 0 {
             return Err(Error::InUse(exchange.resource()));
         }
-        self.remove_exchange(&mut topology, &exchange, effects);
+        let left = self.remove_exchange(&mut topology, &exchange, effects);
+        drop(topology);
+        self.remove_remains(left, effects);
         self.changed();
         Ok(())
     }
 
+    /// Takes an exchange out of the host; its bindings are left to be removed.
     pub(in crate::vhost) fn remove_exchange(
         &self,
         topology: &mut MutexGuard<'_, Topology>,
         exchange: &Arc<Exchange>,
         effects: &mut Effects,
-    ) {
+    ) -> ExchangeRemains {
         self.forget_exchange(exchange, effects);
         self.exchanges.remove(exchange.name());
         self.tell_bindings_gone(exchange, |_| true);
-        let destinations: Vec<_> =
-            exchange.router.read().bindings().map(|binding| binding.destination.clone()).collect();
-        for destination in destinations {
-            topology.forget(&destination, exchange.name(), 1);
-        }
-        self.unbind_all(topology, &Destination::Exchange(Arc::clone(exchange)), effects);
-        exchange.drop_bindings();
+        let destination = Destination::Exchange(Arc::clone(exchange));
+        let sources = topology.forget_all(&destination);
+        self.tell_unbound(&destination, &sources);
+        let name = exchange.name().clone();
+        let bindings = exchange.take_bindings();
         self.shared.timers.cancel(exchange);
         self.note(None, || EventKind::ExchangeDeleted { exchange: exchange.name().clone() });
         self.tell("exchange.deleted", |told| told.text("name", exchange.name().as_str()));
         self.shared.memory.add(-(exchange.drop_messages() as isize));
+        ExchangeRemains { name, bindings, destination, sources }
     }
 
-    /// Removes every binding to a destination. Auto-delete exchanges that lose their last binding
-    /// go as well, and so on.
-    fn unbind_all(
-        &self,
-        topology: &mut MutexGuard<'_, Topology>,
-        destination: &Destination,
-        effects: &mut Effects,
-    ) {
-        for name in topology.forget_all(destination).into_keys() {
-            let Some(source) = self.find_exchange(name.as_str()) else { continue };
+    /// All bindings to a destination that is gone are about to go.
+    fn tell_unbound(&self, destination: &Destination, sources: &Sources) {
+        for source in sources.keys().filter_map(|name| self.find_exchange(name.as_str())) {
             self.tell_bindings_gone(&source, |to| to == destination);
-            source.router.write().unbind_destination(destination);
-            self.delete_if_unbound(topology, &source, effects);
         }
     }
 
-    /// Deletes an auto-delete exchange that lost its last binding.
-    pub(in crate::vhost) fn delete_if_unbound(
+    /// Removes the bindings of an exchange that is gone: those that started from it, and those that
+    /// led to it.
+    pub(in crate::vhost) fn remove_remains(&self, left: ExchangeRemains, effects: &mut Effects) {
+        let ExchangeRemains { name, bindings, destination, sources } = left;
+        if let Some(bindings) = bindings {
+            let destinations: Vec<_> = bindings.bindings().map(|one| one.destination).collect();
+            in_steps(&destinations, |some| {
+                let mut topology = self.topology.lock();
+                some.iter().for_each(|destination| topology.forget(destination, &name, 1));
+            });
+        }
+        self.unbind_all(vec![(destination, sources)], effects);
+    }
+
+    /// Removes every binding to destinations that are gone, of which it is known where they come
+    /// from. Auto-delete exchanges that lose their last binding go as well, and so on. Nothing is
+    /// locked for longer than a step takes.
+    fn unbind_all(&self, mut gone: Vec<(Destination, Sources)>, effects: &mut Effects) {
+        while let Some((destination, sources)) = gone.pop() {
+            for (name, count) in sources {
+                let Some(source) = self.find_exchange(name.as_str()) else { continue };
+                let unbind = || source.router.write().unbind_some(&destination);
+                let is_bound = unbind() > 0;
+                if count > LONG {
+                    pause_here(|| while unbind() > 0 {});
+                } else {
+                    while unbind() > 0 {}
+                }
+                if is_bound && let Some(left) = self.delete_if_unbound(&source, effects) {
+                    gone.push((left.destination, left.sources));
+                }
+            }
+        }
+    }
+
+    /// Deletes an auto-delete exchange that lost its last binding; what is left to be unbound.
+    fn delete_if_unbound(
         &self,
-        topology: &mut MutexGuard<'_, Topology>,
         exchange: &Arc<Exchange>,
         effects: &mut Effects,
-    ) {
-        if exchange.attributes().auto_delete && exchange.binding_count() == 0 {
-            self.remove_exchange(topology, exchange, effects);
+    ) -> Option<ExchangeRemains> {
+        if !exchange.attributes().auto_delete {
+            return None;
         }
+        let mut topology = self.topology.lock();
+        let known = self.find_exchange(exchange.name().as_str());
+        let is_it = known.is_some_and(|known| Arc::ptr_eq(&known, exchange));
+        (is_it && exchange.binding_count() == 0)
+            .then(|| self.remove_exchange(&mut topology, exchange, effects))
+    }
+
+    /// An exchange has lost a binding.
+    pub(in crate::vhost) fn note_unbound(&self, exchange: &Arc<Exchange>, effects: &mut Effects) {
+        if let Some(left) = self.delete_if_unbound(exchange, effects) {
+            self.remove_remains(left, effects);
+        }
+    }
+}
+
+/// Where bindings come from, and how many of them.
+type Sources = HashMap<ExchangeName, usize>;
+
+/// What is left of an exchange that is gone.
+#[must_use]
+pub(in crate::vhost) struct ExchangeRemains {
+    name: ExchangeName,
+    /// Those that started from it.
+    bindings: Option<Router<Destination>>,
+    destination: Destination,
+    /// Where those come from that led to it.
+    sources: Sources,
+}
+
+/// Does something with all of them, some at a time. Others work meanwhile if they are many.
+fn in_steps<T>(all: &[T], mut step: impl FnMut(&[T])) {
+    if all.len() > LONG {
+        pause_here(|| all.chunks(STEP).for_each(step));
+    } else {
+        all.chunks(STEP).for_each(&mut step);
     }
 }

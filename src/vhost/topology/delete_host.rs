@@ -40,8 +40,9 @@ impl VirtualHost {
         }
         for exchange in self.exchanges() {
             let mut topology = self.topology.lock();
-            self.remove_exchange(&mut topology, &exchange, &mut effects);
+            let left = self.remove_exchange(&mut topology, &exchange, &mut effects);
             drop(topology);
+            self.remove_remains(left, &mut effects);
             self.run(&mut effects);
         }
         self.forget_all();

@@ -144,11 +144,14 @@ impl Exchange {
 
     /// Lets go of everything that is bound here: an exchange may be bound to itself.
     pub(in crate::vhost) fn drop_bindings(&self) {
+        drop(self.take_bindings());
+    }
+
+    /// Takes all bindings out that start from it.
+    pub(in crate::vhost) fn take_bindings(&self) -> Option<Router<Destination>> {
         // What was accepted when it was declared is accepted again.
-        if let Ok(empty) = Router::new(self.attributes.kind, &self.attributes.table) {
-            let bindings = std::mem::replace(&mut *self.router.write(), empty);
-            drop(bindings);
-        }
+        let empty = Router::new(self.attributes.kind, &self.attributes.table).ok()?;
+        Some(std::mem::replace(&mut *self.router.write(), empty))
     }
 }
 

@@ -9,6 +9,7 @@ mod deprecated;
 mod equivalence;
 pub(crate) mod exchange;
 pub(crate) mod policy;
+mod policy_change;
 mod policy_values;
 mod records;
 mod restore;

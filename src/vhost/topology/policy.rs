@@ -12,7 +12,6 @@ use crate::base::field_value::{get, string};
 use crate::error::ArgumentError;
 use crate::exchange::erlang_term;
 use crate::names::ExchangeName;
-use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::Exchange;
@@ -194,7 +193,7 @@ impl Parsed {
 }
 
 impl Policies {
-    fn of_kind(&mut self, is_operator: bool) -> &mut BTreeMap<String, Parsed> {
+    pub(in crate::vhost) fn of_kind(&mut self, is_operator: bool) -> &mut BTreeMap<String, Parsed> {
         if is_operator { &mut self.operator } else { &mut self.user }
     }
 
@@ -208,12 +207,12 @@ impl Policies {
         [of(&self.user, false), of(&self.operator, true)].concat()
     }
 
-    fn is_empty(&self) -> bool {
+    pub(in crate::vhost) fn is_empty(&self) -> bool {
         self.user.is_empty() && self.operator.is_empty()
     }
 
     /// What policies say of a queue: the policy that counts, then the operator policy.
-    fn for_queue(&self, queue: &Queue) -> Vec<&QueueArguments> {
+    pub(in crate::vhost) fn for_queue(&self, queue: &Queue) -> Vec<&QueueArguments> {
         let queue_type = queue.attributes().arguments.queue_type;
         let covers = |parsed: &Parsed| parsed.covers_queue(queue);
         [best(&self.user, covers), best(&self.operator, covers)]
@@ -225,7 +224,7 @@ impl Policies {
             .collect()
     }
 
-    fn alternate_for(&self, exchange: &Exchange) -> Option<ExchangeName> {
+    pub(in crate::vhost) fn alternate_for(&self, exchange: &Exchange) -> Option<ExchangeName> {
         let (_, policy) = best(&self.user, |parsed| parsed.covers_exchange(exchange))?;
         policy.alternate.clone()
     }
@@ -259,7 +258,7 @@ impl Policy {
         Ok(())
     }
 
-    fn parse(&self) -> Result<Parsed, PolicyError> {
+    pub(in crate::vhost) fn parse(&self) -> Result<Parsed, PolicyError> {
         if self.definition.inner().is_empty() {
             return Err(PolicyError::Empty);
         }
@@ -339,77 +338,5 @@ impl VirtualHost {
     /// Removes an operator policy; tells whether there was one.
     pub(crate) fn remove_operator_policy(self: &Arc<Self>, name: &str) -> bool {
         self.change_policy(true, name, None)
-    }
-
-    /// Sets a policy without applying it yet.
-    pub(in crate::vhost) fn insert_policy(
-        &self,
-        is_operator: bool,
-        name: &str,
-        policy: &Policy,
-    ) -> Result<(), PolicyError> {
-        let parsed = policy.parse()?;
-        self.policies.write().of_kind(is_operator).insert(name.into(), parsed);
-        Ok(())
-    }
-
-    /// Sets or removes a policy, records that, and applies what is in force then; tells whether
-    /// there was one. All with the lock on changes: of several threads the last one here is the
-    /// last one in the records, too, and what is declared meanwhile has the same policies.
-    fn change_policy(
-        self: &Arc<Self>,
-        is_operator: bool,
-        name: &str,
-        parsed: Option<Parsed>,
-    ) -> bool {
-        let mut effects = Effects::new();
-        let topology = self.topology.lock();
-        if !self.is_closed() {
-            self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
-        }
-        let told = parsed.as_ref().map(|parsed| parsed.policy.clone());
-        let mut policies = self.policies.write();
-        let kind = policies.of_kind(is_operator);
-        let before = match parsed {
-            Some(parsed) => kind.insert(name.into(), parsed),
-            None => kind.remove(name),
-        };
-        drop(policies);
-        if told.is_some() || before.is_some() {
-            self.tell_policy(is_operator, name, told.as_ref());
-        }
-        for queue in self.queues() {
-            let layers = self.policies_for(&queue);
-            queue.change_policies(&layers.iter().collect::<Vec<_>>(), self.now(), &mut effects);
-        }
-        for exchange in self.exchanges() {
-            self.apply_policies_to_exchange(&exchange);
-        }
-        self.changed();
-        drop(topology);
-        self.run(&mut effects);
-        before.is_some()
-    }
-
-    fn policies_for(&self, queue: &Queue) -> Vec<QueueArguments> {
-        self.policies.read().for_queue(queue).into_iter().cloned().collect()
-    }
-
-    /// A queue is declared, with the lock on changes: policies apply to it as well.
-    pub(in crate::vhost) fn apply_policies_to_new_queue(
-        &self,
-        queue: &Arc<Queue>,
-        effects: &mut Effects,
-    ) {
-        if !self.policies.read().is_empty() {
-            let layers = self.policies_for(queue);
-            queue.set_policies(&layers.iter().collect::<Vec<_>>(), self.now(), effects);
-        }
-    }
-
-    /// The same for an exchange.
-    pub(in crate::vhost) fn apply_policies_to_exchange(&self, exchange: &Exchange) {
-        let alternate = self.policies.read().alternate_for(exchange);
-        *exchange.policy_alternate.write() = alternate;
     }
 }

@@ -1,0 +1,139 @@
+//! Clients that mean no good, each with an honest one beside it, which is served as if it were
+//! alone: the slowest but one in a hundred of its rounds takes at most five times what it takes
+//! when it is quiet, and memory stays within one and a half times the watermark and 64 MiB. On a
+//! machine that has other things to do as well nobody is blamed for what is short by itself.
+
+mod floods;
+mod hoarders;
+mod strangers;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use leveret::{Broker, Timestamp};
+
+use crate::client::Client;
+use crate::frames;
+
+/// Rounds that are measured.
+const ROUNDS: usize = 100;
+
+/// A round beside others may take this many times as long as when it is quiet.
+const TIMES_MAX: u32 = 5;
+
+/// What is shorter than that says nothing: others may have had the machine.
+const SHORT: Duration = Duration::from_millis(1500);
+
+/// What memory may exceed its watermark by, besides half of it.
+const SLACK: usize = 64 << 20;
+
+/// Sockets that a stranger keeps open: files are few on some machines.
+const SILENT: usize = 100;
+
+/// Whether the hostile one is to end. It is also when a test fails.
+#[derive(Default)]
+struct End(AtomicBool);
+
+impl End {
+    fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the hostile ones when the honest one has done its rounds, or has failed.
+struct Ending<'a>(&'a End);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Somebody who declares, publishes, consumes and acknowledges, one after the other.
+struct Honest {
+    client: Client,
+    clock: Broker,
+}
+
+impl Honest {
+    fn new(address: SocketAddr) -> Self {
+        let mut client = Client::with_channel(address);
+        client.declare("honest");
+        client.consume("honest", "honest", false);
+        Self { client, clock: Broker::new() }
+    }
+
+    fn since(&self, begun: Timestamp) -> Duration {
+        Duration::from_micros(self.clock.now().as_micros() - begun.as_micros())
+    }
+
+    /// One message there and back, behind a declaration.
+    fn round(&mut self) -> Duration {
+        let begun = self.clock.now();
+        self.client.declare("honest");
+        self.client.send(&frames::publish(1, "honest", b"round"));
+        let tag = self.client.content().delivery().delivery_tag;
+        self.client.send(&frames::ack(1, tag, false));
+        self.since(begun)
+    }
+
+    /// A declaration: what is served even while memory is short.
+    fn declare(&mut self) -> Duration {
+        let begun = self.clock.now();
+        self.client.declare("honest");
+        self.since(begun)
+    }
+
+    /// A new login, and what it takes.
+    fn login(&self, address: SocketAddr) -> Duration {
+        let begun = self.clock.now();
+        drop(Client::with_channel(address));
+        self.since(begun)
+    }
+}
+
+/// The slowest but one in a hundred.
+fn slow_one(mut rounds: Vec<Duration>) -> Duration {
+    rounds.sort_unstable();
+    rounds[rounds.len() - 1 - rounds.len() / 100]
+}
+
+/// Measures rounds while it is quiet, and again while somebody hostile works until the end comes.
+fn served_beside(
+    address: SocketAddr,
+    mut round: impl FnMut(&mut Honest) -> Duration,
+    hostile: impl FnOnce(&End) + Send,
+) {
+    let mut honest = Honest::new(address);
+    let quiet = slow_one((0..ROUNDS).map(|_| round(&mut honest)).collect());
+    let end = End::default();
+    let beside = thread::scope(|scope| {
+        let ending = Ending(&end);
+        scope.spawn(|| hostile(&end));
+        let rounds = (0..ROUNDS).map(|_| round(&mut honest)).collect();
+        drop(ending);
+        slow_one(rounds)
+    });
+    let max = SHORT.max(quiet * TIMES_MAX);
+    assert!(beside <= max, "{quiet:?} when it is quiet, {beside:?} beside the others");
+}
+
+fn assert_bounded(broker: &Broker, watermark: usize) {
+    let total = broker.memory_total();
+    assert!(total <= watermark / 2 * 3 + SLACK, "{total} octets with a watermark of {watermark}");
+}
+
+/// Sends the same over and over, and reads what comes back.
+fn flood(address: SocketAddr, octets: &[u8], end: &End) {
+    let mut client = Client::with_channel(address);
+    let mut reader = client.socket.try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || drop(std::io::copy(&mut reader, &mut std::io::sink())));
+        while !end.has_come() {
+            client.send(octets);
+        }
+        client.socket.shutdown(std::net::Shutdown::Both).unwrap();
+    });
+}
