@@ -52,23 +52,36 @@ impl Handshakes {
     /// Lets one more in. If there are too many, the oldest of those that have said nothing goes,
     /// or else the oldest.
     pub(super) fn admit(self: &Arc<Self>) -> Admission {
+        let guest = Arc::<Guest>::default();
         let mut guests = self.guests.lock();
-        let mut evicted = None;
-        if guests.present.len() >= self.max {
-            let is_silent = |guest: &Guest| !guest.has_spoken.load(Ordering::Relaxed);
-            let silent = guests.present.iter().find(|(_, guest)| is_silent(guest));
-            let number = silent.or(guests.present.first_key_value()).map(|(number, _)| *number);
-            evicted = number.and_then(|number| guests.present.remove(&number));
-        }
         let number = guests.next;
         guests.next += 1;
-        let guest = Arc::<Guest>::default();
-        guests.present.insert(number, Arc::clone(&guest));
+        let evicted = guests.take_in(number, &guest, self.max);
         drop(guests);
-        if let Some(evicted) = evicted {
-            evicted.evict();
-        }
+        evicted.iter().for_each(|guest| guest.evict());
         Admission { handshakes: Arc::clone(self), number, guest }
+    }
+
+    /// Somebody is back who had to go, and has spoken meanwhile.
+    fn readmit(&self, number: u64, guest: &Arc<Guest>) {
+        guest.is_evicted.store(false, Ordering::SeqCst);
+        let evicted = self.guests.lock().take_in(number, guest, self.max);
+        evicted.iter().for_each(|guest| guest.evict());
+    }
+}
+
+impl Guests {
+    /// Lets one more in; who makes room for it.
+    fn take_in(&mut self, number: u64, guest: &Arc<Guest>, max: usize) -> Option<Arc<Guest>> {
+        let mut evicted = None;
+        if self.present.len() >= max {
+            let is_silent = |guest: &Guest| !guest.has_spoken.load(Ordering::Relaxed);
+            let silent = self.present.iter().find(|(_, guest)| is_silent(guest));
+            let number = silent.or(self.present.first_key_value()).map(|(number, _)| *number);
+            evicted = number.and_then(|number| self.present.remove(&number));
+        }
+        self.present.insert(number, Arc::clone(guest));
+        evicted
     }
 }
 
@@ -80,9 +93,13 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// The client has said something.
+    /// The client has said something. If it was to go because it had been silent, it stays: what it
+    /// has sent was not read by then.
     pub(super) fn has_spoken(&self) {
-        self.guest.has_spoken.store(true, Ordering::Relaxed);
+        let is_first = !self.guest.has_spoken.swap(true, Ordering::SeqCst);
+        if is_first && self.guest.is_evicted.load(Ordering::SeqCst) {
+            self.handshakes.readmit(self.number, &self.guest);
+        }
     }
 
     /// Whether it has to make room for others; if not, `waker` is woken when it has to.
@@ -104,6 +121,18 @@ impl Drop for Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_spoken_unheard_stays() {
+        let handshakes = Handshakes::new(2);
+        let is_evicted = |admission: &Admission| admission.is_evicted(Waker::noop());
+        let [slow, silent, last] = [(); 3].map(|()| handshakes.admit());
+        assert!(is_evicted(&slow));
+        slow.has_spoken();
+        assert_eq!([&slow, &silent, &last].map(is_evicted), [false, true, false]);
+        drop((slow, silent, last));
+        assert!(handshakes.guests.lock().present.is_empty());
+    }
 
     #[test]
     fn the_oldest_silent_one_makes_room() {

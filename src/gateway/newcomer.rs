@@ -38,6 +38,8 @@ pub(super) struct Newcomer {
     unfinished: Option<Unfinished>,
     /// When a client that has said nothing yet has to go, in milliseconds.
     silent_until_ms: u64,
+    /// It has to make room for others, unless something of it was not read yet.
+    is_leaving: bool,
 }
 
 impl Newcomer {
@@ -48,7 +50,7 @@ impl Newcomer {
             }
             _ => u64::MAX,
         };
-        Self { unfinished: Some(unfinished), silent_until_ms }
+        Self { unfinished: Some(unfinished), silent_until_ms, is_leaving: false }
     }
 
     /// The client has said something.
@@ -65,13 +67,17 @@ impl Newcomer {
     }
 
     /// Whether it has to make room for others, or has said nothing for too long. `waker` is woken
-    /// when others need the room.
-    pub(super) fn has_to_go(&self, waker: &Waker, now_ms: u64) -> bool {
+    /// when others need the room, and once more so that what has come by then is read before.
+    pub(super) fn has_to_go(&mut self, waker: &Waker, now_ms: u64) -> bool {
         let is_evicted = match &self.unfinished {
             Some(Unfinished::Admission(admission)) => admission.is_evicted(waker),
             _ => false,
         };
-        is_evicted || now_ms >= self.silent_until_ms
+        let is_told = is_evicted && !std::mem::replace(&mut self.is_leaving, is_evicted);
+        if is_told {
+            waker.wake_by_ref();
+        }
+        (is_evicted && !is_told) || now_ms >= self.silent_until_ms
     }
 
     /// When it has to have said something, in milliseconds; `u64::MAX` for no such time.

@@ -388,7 +388,7 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Whether there is nobody to serve: the client is gone although it was not read to its end,
     /// has to make room for others, or has said nothing for too long.
-    fn is_deserted(&self, cx: &Context<'_>) -> bool {
+    fn is_deserted(&mut self, cx: &Context<'_>) -> bool {
         self.newcomer.has_to_go(cx.waker(), self.now_ms)
             || (self.is_holding_back() && self.socket.has_hung_up())
     }

@@ -290,7 +290,7 @@ impl<T: Socket> ConnectionTask<T> {
     }
 
     /// Whether there is nobody to serve any more.
-    fn is_deserted(&self, cx: &Context<'_>) -> bool {
+    fn is_deserted(&mut self, cx: &Context<'_>) -> bool {
         self.newcomer.has_to_go(cx.waker(), self.now_ms)
             || (self.is_holding_back() && self.socket.has_hung_up())
     }

@@ -6,7 +6,7 @@ use std::thread;
 use leveret::{AMQPValue, Binding, Limits, Policy};
 
 use crate::client::Client;
-use crate::hostile::{End, Honest, flood, served_beside};
+use crate::hostile::{Honest, flood, served_beside};
 use crate::{counts, frames, listening, wait_until};
 
 fn round_beside_flood(octets: &[u8]) {

@@ -9,6 +9,9 @@ use crate::{frames, listening, wait_until};
 const WATERMARK: usize = 8 << 20;
 const BODY: usize = 50_000;
 
+/// More than there is room for, in the broker and in all sockets.
+const FLOOD: usize = 512 << 20;
+
 fn short_of_memory() -> Limits {
     Limits::new().memory_high_watermark_bytes(WATERMARK)
 }
@@ -31,7 +34,7 @@ fn publishers_that_vanish_while_they_are_held_back_leave_nothing() {
             client.declare("hoard");
             client.ask(&frames::tx_select(1));
             let octets = frames::publish(1, "hoard", &[0; BODY]);
-            client.flood(&octets, 4 * WATERMARK).expect("it is held back");
+            client.flood(&octets, FLOOD).expect("it is held back");
         });
     });
     wait_until("nothing is left", || broker.memory_total() < WATERMARK / 2);
@@ -54,7 +57,7 @@ fn deliveries_and_replies_that_nobody_reads_are_bounded() {
             let publish = |number| frames::publish(1, &format!("unread {number}"), &[0; BODY]);
             let all: Vec<u8> = (0..10).flat_map(publish).collect();
             let mut publisher = Client::with_channel(address);
-            publisher.flood(&all, 8 * WATERMARK).expect("it is held back");
+            publisher.flood(&all, FLOOD).expect("it is held back");
             assert_bounded(&broker, WATERMARK);
             drop((greedy, publisher));
             let mut client = Client::with_channel(address);
