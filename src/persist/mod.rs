@@ -73,6 +73,24 @@ pub(crate) fn nothing() -> Done {
     Box::new(|_| {})
 }
 
+/// Where messages are that are gone from their queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Nowhere: they are done with.
+    Nowhere,
+    /// In other queues, or nowhere, as the log has it already.
+    Log,
+    /// Perhaps in streams.
+    Streams,
+}
+
+impl Whereabouts {
+    /// Of messages that were moved, perhaps to streams.
+    pub(crate) fn of_moved(perhaps_to_streams: bool) -> Self {
+        if perhaps_to_streams { Self::Streams } else { Self::Log }
+    }
+}
+
 impl Persistence {
     /// Over these stores. `health` is told by the log when its own changes.
     pub(crate) fn new(
@@ -350,16 +368,17 @@ impl Persistence {
         self.submit(batch, nothing());
     }
 
-    /// Messages are gone; `are_moved` if they were stored elsewhere before. Nobody waits for it.
-    pub(crate) fn forget(&self, gone: &mut Vec<Gone>, are_moved: bool) {
+    /// Messages are gone, or stored elsewhere before. Nobody waits for it.
+    pub(crate) fn forget(&self, gone: &mut Vec<Gone>, whereabouts: Whereabouts) {
         let mut batch = LogBatch::new();
         batch.settled(&ranges(gone));
         gone.clear();
         batch.may_wait();
-        if !are_moved {
+        if whereabouts == Whereabouts::Nowhere {
             batch.may_overtake();
-        } else if !self.streams.is_idle() {
-            // Perhaps it is a stream that has them, which is not behind the log.
+        } else if whereabouts == Whereabouts::Streams && !self.streams.is_idle() {
+            // A stream is not behind the log. What is confirmed meanwhile does not mean that they
+            // are gone here.
             let log = Arc::clone(&self.log);
             self.streams.barrier(then(move || {
                 if let Err(error) = log.submit(batch, nothing()) {

@@ -28,6 +28,8 @@ struct Logs {
     recovered: Mutex<RecoveredStream, rank::RecoveredStreams>,
     /// Who is woken, by a thread of its own.
     woken: OnceLock<Sender<Arc<dyn Wake>>>,
+    /// Why one could not be opened.
+    unopened: OnceLock<String>,
 }
 
 impl fmt::Debug for StreamLogs {
@@ -44,6 +46,7 @@ impl StreamLogs {
             next_id: AtomicU64::new(1),
             recovered: Mutex::default(),
             woken: OnceLock::new(),
+            unopened: OnceLock::new(),
         }))
     }
 
@@ -71,11 +74,20 @@ impl StreamLogs {
         id: StoreId,
         settings: StreamSettings,
     ) -> leveret_storage::Result<Arc<Stream>> {
-        let (stream, found) = self.0.streams.stream(id, settings)?;
+        let opened = self.0.streams.stream(id, settings).inspect_err(|error| {
+            // It is the first that is told, if there are several.
+            let _ = self.0.unopened.set(format!("stream {id} cannot be opened: {error}"));
+        });
+        let (stream, found) = opened?;
         let mut recovered = self.0.recovered.lock();
         recovered.torn.extend(found.torn);
         recovered.damage.extend(found.damage);
         Ok(stream)
+    }
+
+    /// Why a log could not be opened, if there was one.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.0.unopened.get().map(String::as_str)
     }
 
     /// Removes a log.

@@ -49,6 +49,7 @@ use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::names::{ExchangeName, QueueName, UserName, VirtualHostName};
+use crate::persist::Whereabouts;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tap;
@@ -265,10 +266,11 @@ impl VirtualHost {
     pub(crate) fn hand_to_store(&self, effects: &mut Effects) {
         let Some(store) = self.persistence() else { return };
         if !effects.gone.is_empty() {
-            store.forget(&mut effects.gone, false);
+            store.forget(&mut effects.gone, Whereabouts::Nowhere);
         }
+        let moved_to = Whereabouts::of_moved(std::mem::take(&mut effects.moved_to_streams));
         if !effects.moved.is_empty() {
-            store.forget(&mut effects.moved, true);
+            store.forget(&mut effects.moved, moved_to);
         }
         if !effects.returned.is_empty() {
             store.count_returns(&mut effects.returned);

@@ -76,6 +76,7 @@ impl Queue {
         effects: &mut Effects,
         done: Done,
     ) -> Option<u64> {
+        effects.moved_to_streams = true;
         self.note_appended(messages, now);
         let first = stream.append(messages, now, done);
         if let Some(first) = first {

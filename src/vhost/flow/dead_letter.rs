@@ -61,6 +61,7 @@ impl VirtualHost {
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let route = self.route(exchange, &subject, Pass::Publish);
         let mut is_delivered = route.taken || !route.queues.is_empty();
+        effects.moved_to_streams |= route.queues.iter().any(|target| target.stream().is_some());
         let targets = route.queues.into_iter().filter(|target| {
             if letter.delivered_to.contains(target.name()) {
                 return false;

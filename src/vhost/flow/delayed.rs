@@ -56,7 +56,7 @@ impl VirtualHost {
             self.shared.memory.add(footprint);
         } else if let (Some(store), Some(number)) = (self.persistence(), number) {
             let gone = Gone { queue: exchange.store_id, first: number, last: number };
-            store.forget(&mut vec![gone], false);
+            store.forget(&mut vec![gone], persist::Whereabouts::Nowhere);
         }
         if let Some(deadline) = deadline {
             self.shared.timers.schedule(deadline, self, exchange);
