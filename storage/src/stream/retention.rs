@@ -47,7 +47,14 @@ fn goes(state: &State, now_ms: i64) -> bool {
     let too_much = retention.max_octets.is_some_and(|max| state.segments.octets() > max);
     let too_old =
         retention.max_age_ms.and_then(|age| too_old_at(state, age)).is_some_and(|at| at <= now_ms);
-    state.segments.len() > 1 && (too_much || too_old)
+    state.segments.len() > 1 && (too_much && has_others(state) || too_old)
+}
+
+/// Whether there are messages behind the first segment: the last one is begun when the one before
+/// it is full, which does not go for what it has just taken.
+fn has_others(state: &State) -> bool {
+    let next = state.segments.iter().nth(1);
+    next.is_some_and(|next| next.name.first_offset < state.committed)
 }
 
 /// When the first segment is too old; `None` if it is the last one, or nobody knows how old it is.

@@ -145,3 +145,18 @@ fn offsets_are_never_used_again_though_everything_has_gone() {
     assert_eq!(read(&stream, Start::First), []);
     assert_eq!(put(&stream, 0, &["next"]).first_offset, 3);
 }
+
+#[test]
+fn what_is_larger_than_all_that_may_be_kept_stays_until_there_is_more() {
+    everywhere(|streams, _| {
+        let retention = Retention { max_octets: Some(1000), max_age_ms: None };
+        let (stream, _) = stream(streams, StreamSettings { retention, ..settings(300) });
+        let large = "x".repeat(3000);
+        put(&stream, 0, &[&large]);
+        stream.retain(0).unwrap();
+        assert_eq!(read(&stream, Start::First), numbered(&[&large], 0));
+        put(&stream, 0, &["next"]);
+        stream.retain(0).unwrap();
+        assert_eq!(read(&stream, Start::First), numbered(&["next"], 1));
+    });
+}
