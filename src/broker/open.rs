@@ -209,7 +209,7 @@ impl BrokerBuilder {
             }
         }
         let messages: usize = contents.values().map(|contents| contents.found.len()).sum();
-        let mut left_out = restore(&broker, records, &contents);
+        let mut left_out = restore(&broker, records, &contents).map_err(failed)?;
         broker.begin_events(event_exchange);
         left_out.extend(streams.unopened().into_iter().map(|id| {
             format!("stream {id}: there is no queue for it; its files are kept as they are")
@@ -226,10 +226,23 @@ impl BrokerBuilder {
     }
 }
 
+/// Fails if a stream could not be opened: what is published to it would be lost, and another could
+/// get its name.
+fn check_streams(broker: &Broker) -> leveret_storage::Result<()> {
+    match broker.node().shared.streams.failure() {
+        Some(reason) => Err(leveret_storage::Error::Io(io::Error::other(reason))),
+        None => Ok(()),
+    }
+}
+
 type Contents = std::collections::HashMap<crate::base::ids::StoreId, QueueContents>;
 
 /// Puts everything back; tells what had to be left out.
-fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String> {
+fn restore(
+    broker: &Broker,
+    records: Records,
+    contents: &Contents,
+) -> leveret_storage::Result<Vec<String>> {
     let mut left_out = records.damaged;
     let none = QueueContents::default();
     for (name, records) in records.hosts {
@@ -280,5 +293,5 @@ fn restore(broker: &Broker, records: Records, contents: &Contents) -> Vec<String
             left_out.push(format!("parameter '{}': {reason}", key.join(" ")));
         }
     }
-    left_out
+    check_streams(broker).map(|()| left_out)
 }
