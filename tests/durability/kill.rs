@@ -10,12 +10,12 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use leveret::Broker;
 
+use crate::declarations::{declaration, queues};
 use crate::model::{Found, Id, Model, Queue};
 use crate::random::Random;
 use crate::server::Server;
 use crate::simulation::look_at;
 use crate::support::Directory;
-use crate::worker::{declaration, queues};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 4;

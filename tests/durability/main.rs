@@ -7,6 +7,7 @@ mod backlog;
 mod damage;
 #[cfg(feature = "server")]
 mod data_tool;
+mod declarations;
 mod definitions;
 #[cfg(feature = "server")]
 mod disk_log;
@@ -28,6 +29,8 @@ mod restart;
 mod server;
 mod simulation;
 mod snapshots;
+mod stream_model;
+mod stream_worker;
 mod streams;
 mod support;
 mod worker;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use leveret::{
-    AMQPValue, Broker, Channel, Consume, Consumer, Durability, Machine, Publish, QueueDeclare,
+    AMQPValue, Broker, Channel, Consume, Consumer, Durability, Machine, ManualClock, Publish,
+    QueueDeclare, Timestamp,
 };
 
+use crate::power;
 use crate::random::Random;
 use crate::support::*;
 
@@ -291,4 +293,32 @@ fn lives(seed: u64) {
 fn power_cuts_take_nothing_that_was_confirmed() {
     let seeds = std::env::var("LEVERET_CRASH_SEEDS").ok().and_then(|count| count.parse().ok());
     (1..=seeds.unwrap_or(30)).for_each(lives);
+}
+
+#[test]
+fn a_broker_does_not_start_without_one_of_its_streams() {
+    let random = &mut Random::new(5);
+    let open = |machine: &power::Machine| {
+        let clock = ManualClock::new(Timestamp::from_millis(START));
+        Broker::builder().manual_clock(clock).open_on(machine.records(), machine.disk())
+    };
+    let machine = power::Machine::new(&power::Remains::nothing(), u64::MAX, random);
+    let broker = open(&machine).unwrap();
+    let one = channel(&broker);
+    one.queue_declare_with(&stream("s")).unwrap();
+    fill(&one, 0..20);
+    let remains = machine.cut();
+    broker.close("there is no power", Duration::ZERO);
+    let mut refused = 0;
+    for operations in 0.. {
+        let machine = power::Machine::new(&remains, operations, random);
+        match open(&machine) {
+            Ok(broker) => {
+                assert_eq!(messages(&broker), 20, "after {operations} operations");
+                break;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "nothing is done to open a broker");
 }

@@ -1,23 +1,26 @@
 //! A client that does what chance says, and keeps a model of what it may rely on.
 
-use leveret::{Broker, Channel, Delivery, ExchangeDeclare, Publish, QueueDeclare};
+use leveret::{Broker, Channel, Delivery, ExchangeDeclare, Publish};
 
-use crate::model::{Id, Model, Queue};
+use crate::declarations::{declaration, queues};
+use crate::model::{Id, Model};
 use crate::power::Machine;
 use crate::random::Random;
-use crate::support::{Argument, durable_with, table};
+use crate::stream_model::Log;
+use crate::stream_worker::StreamSession;
 
 /// The power is off, so that nobody answers.
 pub(crate) struct NoAnswer;
 
-type Answer = Result<(), NoAnswer>;
+pub(crate) type Answer = Result<(), NoAnswer>;
 
-fn answer<T>(result: leveret::Result<T>) -> Result<T, NoAnswer> {
+pub(crate) fn answer<T>(result: leveret::Result<T>) -> Result<T, NoAnswer> {
     result.map_err(|_| NoAnswer)
 }
 
 pub(crate) struct Worker {
     pub model: Model,
+    pub logs: Vec<Log>,
     pub random: Random,
     name: String,
     now_ms: u64,
@@ -32,13 +35,15 @@ struct Session<'a> {
     plain: Channel,
     tx: Channel,
     held: Vec<(String, u64, Delivery)>,
+    streams: StreamSession<'a>,
 }
 
 impl Worker {
     /// With queues whose names begin with its own, so that it is alone with them.
     pub(crate) fn new(name: &str, random: Random, now_ms: u64) -> Self {
         let model = Model { queues: queues(name), serial: 0 };
-        Self { model, random, name: name.into(), now_ms, published: 0 }
+        let logs = Log::two(name);
+        Self { model, logs, random, name: name.into(), now_ms, published: 0 }
     }
 
     pub(crate) fn exchange(&self) -> String {
@@ -76,10 +81,20 @@ impl Worker {
             plain: answer(connection.open_channel())?,
             tx: answer(connection.open_channel())?,
             held: Vec::new(),
+            streams: self.open_streams(broker, machine)?,
         };
         answer(session.tx.tx_select())?;
         self.declare_all(&session)?;
         (0..operations).try_for_each(|_| self.step(&mut session, alone))
+    }
+
+    fn open_streams<'a>(
+        &mut self,
+        broker: &'a Broker,
+        machine: &'a Machine,
+    ) -> Result<StreamSession<'a>, NoAnswer> {
+        let channel = answer(answer(broker.connect())?.open_channel())?;
+        StreamSession::new(broker, machine, channel, &mut self.logs)
     }
 
     /// The channels are closed: what was held goes back.
@@ -111,6 +126,9 @@ impl Worker {
     }
 
     fn step(&mut self, session: &mut Session<'_>, alone: bool) -> Answer {
+        if self.random.one_in(3) {
+            return session.streams.step(&mut self.logs, &mut self.random);
+        }
         let at = self.random.below(self.model.queues.len());
         match self.random.below(100) {
             0..20 => self.publish(session, at),
@@ -346,49 +364,6 @@ impl Worker {
         (queue.binding_uncertain, queue.bound) = (false, false);
         Ok(())
     }
-}
-
-/// The queues of one client, classic and quorum, all but two with a dead-letter queue.
-pub(crate) fn queues(name: &str) -> Vec<Queue> {
-    let dead = format!("{name}.m");
-    let queue = |suffix: &str, quorum: bool, ttl_ms, dies: bool| Queue {
-        name: format!("{name}.{suffix}"),
-        quorum,
-        ttl_ms,
-        dead_letters_to: dies.then(|| dead.clone()),
-        present: false,
-        bound: false,
-        uncertain: false,
-        binding_uncertain: false,
-        entries: Vec::new(),
-    };
-    vec![
-        queue("a", false, Some(1000), true),
-        queue("b", false, None, false),
-        queue("c", false, None, true),
-        queue("m", name.ends_with('1'), None, false),
-        queue("q", true, None, false),
-        queue("z", true, None, true),
-    ]
-}
-
-pub(crate) fn declaration(queue: &Queue) -> QueueDeclare {
-    let mut arguments = table::<0>([]);
-    let mut set = |name: &str, value: Argument| {
-        arguments.insert(name.into(), value.into());
-    };
-    if queue.quorum {
-        set("x-queue-type", "quorum".into());
-        set("x-delivery-limit", (-1).into());
-    }
-    if let Some(ttl_ms) = queue.ttl_ms {
-        set("x-message-ttl", i64::try_from(ttl_ms).unwrap().into());
-    }
-    if let Some(target) = &queue.dead_letters_to {
-        set("x-dead-letter-exchange", "".into());
-        set("x-dead-letter-routing-key", target.as_str().into());
-    }
-    durable_with(&queue.name, arguments)
 }
 
 /// Which message it is.
