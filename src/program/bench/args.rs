@@ -7,10 +7,13 @@ use clap::ValueEnum;
 use super::error::LoadError;
 use super::wire::TableValue;
 
-/// Puts load on an AMQP 0-9-1 server and measures rates, latency and CPU time per message.
+/// Puts load on an AMQP 0-9-1 server and measures rates, latency and CPU time per message; also
+/// over the stream protocol.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// Server to load; the path names the virtual host ("/" or nothing means "/")
+    /// Server to load; the path names the virtual host ("/" or nothing means "/"). With
+    /// rabbitmq-stream://HOST:5552 the load is streams over the stream protocol: publishers that
+    /// are always confirmed, and readers that give credit
     #[arg(long, default_value = "amqp://guest:guest@127.0.0.1:5672/")]
     pub uri: String,
     /// Publishing connections, one thread each
@@ -65,6 +68,19 @@ pub(crate) struct BenchArgs {
     /// unless --prefetch says otherwise
     #[arg(long)]
     pub stream: bool,
+    /// Streams: publish all --messages first, then measure how fast each consumer reads them from
+    /// the first
+    #[arg(long, requires = "messages")]
+    pub replay: bool,
+    /// Messages in one frame of a publisher over the stream protocol
+    #[arg(long, value_name = "N", default_value_t = 100,
+        value_parser = clap::value_parser!(u16).range(1..=BATCH_MAX))]
+    pub batch: u16,
+    /// Chunks that a reader over the stream protocol takes at first; each that comes lets one more
+    /// come
+    #[arg(long, value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..=CREDIT_MAX))]
+    pub credit: u16,
     /// Messages to publish per second by all publishers together; 0 means as many as possible
     #[arg(long, value_name = "MSG_PER_S", default_value_t = 0)]
     pub rate: u64,
@@ -94,6 +110,15 @@ pub(crate) struct BenchArgs {
 
 /// Prefetch of the consumers of streams, which need one.
 const STREAM_PREFETCH: u16 = 2000;
+/// Messages in flight of a publisher over the stream protocol unless --confirm says otherwise, as
+/// many as RabbitMQ's Java client has.
+pub(super) const STREAM_WINDOW: u32 = 10_000;
+/// Largest batch: a chunk has no more entries.
+const BATCH_MAX: i64 = 10_000;
+/// Largest credit.
+const CREDIT_MAX: i64 = 10_000;
+/// Beginning of a URI that means the stream protocol.
+const STREAM_SCHEME: &str = "rabbitmq-stream://";
 /// Largest message body, in bytes: 16 MiB, RabbitMQ's default `max_message_size`.
 const MESSAGE_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// Largest confirm window: so many unread acks fit into the sockets' buffers, which is what lets
@@ -139,6 +164,10 @@ pub(super) enum Span {
 impl BenchArgs {
     /// With what other options stand for.
     pub(super) fn complete(mut self) -> Self {
+        if self.stream_address().is_some() {
+            // It knows nothing of channels.
+            (self.stream, self.channels) = (true, 1);
+        }
         if self.stream {
             (self.durable, self.ack) = (true, true);
             if self.prefetch == 0 {
@@ -150,6 +179,11 @@ impl BenchArgs {
         self
     }
 
+    /// What follows the scheme of a URI that means the stream protocol.
+    pub(super) fn stream_address(&self) -> Option<&str> {
+        self.uri.strip_prefix(STREAM_SCHEME)
+    }
+
     /// Checks what no single option can know.
     pub(super) fn check(&self) -> Result<(), LoadError> {
         let wrong = |text: &str| Err(LoadError::Arguments(text.to_owned()));
@@ -159,6 +193,15 @@ impl BenchArgs {
         let consumers = u32::from(self.consumers) * u32::from(self.channels);
         if consumers > 0 && consumers < u32::from(self.queues) {
             return wrong("a queue would have no consumer: use more --consumers or --channels");
+        }
+        if self.stream_address().is_some() && self.exchange_type.is_some() {
+            return wrong("the stream protocol knows no exchanges: leave --exchange-type out");
+        }
+        if self.replay && !(self.stream && self.consumers > 0) {
+            return wrong("--replay is for consumers of streams: use --stream");
+        }
+        if self.stream && !consumers.is_multiple_of(u32::from(self.queues)) {
+            return wrong("each stream needs as many readers as the others: use more --consumers");
         }
         if self.prefetch > 0 && !self.ack {
             return wrong("--prefetch has no effect without --ack");
@@ -185,8 +228,20 @@ impl BenchArgs {
         !self.no_latency && self.size >= 8 && self.consumers > 0
     }
 
-    /// How many queues each message reaches.
+    /// What publisher number `index` publishes in the measured span; `None` if that has a length.
+    pub(super) fn share(&self, index: u16) -> Option<u64> {
+        let Span::Messages(all) = self.span() else { return None };
+        let publishers = u64::from(self.publishers);
+        // The first publishers take what does not divide evenly.
+        Some(all / publishers + u64::from(u64::from(index) < all % publishers))
+    }
+
+    /// How often each message is consumed.
     pub(super) fn copies(&self) -> u64 {
+        let consumers = u64::from(self.consumers) * u64::from(self.channels);
+        if self.stream && consumers > 0 && self.exchange_type.is_none() {
+            return consumers / u64::from(self.queues);
+        }
         if self.exchange_type == Some(ExchangeType::Fanout) { u64::from(self.queues) } else { 1 }
     }
 }
@@ -274,6 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn each_reader_of_a_stream_gets_each_message() {
+        let args = parse("bench --uri rabbitmq-stream://localhost --consumers 6 --queues 2");
+        let args = args.unwrap().complete();
+        assert!(args.check().is_ok() && args.stream);
+        assert_eq!((args.copies(), args.stream_address()), (3, Some("localhost")));
+    }
+
+    #[test]
+    fn shares_add_up_to_all_messages() {
+        let args = parse("bench --publishers 3 --messages 8").unwrap();
+        assert_eq!([0, 1, 2].map(|index| args.share(index)), [3, 3, 2].map(Some));
+        assert_eq!(parse("bench").unwrap().share(0), None);
+    }
+
+    #[test]
     fn nonsense_is_refused_by_the_parser() {
         for line in [
             "bench --publishers 0",
@@ -285,6 +355,8 @@ mod tests {
             "bench --bindings 5",
             "bench --queue-args novalue",
             "bench --confirm 65536",
+            "bench --stream --replay",
+            "bench --batch 0",
             "bench --exchange-type x-made-up",
         ] {
             assert!(parse(line).is_err(), "{line}");
@@ -297,8 +369,11 @@ mod tests {
             "bench --exchange-type fanout --bindings 5",
             "bench --queues 3 --consumers 2",
             "bench --prefetch 10",
+            "bench --messages 5 --replay",
+            "bench --stream --queues 2 --consumers 3",
+            "bench --uri rabbitmq-stream://localhost --exchange-type topic",
         ] {
-            assert!(parse(line).unwrap().check().is_err(), "{line}");
+            assert!(parse(line).unwrap().complete().check().is_err(), "{line}");
         }
     }
 

@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a read waits before its thread looks whether the run is over.
 const READ_POLL: Duration = Duration::from_millis(100);
+/// Where the stream protocol is served unless the URI says otherwise.
+const STREAM_PORT: u16 = 5552;
 /// Largest frame that is offered to the server, in bytes: RabbitMQ's own default.
 const FRAME_BYTES_MAX: u32 = 131_072;
 
@@ -33,6 +35,44 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Reads the rest of a `rabbitmq-stream://` URI, which is as that of an `amqp://` one.
+    pub(super) fn parse_stream(address: &str) -> Result<Self, LoadError> {
+        let authority = address.split('/').next().unwrap_or_default();
+        let has_port = authority.rsplit_once(':').is_some_and(|(before, port)| {
+            let digits = !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit());
+            digits && (!authority.contains('@') || before.contains('@'))
+        });
+        let target = Self::parse(&format!("amqp://{address}"))?;
+        Ok(if has_port { target } else { Self { port: STREAM_PORT, ..target } })
+    }
+
+    /// The user.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// His password.
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The virtual host.
+    pub(super) fn virtual_host(&self) -> &str {
+        &self.virtual_host
+    }
+
+    /// A connected socket whose reads wait a little while.
+    pub(super) fn open_socket(&self) -> Result<TcpStream, LoadError> {
+        let stream = self.connect()?;
+        let prepare = || {
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
+            stream.set_read_timeout(Some(READ_POLL))
+        };
+        prepare().map_err(|source| LoadError::Io { doing: "preparing a socket", source })?;
+        Ok(stream)
+    }
+
     /// Reads an `amqp://` URI; no path and an empty path both name the virtual host `/`.
     pub(super) fn parse(uri: &str) -> Result<Self, LoadError> {
         let parsed: AMQPUri = uri.parse().map_err(LoadError::Uri)?;
@@ -90,13 +130,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, logs in and opens the virtual host, without heartbeats.
     pub(super) fn open(target: &Target, clock: Clock) -> Result<Self, LoadError> {
-        let stream = target.connect()?;
-        let prepare = || {
-            stream.set_nodelay(true)?;
-            stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
-            stream.set_read_timeout(Some(READ_POLL))
-        };
-        prepare().map_err(|source| LoadError::Io { doing: "preparing a socket", source })?;
+        let stream = target.open_socket()?;
         let frame_max = FRAME_BYTES_MAX as usize;
         let mut connection = Self { stream, incoming: ReadBuffer::default(), frame_max, clock };
         connection.handshake(target)?;
@@ -314,6 +348,19 @@ mod tests {
         }
         assert!(Target::parse("amqps://localhost").is_err());
         assert!(Target::parse("localhost").is_err());
+    }
+
+    #[test]
+    fn the_stream_protocol_has_a_port_of_its_own() {
+        for (address, port) in [
+            ("localhost", 5552),
+            ("localhost:5672/shop", 5672),
+            ("me:1@localhost", 5552),
+            ("me:1@[::1]:5553/", 5553),
+            ("[::1]", 5552),
+        ] {
+            assert_eq!(Target::parse_stream(address).unwrap().port, port, "{address}");
+        }
     }
 
     #[test]

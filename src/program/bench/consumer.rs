@@ -11,8 +11,8 @@ use super::control::{Control, Phase, Tally};
 use super::error::LoadError;
 use super::topology::Topology;
 use super::wire::{
-    FRAME_BODY, FRAME_HEADER, FRAME_METHOD, Fields, Frame, WireError, method, put_method,
-    put_short_string, put_table,
+    FRAME_BODY, FRAME_HEADER, FRAME_METHOD, Fields, Frame, TableValue, WireError, method,
+    put_method, put_short_string, put_table,
 };
 
 /// Of the deliveries that one read brought, about so many are measured: all of them at low
@@ -55,10 +55,10 @@ struct Delivery {
 
 /// Samples latencies into a histogram of nanoseconds.
 #[derive(Debug)]
-struct Latency {
-    histogram: Histogram<u64>,
+pub(super) struct Latency {
+    pub(super) histogram: Histogram<u64>,
     /// When the last read returned; `None` outside the measured span.
-    now: Option<u64>,
+    pub(super) now: Option<u64>,
     bytes_per_sample: usize,
     bytes_since_sample: usize,
 }
@@ -98,7 +98,8 @@ impl Consumer {
                 put_short_string(out, queue);
                 put_short_string(out, "bench");
                 out.push(if args.ack { 0 } else { 2 });
-                put_table(out, &[]);
+                let first = args.replay.then(|| ("x-stream-offset".to_owned(), first_offset()));
+                put_table(out, first.as_slice());
             })?;
         }
         Ok(Self { connection, deliveries, clock })
@@ -210,7 +211,7 @@ impl Delivery {
 }
 
 impl Latency {
-    fn new() -> Result<Self, LoadError> {
+    pub(super) fn new() -> Result<Self, LoadError> {
         // From a nanosecond to an hour, with three significant digits.
         let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
             .map_err(|error| LoadError::Arguments(error.to_string()))?;
@@ -218,7 +219,7 @@ impl Latency {
     }
 
     /// Records the latency of a message by the stamp at the begin of its body, if it is its turn.
-    fn sample(&mut self, body: &[u8]) {
+    pub(super) fn sample(&mut self, body: &[u8]) {
         let Some(now) = self.now else { return };
         self.bytes_since_sample += body.len() + DELIVERY_OVERHEAD_BYTES;
         if self.bytes_since_sample < self.bytes_per_sample {
@@ -232,6 +233,11 @@ impl Latency {
             self.histogram.saturating_record(now - stamp);
         }
     }
+}
+
+/// Where a replay begins.
+fn first_offset() -> TableValue {
+    TableValue::Text("first".into())
 }
 
 /// Body size in a content header: behind class and weight. \[amqp 0-9-1 4.2.6.1\]

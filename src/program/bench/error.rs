@@ -2,6 +2,8 @@
 
 use std::io;
 
+use leveret_stream_protocol::ResponseCode;
+
 use super::wire::{Fields, WireError};
 
 /// Why a load run gave no result.
@@ -42,6 +44,17 @@ pub(crate) enum LoadError {
         reply_code: u16,
         /// Reply text as the server gave it.
         reply_text: String,
+    },
+    /// The server sent something that is not of the stream protocol.
+    #[error("the server broke the stream protocol: {0}")]
+    StreamFrame(String),
+    /// The server did not do what it was asked for over the stream protocol.
+    #[error("the server answered {what} with: {answer}")]
+    Refused {
+        /// The request.
+        what: String,
+        /// What it was answered with.
+        answer: ResponseCode,
     },
     /// The server cancelled a consumer, as it does when the queue is deleted.
     #[error("the server cancelled a consumer")]

@@ -5,8 +5,12 @@
 //! sockets, publishes that are encoded once and written in batches, deliveries that are walked
 //! in the read buffer without allocating, and acknowledgements that are sent once per read.
 //!
+//! `stream` does the same over RabbitMQ's stream protocol, with the codec of
+//! `leveret_stream_protocol`.
+//!
 //! [`run`] does a whole run: declare, warm up, measure, end, delete.
 
+mod admin;
 mod args;
 mod clock;
 mod confirms;
@@ -19,6 +23,7 @@ mod publisher;
 mod report;
 mod ring;
 mod run;
+mod stream;
 mod topology;
 mod wire;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::args::{BenchArgs, Span};
+use super::args::BenchArgs;
 use super::clock::Clock;
 use super::confirms::Confirms;
 use super::connection::{
@@ -70,21 +70,13 @@ impl Publisher {
                 connection.call(channel, method::CONFIRM_SELECT, answer, |out| out.push(0))?;
             }
         }
-        let publishers = u64::from(args.publishers);
-        let share = match args.span() {
-            Span::Time(_) => None,
-            // The first publishers take what does not divide evenly.
-            Span::Messages(all) => {
-                Some(all / publishers + u64::from(u64::from(index) < all % publishers))
-            }
-        };
         let writer = Writer {
             stream: connection.writer()?,
             ring: Ring::new(args, topology, usize::from(index), connection.frame_max())?,
             stamped: args.measures_latency(),
             window: (args.confirm > 0).then_some(u64::from(args.confirm)),
             rate: (args.rate > 0).then(|| args.rate as f64 / f64::from(args.publishers)),
-            share,
+            share: args.share(index),
             published: 0,
             clock,
         };

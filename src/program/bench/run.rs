@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::admin::Admin;
 use super::args::{BenchArgs, Span};
 use super::clock::Clock;
-use super::connection::{Connection, REPLY_TIMEOUT, Target};
+use super::connection::{REPLY_TIMEOUT, Target};
 use super::consumer::Consumer;
 use super::control::{Control, Phase, Tally};
 use super::cpu::cpu_time_us;
 use super::error::LoadError;
 use super::publisher::Publisher;
 use super::report::{Mark, Report};
+use super::stream::{StreamPublisher, StreamReader};
 use super::topology::Topology;
 
 /// How long the measuring thread sleeps before it looks whether all messages have arrived.
@@ -30,65 +32,89 @@ type Latencies = Option<Histogram<u64>>;
 pub(crate) fn run(args: BenchArgs) -> Result<Report, LoadError> {
     let args = args.complete();
     args.check()?;
-    let target = Target::parse(&args.uri)?;
+    let target = match args.stream_address() {
+        Some(address) => Target::parse_stream(address)?,
+        None => Target::parse(&args.uri)?,
+    };
     let clock = Clock::start();
     let unique = getrandom::u32()
         .map_err(|error| LoadError::Arguments(format!("no random number for names: {error}")))?;
     let topology = Topology::new(&args, unique);
-    let mut admin = Connection::open(&target, clock)?;
-    let measured = topology
-        .declare(&mut admin)
-        .and_then(|()| Workers::connect(&args, &target, &topology, clock))
-        .and_then(|workers| measure(&args, workers, clock));
+    let mut admin = Admin::open(&args, &target, clock)?;
+    let run = Run { args: &args, target: &target, topology: &topology, clock };
+    let measured = admin
+        .declare(&topology)
+        .and_then(|()| if args.replay { run.replay() } else { run.measure(run.connect()?, None) });
     if let Err(LoadError::ClosedByServer { scope: "connection", .. }) = measured
-        && let Ok(another) = Connection::open(&target, clock)
+        && let Ok(another) = Admin::open(&args, &target, clock)
     {
         // It may be the first one that was closed.
         admin = another;
     }
-    let deleted = topology.delete(&mut admin).and_then(|()| admin.close());
+    let deleted = admin.delete(&topology).and_then(|()| admin.close());
     let report = measured?;
     deleted?;
     Ok(report)
 }
 
-/// All connections of a run, ready to start.
-struct Workers {
-    publishers: Vec<Publisher>,
-    consumers: Vec<Consumer>,
+/// What all of a run needs.
+struct Run<'a> {
+    args: &'a BenchArgs,
+    target: &'a Target,
+    topology: &'a Topology,
+    clock: Clock,
 }
 
-impl Workers {
-    fn connect(
-        args: &BenchArgs,
-        target: &Target,
-        topology: &Topology,
-        clock: Clock,
-    ) -> Result<Self, LoadError> {
-        let consumers = (0..args.consumers)
-            .map(|index| Consumer::connect(args, target, topology, index, clock))
-            .collect::<Result<_, _>>()?;
-        let publishers = (0..args.publishers)
-            .map(|index| Publisher::connect(args, target, topology, index, clock))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { publishers, consumers })
+/// What threads do, one for each connection.
+#[derive(Default)]
+struct Workers {
+    consumers: Vec<Work>,
+    publishers: Vec<Work>,
+}
+
+impl Run<'_> {
+    /// All connections of a run, ready to start.
+    fn connect(&self) -> Result<Workers, LoadError> {
+        let consumers = self.consumers()?;
+        Ok(Workers { consumers, publishers: self.publishers()? })
     }
 
-    /// Starts a thread per connection.
-    fn start(self, control: &Arc<Control>) -> Result<Vec<JoinHandle<Latencies>>, LoadError> {
-        let publishers = self.publishers.into_iter().map(|publisher| {
-            Box::new(move |control: &Control, tally: &Tally| {
-                publisher.run(control, tally).map(|()| None)
-            }) as Work
-        });
-        let consumers = self.consumers.into_iter().map(|consumer| {
-            Box::new(move |control: &Control, tally: &Tally| consumer.run(control, tally)) as Work
-        });
-        let mut threads = Vec::new();
-        for (index, work) in consumers.chain(publishers).enumerate() {
-            threads.push(start_thread(index, work, Arc::clone(control))?);
-        }
-        Ok(threads)
+    fn publishers(&self) -> Result<Vec<Work>, LoadError> {
+        let Self { args, target, topology, clock } = *self;
+        let publisher = |index| -> Result<Work, LoadError> {
+            Ok(if args.stream_address().is_some() {
+                let publisher = StreamPublisher::connect(args, target, topology, index, clock)?;
+                Box::new(move |control, tally| publisher.run(control, tally).map(|()| None))
+            } else {
+                let publisher = Publisher::connect(args, target, topology, index, clock)?;
+                Box::new(move |control, tally| publisher.run(control, tally).map(|()| None))
+            })
+        };
+        (0..args.publishers).map(publisher).collect()
+    }
+
+    fn consumers(&self) -> Result<Vec<Work>, LoadError> {
+        let Self { args, target, topology, clock } = *self;
+        let consumer = |index| -> Result<Work, LoadError> {
+            Ok(if args.stream_address().is_some() {
+                let reader = StreamReader::connect(args, target, topology, index, clock)?;
+                Box::new(move |control, tally| reader.run(control, tally))
+            } else {
+                let consumer = Consumer::connect(args, target, topology, index, clock)?;
+                Box::new(move |control, tally| consumer.run(control, tally))
+            })
+        };
+        (0..args.consumers).map(consumer).collect()
+    }
+
+    /// Publishes everything, and then measures how it is read.
+    fn replay(&self) -> Result<Report, LoadError> {
+        let filling = BenchArgs { consumers: 0, warmup: None, ..self.args.clone() };
+        let fill = Run { args: &filling, ..*self };
+        let workers = Workers { publishers: fill.publishers()?, ..Workers::default() };
+        let published = fill.measure(workers, None)?.published;
+        let consumers = self.consumers()?;
+        self.measure(Workers { consumers, ..Workers::default() }, Some(published))
     }
 }
 
@@ -112,40 +138,54 @@ fn start_thread(
         .map_err(|error| LoadError::Thread(error.to_string()))
 }
 
-fn measure(args: &BenchArgs, workers: Workers, clock: Clock) -> Result<Report, LoadError> {
-    let threads = workers.publishers.len() + workers.consumers.len();
-    let control = Arc::new(Control::new(threads, workers.publishers.len()));
-    let (begin, threads) = if args.warmup().is_zero() {
-        let begin = mark(args, &control, clock)?;
-        control.enter(Phase::Measured);
-        (begin, workers.start(&control)?)
-    } else {
-        let threads = workers.start(&control)?;
-        wait(&control, clock, args.warmup());
-        let begin = mark(args, &control, clock)?;
-        control.enter(Phase::Measured);
-        (begin, threads)
-    };
-    let arrived = match args.span() {
-        Span::Time(duration) => {
-            wait(&control, clock, duration);
-            Ok(())
+impl Workers {
+    /// Starts a thread per connection.
+    fn start(self, control: &Arc<Control>) -> Result<Vec<JoinHandle<Latencies>>, LoadError> {
+        let all = self.consumers.into_iter().chain(self.publishers).enumerate();
+        all.map(|(index, work)| start_thread(index, work, Arc::clone(control))).collect()
+    }
+}
+
+impl Run<'_> {
+    /// Lets workers work, and measures that. So many messages were published before.
+    fn measure(&self, workers: Workers, before: Option<u64>) -> Result<Report, LoadError> {
+        let Self { args, clock, .. } = *self;
+        let threads = workers.publishers.len() + workers.consumers.len();
+        let has_consumers = !workers.consumers.is_empty();
+        let control = Arc::new(Control::new(threads, workers.publishers.len()));
+        let (begin, threads) = if args.warmup().is_zero() || before.is_some() {
+            let begin = mark(args, &control, clock)?;
+            control.enter(Phase::Measured);
+            (begin, workers.start(&control)?)
+        } else {
+            let threads = workers.start(&control)?;
+            wait(&control, clock, args.warmup());
+            let begin = mark(args, &control, clock)?;
+            control.enter(Phase::Measured);
+            (begin, threads)
+        };
+        let before = before.unwrap_or(0);
+        let arrived = match args.span() {
+            Span::Time(duration) => {
+                wait(&control, clock, duration);
+                Ok(())
+            }
+            Span::Messages(_) => wait_for_arrival(args, &control, clock, before),
+        };
+        let end = mark(args, &control, clock);
+        control.enter(Phase::Over);
+        let latencies = join(threads)?;
+        if let Some(error) = control.take_failure() {
+            return Err(error);
         }
-        Span::Messages(_) => wait_for_arrival(args, &control, clock),
-    };
-    let end = mark(args, &control, clock);
-    control.enter(Phase::Over);
-    let latencies = join(threads)?;
-    if let Some(error) = control.take_failure() {
-        return Err(error);
+        arrived?;
+        let totals = control.totals();
+        let expected = (totals.published + before).saturating_mul(args.copies());
+        if totals.consumed > expected {
+            return Err(LoadError::ConsumedTooMany { consumed: totals.consumed, expected });
+        }
+        Ok(Report::new(&begin, &end?, has_consumers, &latencies))
     }
-    arrived?;
-    let totals = control.totals();
-    let expected = totals.published.saturating_mul(args.copies());
-    if totals.consumed > expected {
-        return Err(LoadError::ConsumedTooMany { consumed: totals.consumed, expected });
-    }
-    Ok(Report::new(&begin, &end?, args.consumers > 0, &latencies))
 }
 
 /// Reads all counters at one moment.
@@ -171,13 +211,19 @@ fn wait(control: &Control, clock: Clock, duration: Duration) {
 }
 
 /// Waits until all messages are published, confirmed and consumed, or something fails.
-fn wait_for_arrival(args: &BenchArgs, control: &Control, clock: Clock) -> Result<(), LoadError> {
+fn wait_for_arrival(
+    args: &BenchArgs,
+    control: &Control,
+    clock: Clock,
+    before: u64,
+) -> Result<(), LoadError> {
     let mut last = control.totals();
     let mut last_progress = clock.elapsed();
     while control.phase() != Phase::Over {
         let totals = control.totals();
         let lost = totals.nacked + totals.returned;
-        let routed = totals.published.saturating_sub(lost).saturating_mul(args.copies());
+        let published = totals.published.saturating_sub(lost) + before;
+        let routed = published.saturating_mul(args.copies());
         if control.all_published() && (args.consumers == 0 || totals.consumed >= routed) {
             return Ok(());
         }

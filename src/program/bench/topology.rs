@@ -42,6 +42,16 @@ impl Topology {
         &self.exchange
     }
 
+    /// Names of all queues.
+    pub(super) fn queues(&self) -> &[String] {
+        &self.queues
+    }
+
+    /// The arguments of all queues.
+    pub(super) fn queue_args(&self) -> &Table {
+        &self.queue_args
+    }
+
     /// The queue whose turn it is at `turn`; the queues take turns.
     pub(super) fn queue(&self, turn: usize) -> &str {
         self.queues.get(turn % self.queues.len().max(1)).map_or("", String::as_str)
