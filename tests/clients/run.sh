@@ -27,18 +27,20 @@ set -uo pipefail
 
 readonly stream_clients=(
     streams/rstream streams/stream-js streams/stream-go streams/stream-java streams/stream-rust)
-readonly tls_clients=(tls/pika tls/amqplib tls/java)
+# A group of consumers of the stream protocol.
+readonly group_clients=(groups/killed_member)
+readonly tls_clients=(tls/pika tls/amqplib tls/java tls/rstream)
 readonly all_clients=(
     pika aio_pika celery amqplib amqp091-go java amqp-tools php "${stream_clients[@]}"
-    "${tls_clients[@]}")
+    "${group_clients[@]}" "${tls_clients[@]}")
 readonly client_limit_s=120 build_limit_s=900 prepare_limit_s=300 server_limit_s=30
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 uri=${AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 stream=${LEVERET_STREAM:-127.0.0.1:5552}
-amqps='' over_tls=()
+amqps='' streams_tls='' over_tls=()
 server='' server_pid='' running='' no_skip=no
-readonly restart_clients=(restart/pika restart/java)
+readonly restart_clients=(restart/pika restart/java restart/event_store)
 passed=0 failed=0 skipped=0 restart=no storage=(--ephemeral)
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
@@ -182,6 +184,7 @@ prepare_tls() {
                 command=(env NODE_PATH="$cache/amqplib/node_modules" node "$here/tls/client.js")
             ;;
         java) java_program java && command=(java -cp "$cache/java/*" "$here/tls/Tls.java") ;;
+        rstream) python_program streams/rstream tls/client_rstream.py ;;
     esac
 }
 
@@ -209,8 +212,10 @@ prepare() {
         java | streams/stream-java) java_program "$1" ;;
         streams/stream-rust) cargo_program "$1" ;;
         php) php_program php/client.php ;;
+        groups/*) python_program streams/rstream "streams/rstream/${1#groups/}.py" ;;
         tls/*) prepare_tls "${1#tls/}" ;;
         restart/pika) python_program pika restart/client_pika.py ;;
+        restart/event_store) python_program pika restart/event_store.py ;;
         restart/java) java_program java && command=(java -cp "$cache/java/*" "$here/restart/Restart.java") ;;
         patterns/symfony*) php_program "$1.php" ;;
         patterns/celery*) python_program celery "$1.py" ;;
@@ -231,7 +236,8 @@ run_client() {
         return 1
     fi
     mkdir -p "$work/tmp"
-    env AMQP_URL="$uri" LEVERET_STREAM="$stream" AMQPS="$amqps" TLS_DIR="$work/tls" LEVERET_EVENTS="$events" TMPDIR="$work/tmp" \
+    env AMQP_URL="$uri" LEVERET_STREAM="$stream" AMQPS="$amqps" \
+        STREAMS_TLS="$streams_tls" TLS_DIR="$work/tls" LEVERET_EVENTS="$events" TMPDIR="$work/tmp" \
         PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
         timeout -k 5 "$limit" "${command[@]}" "${@:2}" >"$log" 2>&1 </dev/null &
     running=$!
@@ -286,7 +292,7 @@ amqp_address() { grep -oE '([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\]):[0-9]+' <<<"$1" | 
 start_server() {
     local tick line
     if (make_certificates); then
-        over_tls=(--amqps 127.0.0.1:0 --tls-cert tls/server.pem --tls-key tls/server.key
+        over_tls=(--amqps 127.0.0.1:0 --streams-tls 127.0.0.1:0 --tls-cert tls/server.pem --tls-key tls/server.key
             --tls-ca tls/ca.pem --tls-verify --tls-login-from common_name)
     fi
     (cd "$work" && exec "$server" serve --amqp 127.0.0.1:0 "${storage[@]}" "${over_tls[@]}") \
@@ -296,7 +302,10 @@ start_server() {
         if line=$(startup_line); then
             uri=amqp://guest:guest@$(amqp_address "$line")/
             stream=$(sed -E 's/.*streams on ([^;]+);.*/\1/' <<<"$line")
-            ((${#over_tls[@]})) && amqps=$(sed -E 's/.*AMQPS on ([^;]+);.*/\1/' <<<"$line")
+            if ((${#over_tls[@]})); then
+                amqps=$(sed -E 's/.*AMQPS on ([^;]+);.*/\1/' <<<"$line")
+                streams_tls=$(sed -E 's/.*streams over TLS on ([^;]+);.*/\1/' <<<"$line")
+            fi
             return
         fi
         kill -0 "$server_pid" 2>/dev/null || break
@@ -383,7 +392,7 @@ while (($#)); do
         --no-skip) no_skip=yes ;;
         -h | --help) usage; exit ;;
         -*) die "unknown option $1 (see --help)" ;;
-        streams) names+=("${stream_clients[@]}") ;;
+        streams) names+=("${stream_clients[@]}" "${group_clients[@]}") ;;
         patterns) mapfile -t -O "${#names[@]}" names < <(list_patterns) ;;
         *)
             [[ " ${all_clients[*]} $(list_patterns | tr '\n' ' ')" == *" ${1%/} "* ]] ||
