@@ -185,6 +185,7 @@ pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
     pub use crate::base::process::total_memory_bytes;
     pub use crate::base::wake::{Wake, Wakeups};
+    pub use crate::broker::steering::steer;
     pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;
     pub use crate::embedded::no_route;
@@ -200,6 +201,7 @@ pub mod internals {
     pub use crate::message::stored::*;
     pub use crate::message::{Body, Parts};
     pub use crate::node::status::*;
+    pub use crate::node::steering::Steering;
     pub use crate::persist::messages::Meta;
     pub use crate::persist::records::*;
     pub use crate::persist::recovery::{HostRecords, Records};

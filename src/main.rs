@@ -8,13 +8,13 @@ mod program;
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::program::bench::{self, BenchArgs};
 use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
-use crate::program::reload::log_to_stderr;
 use crate::program::{ctl, help, ping, reload, serve, test};
 
 /// What was freed goes back to the system within seconds, by threads of its own: messages are freed
@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     };
     match invocation {
         Invocation::Serve(config) => {
-            let level = log_to_stderr(config.log_level, config.log_format);
+            let level = match reload::log(&config) {
+                Ok(level) => Arc::new(level),
+                Err(reason) => return fail(&reason, ExitCode::from(BAD_CONFIGURATION)),
+            };
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
             let unread = config::unread_variables(names);
             if !unread.misspelt.is_empty() {
@@ -55,7 +58,8 @@ fn main() -> ExitCode {
             let foreign = unread.foreign.iter().chain(&config.unread);
             foreign.for_each(|text| tracing::warn!("{text}"));
             let mut current = (*config).clone();
-            match serve::run(*config, move || reload::reload(&mut current, &level)) {
+            let helm = reload::Helm { level: Arc::clone(&level), config: current.clone() };
+            match serve::run(*config, helm, move || reload::reload(&mut current, &level)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
             }

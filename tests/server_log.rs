@@ -112,6 +112,21 @@ fn a_misspelt_variable_is_an_error_that_names_the_one_that_is_meant() {
 }
 
 #[test]
+fn the_log_can_go_to_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leveret.log");
+    let server = Server::start(&["--log-file", path.to_str().unwrap()], &[]);
+    server.send(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(server.stop(), "", "nothing is left for the standard error");
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().flatten().collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    let name = file.file_name().into_string().unwrap();
+    assert!(name.starts_with("leveret.") && name.ends_with(".log"), "{name}");
+    let log = std::fs::read_to_string(file.path()).unwrap();
+    assert!(log.contains("this is HTTP") && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
 fn other_protocols_are_called_by_their_names() {
     let mut server = Server::start(&[], &[]);
     for (octets, name) in [

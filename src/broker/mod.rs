@@ -5,6 +5,8 @@ pub(crate) mod exchange;
 mod open;
 #[cfg(feature = "tls")]
 mod over_tls;
+#[cfg(feature = "server")]
+pub(crate) mod steering;
 pub(crate) mod stream;
 #[cfg(feature = "gateway")]
 mod stream_clients;
@@ -280,6 +282,17 @@ impl Broker {
         address: impl std::net::ToSocketAddrs,
     ) -> std::io::Result<std::net::SocketAddr> {
         self.with_management(|management| management.serve_metrics(address))
+    }
+
+    /// Serves RabbitMQ's HTTP API on a socket of this machine, for who may open the file: the user
+    /// that this process runs as, and the superuser. They need no login and may do everything. A
+    /// socket that is left there from before is replaced.
+    ///
+    /// # Errors
+    /// If there is something else, or another server listens there; or the socket cannot be made.
+    #[cfg(all(unix, feature = "management"))]
+    pub fn serve_http_locally(&self, path: impl AsRef<std::path::Path>) -> std::io::Result<()> {
+        self.with_management(|management| management.serve_locally(path.as_ref()))
     }
 
     #[cfg(feature = "management")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::access::{PasswordHash, User, UserTag};
 use crate::management::settings::HttpSettings;
 use crate::management::snapshots::Snapshots;
 use crate::management::throttle::Throttle;
@@ -29,6 +30,17 @@ pub(super) struct Manager {
 }
 
 impl Manager {
+    /// Who acts on the local socket: the default user if it may do everything, or else one that is
+    /// nobody's login.
+    pub(super) fn operator(&self) -> Arc<User> {
+        let is_administrator = |user: &Arc<User>| user.has_tag(&UserTag::Administrator);
+        self.node.default_user().filter(is_administrator).unwrap_or_else(|| {
+            let nobody = User::new("local operator", PasswordHash::new("", [0; 4]));
+            let tags = vec![UserTag::Administrator];
+            Arc::new(User { password_hash: None, tags, ..nobody })
+        })
+    }
+
     pub(super) fn new(node: Arc<Node>, settings: HttpSettings, reference: String) -> Self {
         Self {
             _watching: node.watch_statistics(),

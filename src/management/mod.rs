@@ -15,6 +15,8 @@ mod cors;
 mod endpoint;
 mod json;
 mod list;
+#[cfg(unix)]
+mod local;
 mod login;
 mod manager;
 mod metrics;
@@ -130,6 +132,18 @@ impl Management {
         let manager = Arc::clone(&self.manager);
         self.runtime.spawn(server::serve(listener, tls, Arc::clone(&port), manager));
         Ok(port)
+    }
+
+    /// Serves the API on a socket of this machine, without logins.
+    #[cfg(unix)]
+    pub(crate) fn serve_locally(&mut self, path: &std::path::Path) -> io::Result<()> {
+        let listener = local::bind(path)?;
+        let port = Arc::new(Port::local());
+        port.serve(Service::Api);
+        let _inside = self.runtime.enter();
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        self.runtime.spawn(local::serve(listener, port, Arc::clone(&self.manager)));
+        Ok(())
     }
 
     /// Stops, without waiting for answers that are under way.

@@ -9,6 +9,8 @@ use crate::management::endpoint::Service;
 #[derive(Debug)]
 pub(super) struct Port {
     pub address: SocketAddr,
+    /// Whoever reaches it is an administrator, unless a request has a login.
+    pub is_trusted: bool,
     api: AtomicBool,
     metrics: AtomicBool,
 }
@@ -16,7 +18,14 @@ pub(super) struct Port {
 impl Port {
     /// A port on which nothing is served yet.
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, api: AtomicBool::new(false), metrics: AtomicBool::new(false) }
+        let (api, metrics) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { address, is_trusted: false, api, metrics }
+    }
+
+    /// One on a socket of this machine, that only its owner may open.
+    #[cfg(unix)]
+    pub(super) fn local() -> Self {
+        Self { is_trusted: true, ..Self::new(SocketAddr::from(([127, 0, 0, 1], 0))) }
     }
 
     fn flag(&self, service: Service) -> &AtomicBool {

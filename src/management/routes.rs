@@ -39,6 +39,7 @@ const TABLE: &[&[Endpoint]] = &[
     api::own::offsets::ENDPOINTS,
     api::own::super_streams::ENDPOINTS,
     api::own::watermarks::ENDPOINTS,
+    api::own::server::ENDPOINTS,
     api::own::live::ENDPOINTS,
     api::own::history::ENDPOINTS,
     api::own::testing::ENDPOINTS,

@@ -21,7 +21,7 @@ use crate::management::port::Port;
 use crate::management::router;
 
 /// Waiting time after accepting failed, as when no file descriptors are left.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Time for the head of a request, from its first octet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -85,7 +85,7 @@ async fn greet(
     }
 }
 
-async fn serve_connection(
+pub(super) async fn serve_connection(
     socket: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: IpAddr,
     port: Arc<Port>,

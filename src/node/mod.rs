@@ -19,6 +19,8 @@ pub(crate) mod samples;
 pub(crate) mod snapshot;
 pub(crate) mod statistics;
 pub(crate) mod status;
+#[cfg(feature = "management")]
+pub(crate) mod steering;
 #[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "there are none"))]
 pub(crate) mod stream_clients;
 mod telling;
@@ -74,6 +76,9 @@ pub(crate) struct Node {
     /// Held while a virtual host comes, goes or changes: records are as they are.
     host_changes: Mutex<(), rank::VirtualHosts>,
     power: OnceLock<Power>,
+    /// The program that runs the broker.
+    #[cfg(feature = "management")]
+    steering: OnceLock<Box<dyn steering::Steering>>,
     /// The directory of what survives a restart.
     directory: OnceLock<PathBuf>,
 }
@@ -106,6 +111,8 @@ impl Node {
             virtual_hosts: DashMap::with_shard_amount(4),
             host_changes: Mutex::default(),
             power: OnceLock::new(),
+            #[cfg(feature = "management")]
+            steering: OnceLock::new(),
             directory: OnceLock::new(),
         });
         node.disk_alarm.tell_to(node.herald());
@@ -219,6 +226,19 @@ impl Node {
         let hosts = self.all_virtual_hosts();
         let queues = hosts.iter().flat_map(|host| host.queues());
         queues.filter(|queue| queue.kind().is_stream).map(|queue| queue.counts().ready).sum()
+    }
+
+    /// The program that runs the broker, if it has said so.
+    #[cfg(feature = "management")]
+    pub(crate) fn steering(&self) -> Option<&dyn steering::Steering> {
+        self.steering.get().map(|program| &**program)
+    }
+
+    /// Says which program runs the broker.
+    #[cfg(feature = "server")]
+    pub(crate) fn set_steering(&self, program: Box<dyn steering::Steering>) {
+        // The first one counts.
+        let _ = self.steering.set(program);
     }
 
     /// The machine in memory that the broker is on, if it is on one.

@@ -44,6 +44,7 @@ pub(super) fn open(
     if let (Some(over), Some(tls)) = (&config.tls, tls) {
         doors.extend(serve_tls(broker, config, over, tls)?);
     }
+    serve_locally(broker, config);
     let of_amqps = doors.iter().filter(|(what, _)| *what == AMQPS).flat_map(|(_, bound)| bound);
     let reached: Vec<_> = bound.iter().chain(of_amqps).copied().collect();
     if let Some(text) = only_from_here(config, &reached) {
@@ -108,6 +109,20 @@ fn serve_http(broker: &Broker, config: &ServerConfig) -> Result<[Door; 2], DoorE
     })?;
     Ok([("HTTP API", api), ("metrics", metrics)])
 }
+
+/// Serves the HTTP API on the local socket, if there is to be one; the server goes without if it
+/// cannot be made.
+#[cfg(unix)]
+fn serve_locally(broker: &Broker, config: &ServerConfig) {
+    let Some(path) = &config.ctl_socket else { return };
+    if let Err(error) = broker.serve_http_locally(path) {
+        let path = path.display();
+        warn!("no local socket for leveret ctl, which needs a password then: {path}: {error}");
+    }
+}
+
+#[cfg(not(unix))]
+fn serve_locally(_: &Broker, _: &ServerConfig) {}
 
 /// Serves clients of the stream protocol; returns where.
 fn serve_streams(broker: &Broker, config: &StreamConfig) -> Result<Door, DoorError> {

@@ -11,10 +11,12 @@ use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
 use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
+use crate::program::reload::Helm;
 use crate::program::signals::{Request, Signals};
 use crate::program::systemd;
 use leveret::access::{AccessControl, PasswordHash, PasswordHashError};
 use leveret::definitions::{Definitions, RefusedObject};
+use leveret::internals::steer;
 use leveret::tls::{Tls, TlsError};
 use leveret::{Broker, Damage, Durability, Error, Limits, OpenError};
 
@@ -51,14 +53,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STOPPED_AT_ONCE: i32 = 1;
 
 /// Serves until SIGINT or SIGTERM; prints one line with the addresses when it is ready. `reload` is
-/// called for each SIGHUP. SIGINT or SIGTERM while it stops ends the process at once.
+/// called for each SIGHUP, `helm` is what administrators may do over HTTP. SIGINT or SIGTERM while
+/// it stops ends the process at once.
 ///
 /// # Errors
 /// When the definitions cannot be loaded or the server cannot start.
-pub(crate) fn run(config: ServerConfig, mut reload: impl FnMut()) -> Result<(), ServerError> {
+pub(crate) fn run(
+    config: ServerConfig,
+    helm: Helm,
+    mut reload: impl FnMut(),
+) -> Result<(), ServerError> {
     let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
     let tls = identity.map(Tls::open).transpose()?;
     let broker = start(&config)?;
+    steer(&broker, helm);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

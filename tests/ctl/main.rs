@@ -6,8 +6,11 @@
 mod access;
 mod docs;
 mod lists;
+#[cfg(unix)]
+mod local;
 mod node;
 mod running;
+mod streams;
 mod tools;
 
 use std::io::Write;

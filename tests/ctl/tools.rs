@@ -72,8 +72,6 @@ fn what_makes_no_sense_here_says_so() {
         (&["stop_app"], "shutdown"),
         (&["reset"], "data directory"),
         (&["eval", "1 + 1."], "Erlang"),
-        (&["set_vm_memory_high_watermark", "0.5"], "--memory-high-watermark-bytes"),
-        (&["set_disk_free_limit", "1GB"], "disk"),
     ] {
         let (status, text) = server.failure(command);
         assert!(status == 69 && text.contains(word), "{command:?}: {text}");

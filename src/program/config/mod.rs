@@ -27,10 +27,10 @@ pub(crate) use error::ConfigError;
 pub(crate) use layers::Environment;
 pub(crate) use management::ManagementConfig;
 pub(crate) use metrics::MetricsConfig;
-pub(crate) use server_config::ServerConfig;
+pub(crate) use server_config::{CTL_SOCKET, ServerConfig};
 pub(crate) use stream::StreamConfig;
 pub(crate) use tls::TlsConfig;
-pub(crate) use values::{ByteSize, LogFormat, LogLevel};
+pub(crate) use values::{ByteSize, LogFormat, LogLevel, LogRotation};
 pub(crate) use variables::unread as unread_variables;
 
 use settings::Settings;

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -13,10 +13,13 @@ use super::metrics::MetricsConfig;
 use super::settings::Settings;
 use super::stream::StreamConfig;
 use super::tls::TlsConfig;
-use super::values::{LogFormat, LogLevel, Password};
+use super::values::{ByteSize, LogFormat, LogLevel, LogRotation, Password};
 use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
 use leveret::{Durability, Limits};
+
+/// Name of the socket in the data directory on which `leveret ctl` needs no password.
+pub(crate) const CTL_SOCKET: &str = "ctl.sock";
 
 /// Room that the disk of the data directory is to have: 50 MB `[rabbitmq disk-alarms]`.
 const DISK_FREE_LIMIT_BYTES: u64 = 50_000_000;
@@ -63,6 +66,14 @@ pub(crate) struct ServerConfig {
     pub log_level: LogLevel,
     /// How the log is written. Default text.
     pub log_format: LogFormat,
+    /// Socket on which `leveret ctl` needs no password. Default `ctl.sock` in the data directory.
+    pub ctl_socket: Option<PathBuf>,
+    /// Where the log goes; `None` for standard error.
+    pub log_file: Option<PathBuf>,
+    /// When a new log file is begun. Default daily.
+    pub log_rotation: LogRotation,
+    /// Log files that are kept. Default 7.
+    pub log_files_max: usize,
     /// A sentence for each key of rabbitmq.conf that is not read.
     pub unread: Vec<String>,
     /// Whether what is seldom meant is logged. Default off.
@@ -144,6 +155,10 @@ impl Default for ServerConfig {
             definitions: None,
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
+            ctl_socket: None,
+            log_file: None,
+            log_rotation: LogRotation::default(),
+            log_files_max: 7,
             unread: Vec::new(),
             lint: LintLevel::Off,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
@@ -182,34 +197,37 @@ impl ServerConfig {
             settings.amqp.map(|list| list.into_iter().filter_map(|address| address.0).collect());
         let handshake_timeout = settings.handshake_timeout_ms.map(Duration::from_millis);
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
+        let data_dir = settings.data_dir.filter(|_| settings.ephemeral != Some(true));
+        let ctl_socket = ctl_socket(settings.ctl_socket, data_dir.as_deref());
         Ok(Self {
             amqp: amqp.unwrap_or(default.amqp),
             management: ManagementConfig::from_settings(settings.management),
             metrics: MetricsConfig::from_settings(settings.metrics),
             stream,
             tls: TlsConfig::from_settings(settings.tls)?,
-            data_dir: settings.data_dir.filter(|_| settings.ephemeral != Some(true)),
+            data_dir,
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
-            queue_memory_bytes_max: settings
-                .queue_memory_bytes_max
-                .map_or(default.queue_memory_bytes_max, |size| size.0),
+            queue_memory_bytes_max: bytes(
+                settings.queue_memory_bytes_max,
+                default.queue_memory_bytes_max,
+            ),
             consumer_max_per_channel: settings
                 .consumer_max_per_channel
                 .unwrap_or(default.consumer_max_per_channel),
-            unread_replies_max: settings
-                .unread_replies_max
-                .map_or(default.unread_replies_max, |size| size.0),
+            unread_replies_max: bytes(settings.unread_replies_max, default.unread_replies_max),
             definitions: settings.definitions,
             log_level: settings.log_level.unwrap_or(default.log_level),
             log_format: settings.log_format.unwrap_or_default(),
+            ctl_socket,
+            log_file: settings.log_file,
+            log_rotation: settings.log_rotation.unwrap_or_default(),
+            log_files_max: settings.log_files_max.unwrap_or(default.log_files_max),
             unread: settings.unread,
             lint: settings.lint.map_or(default.lint, |mode| mode.0),
             threads: settings.threads.unwrap_or(default.threads),
             default_user: settings.default_user.map_or(default.default_user, UserName::from),
             default_pass: settings.default_pass.unwrap_or(default.default_pass),
-            default_vhost: settings
-                .default_vhost
-                .map_or(default.default_vhost, VirtualHostName::from),
+            default_vhost: settings.default_vhost.map_or(default.default_vhost, From::from),
             loopback_users,
             max_connections: settings.max_connections.unwrap_or(default.max_connections),
             channel_max: settings.channel_max.unwrap_or(default.channel_max),
@@ -219,12 +237,11 @@ impl ServerConfig {
             max_unfinished_handshakes: settings
                 .max_unfinished_handshakes
                 .unwrap_or(default.max_unfinished_handshakes),
-            max_message_size: settings
-                .max_message_size
-                .map_or(default.max_message_size, |size| size.0),
-            memory_high_watermark_bytes: settings
-                .memory_high_watermark_bytes
-                .map_or(default.memory_high_watermark_bytes, |size| size.0),
+            max_message_size: bytes(settings.max_message_size, default.max_message_size),
+            memory_high_watermark_bytes: bytes(
+                settings.memory_high_watermark_bytes,
+                default.memory_high_watermark_bytes,
+            ),
             deny_deprecated: settings.deny_deprecated.unwrap_or(default.deny_deprecated),
             disk_free_limit_bytes: settings
                 .disk_free_limit
@@ -241,6 +258,19 @@ impl ServerConfig {
             repair: settings.repair.unwrap_or(default.repair),
         })
     }
+}
+
+/// The local socket: where somebody said, or else in the data directory.
+fn ctl_socket(named: Option<PathBuf>, data_dir: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        None => data_dir.map(|directory| directory.join(CTL_SOCKET)),
+        named => named.filter(|path| path.as_os_str() != "none"),
+    }
+}
+
+/// A size that is set, or else this one.
+fn bytes(size: Option<ByteSize>, default: u64) -> u64 {
+    size.map_or(default, |size| size.0)
 }
 
 fn check(settings: &Settings) -> Result<(), ConfigError> {
@@ -265,7 +295,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         return Err(ConfigError::Refused("default_pass must not be empty"));
     }
     let count = |value: Option<usize>| value.map(|value| value as u64);
-    let bytes = |value: Option<super::ByteSize>| value.map(|size| size.0);
+    let bytes = |value: Option<ByteSize>| value.map(|size| size.0);
     let ranges = [
         ("threads", count(settings.threads), 1, 1024),
         ("max_connections", count(settings.max_connections), 1, u64::from(u32::MAX)),
@@ -278,6 +308,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             1,
             u64::from(u32::MAX),
         ),
+        ("log_files_max", count(settings.log_files_max), 1, 10_000),
         ("consumer_max_per_channel", count(settings.consumer_max_per_channel), 1, u64::MAX),
         ("unread_replies_max", bytes(settings.unread_replies_max), 64 << 10, u64::MAX),
         ("queue_memory_bytes_max", bytes(settings.queue_memory_bytes_max), 64 << 10, u64::MAX),

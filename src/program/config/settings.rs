@@ -11,7 +11,7 @@ use super::metrics::MetricsSettings;
 use super::stream::StreamSettings;
 use super::tls::TlsSettings;
 use super::values::{
-    ByteSize, DiskFreeLimit, DurabilityMode, LintMode, LogFormat, LogLevel, Password,
+    ByteSize, DiskFreeLimit, DurabilityMode, LintMode, LogFormat, LogLevel, LogRotation, Password,
 };
 
 /// The settings of one layer. The doc comments are the help texts of the flags.
@@ -96,6 +96,24 @@ pub(super) struct Settings {
     /// How much is logged on standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
+
+    /// Socket on which `leveret ctl` needs no password, for who may open the file; `none` for none
+    /// [default: ctl.sock in the data directory].
+    #[arg(long, value_name = "FILE")]
+    pub ctl_socket: Option<PathBuf>,
+
+    /// File to log to instead of standard error [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
+    /// When a new log file is begun, whose name has the time in it: never, hourly or daily
+    /// [default: daily].
+    #[arg(long, value_name = "WHEN")]
+    pub log_rotation: Option<LogRotation>,
+
+    /// Log files that are kept [default: 7].
+    #[arg(long, value_name = "N")]
+    pub log_files_max: Option<usize>,
 
     /// How the log is written: `text` or `json`, an object for each line [default: text].
     #[arg(long, value_name = "FORMAT")]
@@ -238,6 +256,10 @@ impl Settings {
             ephemeral,
             definitions,
             log_level,
+            ctl_socket,
+            log_file,
+            log_rotation,
+            log_files_max,
             log_format,
             lint,
             threads,

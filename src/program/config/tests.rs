@@ -97,7 +97,7 @@ fn the_environment_may_name_the_file_and_a_flag_another() {
 }
 
 /// Every setting, as flags and variables give it.
-const GIVEN: [(&str, &str); 39] = [
+const GIVEN: [(&str, &str); 43] = [
     ("amqp", "0.0.0.0:1,[::1]:0"),
     ("stream", "127.0.0.1:2,none"),
     ("stream_advertised_host", "mq.example"),
@@ -114,6 +114,10 @@ const GIVEN: [(&str, &str); 39] = [
     ("ephemeral", "false"),
     ("definitions", "d.json"),
     ("log_level", "debug"),
+    ("ctl_socket", "/run/leveret/ctl.sock"),
+    ("log_file", "/var/log/leveret.log"),
+    ("log_rotation", "hourly"),
+    ("log_files_max", "3"),
     ("log_format", "json"),
     ("lint", "warn"),
     ("threads", "3"),
@@ -150,6 +154,10 @@ unread_replies_max = "2MiB"
 ephemeral = false
 definitions = "d.json"
 log_level = "debug"
+ctl_socket = "/run/leveret/ctl.sock"
+log_file = "/var/log/leveret.log"
+log_rotation = "hourly"
+log_files_max = 3
 log_format = "json"
 lint = "warn"
 threads = 3
@@ -209,6 +217,10 @@ fn every_setting_can_be_given_in_each_layer() {
         definitions: Some("d.json".into()),
         log_level: LogLevel::Debug,
         log_format: LogFormat::Json,
+        ctl_socket: Some("/run/leveret/ctl.sock".into()),
+        log_file: Some("/var/log/leveret.log".into()),
+        log_rotation: LogRotation::Hourly,
+        log_files_max: 3,
         unread: Vec::new(),
         lint: LintLevel::Warn,
         threads: 3,

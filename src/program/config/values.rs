@@ -179,6 +179,40 @@ impl FromStr for LogFormat {
     }
 }
 
+/// When a new log file is begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum LogRotation {
+    /// Never.
+    Never,
+    /// Every hour.
+    Hourly,
+    /// Every day, by universal time.
+    #[default]
+    Daily,
+}
+
+impl FromStr for LogRotation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self::Never),
+            "hourly" => Ok(Self::Hourly),
+            "daily" => Ok(Self::Daily),
+            _ => Err(format!("'{text}' is not one of never, hourly, daily")),
+        }
+    }
+}
+
+impl TryFrom<String> for LogRotation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl TryFrom<String> for LogFormat {
     type Error = String;
 

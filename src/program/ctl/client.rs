@@ -1,5 +1,6 @@
 //! Requests to the HTTP API of a server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::failure::{self, Failure};
@@ -24,6 +26,10 @@ pub(super) struct Client {
     user: String,
     login: String,
     patience: Duration,
+    /// The local socket of the server, which needs no login.
+    socket: Option<PathBuf>,
+    /// Whether the login is sent over that, too.
+    logs_in: bool,
 }
 
 /// What the server answers.
@@ -66,12 +72,27 @@ impl Client {
             user: user.to_owned(),
             login: format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
             patience,
+            socket: None,
+            logs_in: false,
         })
     }
 
     /// The same server, asked as somebody else.
     pub(super) fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
-        Self::new(&format!("http://{}", self.authority), user, password, self.patience)
+        let other =
+            Self::new(&format!("http://{}", self.authority), user, password, self.patience)?;
+        Ok(Self { socket: self.socket.clone(), logs_in: true, ..other })
+    }
+
+    /// The server that has this local socket.
+    pub(super) fn on_socket(self, path: PathBuf) -> Self {
+        Self { socket: Some(path), ..self }
+    }
+
+    /// Whether the server is on this machine.
+    pub(super) fn is_here(&self) -> bool {
+        let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
+        self.socket.is_some() || ["127.0.0.1", "localhost", "[::1]"].contains(&host)
     }
 
     /// Asks; any status will do but that of a refused login.
@@ -120,18 +141,35 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Box<dyn std::error::Error>> {
+        #[cfg(unix)]
+        if let Some(file) = &self.socket {
+            let socket = tokio::net::UnixStream::connect(file).await?;
+            return self.exchange_over(socket, method, path, body).await;
+        }
         let socket = TcpStream::connect(&self.authority).await?;
+        self.exchange_over(socket, method, path, body).await
+    }
+
+    async fn exchange_over(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(connection);
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
-            .header(AUTHORIZATION, &self.login)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))?;
+            .header(CONTENT_TYPE, "application/json");
+        if self.socket.is_none() || self.logs_in {
+            request = request.header(AUTHORIZATION, &self.login);
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = http_body_util::Limited::new(response.into_body(), ANSWER_BYTES_MAX);

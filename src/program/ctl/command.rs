@@ -11,6 +11,8 @@ use super::plugins::PluginsCommand;
 use super::policies::PoliciesCommand;
 use super::queues::QueuesCommand;
 use super::refused::RefusedCommand;
+use super::streams::StreamsCommand;
+use super::tuning::TuningCommand;
 use super::users::UsersCommand;
 use super::vhosts::HostsCommand;
 
@@ -41,6 +43,10 @@ pub(super) enum Command {
     Definitions(DefinitionsCommand),
     #[command(flatten)]
     Plugins(PluginsCommand),
+    #[command(flatten)]
+    Streams(StreamsCommand),
+    #[command(flatten)]
+    Tuning(TuningCommand),
     #[command(flatten)]
     Refused(RefusedCommand),
 }

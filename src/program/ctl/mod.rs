@@ -20,6 +20,8 @@ mod policies;
 mod queues;
 mod refused;
 mod session;
+mod streams;
+mod tuning;
 mod users;
 mod vhosts;
 
@@ -121,6 +123,8 @@ fn dispatch(session: &Session, command: &Command) -> Result<Said, Failure> {
         Command::Node(command) => node::run(session, command),
         Command::Health(command) => health::run(session, command),
         Command::Plugins(command) => plugins::run(session, command),
+        Command::Streams(command) => streams::run(session, command),
+        Command::Tuning(command) => tuning::run(session, command),
         Command::Refused(command) => Err(refused::failure(command)),
     }
 }

@@ -250,10 +250,10 @@ fn stop(session: &Session, is_awaited: bool) -> Result<Said, Failure> {
     use nix::unistd::Pid;
     let (_, node) = own(session)?;
     let refused = |text: String| Failure::new(failure::UNAVAILABLE, text);
-    let host = session.client.authority.rsplit_once(':').map_or("", |(host, _)| host);
-    if !["127.0.0.1", "localhost", "[::1]"].contains(&host) {
+    if !session.client.is_here() {
         return Err(refused(format!(
-            "a server is stopped on its own machine, and not from {host}"
+            "a server is stopped on its own machine, and not from {}",
+            session.client.authority
         )));
     }
     let id = text_at(&node, "/os_pid");

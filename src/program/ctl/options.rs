@@ -1,19 +1,19 @@
 //! What all commands take.
 
+use std::path::PathBuf;
+
 use super::output::Format;
 
 /// What all commands take.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Options {
-    /// Address of the server's HTTP API
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "LEVERET_CTL_URL",
-        default_value = "http://127.0.0.1:15672"
-    )]
-    pub url: String,
+    /// Address of the server's HTTP API; default http://127.0.0.1:15672
+    #[arg(long, global = true, value_name = "URL", env = "LEVERET_CTL_URL")]
+    pub url: Option<String>,
+    /// Local socket of the server, which needs no login. Default, unless there is a URL or a user:
+    /// the one in LEVERET_DATA_DIR, or in /var/lib/leveret
+    #[arg(long, global = true, value_name = "FILE", env = "LEVERET_CTL_SOCKET")]
+    pub socket: Option<PathBuf>,
     /// User with the tag administrator. Default that of the server's environment, or guest
     #[arg(long, global = true, value_name = "NAME", env = "LEVERET_CTL_USER")]
     pub user: Option<String>,

@@ -28,14 +28,6 @@ pub(super) enum RefusedCommand {
     ForceReset(Anything),
     /// Refused: there is no Erlang
     Eval(Anything),
-    /// Refused: it is a setting
-    SetVmMemoryHighWatermark(Anything),
-    /// Refused: publishers are blocked when the disk takes no more
-    SetDiskFreeLimit(Anything),
-    /// Refused: it is a setting
-    SetLogLevel(Anything),
-    /// Refused: `leveret serve --help` lists the settings
-    Environment(Anything),
 }
 
 /// Why.
@@ -49,16 +41,6 @@ pub(super) fn failure(command: &RefusedCommand) -> Failure {
             "leveret is reset by stopping it and removing its data directory"
         }
         RefusedCommand::Eval(_) => "there is no Erlang in leveret",
-        RefusedCommand::SetVmMemoryHighWatermark(_) => {
-            "start leveret with --memory-high-watermark-bytes: it does not change while it runs"
-        }
-        RefusedCommand::SetDiskFreeLimit(_) => {
-            "leveret has no such limit: publishers are blocked when the disk takes no more"
-        }
-        RefusedCommand::SetLogLevel(_) => {
-            "start leveret with --log-level: it does not change while it runs"
-        }
-        RefusedCommand::Environment(_) => "`leveret serve --help` lists the settings",
     };
     Failure::new(failure::UNAVAILABLE, text)
 }

@@ -1,5 +1,6 @@
 //! What a command works with: the server, the virtual host, and what is said on the way.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::Method;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::client::{Answer, Client};
 use super::failure::{self, Failure};
 use super::options::Options;
+use crate::program::config::CTL_SOCKET;
 
 /// A command at work.
 pub(super) struct Session {
@@ -30,6 +32,33 @@ pub(super) fn variable(names: &[&str]) -> Option<String> {
     values.into_iter().find(|value| !value.is_empty())
 }
 
+/// Where the server is looked for.
+const DEFAULT_URL: &str = "http://127.0.0.1:15672";
+
+/// The directory of the server's data in its image and by its unit.
+const DATA_DIR: &str = "/var/lib/leveret";
+
+/// The local socket of the server: the one that was named, or one that answers where servers have
+/// it if nothing says where else to ask, or as whom.
+fn socket(options: &Options) -> Option<PathBuf> {
+    if options.socket.is_some() || options.url.is_some() || options.user.is_some() {
+        return options.socket.clone();
+    }
+    let directory = variable(&["LEVERET_DATA_DIR"]).unwrap_or_else(|| DATA_DIR.to_owned());
+    let path = Path::new(&directory).join(CTL_SOCKET);
+    answers(&path).then_some(path)
+}
+
+#[cfg(unix)]
+fn answers(path: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
+#[cfg(not(unix))]
+fn answers(_: &Path) -> bool {
+    false
+}
+
 impl Session {
     /// The login is the one that is given, else the one that a server in this environment has made,
     /// as in its container.
@@ -42,8 +71,13 @@ impl Session {
         let (user, password) =
             (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
         let patience = Duration::from_secs(options.timeout.max(1));
+        let url = options.url.as_deref().unwrap_or(DEFAULT_URL);
+        let client = Client::new(url, user, password, patience)?;
         Ok(Self {
-            client: Client::new(&options.url, user, password, patience)?,
+            client: match socket(options) {
+                Some(path) => client.on_socket(path),
+                None => client,
+            },
             vhost: options.vhost.clone(),
             node: options.node.clone(),
             timeout_s: options.timeout,

@@ -10,6 +10,7 @@ pub(crate) mod live;
 pub(crate) mod looking;
 pub(crate) mod moving;
 pub(crate) mod offsets;
+pub(crate) mod server;
 pub(crate) mod super_streams;
 pub(crate) mod testing;
 pub(crate) mod watermarks;
