@@ -111,6 +111,10 @@ pub(crate) const PACE_PATIENCE_MS: u64 = 20;
 /// Messages that consumers take in that time, at least, if they are worth waiting for: 25,000/s.
 pub(crate) const PACE_PROGRESS_MIN: u64 = 500;
 
+/// How long a publisher waits at most before it has another turn, in milliseconds, however many
+/// messages there are.
+pub(crate) const PACE_WAIT_MAX_MS: u64 = 200;
+
 /// How long nobody waits for consumers that were found slow, in milliseconds.
 pub(crate) const PACE_SLOW_MS: u64 = 400;
 
