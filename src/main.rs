@@ -109,6 +109,12 @@ fn keep_pages_small() {}
 
 fn put_load(args: BenchArgs) -> ExitCode {
     let json = args.json;
+    if args.suite.is_some() {
+        return match bench::run_suite(&args, |lines| println!("{lines}")) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        };
+    }
     match bench::run(args) {
         Ok(report) => {
             match report.to_json() {

@@ -21,8 +21,13 @@ impl Clock {
         Instant::now().saturating_duration_since(self.origin)
     }
 
-    /// [`Clock::elapsed`] in nanoseconds, never 0, because a stamp of 0 means "no stamp".
+    /// [`Clock::elapsed`] as a stamp.
     pub(super) fn stamp(&self) -> u64 {
-        u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        stamp_of(self.elapsed())
     }
+}
+
+/// A time in nanoseconds, never 0, because a stamp of 0 means "no stamp".
+pub(super) fn stamp_of(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX).max(1)
 }

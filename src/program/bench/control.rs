@@ -48,6 +48,15 @@ pub(super) struct Totals {
     pub consumed: u64,
 }
 
+impl Totals {
+    /// What the consumers still have to get of these messages and those `before`, of which each is
+    /// consumed so often.
+    pub(super) fn on_their_way(&self, before: u64, copies: u64) -> u64 {
+        let routed = self.published.saturating_sub(self.nacked + self.returned) + before;
+        routed.saturating_mul(copies).saturating_sub(self.consumed)
+    }
+}
+
 /// State shared by all threads of a run.
 #[derive(Debug)]
 pub(super) struct Control {

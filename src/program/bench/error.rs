@@ -78,9 +78,9 @@ pub(crate) enum LoadError {
         /// Messages published, times the queues that each was routed to.
         expected: u64,
     },
-    /// CPU time of a process could not be read.
-    #[error("cannot read the CPU time of process {pid}: {reason}")]
-    CpuTime {
+    /// CPU time or memory of a process could not be read.
+    #[error("cannot read CPU time and memory of process {pid}: {reason}")]
+    Process {
         /// The process, `self` for the load generator.
         pid: String,
         /// What is wrong.

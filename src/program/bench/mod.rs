@@ -8,7 +8,8 @@
 //! `stream` does the same over RabbitMQ's stream protocol, with the codec of
 //! `leveret_stream_protocol`.
 //!
-//! [`run`] does a whole run: declare, warm up, measure, end, delete.
+//! [`run`] does a whole run: declare, warm up, measure, end, delete. [`run_suite`] does all of the
+//! standard loads.
 
 mod admin;
 mod args;
@@ -17,18 +18,20 @@ mod confirms;
 mod connection;
 mod consumer;
 mod control;
-mod cpu;
 mod error;
+mod process;
 mod publisher;
 mod report;
 mod ring;
 mod run;
 mod stream;
+mod suite;
 mod topology;
 mod wire;
 
 pub(crate) use args::BenchArgs;
 pub(crate) use run::run;
+pub(crate) use suite::run_suite;
 
 #[cfg(test)]
 mod wire_tests;

@@ -6,14 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::args::BenchArgs;
-use super::clock::Clock;
+use super::clock::{Clock, stamp_of};
 use super::confirms::Confirms;
 use super::connection::{
     Arrival, Connection, REPLY_TIMEOUT, Target, close_arguments, refuse_close, shut_down, write_all,
 };
 use super::control::{Control, Phase, Tally};
 use super::error::LoadError;
-use super::ring::Ring;
+use super::ring::{Ring, Stamps};
 use super::topology::Topology;
 use super::wire::{method, put_method};
 
@@ -199,12 +199,18 @@ impl Writer {
                     continue;
                 }
             }
-            let stamp = self.stamped.then(|| self.clock.stamp());
-            let batch = self.ring.take(limit, stamp);
+            let stamps = self.stamped.then(|| self.stamps(begin));
+            let batch = self.ring.take(limit, stamps);
             write_all(&mut self.stream, batch.bytes)?;
             self.published += batch.messages;
             tally.published.store(self.published, Ordering::Release);
         }
+    }
+
+    fn stamps(&self, begin: Duration) -> Stamps {
+        let Some(rate) = self.rate else { return Stamps { first: self.clock.stamp(), step: 0.0 } };
+        let due = begin + Duration::from_secs_f64((self.published + 1) as f64 / rate);
+        Stamps { first: stamp_of(due), step: 1e9 / rate }
     }
 
     /// Sleeps until the next message is due, at most as long as a read would wait.

@@ -15,7 +15,22 @@ pub(super) struct Mark {
     pub totals: Totals,
     pub server_cpu_us: Option<u64>,
     pub client_cpu_us: Option<u64>,
+    pub server_memory: Option<u64>,
 }
+
+/// What is to be expected of consumers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    /// There are any.
+    pub consumers: bool,
+    /// How often each message is consumed.
+    pub copies: u64,
+    /// Messages that were published before the span, for consumers to read.
+    pub before: u64,
+}
+
+/// Bytes in a mebibyte.
+pub(super) const MIB: f64 = 1024.0 * 1024.0;
 
 /// What a load run measured. All counts, rates and CPU times are those of the measured span.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +60,13 @@ pub(crate) struct Report {
     /// CPU time of the load generator itself per message in microseconds, counted likewise;
     /// absent where there is no `/proc`.
     pub client_cpu_us_per_message: Option<f64>,
-    /// Time from just before the publisher's write until the consumer's read returned.
+    /// Messages on their way to consumers when the span ended, most of them waiting in queues;
+    /// absent without consumers.
+    pub backlog: Option<u64>,
+    /// Resident memory of the server in bytes when the span ended, when its process was given.
+    pub server_memory_bytes: Option<u64>,
+    /// Time from just before the publisher's write, or with a rate from when the message was due,
+    /// until the consumer's read returned.
     #[serde(flatten)]
     pub latency: Option<Latency>,
 }
@@ -90,7 +111,14 @@ impl Latency {
 }
 
 impl Report {
-    pub(super) fn new(begin: &Mark, end: &Mark, consumers: bool, latency: &Histogram<u64>) -> Self {
+    /// Of the span between two marks.
+    pub(super) fn new(
+        begin: &Mark,
+        end: &Mark,
+        expected: Expected,
+        latency: &Histogram<u64>,
+    ) -> Self {
+        let Expected { consumers, copies, before } = expected;
         let seconds = end.at.saturating_sub(begin.at).as_secs_f64();
         let span =
             |value: fn(&Totals) -> u64| value(&end.totals).saturating_sub(value(&begin.totals));
@@ -117,8 +145,16 @@ impl Report {
             confirmed_per_s: per_second(confirmed),
             server_cpu_us_per_message: per_message(begin.server_cpu_us, end.server_cpu_us),
             client_cpu_us_per_message: per_message(begin.client_cpu_us, end.client_cpu_us),
+            backlog: consumers.then(|| end.totals.on_their_way(before, copies)),
+            server_memory_bytes: end.server_memory,
             latency: Latency::from_nanoseconds(latency),
         }
+    }
+
+    /// Whether what was published was received, nearly: else the server has only moved messages
+    /// into its own memory, and the rates say little.
+    pub(super) fn keeps_up(&self, copies: u64) -> bool {
+        self.backlog.is_none() || self.consumed as f64 >= 0.95 * (self.published * copies) as f64
     }
 
     /// The report as one line of JSON, with the fields' names as keys.
@@ -152,6 +188,12 @@ impl fmt::Display for Report {
                  p99.9 {p999:.0} us, max {max:.0} us ({samples} samples)"
             )?;
         }
+        if let Some(backlog) = self.backlog {
+            writeln!(f, "backlog     {backlog} messages at the end")?;
+        }
+        if let Some(bytes) = self.server_memory_bytes {
+            writeln!(f, "memory      {:.0} MiB resident at the end", bytes as f64 / MIB)?;
+        }
         let cpu = [
             ("server CPU", self.server_cpu_us_per_message),
             ("client CPU", self.client_cpu_us_per_message),
@@ -175,18 +217,22 @@ mod tests {
         histogram
     }
 
+    const CONSUMED: Expected = Expected { consumers: true, copies: 1, before: 0 };
+
     fn marks() -> (Mark, Mark) {
         let begin = Mark {
             at: Duration::from_secs(1),
             totals: Totals { published: 100, consumed: 50, ..Totals::default() },
             server_cpu_us: Some(1000),
             client_cpu_us: Some(0),
+            server_memory: None,
         };
         let end = Mark {
             at: Duration::from_secs(3),
             totals: Totals { published: 500, consumed: 250, confirmed: 40, ..Totals::default() },
             server_cpu_us: Some(3000),
             client_cpu_us: Some(100),
+            server_memory: Some(5 << 20),
         };
         (begin, end)
     }
@@ -194,25 +240,28 @@ mod tests {
     #[test]
     fn only_the_measured_span_counts() {
         let (begin, end) = marks();
-        let report = Report::new(&begin, &end, true, &histogram([]));
+        let report = Report::new(&begin, &end, CONSUMED, &histogram([]));
         assert_eq!((report.published, report.consumed, report.confirmed), (400, 200, 40));
         assert_eq!((report.published_per_s, report.consumed_per_s), (200.0, 100.0));
         assert_eq!(report.server_cpu_us_per_message, Some(10.0));
         assert_eq!(report.client_cpu_us_per_message, Some(0.5));
         assert_eq!(report.latency, None);
+        assert_eq!((report.backlog, report.server_memory_bytes), (Some(250), Some(5 << 20)));
+        assert!(!report.keeps_up(1));
     }
 
     #[test]
     fn without_consumers_a_message_is_a_publish() {
         let (begin, end) = marks();
-        let report = Report::new(&begin, &end, false, &histogram([]));
+        let report =
+            Report::new(&begin, &end, Expected { consumers: false, ..CONSUMED }, &histogram([]));
         assert_eq!(report.server_cpu_us_per_message, Some(5.0));
     }
 
     #[test]
     fn nothing_measured_divides_by_nothing() {
         let mark = Mark { server_cpu_us: Some(5), ..Mark::default() };
-        let report = Report::new(&mark, &mark, true, &histogram([]));
+        let report = Report::new(&mark, &mark, CONSUMED, &histogram([]));
         assert_eq!((report.published_per_s, report.server_cpu_us_per_message), (0.0, None));
     }
 
@@ -220,7 +269,7 @@ mod tests {
     fn percentiles_are_in_microseconds() {
         let (begin, end) = marks();
         let latency = histogram((1..=1000).map(|value| value * 1000));
-        let report = Report::new(&begin, &end, true, &latency);
+        let report = Report::new(&begin, &end, CONSUMED, &latency);
         let latency = report.latency.clone().unwrap();
         assert_eq!(latency.samples, 1000);
         assert!((latency.p50 - 500.0).abs() < 1.0, "{}", latency.p50);

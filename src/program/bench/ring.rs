@@ -40,6 +40,22 @@ pub(super) struct Batch<'a> {
     pub messages: u64,
 }
 
+/// The stamps of a batch, in nanoseconds: that of its first message, and how far apart they are.
+///
+/// Without a rate all have the time at which they are handed to the socket. With one, each has the
+/// time at which it was due: if the server kept the publisher waiting, that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamps {
+    pub first: u64,
+    pub step: f64,
+}
+
+impl Stamps {
+    fn of(self, at: usize) -> u64 {
+        self.first + (self.step * at as f64) as u64
+    }
+}
+
 impl Ring {
     /// Encodes the publishes of one connection; `turn` is the queue that its first one goes to.
     ///
@@ -97,17 +113,14 @@ impl Ring {
     }
 
     /// Takes the next messages, at most `limit`, and stamps the first 8 bytes of their bodies.
-    ///
-    /// All of a batch get the same stamp: it is the time at which they are handed to the socket.
-    pub(super) fn take(&mut self, limit: u64, stamp: Option<u64>) -> Batch<'_> {
+    pub(super) fn take(&mut self, limit: u64, stamps: Option<Stamps>) -> Batch<'_> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(self.messages_per_write);
         let end = self.next.saturating_add(limit).min(self.messages.len());
         let taken = self.messages.get(self.next..end).unwrap_or_default();
-        if let Some(stamp) = stamp {
-            let stamp = stamp.to_be_bytes();
-            for message in taken {
+        if let Some(stamps) = stamps {
+            for (at, message) in taken.iter().enumerate() {
                 if let Some(body) = self.bytes.get_mut(message.body..message.body + 8) {
-                    body.copy_from_slice(&stamp);
+                    body.copy_from_slice(&stamps.of(at).to_be_bytes());
                 }
             }
         }
@@ -140,6 +153,8 @@ mod tests {
     use super::*;
     use crate::program::bench::wire::{FRAME_METHOD, ReadBuffer};
     use clap::Parser;
+
+    const ONE: Stamps = Stamps { first: 1, step: 0.0 };
 
     #[derive(Parser)]
     struct Command {
@@ -178,7 +193,7 @@ mod tests {
     #[test]
     fn a_batch_holds_whole_stamped_messages() {
         let mut ring = ring("bench --size 16");
-        let batch = ring.take(5, Some(0x0102_0304_0506_0708));
+        let batch = ring.take(5, Some(Stamps { first: 0x0102_0304_0506_0708, step: 0.0 }));
         assert_eq!(batch.messages, 5);
         let messages = decode(batch.bytes);
         assert_eq!(messages.len(), 5);
@@ -191,7 +206,7 @@ mod tests {
     #[test]
     fn a_large_body_is_cut_at_frame_max() {
         let mut ring = ring("bench --size 10000 --exchange-type topic --persistent");
-        let batch = ring.take(1, Some(1));
+        let batch = ring.take(1, Some(ONE));
         let messages = decode(batch.bytes);
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].0, "bench.0000.event");
@@ -204,7 +219,7 @@ mod tests {
         let mut ring = ring("bench --queues 3 --channels 3 --size 4000");
         let mut keys = Vec::new();
         while keys.len() < 90 {
-            let batch = ring.take(7, Some(1));
+            let batch = ring.take(7, Some(ONE));
             assert!(batch.messages > 0 && batch.messages <= 7);
             keys.extend(decode(batch.bytes).into_iter().map(|(key, _)| key));
         }
@@ -217,5 +232,11 @@ mod tests {
     fn an_empty_body_has_no_body_frame() {
         let mut ring = ring("bench --size 0");
         assert_eq!(decode(ring.take(2, None).bytes).len(), 2);
+    }
+
+    #[test]
+    fn with_a_rate_each_message_has_the_time_at_which_it_was_due() {
+        let stamps = Stamps { first: 1_000, step: 2.5 };
+        assert_eq!([0, 1, 2, 4].map(|at| stamps.of(at)), [1_000, 1_002, 1_005, 1_010]);
     }
 }

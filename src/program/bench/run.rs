@@ -12,10 +12,10 @@ use super::clock::Clock;
 use super::connection::{REPLY_TIMEOUT, Target};
 use super::consumer::Consumer;
 use super::control::{Control, Phase, Tally};
-use super::cpu::cpu_time_us;
 use super::error::LoadError;
+use super::process::{cpu_time_us, resident_bytes};
 use super::publisher::Publisher;
-use super::report::{Mark, Report};
+use super::report::{Expected, Mark, Report};
 use super::stream::{StreamPublisher, StreamReader};
 use super::topology::Topology;
 
@@ -184,7 +184,8 @@ impl Run<'_> {
         if totals.consumed > expected {
             return Err(LoadError::ConsumedTooMany { consumed: totals.consumed, expected });
         }
-        Ok(Report::new(&begin, &end?, has_consumers, &latencies))
+        let expected = Expected { consumers: has_consumers, copies: args.copies(), before };
+        Ok(Report::new(&begin, &end?, expected, &latencies))
     }
 }
 
@@ -193,6 +194,7 @@ fn mark(args: &BenchArgs, control: &Control, clock: Clock) -> Result<Mark, LoadE
     Ok(Mark {
         server_cpu_us: args.pid.map(|pid| cpu_time_us(Some(pid))).transpose()?,
         client_cpu_us: cpu_time_us(None).ok(),
+        server_memory: args.pid.map(resident_bytes).transpose()?,
         totals: control.totals(),
         at: clock.elapsed(),
     })
@@ -221,10 +223,8 @@ fn wait_for_arrival(
     let mut last_progress = clock.elapsed();
     while control.phase() != Phase::Over {
         let totals = control.totals();
-        let lost = totals.nacked + totals.returned;
-        let published = totals.published.saturating_sub(lost) + before;
-        let routed = published.saturating_mul(args.copies());
-        if control.all_published() && (args.consumers == 0 || totals.consumed >= routed) {
+        let left = totals.on_their_way(before, args.copies());
+        if control.all_published() && (args.consumers == 0 || left == 0) {
             return Ok(());
         }
         if totals != last {

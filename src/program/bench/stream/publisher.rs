@@ -8,7 +8,7 @@ use leveret_stream_protocol::{Entry, Publish, Published, Request, ServerFrame};
 
 use super::StreamConnection;
 use crate::program::bench::args::{BenchArgs, STREAM_WINDOW};
-use crate::program::bench::clock::Clock;
+use crate::program::bench::clock::{Clock, stamp_of};
 use crate::program::bench::connection::Target;
 use crate::program::bench::control::{Control, Phase, Tally};
 use crate::program::bench::error::LoadError;
@@ -152,6 +152,7 @@ impl StreamPublisher {
                 self.take_in(tally)?;
                 continue;
             }
+            let mut due_at = None;
             if let Some(rate) = self.rate {
                 let due = Duration::from_secs_f64((self.published + count) as f64 / rate);
                 let wait = (begin + due).saturating_sub(self.clock.elapsed());
@@ -161,18 +162,21 @@ impl StreamPublisher {
                     self.take_in(tally)?;
                     continue;
                 }
+                due_at = Some(begin + due);
             }
-            self.write(count)?;
+            self.write(count, due_at)?;
             tally.published.store(self.published, Ordering::Release);
         }
     }
 
-    fn write(&mut self, count: u64) -> Result<(), LoadError> {
+    /// Writes a frame, whose messages bear the time at which the last of them was due, or the
+    /// present one.
+    fn write(&mut self, count: u64, due_at: Option<Duration>) -> Result<(), LoadError> {
         if self.frame.messages != count {
             self.frame = Frame::new(count, self.size);
         }
         if self.stamped {
-            self.frame.stamp(self.clock.stamp());
+            self.frame.stamp(due_at.map_or_else(|| self.clock.stamp(), stamp_of));
         }
         self.connection.send(&self.frame.octets)?;
         self.published += count;
