@@ -42,8 +42,6 @@ ranks! {
     HandshakeWaker,
     /// Virtual hosts that come, go or change.
     VirtualHosts,
-    /// An embedded channel, while it publishes and waits for the confirm.
-    EmbeddedPublish,
     /// An embedded channel, for a method.
     EmbeddedChannel,
     /// The channels of an embedded connection.
@@ -88,9 +86,9 @@ ranks! {
     Confirming,
     /// What a request over HTTP waits for.
     HttpClient,
-    /// Consumers of an embedded channel.
+    /// Deliveries that the consumers of an embedded channel have not taken.
     Inboxes,
-    /// Deliveries that an embedded consumer has not taken.
+    /// The task that waits for deliveries to an embedded consumer.
     Inbox,
     /// Messages that came back to an embedded channel.
     Returned,

@@ -19,7 +19,11 @@ impl Wakeups {
     }
 
     /// Wakes all.
+    #[inline]
     pub fn wake_all(&mut self) {
+        if self.0.is_empty() {
+            return; // mostly: nobody sleeps who is busy
+        }
         for sleeper in self.0.drain(..) {
             sleeper.wake();
         }

@@ -1,7 +1,7 @@
 //! Quiescence deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
-use crate::channel::deliveries::Unacked;
+use crate::channel::deliveries::{Taken, Unacked};
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Result};
 use crate::faults::{Method, Subject};
@@ -51,7 +51,7 @@ impl Channel {
         if !requeue {
             return Err(NotImplemented::RecoverWithoutRequeue.into());
         }
-        let mut taken = Vec::new();
+        let mut taken = Taken::new();
         self.deliveries.take(0, true, &mut taken)?;
         self.settle(&taken, Settlement::Requeue, effects);
         Ok(())
@@ -65,10 +65,10 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.flush(effects);
-        let mut taken = Vec::new();
+        let mut taken = Taken::new();
         self.deliveries.take(delivery_tag, multiple, &mut taken)?;
         if let Mode::Transaction(transaction) = &mut self.mode {
-            transaction.settle(taken, settlement);
+            transaction.settle(taken.into_vec(), settlement);
             let (publishes, acks) = transaction.held_back();
             self.deliveries.counted().count_uncommitted(publishes, acks);
         } else {

@@ -8,6 +8,8 @@ mod sources;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use smallvec::SmallVec;
+
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
@@ -34,6 +36,9 @@ pub(super) struct Unacked {
     source: u32,
     id: u64,
 }
+
+/// Deliveries that are about to be settled, with their tags: mostly it is one.
+pub(super) type Taken = SmallVec<[(u64, Unacked); 4]>;
 
 #[derive(Default)]
 struct State {
@@ -150,12 +155,7 @@ impl Deliveries {
 
     /// Takes the deliveries that an acknowledgement means, in order. A tag of 0 with `multiple`
     /// means all. Errors: 406 unknown delivery tag.
-    pub(super) fn take(
-        &self,
-        tag: u64,
-        multiple: bool,
-        taken: &mut Vec<(u64, Unacked)>,
-    ) -> Result<()> {
+    pub(super) fn take(&self, tag: u64, multiple: bool, taken: &mut Taken) -> Result<()> {
         let mut state = self.state.lock();
         if !multiple {
             let unacked = state.unacked.remove(tag).ok_or(Error::UnknownDeliveryTag(tag))?;

@@ -19,7 +19,7 @@ pub(crate) struct Outgoing<'a> {
     /// How often it was returned to the queue, if the queue tells: quorum queues do.
     pub delivery_count: Option<u32>,
     /// The message.
-    pub message: &'a Message,
+    pub message: Message,
 }
 
 /// The client's side of a channel. Calls return at once; they come from any thread.

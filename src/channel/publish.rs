@@ -318,13 +318,13 @@ impl Channel {
         if self.publisher.pending.is_empty() {
             return;
         }
-        let host = Arc::clone(self.virtual_host());
-        host.hand_to_store(effects);
+        self.virtual_host().hand_to_store(effects);
         self.note_pending();
+        let host = &self.session.virtual_host;
+        let counted = self.deliveries.counted();
         let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = last else { return };
         let (first, count) = (*first_pending, pending.len());
-        let counted = Arc::clone(self.deliveries.counted());
         counted.count_publishes(count, last.route.queues.len());
         last.from.count_publishes(count, last.route.queues.len());
         refused.clear();
@@ -345,7 +345,7 @@ impl Channel {
             });
         counted.touch(now);
         self.settle_publishes(first, count);
-        host.run_without_waking(effects);
+        self.virtual_host().run_without_waking(effects);
     }
 
     /// Confirms or refuses the publishes from number `first` on: one refusal by any queue refuses.

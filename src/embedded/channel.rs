@@ -1,27 +1,24 @@
 //! Channels of an embedding program.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use leveret_protocol::properties::encode_properties;
+use std::time::Duration;
 
 use crate::base::blocking::{assert_may_wait, pause_here};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::channel::{Channel as Core, Consume, GetOk, Remains};
-use crate::embedded::confirming::{Confirming, Outcomes};
+use crate::embedded::confirming::Outcomes;
 use crate::embedded::connection::ConnectionInner;
-use crate::embedded::consumer::Consumer;
+use crate::embedded::consumer::{Consumer, Subscription};
 use crate::embedded::inbox::{Inbox, Mailbox};
-use crate::embedded::message::{Delivery, Nack};
-use crate::embedded::publish::Publish;
+use crate::embedded::message::{Delivery, Nack, Recipient};
 use crate::error::{Error, Result, Scope};
-use crate::limits::{MAILBOX_LOW, PUBLISH_BATCH_MAX};
-use crate::message::{Body, Message};
+use crate::message::Message;
 use crate::names::{ConsumerTag, QueueName};
 use crate::queue::effects::Effects;
-use crate::vhost;
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used
 /// from any thread, and closes when the last clone, consumer, delivery and expected confirm is
@@ -33,24 +30,31 @@ use crate::vhost;
 pub struct Channel(pub(super) Arc<ChannelInner>);
 
 pub(super) struct ChannelInner {
-    connection: Arc<ConnectionInner>,
-    core: Mutex<Core, rank::EmbeddedChannel>,
-    mailbox: Arc<Mailbox>,
-    confirming: AtomicBool,
-    published: Mutex<u64, rank::EmbeddedPublish>,
+    pub(super) connection: Arc<ConnectionInner>,
+    state: Mutex<State, rank::EmbeddedChannel>,
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Publishes are numbered.
+    pub(super) confirming: AtomicBool,
     closed: AtomicBool,
+}
+
+/// What each method has to itself.
+pub(super) struct State {
+    pub(super) core: Core,
+    /// How many publishes it has confirmed or is to confirm, once it confirms them.
+    pub(super) numbered: Option<u64>,
 }
 
 impl ChannelInner {
     pub(super) fn open(connection: &Arc<ConnectionInner>) -> Result<Arc<Self>> {
         let mailbox = Arc::new(Mailbox::default());
         let output = Arc::clone(&mailbox) as _;
+        let core = Core::open(Arc::clone(&connection.session), output)?;
         let inner = Arc::new(Self {
-            core: Mutex::new(Core::open(Arc::clone(&connection.session), output)?),
+            state: Mutex::new(State { core, numbered: None }),
             connection: Arc::clone(connection),
             mailbox: Arc::clone(&mailbox),
             confirming: AtomicBool::new(false),
-            published: Mutex::new(0),
             closed: AtomicBool::new(false),
         });
         // The mailbox is new: nobody has set this before.
@@ -63,47 +67,56 @@ impl ChannelInner {
         &self,
         method: impl FnOnce(&mut Core, &mut Effects) -> Result<R>,
     ) -> Result<R> {
-        let mut core = self.core.lock();
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::ChannelClosed);
-        }
-        let mut effects = Effects::new();
-        let result = method(&mut core, &mut effects);
-        let result = core.take_afterwards().and(result);
-        core.flush(&mut effects);
-        drop(core);
-        let host = &self.connection.session.virtual_host;
-        host.run(&mut effects);
-        if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
-            store.wait_until_durable()?;
-        }
-        if let Err(error) = &result {
-            self.connection.meet(error);
-        }
-        result
+        self.apply_to_all(|state, effects| method(&mut state.core, effects))
+    }
+
+    /// The same with what else a method has to itself.
+    pub(super) fn apply_to_all<R>(
+        &self,
+        method: impl FnOnce(&mut State, &mut Effects) -> Result<R>,
+    ) -> Result<R> {
+        Effects::with_spare(|effects| {
+            let mut state = self.state.lock();
+            if self.closed.load(Ordering::Acquire) {
+                return Err(Error::ChannelClosed);
+            }
+            let result = method(&mut state, effects);
+            let result = state.core.take_afterwards().and(result);
+            state.core.flush(effects);
+            drop(state);
+            let host = &self.connection.session.virtual_host;
+            host.run(effects);
+            if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
+                store.wait_until_durable()?;
+            }
+            if let Err(error) = &result {
+                self.connection.meet(error);
+            }
+            result
+        })
     }
 
     /// Ends the channel by itself.
     pub(super) fn close(&self) {
-        let mut core = self.core.lock();
+        let mut state = self.state.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         let mut effects = Effects::new();
-        core.close(&mut effects);
-        drop(core);
+        state.core.close(&mut effects);
+        drop(state);
         self.connection.session.virtual_host.run(&mut effects);
         self.close_mailbox();
     }
 
     /// The channel is about to end, with others.
     pub(super) fn stop_deliveries(&self) {
-        self.core.lock().stop_deliveries();
+        self.state.lock().core.stop_deliveries();
     }
 
     /// Ends the channel; returns what it leaves, unless it has ended before.
     pub(super) fn end(&self, effects: &mut Effects) -> Option<Remains> {
-        let mut core = self.core.lock();
+        let core = &mut self.state.lock().core;
         let was_open = !self.closed.swap(true, Ordering::AcqRel);
         was_open.then(|| core.end(effects))
     }
@@ -113,14 +126,8 @@ impl ChannelInner {
         self.mailbox.close_all();
     }
 
-    /// A delivery was taken: consumers that found no room may go on.
-    pub(super) fn count_taken(&self) {
-        if self.mailbox.count_taken() == MAILBOX_LOW {
-            self.resume_starved();
-        }
-    }
-
-    fn resume_starved(&self) {
+    /// Consumers that found no room may go on.
+    pub(super) fn resume_starved(&self) {
         // Fails only when the channel is closed, and then there is nothing to go on with.
         let _ = self.apply(|core, effects| {
             if core.is_starved() {
@@ -131,14 +138,11 @@ impl ChannelInner {
     }
 
     /// Ends a consumer: what nobody took goes back, unless it needs no acknowledgement.
-    pub(super) fn cancel(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>, no_ack: bool) {
+    pub(super) fn cancel(&self, tag: &ConsumerTag, inbox: &Inbox, no_ack: bool) {
         let untaken = || {
-            let mut tags = Vec::new();
-            while let Some(waiting) = inbox.take(Some(std::time::Duration::ZERO)) {
-                self.mailbox.count_taken();
-                tags.push(waiting.delivery_tag);
-            }
-            if no_ack { Vec::new() } else { tags }
+            let untaken = self.mailbox.take(inbox, Some(Duration::ZERO), std::mem::take);
+            let tags = untaken.taken.iter().map(|waiting| waiting.delivery_tag);
+            tags.filter(|_| !no_ack).collect::<Vec<_>>()
         };
         if self.mailbox.is_open(tag, inbox) {
             // Fails only when the channel is closed, and then there is nothing to go on with.
@@ -149,6 +153,7 @@ impl ChannelInner {
             // Whatever is unknown by now was settled by other means.
             let _ = self.basic_reject(tag, true);
         }
+        self.mailbox.remove(inbox);
         self.resume_starved();
     }
 
@@ -166,19 +171,19 @@ impl ChannelInner {
     }
 
     pub(super) fn last_queue(&self) -> Option<QueueName> {
-        self.core.lock().last_queue().cloned()
+        self.state.lock().core.last_queue().cloned()
     }
 
-    /// Waits until the publish with this number is concluded; tells whether it was accepted, and
-    /// nothing if the channel is closed before. `what` waits.
+    /// Waits until the publishes with these numbers are concluded; tells how many were accepted,
+    /// and nothing if the channel is closed before. `what` waits.
     #[track_caller]
-    pub(super) fn wait_concluded(&self, number: u64, what: &str) -> Option<bool> {
+    pub(super) fn wait_concluded(&self, numbers: RangeInclusive<u64>, what: &str) -> Option<usize> {
         let outcomes = self.outcomes();
-        let wait = || outcomes.wait_concluded(number, || self.is_closed());
-        if outcomes.is_concluded(number) {
+        let wait = || outcomes.wait_concluded(numbers.clone(), || self.is_closed());
+        if outcomes.are_concluded(numbers.clone()) {
             return wait();
         }
-        // The store concludes it from a thread of its own.
+        // The store concludes them from a thread of its own.
         if self.connection.session.virtual_host.persistence().is_none() {
             assert_may_wait(what, "channel.publish(message).await");
         }
@@ -218,95 +223,6 @@ impl Drop for ChannelInner {
 }
 
 impl Channel {
-    /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
-    /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
-    /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
-    pub fn basic_publish(&self, publish: Publish) -> Result<()> {
-        let mut published = self.0.published.lock();
-        self.wait_for_room();
-        self.0.apply(|core, effects| hand_over(core, &publish, effects))?;
-        *published += 1;
-        if self.0.confirming.load(Ordering::Acquire) {
-            self.0.outcomes().forget(*published);
-        }
-        Ok(())
-    }
-
-    /// Publishes a message on a channel that from now on confirms publishes `[rabbitmq confirms]`,
-    /// and gives the confirm that is to come, to be awaited or waited for. No thread waits for a
-    /// disk here; who publishes more than fits into memory has to wait for confirms now and then.
-    ///
-    /// Errors, which come in place of the confirm: 403, 404 for the exchange, 406 also on a
-    /// transactional channel.
-    pub fn publish(&self, publish: Publish) -> Confirming {
-        self.publish_confirmed(&publish).unwrap_or_else(Confirming::failed)
-    }
-
-    fn publish_confirmed(&self, publish: &Publish) -> Result<Confirming> {
-        let mut published = self.0.published.lock();
-        self.confirm_from_here(&mut published)?;
-        let returned_before = self.0.mailbox.returned_total();
-        self.0.apply(|core, effects| hand_over(core, publish, effects))?;
-        *published += 1;
-        let returned = self.0.mailbox.take_returned_since(returned_before);
-        Ok(Confirming::new(&self.0, *published, returned))
-    }
-
-    fn wait_for_room(&self) {
-        if let Some(store) = self.0.connection.session.virtual_host.persistence() {
-            store.wait_for_room();
-        }
-    }
-
-    /// Confirms count from here, if they did not before.
-    fn confirm_from_here(&self, published: &mut u64) -> Result<()> {
-        if !self.0.confirming.load(Ordering::Acquire) {
-            self.0.apply(Core::confirm_select)?;
-            self.0.confirming.store(true, Ordering::Release);
-            *published = 0;
-        }
-        Ok(())
-    }
-
-    /// Publishes messages in order, and waits once for the confirms of all of them, on a channel
-    /// that from now on confirms publishes. Tells how many are where they should be: as
-    /// [`Confirmed::is_ack`](crate::Confirmed::is_ack) of each. Errors: as [`Channel::publish`];
-    /// those before the one that fails are published.
-    ///
-    /// # Panics
-    /// As [`Confirming::wait`].
-    #[track_caller]
-    pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
-        let mut published = self.0.published.lock();
-        self.confirm_from_here(&mut published)?;
-        let returned_before = self.0.mailbox.returned_total();
-        let before = *published;
-        let mut publishes = publishes.into_iter().fuse();
-        loop {
-            let run: Vec<_> = publishes.by_ref().take(PUBLISH_BATCH_MAX).collect();
-            if run.is_empty() {
-                break;
-            }
-            self.wait_for_room();
-            self.0.apply(|core, effects| {
-                run.iter().try_for_each(|publish| {
-                    hand_over(core, publish, effects)?;
-                    *published += 1;
-                    Ok(())
-                })
-            })?;
-        }
-        let last = *published;
-        let returned = self.0.mailbox.returned_total() - returned_before;
-        drop(published);
-        let mut confirmed = 0;
-        for number in before + 1..=last {
-            let accepted = self.0.wait_concluded(number, "Channel::publish_all");
-            confirmed += usize::from(accepted.ok_or(Error::ChannelClosed)?);
-        }
-        Ok(confirmed.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
-    }
-
     /// The oldest mandatory message that came back and was not taken yet.
     pub fn take_returned(&self) -> Option<Message> {
         self.0.mailbox.take_returned()
@@ -325,8 +241,7 @@ impl Channel {
     fn get(&self, queue: &str, no_ack: bool) -> Result<Option<Delivery>> {
         let got = self.0.apply(|core, effects| core.basic_get(queue, no_ack, effects))?;
         Ok(got.map(|GetOk { delivery_tag, redelivered, delivery_count, message, .. }| Delivery {
-            channel: Arc::clone(&self.0),
-            consumer_tag: None,
+            recipient: Recipient::Channel(Arc::clone(&self.0)),
             delivery_tag,
             redelivered,
             delivery_count,
@@ -348,7 +263,8 @@ impl Channel {
             core.basic_consume(consume, effects, |tag| inbox = Some(mailbox.open(tag)))
         })?;
         let inbox = inbox.unwrap_or_else(|| mailbox.open(&tag));
-        Ok(Consumer { channel: Arc::clone(&self.0), tag, inbox, no_ack: consume.no_ack })
+        let (channel, no_ack) = (Arc::clone(&self.0), consume.no_ack);
+        Ok(Consumer(Arc::new(Subscription { channel, tag, inbox, no_ack })))
     }
 
     /// Limits unacknowledged deliveries of each consumer that starts after this; 0, the default,
@@ -402,15 +318,4 @@ impl Channel {
     pub fn close(&self) {
         self.0.close();
     }
-}
-
-fn hand_over(core: &mut Core, publish: &Publish, effects: &mut Effects) -> Result<()> {
-    let properties = encode_properties(&publish.properties);
-    let message = vhost::Publish {
-        exchange: publish.exchange.as_bytes(),
-        routing_key: publish.routing_key.as_bytes(),
-        properties: &properties,
-        body: Body::Shared(publish.body.clone()),
-    };
-    core.basic_publish(message, publish.mandatory, false, effects)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -96,8 +97,8 @@ impl Confirming {
     #[track_caller]
     pub fn wait(mut self) -> Result<Confirmed> {
         if let State::Open { channel, number, returned } = &mut self.0 {
-            let accepted = channel.wait_concluded(*number, "Confirming::wait");
-            let known = outcome(accepted, returned.take());
+            let accepted = channel.wait_concluded(*number..=*number, "Confirming::wait");
+            let known = outcome(accepted.map(|accepted| accepted > 0), returned.take());
             self.0 = State::Known(known);
         }
         match &mut self.0 {
@@ -191,7 +192,7 @@ impl Known {
             let is_asked_for = |n: &u64| !beyond.contains(n) && !forgotten.contains(n);
             self.refused.extend((first..=number).filter(is_asked_for));
         }
-        if multiple {
+        if multiple || number == self.concluded_up_to + 1 {
             self.concluded_up_to = self.concluded_up_to.max(number);
         } else {
             self.concluded_beyond.insert(number);
@@ -224,25 +225,34 @@ impl Outcomes {
         is_due
     }
 
-    /// Whether the publish with this number is concluded.
-    pub(super) fn is_concluded(&self, number: u64) -> bool {
-        self.known.lock().is_concluded(number)
+    /// Whether the publishes with these numbers are concluded.
+    pub(super) fn are_concluded(&self, mut numbers: RangeInclusive<u64>) -> bool {
+        let known = self.known.lock();
+        *numbers.end() <= known.concluded_up_to || numbers.all(|number| known.is_concluded(number))
     }
 
-    /// Waits until the publish with this number is concluded; tells whether it was accepted, and
-    /// nothing if the channel is closed before.
-    pub(super) fn wait_concluded(&self, number: u64, is_closed: impl Fn() -> bool) -> Option<bool> {
+    /// Waits until the publishes with these numbers are concluded; tells how many were accepted,
+    /// and nothing if the channel is closed before.
+    pub(super) fn wait_concluded(
+        &self,
+        numbers: RangeInclusive<u64>,
+        is_closed: impl Fn() -> bool,
+    ) -> Option<usize> {
         let mut known = self.known.lock();
-        while !known.is_concluded(number) {
-            if is_closed() {
-                return None;
+        let mut accepted = 0;
+        for number in numbers {
+            while !known.is_concluded(number) {
+                if is_closed() {
+                    return None;
+                }
+                self.concluded.wait(&mut known);
             }
-            self.concluded.wait(&mut known);
+            accepted += usize::from(!known.refused.remove(&number));
         }
-        Some(!known.refused.remove(&number))
+        Some(accepted)
     }
 
-    /// As [`Outcomes::wait_concluded`], for a task.
+    /// As [`Outcomes::wait_concluded`] of one, for a task: whether it was accepted.
     fn poll_concluded(
         &self,
         number: u64,

@@ -1,6 +1,7 @@
 //! Consumers of an embedding program.
 
 use std::borrow::Borrow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use futures_core::Stream;
 use crate::base::blocking::wait_here;
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::inbox::{Inbox, Waiting};
-use crate::embedded::message::Delivery;
+use crate::embedded::message::{Delivery, Recipient};
 use crate::names::ConsumerTag;
 
 /// A running consumer. It takes no thread and no runtime: a thread waits for deliveries with
@@ -40,7 +41,10 @@ use crate::names::ConsumerTag;
 /// broker is closed. Dropping it cancels the consumer; what was delivered and not taken goes back
 /// to the queue.
 #[must_use = "a consumer that is dropped is cancelled"]
-pub struct Consumer {
+pub struct Consumer(pub(super) Arc<Subscription>);
+
+/// What a consumer shares with its deliveries.
+pub(super) struct Subscription {
     pub(super) channel: Arc<ChannelInner>,
     pub(super) tag: ConsumerTag,
     pub(super) inbox: Arc<Inbox>,
@@ -50,7 +54,7 @@ pub struct Consumer {
 impl Consumer {
     /// Consumer tag.
     pub fn tag(&self) -> &str {
-        self.tag.as_str()
+        self.0.tag.as_str()
     }
 
     /// The deliveries, each waited for, until the consumer has ended.
@@ -65,7 +69,7 @@ impl Consumer {
     /// meanwhile. A task awaits the consumer's next item, as of every [`Stream`].
     #[track_caller]
     pub fn recv(&self) -> Option<Delivery> {
-        self.take("Consumer::recv", None)
+        self.take_one("Consumer::recv", None)
     }
 
     /// Waits for the next delivery, but not longer than this. `None` if there was none in time, or
@@ -75,21 +79,76 @@ impl Consumer {
     /// As [`Consumer::recv`].
     #[track_caller]
     pub fn recv_timeout(&self, patience: Duration) -> Option<Delivery> {
-        self.take("Consumer::recv_timeout", Some(patience))
+        self.take_one("Consumer::recv_timeout", Some(patience))
     }
 
     /// The next delivery, if there is one now.
     pub fn try_recv(&self) -> Option<Delivery> {
-        self.take("Consumer::try_recv", Some(Duration::ZERO))
+        self.take_one("Consumer::try_recv", Some(Duration::ZERO))
+    }
+
+    /// Waits for the next delivery, and takes with it those that are there already: up to `max`
+    /// of them, which costs less than to take them one by one. There is none when the consumer has
+    /// ended, or `max` is 0.
+    ///
+    /// ```
+    /// use leveret::{Broker, Publish};
+    ///
+    /// let broker = Broker::new();
+    /// let channel = broker.connect()?.open_channel()?;
+    /// channel.queue_declare("jobs")?;
+    /// let consumer = channel.basic_consume("jobs")?;
+    /// channel.publish_all(["a", "b", "c"].map(|job| Publish::to_queue("jobs").body(job)))?;
+    /// let jobs = consumer.recv_many(100);
+    /// assert_eq!(jobs.len(), 3);
+    /// if let Some(last) = jobs.last() {
+    ///     last.ack_multiple()?;
+    /// }
+    /// # Ok::<(), leveret::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Consumer::recv`].
+    #[track_caller]
+    pub fn recv_many(&self, max: usize) -> Vec<Delivery> {
+        if max == 0 {
+            return Vec::new();
+        }
+        let taken = self.take("Consumer::recv_many", None, |waiting| {
+            let run = waiting.drain(..waiting.len().min(max));
+            (run.len() > 0).then(|| run.filter_map(|waiting| self.delivery(waiting)).collect())
+        });
+        taken.unwrap_or_default()
     }
 
     #[track_caller]
-    fn take(&self, what: &str, patience: Option<Duration>) -> Option<Delivery> {
-        let take = || self.inbox.take(patience);
-        let has_to_wait = patience != Some(Duration::ZERO) && self.inbox.has_to_wait();
-        let instead = "consumer.next().await, with futures_util::StreamExt";
-        let waiting = if has_to_wait { wait_here(what, instead, take) } else { take() };
-        waiting.and_then(|waiting| self.delivery(waiting))
+    fn take_one(&self, what: &str, patience: Option<Duration>) -> Option<Delivery> {
+        self.take(what, patience, VecDeque::pop_front).and_then(|waiting| self.delivery(waiting))
+    }
+
+    /// Has `take` take deliveries as soon as there are any, or there is no more to wait for.
+    #[track_caller]
+    fn take<R>(
+        &self,
+        what: &str,
+        patience: Option<Duration>,
+        mut take: impl FnMut(&mut VecDeque<Waiting>) -> Option<R>,
+    ) -> Option<R> {
+        let Subscription { channel, inbox, .. } = &*self.0;
+        let mailbox = &channel.mailbox;
+        let mut outcome = mailbox.take(inbox, Some(Duration::ZERO), &mut take);
+        let may_come = outcome.taken.is_none() && !outcome.is_over;
+        if may_come && patience != Some(Duration::ZERO) {
+            let instead = "consumer.next().await, with futures_util::StreamExt";
+            outcome = wait_here(what, instead, || {
+                mailbox.spin();
+                mailbox.take(inbox, patience, &mut take)
+            });
+        }
+        if outcome.has_room {
+            channel.resume_starved();
+        }
+        outcome.taken
     }
 
     /// Ends the consumer.
@@ -100,13 +159,12 @@ impl Consumer {
     /// The delivery as the program gets it. Nothing once the channel is closed: then what needs an
     /// acknowledgement has gone back to the queue.
     fn delivery(&self, waiting: Waiting) -> Option<Delivery> {
-        self.channel.count_taken();
-        if self.channel.is_closed() && !self.no_ack {
+        let Subscription { channel, no_ack, .. } = &*self.0;
+        if channel.is_closed() && !no_ack {
             return None;
         }
         Some(Delivery {
-            channel: Arc::clone(&self.channel),
-            consumer_tag: Some(self.tag.clone()),
+            recipient: Recipient::Consumer(Arc::clone(&self.0)),
             delivery_tag: waiting.delivery_tag,
             redelivered: waiting.redelivered,
             delivery_count: waiting.delivery_count,
@@ -117,7 +175,7 @@ impl Consumer {
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer").field("tag", &self.tag).finish_non_exhaustive()
+        f.debug_struct("Consumer").field("tag", &self.0.tag).finish_non_exhaustive()
     }
 }
 
@@ -157,12 +215,20 @@ impl Stream for Consumer {
     type Item = Delivery;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.inbox.poll_take(context).map(|waiting| waiting.and_then(|w| self.delivery(w)))
+        let Subscription { channel, inbox, .. } = &*self.0;
+        let Poll::Ready(outcome) = channel.mailbox.poll_take(inbox, context) else {
+            return Poll::Pending;
+        };
+        if outcome.has_room {
+            channel.resume_starved();
+        }
+        Poll::Ready(outcome.taken.and_then(|waiting| self.delivery(waiting)))
     }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.channel.cancel(&self.tag, &self.inbox, self.no_ack);
+        let Subscription { channel, tag, inbox, no_ack } = &*self.0;
+        channel.cancel(tag, inbox, *no_ack);
     }
 }

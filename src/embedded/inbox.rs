@@ -1,10 +1,12 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use crossbeam::utils::Backoff;
 
 use crate::base::lock::{Condvar, Mutex};
 use crate::base::rank;
@@ -13,7 +15,7 @@ use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::confirming::Outcomes;
 use crate::error::Error;
-use crate::limits::{MAILBOX_HIGH, MAILBOX_REPLIES_MAX};
+use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
 use crate::names::ConsumerTag;
 
@@ -26,69 +28,92 @@ pub(super) struct Waiting {
     pub message: Message,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
-    ended: bool,
-    waker: Option<Waker>,
-}
-
-/// The deliveries of one consumer.
-#[derive(Default)]
+/// The deliveries of one consumer, in the [`Mailbox`] of its channel: where they lie, and how to
+/// wake who waits for them.
 pub(super) struct Inbox {
-    state: Mutex<State, rank::Inbox>,
-    changed: Condvar,
-}
-
-impl Inbox {
-    /// Whether there is nothing now, and there may be something later.
-    pub(super) fn has_to_wait(&self) -> bool {
-        let state = self.state.lock();
-        state.waiting.is_empty() && !state.ended
-    }
-
-    /// Takes the next delivery, waiting up to `patience` (`None`: as long as it takes). `None` if
-    /// there is none in time, or will never be one.
-    pub(super) fn take(&self, patience: Option<Duration>) -> Option<Waiting> {
-        let mut state = self.state.lock();
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
-        match patience {
-            Some(patience) => {
-                self.changed.wait_while_for(&mut state, idle, patience);
-            }
-            None => self.changed.wait_while(&mut state, idle),
-        }
-        state.waiting.pop_front()
-    }
-
-    /// As [`Inbox::take`], for a task.
-    pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Waiting>> {
-        let mut state = self.state.lock();
-        match state.waiting.pop_front() {
-            Some(waiting) => Poll::Ready(Some(waiting)),
-            None if state.ended => Poll::Ready(None),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// No more deliveries will come.
-    pub(super) fn end(&self) {
-        self.state.lock().ended = true;
-        self.wake();
-    }
+    place: usize,
+    arrived: Condvar,
+    waker: Mutex<Option<Waker>, rank::Inbox>,
 }
 
 impl Wake for Inbox {
     fn wake(&self) {
-        let waker = self.state.lock().waker.take();
-        self.changed.notify_all();
+        let waker = self.waker.lock().take();
+        self.arrived.notify_all();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
+}
+
+/// What lies in an inbox.
+struct Contents {
+    inbox: Arc<Inbox>,
+    waiting: VecDeque<Waiting>,
+    /// Nothing more comes.
+    ended: bool,
+    /// Somebody is to be woken when something comes.
+    awaited: bool,
+}
+
+impl Contents {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.ended
+    }
+
+    /// Whether it is idle: then who asks is to be woken.
+    fn awaits(&mut self) -> bool {
+        self.awaited |= self.is_idle();
+        self.is_idle()
+    }
+}
+
+/// The inboxes of a channel.
+#[derive(Default)]
+struct Inboxes {
+    places: Vec<Option<Contents>>,
+    /// Places that are free.
+    free: Vec<usize>,
+    /// Those that deliveries come to.
+    open: HashMap<ConsumerTag, usize>,
+    /// Where the last delivery went: mostly the next one does, too.
+    last: Option<(ConsumerTag, usize)>,
+}
+
+impl Inboxes {
+    fn find(&mut self, tag: &ConsumerTag) -> Option<&mut Contents> {
+        let place = match &self.last {
+            Some((last, place)) if last == tag => *place,
+            _ => {
+                let place = *self.open.get(tag)?;
+                self.last = Some((tag.clone(), place));
+                place
+            }
+        };
+        self.places.get_mut(place)?.as_mut()
+    }
+
+    fn at(&mut self, inbox: &Inbox) -> Option<&mut Contents> {
+        self.places.get_mut(inbox.place)?.as_mut()
+    }
+
+    /// Nothing more comes for this consumer.
+    fn end(&mut self, tag: &ConsumerTag) -> Option<Arc<Inbox>> {
+        let place = self.open.remove(tag)?;
+        self.last = None;
+        let contents = self.places.get_mut(place)?.as_mut()?;
+        contents.ended = true;
+        Some(Arc::clone(&contents.inbox))
+    }
+}
+
+/// What was taken from an inbox.
+pub(super) struct Taken<R> {
+    pub taken: R,
+    /// Consumers that found no room may go on.
+    pub has_room: bool,
+    /// Nothing is left, and nothing more comes.
+    pub is_over: bool,
 }
 
 /// Messages that came back.
@@ -104,10 +129,11 @@ struct Returned {
 pub(super) struct Mailbox {
     /// Whose mailbox it is.
     pub(super) channel: OnceLock<Weak<ChannelInner>>,
-    inboxes: Mutex<HashMap<ConsumerTag, Arc<Inbox>>, rank::Inboxes>,
+    inboxes: Mutex<Inboxes, rank::Inboxes>,
+    /// Deliveries in all of them: changed under their lock, read without it.
+    waiting: AtomicUsize,
     returned: Mutex<Returned, rank::Returned>,
     outcomes: Arc<Outcomes>,
-    waiting: AtomicUsize,
     /// The program is about to lose the connection.
     sealed: AtomicBool,
 }
@@ -116,34 +142,125 @@ impl Mailbox {
     /// Opens an inbox for a consumer that starts.
     pub(super) fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock();
-        Arc::clone(inboxes.entry(tag.clone()).or_default())
+        if let Some(known) = inboxes.find(tag) {
+            return Arc::clone(&known.inbox);
+        }
+        let place = inboxes.free.pop().unwrap_or(inboxes.places.len());
+        let inbox = Inbox { place, arrived: Condvar::new(), waker: Mutex::default() };
+        let inbox = Arc::new(inbox);
+        let (waiting, ended, awaited) = (VecDeque::new(), false, false);
+        let contents = Contents { inbox: Arc::clone(&inbox), waiting, ended, awaited };
+        match inboxes.places.get_mut(place) {
+            Some(free) => *free = Some(contents),
+            None => inboxes.places.push(Some(contents)),
+        }
+        inboxes.open.insert(tag.clone(), place);
+        inbox
     }
 
     /// Whether the consumer of this tag is the one that the inbox belongs to: the tag is free
     /// again after its queue was deleted.
-    pub(super) fn is_open(&self, tag: &ConsumerTag, inbox: &Arc<Inbox>) -> bool {
-        self.inboxes.lock().get(tag).is_some_and(|known| Arc::ptr_eq(known, inbox))
+    pub(super) fn is_open(&self, tag: &ConsumerTag, inbox: &Inbox) -> bool {
+        self.inboxes.lock().open.get(tag) == Some(&inbox.place)
     }
 
     /// Closes the inbox of a consumer that ended.
     pub(super) fn close(&self, tag: &ConsumerTag) {
-        if let Some(inbox) = self.inboxes.lock().remove(tag) {
-            inbox.end();
+        let inbox = self.inboxes.lock().end(tag);
+        if let Some(inbox) = inbox {
+            inbox.wake();
         }
+    }
+
+    /// Gives up an inbox that was closed: its consumer is gone.
+    pub(super) fn remove(&self, inbox: &Inbox) {
+        let mut inboxes = self.inboxes.lock();
+        let contents = inboxes.places.get_mut(inbox.place).and_then(Option::take);
+        inboxes.free.extend(contents.as_ref().map(|_| inbox.place));
+        drop(inboxes);
+        drop(contents); // which are messages, with no lock held
     }
 
     /// Closes all inboxes.
     pub(super) fn close_all(&self) {
-        let inboxes = std::mem::take(&mut *self.inboxes.lock());
-        for inbox in inboxes.into_values() {
-            inbox.end();
-        }
+        let mut inboxes = self.inboxes.lock();
+        let tags: Vec<_> = inboxes.open.keys().cloned().collect();
+        let ended: Vec<_> = tags.iter().filter_map(|tag| inboxes.end(tag)).collect();
+        drop(inboxes);
+        ended.iter().for_each(|inbox| inbox.wake());
         self.outcomes.close();
     }
 
-    /// Notes that a delivery was taken; tells how many wait.
-    pub(super) fn count_taken(&self) -> usize {
-        self.waiting.fetch_sub(1, Ordering::SeqCst) - 1
+    /// Has `take` take deliveries out of an inbox, which is empty only after waiting for one up to
+    /// `patience` (`None`: as long as it takes), or if none will ever come.
+    pub(super) fn take<R>(
+        &self,
+        inbox: &Inbox,
+        patience: Option<Duration>,
+        take: impl FnOnce(&mut VecDeque<Waiting>) -> R,
+    ) -> Taken<R> {
+        let mut inboxes = self.inboxes.lock();
+        let idle = |inboxes: &mut Inboxes| inboxes.at(inbox).is_some_and(Contents::awaits);
+        match patience {
+            Some(Duration::ZERO) => {}
+            Some(patience) => {
+                inbox.arrived.wait_while_for(&mut inboxes, idle, patience);
+            }
+            None => inbox.arrived.wait_while(&mut inboxes, idle),
+        }
+        self.take_from(inboxes.at(inbox), take)
+    }
+
+    /// The same of one, for a task.
+    pub(super) fn poll_take(
+        &self,
+        inbox: &Inbox,
+        context: &Context<'_>,
+    ) -> Poll<Taken<Option<Waiting>>> {
+        let mut inboxes = self.inboxes.lock();
+        let mut contents = inboxes.at(inbox);
+        if contents.as_deref_mut().is_some_and(Contents::awaits) {
+            *inbox.waker.lock() = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take_from(contents, VecDeque::pop_front))
+    }
+
+    /// Takes from an inbox, under the lock.
+    fn take_from<R>(
+        &self,
+        contents: Option<&mut Contents>,
+        take: impl FnOnce(&mut VecDeque<Waiting>) -> R,
+    ) -> Taken<R> {
+        let Some(contents) = contents else {
+            return Taken { taken: take(&mut VecDeque::new()), has_room: false, is_over: true };
+        };
+        let before = contents.waiting.len();
+        let taken = take(&mut contents.waiting);
+        let has_room = self.count_taken(before - contents.waiting.len());
+        Taken { taken, has_room, is_over: contents.ended && contents.waiting.is_empty() }
+    }
+
+    /// So many were taken, under the lock. Tells whether they were what was too much.
+    fn count_taken(&self, count: usize) -> bool {
+        let before = self.waiting.load(Ordering::Relaxed);
+        let left = before - count;
+        self.waiting.store(left, Ordering::Relaxed);
+        let has_room = left <= MAILBOX_LOW && before > MAILBOX_LOW;
+        if has_room {
+            // Either who asks for room sees this, or he is seen to have asked before.
+            fence(Ordering::SeqCst);
+        }
+        has_room
+    }
+
+    /// Waits for the blink of an eye: what is sent by another thread at this moment comes sooner
+    /// than this one could go to sleep.
+    pub(super) fn spin(&self) {
+        let backoff = Backoff::new();
+        while self.waiting.load(Ordering::Relaxed) == 0 && !backoff.is_completed() {
+            backoff.snooze();
+        }
     }
 
     /// Takes the oldest returned message.
@@ -192,24 +309,22 @@ impl ChannelOutput for Mailbox {
     }
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
+        let mut inboxes = self.inboxes.lock();
+        let mut count = 0;
         for delivery in deliveries {
-            let Some(inbox) = self.inboxes.lock().get(delivery.consumer_tag).cloned() else {
-                continue;
-            };
-            self.waiting.fetch_add(1, Ordering::SeqCst);
-            let mut state = inbox.state.lock();
-            let first = state.waiting.is_empty();
-            state.waiting.push_back(Waiting {
+            let Some(contents) = inboxes.find(delivery.consumer_tag) else { continue };
+            contents.waiting.push_back(Waiting {
                 delivery_tag: delivery.delivery_tag,
                 redelivered: delivery.redelivered,
                 delivery_count: delivery.delivery_count,
-                message: delivery.message.clone(),
+                message: delivery.message,
             });
-            drop(state);
-            if first {
-                wakeups.add(inbox);
+            count += 1;
+            if std::mem::take(&mut contents.awaited) {
+                wakeups.add(Arc::clone(&contents.inbox) as _);
             }
         }
+        self.waiting.store(self.waiting.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
     fn basic_return(&self, message: &Message, _: &mut Wakeups) {
@@ -246,8 +361,8 @@ impl ChannelOutput for Mailbox {
 
     fn cancel(&self, consumer_tag: &ConsumerTag, wakeups: &mut Wakeups) {
         // The queue's lock is held: whoever waits is woken later, and may then use the queue.
-        let Some(inbox) = self.inboxes.lock().remove(consumer_tag) else { return };
-        inbox.state.lock().ended = true;
-        wakeups.add(inbox);
+        if let Some(inbox) = self.inboxes.lock().end(consumer_tag) {
+            wakeups.add(inbox);
+        }
     }
 }

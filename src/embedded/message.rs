@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::embedded::channel::ChannelInner;
+use crate::embedded::consumer::Subscription;
 use crate::error::Result;
 use crate::message::Message;
-use crate::names::ConsumerTag;
 use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 
@@ -30,13 +30,28 @@ use crate::time::clock::Timestamp;
 /// # Ok::<(), leveret::Error>(())
 /// ```
 pub struct Delivery {
-    pub(super) channel: Arc<ChannelInner>,
-    /// `None` for basic.get.
-    pub(super) consumer_tag: Option<ConsumerTag>,
+    pub(super) recipient: Recipient,
     pub(super) delivery_tag: u64,
     pub(super) redelivered: bool,
     pub(super) delivery_count: Option<u32>,
     pub(super) message: Message,
+}
+
+/// Who got a delivery.
+pub(super) enum Recipient {
+    /// A consumer.
+    Consumer(Arc<Subscription>),
+    /// Whoever called basic.get.
+    Channel(Arc<ChannelInner>),
+}
+
+impl Recipient {
+    fn channel(&self) -> &ChannelInner {
+        match self {
+            Self::Consumer(subscription) => &subscription.channel,
+            Self::Channel(channel) => channel,
+        }
+    }
 }
 
 /// How deliveries are refused by basic.nack `[rabbitmq nack]`: that one alone, which is dropped or
@@ -74,7 +89,10 @@ impl Nack {
 impl Delivery {
     /// Tag of the consumer that got it; `None` if it was taken by basic.get.
     pub fn consumer_tag(&self) -> Option<&str> {
-        self.consumer_tag.as_ref().map(ConsumerTag::as_str)
+        match &self.recipient {
+            Recipient::Consumer(subscription) => Some(subscription.tag.as_str()),
+            Recipient::Channel(_) => None,
+        }
     }
 
     /// Delivery tag, which counts the deliveries of the channel from 1.
@@ -101,29 +119,29 @@ impl Delivery {
     /// Acknowledges the message. Errors: 406 if it was settled before or needs no
     /// acknowledgement.
     pub fn ack(&self) -> Result<()> {
-        self.channel.basic_ack(self.delivery_tag, false)
+        self.recipient.channel().basic_ack(self.delivery_tag, false)
     }
 
     /// Acknowledges all deliveries of the channel up to this one. Errors: 406 as for
     /// [`Delivery::ack`].
     pub fn ack_multiple(&self) -> Result<()> {
-        self.channel.basic_ack(self.delivery_tag, true)
+        self.recipient.channel().basic_ack(self.delivery_tag, true)
     }
 
     /// Refuses the message: it is dropped or dead-lettered. Errors: 406 as for [`Delivery::ack`].
     pub fn reject(&self) -> Result<()> {
-        self.channel.basic_reject(self.delivery_tag, false)
+        self.recipient.channel().basic_reject(self.delivery_tag, false)
     }
 
     /// Gives the message back to its queue. Errors: 406 as for [`Delivery::ack`].
     pub fn requeue(&self) -> Result<()> {
-        self.channel.basic_reject(self.delivery_tag, true)
+        self.recipient.channel().basic_reject(self.delivery_tag, true)
     }
 
     /// Refuses this message or all up to it, as `nack` says. Errors: 406 as for
     /// [`Delivery::ack`].
     pub fn nack(&self, nack: &Nack) -> Result<()> {
-        self.channel.basic_nack(self.delivery_tag, nack)
+        self.recipient.channel().basic_nack(self.delivery_tag, nack)
     }
 }
 

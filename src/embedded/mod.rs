@@ -10,6 +10,7 @@ mod consumer;
 mod inbox;
 mod message;
 mod publish;
+mod publishing;
 mod topology;
 
 pub use self::channel::Channel;

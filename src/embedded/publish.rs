@@ -1,9 +1,13 @@
 //! What an embedding program publishes.
 
+use std::fmt;
+use std::sync::Arc;
+
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{FieldTable, ShortString};
 use bytes::Bytes;
-use leveret_protocol::properties::encode_properties;
+use leveret_protocol::properties::{NO_PROPERTIES, encode_properties};
+use smallvec::SmallVec;
 
 use crate::base::field_value::FieldValue;
 use crate::message::{Body, Message};
@@ -20,24 +24,29 @@ use crate::vhost;
 ///     .persistent()
 ///     .mandatory();
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Publish {
-    pub(super) exchange: String,
-    pub(super) routing_key: String,
-    pub(super) properties: BasicProperties,
-    pub(super) body: Bytes,
+    exchange: Name,
+    routing_key: Name,
+    /// Most have none, and clones have the same.
+    properties: Option<Arc<BasicProperties>>,
+    body: Bytes,
     pub(super) mandatory: bool,
 }
 
+/// Octets of a name or key: in place if they are not many.
+type Name = SmallVec<[u8; 24]>;
+
 impl Publish {
     /// To the queue of that name, over the default exchange.
-    pub fn to_queue(queue: impl Into<String>) -> Self {
+    pub fn to_queue(queue: impl AsRef<str>) -> Self {
         Self::to_exchange("", queue)
     }
 
     /// To an exchange, with a routing key.
-    pub fn to_exchange(exchange: impl Into<String>, routing_key: impl Into<String>) -> Self {
-        let (exchange, routing_key) = (exchange.into(), routing_key.into());
+    pub fn to_exchange(exchange: impl AsRef<str>, routing_key: impl AsRef<str>) -> Self {
+        let name = |text: &str| Name::from_slice(text.as_bytes());
+        let (exchange, routing_key) = (name(exchange.as_ref()), name(routing_key.as_ref()));
         Self { exchange, routing_key, ..Self::default() }
     }
 
@@ -51,15 +60,14 @@ impl Publish {
     /// All fourteen properties at once. Default: none is set.
     #[must_use]
     pub fn properties(mut self, properties: BasicProperties) -> Self {
-        self.properties = properties;
+        self.properties = Some(Arc::new(properties));
         self
     }
 
     /// Sets all headers at once.
     #[must_use]
-    pub fn headers(mut self, headers: FieldTable) -> Self {
-        self.properties = self.properties.with_headers(headers);
-        self
+    pub fn headers(self, headers: FieldTable) -> Self {
+        self.with(|properties| properties.with_headers(headers))
     }
 
     /// Sets one header.
@@ -67,11 +75,12 @@ impl Publish {
     /// # Panics
     /// If the name has more than 255 octets.
     #[must_use]
-    pub fn header(mut self, name: impl Into<ShortString>, value: impl Into<FieldValue>) -> Self {
-        let mut headers = self.properties.headers().clone().unwrap_or_default();
-        headers.insert(name.into(), value.into().into());
-        self.properties = self.properties.with_headers(headers);
-        self
+    pub fn header(self, name: impl Into<ShortString>, value: impl Into<FieldValue>) -> Self {
+        self.with(|properties| {
+            let mut headers = properties.headers().clone().unwrap_or_default();
+            headers.insert(name.into(), value.into().into());
+            properties.with_headers(headers)
+        })
     }
 
     /// Sets `content_type`.
@@ -79,9 +88,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn content_type(mut self, content_type: &str) -> Self {
-        self.properties = self.properties.with_content_type(content_type.into());
-        self
+    pub fn content_type(self, content_type: &str) -> Self {
+        self.with(|properties| properties.with_content_type(content_type.into()))
     }
 
     /// Sets `content_encoding`.
@@ -89,9 +97,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn content_encoding(mut self, content_encoding: &str) -> Self {
-        self.properties = self.properties.with_content_encoding(content_encoding.into());
-        self
+    pub fn content_encoding(self, content_encoding: &str) -> Self {
+        self.with(|properties| properties.with_content_encoding(content_encoding.into()))
     }
 
     /// Sets `correlation_id`.
@@ -99,9 +106,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn correlation_id(mut self, correlation_id: &str) -> Self {
-        self.properties = self.properties.with_correlation_id(correlation_id.into());
-        self
+    pub fn correlation_id(self, correlation_id: &str) -> Self {
+        self.with(|properties| properties.with_correlation_id(correlation_id.into()))
     }
 
     /// Sets `message_id`.
@@ -109,9 +115,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn message_id(mut self, message_id: &str) -> Self {
-        self.properties = self.properties.with_message_id(message_id.into());
-        self
+    pub fn message_id(self, message_id: &str) -> Self {
+        self.with(|properties| properties.with_message_id(message_id.into()))
     }
 
     /// Sets `reply_to`.
@@ -119,37 +124,32 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn reply_to(mut self, reply_to: &str) -> Self {
-        self.properties = self.properties.with_reply_to(reply_to.into());
-        self
+    pub fn reply_to(self, reply_to: &str) -> Self {
+        self.with(|properties| properties.with_reply_to(reply_to.into()))
     }
 
     /// Sets `delivery_mode` to 2: a durable queue keeps the message over a restart.
     #[must_use]
-    pub fn persistent(mut self) -> Self {
-        self.properties = self.properties.with_delivery_mode(2);
-        self
+    pub fn persistent(self) -> Self {
+        self.with(|properties| properties.with_delivery_mode(2))
     }
 
     /// Sets `priority`.
     #[must_use]
-    pub fn priority(mut self, priority: u8) -> Self {
-        self.properties = self.properties.with_priority(priority);
-        self
+    pub fn priority(self, priority: u8) -> Self {
+        self.with(|properties| properties.with_priority(priority))
     }
 
     /// Sets `expiration`: the message expires after so many milliseconds in a queue.
     #[must_use]
-    pub fn expiration_ms(mut self, ms: u64) -> Self {
-        self.properties = self.properties.with_expiration(ms.to_string().into());
-        self
+    pub fn expiration_ms(self, ms: u64) -> Self {
+        self.with(|properties| properties.with_expiration(ms.to_string().into()))
     }
 
     /// Sets `timestamp`: seconds since the beginning of 1970.
     #[must_use]
-    pub fn timestamp(mut self, seconds: u64) -> Self {
-        self.properties = self.properties.with_timestamp(seconds);
-        self
+    pub fn timestamp(self, seconds: u64) -> Self {
+        self.with(|properties| properties.with_timestamp(seconds))
     }
 
     /// Sets `type`.
@@ -157,9 +157,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn message_type(mut self, message_type: &str) -> Self {
-        self.properties = self.properties.with_type(message_type.into());
-        self
+    pub fn message_type(self, message_type: &str) -> Self {
+        self.with(|properties| properties.with_type(message_type.into()))
     }
 
     /// Sets `user_id`, which has to be the name of the user who publishes: 406 if not
@@ -168,9 +167,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn user_id(mut self, user_id: &str) -> Self {
-        self.properties = self.properties.with_user_id(user_id.into());
-        self
+    pub fn user_id(self, user_id: &str) -> Self {
+        self.with(|properties| properties.with_user_id(user_id.into()))
     }
 
     /// Sets `app_id`.
@@ -178,9 +176,8 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn app_id(mut self, app_id: &str) -> Self {
-        self.properties = self.properties.with_app_id(app_id.into());
-        self
+    pub fn app_id(self, app_id: &str) -> Self {
+        self.with(|properties| properties.with_app_id(app_id.into()))
     }
 
     /// Sets `cluster_id`, which AMQP 0-9-1 keeps for older clients.
@@ -188,21 +185,31 @@ impl Publish {
     /// # Panics
     /// If it has more than 255 octets.
     #[must_use]
-    pub fn cluster_id(mut self, cluster_id: &str) -> Self {
-        self.properties = self.properties.with_cluster_id(cluster_id.into());
+    pub fn cluster_id(self, cluster_id: &str) -> Self {
+        self.with(|properties| properties.with_cluster_id(cluster_id.into()))
+    }
+
+    fn with(mut self, change: impl FnOnce(BasicProperties) -> BasicProperties) -> Self {
+        let properties = self.properties.take().map(Arc::unwrap_or_clone);
+        self.properties = Some(Arc::new(change(properties.unwrap_or_default())));
         self
+    }
+
+    /// Hands it to `take`, in octets.
+    #[inline]
+    pub(super) fn encoded<R>(self, take: impl FnOnce(vhost::Publish<'_>) -> R) -> R {
+        let properties = self.properties.as_deref().map(encode_properties);
+        take(vhost::Publish {
+            exchange: &self.exchange,
+            routing_key: &self.routing_key,
+            properties: properties.as_deref().unwrap_or(NO_PROPERTIES),
+            body: Body::Shared(self.body),
+        })
     }
 
     /// The message by itself, for whoever sends it no way.
     pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
-        let properties = encode_properties(&self.properties);
-        let publish = vhost::Publish {
-            exchange: self.exchange.as_bytes(),
-            routing_key: self.routing_key.as_bytes(),
-            properties: &properties,
-            body: Body::Shared(self.body),
-        };
-        publish.into_message(scratch)
+        self.encoded(|publish| publish.into_message(scratch))
     }
 
     /// The message comes back if no queue gets it: see
@@ -211,5 +218,17 @@ impl Publish {
     pub fn mandatory(mut self) -> Self {
         self.mandatory = true;
         self
+    }
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("exchange", &String::from_utf8_lossy(&self.exchange))
+            .field("routing_key", &String::from_utf8_lossy(&self.routing_key))
+            .field("properties", &self.properties.as_deref().unwrap_or(&Default::default()))
+            .field("body", &self.body)
+            .field("mandatory", &self.mandatory)
+            .finish()
     }
 }

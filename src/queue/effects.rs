@@ -1,5 +1,6 @@
 //! What is to be done after a queue has handled a command and its lock is free again.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::base::ids::StoreId;
@@ -95,10 +96,37 @@ impl Effects {
         Self::default()
     }
 
-    /// Whether there is more to do than to wake sleepers.
+    /// Calls `work` with effects that hold nothing: those of this thread's last time, whose lists
+    /// have their room already, unless they are in use further out.
+    pub(crate) fn with_spare<R>(work: impl FnOnce(&mut Self) -> R) -> R {
+        /// Room in a list above which it is not kept.
+        const KEPT: usize = 1024;
+        thread_local!(static SPARE: Cell<Option<Box<Effects>>> = const { Cell::new(None) });
+        // A thread that ends has none any more.
+        let mut effects = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let result = work(&mut effects);
+        if effects.is_done() && effects.gone.capacity() <= KEPT {
+            let _ = SPARE.try_with(|spare| spare.set(Some(effects)));
+        }
+        result
+    }
+
+    /// Whether all was done that there was to do.
+    fn is_done(&self) -> bool {
+        !self.has_work()
+            && self.footprint == 0
+            && !self.must_sync
+            && self.behind.is_none()
+            && self.gone.is_empty()
+            && self.moved.is_empty()
+            && self.returned.is_empty()
+            && self.handed_out.is_empty()
+    }
+
+    /// Whether there is more to do than to count memory and to wake sleepers.
+    #[inline]
     pub fn has_work(&self) -> bool {
-        self.footprint != 0
-            || !self.dead_letters.is_empty()
+        !self.dead_letters.is_empty()
             || !self.anew_in.is_empty()
             || !self.deletions.is_empty()
             || !self.timers.is_empty()

@@ -194,7 +194,9 @@ impl Queue {
         }
         state.look_at_length(now, effects);
         state.count_use(now);
-        state.count_deaths(&effects.deaths, || self.dead_letter_target.read().is_some());
+        if !effects.deaths.is_empty() {
+            state.count_deaths(&effects.deaths, self.dead_letter_target.read().is_some());
+        }
         let grown = state.footprint() as isize - footprint as isize;
         self.backlog.look(state.ready.len(), &mut effects.wakeups);
         let deadline = state.new_deadline();

@@ -247,9 +247,7 @@ impl VirtualHost {
     /// nothing is left; then wakes whom it concerns.
     #[inline]
     pub(crate) fn run(self: &Arc<Self>, effects: &mut Effects) {
-        if effects.has_work() {
-            self.work_off(effects);
-        }
+        self.run_without_waking(effects);
         self.hand_to_store(effects);
         effects.wakeups.wake_all();
         if self.shared.memory.is_alarmed() {
@@ -286,6 +284,18 @@ impl VirtualHost {
         if effects.has_work() {
             self.work_off(effects);
         }
+        if effects.footprint != 0 {
+            self.count_memory(effects);
+        }
+    }
+
+    /// Counts what queues hold more or less, and has them page out if that is too much.
+    fn count_memory(self: &Arc<Self>, effects: &mut Effects) {
+        self.shared.memory.add(std::mem::take(&mut effects.footprint));
+        if self.shared.persistence.is_some() && self.shared.memory.take_scarce() {
+            self.page_out_all(effects);
+            self.shared.memory.add(std::mem::take(&mut effects.footprint));
+        }
     }
 
     fn work_off(self: &Arc<Self>, effects: &mut Effects) {
@@ -315,11 +325,6 @@ impl VirtualHost {
             } else if effects.timers.is_empty() {
                 break;
             }
-        }
-        self.shared.memory.add(std::mem::take(&mut effects.footprint));
-        if self.shared.persistence.is_some() && self.shared.memory.take_scarce() {
-            self.page_out_all(effects);
-            self.shared.memory.add(std::mem::take(&mut effects.footprint));
         }
     }
 

@@ -157,8 +157,10 @@ fn many_threads_get_every_message_once() {
         let consumers: Vec<_> = (0..CONSUMERS)
             .map(|_| {
                 let channel = connection.open_channel().unwrap();
+                channel.basic_qos(10).unwrap();
+                let consumer = channel.basic_consume("q").unwrap();
                 let (left, broker) = (Arc::clone(&left), &broker);
-                scope.spawn(move || consume_until_none_left(&channel, &left, broker))
+                scope.spawn(move || consume_until_none_left(&consumer, &left, broker))
             })
             .collect();
         consumers.into_iter().map(|consumer| consumer.join().unwrap()).collect()
@@ -172,13 +174,12 @@ fn many_threads_get_every_message_once() {
 /// Returns the bodies that this consumer acknowledged; every third is returned once before. The
 /// last acknowledgement of all closes the broker, which ends the others.
 fn consume_until_none_left(
-    channel: &leveret::Channel,
+    consumer: &Consumer,
     left: &AtomicUsize,
     broker: &Broker,
 ) -> BTreeSet<String> {
-    channel.basic_qos(10).unwrap();
     let mut seen = BTreeSet::new();
-    for (turn, delivery) in channel.basic_consume("q").unwrap().iter().enumerate() {
+    for (turn, delivery) in consumer.iter().enumerate() {
         if turn % 3 == 0 && !delivery.redelivered() {
             delivery.requeue().unwrap();
             continue;
@@ -190,6 +191,63 @@ fn consume_until_none_left(
         }
     }
     seen
+}
+
+fn texts(deliveries: &[Delivery]) -> Vec<String> {
+    deliveries.iter().map(text).collect()
+}
+
+#[test]
+fn a_consumer_takes_what_is_there_at_once() {
+    let world = World::new();
+    world.declare("q");
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.publish("q", ["a", "b", "c"]);
+    assert!(consumer.recv_many(0).is_empty());
+    assert_eq!(texts(&consumer.recv_many(2)), ["a", "b"]);
+    let last = consumer.recv_many(5);
+    assert_eq!(texts(&last), ["c"]);
+    last[0].ack_multiple().unwrap();
+    assert_eq!(world.counts("q").unacked, 0);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| texts(&consumer.recv_many(5)));
+        world.publish("q", ["d"]);
+        assert_eq!(waiting.join().unwrap(), ["d"]);
+    });
+    world.channel.queue_delete("q").unwrap();
+    assert!(consumer.recv_many(5).is_empty());
+}
+
+#[test]
+fn who_takes_many_at_once_makes_room_for_more() {
+    let world = World::new();
+    world.declare("q");
+    let consumer = world.channel.basic_consume_with(&without_ack("q")).unwrap();
+    let count = 3 * MAILBOX_HIGH;
+    flood(&world, "q", count);
+    let mut taken = 0;
+    while taken < count {
+        taken += consumer.recv_many(1000).len();
+    }
+    assert_eq!((taken, world.ready("q")), (count, 0));
+}
+
+#[test]
+fn threads_that_publish_runs_on_one_channel_each_hear_of_their_own() {
+    const EACH: usize = 1000;
+    let world = World::new();
+    world.declare("q");
+    thread::scope(|scope| {
+        let publish = || {
+            let run = (0..EACH).map(|_| Publish::to_queue("q").body("m"));
+            let nowhere = Publish::to_queue("nowhere").body("m").mandatory();
+            world.channel.publish_all(run.chain([nowhere])).unwrap()
+        };
+        let threads = [(); 4].map(|()| scope.spawn(publish));
+        let confirmed = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(confirmed, [EACH; 4]);
+    });
+    assert_eq!(world.ready("q"), 4 * EACH);
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl State {
             delivery_tag: self.last_tag,
             redelivered: entry.redelivered,
             delivery_count: delivery_count(&consumer.queue, entry),
-            message: &entry.message,
+            message: entry.message.clone(),
         };
         output.deliver(&mut std::iter::once(outgoing), wakeups);
     }

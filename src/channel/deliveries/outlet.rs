@@ -70,26 +70,24 @@ impl Outlet for Deliveries {
         }
         let mut state = self.state.lock();
         let State { last_tag, unacked, sources, delivered, .. } = &mut *state;
-        let mut outgoing = deliveries.iter().filter_map(|delivery| {
+        let mut outgoing = deliveries.drain(..).filter_map(|delivery| {
             let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(*source)?;
+            let consumer = sources.get(source)?;
             *last_tag += 1;
-            delivered.count(*id, entry);
-            if *id != 0 {
+            delivered.count(id, &entry);
+            if id != 0 {
                 consumer.count_delivery();
-                unacked.push(*last_tag, Unacked { source: *source, id: *id });
+                unacked.push(*last_tag, Unacked { source, id });
             }
             Some(Outgoing {
                 consumer_tag: &consumer.tag,
                 delivery_tag: *last_tag,
                 redelivered: entry.redelivered,
-                delivery_count: delivery_count(&consumer.queue, entry),
-                message: &entry.message,
+                delivery_count: delivery_count(&consumer.queue, &entry),
+                message: entry.message,
             })
         });
         self.output.deliver(&mut outgoing, wakeups);
-        drop(state);
-        deliveries.clear();
     }
 
     fn forget_deliveries(&self, source: u32) {
@@ -130,7 +128,7 @@ impl ReplyOutlet for Deliveries {
             delivery_tag: 1,
             redelivered: false,
             delivery_count: None,
-            message,
+            message: message.clone(),
         };
         self.output.deliver(&mut std::iter::once(reply), wakeups);
         true

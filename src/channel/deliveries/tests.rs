@@ -58,7 +58,7 @@ fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
         let tag = deliveries.add_get(&queue, 1);
         assert_eq!(deliveries.add_get(&queue, 2), tag + 1);
         deliveries.end_consumer(source, &ConsumerTag::from("c"));
-        let mut taken = Vec::new();
+        let mut taken = Taken::new();
         deliveries.take(0, true, &mut taken).unwrap();
         let mut settled = 0;
         deliveries.by_queue(&taken, |found, group| {

@@ -320,7 +320,7 @@ impl ChannelOutput for ChannelWriter {
             for delivery in deliveries {
                 let tag = delivery.consumer_tag.as_str().as_bytes();
                 let (number, again) = (delivery.delivery_tag, delivery.redelivered);
-                with_encoding(delivery.message, delivery.delivery_count, |message| {
+                with_encoding(&delivery.message, delivery.delivery_count, |message| {
                     output.deliver(self.channel, tag, number, again, message, frame_max);
                 });
             }

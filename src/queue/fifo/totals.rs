@@ -41,11 +41,7 @@ impl State {
     }
 
     /// Counts messages that have died, those that are tried again not again.
-    pub fn count_deaths(&mut self, deaths: &[DeadLetter], has_target: impl Fn() -> bool) {
-        if deaths.is_empty() {
-            return;
-        }
-        let has_target = has_target();
+    pub fn count_deaths(&mut self, deaths: &[DeadLetter], has_target: bool) {
         let at_least_once = self.keeps_dead_letters();
         let counted = self.counted.deaths.get_or_insert_default();
         let totals = &mut self.counted.totals;

@@ -63,11 +63,12 @@ impl VirtualHost {
     ) -> Timestamp {
         let now = self.now();
         let mut together = Together::new(self.persistence().is_some(), stored);
-        let firsts: Places = queues.iter().map(|queue| queue.reserve(messages.len())).collect();
+        let mut firsts = Places::new();
+        queues.iter().for_each(|queue| firsts.push(queue.reserve(messages.len())));
         let is_in_log = self.persistence().is_some_and(|store| {
             store.store(queues, &firsts, messages, moved, now, || together.part(queues))
         });
-        for (at, (queue, first)) in queues.iter().zip(firsts).enumerate() {
+        for (at, (queue, &first)) in queues.iter().zip(&firsts).enumerate() {
             if let Some(stream) = queue.stream() {
                 let done = together.part(queues);
                 queue.append_to_log(stream, messages, now, effects, done);

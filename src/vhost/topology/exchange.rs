@@ -57,7 +57,11 @@ pub(crate) struct Exchange {
 /// What is counted of an exchange, by all who publish to it.
 #[derive(Debug, Default)]
 pub(in crate::vhost) struct ExchangeCounted {
+    /// Messages that went to one queue, as most do: they came and were sent.
+    straight: Tally,
+    /// Other messages that came.
     publish_in: Tally,
+    /// How often these were sent.
     publish_out: Tally,
     recent: Mutex<Recent<ExchangeTotals>, rank::Rates>,
 }
@@ -101,8 +105,12 @@ impl Exchange {
     /// Messages were published to it that go to so many queues each, once for a batch.
     #[inline]
     pub(crate) fn count_publishes(&self, count: usize, queues: usize) {
-        self.counted.publish_in.add_shared(count as u64);
-        self.count_sent(count * queues);
+        if queues == 1 {
+            self.counted.straight.add_shared(count as u64);
+        } else {
+            self.counted.publish_in.add_shared(count as u64);
+            self.count_sent(count * queues);
+        }
     }
 
     /// So many queues get a message that was published to it.
@@ -113,8 +121,10 @@ impl Exchange {
 
     /// What was counted until now.
     pub(crate) fn totals(&self) -> ExchangeTotals {
-        let ExchangeCounted { publish_in, publish_out, .. } = &self.counted;
-        ExchangeTotals { publish_in: publish_in.get(), publish_out: publish_out.get() }
+        let ExchangeCounted { straight, publish_in, publish_out, .. } = &self.counted;
+        let straight = straight.get();
+        let (publish_in, publish_out) = (publish_in.get(), publish_out.get());
+        ExchangeTotals { publish_in: straight + publish_in, publish_out: straight + publish_out }
     }
 
     /// The same, with rates.

@@ -1,0 +1,127 @@
+//! Publishing from an embedded channel.
+
+use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
+
+use crate::embedded::channel::{Channel, State};
+use crate::embedded::confirming::Confirming;
+use crate::embedded::publish::Publish;
+use crate::error::{Error, Result};
+use crate::limits::PUBLISH_BATCH_MAX;
+use crate::queue::effects::Effects;
+
+impl Channel {
+    /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
+    /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
+    /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
+    pub fn basic_publish(&self, publish: Publish) -> Result<()> {
+        self.wait_for_room();
+        let number = self.0.apply_to_all(|state, effects| state.publish(publish, effects))?;
+        if let Some(number) = number {
+            self.0.outcomes().forget(number);
+        }
+        Ok(())
+    }
+
+    /// Publishes a message on a channel that from now on confirms publishes `[rabbitmq confirms]`,
+    /// and gives the confirm that is to come, to be awaited or waited for. No thread waits for a
+    /// disk here; who publishes more than fits into memory has to wait for confirms now and then.
+    ///
+    /// Errors, which come in place of the confirm: 403, 404 for the exchange, 406 also on a
+    /// transactional channel.
+    pub fn publish(&self, publish: Publish) -> Confirming {
+        self.publish_confirmed(publish).unwrap_or_else(Confirming::failed)
+    }
+
+    fn publish_confirmed(&self, publish: Publish) -> Result<Confirming> {
+        self.confirm_from_here()?;
+        let mailbox = &self.0.mailbox;
+        let (number, returned) = self.0.apply_to_all(|state, effects| {
+            let before = mailbox.returned_total();
+            let number = state.publish(publish, effects)?;
+            Ok((number, mailbox.take_returned_since(before)))
+        })?;
+        Ok(Confirming::new(&self.0, number.unwrap_or_default(), returned))
+    }
+
+    fn wait_for_room(&self) {
+        if let Some(store) = self.0.connection.session.virtual_host.persistence() {
+            store.wait_for_room();
+        }
+    }
+
+    /// Confirms count from here, if they did not before.
+    fn confirm_from_here(&self) -> Result<()> {
+        if self.0.confirming.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.0.apply_to_all(|state, effects| {
+            state.core.confirm_select(effects)?;
+            state.numbered.get_or_insert(0);
+            Ok(())
+        })?;
+        self.0.confirming.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Publishes messages in order, and waits once for the confirms of all of them, on a channel
+    /// that from now on confirms publishes. Tells how many are where they should be: as
+    /// [`Confirmed::is_ack`](crate::Confirmed::is_ack) of each. Errors: as [`Channel::publish`];
+    /// those before the one that fails are published.
+    ///
+    /// # Panics
+    /// As [`Confirming::wait`].
+    #[track_caller]
+    pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
+        self.confirm_from_here()?;
+        let mut publishes = publishes.into_iter();
+        let mut run = Vec::new();
+        let mut published: Vec<RangeInclusive<u64>> = Vec::new();
+        let mut returned = 0;
+        loop {
+            run.extend(publishes.by_ref().take(PUBLISH_BATCH_MAX));
+            if run.is_empty() {
+                break;
+            }
+            self.wait_for_room();
+            let (numbers, came_back) = self.publish_run(&mut run)?;
+            returned += came_back;
+            match published.last_mut() {
+                Some(last) if last.end() + 1 == *numbers.start() => {
+                    *last = *last.start()..=*numbers.end();
+                }
+                _ => published.push(numbers),
+            }
+        }
+        let mut accepted = 0;
+        for numbers in published {
+            let concluded = self.0.wait_concluded(numbers, "Channel::publish_all");
+            accepted += concluded.ok_or(Error::ChannelClosed)?;
+        }
+        Ok(accepted.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
+    }
+
+    /// Publishes messages with nobody in between; tells their numbers, and how many came back.
+    fn publish_run(&self, run: &mut Vec<Publish>) -> Result<(RangeInclusive<u64>, u64)> {
+        let mailbox = &self.0.mailbox;
+        self.0.apply_to_all(|state, effects| {
+            let (before, first) =
+                (mailbox.returned_total(), state.numbered.unwrap_or_default() + 1);
+            run.drain(..).try_for_each(|publish| state.publish(publish, effects).map(drop))?;
+            let last = state.numbered.unwrap_or_default();
+            Ok((first..=last, mailbox.returned_total() - before))
+        })
+    }
+}
+
+impl State {
+    /// Publishes a message; tells its number if it is to be confirmed.
+    fn publish(&mut self, publish: Publish, effects: &mut Effects) -> Result<Option<u64>> {
+        let mandatory = publish.mandatory;
+        publish.encoded(|publish| self.core.basic_publish(publish, mandatory, false, effects))?;
+        if let Some(number) = &mut self.numbered {
+            *number += 1;
+        }
+        Ok(self.numbered)
+    }
+}
