@@ -32,6 +32,7 @@ impl StreamConnection {
         let mut connection = Self { socket, input, begin: 0, end: 0, correlation: 0, clock };
         let properties = vec![("product", "leveret bench")];
         connection.ask(Request::PeerProperties { properties }, |_| ResponseCode::Ok)?;
+        connection.ask(Request::SaslHandshake {}, |_| ResponseCode::Ok)?;
         let response = format!("\0{}\0{}", target.user(), target.password());
         let response = response.as_bytes();
         connection.call(Request::SaslAuthenticate { mechanism: "PLAIN", response })?;
