@@ -18,6 +18,7 @@ use crate::persist::recovered::{OpenError, Recovery};
 use crate::persist::recovery::{Finder, QueueContents, Records, drop_deleted, tidy_states};
 use crate::persist::{Health, Persistence, QueueIds};
 use crate::queue::effects::Effects;
+use crate::time::clock::Clock;
 use crate::vhost::HostMetadata;
 
 /// Identity of what is on simulated disks.
@@ -154,6 +155,13 @@ impl BrokerBuilder {
         self.open_stores(Stores { records, report, open_log, open_streams }, path)
     }
 
+    fn log_options(&self) -> LogOptions {
+        LogOptions::default()
+            .durability(self.durability)
+            .segment_octets(self.segment_bytes)
+            .stopwatch(Arc::new(|| Clock::system().now().as_micros()))
+    }
+
     pub(crate) fn open_stores(self, stores: Stores, path: &Path) -> Result<Broker, OpenError> {
         let failed = |reason| failed(path, reason);
         let Stores { records: store, report, open_log, open_streams } = stores;
@@ -174,10 +182,7 @@ impl BrokerBuilder {
             .watcher(watcher.clone());
         let streams = Arc::new(open_streams(streams).map_err(failed)?);
         drop_deleted(&*store, &streams).map_err(failed)?;
-        let options = LogOptions::default()
-            .durability(self.durability)
-            .segment_octets(self.segment_bytes)
-            .watcher(watcher);
+        let options = self.log_options().watcher(watcher);
         let mut finder = Finder::new(&records);
         let (log, mut recovered) =
             open_log(options, &mut |target, _, meta| finder.found(target, meta)).map_err(failed)?;

@@ -79,7 +79,7 @@ pub use self::format::FORMAT;
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
 pub use self::log::{
     Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,
-    Recovered, StoredMessage, Target, Watcher, commit, inspect, verify,
+    Recovered, Stopwatch, StoredMessage, Target, Watcher, commit, inspect, verify,
 };
 pub use self::memory::MemoryStore;
 #[cfg(feature = "sled")]

@@ -47,6 +47,25 @@ fn a_disk_with_less_room_than_its_limit_raises_the_alarm_until_the_limit_is_less
 }
 
 #[test]
+#[cfg(feature = "durable")]
+fn syncs_of_the_log_are_counted_and_timed() {
+    let directory = tempfile::tempdir().unwrap();
+    let api = Api::over(Broker::builder().open(directory.path()).unwrap());
+    let metrics = api.broker.serve_metrics(api.address).unwrap();
+    assert_eq!(metrics, api.address);
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare_with(&leveret::QueueDeclare::new("q").durable()).unwrap();
+    let publish = Publish::to_queue("q").body("x").persistent();
+    assert!(channel.publish(publish).wait().unwrap().is_ack());
+    let node = api.expect(200, "GET", "/api/nodes", "").json()[0].clone();
+    assert!(node["io_sync_count"].as_u64().unwrap() > 0, "{node}");
+    assert!(node["io_sync_avg_time"].as_f64().unwrap() > 0.0, "{node}");
+    let told = api.raw("", "GET", "/metrics", "").body;
+    assert!(told.contains("\nleveret_storage_syncs_total "), "{told}");
+    assert!(told.contains("\nleveret_storage_sync_seconds_total "), "{told}");
+}
+
+#[test]
 fn the_memory_watermark_can_be_moved_while_the_broker_runs() {
     let api = Api::start();
     let channel = api.broker.connect().unwrap().open_channel().unwrap();

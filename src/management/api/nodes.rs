@@ -71,6 +71,11 @@ fn render(call: &Call) -> Object {
         "config_files": [],
         "net_ticktime": 60,
     };
+    if let Some(usage) = node.persistence().map(|store| store.usage()) {
+        let average_ms = usage.sync_us as f64 / 1000.0 / usage.syncs.max(1) as f64;
+        shown.insert("io_sync_count".into(), usage.syncs.into());
+        shown.insert("io_sync_avg_time".into(), average_ms.into());
+    }
     for name in ["mem_used", "disk_free", "fd_used", "sockets_used", "proc_used"] {
         // Nobody asks often enough for more.
         shown.insert(format!("{name}_details"), json!({"rate": 0.0}));

@@ -187,6 +187,14 @@ pub(super) static OWN: &[Group<NodeFigures>] = &[Group {
         gauge("storage_messages", "Messages in the log that queues still hold", |n| {
             n.storage(|usage| usage.messages)
         }),
+        counter("storage_syncs_total", "Times that the log of messages was synced to disk", |n| {
+            n.storage(|usage| usage.syncs)
+        }),
+        counter(
+            "storage_sync_seconds_total",
+            "Time that syncing the log of messages to disk has taken",
+            |n| n.storage(|usage| usage.sync_us) / 1e6,
+        ),
         gauge(
             "storage_failed",
             "is 1 while the disk takes nothing, and publishers are blocked",

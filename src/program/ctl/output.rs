@@ -1,5 +1,7 @@
 //! Answers as tables for people and as JSON or CSV for programs.
 
+use std::io::{self, Write as _};
+
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
@@ -45,7 +47,8 @@ impl Said {
 pub(super) fn print(said: &Said, format: Format, headers: bool) {
     let text = written(said, format, headers);
     if !text.is_empty() {
-        println!("{text}");
+        // Whoever reads may have enough of it, as `head` has.
+        let _ = writeln!(io::stdout(), "{text}");
     }
 }
 

@@ -180,7 +180,12 @@ impl Engine {
     /// Makes what was written durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         if let Some(active) = self.active.as_mut().filter(|_| self.unsynced) {
+            let began_us = self.options.now_us();
             active.file.sync()?;
+            let took_us = self.options.now_us().saturating_sub(began_us);
+            let mut state = self.state.lock();
+            (state.syncs, state.sync_us) = (state.syncs + 1, state.sync_us + took_us);
+            drop(state);
             self.unsynced = false;
             active.synced = active.written;
             if let Some(progress) = &mut self.progress {

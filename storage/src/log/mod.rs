@@ -41,7 +41,7 @@ pub use self::damage::Damage;
 #[cfg(feature = "sled")]
 pub(crate) use self::manifest::MANIFEST;
 pub use self::memory::MemoryLog;
-pub use self::options::{Durability, LogOptions, Watcher};
+pub use self::options::{Durability, LogOptions, Stopwatch, Watcher};
 #[cfg(feature = "sled")]
 pub(crate) use self::recovery::adopt;
 pub use self::recovery::{Recovered, inspect};
@@ -135,6 +135,8 @@ impl MessageStore for Log {
             segments: state.segments.len(),
             octets: state.segments.values().map(|segment| segment.capacity).sum(),
             messages: state.segments.values().map(|segment| segment.live).sum(),
+            syncs: state.syncs,
+            sync_us: state.sync_us,
         }
     }
 

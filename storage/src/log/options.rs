@@ -10,6 +10,9 @@ use crate::ledger::Growth;
 /// who hold back wait for. It must be quick.
 pub type Watcher = Arc<dyn Fn() + Send + Sync>;
 
+/// Tells a time in microseconds, from whatever beginning.
+pub type Stopwatch = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// What a completed batch survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -54,6 +57,8 @@ pub struct LogOptions {
     /// Called after a failure of the disk began, after it ended, and after the log, having been
     /// [behind](crate::MessageStore::is_behind), is so no more; none by default.
     pub watcher: Option<Watcher>,
+    /// What syncs are timed with; none by default.
+    pub stopwatch: Option<Stopwatch>,
 }
 
 impl fmt::Debug for LogOptions {
@@ -70,6 +75,7 @@ impl fmt::Debug for LogOptions {
             .field("wait_at_most", &self.wait_at_most)
             .field("retry_after", &self.retry_after)
             .field("watcher", &self.watcher.is_some())
+            .field("stopwatch", &self.stopwatch.is_some())
             .finish()
     }
 }
@@ -87,6 +93,7 @@ impl Default for LogOptions {
             wait_at_most: Duration::from_millis(20),
             retry_after: Duration::from_secs(1),
             watcher: None,
+            stopwatch: None,
         }
     }
 }
@@ -117,6 +124,18 @@ impl LogOptions {
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
+    }
+
+    /// With this stopwatch.
+    #[must_use]
+    pub fn stopwatch(mut self, stopwatch: Stopwatch) -> Self {
+        self.stopwatch = Some(stopwatch);
+        self
+    }
+
+    /// The time in microseconds; 0 without a stopwatch.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.stopwatch.as_ref().map_or(0, |stopwatch| stopwatch())
     }
 
     /// With this watcher.

@@ -19,6 +19,9 @@ pub(crate) struct State {
     gone: u64,
     /// A segment has no live message any more.
     emptied: bool,
+    /// Syncs, and how long they have taken, in microseconds.
+    pub(crate) syncs: u64,
+    pub(crate) sync_us: u64,
 }
 
 /// So many messages are worth a look for space when they are gone.

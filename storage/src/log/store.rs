@@ -27,6 +27,11 @@ pub struct LogUsage {
     pub octets: u64,
     /// Live messages; one that is in several queues counts for each.
     pub messages: u64,
+    /// Syncs of these files since the log was opened.
+    pub syncs: u64,
+    /// How long they have taken, in microseconds; 0 without a
+    /// [stopwatch](crate::LogOptions::stopwatch).
+    pub sync_us: u64,
 }
 
 /// Keeps messages. One broker at a time uses it, from any number of threads.
