@@ -89,6 +89,7 @@
 //! - `management`: the HTTP API of RabbitMQ's management plugin: `Broker::serve_http`; contains
 //!   `gateway`.
 //! - `tls`: TLS for these: `Broker::listen_tls`, [`tls`]; contains `gateway`.
+//! - `remote`: other brokers: shovels; contains `tls`.
 //! - `durable`: data directories: `BrokerBuilder::open`.
 //! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
@@ -121,6 +122,10 @@ pub mod names;
 mod node;
 mod persist;
 pub(crate) mod queue;
+#[cfg(any(feature = "remote", feature = "lapin"))]
+mod remote;
+#[cfg(feature = "remote")]
+mod shovel;
 mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -128,6 +133,8 @@ pub(crate) mod vhost;
 
 pub use self::base::field_value::FieldValue;
 pub use self::broker::exchange::ExchangeHandle;
+#[cfg(feature = "remote")]
+pub use self::broker::shovels::{ParameterError, ShovelStatus};
 pub use self::broker::stream::{
     StreamHandle, StreamMessage, StreamMessages, StreamReader, StreamStart,
 };
@@ -222,6 +229,11 @@ pub mod internals {
 #[cfg(all(doctest, feature = "gateway"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples in the page about other brokers.
+#[cfg(all(doctest, feature = "remote"))]
+#[doc = include_str!("../docs/beyond-one-node.md")]
+struct BeyondOneNodePage;
 
 /// The examples in the page about streams.
 #[cfg(doctest)]

@@ -59,6 +59,17 @@ impl Actor {
         Self { trusted: true, ..Self::new(0, user, virtual_host, access) }
     }
 
+    /// The user that the broker itself is on a connection of its own, as RabbitMQ calls it.
+    pub(crate) fn nobody() -> Arc<User> {
+        let user = User::new(UserName::from("none"), PasswordHash::new("", [0; 4]));
+        Arc::new(User { password_hash: None, tags: vec![UserTag::Impersonator], ..user })
+    }
+
+    /// As the broker itself, on a connection of its own: nothing is refused.
+    pub(crate) fn trusting(self) -> Self {
+        Self { trusted: true, ..self }
+    }
+
     /// What the client calls its connection; empty if it does not say.
     pub(crate) fn connection_name(&self) -> &str {
         self.connection_name.get().map_or("", String::as_str)

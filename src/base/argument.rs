@@ -35,6 +35,8 @@ pub(crate) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 // Of consumers `[rabbitmq consumer-priority]` `[rabbitmq streams#consuming]`.
 
 pub(crate) const PRIORITY: &str = "x-priority";
+#[cfg(feature = "remote")]
+pub(crate) const CANCEL_ON_HA_FAILOVER: &str = "x-cancel-on-ha-failover";
 pub(crate) const STREAM_OFFSET: &str = "x-stream-offset";
 pub(crate) const STREAM_CONSUMER_NAME: &str = "x-stream-consumer-name";
 pub(crate) const STREAM_AUTOMATIC_OFFSET_TRACKING: &str = "x-stream-automatic-offset-tracking";
@@ -67,3 +69,10 @@ pub(crate) const STREAM_PARTITION_ORDER: &str = "x-stream-partition-order";
 pub(crate) const DELAY: &str = "x-delay";
 pub(crate) const RECENT_HISTORY_NO_STORE: &str = "x-recent-history-no-store";
 pub(crate) const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
+
+// Headers of messages that a shovel has moved `[rabbitmq shovel-dynamic]`.
+
+#[cfg(feature = "remote")]
+pub(crate) const SHOVELLED: &str = "x-shovelled";
+#[cfg(feature = "remote")]
+pub(crate) const SHOVELLED_TIMESTAMP: &str = "x-shovelled-timestamp";

@@ -4,6 +4,8 @@ pub(crate) mod argument;
 #[cfg(feature = "gateway")]
 pub(crate) mod bind;
 pub(crate) mod blocking;
+#[cfg(feature = "remote")]
+pub(crate) mod broker_uri;
 pub(crate) mod disk;
 pub(crate) mod field_value;
 pub(crate) mod herald;

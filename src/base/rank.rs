@@ -124,6 +124,12 @@ ranks! {
     TopicPermissions,
     /// Runtime parameters of the node.
     GlobalParameters,
+    /// Shovels of a broker.
+    Shovels,
+    /// Who carries them.
+    ShovelTasks,
+    /// What there is to be told of a shovel.
+    ShovelStatus,
     /// What is known of a virtual host besides its name.
     HostMetadata,
     /// Who traces a virtual host.
@@ -154,6 +160,8 @@ ranks! {
     TaskWaker,
     /// Whether tasks are at rest.
     Rounds,
+    /// A stream that a client gets.
+    RemoteStream,
     /// A pipe of an in-memory stream.
     Pipe,
     /// Buffers that nobody uses.

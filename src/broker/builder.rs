@@ -316,9 +316,13 @@ impl BrokerBuilder {
             consumers_per_channel_max: self.limits.consumers_per_channel_max,
         };
         let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);
+        #[cfg(feature = "gateway")]
+        let in_memory = crate::gateway::InMemory::new(&node);
         Broker {
+            #[cfg(feature = "remote")]
+            courier: crate::remote::shovel::Courier::serving(&node, &in_memory),
             #[cfg(feature = "gateway")]
-            in_memory: crate::gateway::InMemory::new(&node),
+            in_memory,
             node,
             journal,
             lints,

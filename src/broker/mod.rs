@@ -5,6 +5,8 @@ pub(crate) mod exchange;
 mod open;
 #[cfg(feature = "tls")]
 mod over_tls;
+#[cfg(feature = "remote")]
+pub(crate) mod shovels;
 #[cfg(feature = "server")]
 pub(crate) mod steering;
 pub(crate) mod stream;
@@ -73,6 +75,8 @@ pub struct Broker {
     gateway: Mutex<Option<crate::gateway::Gateway>, rank::Listening>,
     #[cfg(feature = "gateway")]
     in_memory: Arc<crate::gateway::InMemory>,
+    #[cfg(feature = "remote")]
+    courier: Arc<crate::remote::shovel::Courier>,
     #[cfg(feature = "management")]
     management: Mutex<Option<crate::management::Management>, rank::Listening>,
     #[cfg(feature = "management")]
@@ -346,6 +350,8 @@ impl Broker {
     /// Ends all connections with `320 CONNECTION_FORCED - reason`, waits up to `patience` for the
     /// clients to agree, then stops serving. Dropping the broker does the same without patience.
     pub fn close(&self, reason: &str, patience: Duration) {
+        #[cfg(feature = "remote")]
+        self.courier.close();
         let hosts = self.node.all_virtual_hosts();
         hosts.iter().for_each(|host| host.stop_serving());
         let closing = self.node.connections.close_all(reason);

@@ -29,8 +29,8 @@ use crate::vhost::{Policy, PolicyError, VirtualHost};
 /// ```
 #[derive(Clone)]
 pub struct VirtualHostHandle {
-    node: Arc<Node>,
-    host: Arc<VirtualHost>,
+    pub(super) node: Arc<Node>,
+    pub(super) host: Arc<VirtualHost>,
 }
 
 impl Broker {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::access::{AccessControl, Actor, OpenChannels, User};
+use crate::access::{Actor, OpenChannels};
 use crate::base::ids::{ChannelId, ConnectionId};
 use crate::base::lock::Mutex;
 use crate::base::rank;
@@ -32,17 +32,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens `virtual_host` for `user`.
+    /// Opens `virtual_host` for `actor`.
     pub(crate) fn new(
-        id: ConnectionId,
-        user: Arc<User>,
+        actor: Actor,
         virtual_host: Arc<VirtualHost>,
-        access: Arc<AccessControl>,
         consumer_cancel_notify: bool,
     ) -> Arc<Self> {
-        virtual_host
-            .note(None, || EventKind::ConnectionOpened { connection: id, user: user.name.clone() });
-        let actor = Actor::new(id, user, virtual_host.name().clone(), access);
+        virtual_host.note(None, || EventKind::ConnectionOpened {
+            connection: actor.connection,
+            user: actor.user.name.clone(),
+        });
         let channels = Mutex::default();
         let last_number = AtomicU16::new(0);
         let channels_of_user = actor.open_channels();

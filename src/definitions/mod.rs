@@ -8,6 +8,7 @@ pub(crate) mod arguments;
 pub(crate) mod json;
 pub(crate) mod objects;
 mod sift;
+pub(crate) mod term;
 pub(crate) mod users;
 
 pub use arguments::{ArgumentError, from_field_table, to_field_table};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use leveret_protocol::sasl;
 
-use crate::access::{LoginRefusal, User};
+use crate::access::{Actor, LoginRefusal, User};
 use crate::gateway::peer::Peer;
 use crate::node::Node;
 use crate::node::login_attempts::LoginProtocol;
@@ -104,6 +104,7 @@ fn authenticate(
 ) -> Result<Arc<User>, NoLogin> {
     let users = &broker.access.users;
     let credentials = match mechanism {
+        "EXTERNAL" if peer.is_trusted => return Ok(Actor::nobody()),
         "EXTERNAL" => {
             let certificate = peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
             let name = certificate.and_then(|certificate| certificate.login.as_deref());

@@ -14,6 +14,9 @@ pub(super) struct Peer {
     pub addresses: Option<(SocketAddr, SocketAddr)>,
     /// Whether it is on this machine.
     pub is_loopback: bool,
+    /// Whether it is the broker itself, which needs no credentials: who shows none by the mechanism
+    /// `EXTERNAL` may do everything.
+    pub is_trusted: bool,
     /// What was agreed on; `None` without TLS.
     pub tls: Option<Arc<TlsFacts>>,
 }
@@ -28,13 +31,26 @@ impl Peer {
             name: peer.to_string(),
             addresses: Some((peer, local)),
             is_loopback: peer.ip().is_loopback(),
+            is_trusted: false,
             tls: None,
         }
     }
 
     /// A client in this process.
     pub(super) fn in_memory() -> Self {
-        Self { name: "in-memory stream".into(), addresses: None, is_loopback: true, tls: None }
+        Self {
+            name: "in-memory stream".into(),
+            addresses: None,
+            is_loopback: true,
+            is_trusted: false,
+            tls: None,
+        }
+    }
+
+    /// The broker itself, as a client.
+    #[cfg(feature = "remote")]
+    pub(super) fn trusted() -> Self {
+        Self { is_trusted: true, ..Self::in_memory() }
     }
 
     /// What the connection with this number is called.

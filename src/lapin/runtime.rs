@@ -14,13 +14,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_rs::traits::{Executor, Reactor, RuntimeKit};
-use async_rs::util::{Task, TaskImpl, simple_block_on};
+use async_rs::util::{Task, simple_block_on};
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use crate::gateway::{InMemory, MemoryStream, shared_runtime};
+pub use crate::remote::tasks::Spawned;
 use crate::time::clock::{Clock, Timestamp, instant, until};
 use crate::time::sleep::Sleep;
 use crate::time::timers::Timers;
@@ -61,13 +61,6 @@ impl BrokerRuntime {
         Ok(Self { threads: Some(threads), ..self })
     }
 
-    fn spawned<T>(&self, spawn: impl FnOnce(&Handle) -> JoinHandle<T>) -> Task<Spawned<T>>
-    where
-        T: Send + 'static,
-    {
-        Spawned(self.threads.as_ref().map(spawn)).into()
-    }
-
     fn connect(&self) -> io::Result<MemoryStream> {
         let broker = self.broker.upgrade();
         let broker = broker.ok_or_else(|| {
@@ -98,14 +91,14 @@ impl Executor for BrokerRuntime {
         &self,
         future: F,
     ) -> Task<Self::Task<T>> {
-        self.spawned(|threads| threads.spawn(future))
+        Spawned::task(self.threads.as_ref(), |threads| threads.spawn(future))
     }
 
     fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
         &self,
         work: F,
     ) -> Task<Self::Task<T>> {
-        self.spawned(|threads| threads.spawn_blocking(work))
+        Spawned::task(self.threads.as_ref(), |threads| threads.spawn_blocking(work))
     }
 }
 
@@ -137,52 +130,6 @@ impl Reactor for BrokerRuntime {
         _address: SocketAddr,
     ) -> impl Future<Output = io::Result<MemoryStream>> + Send + 'static {
         std::future::ready(self.connect())
-    }
-}
-
-/// A task that lapin started.
-pub struct Spawned<T>(Option<JoinHandle<T>>);
-
-impl<T> fmt::Debug for Spawned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Spawned").finish()
-    }
-}
-
-impl<T: Send + 'static> Future for Spawned<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(task) = &mut self.0 else { return Poll::Pending };
-        match Pin::new(task).poll(cx) {
-            Poll::Ready(Ok(result)) => Poll::Ready(result),
-            Poll::Ready(Err(error)) => {
-                self.0 = None;
-                match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime is gone, and so will be who waits here.
-                    Err(_) => Poll::Pending,
-                }
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// What `async_trait` makes of the one method that can be overridden.
-type Cancelled<'a, T> = Pin<Box<dyn Future<Output = Option<T>> + Send + 'a>>;
-
-impl<T: Send + 'static> TaskImpl for Spawned<T> {
-    fn cancel<'life, 'future>(&'life mut self) -> Cancelled<'future, T>
-    where
-        'life: 'future,
-        Self: 'future,
-    {
-        Box::pin(async move {
-            let task = self.0.take()?;
-            task.abort();
-            task.await.ok()
-        })
     }
 }
 

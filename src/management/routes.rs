@@ -23,6 +23,8 @@ const TABLE: &[&[Endpoint]] = &[
     api::bindings::ENDPOINTS,
     api::policies::ENDPOINTS,
     api::parameters::ENDPOINTS,
+    #[cfg(feature = "remote")]
+    api::shovels::ENDPOINTS,
     api::limits::ENDPOINTS,
     api::definitions::ENDPOINTS,
     api::health::ENDPOINTS,

@@ -27,14 +27,16 @@ pub(crate) fn export(node: &Node) -> Definitions {
         definitions.vhosts.push(describe(&host));
         let name = host.name().to_string();
         add_contents(&host, Some(&name), &mut definitions);
+        add_components(node, &host, Some(&name), &mut definitions);
     }
     definitions
 }
 
 /// The definitions of a virtual host, whose objects do not name it.
-pub(crate) fn export_virtual_host(host: &VirtualHost) -> Definitions {
+pub(crate) fn export_virtual_host(node: &Node, host: &VirtualHost) -> Definitions {
     let mut definitions = Definitions::default();
     add_contents(host, None, &mut definitions);
+    add_components(node, host, None, &mut definitions);
     definitions
 }
 
@@ -83,6 +85,23 @@ pub(crate) fn policy_value(policy: &Policy) -> JsonObject {
     value.insert("definition".into(), from_field_table(&policy.definition).into());
     value.insert("priority".into(), policy.priority.into());
     value
+}
+
+/// Adds the parameters of components, such as shovels.
+fn add_components(
+    node: &Node,
+    host: &VirtualHost,
+    vhost: Option<&str>,
+    definitions: &mut Definitions,
+) {
+    let vhost = vhost.map(str::to_owned);
+    let all = node.host_parameters(host.name().as_str()).into_iter();
+    definitions.parameters.extend(all.map(|(component, name, value)| ParameterDefinition {
+        vhost: vhost.clone(),
+        component: component.into(),
+        name,
+        value,
+    }));
 }
 
 /// Adds what is in a virtual host, sorted by name. Exclusive queues end with their connections:

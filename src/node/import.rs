@@ -62,6 +62,7 @@ pub(crate) fn import(
     importer.exchanges(definitions);
     importer.queues(definitions);
     importer.bindings(definitions);
+    importer.components(definitions);
     importer.refused
 }
 
@@ -196,14 +197,32 @@ impl Importer<'_> {
             let made = self.limits(parameter);
             self.note(format!("limits of virtual host '{name}'"), made);
         }
+    }
+
+    /// What makes use of all the rest comes last.
+    fn components(&mut self, definitions: &Definitions) {
         let known = [OPERATOR_POLICY, VHOST_LIMITS];
-        let left_out = definitions.parameters.iter();
-        let left_out = left_out.filter(|p| !known.contains(&p.component.as_str())).count();
-        if left_out > 0 {
+        let rest = definitions.parameters.iter();
+        let rest = rest.filter(|parameter| !known.contains(&parameter.component.as_str()));
+        let (components, left_out): (Vec<_>, Vec<_>) =
+            rest.partition(|parameter| self.node.has_component(&parameter.component));
+        for parameter in components {
+            let made = self.component(parameter);
+            self.note(format!("{} '{}'", parameter.component, parameter.name), made);
+        }
+        if !left_out.is_empty() {
+            let left_out = left_out.len();
             tracing::warn!(
                 "{left_out} parameters of the definitions have no effect in this version"
             );
         }
+    }
+
+    fn component(&self, parameter: &ParameterDefinition) -> Result<(), Reason> {
+        let host = self.host(parameter.vhost.as_deref())?;
+        let by_name = (parameter.component.as_str(), parameter.name.as_str());
+        let set = self.node.set_host_parameter(&host, by_name, parameter.value.clone(), None);
+        set.map(drop).map_err(|wrong| wrong.join("; ").into())
     }
 
     fn limits(&self, parameter: &ParameterDefinition) -> Result<(), Reason> {

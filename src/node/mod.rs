@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 mod closing;
+mod components;
 pub(crate) mod connections;
 mod crash;
 pub(crate) mod departed;
@@ -39,7 +40,7 @@ use self::listeners::Listeners;
 use self::login_attempts::LoginAttempts;
 use self::power::Power;
 use self::samples::Statistics;
-use crate::access::{AccessControl, User};
+use crate::access::{AccessControl, Actor, User};
 use crate::base::herald::Herald;
 use crate::base::host_name::host_name;
 use crate::base::ids::ConnectionId;
@@ -70,6 +71,8 @@ pub(crate) struct Node {
     pub login_attempts: LoginAttempts,
     pub listeners: Listeners,
     pub global_parameters: GlobalParameters,
+    #[cfg(feature = "remote")]
+    pub shovels: crate::shovel::Shovels,
     name: String,
     pub statistics: Statistics,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
@@ -106,6 +109,8 @@ impl Node {
             login_attempts: LoginAttempts::default(),
             listeners: Listeners::default(),
             global_parameters: GlobalParameters::default(),
+            #[cfg(feature = "remote")]
+            shovels: crate::shovel::Shovels::default(),
             name: format!("leveret@{}", host_name()),
             statistics,
             virtual_hosts: DashMap::with_shard_amount(4),
@@ -182,7 +187,22 @@ impl Node {
             .check_vhost(&user.name, host.name())
             .map_err(|refusal| NotAllowed::VirtualHostRefused(Box::new(refusal)))?;
         let access = Arc::clone(&self.access);
-        Ok(Session::new(id, Arc::clone(user), host, access, consumer_cancel_notify))
+        let actor = Actor::new(id, Arc::clone(user), host.name().clone(), access);
+        Ok(Session::new(actor, host, consumer_cancel_notify))
+    }
+
+    /// Opens a virtual host for the broker itself, on a connection of its own. Errors: 530.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn open_trusted(
+        &self,
+        id: ConnectionId,
+        virtual_host: &str,
+        consumer_cancel_notify: bool,
+    ) -> Result<Arc<Session>> {
+        let host = self.host(virtual_host)?;
+        let access = Arc::clone(&self.access);
+        let actor = Actor::new(id, Actor::nobody(), host.name().clone(), access).trusting();
+        Ok(Session::new(actor, host, consumer_cancel_notify))
     }
 
     /// The store, if there is one.

@@ -17,7 +17,7 @@ impl Node {
     /// Sets a parameter; tells whether there was none of that name.
     pub(crate) fn set_global_parameter(&self, name: &str, value: Value) -> bool {
         let mut all = self.global_parameters.write();
-        self.record_parameter([GLOBAL, name], Some(&value));
+        self.record_parameter(&[GLOBAL, name], Some(&value));
         self.tell_parameter("parameter.set", GLOBAL, name, Some(&value));
         all.insert(name.to_owned(), value).is_none()
     }
@@ -27,7 +27,7 @@ impl Node {
         let mut all = self.global_parameters.write();
         let removed = all.remove(name).is_some();
         if removed {
-            self.record_parameter([GLOBAL, name], None);
+            self.record_parameter(&[GLOBAL, name], None);
             self.tell_parameter("parameter.cleared", GLOBAL, name, None);
         }
         removed
@@ -48,16 +48,16 @@ impl Node {
         let value = serde_json::to_value(limits).ok().filter(|_| limits != HostLimits::default());
         self.tell_host_limits(host.name().as_str(), value.as_ref());
         if !host.is_closed() {
-            self.record_parameter([LIMITS, host.name().as_str()], value.as_ref());
+            self.record_parameter(&[LIMITS, host.name().as_str()], value.as_ref());
         }
     }
 
     /// A virtual host goes: so do its limits.
     pub(super) fn forget_host_limits(&self, host: &str) {
-        self.record_parameter([LIMITS, host], None);
+        self.record_parameter(&[LIMITS, host], None);
     }
 
-    fn record_parameter(&self, key: [&str; 2], value: Option<&Value>) {
+    pub(super) fn record_parameter(&self, key: &[&str], value: Option<&Value>) {
         let Some(store) = self.persistence() else { return };
         // JSON always can be written.
         let value = value.map(|value| serde_json::to_vec(value).unwrap_or_default());
@@ -78,6 +78,9 @@ impl Node {
             [kind, host] if kind == LIMITS => {
                 let host = self.virtual_host(host).ok_or("its virtual host does not exist")?;
                 host.set_limits(serde_json::from_slice(record).map_err(bad)?);
+            }
+            [component, host, name] => {
+                return self.restore_host_parameter((component, host, name), record);
             }
             _ => return Err("this version does not know it".into()),
         }

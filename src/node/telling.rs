@@ -93,6 +93,19 @@ impl Node {
         });
     }
 
+    /// A parameter of a virtual host was set, or removed. Its value may have passwords in it, and
+    /// is not told.
+    pub(super) fn tell_host_parameter(
+        &self,
+        key: &'static str,
+        host: &str,
+        (component, name): (&str, &str),
+    ) {
+        self.herald().tell(key, |told| {
+            told.text("component", component).text("name", name).text("vhost", host)
+        });
+    }
+
     /// The limits of a virtual host were set, or removed.
     pub(super) fn tell_host_limits(&self, host: &str, limits: Option<&Value>) {
         let (key, parameter) = match limits {

@@ -85,6 +85,7 @@ impl Node {
         self.access.remove_virtual_host(name);
         let reason = format!("vhost '{name}' is deleted");
         self.connections.close_where(&reason, |session| Arc::ptr_eq(&session.virtual_host, &host));
+        self.forget_host_parameters(name);
         host.delete_everything();
         self.herald().tell("vhost.deleted", |told| told.text("name", name));
         if let Some(store) = self.persistence() {

@@ -170,8 +170,8 @@ impl Persistence {
     }
 
     /// Notes a runtime parameter, or that there is none any more. As above.
-    pub(crate) fn put_parameter(&self, key: [&str; 2], value: Option<Vec<u8>>) {
-        let key = Key::definition(DefinitionKind::Parameter, key);
+    pub(crate) fn put_parameter(&self, key: &[&str], value: Option<Vec<u8>>) {
+        let key = Key::definition(DefinitionKind::Parameter, key.iter().copied());
         let mut batch = Batch::new();
         match value {
             Some(value) => batch.put(key, value),

@@ -210,7 +210,7 @@ impl Timers {
     }
 
     /// Whether nobody is woken any more.
-    #[cfg(feature = "lapin")]
+    #[cfg(any(feature = "lapin", feature = "remote"))]
     pub(crate) fn is_stopped(&self) -> bool {
         self.state.lock().stopped
     }

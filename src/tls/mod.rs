@@ -33,6 +33,8 @@ pub use self::settings::{LoginFrom, NameType, Pem, TlsSettings, TlsVersion};
 pub use self::testing::{TestCertificate, TestCertificates};
 
 pub(crate) use self::facts::facts;
+#[cfg(feature = "remote")]
+pub(crate) use self::pem::{certificates_in, key_in};
 
 use self::identities::Identities;
 use self::pem::Text;

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
+#[cfg(feature = "remote")]
+use std::path::Path;
 
 use tokio_rustls::rustls::pki_types::pem::{Error, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -42,6 +44,18 @@ impl TlsSettings {
         let all = self.certs.iter().chain(&self.keys).chain(&self.ca);
         all.map(Text::read).collect()
     }
+}
+
+/// The certificates in a file, at least one.
+#[cfg(feature = "remote")]
+pub(crate) fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    Text::read(&file.into())?.certificates()
+}
+
+/// The first private key in a file.
+#[cfg(feature = "remote")]
+pub(crate) fn key_in(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    Text::read(&file.into())?.key()
 }
 
 impl Text {

@@ -50,6 +50,10 @@ struct Login {
 }
 
 impl Login {
+    fn is_external(&self) -> bool {
+        &*self.mechanism == "EXTERNAL"
+    }
+
     fn note(&mut self, mechanism: &str, client_properties: &FieldTable) {
         self.mechanism = mechanism.into();
         self.client_properties = encode_table(client_properties).into();
@@ -357,7 +361,11 @@ impl Bridge {
         self.broker.connections.check_limit().map_err(fail)?;
         // Whether the client wants cancel notifications is known by now.
         let notify = self.outbox.wants_cancel_notify();
-        let session = self.broker.open(self.id, &user, virtual_host, notify).map_err(fail)?;
+        let session = match self.peer.is_trusted && self.login.is_external() {
+            true => self.broker.open_trusted(self.id, virtual_host, notify),
+            false => self.broker.open(self.id, &user, virtual_host, notify),
+        };
+        let session = session.map_err(fail)?;
         let facts = self.facts(&session, tuning);
         session.actor.set_connection_name(facts.user_provided_name.clone());
         self.broker

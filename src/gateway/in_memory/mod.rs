@@ -19,6 +19,8 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::amqp::connection_task::ConnectionTask;
 use crate::gateway::listener::{COMPATIBLE_VERSION, connection_config};
+#[cfg(feature = "remote")]
+use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
 use crate::gateway::peer::Peer;
 use crate::gateway::stream::connection_task::ConnectionTask as StreamConnectionTask;
@@ -64,7 +66,24 @@ impl InMemory {
                 }
                 _ => Arc::clone(&serving.config),
             };
-            serving.serve(&self.broker, config, ConnectionTask::new)
+            serving.serve(&self.broker, config, Peer::in_memory(), ConnectionTask::new)
+        })
+    }
+
+    /// As [`InMemory::connect`], for the broker itself, which logs in without credentials by the
+    /// mechanism `EXTERNAL`.
+    ///
+    /// # Errors
+    /// As for [`InMemory::connect`].
+    #[cfg(feature = "remote")]
+    pub(crate) fn connect_trusted(&self) -> io::Result<MemoryStream> {
+        self.with(|serving| {
+            let mechanisms = mechanisms(true).join(" ");
+            // In one process neither end can lose the other.
+            let heartbeat_s = 0;
+            let config = ConnectionConfig { mechanisms, heartbeat_s, ..(*serving.config).clone() };
+            let (config, peer) = (Arc::new(config), Peer::trusted());
+            serving.serve(&self.broker, config, peer, ConnectionTask::new)
         })
     }
 
@@ -75,7 +94,7 @@ impl InMemory {
     pub(crate) fn connect_stream(&self) -> io::Result<MemoryStream> {
         self.with(|serving| {
             let config = Arc::clone(&serving.stream_config);
-            serving.serve(&self.broker, config, |socket, start| {
+            serving.serve(&self.broker, config, Peer::in_memory(), |socket, start| {
                 let advertised = Advertised::new(&AdvertisedAddress::default(), None);
                 StreamConnectionTask::new(socket, advertised, start)
             })
@@ -128,6 +147,7 @@ impl Serving {
         &mut self,
         broker: &Arc<Node>,
         config: Arc<C>,
+        peer: Peer,
         serve_one: impl FnOnce(MemoryStream, Start<C>) -> F + Send + 'static,
     ) -> MemoryStream {
         while self.tasks.try_join_next().is_some() {}
@@ -140,7 +160,6 @@ impl Serving {
         let task = Box::pin(async move {
             let Ok(permit) = unfinished.acquire_owned().await else { return };
             let unfinished = Unfinished::Permit { _permit: permit };
-            let peer = Peer::in_memory();
             let start = Start { broker, config, clock, peer, unfinished, alive };
             serve_one(far, start).await;
         });

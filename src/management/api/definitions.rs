@@ -116,7 +116,7 @@ fn export_all(call: &Call) -> Outcome {
 fn export_host(call: &Call) -> Outcome {
     let host = call.node().virtual_host(call.name("vhost"));
     let host = host.ok_or_else(|| Refusal::bad("vhost_not_found"))?;
-    let definitions = export_virtual_host(&host);
+    let definitions = export_virtual_host(call.node(), &host);
     let explanation = format!("Definitions of virtual host '{}'", host.name());
     let head =
         Head { host: Some(host_head(&host)), ..Head::new("single_virtual_host", explanation) };

@@ -24,6 +24,8 @@ mod properties;
 pub(super) mod queues;
 mod ranges;
 pub(super) mod references;
+#[cfg(feature = "remote")]
+pub(super) mod shovels;
 pub(super) mod streams;
 pub(super) mod topic_permissions;
 pub(super) mod users;

@@ -14,6 +14,7 @@ use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, one, whole};
 use crate::management::rights::Who::{Administrators, Managers, Policymakers, PolicymakersOfHost};
 use crate::management::term;
+use crate::node::Node;
 use crate::node::export::policy_value;
 use crate::node::parameters::CLUSTER_NAME;
 use crate::vhost::{HostLimits, VirtualHost};
@@ -32,7 +33,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         "api/parameters/{component}/{vhost}/{name}",
         PolicymakersOfHost,
         set,
-        "Sets one: {\"value\"}. The component vhost-limits is known.",
+        "Sets one: {\"value\"}. The components shovel and vhost-limits are known.",
     ),
     delete("api/parameters/{component}/{vhost}/{name}", PolicymakersOfHost, remove, "Removes one."),
     get("api/global-parameters", Policymakers, list_global, "The parameters of the node."),
@@ -54,14 +55,15 @@ const LIMITS: &str = "limits";
 const POLICY: &str = "policy";
 const OPERATOR_POLICY: &str = "operator_policy";
 
-fn row(host: &VirtualHost, component: &str, name: &str, value: Object) -> Object {
+fn row(host: &VirtualHost, component: &str, name: &str, value: impl Into<Value>) -> Object {
+    let value = value.into();
     object! {
         "vhost": host.name().as_str(), "component": component, "name": name, "value": value,
     }
 }
 
 /// The parameters of a virtual host. Policies are among them only if they are asked for.
-pub(crate) fn of_host(host: &VirtualHost, component: Option<&str>) -> Vec<Object> {
+fn of_host(node: &Node, host: &VirtualHost, component: Option<&str>) -> Vec<Object> {
     let of_policies = |operator, component| {
         let policies = policies::of_host(host, operator).into_iter();
         policies.map(|(name, policy)| row(host, component, &name, policy_value(&policy))).collect()
@@ -69,22 +71,30 @@ pub(crate) fn of_host(host: &VirtualHost, component: Option<&str>) -> Vec<Object
     match component {
         Some(POLICY) => of_policies(false, POLICY),
         Some(OPERATOR_POLICY) => of_policies(true, OPERATOR_POLICY),
-        None | Some(VHOST_LIMITS) if host.limits() != HostLimits::default() => {
-            vec![row(host, VHOST_LIMITS, LIMITS, limits::render(host.limits()))]
+        _ => {
+            let limits = (host.limits() != HostLimits::default())
+                .then(|| row(host, VHOST_LIMITS, LIMITS, limits::render(host.limits())));
+            let others = node.host_parameters(host.name().as_str()).into_iter();
+            let others = others.map(|(component, name, value)| row(host, component, &name, value));
+            let mut rows: Vec<_> = limits.into_iter().chain(others).collect();
+            if let Some(component) = component {
+                rows.retain(|row| row.get("component").and_then(Value::as_str) == Some(component));
+            }
+            rows
         }
-        _ => Vec::new(),
     }
 }
 
 fn list(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
     let component = Some(call.name("component")).filter(|name| !name.is_empty());
-    whole(call, hosts.iter().flat_map(|host| of_host(host, component)).collect(), BY_NAME)
+    let all = hosts.iter().flat_map(|host| of_host(call.node(), host, component));
+    whole(call, all.collect(), BY_NAME)
 }
 
 fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Object)> {
     let host = call.existing_host()?;
-    let all = of_host(&host, Some(call.name("component")));
+    let all = of_host(call.node(), &host, Some(call.name("component")));
     let name = Value::from(call.name("name"));
     let found = all.into_iter().find(|parameter| parameter.get("name") == Some(&name));
     Ok((host, found.ok_or_else(Refusal::no_such_object)?))
@@ -95,9 +105,10 @@ fn show(call: &Call) -> Outcome {
 }
 
 /// Why a parameter of this component cannot be set or removed.
-fn refusal(component: &str) -> Option<String> {
+fn refusal(node: &Node, component: &str) -> Option<String> {
     match component {
         VHOST_LIMITS => None,
+        component if node.has_component(component) => None,
         POLICY | OPERATOR_POLICY => Some("policies may not be set using this method".into()),
         other => Some(format!("Validation failed\n\ncomponent {other} not found\n")),
     }
@@ -107,8 +118,18 @@ fn set(call: &Call) -> Outcome {
     let host = call.host_to_change()?;
     let body = object_with(&call.body, &["value"])?;
     let refused = |text: String| Refusal::bad(term::without_markup(&text));
-    if let Some(reason) = refusal(call.name("component")) {
+    let component = call.name("component");
+    if let Some(reason) = refusal(call.node(), component) {
         return Err(refused(reason));
+    }
+    if component != VHOST_LIMITS {
+        let value = body.get("value").cloned().unwrap_or_default();
+        let (by_name, user) = ((component, call.name("name")), call.user.as_deref());
+        let set = call.node().set_host_parameter(&host, by_name, value, user);
+        let is_new =
+            set.map_err(|wrong| refused(format!("Validation failed\n\n{}\n", wrong.join("\n"))))?;
+        call.durable()?;
+        return Ok(Answer::put(is_new));
     }
     if call.name("name") != LIMITS {
         return Err(refused("Validation failed\n\nthe limits have the name limits\n".into()));
@@ -124,10 +145,17 @@ fn set(call: &Call) -> Outcome {
 
 fn remove(call: &Call) -> Outcome {
     let (host, _) = existing(call)?;
-    if let Some(reason) = refusal(call.name("component")) {
+    let component = call.name("component");
+    if let Some(reason) = refusal(call.node(), component) {
         return Err(Refusal::bad(term::without_markup(&reason)));
     }
-    call.node().set_host_limits(&host, HostLimits::default());
+    match component {
+        VHOST_LIMITS => call.node().set_host_limits(&host, HostLimits::default()),
+        other => {
+            let (node, name) = (call.node(), call.name("name"));
+            node.remove_host_parameter(host.name().as_str(), other, name);
+        }
+    }
     call.durable()?;
     Ok(Answer::done())
 }

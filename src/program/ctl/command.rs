@@ -11,6 +11,7 @@ use super::plugins::PluginsCommand;
 use super::policies::PoliciesCommand;
 use super::queues::QueuesCommand;
 use super::refused::RefusedCommand;
+use super::shovels::ShovelsCommand;
 use super::streams::StreamsCommand;
 use super::tuning::TuningCommand;
 use super::users::UsersCommand;
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Policies(PoliciesCommand),
     #[command(flatten)]
     Parameters(ParametersCommand),
+    #[command(flatten)]
+    Shovels(ShovelsCommand),
     #[command(flatten)]
     Definitions(DefinitionsCommand),
     #[command(flatten)]

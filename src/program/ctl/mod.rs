@@ -20,6 +20,7 @@ mod policies;
 mod queues;
 mod refused;
 mod session;
+mod shovels;
 mod streams;
 mod tuning;
 mod users;
@@ -119,6 +120,7 @@ fn dispatch(session: &Session, command: &Command) -> Result<Said, Failure> {
         Command::Connections(command) => connections::run(session, command),
         Command::Policies(command) => policies::run(session, command),
         Command::Parameters(command) => parameters::run(session, command),
+        Command::Shovels(command) => shovels::run(session, command),
         Command::Definitions(command) => definitions::run(session, command),
         Command::Node(command) => node::run(session, command),
         Command::Health(command) => health::run(session, command),

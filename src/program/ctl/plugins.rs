@@ -9,7 +9,7 @@ use super::output::Said;
 use super::session::Session;
 
 /// Those of RabbitMQ's plugins whose work is done here.
-const BUILT_IN: [&str; 13] = [
+const BUILT_IN: [&str; 15] = [
     "rabbitmq_auth_mechanism_ssl",
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_delayed_message_exchange",
@@ -20,6 +20,8 @@ const BUILT_IN: [&str; 13] = [
     "rabbitmq_random_exchange",
     "rabbitmq_recent_history_exchange",
     "rabbitmq_sharding",
+    "rabbitmq_shovel",
+    "rabbitmq_shovel_management",
     "rabbitmq_stream",
     "rabbitmq_stream_management",
     "rabbitmq_web_dispatch",

@@ -1,0 +1,153 @@
+//! Shovels: messages that move by themselves, from one broker to another or within one
+//! `[rabbitmq shovel]`.
+//!
+//! Here is what a shovel is, without clock and network: what may be asked for
+//! ([`definition`], [`checks`]), what has been taken and what has arrived ([`machine`]), what
+//! messages get on their way ([`forward`]), and which there are. Who carries messages is a
+//! [`Carrier`].
+
+mod checks;
+pub(crate) mod definition;
+pub(crate) mod forward;
+pub(crate) mod machine;
+pub(crate) mod status;
+#[cfg(test)]
+mod tests;
+mod validation;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use self::definition::Definition;
+use self::status::{ShovelStatus, State};
+use crate::base::lock::Mutex;
+use crate::base::rank;
+use crate::time::clock::Timestamp;
+
+/// The component of the parameters that are shovels.
+pub(crate) const COMPONENT: &str = "shovel";
+
+/// A virtual host, and the name of a shovel in it.
+pub(crate) type Key = (String, String);
+
+/// Who carries messages.
+pub(crate) trait Carrier: Send + Sync {
+    /// A shovel is to be carried from now on, in place of one of the same key.
+    fn start(&self, shovel: &Arc<Shovel>);
+
+    /// The shovel of this key is not to be carried any more.
+    fn stop(&self, key: &Key);
+}
+
+/// A shovel that was set.
+pub(crate) struct Shovel {
+    /// Its virtual host and its name.
+    pub key: Key,
+    /// What it is asked to do.
+    pub definition: Definition,
+    /// The same, as it was set.
+    value: Value,
+    status: Mutex<ShovelStatus, rank::ShovelStatus>,
+}
+
+impl Shovel {
+    /// What there is to be told of it.
+    pub(crate) fn status(&self) -> ShovelStatus {
+        self.status.lock().clone()
+    }
+
+    /// What it does has changed.
+    pub(crate) fn note(&self, state: State, now: Timestamp) {
+        let mut status = self.status.lock();
+        if let State::Terminated { reason, .. } = &state {
+            status.last_error = Some((reason.clone(), now));
+        }
+        status.state = state;
+        status.changed_at = now;
+    }
+
+    /// What was counted has changed.
+    pub(crate) fn count(&self, update: impl FnOnce(&mut ShovelStatus)) {
+        update(&mut self.status.lock());
+    }
+}
+
+/// The shovels of a broker.
+#[derive(Default)]
+pub(crate) struct Shovels {
+    all: Mutex<BTreeMap<Key, Arc<Shovel>>, rank::Shovels>,
+    carrier: OnceLock<Arc<dyn Carrier>>,
+}
+
+impl Shovels {
+    /// From now on shovels are carried, those that there are and those to come.
+    pub(crate) fn carried_by(&self, carrier: Arc<dyn Carrier>) {
+        let all = self.all.lock();
+        // A broker has one.
+        if self.carrier.set(Arc::clone(&carrier)).is_ok() {
+            all.values().for_each(|shovel| carrier.start(shovel));
+        }
+    }
+
+    /// Sets a shovel, in place of one of the same name; tells whether there was none. One that is
+    /// set as it was goes on undisturbed.
+    pub(crate) fn set(
+        &self,
+        key: Key,
+        definition: Definition,
+        value: Value,
+        now: Timestamp,
+    ) -> bool {
+        let mut all = self.all.lock();
+        let before = all.get(&key);
+        let is_new = before.is_none();
+        if before.is_some_and(|before| before.value == value) {
+            return false;
+        }
+        let status = Mutex::new(ShovelStatus::starting(now));
+        let shovel = Arc::new(Shovel { key: key.clone(), definition, value, status });
+        all.insert(key, Arc::clone(&shovel));
+        self.start(&shovel);
+        is_new
+    }
+
+    /// Removes a shovel; tells whether there was one.
+    pub(crate) fn remove(&self, key: &Key) -> bool {
+        let mut all = self.all.lock();
+        let removed = all.remove(key).is_some();
+        if let Some(carrier) = self.carrier.get().filter(|_| removed) {
+            carrier.stop(key);
+        }
+        removed
+    }
+
+    /// Ends the connections of a shovel and begins anew; tells whether there is one.
+    pub(crate) fn restart(&self, key: &Key) -> bool {
+        let all = self.all.lock();
+        let shovel = all.get(key);
+        if let Some(shovel) = shovel {
+            self.start(shovel);
+        }
+        shovel.is_some()
+    }
+
+    fn start(&self, shovel: &Arc<Shovel>) {
+        if let Some(carrier) = self.carrier.get() {
+            carrier.start(shovel);
+        }
+    }
+
+    /// All of them, by virtual host and name.
+    pub(crate) fn list(&self) -> Vec<Arc<Shovel>> {
+        self.all.lock().values().cloned().collect()
+    }
+
+    /// The parameters of a virtual host that are shovels: names and values.
+    pub(crate) fn parameters(&self, virtual_host: &str) -> Vec<(String, Value)> {
+        let all = self.all.lock();
+        let of_host = all.values().filter(|shovel| shovel.key.0 == virtual_host);
+        of_host.map(|shovel| (shovel.key.1.clone(), shovel.value.clone())).collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! Whether what a parameter holds is what it should be, said as RabbitMQ says it
+//! `[rabbitmq parameters]`.
+
+use serde_json::Value;
+
+use crate::definitions::{JsonObject, term};
+
+/// Says what is wrong with the value of a key, if something is.
+pub(super) type Check<'a> = Box<dyn Fn(&str, &Value) -> Vec<String> + 'a>;
+
+/// A key that an object may have.
+pub(super) struct Key<'a> {
+    name: &'static str,
+    check: Check<'a>,
+    is_mandatory: bool,
+}
+
+/// A key that may be missing.
+pub(super) fn optional<'a>(
+    name: &'static str,
+    check: impl Fn(&str, &Value) -> Vec<String> + 'a,
+) -> Key<'a> {
+    Key { name, check: Box::new(check), is_mandatory: false }
+}
+
+/// A key that has to be there.
+pub(super) fn mandatory<'a>(
+    name: &'static str,
+    check: impl Fn(&str, &Value) -> Vec<String> + 'a,
+) -> Key<'a> {
+    Key { name, check: Box::new(check), is_mandatory: true }
+}
+
+/// What is wrong with an object that should have these keys and no others.
+pub(super) fn object(name: &str, object: &JsonObject, keys: &[Key<'_>]) -> Vec<String> {
+    let is_known = |key: &str| keys.iter().any(|known| known.name == key);
+    let unknown: Vec<_> = object.iter().filter(|(key, _)| !is_known(key)).collect();
+    let mut wrong = Vec::new();
+    if !unknown.is_empty() {
+        wrong.push(format!("Unrecognised terms {} in {name}", term::pairs(unknown)));
+    }
+    // RabbitMQ gathers its complaints from the last to the first.
+    for key in keys.iter().rev() {
+        match object.get(key.name) {
+            Some(value) => wrong.extend((key.check)(key.name, value)),
+            None if key.is_mandatory => {
+                wrong.push(format!("Key \"{}\" not found in {name}", key.name));
+            }
+            None => {}
+        }
+    }
+    wrong
+}
+
+/// What is wrong with an object within another one.
+pub(super) fn inner(name: &str, value: &Value, keys: &[Key<'_>]) -> Vec<String> {
+    match value {
+        Value::Object(inner) => object(name, inner, keys),
+        Value::Array(items) if items.is_empty() => Vec::new(),
+        other => vec![format!("{name} not a list {}", term::value(other))],
+    }
+}
+
+fn complain(is_right: bool, text: impl FnOnce() -> String) -> Vec<String> {
+    if is_right { Vec::new() } else { vec![text()] }
+}
+
+/// It should be a text.
+pub(super) fn binary(name: &str, value: &Value) -> Vec<String> {
+    complain(value.is_string(), || {
+        format!("{name} should be binary, actually was {}", term::value(value))
+    })
+}
+
+/// It should be a text that a method can name.
+pub(super) fn short(name: &str, value: &Value) -> Vec<String> {
+    let is_long = value.as_str().is_some_and(|text| text.len() > usize::from(u8::MAX));
+    match binary(name, value) {
+        wrong if wrong.is_empty() => {
+            complain(!is_long, || format!("{name} should be at most 255 bytes long"))
+        }
+        wrong => wrong,
+    }
+}
+
+/// It should be true or false.
+pub(super) fn boolean(name: &str, value: &Value) -> Vec<String> {
+    complain(value.is_boolean(), || {
+        format!("{name} should be boolean, actually was {}", term::value(value))
+    })
+}
+
+/// It should be a whole number from 0 up to this one.
+pub(super) fn up_to(most: u64) -> impl Fn(&str, &Value) -> Vec<String> {
+    move |name, value| {
+        if !value.is_number() {
+            let value = term::value(value);
+            return vec![format!("{name} should be a number, actually was {value}")];
+        }
+        complain(value.as_u64().is_some_and(|number| number <= most), || {
+            format!("{name} should be a number from 0 to {most}, actually was {value}")
+        })
+    }
+}
+
+/// It should be one of these texts.
+pub(super) fn one_of(words: &[&str]) -> impl Fn(&str, &Value) -> Vec<String> {
+    move |name, value| {
+        let is_one = value.as_str().is_some_and(|text| words.contains(&text));
+        complain(is_one, || {
+            let words: Vec<_> = words.iter().map(|word| term::text(word)).collect();
+            let (words, value) = (words.join(","), term::value(value));
+            format!("{name} should be one of [{words}], actually was {value}")
+        })
+    }
+}
+
+/// Anything goes.
+pub(super) fn anything(_: &str, _: &Value) -> Vec<String> {
+    Vec::new()
+}

@@ -1,0 +1,132 @@
+//! Shovels to a RabbitMQ and from it. Skipped, with a line, where none is installed.
+
+use leveret::Broker;
+use serde_json::{Value, json};
+
+use crate::rabbitmq_node::RabbitMq;
+use crate::{SOON, Shovelling, broker, numbers, to};
+
+/// A shovel from queue `queue` of the RabbitMQ to `out` here.
+fn from(uri: &str, queue: &str, extra: Value) -> Value {
+    let mut value = to("amqp://", extra);
+    value["src-uri"] = json!(uri);
+    value["src-queue"] = json!(queue);
+    value
+}
+
+/// A shovel from `in` here to queue `queue` of the RabbitMQ.
+fn into(uri: &str, queue: &str, extra: Value) -> Value {
+    let mut value = to(uri, extra);
+    value["dest-queue"] = json!(queue);
+    value
+}
+
+/// What came, each message once, in the order of the first times.
+fn first_times(came: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    came.into_iter().filter(|number| seen.insert(number.clone())).collect()
+}
+
+/// What a queue has when nothing is missing any more.
+#[track_caller]
+fn all_of(broker: &Broker, queue: &str, all: u32) -> Vec<String> {
+    let mut came = Vec::new();
+    let complete = broker.wait_until(SOON, |broker| {
+        came.extend(broker.drain(queue));
+        came.iter().collect::<std::collections::HashSet<_>>().len() == all as usize
+    });
+    complete.unwrap_or_else(|late| panic!("{} came; {:?}; {late}", came.len(), broker.status()));
+    came
+}
+
+/// One RabbitMQ for all of it: it takes its time to start.
+#[test]
+fn messages_go_to_a_rabbitmq_and_come_back_through_all_that_befalls_it() {
+    let Some(mut rabbitmq) = RabbitMq::start() else { return };
+    there_and_back(&rabbitmq.uri);
+    wrong_credentials(&rabbitmq.uri);
+    what_is_full_refuses(&rabbitmq.uri);
+    its_connections_break(&rabbitmq.uri);
+    it_is_killed(&mut rabbitmq);
+}
+
+fn there_and_back(uri: &str) {
+    for (mode, queue) in [("on-confirm", "a"), ("on-publish", "b"), ("no-ack", "c")] {
+        let here = broker(&["in"]);
+        here.fill("in", 0..300);
+        let quorum = json!({"ack-mode": mode, "dest-queue-args": {"x-queue-type": "quorum"}});
+        here.shovel(&into(uri, queue, quorum)).unwrap();
+        here.wait_until_empty("in");
+        assert!(here.virtual_host("/").unwrap().remove_parameter("shovel", "s"));
+        let back = broker(&[]);
+        back.shovel(&from(uri, queue, json!({"ack-mode": mode}))).unwrap();
+        assert_eq!(first_times(all_of(&back, "out", 300)), numbers(0..300), "{mode}");
+    }
+}
+
+fn wrong_credentials(uri: &str) {
+    let here = broker(&["in"]);
+    here.fill("in", 0..3);
+    let wrong = uri.replace("guest:guest", "guest:secret");
+    here.shovel(&into(&wrong, "w", json!({}))).unwrap();
+    here.wait_for_state("terminated");
+    let error = here.status().unwrap().last_error.unwrap();
+    assert!(error.contains("ACCESS_REFUSED") && !error.contains("secret"), "{error}");
+    here.wait_for_ready("in", 3);
+    here.shovel(&into(&format!("{uri}/nonesuch"), "w", json!({}))).unwrap();
+    let missing = |here: &Broker| {
+        let error = here.status().unwrap().last_error;
+        error.is_some_and(|error| error.contains("NOT_ALLOWED"))
+    };
+    here.wait_until(SOON, missing).unwrap();
+}
+
+fn what_is_full_refuses(uri: &str) {
+    let here = broker(&["in"]);
+    here.fill("in", 0..20);
+    let full = json!({"dest-queue-args": {"x-max-length": 5, "x-overflow": "reject-publish"}});
+    here.shovel(&into(uri, "full", full)).unwrap();
+    here.wait_until(SOON, |here| here.status().unwrap().refused > 0).unwrap();
+    let back = broker(&[]);
+    back.shovel(&from(uri, "full", json!({}))).unwrap();
+    let mut came = all_of(&back, "out", 20);
+    came.sort_by_key(|number| number.parse::<u32>().unwrap());
+    came.dedup();
+    assert_eq!(came, numbers(0..20));
+    here.wait_until_empty("in");
+}
+
+/// A shovel from one leveret through the RabbitMQ to another one, while this side cuts the lines.
+fn its_connections_break(uri: &str) {
+    let (here, back) = (broker(&["in"]), broker(&[]));
+    let all = 5_000;
+    here.fill("in", 0..all);
+    here.shovel(&into(uri, "broken", json!({"src-prefetch-count": 100}))).unwrap();
+    back.shovel(&from(uri, "broken", json!({"src-prefetch-count": 100}))).unwrap();
+    for round in 1..4 {
+        let some = |back: &Broker| back.status().unwrap().confirmed > round * 300;
+        back.wait_until(SOON, some).unwrap();
+        here.faults().drop_connections();
+        back.faults().drop_connections();
+    }
+    assert_eq!(
+        all_of(&back, "out", all).into_iter().collect::<std::collections::HashSet<_>>().len(),
+        all as usize
+    );
+}
+
+fn it_is_killed(rabbitmq: &mut RabbitMq) {
+    let (here, back) = (broker(&["in"]), broker(&[]));
+    let all = 6_000;
+    here.fill("in", 0..all);
+    let slow = json!({"src-prefetch-count": 50});
+    here.shovel(&into(&rabbitmq.uri, "killed", slow.clone())).unwrap();
+    here.wait_until(SOON, |here| here.status().unwrap().confirmed > 500).unwrap();
+    rabbitmq.kill();
+    here.wait_for_state("terminated");
+    rabbitmq.boot();
+    back.shovel(&from(&rabbitmq.uri, "killed", slow)).unwrap();
+    let came = all_of(&back, "out", all);
+    here.wait_until_empty("in");
+    assert_eq!(first_times(came), numbers(0..all));
+}
