@@ -93,10 +93,11 @@ impl DataDirectory {
             // sled changes what it opens, and it may be the only copy.
             self.refuse_damaged()?;
         }
+        let mut unreadable = None;
         let store = match SledStore::open(&records) {
             Err(error @ (Error::Records(_) | Error::Io(_))) if is_begun => {
+                let (_, findings) = examine(&self.path, self.identity)?;
                 if !repair {
-                    let (_, findings) = examine(&self.path, self.identity)?;
                     return Err(if findings.is_empty() {
                         error
                     } else {
@@ -104,12 +105,20 @@ impl DataDirectory {
                     });
                 }
                 fs::rename(&records, unused(&self.path, "records.damaged")?)?;
+                unreadable = Some(findings);
                 SledStore::open(&records)?
             }
             opened => opened?,
         };
         let (catalogue, mut report) =
             Catalogue::open(Arc::new(store), disk, self.identity, repair)?;
+        if let Some(findings) = unreadable {
+            // Without a ledger beside them it looks as if there had never been any.
+            report.is_new = false;
+            if report.repaired.is_empty() {
+                report.repaired = findings;
+            }
+        }
         if let Some(finding) = &self.wrong_format {
             Format { number: FORMAT, identity: catalogue.identity() }.write(&self.path)?;
             report.repaired.insert(0, finding.clone());

@@ -135,3 +135,23 @@ fn the_default_user_is_created_in_a_new_directory_alone() {
     assert!(broker.access().users.list().is_empty());
     assert_eq!(broker.connect().map(drop).unwrap_err().reply_code(), 530);
 }
+
+#[test]
+fn definitions_of_which_no_copy_can_be_read_are_named_and_nobody_is_made_up() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    channel(&broker).queue_declare_with(&durable("one")).unwrap();
+    drop(broker);
+    fs::remove_file(directory.path().join("catalogue")).unwrap();
+    let settings = directory.path().join("records").join("conf");
+    let octets = fs::read(&settings).unwrap();
+    fs::write(&settings, &octets[1..]).unwrap();
+    let open = |repair| Broker::builder().repair(repair).open(directory.path());
+    assert!(open(false).is_err_and(|error| error.to_string().contains("no copy")));
+    let repaired = open(true).unwrap();
+    let recovery = repaired.recovery();
+    assert!(!recovery.is_new && recovery.repaired.iter().any(|f| f.is_loss), "{recovery:?}");
+    assert!(repaired.access().users.list().is_empty(), "a user was made up");
+    drop(repaired);
+    assert!(open(false).is_ok_and(|broker| broker.access().users.list().is_empty()));
+}

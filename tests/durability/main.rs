@@ -9,6 +9,7 @@ mod damage;
 mod data_tool;
 mod declarations;
 mod definitions;
+mod disk_image;
 #[cfg(feature = "server")]
 mod disk_log;
 mod failures;
