@@ -61,7 +61,13 @@ pub(crate) const OUTBOX_FULL_BYTES: usize = 2 * OUTBOX_HIGH_BYTES;
 /// While memory is short clients that do not read hold this part of what they may hold else.
 pub(crate) const OUTBOX_SCARCE_PART: usize = 16;
 
-/// About what an open channel takes, in octets, as it counts towards the memory watermark.
+/// About what an open connection takes, in octets, as it counts towards the memory watermark.
+pub(crate) const CONNECTION_BYTES: usize = 4096;
+
+/// About what an exchange takes, in octets, besides its bindings.
+pub(crate) const EXCHANGE_BYTES: usize = 1024;
+
+/// About what an open channel takes, in octets.
 pub(crate) const CHANNEL_BYTES: usize = 1024;
 
 /// About what a consumer takes, in octets.

@@ -220,7 +220,7 @@ impl Broker {
 
     /// Octets of memory that count towards the high watermark of [`Limits`](crate::Limits): those
     /// of messages, and what clients hold besides, which is what they have not read and about what
-    /// their channels, consumers, queues and bindings take.
+    /// their connections, channels, consumers, exchanges, queues and bindings take.
     pub fn memory_total(&self) -> usize {
         self.node.memory().total()
     }

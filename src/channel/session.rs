@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use crate::access::{Actor, OpenChannels};
 use crate::base::ids::{ChannelId, ConnectionId};
 use crate::base::lock::Mutex;
+use crate::base::memory_alarm::Share;
 use crate::base::rank;
 use crate::channel::counted::Listed;
 use crate::channel::status::ChannelStatus;
@@ -13,6 +14,7 @@ use crate::error::{NotAllowed, Result};
 use crate::insight::journal::EventKind;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::ChannelTotals;
+use crate::limits::CONNECTION_BYTES;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
@@ -29,6 +31,8 @@ pub(crate) struct Session {
     channels_of_user: Arc<OpenChannels>,
     /// The last channel that had no number by itself.
     last_number: AtomicU16,
+    /// What it takes.
+    _share: Share,
 }
 
 impl Session {
@@ -46,6 +50,7 @@ impl Session {
         let last_number = AtomicU16::new(0);
         let channels_of_user = actor.open_channels();
         Arc::new(Self {
+            _share: Share::new(virtual_host.memory(), CONNECTION_BYTES),
             actor,
             virtual_host,
             consumer_cancel_notify,

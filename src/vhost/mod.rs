@@ -48,6 +48,7 @@ use crate::base::rank;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
+use crate::limits::EXCHANGE_BYTES;
 use crate::names::{ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::persist::Whereabouts;
 use crate::queue::Queue;
@@ -158,6 +159,7 @@ impl VirtualHost {
             extension,
             store_id,
             counted: ExchangeCounted::default(),
+            _share: Share::new(&self.shared.memory, EXCHANGE_BYTES),
         };
         self.apply_policies_to_exchange(&exchange);
         self.tell_exchange_created(&exchange);

@@ -5,6 +5,7 @@
 //! keeps in files of their own, did not survive power cuts even so: they are refused.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,20 +29,27 @@ pub struct SledStore {
     database: sled::Db,
     files: Mutex<SyncedFiles>,
     progress: Mutex<Progress>,
-    /// Dropped after the database.
+    /// Dropped last.
     _release: Release,
 }
 
-/// Waits, when it is dropped, until sled has let go of its file: threads of its own hold it for a
-/// moment longer, and the directory could not be opened again meanwhile.
+/// Closes sled, and waits until it has let go of its file: threads of its own hold it for a moment
+/// longer, and the directory could not be opened again meanwhile.
 #[derive(Debug)]
-struct Release(PathBuf);
+struct Release {
+    path: PathBuf,
+    /// The last one.
+    database: Option<sled::Db>,
+}
 
 impl Drop for Release {
     fn drop(&mut self) {
         const TRIES_MAX: usize = 1_000;
+        let database = self.database.take();
+        // It panics if the disk fails now. What was to be durable is, or was reported not to be.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
         for _ in 0..TRIES_MAX {
-            let Ok(file) = File::open(self.0.join("db")) else { return };
+            let Ok(file) = File::open(self.path.join("db")) else { return };
             // What fails otherwise than by being locked does not get better by waiting.
             if !matches!(file.try_lock_exclusive(), Ok(false)) {
                 return;
@@ -72,7 +80,7 @@ impl SledStore {
             .flush_every_ms(None);
         private_directory().recursive(true).create(&path)?;
         // What cannot be opened is held for a moment longer, too.
-        let release = Release(path.clone());
+        let mut release = Release { path: path.clone(), database: None };
         let database = config.open().map_err(|error| match error {
             sled::Error::Io(error) if error.to_string().contains("lock") => {
                 Error::Locked(path.clone())
@@ -87,6 +95,7 @@ impl SledStore {
             }
             database => database?,
         };
+        release.database = Some(database.clone());
         // Beside its log, sled writes its settings once, snapshots and large values.
         let files = Mutex::new(SyncedFiles::new(&path, "db"));
         let store = Self { database, files, progress: Mutex::default(), _release: release };

@@ -48,8 +48,9 @@ fn replies_that_nobody_reads_hold_those_back_who_send_them() {
     let mut responder = Client::with_channel(address);
     let held_back = responder.flood(&flood, 256 << 20);
     assert!(held_back.is_some(), "the responder is held back");
+    // Some of it may have found room in the sockets meanwhile.
     let total = broker.memory_total();
-    assert!(total > WATERMARK && total < WATERMARK * 3 / 2, "{total} octets");
+    assert!(total > WATERMARK / 2 && total < WATERMARK * 3 / 2, "{total} octets");
 
     // Who only consumes is served.
     honest.consume("honest", "tag", true);

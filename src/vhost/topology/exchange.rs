@@ -7,6 +7,7 @@ use amq_protocol::types::FieldTable;
 
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
+use crate::base::memory_alarm::Share;
 use crate::base::rank;
 use crate::error::Resource;
 use crate::exchange::{ExchangeType, Router};
@@ -52,6 +53,8 @@ pub(crate) struct Exchange {
     /// What it is called in the store, if it keeps messages there; else 0.
     pub(in crate::vhost) store_id: StoreId,
     pub(in crate::vhost) counted: ExchangeCounted,
+    /// What it takes, besides its bindings.
+    pub(in crate::vhost) _share: Share,
 }
 
 /// What is counted of an exchange, by all who publish to it.
