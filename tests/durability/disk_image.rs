@@ -163,7 +163,7 @@ fn a_file_system_whose_power_is_cut_has_what_was_confirmed() {
     let mut confirmed = 0;
     let rounds = rounds.unwrap_or(3);
     for round in 0..rounds {
-        let told = work(&image, round, random.below(300) as usize);
+        let told = work(&image, round, random.below(300));
         image.restart();
         check(&image, &told);
         confirmed += told.confirmed.len();
