@@ -9,14 +9,13 @@
 //! streams/  segments of streams
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs4::fs_std::FileExt as _;
-
 use crate::catalogue::{Catalogue, CatalogueReport};
+use crate::directory_lock::DirectoryLock;
 use crate::disk::{Disk, RealDisk, private_directory, private_file};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
@@ -51,7 +50,7 @@ pub struct DataDirectory {
     /// What is wrong with the file that tells the format.
     wrong_format: Option<Finding>,
     is_full: bool,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl DataDirectory {
@@ -64,7 +63,8 @@ impl DataDirectory {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         private_directory().recursive(true).create(&path)?;
-        let lock = lock(&path, private_file().write(true).create(true).truncate(false))?;
+        let lock =
+            DirectoryLock::take(&path, private_file().write(true).create(true).truncate(false))?;
         let is_full = make_room(&path)?;
         let (identity, wrong_format) = format::bring_up_to_date(&path)?;
         let (identity, wrong_identity) = identify(&path, identity)?;
@@ -177,7 +177,7 @@ pub struct ReadOnlyDirectory {
     path: PathBuf,
     identity: u64,
     wrong_format: Option<Finding>,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl ReadOnlyDirectory {
@@ -189,7 +189,7 @@ impl ReadOnlyDirectory {
     /// [`FORMAT`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        let lock = lock(&path, OpenOptions::new().read(true))?;
+        let lock = DirectoryLock::take(&path, OpenOptions::new().read(true))?;
         let found = Format::read(&path)?;
         let (identity, wrong_format) = match found.as_deref().and_then(Format::parse) {
             Some(Format { number: FORMAT, identity: identity @ 1.. }) => (identity, None),
@@ -372,10 +372,4 @@ impl Drop for Temporary {
         // It is in the directory for temporary files: leaving it there is no failure.
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// Takes the lock of a directory.
-fn lock(path: &Path, options: &OpenOptions) -> Result<File> {
-    let file = options.open(path.join("lock"))?;
-    if file.try_lock_exclusive()? { Ok(file) } else { Err(Error::Locked(path.into())) }
 }

@@ -48,6 +48,8 @@ mod batch;
 mod catalogue;
 #[cfg(feature = "sled")]
 mod directory;
+#[cfg(feature = "sled")]
+mod directory_lock;
 mod disk;
 mod error;
 mod finding;

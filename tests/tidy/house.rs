@@ -73,6 +73,7 @@ pub(crate) const ROOMS: &[Storeys] = &[
             &["lib"],
             &["fuzz"],
             &["directory", "testing"],
+            &["directory_lock"],
             &["format"],
             &["catalogue", "sled_store", "stream"],
             &["log", "memory"],
