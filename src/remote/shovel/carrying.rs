@@ -21,6 +21,9 @@ use crate::time::timers::Timers;
 /// How long the other side may take to say farewell.
 pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
+/// How long it may take to hear the last of what was published without waiting for confirms.
+const LAST_OF_IT: Duration = Duration::from_secs(30);
+
 /// One shovel, and what it takes to carry for it.
 pub(super) struct Carrying {
     pub(super) shovel: Arc<Shovel>,
@@ -65,13 +68,18 @@ impl Carrying {
             self.shovel.note(State::Starting, self.clock.now());
             let mut ends = Vec::new();
             let ending = self.carry_once(&mut ends, &mut stopped).await;
+            let patience = match &ending {
+                Ending::Complete | Ending::Stopped => LAST_OF_IT,
+                Ending::Lost(_) => FAREWELL,
+            };
             let farewell = async {
-                for end in ends {
+                // The destination comes first: it has heard all that was published when it answers.
+                for end in ends.into_iter().rev() {
                     end.close().await;
                 }
             };
             // Who does not answer is left.
-            let _ = tokio::time::timeout(FAREWELL, farewell).await;
+            let _ = tokio::time::timeout(patience, farewell).await;
             self.shovel.count(|status| status.follow(&self.machine));
             let reason = match ending {
                 Ending::Stopped => return,
