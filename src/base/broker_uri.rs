@@ -76,6 +76,10 @@ impl BrokerUri {
         let tls = match url.scheme() {
             "amqp" => false,
             "amqps" => true,
+            // It is rather a user with a password, and no scheme.
+            _ if url.cannot_be_a_base() => {
+                return Err(refused("{unable_to_parse_uri,no_scheme}".to_owned()));
+            }
             scheme => return Err(refused(format!("{{unexpected_uri_scheme,\"{scheme}\"}}"))),
         };
         let host = url.host_str().filter(|host| !host.is_empty() && !is_hostless);
