@@ -51,12 +51,18 @@ fn messages_go_to_a_rabbitmq_and_come_back_through_all_that_befalls_it() {
 }
 
 fn there_and_back(uri: &str) {
-    for (mode, queue) in [("on-confirm", "a"), ("on-publish", "b"), ("no-ack", "c")] {
+    // A quorum queue may lose what was published without confirms when its channel ends.
+    let modes = [("on-confirm", "quorum"), ("on-publish", "classic"), ("no-ack", "classic")];
+    for (mode, kind) in modes {
+        let queue = mode;
         let here = broker(&["in"]);
         here.fill("in", 0..300);
-        let quorum = json!({"ack-mode": mode, "dest-queue-args": {"x-queue-type": "quorum"}});
-        here.shovel(&into(uri, queue, quorum)).unwrap();
+        let to = json!({"ack-mode": mode, "dest-queue-args": {"x-queue-type": kind}});
+        here.shovel(&into(uri, queue, to)).unwrap();
         here.wait_until_empty("in");
+        // Without acknowledgements the queue is empty before the shovel has passed all of it on.
+        let passed_on = |here: &Broker| here.status().is_some_and(|status| status.forwarded == 300);
+        here.wait_until(SOON, passed_on).unwrap();
         assert!(here.virtual_host("/").unwrap().remove_parameter("shovel", "s"));
         let back = broker(&[]);
         back.shovel(&from(uri, queue, json!({"ack-mode": mode}))).unwrap();
