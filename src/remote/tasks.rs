@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// A task that lapin started.
+#[cfg_attr(not(feature = "lapin"), allow(unreachable_pub))]
 pub struct Spawned<T>(Option<JoinHandle<T>>);
 
 impl<T: Send + 'static> Spawned<T> {

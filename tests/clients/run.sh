@@ -342,6 +342,8 @@ pid=\$(cat "$work/restart.pid" 2>/dev/null)
 [[ -n \$pid ]] && kill -KILL "\$pid"
 while [[ -n \$pid ]] && kill -0 "\$pid" 2>/dev/null; do sleep 0.05; done
 cd "$work" || exit
+# They are for the programs: the server takes them for settings that are misspelt.
+unset "\${!LEVERET_@}"
 : >"$work/server.log"
 "$server" serve --amqp "\$(cat "$work/restart.address" 2>/dev/null || echo 127.0.0.1:0)" \\
     --stream none --data-dir "$work/restart.data" >"$work/server.log" 2>&1 </dev/null &

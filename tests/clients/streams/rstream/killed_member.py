@@ -28,6 +28,8 @@ class Member:
 
     async def read(self):
         async for line in self.process.stdout:
+            if not line.endswith(b"\n"):
+                break  # it was killed in the middle of it
             what, stream, *rest = line.decode().split()
             if what == "active":
                 self.active.append(stream)
