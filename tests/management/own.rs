@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leveret::{Broker, Channel, ExchangeDeclare, ManualClock, Publish, QueueDeclare};
+use leveret::{Broker, Channel, ExchangeDeclare, Machine, ManualClock, Publish, QueueDeclare};
 use serde_json::{Value, json};
 
 use crate::Api;
@@ -276,7 +276,28 @@ fn messages_are_copied_and_some_are_dropped_for_good() {
     assert_eq!(payloads(&messages(&api, "to")), ["a", "c"]);
     let dropped = post("drop", &json!({"where": {"ids": [id(1)]}}));
     assert_eq!(dropped, json!({"dropped": 1, "left": 2}));
-    api.expect(400, "POST", &path("drop"), "{}");
+    for bad in ["{}", r#"{"where": null}"#] {
+        api.expect(400, "POST", &path("drop"), bad);
+    }
     assert_eq!(post("drop", &json!({"where": {}, "count": 1}))["dropped"], 1);
     assert_eq!(payloads(&messages(&api, "from")), ["c"]);
+}
+
+#[test]
+fn what_was_dropped_does_not_come_back_after_a_crash() {
+    let machine = Machine::new();
+    let open = || Broker::builder().open_on_machine(&machine).unwrap();
+    let api = Api::over(open());
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare_with(&QueueDeclare::new("q").durable()).unwrap();
+    for body in ["a", "b"] {
+        let stored = channel.publish(Publish::to_queue("q").body(body).persistent()).wait();
+        assert!(stored.unwrap().is_ack());
+    }
+    let body = r#"{"where": {}, "count": 1}"#;
+    let dropped = api.expect(200, "POST", "/api/leveret/queues/%2F/q/drop", body).json();
+    assert_eq!(dropped, json!({"dropped": 1, "left": 1}));
+    api.broker.crash();
+    drop(api);
+    assert_eq!(payloads(&messages(&Api::over(open()), "q")), ["b"]);
 }

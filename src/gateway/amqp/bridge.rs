@@ -482,12 +482,12 @@ impl Failure {
     }
 }
 
-/// What a client calls its connection; empty if it does not say.
 /// What the client calls its connection, for the log.
 fn given_name(session: &Session) -> Option<&str> {
     Some(session.actor.connection_name()).filter(|name| !name.is_empty())
 }
 
+/// What a client calls its connection; empty if it does not say.
 fn connection_name(client_properties: &FieldTable) -> String {
     match client_properties.inner().get("connection_name") {
         Some(AMQPValue::LongString(name)) => name.to_string(),

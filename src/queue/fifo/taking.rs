@@ -69,4 +69,12 @@ impl Queue {
             self.state.lock().forget_returns(entry, effects);
         }
     }
+
+    /// A message that was taken out is nowhere any more: its space comes back on a full disk, too.
+    pub fn note_removed(&self, entry: &Entry, effects: &mut Effects) {
+        if entry.stored {
+            effects.note_gone(self.storage.id, entry.sequence);
+            self.state.lock().forget_returns(entry, effects);
+        }
+    }
 }

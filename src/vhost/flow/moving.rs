@@ -150,7 +150,7 @@ impl VirtualHost {
             let taken = source.take_out(chosen, now, effects);
             dropped += taken.len();
             for entry in taken {
-                source.note_moved(&entry, effects);
+                source.note_removed(&entry, effects);
                 source.note_dropped(&entry.message, DropReason::Purged, now);
             }
             self.run_without_waking(effects);

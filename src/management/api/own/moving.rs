@@ -170,6 +170,9 @@ fn drop_some(call: &Call) -> Outcome {
         return Err(Refusal::bad("messages cannot be taken out of a stream"));
     }
     let body = object_with(&call.body, &["where"])?;
+    if body.get("where").is_some_and(Value::is_null) {
+        return Err(must_be("where", "an object; {} means all"));
+    }
     let (meant, max) = (Where::parse(&body)?, count(&body)?);
     let means = |entry: &Entry| meant.means(entry);
     let dropped =
