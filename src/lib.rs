@@ -112,27 +112,27 @@ pub mod faults;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod insight;
-#[cfg(feature = "lapin")]
-pub mod lapin;
 pub(crate) mod limits;
+#[cfg(feature = "remote")]
+mod link;
 #[cfg(feature = "management")]
 mod management;
 pub(crate) mod message;
-pub mod names;
 mod node;
 mod persist;
 pub(crate) mod queue;
 #[cfg(any(feature = "remote", feature = "lapin"))]
 mod remote;
-#[cfg(feature = "remote")]
-mod shovel;
 mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub(crate) mod vhost;
 
 pub use self::base::field_value::FieldValue;
+pub use self::base::names;
 pub use self::broker::exchange::ExchangeHandle;
+#[cfg(feature = "lapin")]
+pub use self::broker::lapin;
 #[cfg(feature = "remote")]
 pub use self::broker::shovels::{ParameterError, ShovelStatus};
 pub use self::broker::stream::{

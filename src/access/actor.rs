@@ -8,9 +8,9 @@ use crate::access::{
 };
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
+use crate::base::names::{QueueName, UserName, VirtualHostName};
 use crate::base::rank;
 use crate::error::{Error, Precondition, Result};
-use crate::names::{QueueName, UserName, VirtualHostName};
 
 /// Who calls the methods of one connection.
 pub(crate) struct Actor {

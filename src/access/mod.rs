@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use self::edits::Edits;
 use crate::base::herald::Herald;
+use crate::base::names::{UserName, VirtualHostName};
 pub use crate::error::{Access, AccessRefusal, ResourceKind};
-use crate::names::{UserName, VirtualHostName};
 
 /// The name of the default exchange in permissions and error texts.
 pub const DEFAULT_EXCHANGE_RESOURCE: &str = "amq.default";

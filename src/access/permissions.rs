@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use crate::base::lock::RwLock;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::base::rank;
 use crate::error::Access;
-use crate::names::{UserName, VirtualHostName};
 
 /// The names that a user may configure, write to and read from in one virtual host.
 #[derive(Clone, Debug, PartialEq, Eq)]

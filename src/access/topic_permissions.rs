@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::edits::Edits;
 use super::pattern::{Pattern, PatternError};
 use crate::base::lock::RwLock;
+use crate::base::names::{ExchangeName, UserName, VirtualHostName};
 use crate::base::rank;
 use crate::error::Access;
-use crate::names::{ExchangeName, UserName, VirtualHostName};
 
 /// The routing keys that a user may publish to, and the binding keys that it may bind with, on
 /// one topic exchange.

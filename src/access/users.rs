@@ -10,8 +10,8 @@ use super::edits::Edits;
 use super::open_channels::OpenChannels;
 use super::password::PasswordHash;
 use crate::base::lock::RwLock;
+use crate::base::names::UserName;
 use crate::base::rank;
-use crate::names::UserName;
 
 /// A user's tag. Tags other than `impersonator` matter to management only
 /// `[rabbitmq management permissions]`.

@@ -13,6 +13,7 @@ pub(crate) mod host_name;
 pub(crate) mod ids;
 pub(crate) mod lock;
 pub(crate) mod memory_alarm;
+pub mod names;
 pub(crate) mod octets;
 #[cfg(feature = "management")]
 pub(crate) mod process;

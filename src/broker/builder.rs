@@ -7,10 +7,10 @@ use crate::access::{AccessControl, PasswordHash};
 #[cfg(feature = "gateway")]
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::insight::journal::Journal;
 use crate::insight::lint::{LintLevel, Lints};
 use crate::limits::{Limits, TEST_JOURNAL_EVENTS};
-use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::persist::Persistence;
 use crate::persist::recovered::{Durability, Recovery};

@@ -2,6 +2,8 @@
 
 mod builder;
 pub(crate) mod exchange;
+#[cfg(feature = "lapin")]
+pub mod lapin;
 mod open;
 #[cfg(feature = "tls")]
 mod over_tls;
@@ -27,6 +29,7 @@ pub use self::builder::BrokerBuilder;
 use crate::access::{AccessControl, Permissions};
 #[cfg(feature = "gateway")]
 use crate::base::lock::Mutex;
+use crate::base::names::{UserName, VirtualHostName};
 #[cfg(feature = "gateway")]
 use crate::base::rank;
 use crate::definitions::Definitions;
@@ -35,7 +38,6 @@ use crate::error::{NotAllowed, Result};
 use crate::faults::Faults;
 use crate::insight::journal::Journal;
 use crate::insight::lint::{Lint, Lints};
-use crate::names::{UserName, VirtualHostName};
 use crate::node::Node;
 use crate::node::import::{ImportError, Importing, import};
 use crate::persist::recovered::{Durability, LogUsage, Recovery};

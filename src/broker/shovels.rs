@@ -1,7 +1,7 @@
 //! Shovels, for the embedding program `[rabbitmq shovel]`.
 
 use crate::broker::virtual_host::VirtualHostHandle;
-use crate::shovel::status::State;
+use crate::link::shovel::status::State;
 use crate::time::clock::Timestamp;
 
 /// Why a shovel, or another parameter, cannot be set: all that is wrong with it, as RabbitMQ says

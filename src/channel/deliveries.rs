@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use smallvec::SmallVec;
 
 use crate::base::lock::Mutex;
+use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::channel::Watch;
@@ -18,7 +19,6 @@ use crate::channel::counted::{Counted, Delivered};
 use crate::channel::deliveries::sources::Sources;
 use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
-use crate::names::ConsumerTag;
 use crate::queue::Queue;
 use crate::queue::consumers::Delivery;
 use crate::queue::fifo::entry::Entry;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::blocking::pause_here;
+use crate::base::names::QueueName;
 use crate::channel::deliveries::Deliveries;
 use crate::channel::{Channel, Mode};
-use crate::names::QueueName;
 use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, Settlement};

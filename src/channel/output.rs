@@ -1,11 +1,11 @@
 //! What a channel tells its client by itself, whoever that is: the gateway writes frames, an
 //! embedding program finds messages in a mailbox.
 
+use crate::base::names::ConsumerTag;
 use crate::base::wake::Wakeups;
 use crate::error::Error;
 use crate::faults::Held;
 use crate::message::Message;
-use crate::names::ConsumerTag;
 
 /// A delivery as the client gets it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::access::{
     AccessControl, HashingAlgorithm, PasswordHash, Permissions, TopicPermissionTable,
     TopicPermissions, User, UserTag,
 };
-use crate::names::{ExchangeName, UserName, VirtualHostName};
+use crate::base::names::{ExchangeName, UserName, VirtualHostName};
 
 /// Puts the users and permissions of the definitions into the tables. Users that exist are
 /// replaced, others stay.

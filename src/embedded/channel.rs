@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::blocking::{assert_may_wait, pause_here};
 use crate::base::lock::Mutex;
+use crate::base::names::{ConsumerTag, QueueName};
 use crate::base::rank;
 use crate::channel::{Channel as Core, Consume, GetOk, Remains};
 use crate::embedded::confirming::Outcomes;
@@ -17,7 +18,6 @@ use crate::embedded::inbox::{Inbox, Mailbox};
 use crate::embedded::message::{Delivery, Nack, Recipient};
 use crate::error::{Error, Result, Scope};
 use crate::message::Message;
-use crate::names::{ConsumerTag, QueueName};
 use crate::queue::effects::Effects;
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used

@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use crate::base::blocking::wait_here;
+use crate::base::names::ConsumerTag;
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::inbox::{Inbox, Waiting};
 use crate::embedded::message::{Delivery, Recipient};
-use crate::names::ConsumerTag;
 
 /// A running consumer. It takes no thread and no runtime: a thread waits for deliveries with
 /// [`Consumer::recv`] or iterates over them, a task uses the consumer as a [`Stream`].

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossbeam::utils::Backoff;
 
 use crate::base::lock::{Condvar, Mutex};
+use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
@@ -17,7 +18,6 @@ use crate::embedded::confirming::Outcomes;
 use crate::error::Error;
 use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
-use crate::names::ConsumerTag;
 
 /// A delivery that waits.
 #[derive(Debug)]

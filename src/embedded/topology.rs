@@ -4,9 +4,9 @@
 use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::base::field_value::FieldValue;
+use crate::base::names::QueueName;
 use crate::embedded::channel::Channel;
 use crate::error::Result;
-use crate::names::QueueName;
 use crate::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 /// What binds an exchange to a queue or to another exchange.

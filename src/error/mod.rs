@@ -17,7 +17,7 @@ pub use self::not_implemented::NotImplemented;
 pub use self::precondition::Precondition;
 pub use self::refusal::{Access, AccessRefusal, ResourceKind};
 pub use self::resource::Resource;
-use crate::names::{QueueName, VirtualHostName};
+use crate::base::names::{QueueName, VirtualHostName};
 
 /// What an error closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Why somebody may not connect: 530.
 
 use super::AccessRefusal;
-use crate::names::{UserName, VirtualHostName};
+use crate::base::names::{UserName, VirtualHostName};
 
 /// Why somebody may not connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

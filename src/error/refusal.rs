@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{ExchangeName, UserName, VirtualHostName};
+use crate::base::names::{ExchangeName, UserName, VirtualHostName};
 
 /// What an operation needs on a resource `[rabbitmq access-control]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

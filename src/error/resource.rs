@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
+use crate::base::names::{ConsumerTag, ExchangeName, QueueName, VirtualHostName};
 
 /// A queue, an exchange or a consumer, as reply texts name it: `queue 'q' in vhost '/'`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::lock::{Condvar, Mutex};
+use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::Wakeups;
 use crate::channel::Channel;
@@ -14,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::management::answer::{Outcome, Refusal};
 use crate::management::call::Call;
 use crate::message::Message;
-use crate::names::ConsumerTag;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;
 

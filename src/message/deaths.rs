@@ -5,8 +5,8 @@ use std::sync::Arc;
 use leveret_protocol::table::{TableWriter, entries};
 use serde::{Deserialize, Serialize};
 
+use crate::base::names::QueueName;
 use crate::base::octets::{Reader, Writer};
-use crate::names::QueueName;
 use crate::time::clock::Timestamp;
 
 /// Why a message was dead-lettered `[rabbitmq dlx]`.

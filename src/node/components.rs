@@ -28,7 +28,7 @@ impl Node {
         match name {
             _ if self.shared.without_plugins => None,
             #[cfg(feature = "remote")]
-            crate::shovel::COMPONENT => Some(self),
+            crate::link::shovel::COMPONENT => Some(self),
             _ => None,
         }
     }
@@ -36,7 +36,7 @@ impl Node {
     /// The components that there are.
     const COMPONENTS: &'static [&'static str] = &[
         #[cfg(feature = "remote")]
-        crate::shovel::COMPONENT,
+        crate::link::shovel::COMPONENT,
     ];
 
     /// Whether there is a component of this name.
@@ -121,7 +121,7 @@ impl Node {
 impl Component for Node {
     fn set(&self, key: Key, value: Value, user: Option<&User>) -> Result<bool, Vec<String>> {
         use crate::base::broker_uri::BrokerUri;
-        use crate::shovel::definition::Definition;
+        use crate::link::shovel::definition::Definition;
         // Whoever sets a shovel gets no further with it than by himself `[rabbitmq shovel]`.
         let refuses = |uri: &BrokerUri| {
             let (user, host) = (user?.name.as_str(), uri.virtual_host.as_str());

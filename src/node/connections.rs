@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::base::rank;
 use crate::channel::session::Session;
 use crate::error::{Error, NotAllowed, Result};
@@ -14,7 +15,6 @@ use crate::faults;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::recent::Recent;
 use crate::insight::statistics::totals::ConnectionTotals;
-use crate::names::{UserName, VirtualHostName};
 use crate::node::status::{ConnectionFacts, ConnectionState, ConnectionStatus};
 use crate::node::stream_clients::StreamClients;
 use crate::time::clock::Timestamp;

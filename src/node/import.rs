@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::access::{Actor, Permissions, ResourceKind};
+use crate::base::names::{RESERVED_PREFIX, UserName};
 use crate::definitions::json::object_or_pairs;
 use crate::definitions::{
     BindingDefinition, Definitions, DestinationType, ExchangeDefinition, JsonObject,
@@ -13,7 +14,6 @@ use crate::definitions::{
     apply_good_users, to_field_table,
 };
 use crate::error::Error;
-use crate::names::{RESERVED_PREFIX, UserName};
 use crate::node::Node;
 use crate::queue::QueueType;
 use crate::queue::effects::Effects;

@@ -46,13 +46,13 @@ use crate::base::host_name::host_name;
 use crate::base::ids::ConnectionId;
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::MemoryAlarm;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::channel::session::Session;
 use crate::error::{NotAllowed, Result};
 use crate::faults::Registry;
 use crate::limits::Limits;
-use crate::names::{UserName, VirtualHostName};
 use crate::persist::Persistence;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Clock;
@@ -72,7 +72,7 @@ pub(crate) struct Node {
     pub listeners: Listeners,
     pub global_parameters: GlobalParameters,
     #[cfg(feature = "remote")]
-    pub shovels: crate::shovel::Shovels,
+    pub shovels: crate::link::shovel::Shovels,
     name: String,
     pub statistics: Statistics,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
@@ -110,7 +110,7 @@ impl Node {
             listeners: Listeners::default(),
             global_parameters: GlobalParameters::default(),
             #[cfg(feature = "remote")]
-            shovels: crate::shovel::Shovels::default(),
+            shovels: crate::link::shovel::Shovels::default(),
             name: format!("leveret@{}", host_name()),
             statistics,
             virtual_hosts: DashMap::with_shard_amount(4),

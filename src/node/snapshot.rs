@@ -6,9 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::access::Actor;
+use crate::base::names::VirtualHostName;
 use crate::definitions::{Definitions, export_users, replace_users};
 use crate::error::{Precondition, Result};
-use crate::names::VirtualHostName;
 use crate::node::Node;
 use crate::time::clock::Timestamp;
 use crate::vhost::{HostSnapshot, Restored, VirtualHost};

@@ -8,11 +8,11 @@ use amq_protocol::types::FieldTable;
 use leveret_protocol::table::parse_table;
 
 use crate::base::ids::ConnectionId;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::insight::statistics::Measured;
 use crate::insight::statistics::totals::{
     Churn, ConnectionTotals, DeathTotals, HostTotals, QueueTotals,
 };
-use crate::names::{UserName, VirtualHostName};
 use crate::time::clock::Timestamp;
 
 /// Whether a connection moves.

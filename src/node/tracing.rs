@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::ConnectionId;
-use crate::names::UserName;
+use crate::base::names::UserName;
 use crate::node::Node;
 use crate::node::connections::Connections;
 use crate::vhost::{Tracer, VirtualHost};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::Entry;
 
-use crate::names::VirtualHostName;
+use crate::base::names::VirtualHostName;
 use crate::node::Node;
 use crate::vhost::{HostMetadata, VirtualHost};
 

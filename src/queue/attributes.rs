@@ -3,8 +3,8 @@
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::{ConnectionId, StoreId};
+use crate::base::names::ExchangeName;
 use crate::limits::CONSUMER_TIMEOUT_DEFAULT_MS;
-use crate::names::ExchangeName;
 use crate::queue::arguments::QueueArguments;
 use crate::queue::fifo::entry::Entry;
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 pub use self::outlet::{ConsumerSpec, Delivery, Outlet};
 use crate::base::ids::ChannelId;
+use crate::base::names::ConsumerTag;
 use crate::limits::QUORUM_PREFETCH_MAX;
-use crate::names::ConsumerTag;
 use crate::queue::consumers::claim::Claim;
 use crate::queue::consumers::line::{Lines, Place, Turn};
 

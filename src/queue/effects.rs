@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::base::ids::StoreId;
+use crate::base::names::QueueName;
 use crate::base::wake::Wakeups;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Gone, Returned};
-use crate::names::QueueName;
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::fifo::entry::Entry;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
+use crate::base::names::ConsumerTag;
 use crate::error::{Error, Precondition, Resource, Result};
-use crate::names::ConsumerTag;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::time::clock::Timestamp;

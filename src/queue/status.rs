@@ -3,10 +3,10 @@
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::{ChannelId, ConnectionId};
+use crate::base::names::{ConsumerTag, QueueName};
 use crate::insight::statistics::Measured;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::QueueTotals;
-use crate::names::{ConsumerTag, QueueName};
 use crate::queue::consumers::Consumer;
 use crate::queue::tally::{QueueTally, Volume};
 use crate::queue::{DeadLetterTarget, Queue, QueueType, Settings};

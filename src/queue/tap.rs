@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::ids::ChannelId;
+use crate::base::names::QueueName;
 use crate::message::Message;
-use crate::names::QueueName;
 
 /// Whether somebody wants to know.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! Who traces a virtual host `[rabbitmq firehose]`.
 
 use crate::base::ids::ConnectionId;
-use crate::names::UserName;
+use crate::base::names::UserName;
 
 /// The exchange that copies of messages are published to.
 pub(super) const TRACE: &str = "amq.rabbitmq.trace";

@@ -1,7 +1,7 @@
 //! Who a message of a held queue is for.
 
 use crate::base::ids::ConnectionId;
-use crate::names::ConsumerTag;
+use crate::base::names::ConsumerTag;
 use crate::node::connections::Connections;
 
 /// A consumer that a message of a held queue is for: its consumer tag and, if others have the same

@@ -1,9 +1,9 @@
 //! Looking into queues without taking anything, and filling them: for tests.
 
+use crate::base::names::ConsumerTag;
 use crate::broker::Broker;
 use crate::embedded::{Confirming, Publish, QueuedMessage, no_route};
 use crate::error::Result;
-use crate::names::ConsumerTag;
 use crate::time::clock::Timestamp;
 
 /// A delivery that was not acknowledged yet.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::names::ConsumerTag;
+use crate::base::names::ConsumerTag;
 use crate::queue::Queue;
 
 /// A consumer, or a queue that is polled.

@@ -2,11 +2,11 @@
 
 use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchange, queue, tx};
 
+use crate::base::names::ConsumerTag;
 use crate::channel::{Channel, Consume, GetOk};
 use crate::error::{Error, Result};
 use crate::gateway::amqp::encoding::with_encoding;
 use crate::gateway::amqp::outbox::Outbox;
-use crate::names::ConsumerTag;
 use crate::queue::effects::Effects;
 use crate::vhost::{ExchangeDeclare, QueueDeclare};
 

@@ -9,6 +9,7 @@ use leveret_protocol::{Output, reply_code};
 
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::{MemoryAlarm, Share};
+use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
@@ -20,7 +21,6 @@ use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
 use crate::limits::{OUTBOX_FULL_BYTES, OUTBOX_HIGH_BYTES, OUTBOX_LOW_BYTES, OUTBOX_SCARCE_PART};
 use crate::message::Message;
-use crate::names::ConsumerTag;
 use crate::node::connections::Closable;
 use crate::node::status::ConnectionState;
 

@@ -7,9 +7,9 @@ use leveret_stream_protocol::{
 
 use crate::access::Access;
 use crate::base::argument;
+use crate::base::names::{QueueName, RESERVED_PREFIX};
 use crate::error::Error;
 use crate::gateway::stream::client::Client;
-use crate::names::{QueueName, RESERVED_PREFIX};
 use crate::vhost::QueueDeclare;
 
 /// Arguments that are numbers, with the names that they have in AMQP.

@@ -6,9 +6,9 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
 use serde::{Serialize, Serializer};
 
+use crate::base::names::{ConsumerTag, ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::names::{ConsumerTag, ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::time::clock::Timestamp;
 
 /// Something that happened, as the [`Journal`](crate::insight::journal::Journal) keeps it.

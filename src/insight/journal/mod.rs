@@ -31,9 +31,9 @@ pub use self::events::Events;
 pub use crate::message::deaths::DeathReason;
 
 use crate::base::lock::Mutex;
+use crate::base::names::VirtualHostName;
 use crate::base::rank;
 use crate::message::Message;
-use crate::names::VirtualHostName;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Timestamp;
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::access::ResourceKind;
+use crate::base::names::VirtualHostName;
 use crate::definitions::arguments::from_field_table;
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::declaring::arguments;
@@ -26,7 +27,6 @@ use crate::management::endpoint::{Endpoint, delete, get, post};
 use crate::management::json::{Object, object};
 use crate::management::list::{Row, list, one};
 use crate::management::rights::Who::OfHost;
-use crate::names::VirtualHostName;
 use crate::vhost::insight::bindings::BindingView;
 use crate::vhost::{Bind, VirtualHost};
 

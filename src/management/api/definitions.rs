@@ -11,6 +11,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use multer::Multipart;
 use serde::Serialize;
 
+use crate::base::names::UserName;
 use crate::definitions::{Definitions, DefinitionsError, JsonObject, RefusedObject};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::limits;
@@ -18,7 +19,6 @@ use crate::management::call::Call;
 use crate::management::endpoint::{Accepts, Endpoint, get, post};
 use crate::management::rights::Who::Administrators;
 use crate::management::version;
-use crate::names::UserName;
 use crate::node::export::{export, export_virtual_host, metadata_of};
 use crate::node::import::{ImportError, Importing, import};
 use crate::vhost::VirtualHost;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::{Access, Actor, ResourceKind};
+use crate::base::names::VirtualHostName;
 use crate::insight::statistics::totals::{ExchangeTotals, Totals};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::counted::message_stats;
@@ -15,7 +16,6 @@ use crate::management::endpoint::{Endpoint, delete, get, put};
 use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, Row, list, one};
 use crate::management::rights::Who::OfHost;
-use crate::names::VirtualHostName;
 use crate::queue::effects::Effects;
 use crate::vhost::{Exchange, ExchangeDeclare, VirtualHost};
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::access::Permissions;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::body::object_with;
 use crate::management::call::Call;
@@ -10,7 +11,6 @@ use crate::management::endpoint::{Endpoint, delete, get, put};
 use crate::management::json::{Object, object};
 use crate::management::list::{one, whole};
 use crate::management::rights::Who::Administrators;
-use crate::names::{UserName, VirtualHostName};
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/permissions", Administrators, list, "All permissions."),

@@ -6,15 +6,15 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::base::broker_uri::BrokerUri;
+use crate::link::shovel::forward::ends;
+use crate::link::shovel::status::{ShovelStatus, State};
+use crate::link::shovel::{COMPONENT, Key, Shovel};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get};
 use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, one, whole};
 use crate::management::rights::Who::{Monitors, PolicymakersOfHost};
-use crate::shovel::forward::ends;
-use crate::shovel::status::{ShovelStatus, State};
-use crate::shovel::{COMPONENT, Key, Shovel};
 use crate::time::clock::Timestamp;
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[

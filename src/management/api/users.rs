@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::access::{
     HashingAlgorithm, PasswordHash, PasswordHashError, Permissions, User, UserTag,
 };
+use crate::base::names::random_name;
+use crate::base::names::{UserName, VirtualHostName};
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::body::{boolean, object, object_with};
 use crate::management::call::Call;
@@ -15,8 +17,6 @@ use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, one, whole};
 use crate::management::rights::Who::Administrators;
 use crate::management::term;
-use crate::names::random_name;
-use crate::names::{UserName, VirtualHostName};
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/users", Administrators, list, "All users."),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::ChannelId;
+use crate::base::names::ConsumerTag;
 use crate::base::wake::Wakeups;
-use crate::names::ConsumerTag;
 use crate::queue::fifo::entry::Entry;
 
 /// Where a consumer's deliveries go: its channel.

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
+use crate::base::names::ConsumerTag;
 use crate::base::sequence_map::SequenceMap;
 use crate::limits::DEAD_LETTER_RETRY_MS;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::names::ConsumerTag;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::attributes::QueueStorage;
 use crate::queue::backlog::Backlog;

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
+use crate::base::names::ConsumerTag;
 use crate::base::sequence_map::SequenceMap;
 use crate::limits::{STREAM_READ_MESSAGES, STREAM_WINDOW};
-use crate::names::ConsumerTag;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
 use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::entry::Entry;

@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::belt::Belt;
 use super::link::{End, consume, open_destination, open_source};
+use crate::link::shovel::forward::Stamp;
+use crate::link::shovel::machine::Machine;
+use crate::link::shovel::status::State;
+use crate::link::shovel::{COMPONENT, Shovel};
 use crate::node::Node;
 use crate::remote::connect::Connector;
-use crate::shovel::forward::Stamp;
-use crate::shovel::machine::Machine;
-use crate::shovel::status::State;
-use crate::shovel::{COMPONENT, Shovel};
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::sleep::Sleep;
 use crate::time::timers::Timers;

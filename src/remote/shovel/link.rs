@@ -14,8 +14,8 @@ use lapin::{Channel, Connection, Consumer, ErrorKind, Event};
 
 use crate::base::argument::STREAM_OFFSET;
 use crate::base::broker_uri::BrokerUri;
+use crate::link::shovel::definition::{AckMode, Definition, Destination, Source};
 use crate::remote::connect::{Connector, said};
-use crate::shovel::definition::{AckMode, Definition, Destination, Source};
 
 /// The code of an error that says that something does not exist.
 const NOT_FOUND: u16 = 404;

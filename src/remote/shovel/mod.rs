@@ -21,9 +21,9 @@ use super::connect::Connector;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::InMemory;
+use crate::link::shovel::status::State;
+use crate::link::shovel::{Carrier, Key, Shovel};
 use crate::node::Node;
-use crate::shovel::status::State;
-use crate::shovel::{Carrier, Key, Shovel};
 
 /// Threads that carry the messages of all shovels of a broker.
 const THREADS_MAX: usize = 2;

@@ -10,10 +10,10 @@ use leveret_protocol::properties::encode_properties;
 
 use crate::access::Actor;
 use crate::base::herald::{Acting, Event};
+use crate::base::names::UserName;
 use crate::error::Result;
 use crate::exchange::{ExchangeType, Router};
 use crate::message::{Body, Message, Parts};
-use crate::names::UserName;
 use crate::persist;
 use crate::queue::effects::Effects;
 use crate::vhost::VirtualHost;

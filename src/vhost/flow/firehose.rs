@@ -9,8 +9,8 @@ use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortSt
 
 use crate::access::Actor;
 use crate::base::ids::ConnectionId;
+use crate::base::names::UserName;
 use crate::message::Message;
-use crate::names::UserName;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tapped;
 use crate::vhost::VirtualHost;

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use amq_protocol::types::AMQPValue;
 
 use crate::base::field_value::{get, string};
+use crate::base::names::QueueName;
 use crate::error::Result;
 use crate::insight::journal::DropReason;
 use crate::limits::{MOVE_BATCH_MAX, MOVE_BYTES_MAX, MOVE_PASSED_MAX};
 use crate::message::deaths::{DEATHS_HEADER, Deaths};
 use crate::message::{Message, Parts};
-use crate::names::QueueName;
 use crate::persist;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;

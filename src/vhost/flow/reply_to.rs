@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::base::names::{QueueName, random_name};
 use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
 use crate::message::Message;
-use crate::names::{QueueName, random_name};
 use crate::vhost::{QueueDeclareOk, VirtualHost};
 
 /// The pseudo-queue that a requester consumes from and names in `reply_to`.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use crate::access::ResourceKind;
+use crate::base::names::ExchangeName;
 use crate::exchange::Binding;
-use crate::names::ExchangeName;
 use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::{Destination, Exchange};

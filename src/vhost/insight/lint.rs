@@ -6,12 +6,12 @@ use amq_protocol::types::FieldTable;
 
 use crate::base::argument;
 use crate::base::field_value::get;
+use crate::base::names::{ExchangeName, QueueName};
 use crate::error::{Precondition, Resource, Result};
 use crate::exchange::{DELAYED_TYPE, ExchangeType};
 use crate::insight::lint::{LintKind, Lints, did_you_mean};
 use crate::limits::STREAM_WINDOW;
 use crate::message::Message;
-use crate::names::{ExchangeName, QueueName};
 use crate::queue::arguments::{is_known, known};
 use crate::queue::{Queue, QueueArguments};
 use crate::vhost::VirtualHost;

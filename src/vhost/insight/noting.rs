@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::base::names::VirtualHostName;
 use crate::insight::journal::{EventKind, Journal, UsedBinding};
 use crate::message::Message;
-use crate::names::VirtualHostName;
 use crate::time::clock::Clock;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::route::Route;

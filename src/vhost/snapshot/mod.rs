@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use leveret_storage::{Key, StreamImage};
 
+use crate::base::names::{ExchangeName, QueueName};
 use crate::error::{Error, Result};
-use crate::names::{ExchangeName, QueueName};
 use crate::persist::messages::Decoded;
 use crate::persist::records::BindingRecord;
 use crate::queue::fifo::entry::Entry;

@@ -4,7 +4,7 @@ use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::base::argument;
 use crate::base::field_value::FieldValue;
-use crate::names::QueueName;
+use crate::base::names::QueueName;
 
 /// What is asked of queue.declare.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,9 +3,9 @@
 
 use crate::base::argument;
 use crate::base::field_value::{get, integer};
+use crate::base::names::QueueName;
 use crate::error::{ArgumentError, Error, Precondition, Resource, Result};
 use crate::insight::lint::LintKind;
-use crate::names::QueueName;
 use crate::queue::{QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::declaration::QueueDeclare;

@@ -6,10 +6,10 @@ use leveret_storage::Target;
 
 use crate::base::argument;
 use crate::base::field_value::{get, string};
+use crate::base::names::{ExchangeName, QueueName};
 use crate::error::ExchangeArgumentError;
 use crate::exchange::{ExchangeType, Router};
 use crate::message::Message;
-use crate::names::{ExchangeName, QueueName};
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::persist::recovery::QueueContents;
 use crate::queue::effects::Effects;
