@@ -192,6 +192,7 @@ pub mod internals {
     pub use crate::base::ids::{ChannelId, StoreId};
     pub use crate::base::process::total_memory_bytes;
     pub use crate::base::wake::{Wake, Wakeups};
+    pub use crate::broker::shovels::{check_static_shovel, set_static_shovels};
     pub use crate::broker::steering::steer;
     pub use crate::broker::view::{Rates, View};
     pub use crate::channel::status::*;

@@ -59,7 +59,9 @@ fn main() -> ExitCode {
             foreign.for_each(|text| tracing::warn!("{text}"));
             let mut current = (*config).clone();
             let helm = reload::Helm { level: Arc::clone(&level), config: current.clone() };
-            match serve::run(*config, helm, move || reload::reload(&mut current, &level)) {
+            match serve::run(*config, helm, move |broker| {
+                reload::reload(&mut current, &level, broker);
+            }) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&error, ExitCode::FAILURE),
             }

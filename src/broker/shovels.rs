@@ -1,6 +1,13 @@
 //! Shovels, for the embedding program `[rabbitmq shovel]`.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::broker::Broker;
 use crate::broker::virtual_host::VirtualHostHandle;
+use crate::link::shovel::StaticShovel;
+use crate::link::shovel::definition::Definition;
 use crate::link::shovel::status::State;
 use crate::time::clock::Timestamp;
 
@@ -108,4 +115,34 @@ impl VirtualHostHandle {
         });
         told.collect()
     }
+}
+
+/// What is wrong with a static shovel, as it is written in the configuration of the program.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn check_static_shovel(name: &str, value: &Value) -> Result<(), ParameterError> {
+    static_shovel(name, value).map(drop)
+}
+
+/// From now on the broker has these static shovels, and no others; those that are as they were go
+/// on undisturbed.
+///
+/// # Errors
+/// All that is wrong with them; then nothing changes.
+pub fn set_static_shovels(
+    broker: &Broker,
+    shovels: &BTreeMap<String, Value>,
+) -> Result<(), ParameterError> {
+    let parsed = shovels.iter().map(|(name, value)| static_shovel(name, value));
+    let wanted = parsed.collect::<Result<Vec<_>, _>>()?;
+    let node = broker.node();
+    node.shovels.set_static(wanted, node.clock().now());
+    Ok(())
+}
+
+fn static_shovel(name: &str, value: &Value) -> Result<StaticShovel, ParameterError> {
+    // Who writes the configuration may do everything here.
+    let definition = Definition::parse(name, value, &|_| None).map_err(ParameterError)?;
+    Ok((name.to_owned(), definition, value.clone()))
 }

@@ -10,6 +10,7 @@ pub(crate) mod definitions;
 mod doors;
 pub(crate) mod explain;
 pub(crate) mod help;
+mod links;
 pub(crate) mod ping;
 mod reach;
 pub(crate) mod reload;

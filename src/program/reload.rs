@@ -12,6 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::program::config::{self, Invocation, LogFormat, LogLevel, LogRotation, ServerConfig};
+use crate::program::links;
+use leveret::Broker;
 use leveret::internals::Steering;
 
 /// What is logged, to be changed while the server runs.
@@ -59,8 +61,8 @@ pub(crate) fn log(config: &ServerConfig) -> Result<Level, String> {
 }
 
 /// Reads the configuration again, from where it was read at the start, and takes over what can
-/// change while the server runs: the log level.
-pub(crate) fn reload(current: &mut ServerConfig, level: &Level) {
+/// change while the server runs: the log level, static shovels and the uplink.
+pub(crate) fn reload(current: &mut ServerConfig, level: &Level, broker: &Broker) {
     let parsed = config::parse(std::env::args_os(), &|name| std::env::var_os(name));
     let new = match parsed {
         Ok(Invocation::Serve(config)) => *config,
@@ -70,18 +72,28 @@ pub(crate) fn reload(current: &mut ServerConfig, level: &Level) {
             return;
         }
     };
-    let others = ServerConfig { log_level: current.log_level, ..new.clone() };
+    let others = ServerConfig {
+        log_level: current.log_level,
+        shovels: current.shovels.clone(),
+        uplink: current.uplink.clone(),
+        ..new.clone()
+    };
     match level.reload(LevelFilter::from(new.log_level)) {
         Ok(()) => tracing::info!("the configuration was read again"),
         Err(error) => tracing::error!("the log level stays as it was: {error}"),
     }
     if others != *current {
         tracing::warn!(
-            "of the configuration only the log level changes while the server runs: \
-             what else has changed needs a restart"
+            "of the configuration only the log level, shovels and the uplink change while the \
+             server runs: what else has changed needs a restart"
         );
     }
+    if let Err(error) = links::establish(broker, &new) {
+        tracing::error!("what the uplink keeps cannot be recorded: {error}");
+    }
     current.log_level = new.log_level;
+    current.shovels = new.shovels;
+    current.uplink = new.uplink;
 }
 
 /// What administrators may do with the running program.

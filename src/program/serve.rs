@@ -11,6 +11,7 @@ use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
 use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
+use crate::program::links;
 use crate::program::reload::Helm;
 use crate::program::signals::{Request, Signals};
 use crate::program::systemd;
@@ -61,7 +62,7 @@ const STOPPED_AT_ONCE: i32 = 1;
 pub(crate) fn run(
     config: ServerConfig,
     helm: Helm,
-    mut reload: impl FnMut(),
+    mut reload: impl FnMut(&Broker),
 ) -> Result<(), ServerError> {
     let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
     let tls = identity.map(Tls::open).transpose()?;
@@ -79,7 +80,7 @@ pub(crate) fn run(
         systemd::ready();
         let until_stopped = async {
             while signals.next().await == Request::Reload {
-                reload();
+                reload(&broker);
             }
         };
         tokio::select! {
@@ -140,6 +141,7 @@ fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
         add_default_user(config, broker.access(), &definitions)?;
     }
     bring_in(&definitions, &broker, log)?;
+    links::establish(&broker, config)?;
     if broker.access().users.list().is_empty() {
         warn!("there are no users; nobody can log in until --definitions brings some");
     }

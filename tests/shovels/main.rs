@@ -7,6 +7,8 @@ mod losses;
 mod moving;
 mod rabbitmq;
 mod rabbitmq_node;
+mod server;
+mod uplink;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -26,6 +26,13 @@ pub(crate) struct RabbitMq {
 impl RabbitMq {
     /// Starts one; `None` if none is installed, which is told.
     pub(crate) fn start() -> Option<Self> {
+        let mut node = Self::installed()?;
+        node.boot();
+        Some(node)
+    }
+
+    /// One that is yet to be started; `None` if none is installed, which is told.
+    pub(crate) fn installed() -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             println!("skipped: there is no {PROGRAM}");
             return None;
@@ -34,9 +41,7 @@ impl RabbitMq {
         let uri = format!("amqp://guest:guest@127.0.0.1:{}", ports[0]);
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("plugins"), "[].\n").unwrap();
-        let mut node = Self { uri, ports, directory, process: None };
-        node.boot();
-        Some(node)
+        Some(Self { uri, ports, directory, process: None })
     }
 
     /// Starts it again, with what it had on its disk.
@@ -89,6 +94,6 @@ impl Drop for RabbitMq {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -17,10 +17,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of the shovel `name` in `virtual_host` of `cluster`, between these brokers.
+    /// Of the shovel `name` of `cluster`, in `virtual_host` if it is not static, between these
+    /// brokers.
     pub(crate) fn new(
         definition: &Definition,
-        (cluster, virtual_host, name): (&str, &str, &str),
+        (cluster, virtual_host, name): (&str, Option<&str>, &str),
         (source, destination): (&str, &str),
     ) -> Self {
         let trail = definition.forward_headers.then(|| {
@@ -29,9 +30,9 @@ impl Stamp {
                 trail.insert(key.into(), AMQPValue::LongString(value.into()));
             };
             add("shovelled-by", cluster);
-            add("shovel-type", "dynamic");
+            add("shovel-type", if virtual_host.is_some() { "dynamic" } else { "static" });
             add("shovel-name", name);
-            add("shovel-vhost", virtual_host);
+            virtual_host.into_iter().for_each(|host| add("shovel-vhost", host));
             add("src-uri", source);
             add("dest-uri", destination);
             ends(definition).into_iter().for_each(|(key, value)| add(key, value));
@@ -123,7 +124,7 @@ mod tests {
             "dest-exchange": "x"});
         value.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let definition = Definition::parse("s", &value, &|_| None).unwrap();
-        Stamp::new(&definition, ("leveret@here", "/", "s"), ("amqp://", "amqp://h"))
+        Stamp::new(&definition, ("leveret@here", Some("/"), "s"), ("amqp://", "amqp://h"))
     }
 
     #[test]

@@ -29,8 +29,11 @@ use crate::time::clock::Timestamp;
 /// The component of the parameters that are shovels.
 pub(crate) const COMPONENT: &str = "shovel";
 
-/// A virtual host, and the name of a shovel in it.
+/// A virtual host, and the name of a shovel in it. Static shovels are in none: theirs is empty.
 pub(crate) type Key = (String, String);
+
+/// A static shovel: its name, what it is asked to do, and the same as it was written.
+pub(crate) type StaticShovel = (String, Definition, Value);
 
 /// Who carries messages.
 pub(crate) trait Carrier: Send + Sync {
@@ -53,6 +56,21 @@ pub(crate) struct Shovel {
 }
 
 impl Shovel {
+    fn new(key: Key, definition: Definition, value: Value, now: Timestamp) -> Arc<Self> {
+        let status = Mutex::new(ShovelStatus::starting(now));
+        Arc::new(Self { key, definition, value, status })
+    }
+
+    /// Whether it was set by the configuration, and not as a parameter of a virtual host.
+    pub(crate) fn is_static(&self) -> bool {
+        self.key.0.is_empty()
+    }
+
+    /// The virtual host that it belongs to, if it is not static.
+    pub(crate) fn virtual_host(&self) -> Option<&str> {
+        Some(self.key.0.as_str()).filter(|host| !host.is_empty())
+    }
+
     /// What there is to be told of it.
     pub(crate) fn status(&self) -> ShovelStatus {
         self.status.lock().clone()
@@ -106,11 +124,23 @@ impl Shovels {
         if before.is_some_and(|before| before.value == value) {
             return false;
         }
-        let status = Mutex::new(ShovelStatus::starting(now));
-        let shovel = Arc::new(Shovel { key: key.clone(), definition, value, status });
+        let shovel = Shovel::new(key.clone(), definition, value, now);
         all.insert(key, Arc::clone(&shovel));
         self.start(&shovel);
         is_new
+    }
+
+    /// From now on these are the static shovels. Those that are as they were go on undisturbed.
+    pub(crate) fn set_static(&self, wanted: Vec<StaticShovel>, now: Timestamp) {
+        let of_before = self.list().into_iter().filter(|shovel| shovel.is_static());
+        for shovel in of_before {
+            if !wanted.iter().any(|(name, ..)| *name == shovel.key.1) {
+                self.remove(&shovel.key);
+            }
+        }
+        for (name, definition, value) in wanted {
+            self.set((String::new(), name), definition, value, now);
+        }
     }
 
     /// Removes a shovel; tells whether there was one.
@@ -147,7 +177,7 @@ impl Shovels {
     /// The parameters of a virtual host that are shovels: names and values.
     pub(crate) fn parameters(&self, virtual_host: &str) -> Vec<(String, Value)> {
         let all = self.all.lock();
-        let of_host = all.values().filter(|shovel| shovel.key.0 == virtual_host);
+        let of_host = all.values().filter(|shovel| shovel.virtual_host() == Some(virtual_host));
         of_host.map(|shovel| (shovel.key.1.clone(), shovel.value.clone())).collect()
     }
 }

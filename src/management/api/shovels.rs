@@ -32,19 +32,26 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 
 fn list(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
-    let is_listed = |host: &str| hosts.iter().any(|listed| listed.name().as_str() == host);
+    // Static ones belong to no virtual host, and are told where no one is asked for.
+    let is_of_all = call.name("vhost").is_empty();
+    let is_listed = |shovel: &Shovel| match shovel.virtual_host() {
+        Some(host) => hosts.iter().any(|listed| listed.name().as_str() == host),
+        None => is_of_all,
+    };
     let mut shovels = call.node().shovels.list();
-    shovels.retain(|shovel| is_listed(&shovel.key.0));
+    shovels.retain(|shovel| is_listed(shovel));
     whole(call, shovels.iter().map(|shovel| row(call, shovel)).collect(), BY_NAME)
 }
 
 fn row(call: &Call, shovel: &Shovel) -> Object {
     let status = shovel.status();
-    let (host, name) = &shovel.key;
     let mut row = object! {
-        "node": call.node().name(), "timestamp": time(status.changed_at), "name": name,
-        "vhost": host, "type": "dynamic",
+        "node": call.node().name(), "timestamp": time(status.changed_at), "name": shovel.key.1,
+        "type": if shovel.is_static() { "static" } else { "dynamic" },
     };
+    if let Some(host) = shovel.virtual_host() {
+        row.insert("vhost".into(), host.into());
+    }
     match &status.state {
         State::Starting => {
             row.insert("state".into(), "starting".into());

@@ -47,6 +47,9 @@ pub(crate) enum ConfigError {
         /// The largest possible value.
         max: u64,
     },
+    /// The section `[uplink]` cannot be followed.
+    #[error("[uplink]: {0}")]
+    Uplink(String),
     /// Settings that exclude each other, or a value that makes no sense.
     #[error("{0}")]
     Refused(&'static str),

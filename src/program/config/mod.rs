@@ -10,10 +10,12 @@ mod metrics;
 mod rabbitmq_conf;
 mod server_config;
 mod settings;
+mod shovels;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod uplink;
 mod values;
 mod variables;
 

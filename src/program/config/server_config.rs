@@ -11,8 +11,10 @@ use super::management::ManagementConfig;
 use super::memory::default_high_watermark_bytes;
 use super::metrics::MetricsConfig;
 use super::settings::Settings;
+use super::shovels::StaticShovels;
 use super::stream::StreamConfig;
 use super::tls::TlsConfig;
+use super::uplink::{Uplink, UplinkParts};
 use super::values::{ByteSize, LogFormat, LogLevel, LogRotation, Password};
 use leveret::lint::LintLevel;
 use leveret::names::{UserName, VirtualHostName};
@@ -48,6 +50,10 @@ pub(crate) struct ServerConfig {
     pub stream: StreamConfig,
     /// What is served over TLS. Default: nothing.
     pub tls: Option<TlsConfig>,
+    /// Static shovels. Default none.
+    pub shovels: StaticShovels,
+    /// What is kept here until the broker above has it. Default nothing.
+    pub uplink: UplinkParts,
     /// Directory for what survives a restart. Default none: everything is kept in memory.
     pub data_dir: Option<PathBuf>,
     /// What a confirm of a persistent message promises when there is a data directory. Default
@@ -147,6 +153,8 @@ impl Default for ServerConfig {
             metrics: MetricsConfig::default(),
             stream: StreamConfig::default(),
             tls: None,
+            shovels: StaticShovels::default(),
+            uplink: UplinkParts::default(),
             data_dir: None,
             durability: Durability::Fsync,
             queue_memory_bytes_max: 32 << 20,
@@ -193,8 +201,7 @@ impl ServerConfig {
         let default = Self::default();
         let loopback_users = loopback_users(&settings, default.loopback_users);
         let stream = StreamConfig::from_settings(settings.stream, settings.amqp.as_deref());
-        let amqp =
-            settings.amqp.map(|list| list.into_iter().filter_map(|address| address.0).collect());
+        let amqp = settings.amqp.map(|list| list.into_iter().filter_map(|a| a.0).collect());
         let handshake_timeout = settings.handshake_timeout_ms.map(Duration::from_millis);
         let frame_max = settings.frame_max.and_then(|size| u32::try_from(size.0).ok());
         let data_dir = settings.data_dir.filter(|_| settings.ephemeral != Some(true));
@@ -205,6 +212,8 @@ impl ServerConfig {
             metrics: MetricsConfig::from_settings(settings.metrics),
             stream,
             tls: TlsConfig::from_settings(settings.tls)?,
+            shovels: settings.shovels.unwrap_or_default(),
+            uplink: uplink(settings.uplink, settings.default_vhost.as_deref())?,
             data_dir,
             durability: settings.durability.map_or(default.durability, |mode| mode.0),
             queue_memory_bytes_max: bytes(
@@ -252,12 +261,15 @@ impl ServerConfig {
             event_exchange: settings.event_exchange.unwrap_or(default.event_exchange),
             without_plugins: settings.without_plugins.unwrap_or(default.without_plugins),
             rabbitmq_faults: settings.rabbitmq_faults.unwrap_or(default.rabbitmq_faults),
-            require_stream_prefetch: settings
-                .require_stream_prefetch
-                .unwrap_or(default.require_stream_prefetch),
+            require_stream_prefetch: settings.require_stream_prefetch.unwrap_or_default(),
             repair: settings.repair.unwrap_or(default.repair),
         })
     }
+}
+
+/// What the uplink is made of, in this virtual host unless it names another one.
+fn uplink(uplink: Option<Uplink>, host: Option<&str>) -> Result<UplinkParts, ConfigError> {
+    uplink.map_or(Ok(UplinkParts::default()), |uplink| uplink.parts(host.unwrap_or("/")))
 }
 
 /// The local socket: where somebody said, or else in the data directory.

@@ -8,8 +8,10 @@ use serde::Deserialize;
 use super::address::AddressOrNone;
 use super::management::ManagementSettings;
 use super::metrics::MetricsSettings;
+use super::shovels::StaticShovels;
 use super::stream::StreamSettings;
 use super::tls::TlsSettings;
+use super::uplink::Uplink;
 use super::values::{
     ByteSize, DiskFreeLimit, DurabilityMode, LintMode, LogFormat, LogLevel, LogRotation, Password,
 };
@@ -56,6 +58,14 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(default)]
     pub tls: TlsSettings,
+
+    /// Static shovels: the sections `[shovels.NAME]` of the file, and nowhere else.
+    #[arg(skip)]
+    pub shovels: Option<StaticShovels>,
+
+    /// Store and forward: the section `[uplink]` of the file, and nowhere else.
+    #[arg(skip)]
+    pub uplink: Option<Uplink>,
 
     /// Directory for what survives a restart: users, virtual hosts, policies, durable exchanges
     /// and queues, persistent messages. It is made if it is not there [default: none, everything
@@ -248,6 +258,8 @@ impl Settings {
             config,
             rabbitmq_conf,
             amqp,
+            shovels,
+            uplink,
             data_dir,
             durability,
             queue_memory_bytes_max,

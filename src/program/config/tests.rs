@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::shovels::StaticShovels;
+use super::uplink::UplinkParts;
 use super::*;
 use crate::program::data::DataCommand;
 use leveret::lint::LintLevel;
@@ -209,6 +211,8 @@ fn every_setting_can_be_given_in_each_layer() {
         },
         metrics: MetricsConfig { addresses: Some(vec!["0.0.0.0:3".parse().unwrap()]) },
         tls: None,
+        shovels: StaticShovels::default(),
+        uplink: UplinkParts::default(),
         data_dir: Some("data".into()),
         durability: Durability::Buffered,
         queue_memory_bytes_max: 1 << 20,

@@ -85,8 +85,14 @@ impl Carrying {
                 Ending::Stopped => return,
                 Ending::Complete => {
                     tracing::info!(vhost = host, shovel = name, "shovel has done its work");
-                    if let Some(node) = self.node.upgrade() {
-                        node.remove_host_parameter(&host, COMPONENT, &name);
+                    match self.node.upgrade() {
+                        Some(node) if self.shovel.is_static() => {
+                            node.shovels.remove(&self.shovel.key);
+                        }
+                        Some(node) => {
+                            node.remove_host_parameter(&host, COMPONENT, &name);
+                        }
+                        None => {}
                     }
                     return;
                 }
@@ -165,6 +171,7 @@ impl Carrying {
             shovel = name,
             "shovel carries messages from {source} to {destination}"
         );
-        Stamp::new(&self.shovel.definition, (&cluster, host, name), (source, destination))
+        let whose = (cluster.as_str(), self.shovel.virtual_host(), name.as_str());
+        Stamp::new(&self.shovel.definition, whose, (source, destination))
     }
 }
