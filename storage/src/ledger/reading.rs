@@ -83,13 +83,15 @@ pub(crate) fn read(octets: &[u8]) -> Reading {
     let from = reading.beginning.as_ref().map_or(0, |(number, _)| *number);
     reading.entries.retain(|number, _| *number > from);
     cut_torn(&mut reading, from, durable);
-    // Octets behind the last frame that is known to be durable may be torn.
-    let proven = own().filter(|(_, f)| f.number <= durable || reading.is_clean);
+    // Octets behind the last frame that is known to be durable may be torn, and of a clean end it is
+    // only known that all before it are.
+    let lasts = |number: u64, kind: u8| kind != Kind::Clean as u8 && number <= durable;
+    let proven = own().filter(|(_, frame)| lasts(frame.number, frame.kind as u8));
     let end = proven.map(|(at, f)| at + Frame::span(f.payload.len())).max().unwrap_or(0);
     bad.retain(|stretch| stretch.offset < end as u64);
     // A copy that was cut off with the end of the file leaves no bad octets.
-    for ((number, _), (count, last_at)) in copies {
-        if count < COPIES && (number <= durable || reading.is_clean) && bad.is_empty() {
+    for ((number, kind), (count, last_at)) in copies {
+        if count < COPIES && lasts(number, kind) && bad.is_empty() {
             bad.push(BadOctets { offset: last_at, octets: 0 });
         }
     }
@@ -145,4 +147,33 @@ fn scan(octets: &[u8]) -> (Vec<(usize, Frame<'_>)>, Vec<BadOctets>) {
         bad.push(BadOctets { offset: from as u64, octets: (end - from) as u64 });
     }
     (frames, bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_in_order_that_a_power_cut_has_torn_is_no_damage() {
+        let mut octets = Vec::new();
+        let beginning = (Kind::Beginning, 1, 1, &b"all"[..]);
+        for (kind, number, durable, payload) in
+            [beginning, (Kind::Entry, 2, 1, b"one"), (Kind::Clean, 2, 2, b"")]
+        {
+            let frame = Frame { identity: 7, number, durable, kind, payload };
+            (0..COPIES).for_each(|_| frame.encode(&mut octets));
+        }
+        let end = octets.len() - COPIES * Frame::span(0);
+        let whole = read(&octets);
+        assert!(whole.is_clean && whole.bad.is_empty() && whole.entries.len() == 1);
+        for torn in (end..octets.len()).step_by(ALIGN).flat_map(|at| [end..at, at..octets.len()]) {
+            let mut left = octets.clone();
+            left[torn.clone()].fill(0);
+            let reading = read(&left);
+            assert_eq!((reading.bad, reading.missing), (vec![], vec![]), "{torn:?}");
+            assert_eq!(reading.entries, whole.entries, "{torn:?}");
+        }
+        octets[end - 6] ^= 1;
+        assert_eq!(read(&octets).bad.len(), 1, "what was entered before the end is durable");
+    }
 }
