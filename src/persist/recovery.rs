@@ -60,6 +60,15 @@ struct States {
     handed_out_below: [u64; LEVELS_OF_ARRIVALS],
 }
 
+impl States {
+    /// Where sequences begin of which nothing is known. A power cut may take messages and leave
+    /// what is known of them: whatever had their sequences next would inherit it.
+    fn end(&self) -> u64 {
+        let returned = self.returned.keys().map(|sequence| sequence + 1);
+        returned.chain(self.handed_out_below).max().unwrap_or(0)
+    }
+}
+
 impl Records {
     /// Reads all records.
     ///
@@ -291,8 +300,8 @@ impl Finder {
                 found.sort_unstable_by_key(|message| message.sequence);
                 found.dedup_by_key(|message| message.sequence);
             }
-            let next_sequence = recovered.queues.get(&id).copied().unwrap_or(0);
             let states = records.states.remove(&id).unwrap_or_default();
+            let next_sequence = recovered.queues.get(&id).copied().unwrap_or(0).max(states.end());
             let unclean = !recovered.clean;
             (id, QueueContents { next_sequence, found, states, unclean })
         });

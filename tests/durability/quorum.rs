@@ -1,6 +1,10 @@
 //! Quorum queues over a crash: what was never delivered is new, what was on its way counts once
 //! more.
 
+use std::sync::Arc;
+
+use leveret::storage::Store;
+use leveret::storage::testing::{FaultyStore, Image, SimulatedDisk};
 use leveret::{AMQPValue, Broker, Channel, Delivery, Publish, QueueDeclare};
 
 use crate::support::{Directory, channel, confirm, durable, quorum};
@@ -162,6 +166,42 @@ fn failures_go_along_when_a_message_dies_after_a_crash() {
     settle(&two);
     let broker = second.crash().open();
     assert_eq!(drain(&broker, "dead"), expected([("a", 2)]));
+}
+
+/// A machine whose messages are those of this disk.
+fn open_on(records: &Arc<impl Store + 'static>, log: Image) -> (Broker, Arc<SimulatedDisk>) {
+    let disk = Arc::new(SimulatedDisk::from_image(log, 1));
+    (Broker::builder().open_on(records.clone(), disk.clone()).unwrap(), disk)
+}
+
+/// The log of messages and the records become durable each in its own time.
+#[test]
+fn what_was_known_of_messages_that_a_power_cut_took_is_not_said_of_others() {
+    let records = Arc::new(FaultyStore::new());
+    let (broker, disk) = open_on(&records, Image::default());
+    let one = channel(&broker);
+    one.queue_declare_with(&with("q", [("x-delivery-limit", AMQPValue::LongInt(-1))])).unwrap();
+    confirm(&one, Publish::to_queue("q").body("a"));
+    let mut messages = disk.after_power_cut();
+    messages.retain(|name, _| name.contains("segment-"));
+    for body in ["b", "c", "d"] {
+        confirm(&one, Publish::to_queue("q").body(body));
+    }
+    let [_a, b, _c] = [(); 3].map(|()| get(&one, "q"));
+    b.requeue().unwrap();
+    settle(&one);
+    let mut log = disk.after_power_cut();
+    log.extend(messages);
+    let records = Arc::new(records.after_crash(0).unwrap());
+    let (broker, disk) = open_on(&records, log);
+    let two = channel(&broker);
+    for body in ["e", "f", "g", "h"] {
+        confirm(&two, Publish::to_queue("q").body(body));
+    }
+    settle(&two);
+    let (broker, _disk) = open_on(&records, disk.after_power_cut());
+    let expected = expected([("a", 1), ("e", 0), ("f", 0), ("g", 0), ("h", 0)]);
+    assert_eq!(drain(&broker, "q"), expected);
 }
 
 #[test]

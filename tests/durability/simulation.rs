@@ -100,6 +100,14 @@ pub(crate) fn look_at(broker: &Broker, queues: &[Queue], exchange: &str) -> Vec<
     found.collect()
 }
 
+/// Whether a broker's messages are those of the one before, so that nothing of its own work has
+/// reached its log.
+fn is_untouched(before: &[Option<Found>], found: &[Option<Found>]) -> bool {
+    let messages = |of: Option<&Found>| of.map_or(Vec::new(), |found| found.messages.clone());
+    let mut both = before.iter().zip(found);
+    both.all(|(before, now)| now.is_none() || messages(before.as_ref()) == messages(now.as_ref()))
+}
+
 /// One broker's life; tells what is left, and how it ended.
 fn live(
     broker: Broker,
@@ -154,6 +162,8 @@ fn simulate(seed: u64) {
         .map(|n| Worker::new(&format!("w{n}"), Random::new(random.next()), START))
         .collect();
     let mut remains = Remains::nothing();
+    let mut before: Vec<_> =
+        workers.iter().map(|worker| vec![None; worker.model.queues.len()]).collect();
     for life in 0..3 {
         let operations = 10 + random.next() % 300;
         let machine = Machine::new(&remains, operations, &mut random);
@@ -167,7 +177,11 @@ fn simulate(seed: u64) {
             }
         };
         let (found, known) = look(&remains, &workers, end);
-        let clean = matches!(end, End::Stop | End::CutStop) && known;
+        // After a stop that was cut short the log may be the one that another stop had left.
+        let mut both = before.iter().zip(&found);
+        let untouched = both.all(|(before, (found, _))| is_untouched(before, found));
+        let clean = known && (end == End::Stop || end == End::CutStop && !untouched);
+        before = found.iter().map(|(found, _)| found.clone()).collect();
         for (worker, (found, logs)) in workers.iter_mut().zip(found) {
             let now_ms = worker.now_ms();
             let mut wrong = worker.model.check(&found, clean, known, now_ms);
@@ -211,4 +225,14 @@ fn what_was_promised_is_kept_whenever_the_power_is_cut() {
     let seeds = std::env::var("LEVERET_CRASH_SEEDS").unwrap_or_else(|_| SEEDS.to_string());
     let (first, end) = seeds.split_once("..").unwrap_or(("0", &seeds));
     simulate_all(first.parse().unwrap()..end.parse().unwrap());
+}
+
+/// A mark of what was handed out of a quorum queue counted for others that got the sequences of
+/// messages that the power cut had taken (438 to 10160); a stop that was cut short had left the
+/// log as it was found (19982).
+#[test]
+fn seeds_that_have_failed_before_hold() {
+    for seed in [409, 438, 2526, 6841, 8447, 9943, 10160, 19982] {
+        simulate_all(seed..seed + 1);
+    }
 }
