@@ -222,6 +222,15 @@ impl Persistence {
         self.barrier(part());
     }
 
+    /// Calls back once all records that were committed before are durable; never if that fails.
+    pub(crate) fn after_recorded(&self, done: impl FnOnce() + Send + 'static) {
+        self.syncer.sync(Box::new(move |result| {
+            if result.is_ok() {
+                done();
+            }
+        }));
+    }
+
     /// Waits until all that was stored or committed before is durable. Errors: 541.
     pub(crate) fn wait_until_durable(&self) -> Result<()> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);

@@ -90,6 +90,11 @@ impl StreamLogs {
         self.0.unopened.get().map(String::as_str)
     }
 
+    /// Ends a log that is going to be removed: it is whole until then.
+    pub(crate) fn end(&self, id: StoreId) {
+        self.0.streams.end(id);
+    }
+
     /// Removes a log.
     pub(crate) fn delete(&self, id: StoreId) {
         self.0.streams.delete(id);

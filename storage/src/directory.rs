@@ -22,6 +22,7 @@ use crate::finding::Finding;
 use crate::format::{
     self, FORMAT, Format, LOG, RECORDS, unknown_format, wrong_format, wrong_identity,
 };
+use crate::key::QueueId;
 use crate::ledger::Ledger;
 use crate::log::{Damage, Log, LogOptions, MANIFEST, Recovered, Target, inspect, verify};
 use crate::memory::MemoryStore;
@@ -244,18 +245,19 @@ impl ReadOnlyDirectory {
         Ok(streams.try_exists()?.then(|| RealDisk::read_only(streams)))
     }
 
-    /// Reads all of its log and its streams and reports what is damaged.
+    /// Reads all of its log and its streams, but for those that are gone, and reports what is
+    /// damaged.
     ///
     /// # Errors
     /// Those of [`verify`] and [`verify_streams`].
-    pub fn verify(&self) -> Result<Vec<Damage>> {
+    pub fn verify(&self, is_gone: &dyn Fn(QueueId) -> bool) -> Result<Vec<Damage>> {
         let log = self.path.join(LOG);
         let mut found = Vec::new();
         if log.try_exists()? {
             found.extend(verify(&RealDisk::read_only(log), self.identity)?);
         }
         if let Some(disk) = self.streams_disk()? {
-            found.extend(verify_streams(&disk)?);
+            found.extend(verify_streams(&disk, is_gone)?);
         }
         Ok(found)
     }

@@ -148,17 +148,12 @@ impl Log {
                 );
             }
         };
-        // Whoever hears nothing of a deletion may find some of it.
-        if !self.uncertain {
-            check(next >= least, "messages are lost");
-            check(found.kept >= if clean { self.acknowledged } else { self.kept }, "went back");
-        }
+        // A stream whose deletion was not answered is as it was, or not at all.
+        check(next >= least, "messages are lost");
+        check(found.kept >= if clean { self.acknowledged } else { self.kept }, "went back");
         check(next <= self.sent.len(), "there are more messages than were sent");
-        check(
-            found.first == self.first || !self.keeps_all || self.uncertain,
-            "the first ones are lost",
-        );
-        let may_be_empty = next == 0 || self.ages || self.uncertain;
+        check(found.first == self.first || !self.keeps_all, "the first ones are lost");
+        let may_be_empty = next == 0 || self.ages;
         check(!found.messages.is_empty() || may_be_empty, "the last segment is lost");
         check(found.kept <= self.done, "the offset was not acknowledged");
         let expected = self.sent.get(found.first as usize..next);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use leveret::{
-    AMQPValue, Broker, Channel, Consume, Consumer, Durability, Machine, ManualClock, Publish,
-    QueueDeclare, Timestamp,
+    AMQPValue, Broker, Channel, Consume, Consumer, Durability, Machine, ManualClock, OpenError,
+    Publish, QueueDeclare, StreamStart, Timestamp,
 };
 
 use crate::power;
@@ -295,24 +295,70 @@ fn power_cuts_take_nothing_that_was_confirmed() {
     (1..=seeds.unwrap_or(30)).for_each(lives);
 }
 
+fn open_on(machine: &power::Machine) -> Result<Broker, OpenError> {
+    let clock = ManualClock::new(Timestamp::from_millis(START));
+    Broker::builder().manual_clock(clock).open_on(machine.records(), machine.disk())
+}
+
+/// A machine without power that has a stream with twenty messages.
+fn with_twenty(declare: &QueueDeclare, random: &mut Random) -> power::Remains {
+    let machine = power::Machine::new(&power::Remains::nothing(), u64::MAX, random);
+    let broker = open_on(&machine).unwrap();
+    let one = channel(&broker);
+    one.queue_declare_with(declare).unwrap();
+    (0..20).for_each(|number| fill(&one, number..number + 1));
+    let remains = machine.cut();
+    broker.close("there is no power", Duration::ZERO);
+    remains
+}
+
+#[test]
+fn a_stream_whose_deletion_is_cut_off_is_whole_or_gone() {
+    let random = &mut Random::new(6);
+    let declare = stream("s").argument("x-stream-max-segment-size-bytes", 500_i64);
+    let remains = with_twenty(&declare, random);
+    let (mut whole, mut gone) = (0, 0);
+    for operations in (0..200).flat_map(|operations| [operations; 5]) {
+        let machine = power::Machine::new(&remains, operations, random);
+        let Ok(broker) = open_on(&machine) else { continue };
+        machine.begin_work(1);
+        std::thread::scope(|scope| {
+            let one = channel(&broker);
+            scope.spawn(|| {
+                // Without power nobody answers.
+                let _ = { one }.queue_delete("s");
+                machine.end_work();
+            });
+            machine.wait();
+            broker.close("there is no power", Duration::ZERO);
+        });
+        let was_cut = machine.is_off();
+        let after = power::Machine::new(&machine.cut(), u64::MAX, random);
+        let broker = open_on(&after).unwrap();
+        assert_eq!(broker.recovery().damage, [], "after {operations} operations");
+        match broker.stream("/", "s") {
+            Ok(stream) => {
+                let found = stream.read(StreamStart::First).unwrap().into_iter().count();
+                assert_eq!((found, stream.first_offset()), (20, 0), "after {operations}");
+                whole += 1;
+            }
+            Err(_) => gone += 1,
+        }
+        if !was_cut {
+            break;
+        }
+    }
+    assert!(whole > 0 && gone > 0, "{whole} {gone}");
+}
+
 #[test]
 fn a_broker_does_not_start_without_one_of_its_streams() {
     let random = &mut Random::new(5);
-    let open = |machine: &power::Machine| {
-        let clock = ManualClock::new(Timestamp::from_millis(START));
-        Broker::builder().manual_clock(clock).open_on(machine.records(), machine.disk())
-    };
-    let machine = power::Machine::new(&power::Remains::nothing(), u64::MAX, random);
-    let broker = open(&machine).unwrap();
-    let one = channel(&broker);
-    one.queue_declare_with(&stream("s")).unwrap();
-    fill(&one, 0..20);
-    let remains = machine.cut();
-    broker.close("there is no power", Duration::ZERO);
+    let remains = with_twenty(&stream("s"), random);
     let mut refused = 0;
     for operations in 0.. {
         let machine = power::Machine::new(&remains, operations, random);
-        match open(&machine) {
+        match open_on(&machine) {
             Ok(broker) => {
                 assert_eq!(messages(&broker), 20, "after {operations} operations");
                 break;

@@ -167,7 +167,7 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
             held.body_octets += u64::from(meta.body_bytes);
         }
     })?;
-    let mut streams = streams::read(&directory)?;
+    let mut streams = streams::read(&directory, |id| records.is_deleted(id))?;
     let mut virtual_hosts: BTreeMap<String, Host> = BTreeMap::new();
     for (name, records) in std::mem::take(&mut records.hosts) {
         let mut owner = |(name, id)| {
@@ -182,7 +182,6 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
     }
     // What was deleted goes at the next start.
     held.retain(|id, _| !records.is_deleted(*id));
-    streams.found.retain(|id, _| !records.is_deleted(*id));
     Ok(Report {
         format: FORMAT,
         clean: recovered.clean,
@@ -229,7 +228,7 @@ fn verify(path: &Path) -> leveret_storage::Result<Outcome> {
     let records = Records::read(&records)?;
     damaged.extend(records.damaged.iter().map(|what| format!("records: damaged: {what}")));
     let recovered = directory.log(&mut |_, _, _| ())?;
-    let all = directory.verify()?.into_iter().chain(recovered.damage);
+    let all = directory.verify(&|id| records.is_deleted(id))?.into_iter().chain(recovered.damage);
     let mut places: Vec<Damage> = all.filter(|damage| !recovered.torn.contains(damage)).collect();
     places.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
     places.dedup();

@@ -40,13 +40,17 @@ pub(super) struct Streams {
     pub torn: Vec<Damage>,
 }
 
-/// Looks at the streams of a directory, as they are looked at when they are opened.
+/// Looks at the streams of a directory, as they are looked at when they are opened. What is left
+/// of those that were deleted goes then.
 ///
 /// # Errors
 /// If the disk fails.
-pub(super) fn read(directory: &ReadOnlyDirectory) -> leveret_storage::Result<Streams> {
+pub(super) fn read(
+    directory: &ReadOnlyDirectory,
+    is_deleted: impl Fn(StoreId) -> bool,
+) -> leveret_storage::Result<Streams> {
     let mut streams = Streams::default();
-    for found in directory.streams()? {
+    for found in directory.streams()?.into_iter().filter(|found| !is_deleted(found.id)) {
         let FoundStream { id, segments, octets, first_offset, next_offset, .. } = found;
         let offsets = found.offsets.into_iter().collect();
         let held = HeldStream { first_offset, next_offset, segments, octets, offsets };

@@ -57,12 +57,20 @@ impl VirtualHost {
         logs.watch(stream.log(), Arc::new(served));
     }
 
-    /// A stream was deleted: its log goes.
+    /// A stream was deleted: its log goes, once that is durable. After a crash either is there as
+    /// it was, or nothing of it.
     pub(in crate::vhost) fn drop_log(&self, queue: &Queue, effects: &mut Effects) {
-        if let Some(stream) = queue.stream() {
-            self.shared.streams.delete(stream.log().id());
-            effects.footprint += stream.grown();
+        let Some(stream) = queue.stream() else { return };
+        let (logs, id) = (&self.shared.streams, stream.log().id());
+        match self.persistence() {
+            None => logs.delete(id),
+            Some(store) => {
+                logs.end(id);
+                let logs = logs.clone();
+                store.after_recorded(move || logs.delete(id));
+            }
         }
+        effects.footprint += stream.grown();
     }
 
     /// Reads a stream for its consumers, as far as they take messages, and removes what is not to

@@ -73,7 +73,10 @@ pub(crate) struct State {
     due: VecDeque<(Done, Result<()>)>,
     calling: bool,
     pub(crate) watchers: Arc<Vec<(u64, Watching)>>,
+    /// It has ended: nothing more is written.
     pub(crate) deleted: bool,
+    /// And its files may go.
+    pub(crate) forgotten: bool,
     pub(crate) closed: bool,
     /// Chunks wait that were not taken from here.
     has_drafts: bool,
@@ -108,6 +111,7 @@ impl State {
             calling: false,
             watchers: Arc::default(),
             deleted: false,
+            forgotten: false,
             closed: false,
             has_drafts: false,
             queued: false,
@@ -285,10 +289,10 @@ impl State {
         self.make_due(false);
     }
 
-    /// Nothing more is written: what waits fails, or if the stream is deleted succeeds, since a
-    /// message to a queue that is gone counts as delivered.
+    /// Nothing more is written: what waits fails, or if the stream is gone for good succeeds, since
+    /// a message to a queue that is gone counts as delivered.
     pub(crate) fn give_up(&mut self) -> usize {
-        if self.deleted {
+        if self.forgotten {
             self.done = self.filled;
         }
         self.make_due(true);

@@ -45,7 +45,7 @@ pub struct Stream {
     pub(crate) engine: Mutex<Engine>,
     pub(crate) state: Mutex<State>,
     committed: AtomicU64,
-    is_deleted: AtomicBool,
+    pub(crate) is_deleted: AtomicBool,
     next_watch: AtomicU64,
 }
 
@@ -83,7 +83,8 @@ impl Stream {
     /// `now_ms`, in milliseconds since 1970, becomes the timestamp of the chunk; one that is before
     /// that of an earlier chunk counts as that.
     ///
-    /// What is appended to a stream that was deleted is gone, and counts as committed.
+    /// What is appended to a stream that has ended is gone, and counts as committed once the stream
+    /// is removed.
     ///
     /// # Errors
     /// [`Error::Closed`], as `done` is told, too; [`Error::UnexpectedOffset`] if the batch
@@ -102,8 +103,9 @@ impl Stream {
         }
         if state.deleted {
             let next = state.next_offset;
+            state.wait(done);
             drop(state);
-            done(Ok(()));
+            self.call_back();
             let entries = batch.len();
             return Ok(Appended { first_offset: next, next_offset: next, entries, duplicates: 0 });
         }
@@ -161,7 +163,7 @@ impl Stream {
         Ok(more)
     }
 
-    fn tell_watchers(&self) {
+    pub(crate) fn tell_watchers(&self) {
         let watchers = Arc::clone(&self.state.lock().watchers);
         watchers.iter().for_each(|(_, watcher)| watcher());
     }
@@ -170,8 +172,10 @@ impl Stream {
         let mut state = self.state.lock();
         (state.queued, state.queued_lazily) = (false, false);
         if state.deleted {
-            drop(state);
-            self.remove_files(engine);
+            if state.forgotten {
+                drop(state);
+                self.remove_files(engine);
+            }
             return Ok(false);
         }
         let segment_octets = state.settings.segment_octets;
@@ -231,7 +235,7 @@ impl Stream {
 
     /// Writes entries of the index to the side file, if there are so many. Whoever looks for them
     /// meanwhile finds earlier ones. A failure costs nothing but time, later.
-    fn keep_index(&self, min: usize, is_end: bool) {
+    pub(crate) fn keep_index(&self, min: usize, is_end: bool) {
         let mut state = self.state.lock();
         let segments = &mut state.segments;
         let Some(name) = segments.last().map(|last| last.name) else { return };
@@ -248,7 +252,7 @@ impl Stream {
 
     /// Calls back what is due, unless another thread does: so they come in order, with no lock
     /// held.
-    fn call_back(&self) {
+    pub(crate) fn call_back(&self) {
         let mut is_calling = false;
         loop {
             let due = self.state.lock().next_due(is_calling);
@@ -256,74 +260,6 @@ impl Stream {
             is_calling = true;
             done(result);
         }
-    }
-
-    /// Nothing more is written.
-    pub(crate) fn give_up(&self) {
-        let mut engine = self.engine.lock();
-        let drafts = std::mem::take(&mut engine.drafts);
-        drop(engine);
-        let mut state = self.state.lock();
-        state.closed = true;
-        let octets = state.give_up() + drafts.iter().map(|draft| draft.data.len()).sum::<usize>();
-        drop(state);
-        self.shared.note_written(octets);
-        self.call_back();
-        self.tell_watchers();
-    }
-
-    /// Writes everything and syncs it.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
-        self.state.lock().closed = true;
-        let mut written = Ok(true);
-        while let Ok(true) = written {
-            written = self.write_some();
-        }
-        if written.is_err() {
-            self.give_up();
-        }
-        let mut engine = self.engine.lock();
-        engine.sync()?;
-        self.keep_index(1, false);
-        drop(engine);
-        written.map(|_| ())
-    }
-
-    /// Removes the stream; its files go soon.
-    pub(crate) fn delete(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        state.deleted = true;
-        self.is_deleted.store(true, Ordering::Release);
-        let octets = state.give_up();
-        let queued = std::mem::replace(&mut state.queued, true);
-        drop(state);
-        self.shared.note_written(octets);
-        if self.shared.is_in_memory() {
-            // There is nothing to fail.
-            let _ = self.write_some();
-        } else {
-            if !queued {
-                self.shared.enqueue(Arc::clone(self));
-            }
-            self.call_back();
-        }
-    }
-
-    fn remove_files(&self, engine: &mut Engine) {
-        engine.active = None;
-        let drafts: usize = engine.drafts.drain(..).map(|draft| draft.data.len()).sum();
-        let mut state = self.state.lock();
-        let octets = drafts + state.give_up();
-        let segments = state.segments.remove_all();
-        drop(state);
-        self.shared.note_written(octets);
-        let files = &self.shared.files;
-        segments.iter().for_each(|segment| files.remove(segment.name));
-        // Without it they may be there again after a crash, and go then.
-        let _ = files.disk.sync_directory();
     }
 
     /// Whether it was deleted; somebody may still hold it.

@@ -119,9 +119,13 @@ impl Streams {
         self.state.lock().found.keys().copied().collect()
     }
 
-    /// Calls back once everything that was appended before is committed.
+    /// Calls back once everything that was appended before is committed, to streams that have not
+    /// [ended](Self::end).
     pub fn barrier(&self, done: Done) {
-        let streams: Vec<_> = self.state.lock().open.values().map(Arc::clone).collect();
+        let state = self.state.lock();
+        let lasting = state.open.values().filter(|stream| !stream.is_deleted());
+        let streams: Vec<_> = lasting.map(Arc::clone).collect();
+        drop(state);
         let barrier = Arc::new(Barrier { left: AtomicUsize::new(1), done: Mutex::new(Some(done)) });
         for stream in streams {
             barrier.left.fetch_add(1, Ordering::AcqRel);
@@ -129,6 +133,16 @@ impl Streams {
             stream.after_committed(Box::new(move |result| part.settle(result)));
         }
         barrier.settle(Ok(()));
+    }
+
+    /// Ends a stream that is going to be removed: nothing more is written, and its readers find that
+    /// it ends. Its files stay until it is [deleted](Self::delete), so that a crash before that
+    /// leaves it whole; what waits to be committed waits for that, too.
+    pub fn end(&self, id: QueueId) {
+        let open = self.state.lock().open.get(&id).map(Arc::clone);
+        if let Some(stream) = open {
+            stream.finish();
+        }
     }
 
     /// Removes a stream. Its files go soon; its readers find that it ends; what waits to be

@@ -65,12 +65,14 @@ fn octets(disk: &dyn Disk, names: &[SegmentName]) -> io::Result<u64> {
 }
 
 /// Reads every segment of every stream, messages included, and tells what is damaged. What a crash
-/// has left half written at the end of a stream is none.
+/// has left half written at the end of a stream is none, nor is what is left of streams that are
+/// gone.
 ///
 /// # Errors
 /// If the disk fails. Damage is not an error.
-pub fn verify_streams(disk: &dyn Disk) -> Result<Vec<Damage>> {
-    let names = recovery::list(disk)?;
+pub fn verify_streams(disk: &dyn Disk, is_gone: &dyn Fn(QueueId) -> bool) -> Result<Vec<Damage>> {
+    let mut names = recovery::list(disk)?;
+    names.retain(|name| !is_gone(name.place.stream));
     let mut found = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let next = names.get(at + 1).filter(|next| next.place.stream == name.place.stream);

@@ -71,7 +71,8 @@ fn any_octet_costs_at_most_its_chunk() {
         for at in 0..octets.len() {
             let mut damaged = image.clone();
             damaged.get_mut(name).unwrap()[at] ^= 1 << (at % 8);
-            let verified = verify_streams(&SimulatedDisk::from_image(damaged.clone(), 1)).unwrap();
+            let verified =
+                verify_streams(&SimulatedDisk::from_image(damaged.clone(), 1), &|_| false).unwrap();
             let Opened { stream, recovered, reported, streams } = open(damaged);
             let missing = check(&stream);
             let reported = reported.lock().clone();
@@ -150,7 +151,7 @@ fn files_that_were_cut_short_or_are_noise_harm_nothing_else() {
             1 => octets[from..].iter_mut().for_each(|octet| *octet = chance.below(256) as u8),
             _ => octets.iter_mut().for_each(|octet| *octet = chance.below(2) as u8 * 0x50),
         }
-        verify_streams(&SimulatedDisk::from_image(damaged.clone(), 1)).unwrap();
+        verify_streams(&SimulatedDisk::from_image(damaged.clone(), 1), &|_| false).unwrap();
         let Opened { stream, streams, .. } = open(damaged);
         check(&stream);
         for number in 0..MESSAGES as u64 + 2 {
