@@ -83,8 +83,8 @@ pub(crate) fn read(octets: &[u8]) -> Reading {
     let from = reading.beginning.as_ref().map_or(0, |(number, _)| *number);
     reading.entries.retain(|number, _| *number > from);
     cut_torn(&mut reading, from, durable);
-    // Octets behind the last frame that is known to be durable may be torn, and of a clean end it is
-    // only known that all before it are.
+    // Octets behind the last frame that is known to be durable may be torn, and of a clean end it
+    // is only known that all before it are.
     let lasts = |number: u64, kind: u8| kind != Kind::Clean as u8 && number <= durable;
     let proven = own().filter(|(_, frame)| lasts(frame.number, frame.kind as u8));
     let end = proven.map(|(at, f)| at + Frame::span(f.payload.len())).max().unwrap_or(0);

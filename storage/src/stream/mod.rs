@@ -7,9 +7,9 @@
 //!
 //! Read from the top: [`stream`] says what a stream does, [`writer`] is the thread that writes
 //! them, [`offsets`] keeps offsets by name, [`engine`] writes, [`reader`] reads, [`locate`] finds
-//! places, [`retention`] removes, [`ending`] closes and deletes, [`recovery`] opens what is there. [`chunk`], [`record`],
-//! [`index`] and [`tracking`] are the octets; [`pending`], [`segments`] and [`state`] what is kept
-//! in memory.
+//! places, [`retention`] removes, [`ending`] closes and deletes, [`recovery`] opens what is there.
+//! [`chunk`], [`record`], [`index`] and [`tracking`] are the octets; [`pending`], [`segments`] and
+//! [`state`] what is kept in memory.
 
 mod batch;
 mod bloom;

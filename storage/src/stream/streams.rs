@@ -135,9 +135,9 @@ impl Streams {
         barrier.settle(Ok(()));
     }
 
-    /// Ends a stream that is going to be removed: nothing more is written, and its readers find that
-    /// it ends. Its files stay until it is [deleted](Self::delete), so that a crash before that
-    /// leaves it whole; what waits to be committed waits for that, too.
+    /// Ends a stream that is going to be removed: nothing more is written, and its readers find
+    /// that it ends. Its files stay until it is [deleted](Self::delete), so that a crash before
+    /// that leaves it whole; what waits to be committed waits for that, too.
     pub fn end(&self, id: QueueId) {
         let open = self.state.lock().open.get(&id).map(Arc::clone);
         if let Some(stream) = open {
