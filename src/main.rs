@@ -15,6 +15,7 @@ use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
+use crate::program::migrate::{self, Ended, MigrateArgs};
 use crate::program::{ctl, help, ping, reload, serve, test};
 
 /// What was freed goes back to the system within seconds, by threads of its own: messages are freed
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(&error, ExitCode::from(UNREADABLE)),
         },
+        Invocation::Migrate(args) => move_elsewhere(&args),
         Invocation::Ctl(args) => ctl::run(&args),
         Invocation::Completions(shell) => {
             help::complete(shell, &mut io::stdout());
@@ -125,6 +127,14 @@ fn put_load(args: BenchArgs) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
+        Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+fn move_elsewhere(args: &MigrateArgs) -> ExitCode {
+    match migrate::run(args) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::InTheWay) => ExitCode::FAILURE,
         Err(error) => fail(&error, ExitCode::FAILURE),
     }
 }

@@ -76,3 +76,5 @@ pub(crate) const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 pub(crate) const SHOVELLED: &str = "x-shovelled";
 #[cfg(feature = "remote")]
 pub(crate) const SHOVELLED_TIMESTAMP: &str = "x-shovelled-timestamp";
+#[cfg(feature = "remote")]
+pub(crate) const SHOVELLED_AGAIN: &str = "x-shovelled-again";

@@ -1,11 +1,20 @@
-//! The command `leveret definitions check`: what of a definitions file a broker can have.
+//! The command `leveret definitions`: what of a definitions file a broker can have, and what a
+//! running server has.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::program::ctl::failure::Failure;
+use crate::program::ctl::options::Server;
+use crate::program::ctl::session::{Session, client};
 use crate::program::definitions::{FileError, complete, read};
 use leveret::definitions::{Definitions, RefusedObject};
 use leveret::{Broker, Error, ImportError};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to be done with definitions.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -16,6 +25,14 @@ pub(crate) enum DefinitionsCommand {
         /// Definitions file as RabbitMQ exports it.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Writes what a running server has, as RabbitMQ exports and imports it.
+    Export {
+        #[command(flatten)]
+        server: Server,
+        /// File to write; default: the standard output
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
 }
 
@@ -28,6 +45,17 @@ pub(crate) enum CheckError {
     /// A broker in memory does not fail so.
     #[error(transparent)]
     Import(#[from] Error),
+    /// The server does not answer, or refuses.
+    #[error("{0}")]
+    Server(String),
+    /// The file cannot be written.
+    #[error("{}: {reason}", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: io::Error,
+    },
 }
 
 /// What was found.
@@ -39,12 +67,31 @@ pub(crate) struct Checked {
     pub is_complete: bool,
 }
 
-/// Brings the definitions into a broker in memory.
+/// Does it.
 ///
 /// # Errors
-/// If there are none.
+/// If there are no definitions, or nowhere to write them.
 pub(crate) fn run(command: &DefinitionsCommand) -> Result<Checked, CheckError> {
-    let DefinitionsCommand::Check { file } = command;
+    match command {
+        DefinitionsCommand::Check { file } => check(file),
+        DefinitionsCommand::Export { server, file } => {
+            let text = exported(server).map_err(|error| CheckError::Server(error.into_reason()))?;
+            let Some(path) = file else { return Ok(Checked { text, is_complete: true }) };
+            let written = std::fs::write(path, text);
+            let unwritable = |reason| CheckError::Unwritable { path: path.clone(), reason };
+            written.map_err(unwritable)?;
+            Ok(Checked { text: String::new(), is_complete: true })
+        }
+    }
+}
+
+fn exported(server: &Server) -> Result<String, Failure> {
+    let session = Session::over(client(server, PATIENCE)?, "/".to_owned());
+    Ok(format!("{:#}\n", session.value("/api/definitions")?))
+}
+
+/// Brings the definitions into a broker in memory.
+fn check(file: &Path) -> Result<Checked, CheckError> {
     let (definitions, mut refused) = read(file)?;
     let objects = count(&definitions) + refused.len();
     let broker = Broker::builder().no_default_user().build();

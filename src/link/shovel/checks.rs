@@ -130,6 +130,7 @@ fn keys<'a>(local: CheckLocal<'a>) -> Vec<Key<'a>> {
         optional("add-timestamp-header", boolean),
         optional("dest-add-forward-headers", boolean),
         optional("dest-add-timestamp-header", boolean),
+        optional("dest-add-again-header", boolean),
         optional("publish-properties", properties),
         optional("dest-publish-properties", properties),
     ]

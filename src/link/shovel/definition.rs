@@ -35,6 +35,8 @@ pub(crate) struct Definition {
     pub forward_headers: bool,
     /// Whether messages tell when they came.
     pub timestamp_header: bool,
+    /// Whether messages tell that they may have come before.
+    pub again_header: bool,
     /// Properties that messages get in place of their own.
     pub properties: BasicProperties,
     /// When a message is acknowledged at its source.
@@ -149,6 +151,7 @@ impl Definition {
             destination,
             forward_headers: is_set(["dest-add-forward-headers", "add-forward-headers"]),
             timestamp_header: is_set(["dest-add-timestamp-header", "add-timestamp-header"]),
+            again_header: is_set(["dest-add-again-header", "dest-add-again-header"]),
             properties: properties(get(["dest-publish-properties", "publish-properties"])),
             ack_mode: match object.get("ack-mode").and_then(Value::as_str) {
                 Some("no-ack") => AckMode::NoAck,

@@ -4,7 +4,7 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
 
 use super::definition::{Definition, Destination, Source};
-use crate::base::argument::{SHOVELLED, SHOVELLED_TIMESTAMP};
+use crate::base::argument::{SHOVELLED, SHOVELLED_AGAIN, SHOVELLED_TIMESTAMP};
 use crate::base::field_value;
 use crate::time::clock::Timestamp;
 
@@ -14,6 +14,7 @@ pub(crate) struct Stamp {
     properties: BasicProperties,
     trail: Option<FieldTable>,
     timestamp: bool,
+    again: bool,
 }
 
 impl Stamp {
@@ -39,13 +40,21 @@ impl Stamp {
             trail
         });
         let properties = definition.properties.clone();
-        Self { properties, trail, timestamp: definition.timestamp_header }
+        let (timestamp, again) = (definition.timestamp_header, definition.again_header);
+        Self { properties, trail, timestamp, again }
     }
 
-    /// The properties with which a message is published.
-    pub(crate) fn apply(&self, own: BasicProperties, now: Timestamp) -> BasicProperties {
+    /// The properties with which a message is published. One that is `redelivered` may have been
+    /// published before.
+    pub(crate) fn apply(
+        &self,
+        own: BasicProperties,
+        redelivered: bool,
+        now: Timestamp,
+    ) -> BasicProperties {
         let mut properties = with(own, &self.properties);
-        if self.trail.is_none() && !self.timestamp {
+        let again = self.again && redelivered;
+        if self.trail.is_none() && !self.timestamp && !again {
             return properties;
         }
         let mut headers = properties.headers().clone().unwrap_or_default();
@@ -60,6 +69,9 @@ impl Stamp {
         if self.timestamp {
             let seconds = i64::try_from(now.as_seconds()).unwrap_or(i64::MAX);
             headers.insert(SHOVELLED_TIMESTAMP.into(), AMQPValue::LongLongInt(seconds));
+        }
+        if again {
+            headers.insert(SHOVELLED_AGAIN.into(), AMQPValue::Boolean(true));
         }
         properties = properties.with_headers(headers);
         properties
@@ -130,16 +142,25 @@ mod tests {
     #[test]
     fn nothing_changes_unless_it_is_asked_for() {
         let own = BasicProperties::default().with_priority(3).with_type("order".into());
-        assert_eq!(stamp(json!({})).apply(own.clone(), Timestamp::from_millis(0)), own);
+        assert_eq!(stamp(json!({})).apply(own.clone(), true, Timestamp::from_millis(0)), own);
     }
 
     #[test]
     fn properties_are_set_and_others_kept() {
         let stamp = stamp(json!({"dest-publish-properties": {"delivery_mode": 2, "type": "t"}}));
         let own = BasicProperties::default().with_priority(3).with_type("order".into());
-        let got = stamp.apply(own, Timestamp::from_millis(0));
+        let got = stamp.apply(own, false, Timestamp::from_millis(0));
         assert_eq!((got.delivery_mode(), got.priority()), (&Some(2), &Some(3)));
         assert_eq!(got.kind().as_ref().map(|kind| kind.as_str()), Some("t"));
+    }
+
+    #[test]
+    fn what_may_have_come_before_says_so_and_nothing_else_does() {
+        let stamp = stamp(json!({"dest-add-again-header": true}));
+        let at = Timestamp::from_millis(0);
+        let again = stamp.apply(BasicProperties::default(), true, at).headers().clone().unwrap();
+        assert_eq!(field_value::get(&again, SHOVELLED_AGAIN), Some(&AMQPValue::Boolean(true)));
+        assert_eq!(stamp.apply(BasicProperties::default(), false, at).headers(), &None);
     }
 
     #[test]
@@ -147,8 +168,8 @@ mod tests {
         let stamp =
             stamp(json!({"dest-add-forward-headers": true, "dest-add-timestamp-header": true}));
         let at = Timestamp::from_millis(7_500);
-        let once = stamp.apply(BasicProperties::default(), at);
-        let twice = stamp.apply(once, at);
+        let once = stamp.apply(BasicProperties::default(), false, at);
+        let twice = stamp.apply(once, false, at);
         let headers = twice.headers().clone().unwrap();
         let Some(AMQPValue::FieldArray(trails)) = field_value::get(&headers, SHOVELLED) else {
             unreachable!("{headers:?}")

@@ -42,6 +42,7 @@ use crate::program::check::DefinitionsCommand;
 use crate::program::ctl::CtlArgs;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
+use crate::program::migrate::MigrateArgs;
 use crate::program::ping::PingArgs;
 use crate::program::test::TestArgs;
 
@@ -77,7 +78,8 @@ enum CliCommand {
     Explain(Box<ExplainArgs>),
     /// Asks whether a server answers, for health checks.
     Ping(PingArgs),
-    /// Looks at definitions.
+    Migrate(Box<MigrateArgs>),
+    /// Looks at definitions, or writes those of a running server.
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
     /// Tells a running server what to do, as rabbitmqctl does.
@@ -110,6 +112,8 @@ pub(crate) enum Invocation {
     Explain(Box<ExplainArgs>),
     /// Ask whether a server answers.
     Ping(PingArgs),
+    /// Move to a cluster, or back from one.
+    Migrate(Box<MigrateArgs>),
     /// Look at definitions.
     Definitions(DefinitionsCommand),
     /// Tell a running server what to do.
@@ -144,6 +148,7 @@ pub(crate) fn parse(
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
         Some(CliCommand::Ping(args)) => return Ok(Invocation::Ping(args)),
+        Some(CliCommand::Migrate(args)) => return Ok(Invocation::Migrate(args)),
         Some(CliCommand::Definitions(command)) => return Ok(Invocation::Definitions(command)),
         Some(CliCommand::Ctl(args)) => return Ok(Invocation::Ctl(args)),
         Some(CliCommand::Completions { shell }) => return Ok(Invocation::Completions(shell)),

@@ -13,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::failure::{self, Failure};
 
@@ -20,7 +22,8 @@ use super::failure::{self, Failure};
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
 /// Who asks whom.
-pub(super) struct Client {
+#[derive(Clone)]
+pub(crate) struct Client {
     /// Host and port.
     pub authority: String,
     user: String,
@@ -30,21 +33,24 @@ pub(super) struct Client {
     socket: Option<PathBuf>,
     /// Whether the login is sent over that, too.
     logs_in: bool,
+    /// What clients are told whose connections are closed.
+    reason: Option<String>,
+    tls: Option<TlsConnector>,
 }
 
 /// What the server answers.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
     /// Why it was refused: `reason`, and else all of it.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let json = self.json();
         let reason = json.get("reason").or(json.get("error")).and_then(Value::as_str);
         reason.unwrap_or(&self.body).to_owned()
@@ -53,7 +59,7 @@ impl Answer {
 
 impl Client {
     /// Fails if the URL is none that can be asked.
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &str,
         user: &str,
         password: &str,
@@ -74,29 +80,41 @@ impl Client {
             patience,
             socket: None,
             logs_in: false,
+            reason: None,
+            tls: None,
         })
     }
 
     /// The same server, asked as somebody else.
-    pub(super) fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
+    pub(crate) fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
         let other =
             Self::new(&format!("http://{}", self.authority), user, password, self.patience)?;
         Ok(Self { socket: self.socket.clone(), logs_in: true, ..other })
     }
 
     /// The server that has this local socket.
-    pub(super) fn on_socket(self, path: PathBuf) -> Self {
+    pub(crate) fn on_socket(self, path: PathBuf) -> Self {
         Self { socket: Some(path), ..self }
     }
 
+    /// The same over TLS.
+    pub(crate) fn over_tls(self, tls: TlsConnector) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// Closes connections for this reason.
+    pub(crate) fn because(&self, reason: &str) -> Self {
+        Self { reason: Some(reason.to_owned()), ..self.clone() }
+    }
+
     /// Whether the server is on this machine.
-    pub(super) fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
         self.socket.is_some() || ["127.0.0.1", "localhost", "[::1]"].contains(&host)
     }
 
     /// Asks; any status will do but that of a refused login.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         method: Method,
         path: &str,
@@ -118,7 +136,7 @@ impl Client {
     }
 
     /// Asks, whatever comes; the error says why nothing does.
-    pub(super) fn try_ask(
+    pub(crate) fn try_ask(
         &self,
         method: Method,
         path: &str,
@@ -147,6 +165,12 @@ impl Client {
             return self.exchange_over(socket, method, path, body).await;
         }
         let socket = TcpStream::connect(&self.authority).await?;
+        if let Some(tls) = &self.tls {
+            let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
+            let socket = tls.connect(name, socket).await?;
+            return self.exchange_over(socket, method, path, body).await;
+        }
         self.exchange_over(socket, method, path, body).await
     }
 
@@ -168,6 +192,9 @@ impl Client {
             .header(CONTENT_TYPE, "application/json");
         if self.socket.is_none() || self.logs_in {
             request = request.header(AUTHORIZATION, &self.login);
+        }
+        if let Some(reason) = &self.reason {
+            request = request.header("x-reason", reason);
         }
         let request = request.body(Full::new(Bytes::from(body)))?;
         let response = sender.send_request(request).await?;

@@ -1,21 +1,21 @@
 //! Why a command failed, with the status that RabbitMQ's tools have for it: those of `sysexits.h`.
 
 /// The command line makes no sense.
-pub(super) const USAGE: u8 = 64;
+pub(crate) const USAGE: u8 = 64;
 /// What was given is wrong.
-pub(super) const DATA: u8 = 65;
+pub(crate) const DATA: u8 = 65;
 /// There is no such user.
-pub(super) const NO_USER: u8 = 67;
+pub(crate) const NO_USER: u8 = 67;
 /// The server does not answer, refuses, or is not well.
-pub(super) const UNAVAILABLE: u8 = 69;
+pub(crate) const UNAVAILABLE: u8 = 69;
 /// It cannot be done.
-pub(super) const SOFTWARE: u8 = 70;
+pub(crate) const SOFTWARE: u8 = 70;
 /// The login is refused.
-pub(super) const NO_PERMISSION: u8 = 77;
+pub(crate) const NO_PERMISSION: u8 = 77;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// Status of the program.
     pub code: u8,
     /// What standard error is told.
@@ -24,7 +24,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// The text alone.
-    pub(super) fn into_reason(self) -> String {
+    pub(crate) fn into_reason(self) -> String {
         match self.text.strip_prefix("Error:\n") {
             Some(reason) => reason.to_owned(),
             None => self.text,
@@ -32,7 +32,7 @@ impl Failure {
     }
 
     /// With a text after `Error:`, as RabbitMQ's tools write it.
-    pub(super) fn new(code: u8, text: impl AsRef<str>) -> Self {
+    pub(crate) fn new(code: u8, text: impl AsRef<str>) -> Self {
         Self { code, text: format!("Error:\n{}", text.as_ref()) }
     }
 }

@@ -3,23 +3,23 @@
 
 mod access;
 mod admin;
-mod client;
+pub(crate) mod client;
 mod columns;
 mod command;
 mod connections;
 mod definitions;
-mod failure;
+pub(crate) mod failure;
 mod health;
 mod lists;
 mod node;
-mod options;
+pub(crate) mod options;
 mod output;
 mod parameters;
 mod plugins;
 mod policies;
 mod queues;
 mod refused;
-mod session;
+pub(crate) mod session;
 mod shovels;
 mod streams;
 mod tuning;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::output::Format;
 
-/// What all commands take.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Options {
+/// Which server is meant, and who asks.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Server {
     /// Address of the server's HTTP API; default http://127.0.0.1:15672
     #[arg(long, global = true, value_name = "URL", env = "LEVERET_CTL_URL")]
     pub url: Option<String>,
@@ -26,6 +26,13 @@ pub(super) struct Options {
         hide_env_values = true
     )]
     pub login_password: Option<String>,
+}
+
+/// What all commands take.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub server: Server,
     /// Node, as RabbitMQ's tools name it: there is one, whatever is said
     #[arg(short, long, global = true, value_name = "NODE")]
     pub node: Option<String>,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// Columns with tabs between them
     Table,
     /// Columns in a frame

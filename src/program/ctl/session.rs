@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::client::{Answer, Client};
 use super::failure::{self, Failure};
-use super::options::Options;
+use super::options::{Options, Server};
 use crate::program::config::CTL_SOCKET;
 
 /// A command at work.
-pub(super) struct Session {
+pub(crate) struct Session {
     pub client: Client,
     pub vhost: String,
     pub node: Option<String>,
@@ -22,12 +22,12 @@ pub(super) struct Session {
 }
 
 /// A name as a part of a path.
-pub(super) fn part(name: &str) -> String {
+pub(crate) fn part(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
 /// A variable that has a value.
-pub(super) fn variable(names: &[&str]) -> Option<String> {
+pub(crate) fn variable(names: &[&str]) -> Option<String> {
     let values = names.iter().filter_map(|name| std::env::var(name).ok());
     values.into_iter().find(|value| !value.is_empty())
 }
@@ -40,9 +40,9 @@ const DATA_DIR: &str = "/var/lib/leveret";
 
 /// The local socket of the server: the one that was named, or one that answers where servers have
 /// it if nothing says where else to ask, or as whom.
-fn socket(options: &Options) -> Option<PathBuf> {
-    if options.socket.is_some() || options.url.is_some() || options.user.is_some() {
-        return options.socket.clone();
+fn socket(server: &Server) -> Option<PathBuf> {
+    if server.socket.is_some() || server.url.is_some() || server.user.is_some() {
+        return server.socket.clone();
     }
     let directory = variable(&["LEVERET_DATA_DIR"]).unwrap_or_else(|| DATA_DIR.to_owned());
     let path = Path::new(&directory).join(CTL_SOCKET);
@@ -59,25 +59,30 @@ fn answers(_: &Path) -> bool {
     false
 }
 
+/// Asks this server. The login is the one that is given, else the one that a server in this
+/// environment has made, as in its container.
+pub(crate) fn client(server: &Server, patience: Duration) -> Result<Client, Failure> {
+    let user = server.user.clone();
+    let user = user.or_else(|| variable(&["LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"]));
+    let password = server.login_password.clone();
+    let password =
+        password.or_else(|| variable(&["LEVERET_DEFAULT_PASS", "RABBITMQ_DEFAULT_PASS"]));
+    let (user, password) =
+        (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
+    let url = server.url.as_deref().unwrap_or(DEFAULT_URL);
+    let client = Client::new(url, user, password, patience)?;
+    Ok(match socket(server) {
+        Some(path) => client.on_socket(path),
+        None => client,
+    })
+}
+
 impl Session {
-    /// The login is the one that is given, else the one that a server in this environment has made,
-    /// as in its container.
-    pub(super) fn new(options: &Options, is_quiet: bool) -> Result<Self, Failure> {
-        let user = options.user.clone();
-        let user = user.or_else(|| variable(&["LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"]));
-        let password = options.login_password.clone();
-        let password =
-            password.or_else(|| variable(&["LEVERET_DEFAULT_PASS", "RABBITMQ_DEFAULT_PASS"]));
-        let (user, password) =
-            (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
+    /// What all commands work with.
+    pub(crate) fn new(options: &Options, is_quiet: bool) -> Result<Self, Failure> {
         let patience = Duration::from_secs(options.timeout.max(1));
-        let url = options.url.as_deref().unwrap_or(DEFAULT_URL);
-        let client = Client::new(url, user, password, patience)?;
         Ok(Self {
-            client: match socket(options) {
-                Some(path) => client.on_socket(path),
-                None => client,
-            },
+            client: client(&options.server, patience)?,
             vhost: options.vhost.clone(),
             node: options.node.clone(),
             timeout_s: options.timeout,
@@ -86,35 +91,35 @@ impl Session {
     }
 
     /// Of a client, in a virtual host; nothing is said on the way.
-    pub(super) fn over(client: Client, vhost: String) -> Self {
+    pub(crate) fn over(client: Client, vhost: String) -> Self {
         Self { client, vhost, node: None, timeout_s: 0, is_quiet: true }
     }
 
     /// Says what is done, unless nobody wants to hear it.
-    pub(super) fn tell(&self, text: impl AsRef<str>) {
+    pub(crate) fn tell(&self, text: impl AsRef<str>) {
         if !self.is_quiet {
             println!("{}", text.as_ref());
         }
     }
 
     /// The virtual host as a part of a path.
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         part(&self.vhost)
     }
 
     /// What is there.
-    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.client.ask(Method::GET, path, None)
     }
 
     /// What is there, which has to be.
-    pub(super) fn value(&self, path: &str) -> Result<Value, Failure> {
+    pub(crate) fn value(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.get(path)?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(refused(&answer)) }
     }
 
     /// The elements of a list.
-    pub(super) fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
         match self.value(path)? {
             Value::Array(elements) => Ok(elements),
             _ => Ok(Vec::new()),
@@ -122,19 +127,19 @@ impl Session {
     }
 
     /// Puts something there; whether it was not there before.
-    pub(super) fn put(&self, path: &str, body: &Value) -> Result<bool, Failure> {
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<bool, Failure> {
         let answer = self.client.ask(Method::PUT, path, Some(body))?;
         if answer.status < 300 { Ok(answer.status == 201) } else { Err(refused(&answer)) }
     }
 
     /// Posts something.
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
         let answer = self.client.ask(Method::POST, path, Some(body))?;
         if answer.status < 300 { Ok(answer) } else { Err(refused(&answer)) }
     }
 
     /// Deletes something; whether it was there.
-    pub(super) fn delete(&self, path: &str) -> Result<bool, Failure> {
+    pub(crate) fn delete(&self, path: &str) -> Result<bool, Failure> {
         let answer = self.client.ask(Method::DELETE, path, None)?;
         match answer.status {
             404 => Ok(false),
@@ -144,7 +149,7 @@ impl Session {
     }
 
     /// Whether something is there.
-    pub(super) fn has(&self, path: &str) -> Result<bool, Failure> {
+    pub(crate) fn has(&self, path: &str) -> Result<bool, Failure> {
         let answer = self.get(path)?;
         match answer.status {
             200 => Ok(true),
@@ -154,7 +159,7 @@ impl Session {
     }
 
     /// The name of the node: what was given, else what it calls itself.
-    pub(super) fn node_name(&self) -> Result<String, Failure> {
+    pub(crate) fn node_name(&self) -> Result<String, Failure> {
         if let Some(node) = &self.node {
             return Ok(node.clone());
         }
@@ -164,12 +169,12 @@ impl Session {
 }
 
 /// That the server does not do it.
-pub(super) fn refused(answer: &Answer) -> Failure {
+pub(crate) fn refused(answer: &Answer) -> Failure {
     Failure::new(failure::UNAVAILABLE, answer.reason())
 }
 
 /// That a virtual host is not there.
-pub(super) fn no_host(name: &str) -> Failure {
+pub(crate) fn no_host(name: &str) -> Failure {
     let text = format!("Virtual host '{name}' does not exist");
     Failure { code: failure::DATA, text }
 }

@@ -171,7 +171,8 @@ impl<'a> Belt<'a> {
     }
 
     async fn forward(&mut self, delivery: Delivery) -> Result<(), String> {
-        let Delivery { delivery_tag, exchange, routing_key, properties, data, .. } = delivery;
+        let Delivery { delivery_tag, exchange, routing_key, redelivered, .. } = delivery;
+        let Delivery { properties, data, .. } = delivery;
         if let Some(settle) = self.carrying.machine.publishing(delivery_tag) {
             self.settle(settle).await?;
         }
@@ -186,7 +187,7 @@ impl<'a> Belt<'a> {
                 key.as_deref().map_or(routing_key, Into::into),
             ),
         };
-        let properties = self.stamp.apply(properties, self.carrying.clock.now());
+        let properties = self.stamp.apply(properties, redelivered, self.carrying.clock.now());
         let channel = self.destination.channel.clone();
         let mut publish = Some(async move {
             let options = BasicPublishOptions::default();
