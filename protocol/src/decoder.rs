@@ -249,7 +249,12 @@ pub struct WholePublish<'a> {
 /// Takes a payload that begins with `ids` off the front of the input, if it is there as a whole
 /// frame of this kind and channel and within the limit.
 #[inline]
-fn take_frame(input: &[u8], kind: u8, channel: u16, payload_max: u32) -> Option<(&[u8], &[u8])> {
+pub(crate) fn take_frame(
+    input: &[u8],
+    kind: u8,
+    channel: u16,
+    payload_max: u32,
+) -> Option<(&[u8], &[u8])> {
     let header = FrameHeader::read(input)?;
     if header.kind != kind || header.channel != channel || header.size > payload_max {
         return None;

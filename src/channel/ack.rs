@@ -1,10 +1,11 @@
-//! Quiescence deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
+//! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
 use crate::channel::deliveries::{Taken, Unacked};
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Result};
-use crate::faults::{Method, Subject};
+use crate::faults::{Method, Subject, Trigger};
+use crate::limits::ACK_BATCH_MAX;
 use crate::queue::Settlement;
 use crate::queue::effects::Effects;
 
@@ -19,6 +20,41 @@ impl Channel {
     ) -> Result<()> {
         self.meet(Method::BasicAck, Subject::default(), effects)?;
         self.settle_tags(delivery_tag, multiple, Settlement::Ack, effects)
+    }
+
+    /// As [`Channel::basic_ack`]; it may stay with the channel until [`Channel::flush`] or any
+    /// other method, so that a run of acknowledgements takes a queue's lock once. Errors: 406.
+    #[inline]
+    pub(crate) fn gather_ack(
+        &mut self,
+        delivery_tag: u64,
+        multiple: bool,
+        effects: &mut Effects,
+    ) -> Result<()> {
+        if multiple
+            || self.watch.watches(Trigger::METHODS)
+            || matches!(self.mode, Mode::Transaction(_))
+        {
+            self.settle_acked(effects);
+            return self.basic_ack(delivery_tag, multiple, effects);
+        }
+        self.flush_publishes(effects);
+        self.deliveries.take(delivery_tag, false, &mut self.acked)?;
+        if self.acked.len() >= ACK_BATCH_MAX {
+            self.settle_acked(effects);
+        }
+        Ok(())
+    }
+
+    /// Tells queues of the acknowledgements that were gathered.
+    #[inline]
+    pub(crate) fn settle_acked(&mut self, effects: &mut Effects) {
+        if self.acked.is_empty() {
+            return;
+        }
+        let acked = std::mem::take(&mut self.acked);
+        self.settle(&acked, Settlement::Ack, effects);
+        self.virtual_host().run_without_waking(effects);
     }
 
     /// Gives deliveries back to their queue, or drops or dead-letters them. Errors: 406.

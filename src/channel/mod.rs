@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use self::confirms::Confirms;
 use self::counted::Counted;
-use self::deliveries::Deliveries;
+use self::deliveries::{Deliveries, Taken};
 use self::output::ChannelOutput;
 use self::publish::Publisher;
 use self::transaction::Transaction;
@@ -80,6 +80,8 @@ pub(crate) struct Channel {
     prefetch_count: u32,
     mode: Mode,
     publisher: Publisher,
+    /// Deliveries that are acknowledged, which their queues have not been told yet.
+    acked: Taken,
     /// Consumer of direct replies, and the routing key that leads to it.
     reply_consumer: Option<(ConsumerTag, String)>,
     /// Faults that tests declare.
@@ -114,6 +116,7 @@ impl Channel {
             prefetch_count: 0,
             mode: Mode::Plain,
             publisher: Publisher::default(),
+            acked: Taken::new(),
             reply_consumer: None,
             afterwards: None,
         })

@@ -22,6 +22,17 @@ pub(crate) struct Outgoing<'a> {
     pub message: Message,
 }
 
+impl Outgoing<'_> {
+    /// Whether it differs from the other in its number and a small body alone.
+    #[inline]
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self.consumer_tag, other.consumer_tag)
+            && self.delivery_count.is_none()
+            && other.delivery_count.is_none()
+            && self.message.is_like(&other.message)
+    }
+}
+
 /// The client's side of a channel. Calls return at once; they come from any thread.
 pub(crate) trait ChannelOutput: Send + Sync {
     /// Whether more deliveries fit. After `false` the owner of the channel resumes its consumers

@@ -15,6 +15,7 @@ use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
+use crate::message::mould::Mould;
 use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
@@ -25,10 +26,23 @@ use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route, VirtualHost};
 pub(super) struct LastRoute {
     exchange: Vec<u8>,
     routing_key: Vec<u8>,
+    /// That of the last publish that went this way, from which the publisher's mould is; else 0.
+    number: u64,
     /// The virtual host's and the permissions' generations at that time.
     generations: (u64, u64),
     from: Arc<Exchange>,
     pub(super) route: Route,
+}
+
+impl LastRoute {
+    fn new(
+        (exchange, routing_key): (Vec<u8>, Vec<u8>),
+        generations: (u64, u64),
+        from: Arc<Exchange>,
+        route: Route,
+    ) -> Self {
+        Self { exchange, routing_key, number: 0, generations, from, route }
+    }
 }
 
 /// The publishing side of a channel.
@@ -43,6 +57,7 @@ pub(super) struct Publisher {
     pub(super) first_pending: u64,
     /// Places in `pending` that a queue refused.
     refused: Vec<usize>,
+    mould: Mould,
     scratch: Vec<u8>,
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
@@ -60,6 +75,7 @@ impl Channel {
         immediate: bool,
         effects: &mut Effects,
     ) -> Result<()> {
+        self.settle_acked(effects);
         if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES) {
             return self.publish_watched(publish, mandatory, immediate, effects);
         }
@@ -75,7 +91,16 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         if !immediate && self.is_repeated(&publish) {
-            let message = publish.into_message(&mut self.publisher.scratch);
+            let Publisher { last: Some(last), mould, .. } = &mut self.publisher else {
+                return Ok(());
+            };
+            let number = publish.number;
+            let (parts, body) = publish.split();
+            if number == 0 || number != last.number {
+                mould.set(&parts);
+                last.number = number;
+            }
+            let message = mould.message(body);
             self.gather(message, effects);
             return Ok(());
         }
@@ -83,13 +108,15 @@ impl Channel {
     }
 
     /// Whether the publish goes the way of the last one, and that leads to some queue.
+    #[inline]
     fn is_repeated(&self, publish: &Publish<'_>) -> bool {
         self.publisher.last.as_ref().is_some_and(|last| {
-            last.exchange == publish.exchange
-                && last.routing_key == publish.routing_key
-                && last.generations == self.generations()
-        }) && publish.is_plain()
-            && !matches!(self.mode, Mode::Transaction(_))
+            last.generations == self.generations()
+                && (publish.number != 0 && last.number == publish.number
+                    || last.exchange == publish.exchange
+                        && last.routing_key == publish.routing_key
+                        && publish.is_plain())
+        }) && !matches!(self.mode, Mode::Transaction(_))
     }
 
     fn generations(&self) -> (u64, u64) {
@@ -166,9 +193,7 @@ impl Channel {
         } else {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
-            let (name, from) = (key.0, exchange);
-            self.publisher.last =
-                Some(LastRoute { exchange: name, routing_key: key.1, generations, from, route });
+            self.publisher.last = Some(LastRoute::new(key, generations, exchange, route));
             self.gather(message, effects);
             self.publisher.noted = 1;
             if !repeatable {
@@ -305,9 +330,17 @@ impl Channel {
         }
     }
 
-    /// Enqueues what was gathered and tells the client what is confirmed.
+    /// Does what was gathered: queues hear of acknowledgements and get what was published, and the
+    /// client hears what is confirmed.
     #[inline]
     pub(crate) fn flush(&mut self, effects: &mut Effects) {
+        self.settle_acked(effects);
+        self.flush_publishes(effects);
+    }
+
+    /// Enqueues what was gathered and tells the client what is confirmed.
+    #[inline]
+    pub(super) fn flush_publishes(&mut self, effects: &mut Effects) {
         self.enqueue_pending(effects);
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.tell(&mut effects.wakeups);

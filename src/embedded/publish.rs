@@ -200,6 +200,7 @@ impl Publish {
     pub(super) fn encoded<R>(self, take: impl FnOnce(vhost::Publish<'_>) -> R) -> R {
         let properties = self.properties.as_deref().map(encode_properties);
         take(vhost::Publish {
+            number: 0,
             exchange: &self.exchange,
             routing_key: &self.routing_key,
             properties: properties.as_deref().unwrap_or(NO_PROPERTIES),

@@ -3,6 +3,7 @@
 pub(crate) mod amqp10;
 pub(crate) mod deaths;
 pub(crate) mod duplicate_key;
+pub(crate) mod mould;
 pub(crate) mod stored;
 
 use std::fmt;
@@ -24,12 +25,44 @@ const NO_EXPIRATION: u64 = u64::MAX;
 struct Head {
     deaths: Option<Box<Deaths>>,
     shared_body: Option<Box<Bytes>>,
+    front: Front,
+}
+
+/// What is known of a message before its body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Front {
     expiration_ms: u64,
     properties_len: u32,
     exchange_len: u8,
     routing_key_len: u8,
     priority: u8,
     persistent: bool,
+}
+
+impl Front {
+    /// Writes exchange, routing key and properties.
+    fn write(parts: &Parts<'_>, octets: &mut Vec<u8>) -> Self {
+        let properties = RawProperties(parts.properties);
+        octets.clear();
+        let exchange_len = append_short(octets, parts.exchange);
+        let routing_key_len = append_short(octets, parts.routing_key);
+        octets.extend_from_slice(parts.properties);
+        Self {
+            expiration_ms: parts.expiration_ms.unwrap_or(NO_EXPIRATION),
+            properties_len: u32::try_from(parts.properties.len()).unwrap_or(u32::MAX),
+            exchange_len,
+            routing_key_len,
+            priority: properties.priority().unwrap_or(0),
+            persistent: properties.delivery_mode() == Some(2),
+        }
+    }
+
+    /// Octets that it takes.
+    #[inline]
+    fn len(self) -> usize {
+        let names = usize::from(self.exchange_len) + usize::from(self.routing_key_len);
+        names + self.properties_len as usize
+    }
 }
 
 /// A message that was published: where to, its properties and its body. Clones share it.
@@ -91,31 +124,43 @@ impl Message {
         deaths: Option<Box<Deaths>>,
         scratch: &mut Vec<u8>,
     ) -> Self {
-        let properties = RawProperties(parts.properties);
-        scratch.clear();
-        let exchange_len = append_short(scratch, parts.exchange);
-        let routing_key_len = append_short(scratch, parts.routing_key);
-        scratch.extend_from_slice(parts.properties);
-        let shared_body = if parts.body.len() <= INLINE_BODY_MAX_BYTES {
-            scratch.extend_from_slice(parts.body.as_slice());
+        let front = Front::write(&parts, scratch);
+        Self::finished(front, deaths, scratch, parts.body)
+    }
+
+    /// With what comes before the body in `octets`, to which a small one is added.
+    #[inline]
+    fn finished(
+        front: Front,
+        deaths: Option<Box<Deaths>>,
+        octets: &mut Vec<u8>,
+        body: Body<'_>,
+    ) -> Self {
+        let shared_body = if body.len() <= INLINE_BODY_MAX_BYTES {
+            octets.extend_from_slice(body.as_slice());
             None
         } else {
-            Some(Box::new(match parts.body {
+            Some(Box::new(match body {
                 Body::Borrowed(octets) => Bytes::copy_from_slice(octets),
                 Body::Shared(octets) => octets,
             }))
         };
-        let head = Head {
-            deaths,
-            shared_body,
-            expiration_ms: parts.expiration_ms.unwrap_or(NO_EXPIRATION),
-            properties_len: u32::try_from(parts.properties.len()).unwrap_or(u32::MAX),
-            exchange_len,
-            routing_key_len,
-            priority: properties.priority().unwrap_or(0),
-            persistent: properties.delivery_mode() == Some(2),
-        };
-        Self(ThinArc::from_header_and_slice(head, scratch))
+        Self(ThinArc::from_header_and_slice(Head { deaths, shared_body, front }, octets))
+    }
+
+    fn front(&self) -> Front {
+        self.head().front
+    }
+
+    /// Whether it differs from the other in its body alone, and both have small ones.
+    #[inline]
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let (head, other_head) = (self.head(), other.head());
+        let front = head.front;
+        front == other_head.front
+            && head.shared_body.is_none()
+            && other_head.shared_body.is_none()
+            && self.0.slice.get(..front.len()) == other.0.slice.get(..front.len())
     }
 
     fn head(&self) -> &Head {
@@ -139,7 +184,7 @@ impl Message {
 
     /// [`Message::exchange`] as octets.
     pub fn exchange_octets(&self) -> &[u8] {
-        self.octets(0, usize::from(self.head().exchange_len))
+        self.octets(0, usize::from(self.front().exchange_len))
     }
 
     /// Routing key that it was published with; empty if that is not UTF-8.
@@ -149,8 +194,8 @@ impl Message {
 
     /// Routing key as octets, of which AMQP allows any, up to 255.
     pub fn routing_key_octets(&self) -> &[u8] {
-        let head = self.head();
-        self.octets(usize::from(head.exchange_len), usize::from(head.routing_key_len))
+        let front = self.front();
+        self.octets(usize::from(front.exchange_len), usize::from(front.routing_key_len))
     }
 
     /// All properties, parsed from their encoding at each call.
@@ -167,9 +212,9 @@ impl Message {
 
     /// Properties as AMQP encodes them: flags, then the values that are set.
     pub(crate) fn raw_properties(&self) -> RawProperties<'_> {
-        let head = self.head();
-        let from = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
-        RawProperties(self.octets(from, head.properties_len as usize))
+        let front = self.front();
+        let from = usize::from(front.exchange_len) + usize::from(front.routing_key_len);
+        RawProperties(self.octets(from, front.properties_len as usize))
     }
 
     /// Body.
@@ -197,9 +242,7 @@ impl Message {
     /// Where the body begins if it is not shared.
     #[inline]
     fn body_from(&self) -> usize {
-        let head = self.head();
-        let names = usize::from(head.exchange_len) + usize::from(head.routing_key_len);
-        names + head.properties_len as usize
+        self.front().len()
     }
 
     /// Body for another message, with which it is shared if it is large.
@@ -217,18 +260,18 @@ impl Message {
 
     /// `priority` property; 0 if it is not set.
     pub fn priority(&self) -> u8 {
-        self.head().priority
+        self.front().priority
     }
 
     /// Whether `delivery_mode` is 2.
     #[inline]
     pub fn is_persistent(&self) -> bool {
-        self.head().persistent
+        self.front().persistent
     }
 
     /// `expiration` property in milliseconds.
     pub fn expiration_ms(&self) -> Option<u64> {
-        Some(self.head().expiration_ms).filter(|&ms| ms != NO_EXPIRATION)
+        Some(self.front().expiration_ms).filter(|&ms| ms != NO_EXPIRATION)
     }
 
     /// How often and where the message was dead-lettered.

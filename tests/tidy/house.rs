@@ -42,7 +42,8 @@ pub(crate) const ROOMS: &[Storeys] = &[
         &[
             &["lib"],
             &["fuzz"],
-            &["connection"],
+            &["connection", "deliveries"],
+            &["last_publish"],
             &["channel", "decoder"],
             &["content", "encoder"],
             &["method"],

@@ -306,6 +306,7 @@ impl Machine {
                 let (exchange, routing_key) = content.names();
                 Event::Publish(Publish {
                     channel: *channel,
+                    number: 0,
                     exchange,
                     routing_key,
                     mandatory: content.mandatory,

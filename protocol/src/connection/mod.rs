@@ -15,8 +15,9 @@ use self::state::{Held, Outcome, State};
 use crate::channel::{ChannelState, Channels};
 use crate::config::{ClientCapabilities, ConnectionConfig};
 use crate::constants::FRAME_MAX_BEFORE_TUNE;
-use crate::decoder::{ACK_OCTETS, Decoder, read_ack, read_publish};
-use crate::event::{Body, Event, Publish};
+use crate::decoder::{ACK_OCTETS, Decoder, read_ack};
+use crate::event::Event;
+use crate::last_publish::LastPublish;
 use crate::method::MethodId;
 use crate::output::Output;
 use crate::timer::Heartbeats;
@@ -31,6 +32,7 @@ use crate::tune::Tuning;
 #[derive(Debug)]
 pub struct Connection {
     decoder: Decoder,
+    last_publish: LastPublish,
     machine: Machine,
 }
 
@@ -56,7 +58,7 @@ impl Connection {
             held: Held::Nothing,
             output: Output::new(),
         };
-        Self { decoder: Decoder::new(), machine }
+        Self { decoder: Decoder::new(), last_publish: LastPublish::default(), machine }
     }
 
     /// Takes input from its front; returns how many octets were used, and an event if something
@@ -64,41 +66,29 @@ impl Connection {
     /// (an incomplete frame was put aside), unless [`Connection::is_waiting`].
     ///
     /// What a body is borrowed from is the input; everything else may be the connection itself.
+    ///
+    /// basic.publish and basic.ack that are whole, sound and on an open channel have a way of their
+    /// own.
     #[inline]
     pub fn poll_event<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {
-        if self.machine.state == State::Running
-            && !self.machine.announces
-            && self.decoder.is_at_frame()
-            && let Some((octets, event)) = self.hot_event(input)
-        {
-            return (octets, Some(event));
+        let machine = &self.machine;
+        if machine.state == State::Running && !machine.announces && self.decoder.is_at_frame() {
+            let is_open = |channel| machine.channels.state(channel) == ChannelState::Open;
+            if let Some((channel, delivery_tag, multiple)) = read_ack(input) {
+                if is_open(channel) {
+                    return (ACK_OCTETS, Some(Event::Ack { channel, delivery_tag, multiple }));
+                }
+            } else {
+                let (payload_max, body_max) =
+                    (self.decoder.payload_max(), machine.config.message_size_max);
+                if let Some((octets, body)) = self.last_publish.read(input, payload_max, body_max)
+                    && is_open(self.last_publish.channel())
+                {
+                    return (octets, Some(Event::Publish(self.last_publish.event(body))));
+                }
+            }
         }
         self.poll_any(input)
-    }
-
-    /// basic.publish and basic.ack that are whole, sound and on an open channel.
-    #[inline]
-    fn hot_event<'a>(&self, input: &'a [u8]) -> Option<(usize, Event<'a>)> {
-        let is_open = |channel| self.machine.channels.state(channel) == ChannelState::Open;
-        if let Some((channel, delivery_tag, multiple)) = read_ack(input) {
-            let event = Event::Ack { channel, delivery_tag, multiple };
-            return is_open(channel).then_some((ACK_OCTETS, event));
-        }
-        let body_max = self.machine.config.message_size_max;
-        let publish = read_publish(input, self.decoder.payload_max(), body_max)?;
-        if !is_open(publish.channel) {
-            return None;
-        }
-        let event = Event::Publish(Publish {
-            channel: publish.channel,
-            exchange: publish.method.exchange,
-            routing_key: publish.method.routing_key,
-            mandatory: publish.method.mandatory,
-            immediate: publish.method.immediate,
-            properties: publish.properties,
-            body: Body::Borrowed(publish.body),
-        });
-        Some((publish.octets, event))
     }
 
     fn poll_any<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {

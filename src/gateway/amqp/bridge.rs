@@ -81,7 +81,8 @@ pub(super) struct Bridge {
     turn: usize,
     /// Where in `channels` the last event went.
     last: usize,
-    /// Channel with publishes that are not enqueued yet.
+    /// Channel with publishes that are not enqueued yet, or acknowledgements that queues have not
+    /// heard of.
     unflushed: Option<u16>,
     effects: Effects,
     /// The client has published: it may be blocked.
@@ -126,11 +127,7 @@ impl Bridge {
         match event {
             Event::Publish(publish) => self.publish(publish).map(|()| Answer::None),
             Event::Ack { channel, delivery_tag, multiple } => {
-                let method = BASIC_ACK;
-                self.with_channel(channel, method, |channel, _, effects| {
-                    channel.basic_ack(delivery_tag, multiple, effects)
-                })
-                .map(|()| Answer::None)
+                self.ack(channel, delivery_tag, multiple).map(|()| Answer::None)
             }
             other => self.handle_rare(other),
         }
@@ -184,14 +181,12 @@ impl Bridge {
     #[inline]
     fn publish(&mut self, publish: leveret_protocol::Publish<'_>) -> Result<(), Failure> {
         let number = publish.channel;
-        if self.unflushed != Some(number) {
-            self.flush();
-            self.unflushed = Some(number);
-            self.has_published = true;
-        }
+        self.turn_to(number);
+        self.has_published = true;
         let Some(at) = self.position(number) else { return Ok(()) };
         let Some(slot) = self.channels.get_mut(at) else { return Ok(()) };
         let message = vhost::Publish {
+            number: publish.number,
             exchange: publish.exchange,
             routing_key: publish.routing_key,
             properties: publish.properties,
@@ -206,11 +201,29 @@ impl Bridge {
             .map_err(|error| Failure { channel: number, error, method: BASIC_PUBLISH })
     }
 
+    #[inline]
+    fn ack(&mut self, number: u16, delivery_tag: u64, multiple: bool) -> Result<(), Failure> {
+        self.turn_to(number);
+        let Some(at) = self.position(number) else { return Ok(()) };
+        let Some(Slot { channel, .. }) = self.channels.get_mut(at) else { return Ok(()) };
+        let result = channel.gather_ack(delivery_tag, multiple, &mut self.effects);
+        let result = channel.take_afterwards().and(result);
+        result.map_err(|error| Failure { channel: number, error, method: BASIC_ACK })
+    }
+
+    /// A channel may gather what it is asked for. No rule says so, but clients rely on it: what was
+    /// asked for on another channel before is done.
+    #[inline]
+    fn turn_to(&mut self, number: u16) {
+        if self.unflushed != Some(number) {
+            self.flush();
+            self.unflushed = Some(number);
+        }
+    }
+
     fn method(&mut self, channel: u16, method: AMQPClass) -> Result<(), Failure> {
         if self.unflushed.is_some_and(|unflushed| unflushed != channel) {
-            // No rule says so, but clients rely on it: what another channel published before is
-            // in its queues.
-            self.flush();
+            self.flush(); // as in `turn_to`
         }
         let id = methods::id(&method);
         self.with_channel(channel, id, |open, outbox, effects| {
@@ -228,6 +241,7 @@ impl Bridge {
         let (Some(slot), Some(session)) = (self.channels.get_mut(at), &self.session) else {
             return Ok(());
         };
+        slot.channel.settle_acked(&mut self.effects);
         let result = apply(&mut slot.channel, &self.outbox, &mut self.effects);
         let result = slot.channel.take_afterwards().and(result);
         session.virtual_host.run_without_waking(&mut self.effects);

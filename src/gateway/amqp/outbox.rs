@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use leveret_protocol::{Output, reply_code};
+use leveret_protocol::{Deliveries, Output, reply_code};
 
 use crate::base::lock::Mutex;
 use crate::base::memory_alarm::{MemoryAlarm, Share};
@@ -317,12 +317,19 @@ impl ChannelOutput for ChannelWriter {
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
         self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            let mut output = Deliveries::new(output, self.channel, frame_max);
+            let mut last: Option<Outgoing<'_>> = None;
             for delivery in deliveries {
-                let tag = delivery.consumer_tag.as_str().as_bytes();
                 let (number, again) = (delivery.delivery_tag, delivery.redelivered);
-                with_encoding(&delivery.message, delivery.delivery_count, |message| {
-                    output.deliver(self.channel, tag, number, again, message, frame_max);
-                });
+                let is_written = last.as_ref().is_some_and(|last| delivery.is_like(last))
+                    && output.add_like_last(number, again, delivery.message.body());
+                if !is_written {
+                    let tag = delivery.consumer_tag.as_str().as_bytes();
+                    with_encoding(&delivery.message, delivery.delivery_count, |message| {
+                        output.add(tag, number, again, message);
+                    });
+                }
+                last = Some(delivery);
             }
         });
     }

@@ -271,6 +271,7 @@ fn aliveness(call: &Call) -> Outcome {
     let mut client = Client::open(call, &host)?;
     let declare = QueueDeclare::new(ALIVENESS_TEST);
     let publish = Publish {
+        number: 0,
         exchange: b"",
         routing_key: ALIVENESS_TEST.as_bytes(),
         properties: &[0, 0],

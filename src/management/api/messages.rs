@@ -62,6 +62,7 @@ fn publish(call: &Call) -> Outcome {
     let given = field("properties").as_object().unwrap_or(&none);
     let properties = encode_properties(&properties::parse(given)?);
     let message = Publish {
+        number: 0,
         exchange: exchange.name().as_str().as_bytes(),
         routing_key: routing_key.as_bytes(),
         properties: &properties,

@@ -24,6 +24,9 @@ const USER_ID: u16 = 0x0010;
 /// What is published.
 #[derive(Debug)]
 pub(crate) struct Publish<'a> {
+    /// The same as that of another publish of the channel if only their bodies may differ; 0 if
+    /// that is not known.
+    pub number: u64,
     /// Exchange; empty for the default exchange.
     pub exchange: &'a [u8],
     /// Routing key.
@@ -34,7 +37,7 @@ pub(crate) struct Publish<'a> {
     pub body: Body<'a>,
 }
 
-impl Publish<'_> {
+impl<'a> Publish<'a> {
     /// Whether the properties hold nothing that the broker has to check or change: then exchange
     /// and routing key alone decide.
     #[inline]
@@ -68,14 +71,21 @@ impl Publish<'_> {
     /// Makes the message of a plain publish.
     #[inline]
     pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
+        let (parts, body) = self.split();
+        Message::new(Parts { body, ..parts }, scratch)
+    }
+
+    /// What the message of a plain publish is made of, and its body.
+    #[inline]
+    pub(crate) fn split(self) -> (Parts<'a>, Body<'a>) {
         let parts = Parts {
             exchange: self.exchange,
             routing_key: self.routing_key,
             properties: self.properties,
             expiration_ms: None,
-            body: self.body,
+            body: Body::Borrowed(&[]),
         };
-        Message::new(parts, scratch)
+        (parts, self.body)
     }
 
     /// Makes a message, which `made` gets to see, and finds its queues. `reply_to` replaces that
