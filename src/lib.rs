@@ -224,6 +224,7 @@ pub mod internals {
     pub use crate::queue::status::*;
     pub use crate::queue::tally::{QueueTally, Volume};
     pub use crate::queue::*;
+    pub use crate::tls::client::ClientTls;
 }
 
 /// The examples in the README.

@@ -89,6 +89,7 @@ fn main() -> ExitCode {
         },
         Invocation::Migrate(args) => move_elsewhere(&args),
         Invocation::Ctl(args) => ctl::run(&args),
+        Invocation::Top(args) => ctl::top::run(&args),
         Invocation::Completions(shell) => {
             help::complete(shell, &mut io::stdout());
             ExitCode::SUCCESS

@@ -12,6 +12,8 @@
 //! ```
 
 mod certificate;
+#[cfg(feature = "remote")]
+pub(crate) mod client;
 mod error;
 mod facts;
 mod identities;
@@ -33,8 +35,6 @@ pub use self::settings::{LoginFrom, NameType, Pem, TlsSettings, TlsVersion};
 pub use self::testing::{TestCertificate, TestCertificates};
 
 pub(crate) use self::facts::facts;
-#[cfg(feature = "remote")]
-pub(crate) use self::pem::{certificates_in, key_in};
 
 use self::identities::Identities;
 use self::pem::Text;

@@ -48,13 +48,13 @@ impl TlsSettings {
 
 /// The certificates in a file, at least one.
 #[cfg(feature = "remote")]
-pub(crate) fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Text::read(&file.into())?.certificates()
 }
 
 /// The first private key in a file.
 #[cfg(feature = "remote")]
-pub(crate) fn key_in(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn key_in(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     Text::read(&file.into())?.key()
 }
 

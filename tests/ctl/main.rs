@@ -11,7 +11,10 @@ mod local;
 mod node;
 mod running;
 mod streams;
+mod tls;
 mod tools;
+#[cfg(unix)]
+mod top;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -40,6 +40,7 @@ use settings::Settings;
 use crate::program::bench::BenchArgs;
 use crate::program::check::DefinitionsCommand;
 use crate::program::ctl::CtlArgs;
+use crate::program::ctl::top::TopArgs;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
 use crate::program::migrate::MigrateArgs;
@@ -84,6 +85,7 @@ enum CliCommand {
     Definitions(DefinitionsCommand),
     /// Tells a running server what to do, as rabbitmqctl does.
     Ctl(Box<CtlArgs>),
+    Top(Box<TopArgs>),
     /// Writes completions for a shell on the standard output.
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -118,6 +120,8 @@ pub(crate) enum Invocation {
     Definitions(DefinitionsCommand),
     /// Tell a running server what to do.
     Ctl(Box<CtlArgs>),
+    /// Show queues and connections while they move.
+    Top(Box<TopArgs>),
     /// Write completions for a shell.
     Completions(clap_complete::Shell),
     /// Write manual pages into a directory.
@@ -151,6 +155,7 @@ pub(crate) fn parse(
         Some(CliCommand::Migrate(args)) => return Ok(Invocation::Migrate(args)),
         Some(CliCommand::Definitions(command)) => return Ok(Invocation::Definitions(command)),
         Some(CliCommand::Ctl(args)) => return Ok(Invocation::Ctl(args)),
+        Some(CliCommand::Top(args)) => return Ok(Invocation::Top(args)),
         Some(CliCommand::Completions { shell }) => return Ok(Invocation::Completions(shell)),
         Some(CliCommand::Man { directory }) => return Ok(Invocation::Man(directory)),
         Some(CliCommand::Data(command)) => return Ok(Invocation::Data(command)),

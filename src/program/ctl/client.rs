@@ -1,6 +1,7 @@
 //! Requests to the HTTP API of a server.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,10 +11,12 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use leveret::internals::ClientTls;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::failure::{self, Failure};
@@ -29,13 +32,14 @@ pub(crate) struct Client {
     user: String,
     login: String,
     patience: Duration,
+    /// Whom to trust; `None` for plain HTTP.
+    tls: Option<Arc<ClientConfig>>,
     /// The local socket of the server, which needs no login.
     socket: Option<PathBuf>,
     /// Whether the login is sent over that, too.
     logs_in: bool,
     /// What clients are told whose connections are closed.
     reason: Option<String>,
-    tls: Option<TlsConnector>,
 }
 
 /// What the server answers.
@@ -58,38 +62,45 @@ impl Answer {
 }
 
 impl Client {
-    /// Fails if the URL is none that can be asked.
+    /// Fails if the URL is none that can be asked, or a file for TLS is not to be used.
     pub(crate) fn new(
         url: &str,
-        user: &str,
-        password: &str,
+        [user, password]: [&str; 2],
+        tls: &ClientTls,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains('/'));
-        let Some(authority) = authority else {
-            let text = format!("'{url}' is not a URL such as http://127.0.0.1:15672");
-            return Err(Failure::new(failure::USAGE, text));
+        let bad = |text: String| Failure::new(failure::USAGE, text);
+        let known = [("http://", "15672"), ("https://", "15671")];
+        let parts = known.iter().find_map(|(scheme, port)| {
+            let authority = url.strip_prefix(scheme)?.trim_end_matches('/');
+            let is_one = !authority.is_empty() && !authority.contains('/');
+            is_one.then_some((authority, *port))
+        });
+        let Some((authority, port)) = parts else {
+            return Err(bad(format!("'{url}' is not a URL such as http://127.0.0.1:15672")));
         };
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        let port = if has_port { "" } else { ":15672" };
+        let port = if has_port { String::new() } else { format!(":{port}") };
+        let tls = match url.starts_with("https://") {
+            true => Some(tls.config().map_err(|error| bad(format!("no TLS: {error}")))?),
+            false => None,
+        };
         Ok(Self {
             authority: format!("{authority}{port}"),
             user: user.to_owned(),
-            login: format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+            login: basic(user, password),
             patience,
+            tls: tls.map(Arc::new),
             socket: None,
             logs_in: false,
             reason: None,
-            tls: None,
         })
     }
 
     /// The same server, asked as somebody else.
-    pub(crate) fn as_user(&self, user: &str, password: &str) -> Result<Self, Failure> {
-        let other =
-            Self::new(&format!("http://{}", self.authority), user, password, self.patience)?;
-        Ok(Self { socket: self.socket.clone(), logs_in: true, ..other })
+    pub(crate) fn as_user(&self, user: &str, password: &str) -> Self {
+        let login = basic(user, password);
+        Self { user: user.to_owned(), login, logs_in: true, ..self.clone() }
     }
 
     /// The server that has this local socket.
@@ -97,20 +108,20 @@ impl Client {
         Self { socket: Some(path), ..self }
     }
 
-    /// The same over TLS.
-    pub(crate) fn over_tls(self, tls: TlsConnector) -> Self {
-        Self { tls: Some(tls), ..self }
-    }
-
     /// Closes connections for this reason.
     pub(crate) fn because(&self, reason: &str) -> Self {
         Self { reason: Some(reason.to_owned()), ..self.clone() }
     }
 
+    /// The host alone.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Whether the server is on this machine.
     pub(crate) fn is_here(&self) -> bool {
-        let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
-        self.socket.is_some() || ["127.0.0.1", "localhost", "[::1]"].contains(&host)
+        self.socket.is_some() || ["127.0.0.1", "localhost", "::1"].contains(&self.host())
     }
 
     /// Asks; any status will do but that of a refused login.
@@ -165,12 +176,11 @@ impl Client {
             return self.exchange_over(socket, method, path, body).await;
         }
         let socket = TcpStream::connect(&self.authority).await?;
-        if let Some(tls) = &self.tls {
-            let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
-            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
-            let socket = tls.connect(name, socket).await?;
+        let Some(tls) = &self.tls else {
             return self.exchange_over(socket, method, path, body).await;
-        }
+        };
+        let name = ServerName::try_from(self.host().to_owned())?;
+        let socket = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await?;
         self.exchange_over(socket, method, path, body).await
     }
 
@@ -213,4 +223,8 @@ impl Client {
         );
         Failure { code: failure::UNAVAILABLE, text }
     }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }

@@ -12,6 +12,7 @@ use super::policies::PoliciesCommand;
 use super::queues::QueuesCommand;
 use super::refused::RefusedCommand;
 use super::shovels::ShovelsCommand;
+use super::stream_lists::StreamListsCommand;
 use super::streams::StreamsCommand;
 use super::tuning::TuningCommand;
 use super::users::UsersCommand;
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Definitions(DefinitionsCommand),
     #[command(flatten)]
     Plugins(PluginsCommand),
+    #[command(flatten)]
+    StreamLists(StreamListsCommand),
     #[command(flatten)]
     Streams(StreamsCommand),
     #[command(flatten)]

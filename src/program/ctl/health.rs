@@ -177,14 +177,13 @@ pub(super) fn listeners(session: &Session) -> Result<Vec<Value>, Failure> {
 
 fn connectivity(session: &Session, node: &str, address: Option<&str>) -> Result<Said, Failure> {
     session.tell(format!("Testing TCP connections to all active listeners on node {node} ..."));
-    let host = session.client.authority.rsplit_once(':').map_or("", |(host, _)| host);
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for listener in listeners(session)? {
         let port = listener.get("port").and_then(Value::as_u64).unwrap_or_default();
         let at = listener.get("ip_address").and_then(Value::as_str).unwrap_or_default();
         let at = match (address, at) {
             (Some(address), _) => address,
-            (None, "0.0.0.0" | "::") => host.trim_matches(['[', ']']),
+            (None, "0.0.0.0" | "::") => session.client.host(),
             (None, at) => at,
         };
         let place = (at, u16::try_from(port).unwrap_or_default()).to_socket_addrs();

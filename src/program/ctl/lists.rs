@@ -31,8 +31,6 @@ pub(super) enum ListsCommand {
     ListBindings { columns: Vec<String> },
     /// Lists connections
     ListConnections { columns: Vec<String> },
-    /// Lists connections of RabbitMQ's stream protocol
-    ListStreamConnections { columns: Vec<String> },
     /// Lists channels
     ListChannels { columns: Vec<String> },
     /// Lists consumers of the virtual host
@@ -68,15 +66,6 @@ pub(super) fn run(session: &Session, command: &ListsCommand) -> Result<Said, Fai
             let columns = columns::chosen(columns, &CONNECTIONS, &default)?;
             session.tell("Listing connections ...");
             Ok(columns::said(columns, &session.list("/api/connections")?, false))
-        }
-        ListsCommand::ListStreamConnections { columns } => {
-            let columns = columns::chosen(columns, &CONNECTIONS, &["name"])?;
-            session.tell("Listing stream connections ...");
-            let mut found = session.list("/api/connections")?;
-            found.retain(|connection| {
-                connection.get("protocol").and_then(Value::as_str) == Some("stream")
-            });
-            Ok(columns::said(columns, &found, false))
         }
         ListsCommand::ListChannels { columns } => {
             let default = ["pid", "user", "consumer_count", "messages_unacknowledged"];

@@ -21,7 +21,9 @@ mod queues;
 mod refused;
 pub(crate) mod session;
 mod shovels;
+mod stream_lists;
 mod streams;
+pub(crate) mod top;
 mod tuning;
 mod users;
 mod vhosts;
@@ -125,6 +127,7 @@ fn dispatch(session: &Session, command: &Command) -> Result<Said, Failure> {
         Command::Node(command) => node::run(session, command),
         Command::Health(command) => health::run(session, command),
         Command::Plugins(command) => plugins::run(session, command),
+        Command::StreamLists(command) => stream_lists::run(session, command),
         Command::Streams(command) => streams::run(session, command),
         Command::Tuning(command) => tuning::run(session, command),
         Command::Refused(command) => Err(refused::failure(command)),

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use leveret::internals::ClientTls;
+
 use super::output::Format;
 
 /// Which server is meant, and who asks.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Server {
-    /// Address of the server's HTTP API; default http://127.0.0.1:15672
+    /// Address of the server's HTTP API; default http://127.0.0.1:15672; https:// is TLS
     #[arg(long, global = true, value_name = "URL", env = "LEVERET_CTL_URL")]
     pub url: Option<String>,
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// Local socket of the server, which needs no login. Default, unless there is a URL or a user:
     /// the one in LEVERET_DATA_DIR, or in /var/lib/leveret
     #[arg(long, global = true, value_name = "FILE", env = "LEVERET_CTL_SOCKET")]
@@ -39,9 +43,9 @@ pub(crate) struct Options {
     /// Ignored: names are no matter
     #[arg(short, long, global = true)]
     pub longnames: bool,
-    /// Virtual host
-    #[arg(short = 'p', long, global = true, value_name = "VHOST", default_value = "/")]
-    pub vhost: String,
+    /// Virtual host; default /, and for top all of them
+    #[arg(short = 'p', long, global = true, value_name = "VHOST")]
+    pub vhost: Option<String>,
     /// Say nothing but what was asked for
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -57,4 +61,32 @@ pub(crate) struct Options {
     /// How answers are written
     #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
     pub formatter: Format,
+}
+
+/// How servers at https:// are trusted, by the names of `rabbitmqadmin`, version 2.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct TlsOptions {
+    /// Authorities that servers at https:// are trusted by, as PEM; default: those of the system
+    #[arg(long, global = true, value_name = "FILE", env = "LEVERET_CTL_TLS_CA_CERT_FILE")]
+    pub tls_ca_cert_file: Option<PathBuf>,
+    /// Certificate to show such a server, as PEM
+    #[arg(long, global = true, value_name = "FILE", env = "LEVERET_CTL_TLS_CERT_FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, global = true, value_name = "FILE", env = "LEVERET_CTL_TLS_KEY_FILE")]
+    pub tls_key_file: Option<PathBuf>,
+    /// Trust whatever certificate such a server shows: whoever is between may read along
+    #[arg(short = 'k', long, global = true)]
+    pub insecure: bool,
+}
+
+impl TlsOptions {
+    pub(crate) fn settings(&self) -> ClientTls {
+        ClientTls {
+            authorities: self.tls_ca_cert_file.clone(),
+            certificate: self.tls_cert_file.clone(),
+            key: self.tls_key_file.clone(),
+            trusts_anybody: self.insecure,
+        }
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) fn client(server: &Server, patience: Duration) -> Result<Client, Fail
     let (user, password) =
         (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
     let url = server.url.as_deref().unwrap_or(DEFAULT_URL);
-    let client = Client::new(url, user, password, patience)?;
+    let client = Client::new(url, [user, password], &server.tls.settings(), patience)?;
     Ok(match socket(server) {
         Some(path) => client.on_socket(path),
         None => client,
@@ -83,7 +83,7 @@ impl Session {
         let patience = Duration::from_secs(options.timeout.max(1));
         Ok(Self {
             client: client(&options.server, patience)?,
-            vhost: options.vhost.clone(),
+            vhost: options.vhost.clone().unwrap_or_else(|| "/".into()),
             node: options.node.clone(),
             timeout_s: options.timeout,
             is_quiet,

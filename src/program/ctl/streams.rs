@@ -1,8 +1,7 @@
-//! Streams: super streams, who reads and publishes, and the offsets that streams keep by a name.
+//! Super streams, and the offsets that streams keep by a name.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
-use super::columns;
 use super::failure::{self, Failure};
 use super::output::Said;
 use super::session::{Session, no_host, part};
@@ -38,23 +37,6 @@ pub(super) enum StreamsCommand {
     },
     /// Deletes a super stream with its partitions
     DeleteSuperStream { name: String },
-    /// Lists consumers of the stream protocol
-    ListStreamConsumers { columns: Vec<String> },
-    /// Lists publishers of the stream protocol
-    ListStreamPublishers { columns: Vec<String> },
-    /// Lists the offsets that a stream keeps by a name, and how far publishers are
-    ListStreamTracking {
-        stream: String,
-        /// Both
-        #[arg(long)]
-        all: bool,
-        /// Offsets of consumers
-        #[arg(long)]
-        offset: bool,
-        /// How far publishers are
-        #[arg(long)]
-        writer: bool,
-    },
     /// Forgets the offset that a stream keeps by a name
     ResetOffset {
         #[arg(long)]
@@ -75,31 +57,6 @@ pub(super) enum StreamsCommand {
     },
 }
 
-const CONSUMERS: [&str; 11] = [
-    "connection_pid",
-    "node",
-    "subscription_id",
-    "stream",
-    "messages_consumed",
-    "offset",
-    "offset_lag",
-    "credits",
-    "active",
-    "activity_status",
-    "properties",
-];
-
-const PUBLISHERS: [&str; 8] = [
-    "connection_pid",
-    "node",
-    "publisher_id",
-    "stream",
-    "reference",
-    "messages_published",
-    "messages_confirmed",
-    "messages_errored",
-];
-
 /// Partitions, unless something else is said.
 const PARTITIONS: u32 = 3;
 
@@ -115,27 +72,6 @@ pub(super) fn run(session: &Session, command: &StreamsCommand) -> Result<Said, F
                 true => Ok(Said::well(format!("Super stream {name} has been deleted"))),
                 false => Err(no_host(vhost)),
             }
-        }
-        StreamsCommand::ListStreamConsumers { columns } => {
-            session.tell(format!("Listing stream consumers of vhost {vhost} ..."));
-            let columns = columns::chosen(columns, &CONSUMERS, &CONSUMERS)?;
-            list(session, columns, &format!("/api/stream/consumers/{host}"))
-        }
-        StreamsCommand::ListStreamPublishers { columns } => {
-            session.tell(format!("Listing stream publishers of vhost {vhost} ..."));
-            let columns = columns::chosen(columns, &PUBLISHERS, &PUBLISHERS)?;
-            list(session, columns, &format!("/api/stream/publishers/{host}"))
-        }
-        StreamsCommand::ListStreamTracking { stream, offset, writer, .. } => {
-            session.tell(format!("Listing tracking information for stream {stream} ..."));
-            let which = match (offset, writer) {
-                (true, false) => "?type=offset",
-                (false, true) => "?type=writer",
-                _ => "",
-            };
-            tracking(
-                &session.value(&format!("/api/stream/{host}/{}/tracking{which}", part(stream)))?,
-            )
         }
         StreamsCommand::ResetOffset { stream, reference } => {
             session.tell(format!("Resetting stored offset of {reference} on stream {stream} ..."));
@@ -158,42 +94,6 @@ pub(super) fn run(session: &Session, command: &StreamsCommand) -> Result<Said, F
 fn offset_path(session: &Session, stream: &str, reference: &str) -> String {
     let (host, stream) = (session.host(), part(stream));
     format!("/api/leveret/streams/{host}/{stream}/offsets/{}", part(reference))
-}
-
-/// Objects of the API, by the names of columns.
-fn list(session: &Session, columns: Vec<String>, path: &str) -> Result<Said, Failure> {
-    let names = [
-        ("connection_pid", "/connection_details/name"),
-        ("node", "/connection_details/node"),
-        ("stream", "/queue/name"),
-        ("messages_consumed", "/consumed"),
-        ("messages_published", "/published"),
-        ("messages_confirmed", "/confirmed"),
-        ("messages_errored", "/errored"),
-    ];
-    let mut rows = session.list(path)?;
-    for row in &mut rows {
-        for (name, place) in names {
-            let value = row.pointer(place).cloned();
-            if let (Some(value), Some(row)) = (value, row.as_object_mut()) {
-                row.insert(name.to_owned(), value);
-            }
-        }
-    }
-    Ok(columns::said(columns, &rows, false))
-}
-
-/// What a stream keeps, a row for each name.
-fn tracking(kept: &Value) -> Result<Said, Failure> {
-    let rows = [("offset", "offsets"), ("writer", "writers")].into_iter().flat_map(|(kind, of)| {
-        let known = kept.get(of).and_then(Value::as_object).into_iter().flatten();
-        known.map(move |(reference, value)| {
-            let cells = [("type", json!(kind)), ("name", json!(reference))];
-            let cells = cells.into_iter().chain([("tracking_value", value.clone())]);
-            cells.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>()
-        })
-    });
-    Ok(Said::rows(&["type", "name", "tracking_value"], rows.collect()))
 }
 
 fn add(session: &Session, name: &str, command: &StreamsCommand) -> Result<Said, Failure> {

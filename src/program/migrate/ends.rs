@@ -1,14 +1,10 @@
 //! The two ends of a migration: this server, and the cluster.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use leveret::internals::ClientTls;
 use percent_encoding::percent_decode_str;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::args::MigrateArgs;
@@ -126,32 +122,16 @@ fn management(url: Option<&str>, cluster: &Url) -> Result<Client, Failure> {
     };
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(15672);
-    let client = Client::new(&format!("http://{host}:{port}"), user, password, PATIENCE)?;
-    match url.scheme() {
-        "http" => Ok(client),
-        "https" => Ok(client.over_tls(tls(cluster)?)),
-        other => Err(bad(format!("--management begins with http:// or https://, not {other}://"))),
-    }
-}
-
-/// TLS to the HTTP API, with the authorities of the URI, or those of the system.
-fn tls(cluster: &Url) -> Result<TlsConnector, Failure> {
-    let file = cluster.query_pairs().find(|(name, _)| name == "cacertfile");
-    let mut roots = RootCertStore::empty();
-    let certificates = match file {
-        Some((_, file)) => {
-            let read = CertificateDer::pem_file_iter(Path::new(file.as_ref()));
-            let read = read.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|reason| bad(format!("{file}: {reason}")))?
+    let scheme = match url.scheme() {
+        scheme @ ("http" | "https") => scheme,
+        other => {
+            let text = format!("--management begins with http:// or https://, not {other}://");
+            return Err(bad(text));
         }
-        None => rustls_native_certs::load_native_certs().certs,
     };
-    roots.add_parsable_certificates(certificates);
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|reason| bad(reason.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    // The authorities of the URI, or those of the system.
+    let authorities = cluster.query_pairs().find(|(name, _)| name == "cacertfile");
+    let authorities = authorities.map(|(_, file)| PathBuf::from(file.as_ref()));
+    let tls = ClientTls { authorities, ..ClientTls::default() };
+    Client::new(&format!("{scheme}://{host}:{port}"), [user, password], &tls, PATIENCE)
 }

@@ -2,12 +2,12 @@
 //! does, as containers of the server are set up with it.
 
 mod nouns;
+mod options;
 mod shown;
 
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,58 +15,13 @@ use clap::Parser;
 use serde_json::{Map, Value};
 
 use self::nouns::{BELOW_HOSTS, JSON, LISTS, NOUNS, Noun, OF_ALL};
-use self::shown::{Format, written};
-use super::client::Client;
+use self::options::Admin;
+use self::shown::written;
 use super::failure::Failure;
-use super::session::{Session, part, variable};
+use super::session::{Session, part};
 
 /// Why nothing was done.
 type Failed = String;
-
-/// Works with the HTTP API: list, show overview, declare, delete, close connection, purge queue,
-/// publish, get, export, import.
-#[derive(Debug, Parser)]
-#[command(name = "rabbitmqadmin", disable_help_flag = true)]
-struct Admin {
-    /// Host; default localhost
-    #[arg(short = 'H', long)]
-    host: Option<String>,
-    /// Port; default 15672
-    #[arg(short = 'P', long)]
-    port: Option<u16>,
-    /// Virtual host; default all of them, or / for what needs one
-    #[arg(short = 'V', long)]
-    vhost: Option<String>,
-    /// User; default that of the server's environment, or guest
-    #[arg(short = 'u', long)]
-    username: Option<String>,
-    /// Password
-    #[arg(short = 'p', long)]
-    password: Option<String>,
-    /// Address in place of host and port
-    #[arg(short = 'U', long, env = "LEVERET_CTL_URL")]
-    base_uri: Option<String>,
-    /// Say nothing of what was done
-    #[arg(short, long)]
-    quiet: bool,
-    /// How lists are written
-    #[arg(short, long, default_value = "table")]
-    format: Format,
-    /// Column to sort by
-    #[arg(short = 'S', long)]
-    sort: Option<String>,
-    /// The other way round
-    #[arg(short = 'R', long)]
-    sort_reverse: bool,
-    /// Seconds to wait for an answer
-    #[arg(short = 't', long, default_value_t = 120)]
-    request_timeout: u64,
-    /// Print help
-    #[arg(short = 'h', long, action = clap::ArgAction::HelpLong)]
-    help: Option<bool>,
-    /// What to do: `declare queue name=q durable=true`
-    words: Vec<String>,
-}
 
 /// Runs it; status 1 if it fails, as the script has it.
 pub(super) fn run(arguments: &[OsString]) -> ExitCode {
@@ -97,24 +52,6 @@ pub(super) fn run(arguments: &[OsString]) -> ExitCode {
 type Given = Map<String, Value>;
 
 impl Admin {
-    fn session(&self) -> Result<Session, Failed> {
-        let host = self.host.as_deref().unwrap_or("127.0.0.1");
-        let place = format!("http://{host}:{}", self.port.unwrap_or(15672));
-        let is_named = self.host.is_some() || self.port.is_some();
-        let url = self.base_uri.clone().filter(|_| !is_named).unwrap_or(place);
-        let user = self.username.clone();
-        let names = ["LEVERET_CTL_USER", "LEVERET_DEFAULT_USER", "RABBITMQ_DEFAULT_USER"];
-        let user = user.or_else(|| variable(&names)).unwrap_or_else(|| "guest".into());
-        let names = ["LEVERET_CTL_PASSWORD", "LEVERET_DEFAULT_PASS", "RABBITMQ_DEFAULT_PASS"];
-        let password = self.password.clone().or_else(|| variable(&names));
-        let password = password.unwrap_or_else(|| "guest".into());
-        let patience = Duration::from_secs(self.request_timeout.max(1));
-        let client = Client::new(&url, &user, &password, patience);
-        let client = client.map_err(Failure::into_reason)?;
-        let vhost = self.vhost.clone().unwrap_or_else(|| "/".into());
-        Ok(Session::over(client, vhost))
-    }
-
     fn run(&self) -> Result<Option<String>, Failed> {
         let session = self.session()?;
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
