@@ -16,6 +16,8 @@ pub(crate) struct Process {
     pub open_files_max: u64,
     /// Threads.
     pub threads: u64,
+    /// Times that its threads gave way to others, or were made to; of those that run now.
+    pub context_switches: u64,
     /// Seconds of CPU time that it has used, on all cores together.
     pub cpu_s: f64,
 }
@@ -41,6 +43,7 @@ impl Process {
             process.threads = u64::try_from(stat.num_threads).unwrap_or_default();
             process.cpu_s = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
         }
+        process.context_switches = switches(&known);
         process
     }
 
@@ -49,6 +52,18 @@ impl Process {
     pub fn now() -> Self {
         Self::default()
     }
+}
+
+/// Of all threads: the system tells it of each alone.
+#[cfg(target_os = "linux")]
+fn switches(process: &procfs::process::Process) -> u64 {
+    let statuses =
+        process.tasks().into_iter().flatten().flatten().filter_map(|it| it.status().ok());
+    let switches = statuses.map(|status| {
+        let of_own_will = status.voluntary_ctxt_switches.unwrap_or_default();
+        of_own_will + status.nonvoluntary_ctxt_switches.unwrap_or_default()
+    });
+    switches.sum()
 }
 
 /// Octets of memory that the process may use: that of its control group, where one is limited, else

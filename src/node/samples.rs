@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::insight::statistics::history::{History, Resolution};
-use crate::insight::statistics::totals::{Churn, HostTotals};
+use crate::insight::statistics::totals::{Churn, HostTotals, NodeTotals};
 use crate::node::departed::Departed;
 use crate::time::clock::Timestamp;
 
@@ -24,6 +24,7 @@ pub(crate) struct Statistics {
 pub(crate) struct Samples {
     pub messages: History<HostTotals>,
     pub churn: History<Churn>,
+    pub figures: History<NodeTotals>,
     /// Nothing was remembered lately, of anything.
     pub is_first: bool,
     /// Samples are taken at every interval.
@@ -36,6 +37,7 @@ impl Statistics {
         let samples = Samples {
             messages: History::new(Resolution::GLOBAL, None),
             churn: History::new(Resolution::GLOBAL, None),
+            figures: History::new(Resolution::GLOBAL, None),
             is_first: true,
             is_running: false,
         };

@@ -126,7 +126,9 @@ impl Node {
             all += sums.totals;
             churn += host.statistics.churn.totals();
         }
+        let figures = self.figures_now(&all);
         let mut samples = self.statistics.samples.lock();
+        samples.figures.record(now, figures);
         samples.messages.record(now, all);
         samples.churn.record(now, churn);
         samples.is_first = false;

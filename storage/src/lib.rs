@@ -80,8 +80,9 @@ pub use self::finding::Finding;
 pub use self::format::FORMAT;
 pub use self::key::{DefinitionKind, Key, Prefix, QueueId};
 pub use self::log::{
-    Damage, Done, Durability, Log, LogBatch, LogOptions, LogUsage, MemoryLog, MessageStore, Range,
-    Recovered, Stopwatch, StoredMessage, Target, Watcher, commit, inspect, verify,
+    Damage, Done, Durability, IoUsage, Log, LogBatch, LogOptions, LogUsage, MemoryLog,
+    MessageStore, Range, Recovered, Stopwatch, StoredMessage, Target, Watcher, commit, inspect,
+    verify,
 };
 pub use self::memory::MemoryStore;
 #[cfg(feature = "sled")]

@@ -66,6 +66,36 @@ fn syncs_of_the_log_are_counted_and_timed() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", feature = "durable"))]
+fn figures_of_the_node_come_with_rates_and_curves() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let api = Api::over(Broker::builder().manual_clock(clock).open(directory.path()).unwrap());
+    let connection = api.broker.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    api.broker.advance(Duration::from_secs(5));
+    channel.queue_declare_with(&leveret::QueueDeclare::new("q").durable()).unwrap();
+    for _ in 0..10 {
+        let publish = Publish::to_queue("q").body(vec![b'x'; 1000]).persistent();
+        assert!(channel.publish(publish).wait().unwrap().is_ack());
+    }
+    let _other = api.broker.connect().unwrap();
+    api.broker.advance(Duration::from_secs(5));
+    let path = "/api/nodes?node_stats_age=10&node_stats_incr=5";
+    let node = api.expect(200, "GET", path, "").json()[0].clone();
+    let rate = |name: &str| node[format!("{name}_details")]["rate"].as_f64().unwrap();
+    assert_eq!((&node["msg_store_write_count"], rate("msg_store_write_count")), (&10.into(), 2.0));
+    assert_eq!((rate("sockets_used"), rate("queue_created")), (0.2, 0.2));
+    assert!(rate("io_write_bytes") > 2000.0 && rate("io_write_count") > 0.0, "{node}");
+    assert!(rate("io_write_avg_time") > 0.0 && rate("io_sync_avg_time") > 0.0, "{node}");
+    assert_ne!(rate("context_switches"), 0.0);
+    assert_eq!((&node["gc_num"], rate("mnesia_disk_tx_count")), (&0.into(), 0.0));
+    let samples = node["sockets_used_details"]["samples"].as_array().unwrap();
+    let values: Vec<_> = samples.iter().map(|sample| sample["sample"].clone()).collect();
+    assert_eq!(values, [2, 1, 0]);
+}
+
+#[test]
 fn the_memory_watermark_can_be_moved_while_the_broker_runs() {
     let api = Api::start();
     let channel = api.broker.connect().unwrap().open_channel().unwrap();

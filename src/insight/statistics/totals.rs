@@ -301,10 +301,23 @@ totals! {
 }
 
 totals! {
-    /// Of the store.
-    StoreTotals {
-        levels {}
+    /// Of the process, and of the log of messages on disk.
+    NodeTotals {
+        levels {
+            /// Octets of memory.
+            mem_used,
+            /// Open files, sockets among them.
+            fd_used,
+            /// Connections.
+            sockets_used,
+            /// Threads.
+            proc_used,
+            /// Octets that the disk has room for.
+            disk_free,
+        }
         counters {
+            /// Times that a thread gave way to another.
+            context_switches,
             /// Reads.
             io_read_count,
             /// Octets read.
@@ -321,6 +334,10 @@ totals! {
             io_sync_count,
             /// Time spent syncing, in microseconds.
             io_sync_time_us,
+            /// Messages read back.
+            msg_store_read_count,
+            /// Messages written.
+            msg_store_write_count,
         }
         sums {}
     }

@@ -17,6 +17,8 @@ pub(super) struct Ranges {
     pub msg_rates: Option<Span>,
     /// Of octets on connections.
     pub data_rates: Option<Span>,
+    /// Of what the process and the store do.
+    pub node_stats: Option<Span>,
 }
 
 impl Ranges {
@@ -35,11 +37,11 @@ impl Ranges {
                 increment_ms: step.saturating_mul(1000),
             }))
         };
-        range("node_stats")?; // of the process there are no curves
         Ok(Self {
             lengths: range("lengths")?,
             msg_rates: range("msg_rates")?,
             data_rates: range("data_rates")?,
+            node_stats: range("node_stats")?,
         })
     }
 }

@@ -162,10 +162,12 @@ impl Engine {
         });
         let count = fitting.count();
         let batches = batches.get_mut(..count).unwrap_or_default();
+        let began_us = self.options.now_us();
         if let Err(error) = write(active, batches, self.group) {
             self.give_up_segment(batches);
             return Err(error);
         }
+        let took_us = self.options.now_us().saturating_sub(began_us);
         self.unsynced = true;
         if self.options.durability == Durability::Fsync
             && let Err(error) = self.sync()
@@ -173,7 +175,7 @@ impl Engine {
             self.give_up_segment(batches);
             return Err(error);
         }
-        self.note(batches.iter().map(|batch| batch.octets() as u64).sum());
+        self.note(batches.iter().map(|batch| batch.octets() as u64).sum(), took_us);
         Ok(count)
     }
 
@@ -227,10 +229,11 @@ impl Engine {
     }
 
     /// Notes where the messages of these octets are now and which are gone.
-    fn note(&mut self, octets: u64) {
+    fn note(&mut self, octets: u64, took_us: u64) {
         let Some(active) = &mut self.active else { return };
         active.used += octets;
         let mut state = self.state.lock();
+        state.writes.add(octets, took_us);
         while let Some(entry) = active.index.next(&mut active.noted) {
             match entry.content {
                 EntryContent::Message { targets, .. } => {

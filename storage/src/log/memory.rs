@@ -12,7 +12,8 @@ use crate::log::batch::LogBatch;
 use crate::log::content::{self, Target};
 use crate::log::frame::Kind;
 use crate::log::options::Durability;
-use crate::log::store::{LogUsage, MessageStore, StoredMessage};
+use crate::log::store::{MessageStore, StoredMessage};
+use crate::log::usage::LogUsage;
 use crate::log::writer::Done;
 
 /// Keeps messages for as long as it lives. Batches are completed at once, on a thread that submits:

@@ -30,9 +30,11 @@ mod settled;
 mod space;
 mod state;
 mod store;
+mod usage;
 mod verify;
 mod writer;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::batch::LogBatch;
@@ -45,7 +47,8 @@ pub use self::options::{Durability, LogOptions, Stopwatch, Watcher};
 #[cfg(feature = "sled")]
 pub(crate) use self::recovery::adopt;
 pub use self::recovery::{Recovered, inspect};
-pub use self::store::{LogUsage, MessageStore, StoredMessage, commit};
+pub use self::store::{MessageStore, StoredMessage, commit};
+pub use self::usage::{IoUsage, LogUsage};
 pub use self::verify::verify;
 pub use self::writer::Done;
 use crate::disk::Disk;
@@ -55,11 +58,19 @@ use crate::log::state::SharedState;
 use crate::log::writer::Writer;
 
 /// Messages on a disk.
-#[derive(Debug)]
 pub struct Log {
     state: SharedState,
     writer: Writer,
     durability: Durability,
+    stopwatch: Option<Stopwatch>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Log");
+        shown.field("state", &self.state).field("writer", &self.writer);
+        shown.field("durability", &self.durability).finish_non_exhaustive()
+    }
 }
 
 impl Log {
@@ -79,11 +90,24 @@ impl Log {
         if options.durability == Durability::Memory {
             options.durability = Durability::Buffered;
         }
-        let durability = options.durability;
+        let (durability, stopwatch) = (options.durability, options.stopwatch.clone());
         let (engine, recovered) = recovery::open(disk, options, found)?;
         let state = engine.state.clone();
         let writer = Writer::start(engine)?;
-        Ok((Self { state, writer, durability }, recovered))
+        Ok((Self { state, writer, durability, stopwatch }, recovered))
+    }
+
+    /// Reads, counts that, and takes its time.
+    fn timed<T>(&self, read: impl FnOnce() -> T, octets: impl FnOnce(&T) -> usize) -> T {
+        let now_us = || self.stopwatch.as_ref().map_or(0, |stopwatch| stopwatch());
+        let began_us = now_us();
+        let found = read();
+        let took_us = now_us().saturating_sub(began_us);
+        let octets = octets(&found);
+        if octets > 0 {
+            self.state.lock().reads.add(octets as u64, took_us);
+        }
+        found
     }
 
     /// Tries at once to write what could not be written, instead of after
@@ -91,6 +115,11 @@ impl Log {
     pub fn retry(&self) {
         self.writer.retry();
     }
+}
+
+/// What a read has brought.
+fn octets(found: &Result<Option<StoredMessage>>) -> usize {
+    found.as_ref().ok().and_then(Option::as_ref).map_or(0, |it| it.meta.len() + it.payload.len())
 }
 
 impl MessageStore for Log {
@@ -103,7 +132,7 @@ impl MessageStore for Log {
     }
 
     fn read(&self, target: Target) -> Result<Option<StoredMessage>> {
-        reading::read(&self.state, target)
+        self.timed(|| reading::read(&self.state, target), octets)
     }
 
     fn read_many(
@@ -112,7 +141,8 @@ impl MessageStore for Log {
         sequences: &[u64],
         octets_max: usize,
     ) -> Vec<Result<Option<StoredMessage>>> {
-        reading::read_many(&self.state, queue, sequences, octets_max)
+        let read = || reading::read_many(&self.state, queue, sequences, octets_max);
+        self.timed(read, |found| found.iter().map(self::octets).sum())
     }
 
     fn sequences(&self, queue: QueueId, from: u64, max: usize) -> Vec<u64> {
@@ -137,6 +167,8 @@ impl MessageStore for Log {
             messages: state.segments.values().map(|segment| segment.live).sum(),
             syncs: state.syncs,
             sync_us: state.sync_us,
+            writes: state.writes,
+            reads: state.reads,
         }
     }
 

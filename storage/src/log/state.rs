@@ -10,6 +10,7 @@ use crate::key::{QueueId, QueueMap};
 use crate::log::content::{Range, Target};
 use crate::log::live::{Live, Location};
 use crate::log::segment::{Hull, Segment};
+use crate::log::usage::IoUsage;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -22,6 +23,8 @@ pub(crate) struct State {
     /// Syncs, and how long they have taken, in microseconds.
     pub(crate) syncs: u64,
     pub(crate) sync_us: u64,
+    pub(crate) writes: IoUsage,
+    pub(crate) reads: IoUsage,
 }
 
 /// So many messages are worth a look for space when they are gone.

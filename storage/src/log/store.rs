@@ -7,6 +7,7 @@ use crate::key::QueueId;
 use crate::log::batch::LogBatch;
 use crate::log::content::Target;
 use crate::log::options::Durability;
+use crate::log::usage::LogUsage;
 use crate::log::writer::Done;
 
 /// A message as it was stored.
@@ -16,22 +17,6 @@ pub struct StoredMessage {
     pub meta: Bytes,
     /// Its payload.
     pub payload: Bytes,
-}
-
-/// How much a store holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogUsage {
-    /// Segment files, the one that is being written among them.
-    pub segments: usize,
-    /// Octets of these files.
-    pub octets: u64,
-    /// Live messages; one that is in several queues counts for each.
-    pub messages: u64,
-    /// Syncs of these files since the log was opened.
-    pub syncs: u64,
-    /// How long they have taken, in microseconds; 0 without a
-    /// [stopwatch](crate::LogOptions::stopwatch).
-    pub sync_us: u64,
 }
 
 /// Keeps messages. One broker at a time uses it, from any number of threads.
