@@ -63,6 +63,30 @@ fn assert_tells(consumer: &Consumer, key: &str, told: &Value) -> Value {
     event
 }
 
+/// A policy of an operator, and others that count or do not.
+fn policies_of_queues_are_told(api: &Api, events: &Consumer) {
+    let expect = |status, method: &str, path: &str, body: &str| {
+        assert_eq!(api.call_as("ops", "pw", method, path, body).status, status, "{method} {path}");
+    };
+    expect(201, "PUT", "/api/queues/v/q1", r#"{"durable": true}"#);
+    expect(201, "PUT", "/api/queues/v/x1", r#"{"durable": true}"#);
+    let policy = r#"{"pattern": "^q", "definition": {"expires": 90000}, "priority": 2}"#;
+    let (first, second) = ("/api/policies/v/first", "/api/policies/v/second");
+    expect(201, "PUT", first, policy);
+    let told = json!({"name": "q1", "vhost": "v", "type": "rabbit_classic_queue",
+        "pattern": "^q", "priority": 2, "definition": {"expires": 90000}});
+    assert_tells(events, "queue.policy.updated", &told);
+    // Nothing changes by these.
+    expect(204, "PUT", first, policy);
+    let policy = r#"{"pattern": "1", "definition": {"expires": 80000}, "priority": 1}"#;
+    expect(201, "PUT", second, policy);
+    let told = json!({"name": "x1", "pattern": "1", "priority": 1});
+    assert_tells(events, "queue.policy.updated", &told);
+    expect(204, "DELETE", first, "");
+    let event = assert_tells(events, "queue.policy.cleared", &json!({"name": "q1", "vhost": "v"}));
+    assert_eq!(event["pattern"], Value::Null);
+}
+
 #[test]
 fn queues_exchanges_and_bindings_are_told() {
     let api = Api::over(Broker::builder().event_exchange(true).build());
@@ -141,6 +165,7 @@ fn what_is_done_over_http_is_told_with_who_did_it() {
     assert_tells(&events, "policy.set", &told);
     delete("/api/policies/v/p");
     assert_tells(&events, "policy.cleared", &json!({"name": "p", "vhost": "v"}));
+    policies_of_queues_are_told(&api, &events);
     put(201, "/api/global-parameters/g", r#"{"value": {"a": 1}}"#);
     let told = json!({"component": "global", "name": "g", "value": {"a": 1}, who: "ops"});
     assert_tells(&events, "parameter.set", &told);

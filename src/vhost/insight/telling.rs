@@ -3,6 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::base::herald::Told;
+use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 use crate::vhost::topology::policy::Policy;
@@ -78,14 +79,7 @@ impl VirtualHost {
             (None, false) => ("policy.cleared", "parameter.cleared"),
             (None, true) => ("operator.policy.cleared", "parameter.cleared"),
         };
-        let content = |told: Told| match policy {
-            None => told,
-            Some(policy) => told
-                .text("pattern", &policy.pattern)
-                .text("apply-to", policy.apply_to.as_str())
-                .number("priority", policy.priority)
-                .table("definition", &policy.definition),
-        };
+        let content = |told: Told| content(told, policy);
         if is_operator {
             self.tell(parameter, |told| {
                 let told = told.text("component", "operator_policy").text("name", name);
@@ -97,4 +91,24 @@ impl VirtualHost {
         }
         self.tell(key, |told| content(told.text("name", name)));
     }
+
+    /// Another policy counts for a queue, or what it says has changed.
+    pub(in crate::vhost) fn tell_queue_policy(&self, queue: &Queue, policy: Option<&Policy>) {
+        let is_set = policy.is_some();
+        let key = if is_set { "queue.policy.updated" } else { "queue.policy.cleared" };
+        self.tell(key, |told| {
+            let queue_type = queue.attributes().arguments.queue_type.as_str();
+            let told = told.text("name", queue.name().as_str());
+            content(told.text("type", format!("rabbit_{queue_type}_queue")), policy)
+        });
+    }
+}
+
+/// What a policy says.
+fn content(told: Told, policy: Option<&Policy>) -> Told {
+    let Some(policy) = policy else { return told };
+    told.text("pattern", &policy.pattern)
+        .text("apply-to", policy.apply_to.as_str())
+        .number("priority", policy.priority)
+        .table("definition", &policy.definition)
 }

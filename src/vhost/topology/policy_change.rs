@@ -6,10 +6,36 @@ use crate::queue::effects::Effects;
 use crate::queue::{Queue, QueueArguments};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::Exchange;
-use crate::vhost::topology::policy::{Parsed, Policy, PolicyError};
+use crate::vhost::topology::policy::{Parsed, Policies, Policy, PolicyError, best};
 
 /// Queues or exchanges that get a new policy while nothing else can be declared.
 const POLICY_STEP: usize = 128;
+
+/// A policy that is set or removed.
+struct Change<'a> {
+    is_operator: bool,
+    name: &'a str,
+    before: Option<Parsed>,
+    /// What it is set to.
+    policy: Option<Policy>,
+}
+
+impl Change<'_> {
+    /// Whether it changes what counts for a queue: it is the policy for it, or was.
+    fn is_for(&self, queue: &Queue, policies: &Policies) -> bool {
+        let before = self.before.as_ref();
+        if before.map(|before| &before.policy) == self.policy.as_ref() {
+            return false;
+        }
+        let kind = if self.is_operator { &policies.operator } else { &policies.user };
+        let now = best(kind, |parsed| parsed.covers_queue(queue));
+        let is_first = |before: &Parsed| {
+            now.is_none_or(|(_, now)| before.policy.priority >= now.policy.priority)
+        };
+        now.is_some_and(|(name, _)| name == self.name)
+            || before.is_some_and(|before| before.covers_queue(queue) && is_first(before))
+    }
+}
 
 impl VirtualHost {
     /// Sets a policy without applying it yet.
@@ -39,7 +65,7 @@ impl VirtualHost {
         if !self.is_closed() {
             self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
         }
-        let told = parsed.as_ref().map(|parsed| parsed.policy.clone());
+        let policy = parsed.as_ref().map(|parsed| parsed.policy.clone());
         let mut policies = self.policies.write();
         let kind = policies.of_kind(is_operator);
         let before = match parsed {
@@ -47,21 +73,25 @@ impl VirtualHost {
             None => kind.remove(name),
         };
         drop(policies);
-        if told.is_some() || before.is_some() {
-            self.tell_policy(is_operator, name, told.as_ref());
+        if policy.is_some() || before.is_some() {
+            self.tell_policy(is_operator, name, policy.as_ref());
         }
         drop(topology);
-        self.apply_policies();
-        before.is_some()
+        let was_there = before.is_some();
+        self.apply_policies(&Change { is_operator, name, before, policy });
+        was_there
     }
 
-    fn apply_policies(self: &Arc<Self>) {
+    fn apply_policies(self: &Arc<Self>, change: &Change<'_>) {
         let mut effects = Effects::new();
         for queues in self.queues().chunks(POLICY_STEP) {
             let topology = self.topology.lock();
             for queue in queues {
                 let layers = self.policies_for(queue);
                 queue.change_policies(&layers.iter().collect::<Vec<_>>(), self.now(), &mut effects);
+                if self.shared.herald.is_heard() && change.is_for(queue, &self.policies.read()) {
+                    self.tell_queue_policy(queue, change.policy.as_ref());
+                }
             }
             drop(topology);
             self.run(&mut effects);
