@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::program::config::{
     ManagementConfig, MetricsConfig, ServerConfig, StreamConfig, TlsConfig,
@@ -46,7 +46,10 @@ pub(super) fn open(
     }
     serve_locally(broker, config);
     let of_amqps = doors.iter().filter(|(what, _)| *what == AMQPS).flat_map(|(_, bound)| bound);
-    let reached: Vec<_> = bound.iter().chain(of_amqps).copied().collect();
+    let reached: Vec<_> = bound.iter().chain(of_amqps.clone()).copied().collect();
+    // In RabbitMQ's words, which those wait for who start it in a container.
+    bound.iter().for_each(|address| info!("started TCP listener on {address}"));
+    of_amqps.for_each(|address| info!("started TLS (SSL) listener on {address}"));
     if let Some(text) = only_from_here(config, &reached) {
         warn!("{text}");
     }

@@ -1,6 +1,6 @@
 //! Addresses as people type them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -33,6 +33,14 @@ impl FromStr for ListenAddress {
             _ => Err(refused(text)),
         }
     }
+}
+
+/// All addresses of this machine, those of version 6 too where it has any, as RabbitMQ listens.
+pub(super) fn everywhere(port: u16) -> SocketAddr {
+    let any: (IpAddr, IpAddr) = (Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into());
+    // Elsewhere a socket of version 6 does not take clients of version 4.
+    let has_both = cfg!(target_os = "linux") && UdpSocket::bind((any.0, 0)).is_ok();
+    SocketAddr::new(if has_both { any.0 } else { any.1 }, port)
 }
 
 /// Reads the address of a flag.

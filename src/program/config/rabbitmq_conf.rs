@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::FromArgMatches;
 
+use super::address::everywhere;
 use super::error::ConfigError;
 use super::layers::{command, read_text, reason};
 use super::memory::default_high_watermark_bytes;
@@ -151,7 +152,8 @@ impl Translation {
         if let Some((_, flag)) = SAME.iter().find(|(known, _)| *known == key) {
             self.set(flag, value, line);
         } else if let Some((_, flag)) = LISTENERS.iter().find(|(start, _)| begins(key, start)) {
-            self.add(flag, value, line);
+            let port = value.parse().map(|port| everywhere(port).to_string());
+            self.add(flag, port.as_deref().unwrap_or(value), line);
         } else if key.starts_with("ssl_options.versions.") {
             self.add("tls-versions", value, line);
         } else if key.starts_with("management.cors.allow_origins.") {
@@ -279,7 +281,7 @@ cluster_formation.peer_discovery_backend = classic_config
         let told = format!("rabbitmq.conf: '{key}' is no setting here and is not read");
         assert_eq!(settings.unread, [told]);
         let config = ServerConfig::from_settings(settings).unwrap();
-        assert_eq!(config.amqp, ["0.0.0.0:5672".parse().unwrap()]);
+        assert_eq!(config.amqp, [everywhere(5672)]);
         assert_eq!(config.default_user.as_str(), "shop");
         assert_eq!(config.default_pass.reveal(), "a # b");
         assert!(config.loopback_users.is_empty());
