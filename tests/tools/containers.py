@@ -39,9 +39,11 @@ class Container:
             # Java's and Go's name it without and with its end.
             (inside / "rabbitmq-custom.conf").write_text(configuration)
             self.environment["RABBITMQ_CONFIG_FILE"] = str(inside / "rabbitmq-custom")
-        self.process = subprocess.Popen([program, "serve"], env=self.environment, text=True,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
+        self.log = inside / "log"
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen([program, "serve"], env=self.environment, text=True,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=log)
         line = self.process.stdout.readline().strip()
         assert READY.fullmatch(line), line
         http = int(re.search(r"HTTP API on [^;]*?:(\d+)(?:;|$)", line)[1])
@@ -104,6 +106,33 @@ def java(program):
         assert "amq.rabbitmq.event" in names("/api/exchanges/%2F")
         assert "long" in admin("list", "queues", "name")
         assert json.loads(admin("-f", "raw_json", "list", "vhosts", "name"))
+
+
+def go(program):
+    """WithSSL of the Go module: its configuration, with free ports, and its second line."""
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, key = f"{directory}/cert.pem", f"{directory}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+                       check=True, capture_output=True, timeout=LIMIT_S)
+        configuration = f"""
+default_user = app
+default_pass = secret
+listeners.tcp = none
+listeners.ssl.default = 0
+ssl_options.cacertfile = {certificate}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {key}
+ssl_options.depth = 1
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+"""
+        with Container(program, "app", "secret", configuration) as container:
+            line = re.search(r"started TLS \(SSL\) listener on \[::\]:(\d+)", container.log.read_text())
+            told = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{line[1]}",
+                                   "-CAfile", certificate], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=LIMIT_S)
+            assert "Verify return code: 0 (ok)" in told.stdout, told
 
 
 def scripts(program):

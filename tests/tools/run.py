@@ -170,11 +170,20 @@ def testcontainers(server):
     """The commands that Testcontainers' modules run inside of a container."""
     import containers
     containers.java(server.command[0])
+    if shutil.which("openssl") and os.path.exists("/proc/net/if_inet6"):
+        containers.go(server.command[0])
     containers.scripts(server.command[0])
 
 
+def prometheus(server):
+    """Prometheus scrapes the metrics, and its alert rules for RabbitMQ mean what they mean there."""
+    needs("prometheus", "promtool")
+    import alerts
+    alerts.run(server)
+
+
 TOOLS = [rabbitmqadmin, rabbitmqadmin_of_leveret, rabbit_hole, amqpstorm, definitions,
-         testcontainers]
+         testcontainers, prometheus]
 
 
 def main():
