@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use leveret::tls::{TestCertificates, Tls};
+
 use crate::{Server, run};
 
 /// What the page gives to a shell.
@@ -27,19 +29,33 @@ fn the_commands_in_the_documentation_work() {
     let text =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md"));
     let text = text.unwrap();
-    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("leveret ctl ")).collect();
-    assert!(lines.len() > 15, "{lines:?}");
-    work(&format!("set -eux\n{}", lines.join("\n")));
+    let is_command = |line: &&str| {
+        ["leveret ctl ", "leveret top", "leveret completions ", "leveret man "]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let lines: Vec<_> = text.lines().filter(is_command).collect();
+    assert!(lines.len() > 30, "{lines:?}");
+    // What is the system's stands beside the script here.
+    let script = lines.join("\n").replace("/etc/bash_completion.d", ".");
+    let script = script.replace("/usr/local/share/man/man1", ".");
+    work(&format!("set -eux\n{script}"));
 }
 
-/// Runs a script against a server.
+/// Runs a script against a server, which is at `broker.example`, too, and has `ca.pem`.
 #[cfg(unix)]
 fn work(script: &str) {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    let made = TestCertificates::new().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), made.authority()).unwrap();
+    let tls = Tls::open(made.server_settings().unwrap()).unwrap();
+    let https = server.broker.serve_https("127.0.0.1:0", &tls).unwrap();
+    let place = format!("https://localhost:{}", https.port());
+    let script = script.replace("https://broker.example:15671", &place);
     let program = Path::new(env!("CARGO_BIN_EXE_leveret")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(folder.path());
+    command.args(["-c", &script]).current_dir(folder.path());
     command.env("PATH", format!("{}:{path}", program.display()));
     let said = run(command.env("LEVERET_CTL_URL", format!("http://{}", server.http)), "");
     assert_eq!(said.status, 0, "{said:?}");

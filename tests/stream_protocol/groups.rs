@@ -131,3 +131,37 @@ fn a_stream_is_the_same_partition_for_all_of_a_group() {
     let without = subscription_to(2, "i-1", OffsetSpec::First, 10, &properties);
     assert_eq!(client.code(without), Code::PreconditionFailed);
 }
+
+#[cfg(feature = "server")]
+#[test]
+fn the_command_line_lists_groups_and_who_is_in_them() {
+    let (broker, address) = listening();
+    let http = broker.serve_http("127.0.0.1:0").unwrap();
+    let ctl = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_leveret"));
+        command.args(["ctl", "-q"]).args(words).env("LEVERET_CTL_URL", format!("http://{http}"));
+        let said = command.output().unwrap();
+        let (output, errors) = (said.stdout, said.stderr);
+        (said.status.code().unwrap(), String::from_utf8([output, errors].concat()).unwrap())
+    };
+    broker.create_super_stream("/", &SuperStreamDeclare::new("orders", 2)).unwrap();
+    let mut client = Client::open(address);
+    in_group(&mut client, 1, "orders-0", Some("orders"));
+    let (correlation, ..) = client.consumer_update();
+    client.answer_update(correlation, OffsetSpec::First);
+    in_group(&mut client, 2, "orders-0", Some("orders"));
+    client.create("s");
+    in_group(&mut client, 3, "s", None);
+    let expected = "stream\treference\tpartition_index\tconsumers\n\
+                    orders-0\tapp\t0\t2\ns\tapp\t-1\t1\n";
+    assert_eq!(ctl(&["list_stream_consumer_groups"]), (0, expected.to_owned()));
+    let of = ["list_stream_group_consumers", "--stream", "orders-0", "--reference"];
+    let (status, members) = ctl(&[&of[..], &["app"], &["subscription_id", "state"]].concat());
+    assert_eq!(status, 0, "{members}");
+    assert_eq!(members, "subscription_id\tstate\n1\tactive\n2\tinactive\n");
+    let (status, text) = ctl(&[&of[..], &["nobody"]].concat());
+    assert!(status == 65 && text.contains("The group does not exist."), "{text}");
+    let columns = ["list_stream_connections", "user", "subscriptions", "connection_state"];
+    let (status, shown) = ctl(&columns);
+    assert_eq!((status, shown.lines().nth(1)), (0, Some("guest\t3\trunning")), "{shown}");
+}

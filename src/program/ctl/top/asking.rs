@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::What;
+use super::columns::What;
 use crate::program::ctl::failure::Failure;
 use crate::program::ctl::session::{Session, part, refused};
 

@@ -80,8 +80,8 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use super::super::What;
     use super::*;
+    use crate::program::ctl::top::columns::What;
 
     fn press(view: &mut View, keys: &[KeyCode]) -> Done {
         let press = |key: &KeyCode| view.press(KeyEvent::from(*key), 10, 95);

@@ -1,6 +1,7 @@
 //! `leveret top`: queues and connections while they move, in the terminal, or once as a table.
 
 mod asking;
+mod columns;
 mod keys;
 mod screen;
 mod terminal;
@@ -10,9 +11,8 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use self::asking::Query;
+use self::columns::What;
 use self::view::View;
 use super::failure::Failure;
 use super::options::Options;
@@ -48,16 +48,6 @@ pub(crate) struct TopArgs {
     filter: String,
     #[command(flatten)]
     options: Options,
-}
-
-/// What is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum What {
-    /// Queues and streams.
-    #[default]
-    Queues,
-    /// Connections of clients.
-    Connections,
 }
 
 /// Shows it until the user has seen enough.

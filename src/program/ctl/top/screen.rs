@@ -4,7 +4,8 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::asking::Seen;
-use super::view::{Column, Kind, View, value};
+use super::columns::{Column, Kind, What};
+use super::view::{View, value};
 
 /// Lines above and below the rows.
 pub(super) const OTHER_LINES: usize = 5;
@@ -108,7 +109,7 @@ fn alarms(seen: &Seen) -> Option<String> {
 
 /// Which rows these are.
 fn place(view: &View, seen: &Seen) -> String {
-    let what = if view.what == super::What::Queues { "queues" } else { "connections" };
+    let what = if view.what == What::Queues { "queues" } else { "connections" };
     let last = view.first + seen.rows.len();
     let first = if seen.rows.is_empty() { last } else { view.first + 1 };
     let mut text = format!("{what} {first} to {last} of {}", seen.count);
@@ -241,7 +242,6 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::What;
     use super::*;
 
     fn seen() -> Seen {
