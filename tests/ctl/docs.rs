@@ -11,8 +11,9 @@ use crate::{Server, run};
 #[cfg(unix)]
 fn scripts(page: &str) -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-    let blocks = text.split("```sh\n").skip(1);
-    blocks.map(|rest| rest.split("```").next().unwrap()).collect()
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    // A cluster to move to is not at hand here.
+    blocks.filter(|block| !block.contains("leveret migrate")).collect()
 }
 
 #[cfg(unix)]

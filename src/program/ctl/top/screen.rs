@@ -51,7 +51,8 @@ pub(super) fn draw(
     let columns = view.what.columns();
     let rows: Vec<Vec<String>> = seen.rows.iter().map(|row| cells(columns, row)).collect();
     let widths = widths(columns, &rows, view, width);
-    let heads = columns.iter().enumerate().map(|(at, column)| head(column, at, view)).collect();
+    let heads: Vec<_> =
+        columns.iter().enumerate().map(|(at, column)| head(column, at, view)).collect();
     lines.push(line(Look::Head, joined(&heads, columns, &widths)));
     let room = height.saturating_sub(OTHER_LINES);
     lines
@@ -213,7 +214,7 @@ fn widths(columns: &[Column], rows: &[Vec<String>], view: &View, width: usize) -
     widths
 }
 
-fn joined(cells: &Vec<String>, columns: &[Column], widths: &[usize]) -> String {
+fn joined(cells: &[String], columns: &[Column], widths: &[usize]) -> String {
     let parts = cells.iter().zip(columns).zip(widths).map(|((cell, column), width)| {
         let cell = cut(cell, *width);
         let blank = " ".repeat(width.saturating_sub(cell.width()));
