@@ -251,6 +251,7 @@ mod tests {
                 "message_stats": {"publish_details": {"rate": rate}}})
         };
         Seen {
+            what: What::Queues,
             overview: json!({"product_name": "leveret", "node": "rabbit@here",
                 "object_totals": {"queues": 12345}}),
             node: json!({"mem_used": 3 << 20, "disk_free": 5_u64 << 30, "mem_alarm": false}),
