@@ -97,8 +97,10 @@ pub(crate) const UNCONFIRMED_MAX: usize = 50_000;
 /// `[rabbitmq stream credits_required_for_unblocking]`.
 pub(crate) const UNCONFIRMED_FREE_MIN: usize = 12_500;
 
-/// Octets that are read from a connection at a time.
-pub(crate) const READ_CHUNK_BYTES: usize = 128 * 1024;
+/// Octets that are read from a connection at a time. With half of it a message of 1 KiB that is
+/// confirmed and acknowledged was measured to cost a fifth more: queues, outboxes and sockets are
+/// gone to more often.
+pub(crate) const READ_CHUNK_BYTES: usize = 256 * 1024;
 
 /// How often it is looked after a client that is not read whether it has gone, in milliseconds.
 pub(crate) const HANG_UP_LOOK_MS: u64 = 500;
@@ -127,9 +129,8 @@ pub(crate) const PACE_WAIT_MAX_MS: u64 = 200;
 /// How long nobody waits for consumers that were found slow, in milliseconds.
 pub(crate) const PACE_SLOW_MS: u64 = 400;
 
-/// Octets that an in-memory stream holds in each direction before its writer has to wait: what is
-/// read at a time.
-pub(crate) const STREAM_BUFFER_BYTES: usize = READ_CHUNK_BYTES;
+/// Octets that an in-memory stream holds in each direction before its writer has to wait.
+pub(crate) const STREAM_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Octets of buffer that an in-memory stream keeps while it is empty.
 pub(crate) const STREAM_KEPT_BYTES: usize = 1024;

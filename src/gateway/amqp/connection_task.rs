@@ -28,8 +28,8 @@ use crate::node::status::ConnectionState;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
 
-/// Octets that a connection reads before it lets others work: a chunk that is nearly full.
-const TURN_BYTES: usize = READ_CHUNK_BYTES / 4;
+/// Octets that a connection reads before it lets others work: much of a chunk.
+const TURN_BYTES: usize = READ_CHUNK_BYTES / 8;
 
 /// Microseconds that it works before it lets others work, whatever it has read by then.
 const TURN_US: u64 = 2_000;
