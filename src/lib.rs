@@ -131,6 +131,8 @@ pub(crate) mod vhost;
 pub use self::base::field_value::FieldValue;
 pub use self::base::names;
 pub use self::broker::exchange::ExchangeHandle;
+#[cfg(feature = "remote")]
+pub use self::broker::federation::FederationLinkStatus;
 #[cfg(feature = "lapin")]
 pub use self::broker::lapin;
 #[cfg(feature = "remote")]

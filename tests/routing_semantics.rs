@@ -27,6 +27,12 @@ fn router(kind: ExchangeType, bindings: &[(&str, FieldTable)]) -> Router<usize> 
     if kind == ExchangeType::DelayedMessage {
         arguments.insert("x-delayed-type".into(), AMQPValue::LongString("direct".into()));
     }
+    if kind == ExchangeType::FederationUpstream {
+        arguments.insert("x-max-hops".into(), int(1));
+        for name in ["x-downstream-name", "x-downstream-vhost"] {
+            arguments.insert(name.into(), AMQPValue::LongString("/".into()));
+        }
+    }
     let mut router = Router::new(kind, &arguments).unwrap();
     for (destination, (key, arguments)) in bindings.iter().enumerate() {
         assert_eq!(router.bind(destination, key.as_bytes(), arguments), Ok(true));
@@ -350,4 +356,19 @@ fn an_empty_exchange_reaches_nothing() {
         assert_eq!(route(&router, &Routing::by_key(b"")), [] as [usize; 0], "{kind}");
         assert!(size_of_val(&router) < 400, "{} bytes", size_of_val(&router));
     }
+}
+
+#[test]
+fn federation_upstream_passes_on_what_may_go_further() {
+    let router = router(ExchangeType::FederationUpstream, &[("", FieldTable::default())]);
+    let sent = |headers: &FieldTable| {
+        route(&router, &Routing { headers: Some(headers), ..Routing::default() })
+    };
+    assert_eq!(sent(&FieldTable::default()), [0]);
+    let visits = |visits: Vec<AMQPValue>| {
+        table(&[("x-received-from", AMQPValue::FieldArray(visits.into()))])
+    };
+    assert_eq!(sent(&visits(Vec::new())), [0]);
+    let visit = AMQPValue::FieldTable(FieldTable::default());
+    assert_eq!(sent(&visits(vec![visit])), [] as [usize; 0], "it has passed a link");
 }

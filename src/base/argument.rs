@@ -70,6 +70,24 @@ pub(crate) const DELAY: &str = "x-delay";
 pub(crate) const RECENT_HISTORY_NO_STORE: &str = "x-recent-history-no-store";
 pub(crate) const DEDUPLICATION_HEADER: &str = "x-deduplication-header";
 
+// What federated brokers write for each other: in headers of messages, arguments of bindings, of
+// queues and exchanges `[rabbitmq federation]`.
+
+pub(crate) const RECEIVED_FROM: &str = "x-received-from";
+pub(crate) const MAX_HOPS: &str = "x-max-hops";
+pub(crate) const DOWNSTREAM_NAME: &str = "x-downstream-name";
+pub(crate) const DOWNSTREAM_VHOST: &str = "x-downstream-vhost";
+#[cfg(feature = "remote")]
+pub(crate) const BOUND_FROM: &str = "x-bound-from";
+#[cfg(feature = "remote")]
+pub(crate) const INTERNAL_PURPOSE: &str = "x-internal-purpose";
+#[cfg(feature = "remote")]
+pub(crate) const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
+#[cfg(feature = "remote")]
+pub(crate) const ORIGINAL_ROUTING_KEY: &str = "x-original-routing-key";
+#[cfg(feature = "remote")]
+pub(crate) const ORIGINAL_CC: &str = "x-original-cc";
+
 // Headers of messages that a shovel has moved `[rabbitmq shovel-dynamic]`.
 
 #[cfg(feature = "remote")]

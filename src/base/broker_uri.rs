@@ -20,6 +20,8 @@ pub(crate) struct BrokerUri {
     pub credentials: Option<(String, String)>,
     /// The virtual host; `/` if the URI names none.
     pub virtual_host: String,
+    /// Whether it names one.
+    names_virtual_host: bool,
     /// What comes after the question mark.
     pub options: UriOptions,
 }
@@ -105,8 +107,29 @@ impl BrokerUri {
             place: host.map(|host| Place { host: host.to_owned(), port, tls }),
             credentials,
             virtual_host,
+            names_virtual_host: url.path().starts_with('/'),
             options: UriOptions::read(&url).map_err(refused)?,
         })
+    }
+
+    /// The same, in this virtual host if it names none.
+    pub(crate) fn in_virtual_host(mut self, host: &str) -> Self {
+        if !self.names_virtual_host {
+            host.clone_into(&mut self.virtual_host);
+        }
+        self
+    }
+
+    /// This broker itself, in this virtual host.
+    pub(crate) fn here(host: &str) -> Self {
+        Self {
+            shown: "amqp://".to_owned(),
+            place: None,
+            credentials: None,
+            virtual_host: host.to_owned(),
+            names_virtual_host: true,
+            options: UriOptions::default(),
+        }
     }
 
     /// Whether it is the broker itself.

@@ -5,13 +5,14 @@
 //! as nobody listens an event is not even made.
 
 use std::cell::RefCell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
 
 use crate::base::ids::ConnectionId;
+use crate::base::wake::Wake;
 
 /// Events that wait to be published; those that come when there are more are lost, with a word in
 /// the log. One takes a few hundred octets.
@@ -106,6 +107,11 @@ struct Ear {
     now_ms: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
+fn is_of_topology(key: &str) -> bool {
+    let subject = key.split('.').next().unwrap_or_default();
+    ["binding", "exchange", "operator", "parameter", "policy", "queue", "vhost"].contains(&subject)
+}
+
 /// To whom changes are told.
 #[derive(Default)]
 pub(crate) struct Herald {
@@ -114,6 +120,8 @@ pub(crate) struct Herald {
     /// Events are being lost.
     overrun: AtomicBool,
     ear: OnceLock<Ear>,
+    /// Somebody looks again at all that there is when anything has come, gone or changed.
+    onlooker: OnceLock<Arc<dyn Wake>>,
 }
 
 impl Herald {
@@ -144,6 +152,16 @@ impl Herald {
         if self.is_heard() {
             self.pass_on(key, about);
         }
+        if let Some(onlooker) = self.onlooker.get().filter(|_| is_of_topology(key)) {
+            onlooker.wake();
+        }
+    }
+
+    /// Wakes this one from now on when an exchange, a queue, a binding, a policy, a parameter or a
+    /// virtual host has come, gone or changed, or is about to. It takes no lock of the broker's.
+    /// The first one counts.
+    pub(crate) fn watched_by(&self, onlooker: Arc<dyn Wake>) {
+        let _ = self.onlooker.set(onlooker);
     }
 
     #[cold]

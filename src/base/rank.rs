@@ -130,6 +130,18 @@ ranks! {
     ShovelTasks,
     /// What there is to be told of a shovel.
     ShovelStatus,
+    /// Who is told that a queue wants more.
+    Demand,
+    /// Upstreams of a broker.
+    Federation,
+    /// Who makes links to them.
+    FederationTasks,
+    /// Links of a broker.
+    FederationLinks,
+    /// What there is to be told of a link.
+    FederationStatus,
+    /// What a broker says of itself.
+    Greeting,
     /// What is known of a virtual host besides its name.
     HostMetadata,
     /// Who traces a virtual host.

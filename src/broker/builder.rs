@@ -320,7 +320,7 @@ impl BrokerBuilder {
         let in_memory = crate::gateway::InMemory::new(&node);
         Broker {
             #[cfg(feature = "remote")]
-            courier: crate::remote::shovel::Courier::serving(&node, &in_memory),
+            links: crate::remote::Links::serving(&node, &in_memory),
             #[cfg(feature = "gateway")]
             in_memory,
             node,

@@ -2,6 +2,8 @@
 
 mod builder;
 pub(crate) mod exchange;
+#[cfg(feature = "remote")]
+pub(crate) mod federation;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 mod open;
@@ -78,7 +80,7 @@ pub struct Broker {
     #[cfg(feature = "gateway")]
     in_memory: Arc<crate::gateway::InMemory>,
     #[cfg(feature = "remote")]
-    courier: Arc<crate::remote::shovel::Courier>,
+    links: crate::remote::Links,
     #[cfg(feature = "management")]
     management: Mutex<Option<crate::management::Management>, rank::Listening>,
     #[cfg(feature = "management")]
@@ -353,7 +355,7 @@ impl Broker {
     /// clients to agree, then stops serving. Dropping the broker does the same without patience.
     pub fn close(&self, reason: &str, patience: Duration) {
         #[cfg(feature = "remote")]
-        self.courier.close();
+        self.links.close();
         let hosts = self.node.all_virtual_hosts();
         hosts.iter().for_each(|host| host.stop_serving());
         let closing = self.node.connections.close_all(reason);

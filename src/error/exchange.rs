@@ -22,6 +22,12 @@ pub enum ExchangeArgumentError {
         /// RabbitMQ's name of the type that was given.
         type_name: &'static str,
     },
+    /// An argument that has to be there is not, or is of another type.
+    #[error("Argument {argument} missing")]
+    Missing {
+        /// The argument's name.
+        argument: &'static str,
+    },
     /// `x-delayed-type` is missing or no string.
     #[error("Invalid argument, 'x-delayed-type' must be an existing exchange type")]
     DelayedTypeMissing,

@@ -18,6 +18,7 @@ mod direct;
 mod duplicates;
 pub(crate) mod erlang_term;
 mod fanout;
+pub(crate) mod federation;
 mod header_match;
 mod header_value;
 mod headers;
@@ -76,11 +77,14 @@ pub enum ExchangeType {
     RecentHistory,
     /// `x-message-deduplication` (extension): as `fanout`; what was here before is dropped.
     MessageDeduplication,
+    /// `x-federation-upstream` (extension): as `fanout`; what has come far enough over links of
+    /// a federation goes nowhere.
+    FederationUpstream,
 }
 
 impl ExchangeType {
     /// Every type, the standard ones first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -93,6 +97,7 @@ impl ExchangeType {
         Self::DelayedMessage,
         Self::RecentHistory,
         Self::MessageDeduplication,
+        Self::FederationUpstream,
     ];
 
     /// The type that `exchange.declare` calls `name`; `None` for a name nobody knows.
@@ -115,6 +120,7 @@ impl ExchangeType {
             Self::DelayedMessage => "x-delayed-message",
             Self::RecentHistory => "x-recent-history",
             Self::MessageDeduplication => "x-message-deduplication",
+            Self::FederationUpstream => "x-federation-upstream",
         }
     }
 

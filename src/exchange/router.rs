@@ -11,6 +11,7 @@ use super::destinations::Collector;
 use super::direct::Direct;
 use super::duplicates::DuplicateCache;
 use super::fanout::Fanout;
+use super::federation::FederationUpstream;
 use super::headers::Headers;
 use super::history;
 use super::modulus_hash::ModulusHash;
@@ -45,6 +46,7 @@ enum Table<D> {
     ConsistentHash(ConsistentHash<D>),
     ModulusHash(ModulusHash<D>),
     SuperStream(SuperStream<D>),
+    FederationUpstream(FederationUpstream<D>),
 }
 
 impl<D: Clone + Eq + Hash> Router<D> {
@@ -82,6 +84,9 @@ impl<D: Clone + Eq + Hash> Router<D> {
             ExchangeType::MessageDeduplication => {
                 DuplicateCache::new(arguments)?;
                 Table::Fanout(Fanout::new())
+            }
+            ExchangeType::FederationUpstream => {
+                Table::FederationUpstream(FederationUpstream::new(arguments)?)
             }
             ExchangeType::DelayedMessage => return Err(ExchangeArgumentError::DelayedTypeItself),
         };
@@ -128,6 +133,7 @@ impl<D: Clone + Eq + Hash> Router<D> {
             Table::ConsistentHash(table) => table.add(&destination, &binding)?,
             Table::ModulusHash(table) => table.add(&destination),
             Table::SuperStream(table) => table.add(&destination, &binding)?,
+            Table::FederationUpstream(table) => table.add(&destination),
         }
         self.bindings.insert(destination, binding);
         Ok(true)
@@ -189,6 +195,7 @@ impl<D: Clone + Eq + Hash> Router<D> {
             Table::ConsistentHash(table) => table.route(message, &mut out),
             Table::ModulusHash(table) => table.route(message, &mut out),
             Table::SuperStream(table) => table.route(message, &mut out),
+            Table::FederationUpstream(table) => table.route(message.headers, &mut out),
         }
     }
 
@@ -206,6 +213,7 @@ impl<D: Clone + Eq + Hash> Router<D> {
         match &self.table {
             Table::Headers(table) => table.needs_headers(),
             Table::ConsistentHash(table) => table.needs_headers(),
+            Table::FederationUpstream(_) => true,
             _ => false,
         }
     }
@@ -246,6 +254,7 @@ impl<D: Clone + Eq + Hash> Table<D> {
             Self::ConsistentHash(table) => table.remove(destination, binding),
             Self::ModulusHash(table) => table.remove(destination),
             Self::SuperStream(table) => table.remove(destination, binding),
+            Self::FederationUpstream(table) => table.remove(destination),
         }
     }
 }

@@ -8,12 +8,13 @@ use amq_protocol::types::{AMQPValue, FieldTable, LongString};
 use leveret_protocol::{ConnectionConfig, server_capabilities};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::base::field_value;
 use crate::gateway::handshakes::Handshakes;
 use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
 use crate::gateway::peer::Peer;
-use crate::limits::Limits;
 use crate::node::Node;
+use crate::node::parameters::CLUSTER_NAME;
 use crate::time::clock::Clock;
 use crate::time::quiescence::Watched;
 
@@ -77,8 +78,9 @@ fn prepare(socket: &TcpStream) {
     }
 }
 
-/// What connections of a broker with these limits offer.
-pub(super) fn connection_config(limits: &Limits, asks_for_certificates: bool) -> ConnectionConfig {
+/// What connections of a broker offer.
+pub(super) fn connection_config(broker: &Node, asks_for_certificates: bool) -> ConnectionConfig {
+    let limits = &broker.limits;
     let text = |text: &str| AMQPValue::LongString(LongString::from(text));
     let properties = [
         // Kombu and others change their behaviour for any other name.
@@ -87,7 +89,7 @@ pub(super) fn connection_config(limits: &Limits, asks_for_certificates: bool) ->
         ("platform", text("Rust")),
         ("copyright", text("Copyright (c) the leveret authors.")),
         ("information", text(concat!("leveret ", env!("CARGO_PKG_VERSION")))),
-        ("cluster_name", text("leveret@localhost")),
+        (CLUSTER_NAME, text(&broker.cluster_name())),
         ("capabilities", AMQPValue::FieldTable(server_capabilities())),
     ];
     let properties = properties.map(|(name, value)| (name.into(), value));
@@ -102,4 +104,17 @@ pub(super) fn connection_config(limits: &Limits, asks_for_certificates: bool) ->
         mechanisms: mechanisms(asks_for_certificates).join(" "),
         ..ConnectionConfig::default()
     }
+}
+
+/// The same, with the name that the cluster has at present: brokers of a federation know each other
+/// by it.
+pub(super) fn named(config: Arc<ConnectionConfig>, cluster: &str) -> Arc<ConnectionConfig> {
+    let told = field_value::get(&config.server_properties, CLUSTER_NAME);
+    if told.and_then(field_value::text) == Some(cluster) {
+        return config;
+    }
+    let mut config = ConnectionConfig::clone(&config);
+    let name = AMQPValue::LongString(LongString::from(cluster));
+    config.server_properties.insert(CLUSTER_NAME.into(), name);
+    Arc::new(config)
 }

@@ -87,7 +87,7 @@ impl Gateway {
         broker: &Arc<Node>,
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
-        let config = listener::connection_config(&broker.limits, false);
+        let config = listener::connection_config(broker, false);
         let door = Door { protocol: "amqp", certificates: None };
         self.listen_for(door, broker, address, config, amqp::connection_task::ConnectionTask::new)
     }
@@ -100,7 +100,7 @@ impl Gateway {
         address: impl ToSocketAddrs,
         tls: &Tls,
     ) -> io::Result<SocketAddr> {
-        let config = listener::connection_config(&broker.limits, tls.asks_for_certificates());
+        let config = listener::connection_config(broker, tls.asks_for_certificates());
         let certificates = Some(Arc::clone(tls.certificates()));
         let tls = tls.clone();
         let door = Door { protocol: "amqp/ssl", certificates };

@@ -25,6 +25,8 @@ const TABLE: &[&[Endpoint]] = &[
     api::parameters::ENDPOINTS,
     #[cfg(feature = "remote")]
     api::shovels::ENDPOINTS,
+    #[cfg(feature = "remote")]
+    api::federation::ENDPOINTS,
     api::limits::ENDPOINTS,
     api::definitions::ENDPOINTS,
     api::health::ENDPOINTS,

@@ -1,40 +1,54 @@
-//! Runtime parameters of virtual hosts that belong to what may be built in or not: shovels
-//! `[rabbitmq parameters]`.
+//! Runtime parameters of virtual hosts that belong to what may be built in or not: shovels and
+//! federation `[rabbitmq parameters]`.
 
 use serde_json::Value;
 
 use crate::access::User;
+#[cfg(feature = "remote")]
+use crate::base::broker_uri::BrokerUri;
+#[cfg(feature = "remote")]
+use crate::link::shovel::definition::Definition;
 use crate::node::Node;
 use crate::vhost::VirtualHost;
-
-/// The parameters of one component.
-trait Component {
-    /// Sets a parameter; tells whether there was none. Errors: all that is wrong with it.
-    fn set(&self, key: Key, value: Value, user: Option<&User>) -> Result<bool, Vec<String>>;
-    /// Removes a parameter; tells whether there was one.
-    fn remove(&self, key: &Key) -> bool;
-    /// Those of a virtual host: names and values.
-    fn list(&self, virtual_host: &str) -> Vec<(String, Value)>;
-}
 
 /// A virtual host, and a name in it.
 type Key = (String, String);
 
+/// A component that has parameters.
+#[derive(Clone, Copy)]
+enum Component {
+    #[cfg(feature = "remote")]
+    Shovels,
+    /// Upstreams of a federation, or sets of them.
+    #[cfg(feature = "remote")]
+    Federation(&'static str),
+}
+
 impl Node {
     /// The component of this name.
     #[cfg_attr(not(feature = "remote"), allow(clippy::unused_self))]
-    fn component(&self, name: &str) -> Option<&dyn Component> {
-        // Shovels are a plugin of RabbitMQ.
+    fn component(&self, name: &str) -> Option<Component> {
+        #[cfg(feature = "remote")]
+        use crate::link::{federation, shovel};
+        // They are plugins of RabbitMQ.
         match name {
             _ if self.shared.without_plugins => None,
             #[cfg(feature = "remote")]
-            crate::link::shovel::COMPONENT => Some(self),
+            shovel::COMPONENT => Some(Component::Shovels),
+            #[cfg(feature = "remote")]
+            federation::UPSTREAM => Some(Component::Federation(federation::UPSTREAM)),
+            #[cfg(feature = "remote")]
+            federation::UPSTREAM_SET => Some(Component::Federation(federation::UPSTREAM_SET)),
             _ => None,
         }
     }
 
     /// The components that there are.
     const COMPONENTS: &'static [&'static str] = &[
+        #[cfg(feature = "remote")]
+        crate::link::federation::UPSTREAM,
+        #[cfg(feature = "remote")]
+        crate::link::federation::UPSTREAM_SET,
         #[cfg(feature = "remote")]
         crate::link::shovel::COMPONENT,
     ];
@@ -60,7 +74,7 @@ impl Node {
         let known = known.ok_or_else(|| vec![format!("component {component} not found")])?;
         let _one_at_a_time = self.host_changes.lock();
         let record = value.clone();
-        let is_new = known.set((host.name().to_string(), name.to_owned()), value, user)?;
+        let is_new = known.set(self, (host.name().to_string(), name.to_owned()), value, user)?;
         self.tell_host_parameter("parameter.set", host.name().as_str(), (component, name));
         if !host.is_closed() {
             self.record_parameter(&[component, host.name().as_str(), name], Some(&record));
@@ -72,7 +86,7 @@ impl Node {
     pub(crate) fn remove_host_parameter(&self, host: &str, component: &str, name: &str) -> bool {
         let _one_at_a_time = self.host_changes.lock();
         let Some(known) = self.component(component) else { return false };
-        let removed = known.remove(&(host.to_owned(), name.to_owned()));
+        let removed = known.remove(self, &(host.to_owned(), name.to_owned()));
         if removed {
             self.tell_host_parameter("parameter.cleared", host, (component, name));
             self.record_parameter(&[component, host, name], None);
@@ -85,7 +99,7 @@ impl Node {
         let components = Self::COMPONENTS.iter();
         let known = components.filter_map(|name| Some((*name, self.component(name)?)));
         let all = known.flat_map(|(component, known)| {
-            known.list(host).into_iter().map(move |(name, value)| (component, name, value))
+            known.list(self, host).into_iter().map(move |(name, value)| (component, name, value))
         });
         all.collect()
     }
@@ -94,7 +108,7 @@ impl Node {
     pub(super) fn forget_host_parameters(&self, host: &str) {
         for (component, name, _) in self.host_parameters(host) {
             if let Some(known) = self.component(component) {
-                known.remove(&(host.to_owned(), name.clone()));
+                known.remove(self, &(host.to_owned(), name.clone()));
             }
             self.record_parameter(&[component, host, &name], None);
         }
@@ -112,32 +126,65 @@ impl Node {
         let known = self.component(component).ok_or("this version does not know it")?;
         self.virtual_host(host).ok_or("its virtual host does not exist")?;
         let value = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-        let set = known.set((host.to_owned(), name.to_owned()), value, None);
+        let set = known.set(self, (host.to_owned(), name.to_owned()), value, None);
         set.map(drop).map_err(|wrong| wrong.join("; "))
     }
 }
 
+impl Component {
+    /// Sets a parameter; tells whether there was none. Errors: all that is wrong with it.
+    #[cfg_attr(not(feature = "remote"), allow(unused_variables))]
+    fn set(
+        self,
+        node: &Node,
+        key: Key,
+        value: Value,
+        user: Option<&User>,
+    ) -> Result<bool, Vec<String>> {
+        #[cfg(feature = "remote")]
+        let refuses = |uri: &BrokerUri| node.refuses(user, uri);
+        match self {
+            #[cfg(feature = "remote")]
+            Self::Shovels => {
+                let definition = Definition::parse(&key.1, &value, &refuses)?;
+                Ok(node.shovels.set(key, definition, value, node.clock().now()))
+            }
+            #[cfg(feature = "remote")]
+            Self::Federation(component) => node.federation.set(component, key, value, &refuses),
+        }
+    }
+
+    /// Removes a parameter; tells whether there was one.
+    #[cfg_attr(not(feature = "remote"), allow(unused_variables))]
+    fn remove(self, node: &Node, key: &Key) -> bool {
+        match self {
+            #[cfg(feature = "remote")]
+            Self::Shovels => node.shovels.remove(key),
+            #[cfg(feature = "remote")]
+            Self::Federation(component) => node.federation.remove(component, key),
+        }
+    }
+
+    /// Those of a virtual host: names and values.
+    #[cfg_attr(not(feature = "remote"), allow(unused_variables))]
+    fn list(self, node: &Node, virtual_host: &str) -> Vec<(String, Value)> {
+        match self {
+            #[cfg(feature = "remote")]
+            Self::Shovels => node.shovels.parameters(virtual_host),
+            #[cfg(feature = "remote")]
+            Self::Federation(component) => node.federation.parameters(component, virtual_host),
+        }
+    }
+}
+
 #[cfg(feature = "remote")]
-impl Component for Node {
-    fn set(&self, key: Key, value: Value, user: Option<&User>) -> Result<bool, Vec<String>> {
-        use crate::base::broker_uri::BrokerUri;
-        use crate::link::shovel::definition::Definition;
-        // Whoever sets a shovel gets no further with it than by himself `[rabbitmq shovel]`.
-        let refuses = |uri: &BrokerUri| {
-            let (user, host) = (user?.name.as_str(), uri.virtual_host.as_str());
-            let may = self.virtual_host(host).is_some()
-                && self.access.permissions.has_vhost_access(user, host);
-            (!may).then(|| format!("user \"{user}\" may not connect to vhost \"{host}\""))
-        };
-        let definition = Definition::parse(&key.1, &value, &refuses)?;
-        Ok(self.shovels.set(key, definition, value, self.clock().now()))
-    }
-
-    fn remove(&self, key: &Key) -> bool {
-        self.shovels.remove(key)
-    }
-
-    fn list(&self, virtual_host: &str) -> Vec<(String, Value)> {
-        self.shovels.parameters(virtual_host)
+impl Node {
+    /// Why a user may not go to this broker itself by a link: whoever sets one gets no further with
+    /// it than by himself `[rabbitmq shovel]`.
+    fn refuses(&self, user: Option<&User>, uri: &BrokerUri) -> Option<String> {
+        let (user, host) = (user?.name.as_str(), uri.virtual_host.as_str());
+        let may = self.virtual_host(host).is_some()
+            && self.access.permissions.has_vhost_access(user, host);
+        (!may).then(|| format!("user \"{user}\" may not connect to vhost \"{host}\""))
     }
 }

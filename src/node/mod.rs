@@ -74,6 +74,8 @@ pub(crate) struct Node {
     pub global_parameters: GlobalParameters,
     #[cfg(feature = "remote")]
     pub shovels: crate::link::shovel::Shovels,
+    #[cfg(feature = "remote")]
+    pub federation: crate::link::federation::Federation,
     name: String,
     pub statistics: Statistics,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
@@ -112,6 +114,8 @@ impl Node {
             global_parameters: GlobalParameters::default(),
             #[cfg(feature = "remote")]
             shovels: crate::link::shovel::Shovels::default(),
+            #[cfg(feature = "remote")]
+            federation: crate::link::federation::Federation::default(),
             name: format!("leveret@{}", host_name()),
             statistics,
             virtual_hosts: DashMap::with_shard_amount(4),

@@ -351,6 +351,14 @@ impl Consumers {
             .collect()
     }
 
+    /// Whether one of this priority at least stands in line and has credit.
+    pub(crate) fn could_take(&self, priority_min: i64) -> bool {
+        let takes = |consumer: &Consumer| {
+            consumer.ticket != 0 && consumer.spec.priority >= priority_min && consumer.has_credit()
+        };
+        self.iter().any(takes)
+    }
+
     /// Whether nobody stands in line.
     pub fn none_waiting(&self) -> bool {
         self.lines.is_empty()

@@ -10,6 +10,7 @@ pub(crate) mod backlog;
 pub mod consumers;
 mod consuming;
 mod dead_letters;
+mod demand;
 pub mod effects;
 pub mod fifo;
 mod holding;
@@ -24,6 +25,7 @@ pub(crate) mod tally;
 pub(crate) mod tap;
 mod tapping;
 mod telling;
+mod wanting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -49,6 +51,7 @@ use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::queue::backlog::Backlog;
+use crate::queue::demand::Demand;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::ttl;
@@ -81,6 +84,8 @@ pub struct Queue {
     state: Mutex<State, rank::Queue>,
     /// Its log and who reads it, if it is a stream: then nothing is in `state`.
     stream: Option<StreamQueue>,
+    /// Whether it wants more, if somebody asks.
+    demand: OnceLock<Box<Demand>>,
     /// What it takes besides its messages, once it is in a virtual host.
     share: OnceLock<Share>,
 }
@@ -108,6 +113,7 @@ impl Queue {
             tap: Tap::default(),
             backlog: Backlog::default(),
             stream: None,
+            demand: OnceLock::new(),
             share: OnceLock::new(),
             name,
             virtual_host,
@@ -199,6 +205,7 @@ impl Queue {
         }
         let grown = state.footprint() as isize - footprint as isize;
         self.backlog.look(state.ready.len(), &mut effects.wakeups);
+        self.look_at_demand(&state, &mut effects.wakeups);
         let deadline = state.new_deadline();
         if self.storage.id != 0 {
             self.note_paging(&state, effects);

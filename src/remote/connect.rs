@@ -13,6 +13,7 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
+use super::greeting::{Greeting, Overheard};
 use super::runtime::RemoteRuntime;
 use super::stream::{BrokerStream, FromTokio};
 use super::tls;
@@ -34,23 +35,34 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Connects; the other broker gets to know `name`.
+    /// Connects; the other broker gets to know `name`, and says what it is.
     ///
     /// # Errors
     /// Why not. Neither user nor password is named.
-    pub(crate) async fn connect(&self, uri: &BrokerUri, name: &str) -> Result<Connection, String> {
+    pub(super) async fn connect_hearing(
+        &self,
+        uri: &BrokerUri,
+        name: &str,
+    ) -> Result<(Connection, Greeting), String> {
         let patience = uri.options.connection_timeout.unwrap_or(CONNECTION_TIMEOUT);
-        match tokio::time::timeout(patience, self.try_connect(uri, name)).await {
-            Ok(connected) => connected.map_err(said),
+        let greeting = Greeting::default();
+        match tokio::time::timeout(patience, self.try_connect(uri, name, &greeting)).await {
+            Ok(connected) => Ok((connected.map_err(said)?, greeting)),
             Err(_) => Err(format!("no answer within {patience:?}")),
         }
     }
 
-    async fn try_connect(&self, uri: &BrokerUri, name: &str) -> lapin::Result<Connection> {
+    async fn try_connect(
+        &self,
+        uri: &BrokerUri,
+        name: &str,
+        greeting: &Greeting,
+    ) -> lapin::Result<Connection> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = Runtime::new(RemoteRuntime(self.threads.clone()));
         // lapin opens streams on a thread of its own, where tokio is not to be had.
-        let stream = Mutex::<_, rank::RemoteStream>::new(Some(self.stream(uri).await?));
+        let stream = Overheard::stream(self.stream(uri).await?, greeting.clone());
+        let stream = Mutex::<_, rank::RemoteStream>::new(Some(stream));
         let open = async move |_: AMQPUri, _: Runtime<RemoteRuntime>| {
             let stream = stream.lock().take();
             let stream = stream.ok_or_else(|| io::Error::other("the stream was closed"))?;

@@ -240,6 +240,11 @@ impl VirtualHost {
         self.exchanges.len()
     }
 
+    /// Waits until a change of exchanges, queues or bindings is done that somebody is about.
+    pub(crate) fn wait_for_change(&self) {
+        drop(self.topology.lock());
+    }
+
     /// Somebody consumes, or asks for a message.
     pub(crate) fn note_consumer(&self) {
         self.shared.set_consumed(true);

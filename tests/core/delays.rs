@@ -79,7 +79,13 @@ fn every_type_can_be_delayed() {
             continue;
         }
         let (exchange, queue) = (format!("x {kind}"), format!("q {kind}"));
-        let arguments = table([("x-delayed-type", string(kind))]);
+        let arguments = table([
+            ("x-delayed-type", string(kind)),
+            // Of x-federation-upstream alone.
+            ("x-max-hops", int(1)),
+            ("x-downstream-name", string("other")),
+            ("x-downstream-vhost", string("/")),
+        ]);
         world.declare_exchange(&exchange, "x-delayed-message", arguments);
         world.declare(&queue);
         let (key, arguments) = match kind {

@@ -7,6 +7,7 @@ mod losses;
 mod moving;
 mod rabbitmq;
 mod rabbitmq_node;
+mod secure;
 mod server;
 mod uplink;
 

@@ -44,12 +44,39 @@ impl RabbitMq {
         Some(Self { uri, ports, directory, process: None })
     }
 
+    /// A file of its own.
+    #[allow(dead_code, reason = "not all tests have files")]
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// From its next start on it has this plugin, and this configuration.
+    #[allow(dead_code, reason = "not all tests configure it")]
+    pub(crate) fn configure(&self, plugin: &str, conf: &str) {
+        std::fs::write(self.path("plugins"), format!("[{plugin}].\n")).unwrap();
+        std::fs::write(self.path("rabbitmq.conf"), conf).unwrap();
+    }
+
+    /// Runs a command of rabbitmqctl.
+    #[allow(dead_code, reason = "not all tests steer it")]
+    pub(crate) fn ctl(&self, arguments: &[&str]) {
+        let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
+        command.args(["-n", &self.name()]).args(arguments).env("HOME", self.directory.path());
+        command.env("ERL_EPMD_PORT", self.ports[2].to_string());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn name(&self) -> String {
+        format!("shovels-{}@localhost", self.ports[0])
+    }
+
     /// Starts it again, with what it had on its disk.
     pub(crate) fn boot(&mut self) {
         let path = |name: &str| self.directory.path().join(name);
         let process = Command::new(PROGRAM)
             .env("HOME", self.directory.path())
-            .env("RABBITMQ_NODENAME", format!("shovels-{}@localhost", self.ports[0]))
+            .env("RABBITMQ_NODENAME", self.name())
             .env("RABBITMQ_NODE_PORT", self.ports[0].to_string())
             .env("RABBITMQ_DIST_PORT", self.ports[1].to_string())
             .env("ERL_EPMD_PORT", self.ports[2].to_string())
@@ -57,6 +84,7 @@ impl RabbitMq {
             .env("RABBITMQ_LOG_BASE", path("log"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
             .env("RABBITMQ_PID_FILE", path("pid"))
+            .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -19,6 +19,7 @@ use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::pace::{Pace, Seen, Step};
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
+use crate::gateway::listener::named;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
@@ -79,7 +80,7 @@ impl<T: Socket> ConnectionTask<T> {
         let outbox = Outbox::new(broker.memory(), replies_max);
         let now_ms = clock.now().as_millis();
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
-        let protocol = Protocol::new(config, now_ms);
+        let protocol = Protocol::new(named(config, &broker.cluster_name()), now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
         Self {
             socket,

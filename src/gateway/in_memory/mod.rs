@@ -132,7 +132,7 @@ impl Serving {
         Ok(Self {
             runtime: threads::runtime()?,
             tasks: JoinSet::new(),
-            config: Arc::new(connection_config(limits, false)),
+            config: Arc::new(connection_config(broker, false)),
             stream_config: Arc::new(crate::gateway::stream::connection_config(
                 limits,
                 COMPATIBLE_VERSION,

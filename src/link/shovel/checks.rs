@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use super::validation::{
-    Key, anything, binary, boolean, inner, mandatory, object, one_of, optional, short, up_to,
-};
 use crate::base::argument;
-use crate::base::broker_uri::BrokerUri;
 use crate::definitions::{JsonObject, term};
+use crate::link::validation::{
+    CheckLocal, Key, anything, boolean, inner, mandatory, object, one_of, optional, short, up_to,
+    uris,
+};
 
 /// Seconds in a day: nobody waits longer before it tries again.
 const RECONNECT_DELAY_MAX_S: u64 = 86_400;
@@ -66,10 +66,6 @@ const PROPERTIES: &[(&str, Option<u64>)] = &[
     ("app_id", None),
     ("cluster_id", None),
 ];
-
-/// What is wrong with the URI of the broker itself, such as that whoever sets the shovel may not
-/// go to its virtual host.
-pub(crate) type CheckLocal<'a> = &'a dyn Fn(&BrokerUri) -> Option<String>;
 
 /// What is wrong with a shovel.
 pub(super) fn complaints(name: &str, shovel: &JsonObject, local: CheckLocal<'_>) -> Vec<String> {
@@ -150,29 +146,6 @@ fn properties(name: &str, value: &Value) -> Vec<String> {
         None => optional(name, short),
     };
     inner(name, value, &PROPERTIES.iter().map(key).collect::<Vec<_>>())
-}
-
-/// A URI, or several.
-fn uris(name: &str, value: &Value, local: CheckLocal<'_>) -> Vec<String> {
-    match value {
-        Value::String(text) => uri(text, local).into_iter().collect(),
-        Value::Array(items) => {
-            let wrong = |item: &Value| match item {
-                Value::String(text) => uri(text, local),
-                other => binary(name, other).pop(),
-            };
-            items.iter().find_map(wrong).into_iter().collect()
-        }
-        other => vec![format!("{name} should be list, actually was {}", term::value(other))],
-    }
-}
-
-fn uri(text: &str, local: CheckLocal<'_>) -> Option<String> {
-    match BrokerUri::parse(text) {
-        Ok(uri) if uri.is_local() => local(&uri),
-        Ok(_) => None,
-        Err(reason) => Some(reason),
-    }
 }
 
 fn delete_after(name: &str, value: &Value) -> Vec<String> {

@@ -4,9 +4,10 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::FieldTable;
 use serde_json::Value;
 
-use super::checks::{CheckLocal, complaints};
+use super::checks::complaints;
 use crate::base::broker_uri::BrokerUri;
 use crate::definitions::{JsonObject, term, to_field_table};
+use crate::link::validation::CheckLocal;
 
 /// Messages that may be under way, unless the shovel says otherwise.
 const PREFETCH: u16 = 1000;

@@ -13,7 +13,6 @@ pub(crate) mod machine;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
-mod validation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

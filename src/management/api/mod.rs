@@ -9,6 +9,8 @@ pub(super) mod declaring;
 pub(super) mod definitions;
 pub(super) mod exchanges;
 pub(super) mod features;
+#[cfg(feature = "remote")]
+pub(super) mod federation;
 pub(super) mod health;
 mod idle;
 pub(super) mod limits;

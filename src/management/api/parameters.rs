@@ -33,7 +33,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         "api/parameters/{component}/{vhost}/{name}",
         PolicymakersOfHost,
         set,
-        "Sets one: {\"value\"}. The components shovel and vhost-limits are known.",
+        "Sets one: {\"value\"}. Known are vhost-limits, shovel, federation-upstream(-set).",
     ),
     delete("api/parameters/{component}/{vhost}/{name}", PolicymakersOfHost, remove, "Removes one."),
     get("api/global-parameters", Policymakers, list_global, "The parameters of the node."),

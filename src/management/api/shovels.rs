@@ -94,7 +94,7 @@ fn counted(status: &ShovelStatus) -> Object {
 }
 
 /// A time as RabbitMQ has it here, in UTC.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     let at = UNIX_EPOCH + Duration::from_secs(at.as_seconds());
     humantime::format_rfc3339_seconds(at).to_string().replace('T', " ").replace('Z', "")
 }

@@ -3,6 +3,7 @@
 use super::access::AccessCommand;
 use super::connections::ConnectionsCommand;
 use super::definitions::DefinitionsCommand;
+use super::federation::FederationCommand;
 use super::health::HealthCommand;
 use super::lists::ListsCommand;
 use super::node::NodeCommand;
@@ -43,6 +44,8 @@ pub(super) enum Command {
     Parameters(ParametersCommand),
     #[command(flatten)]
     Shovels(ShovelsCommand),
+    #[command(flatten)]
+    Federation(FederationCommand),
     #[command(flatten)]
     Definitions(DefinitionsCommand),
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod command;
 mod connections;
 mod definitions;
 pub(crate) mod failure;
+mod federation;
 mod health;
 mod lists;
 mod node;
@@ -123,6 +124,7 @@ fn dispatch(session: &Session, command: &Command) -> Result<Said, Failure> {
         Command::Policies(command) => policies::run(session, command),
         Command::Parameters(command) => parameters::run(session, command),
         Command::Shovels(command) => shovels::run(session, command),
+        Command::Federation(command) => federation::run(session, command),
         Command::Definitions(command) => definitions::run(session, command),
         Command::Node(command) => node::run(session, command),
         Command::Health(command) => health::run(session, command),

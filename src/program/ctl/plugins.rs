@@ -9,10 +9,12 @@ use super::output::Said;
 use super::session::Session;
 
 /// Those of RabbitMQ's plugins whose work is done here.
-const BUILT_IN: [&str; 15] = [
+const BUILT_IN: [&str; 17] = [
     "rabbitmq_auth_mechanism_ssl",
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_delayed_message_exchange",
+    "rabbitmq_federation",
+    "rabbitmq_federation_management",
     "rabbitmq_management",
     "rabbitmq_management_agent",
     "rabbitmq_message_deduplication",

@@ -12,14 +12,14 @@ use lapin::{Consumer, Event};
 use tokio::sync::watch;
 
 use super::carrying::{Carrying, Ending, FAREWELL};
-use super::link::End;
-use super::under_way::UnderWay;
 use crate::base::argument::STREAM_OFFSET;
 use crate::base::field_value;
 use crate::link::shovel::definition::Destination;
 use crate::link::shovel::forward::Stamp;
 use crate::link::shovel::machine::Settle;
 use crate::remote::connect::said;
+use crate::remote::end::End;
+use crate::remote::under_way::UnderWay;
 
 /// Messages that may be on their way to the destination if the prefetch does not say so.
 const UNDER_WAY_MAX: usize = 1000;

@@ -7,13 +7,14 @@ use lapin::Consumer;
 use tokio::sync::watch;
 
 use super::belt::Belt;
-use super::link::{End, consume, open_destination, open_source};
+use super::link::{consume, open_destination, open_source};
 use crate::link::shovel::forward::Stamp;
 use crate::link::shovel::machine::Machine;
 use crate::link::shovel::status::State;
 use crate::link::shovel::{COMPONENT, Shovel};
 use crate::node::Node;
 use crate::remote::connect::Connector;
+use crate::remote::end::End;
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::sleep::Sleep;
 use crate::time::timers::Timers;

@@ -1,108 +1,29 @@
-//! The two ends of a shovel while it is connected: what it declares there, and what it hears.
+//! The two ends of a shovel: what it declares there.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use amq_protocol::protocol::AMQPErrorKind;
 use amq_protocol::types::{AMQPValue, FieldTable};
-use futures_core::Stream;
 use lapin::options::{
     BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions, QueueBindOptions,
     QueueDeclareOptions,
 };
-use lapin::{Channel, Connection, Consumer, ErrorKind, Event};
+use lapin::{Channel, Consumer};
 
 use crate::base::argument::STREAM_OFFSET;
-use crate::base::broker_uri::BrokerUri;
 use crate::link::shovel::definition::{AckMode, Definition, Destination, Source};
 use crate::remote::connect::{Connector, said};
+use crate::remote::end::End;
 
-/// The code of an error that says that something does not exist.
-const NOT_FOUND: u16 = 404;
+/// A queue that a shovel declares.
+const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: true,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
 
-/// One end of a shovel.
-pub(super) struct End {
-    /// Where it is.
-    pub uri: String,
-    pub channel: Channel,
-    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
-    connection: Connection,
-}
-
-impl End {
-    /// Connects to the first of the brokers that can be reached.
-    async fn open(connector: &Connector, uris: &[BrokerUri], name: &str) -> Result<Self, String> {
-        let mut tried = Vec::new();
-        for uri in uris {
-            match connector.connect(uri, &format!("Shovel {name}")).await {
-                Ok(connection) => {
-                    let events = Box::pin(connection.events_listener());
-                    let channel = connection.create_channel().await.map_err(said)?;
-                    return Ok(Self { uri: uri.to_string(), channel, events, connection });
-                }
-                Err(reason) => tried.push(format!("{uri}: {reason}")),
-            }
-        }
-        match tried.is_empty() {
-            true => Err("there is no URI to connect to".to_owned()),
-            false => Err(tried.join("; ")),
-        }
-    }
-
-    /// Declares a queue, unless it exists; tells how many messages are ready in it.
-    async fn ensure(&mut self, queue: &str, arguments: &FieldTable) -> Result<u64, String> {
-        let probe = self.connection.create_channel().await.map_err(said)?;
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        match probe.queue_declare(queue.into(), passive, FieldTable::default()).await {
-            Ok(found) => {
-                close(&probe).await;
-                return Ok(found.message_count().into());
-            }
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(said(error)),
-        }
-        let channel = self.connection.create_channel().await.map_err(said)?;
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        let made = channel.queue_declare(queue.into(), durable, arguments.clone()).await;
-        made.map_err(said)?;
-        close(&channel).await;
-        Ok(0)
-    }
-
-    /// What befalls the connection next. An error that ends no more than a channel is told by the
-    /// channel, if it is one that matters.
-    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        loop {
-            match self.events.as_mut().poll_next(cx) {
-                Poll::Ready(Some(Event::Error(error)))
-                    if is_soft(&error) && self.connection.status().connected() => {}
-                Poll::Ready(Some(event)) => return Poll::Ready(event),
-                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// Says farewell: to the channel first, so that what was published there is heard before the
-    /// connection ends.
-    pub(super) async fn close(self) {
-        close(&self.channel).await;
-        // Fails if the other is gone.
-        let _ = self.connection.close(200, "OK".into()).await;
-    }
-}
-
-async fn close(channel: &Channel) {
-    // It was for one method, and has done it.
-    let _ = channel.close(200, "OK".into()).await;
-}
-
-fn is_soft(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(error)
-        if matches!(error.kind(), AMQPErrorKind::Soft(_)))
-}
-
-fn is_missing(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
+/// What the connections of a shovel are called.
+fn title(name: &str) -> String {
+    format!("Shovel {name}")
 }
 
 /// Connects to the source; tells what waits there.
@@ -111,9 +32,11 @@ pub(super) async fn open_source(
     definition: &Definition,
     name: &str,
 ) -> Result<(End, String, u64), String> {
-    let mut end = End::open(connector, &definition.source_uris, name).await?;
+    let end = End::open(connector, &definition.source_uris, &title(name)).await?;
     let (queue, ready) = match &definition.source {
-        Source::Queue { name, arguments } => (name.clone(), end.ensure(name, arguments).await?),
+        Source::Queue { name, arguments } => {
+            (name.clone(), end.ensure(name, DURABLE, arguments).await?)
+        }
         Source::Exchange { name, key } => {
             let exclusive = QueueDeclareOptions { exclusive: true, ..Default::default() };
             let none = FieldTable::default;
@@ -156,9 +79,9 @@ pub(super) async fn open_destination(
     definition: &Definition,
     name: &str,
 ) -> Result<End, String> {
-    let mut end = End::open(connector, &definition.destination_uris, name).await?;
+    let end = End::open(connector, &definition.destination_uris, &title(name)).await?;
     if let Destination::Queue { name, arguments } = &definition.destination {
-        end.ensure(name, arguments).await?;
+        end.ensure(name, DURABLE, arguments).await?;
     }
     if definition.ack_mode == AckMode::OnConfirm {
         let select = end.channel.confirm_select(ConfirmSelectOptions::default());

@@ -3,33 +3,22 @@
 mod belt;
 mod carrying;
 mod link;
-mod under_way;
 
 use std::collections::HashMap;
-use std::io;
-use std::num::NonZero;
 use std::sync::{Arc, Weak};
-use std::thread::available_parallelism;
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::carrying::Carrying;
 use super::connect::Connector;
+use super::threads::Threads;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::InMemory;
 use crate::link::shovel::status::State;
 use crate::link::shovel::{Carrier, Key, Shovel};
 use crate::node::Node;
-
-/// Threads that carry the messages of all shovels of a broker.
-const THREADS_MAX: usize = 2;
-
-/// How long shovels may take to say farewell when the broker is closed.
-const FAREWELL: Duration = Duration::from_millis(1500);
 
 /// Carries messages for the shovels of one broker.
 pub(crate) struct Courier {
@@ -40,8 +29,7 @@ pub(crate) struct Courier {
 
 #[derive(Default)]
 struct Tasks {
-    /// Started with the first shovel.
-    threads: Option<Runtime>,
+    threads: Threads,
     running: HashMap<Key, Task>,
     is_closed: bool,
 }
@@ -66,40 +54,12 @@ impl Courier {
         let mut tasks = self.tasks.lock();
         tasks.is_closed = true;
         let running: Vec<_> = std::mem::take(&mut tasks.running).into_values().collect();
-        let threads = tasks.threads.take();
+        let mut threads = std::mem::take(&mut tasks.threads);
         drop(tasks);
-        let Some(threads) = threads else { return };
         running.iter().for_each(|task| {
             task.stop.send_replace(true);
         });
-        let (all_ended, wait) = std::sync::mpsc::channel::<()>();
-        threads.spawn(async move {
-            for task in running {
-                // A task that failed has ended, too.
-                let _ = task.ended.await;
-            }
-            drop(all_ended);
-        });
-        let _ = wait.recv_timeout(FAREWELL);
-        // Waiting for the threads themselves is not allowed inside of another runtime.
-        threads.shutdown_background();
-    }
-}
-
-impl Tasks {
-    fn threads(&mut self) -> io::Result<&Runtime> {
-        match &mut self.threads {
-            Some(threads) => Ok(threads),
-            none => {
-                let threads = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-                let started = Builder::new_multi_thread()
-                    .worker_threads(threads)
-                    .thread_name("leveret-remote")
-                    .enable_all()
-                    .build()?;
-                Ok(none.insert(started))
-            }
-        }
+        threads.end(running.into_iter().map(|task| task.ended).collect());
     }
 }
 
@@ -111,7 +71,7 @@ impl Carrier for Courier {
             return;
         }
         let before = tasks.running.remove(&shovel.key);
-        let threads = match tasks.threads() {
+        let threads = match tasks.threads.started() {
             Ok(threads) => threads,
             Err(error) => {
                 let reason = format!("its threads cannot be started: {error}");

@@ -32,7 +32,15 @@ const MIRRORING: &[&str] = &[
 const MASTER_LOCATOR: &str = "queue-master-locator";
 
 /// Keys for what needs several nodes.
-const WITHOUT_EFFECT: &[&str] = &["federation-upstream", "federation-upstream-set", MASTER_LOCATOR];
+const WITHOUT_EFFECT: &[&str] = &[MASTER_LOCATOR];
+
+/// Keys that choose upstreams, one of them at most `[rabbitmq federation-reference#policies]`.
+const FEDERATION: &[&str] =
+    &["federation-upstream", "federation-upstream-set", "federation-upstream-pattern"];
+
+/// The same, in RabbitMQ's sentence.
+const TOGETHER: &str =
+    "federation-upstream, federation-upstream-set or federation-upstream-pattern";
 
 const ALTERNATE_EXCHANGE: &str = argument::ALTERNATE_EXCHANGE;
 
@@ -265,8 +273,14 @@ impl Policy {
         let keys = self.definition.inner().keys().map(|key| key.as_str());
         let has_no_effect = |key: &str| WITHOUT_EFFECT.contains(&key) || MIRRORING.contains(&key);
         self.check_keys(|key| {
-            QueueArguments::is_policy_key(key) || key == ALTERNATE_EXCHANGE || has_no_effect(key)
+            QueueArguments::is_policy_key(key)
+                || key == ALTERNATE_EXCHANGE
+                || FEDERATION.contains(&key)
+                || has_no_effect(key)
         })?;
+        if keys.clone().filter(|key| FEDERATION.contains(key)).count() > 1 {
+            return Err(PolicyError::Value(format!("cannot specify {TOGETHER} together")));
+        }
         policy_values::check(&self.definition).map_err(PolicyError::Value)?;
         for key in keys.filter(|key| has_no_effect(key)) {
             tracing::warn!("policy setting {key} has no effect: there is one node");

@@ -28,6 +28,9 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ("dead-letter-strategy", Word(&["at-most-once", "at-least-once"]), "dead letter strategy"),
     ("delivery-limit", From(i64::MIN), "delivery limit"),
     ("expires", From(1), "queue expiry"),
+    ("federation-upstream", Text, "federation upstream name"),
+    ("federation-upstream-pattern", Text, "federation upstream pattern name"),
+    ("federation-upstream-set", Text, "federation upstream set name"),
     ("max-in-memory-bytes", From(0), "maximum memory in bytes"),
     ("max-in-memory-length", From(0), "maximum memory in bytes"),
     ("max-length", From(0), "maximum length"),
@@ -63,6 +66,14 @@ pub(super) fn check(definition: &FieldTable) -> Result<(), String> {
             && !kind.permits(value)
         {
             return Err(format!("{} is not a valid {name}", erlang_term::value(value)));
+        }
+        if key.as_str() == "federation-upstream-pattern"
+            && let Some(pattern) = string(value)
+            && let Err(error) = regex::Regex::new(pattern)
+        {
+            return Err(format!(
+                "could not compile pattern {pattern} to a regular expression. Error: {error}"
+            ));
         }
     }
     Ok(())

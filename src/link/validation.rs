@@ -3,20 +3,25 @@
 
 use serde_json::Value;
 
+use crate::base::broker_uri::BrokerUri;
 use crate::definitions::{JsonObject, term};
 
+/// What is wrong with the URI of the broker itself, such as that whoever sets a link may not go to
+/// its virtual host.
+pub(crate) type CheckLocal<'a> = &'a dyn Fn(&BrokerUri) -> Option<String>;
+
 /// Says what is wrong with the value of a key, if something is.
-pub(super) type Check<'a> = Box<dyn Fn(&str, &Value) -> Vec<String> + 'a>;
+pub(in crate::link) type Check<'a> = Box<dyn Fn(&str, &Value) -> Vec<String> + 'a>;
 
 /// A key that an object may have.
-pub(super) struct Key<'a> {
+pub(in crate::link) struct Key<'a> {
     name: &'static str,
     check: Check<'a>,
     is_mandatory: bool,
 }
 
 /// A key that may be missing.
-pub(super) fn optional<'a>(
+pub(in crate::link) fn optional<'a>(
     name: &'static str,
     check: impl Fn(&str, &Value) -> Vec<String> + 'a,
 ) -> Key<'a> {
@@ -24,7 +29,7 @@ pub(super) fn optional<'a>(
 }
 
 /// A key that has to be there.
-pub(super) fn mandatory<'a>(
+pub(in crate::link) fn mandatory<'a>(
     name: &'static str,
     check: impl Fn(&str, &Value) -> Vec<String> + 'a,
 ) -> Key<'a> {
@@ -32,7 +37,7 @@ pub(super) fn mandatory<'a>(
 }
 
 /// What is wrong with an object that should have these keys and no others.
-pub(super) fn object(name: &str, object: &JsonObject, keys: &[Key<'_>]) -> Vec<String> {
+pub(in crate::link) fn object(name: &str, object: &JsonObject, keys: &[Key<'_>]) -> Vec<String> {
     let is_known = |key: &str| keys.iter().any(|known| known.name == key);
     let unknown: Vec<_> = object.iter().filter(|(key, _)| !is_known(key)).collect();
     let mut wrong = Vec::new();
@@ -53,7 +58,7 @@ pub(super) fn object(name: &str, object: &JsonObject, keys: &[Key<'_>]) -> Vec<S
 }
 
 /// What is wrong with an object within another one.
-pub(super) fn inner(name: &str, value: &Value, keys: &[Key<'_>]) -> Vec<String> {
+pub(in crate::link) fn inner(name: &str, value: &Value, keys: &[Key<'_>]) -> Vec<String> {
     match value {
         Value::Object(inner) => object(name, inner, keys),
         Value::Array(items) if items.is_empty() => Vec::new(),
@@ -66,14 +71,14 @@ fn complain(is_right: bool, text: impl FnOnce() -> String) -> Vec<String> {
 }
 
 /// It should be a text.
-pub(super) fn binary(name: &str, value: &Value) -> Vec<String> {
+pub(in crate::link) fn binary(name: &str, value: &Value) -> Vec<String> {
     complain(value.is_string(), || {
         format!("{name} should be binary, actually was {}", term::value(value))
     })
 }
 
 /// It should be a text that a method can name.
-pub(super) fn short(name: &str, value: &Value) -> Vec<String> {
+pub(in crate::link) fn short(name: &str, value: &Value) -> Vec<String> {
     let is_long = value.as_str().is_some_and(|text| text.len() > usize::from(u8::MAX));
     match binary(name, value) {
         wrong if wrong.is_empty() => {
@@ -84,14 +89,14 @@ pub(super) fn short(name: &str, value: &Value) -> Vec<String> {
 }
 
 /// It should be true or false.
-pub(super) fn boolean(name: &str, value: &Value) -> Vec<String> {
+pub(in crate::link) fn boolean(name: &str, value: &Value) -> Vec<String> {
     complain(value.is_boolean(), || {
         format!("{name} should be boolean, actually was {}", term::value(value))
     })
 }
 
 /// It should be a whole number from 0 up to this one.
-pub(super) fn up_to(most: u64) -> impl Fn(&str, &Value) -> Vec<String> {
+pub(in crate::link) fn up_to(most: u64) -> impl Fn(&str, &Value) -> Vec<String> {
     move |name, value| {
         if !value.is_number() {
             let value = term::value(value);
@@ -104,7 +109,7 @@ pub(super) fn up_to(most: u64) -> impl Fn(&str, &Value) -> Vec<String> {
 }
 
 /// It should be one of these texts.
-pub(super) fn one_of(words: &[&str]) -> impl Fn(&str, &Value) -> Vec<String> {
+pub(in crate::link) fn one_of(words: &[&str]) -> impl Fn(&str, &Value) -> Vec<String> {
     move |name, value| {
         let is_one = value.as_str().is_some_and(|text| words.contains(&text));
         complain(is_one, || {
@@ -116,6 +121,29 @@ pub(super) fn one_of(words: &[&str]) -> impl Fn(&str, &Value) -> Vec<String> {
 }
 
 /// Anything goes.
-pub(super) fn anything(_: &str, _: &Value) -> Vec<String> {
+pub(in crate::link) fn anything(_: &str, _: &Value) -> Vec<String> {
     Vec::new()
+}
+
+/// A URI, or several.
+pub(in crate::link) fn uris(name: &str, value: &Value, local: CheckLocal<'_>) -> Vec<String> {
+    match value {
+        Value::String(text) => uri(text, local).into_iter().collect(),
+        Value::Array(items) => {
+            let wrong = |item: &Value| match item {
+                Value::String(text) => uri(text, local),
+                other => binary(name, other).pop(),
+            };
+            items.iter().find_map(wrong).into_iter().collect()
+        }
+        other => vec![format!("{name} should be list, actually was {}", term::value(other))],
+    }
+}
+
+fn uri(text: &str, local: CheckLocal<'_>) -> Option<String> {
+    match BrokerUri::parse(text) {
+        Ok(uri) if uri.is_local() => local(&uri),
+        Ok(_) => None,
+        Err(reason) => Some(reason),
+    }
 }
