@@ -12,7 +12,7 @@ use leveret::Broker;
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A RabbitMQ, which ends when it is dropped.
 pub(crate) struct RabbitMq {
@@ -104,6 +104,9 @@ impl RabbitMq {
         let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
         assert!(killed.is_ok_and(|status| status.success()));
         process.wait().unwrap();
+        // The machine itself is nobody's child any more, and may take a moment longer.
+        let is_gone = |_: &Broker| TcpStream::connect(("127.0.0.1", self.ports[0])).is_err();
+        Broker::new().wait_until(PATIENCE, is_gone).unwrap();
     }
 }
 
