@@ -16,6 +16,13 @@ pub(crate) const PUBLISH_BATCH_MAX: usize = 256;
 /// Acknowledgements that a channel gathers before it takes the locks of their queues.
 pub(crate) const ACK_BATCH_MAX: usize = 256;
 
+/// Of so many things that are alike one is done after the other with a lock held; the rest comes
+/// later, so that whoever waits for the lock waits for a step.
+pub(crate) const STEP: usize = 1024;
+
+/// More things than that take so long that others are to have the thread meanwhile.
+pub(crate) const LONG: usize = 2 * STEP;
+
 /// Delayed messages that are released before what follows from them is worked off.
 pub(crate) const RELEASE_BATCH_MAX: usize = 256;
 

@@ -9,6 +9,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 #[cfg(feature = "gateway")]
 use tokio::task::coop;
 
+use crate::limits::LONG;
+
 /// Steps that tokio lets a task make before it has to yield. What is no task has no such bound.
 #[cfg(feature = "gateway")]
 const STEPS: usize = 128;
@@ -31,6 +33,12 @@ pub(crate) fn pause_here<R>(wait: impl FnOnce() -> R) -> R {
     let is_worker = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() != RuntimeFlavor::CurrentThread);
     if is_worker { tokio::task::block_in_place(wait) } else { wait() }
+}
+
+/// Does something with so many things: as [`pause_here`] waits, if they are so many that others are
+/// to have the thread meanwhile.
+pub(crate) fn pause_if_long<R>(count: usize, work: impl FnOnce() -> R) -> R {
+    if count > LONG { pause_here(work) } else { work() }
 }
 
 /// Waits on this thread. Without the gateway the crate knows of no runtime.

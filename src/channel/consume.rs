@@ -174,7 +174,7 @@ impl Channel {
     }
 
     fn has_consumer(&self, tag: &ConsumerTag) -> bool {
-        self.consumers.get(tag).is_some_and(|consumer| !consumer.queue.is_deleted())
+        self.consumers.get(tag).is_some_and(|consumer| !consumer.is_gone(&self.deliveries))
             || self.reply_consumer.as_ref().is_some_and(|(reply_tag, _)| reply_tag == tag)
     }
 
@@ -222,7 +222,8 @@ impl Channel {
             self.drop_reply_consumer();
         }
         if let Some((tag, consumer)) = self.consumers.remove_entry(consumer_tag) {
-            self.deliveries.forget_cancelled(usize::from(consumer.queue.is_deleted()));
+            let is_gone = consumer.is_gone(&self.deliveries);
+            self.deliveries.forget_cancelled(usize::from(is_gone));
             let _acting = self.virtual_host().acting(&self.session.actor);
             let left = || vec![(Settlement::Abandon, self.deliveries.withdraw(&untaken()))];
             consumer.queue.remove_consumers(&[consumer.id], left, self.now(), effects);

@@ -125,6 +125,14 @@ impl Deliveries {
         state.sources.forget_if_finished(source);
     }
 
+    /// Whether a consumer of this queue has ended, so that the client may use its tag again. That
+    /// its queue is deleted it may not have been told yet.
+    pub(super) fn has_ended(&self, source: u32, queue: &Arc<Queue>) -> bool {
+        let state = self.state.lock();
+        let known = state.sources.get(source).filter(|known| Arc::ptr_eq(&known.queue, queue));
+        known.is_none_or(|known| known.ended)
+    }
+
     /// How many consumers went with their queues and were not [forgotten](Self::forget_cancelled).
     pub(super) fn cancelled(&self) -> usize {
         self.cancelled.load(Ordering::Relaxed)

@@ -66,6 +66,13 @@ struct Consumer {
     _share: Share,
 }
 
+impl Consumer {
+    /// Whether it went with its queue.
+    fn is_gone(&self, deliveries: &Deliveries) -> bool {
+        self.queue.is_deleted() && deliveries.has_ended(self.source, &self.queue)
+    }
+}
+
 /// An open channel.
 ///
 /// Methods are named after AMQP's. They leave work in [`Effects`], which the caller does by
@@ -178,7 +185,8 @@ impl Channel {
 
     fn forget_all_cancelled(&mut self) {
         let known = self.consumers.len();
-        self.consumers.retain(|_, consumer| !consumer.queue.is_deleted());
+        let deliveries = &self.deliveries;
+        self.consumers.retain(|_, consumer| !consumer.is_gone(deliveries));
         self.deliveries.forget_cancelled(known - self.consumers.len());
     }
 }

@@ -195,8 +195,13 @@ impl Persistence {
 
     /// Keys of all records with a prefix. Errors: 541.
     pub(crate) fn keys(&self, prefix: Prefix) -> Result<Vec<Key>> {
+        self.first_keys(prefix, usize::MAX)
+    }
+
+    /// Keys of the first records with a prefix. Errors: 541.
+    pub(crate) fn first_keys(&self, prefix: Prefix, max: usize) -> Result<Vec<Key>> {
         let records = self.records()?;
-        let entries: leveret_storage::Result<Vec<_>> = scan(&*records, prefix).collect();
+        let entries: leveret_storage::Result<Vec<_>> = scan(&*records, prefix).take(max).collect();
         let entries = entries.map_err(|error| self.records_failed(&error))?;
         Ok(entries.into_iter().map(|(key, _)| key).collect())
     }

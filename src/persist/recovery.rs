@@ -86,6 +86,21 @@ impl Records {
         Ok(records)
     }
 
+    /// Takes out bindings to queues that are not there, with their keys: what is left of a deletion
+    /// that was cut off. Nothing counts as that while there are records that cannot be read.
+    pub fn take_remains(&mut self) -> Vec<Key> {
+        let mut remains = Vec::new();
+        for (name, host) in self.hosts.iter_mut().filter(|_| self.damaged.is_empty()) {
+            let queues: HashSet<&str> = host.queues.iter().map(|(name, _)| name.as_str()).collect();
+            let is_left = |binding: &mut BindingRecord| {
+                binding.to_queue && !queues.contains(binding.destination.as_str())
+            };
+            let left = host.bindings.extract_if(.., is_left);
+            remains.extend(left.map(|binding| binding.key(name)));
+        }
+        remains
+    }
+
     fn add(&mut self, key: &Key, record: &[u8]) -> Option<()> {
         let (kind, parts) = match key {
             Key::QueueState { queue, item } => return self.add_state(*queue, *item, record),

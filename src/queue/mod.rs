@@ -12,6 +12,7 @@ mod consuming;
 mod dead_letters;
 mod demand;
 pub mod effects;
+mod ended;
 pub mod fifo;
 mod holding;
 pub mod kind;
@@ -37,7 +38,6 @@ pub use self::fifo::settling::Settlement;
 pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
 pub use self::kind::QueueType;
 pub use self::settings::Settings;
-use self::tally::QueueTally;
 
 use crate::base::herald::Herald;
 use crate::base::ids::ConnectionId;
@@ -53,6 +53,7 @@ use crate::message::stored::Gone;
 use crate::queue::backlog::Backlog;
 use crate::queue::demand::Demand;
 use crate::queue::effects::Effects;
+use crate::queue::ended::Ended;
 use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::ttl;
 use crate::queue::kind::Kind;
@@ -340,15 +341,6 @@ impl Queue {
         self.counts()
     }
 
-    /// Drops all ready messages; tells how many. Errors: 540 for a stream.
-    pub fn purge(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) -> Result<usize> {
-        self.refuse_if_stream("queue.purge")?;
-        Ok(self.apply(now, effects, |state, effects| {
-            self.note_purge(state, now);
-            state.purge(now, effects)
-        }))
-    }
-
     /// The timer has gone off for this queue.
     pub fn wake(self: &Arc<Self>, now: Timestamp, effects: &mut Effects) {
         if self.stream.is_some() {
@@ -364,36 +356,32 @@ impl Queue {
         }
     }
 
-    /// Ends the queue if `condition` holds: consumers are cancelled, messages dropped. Tells what
-    /// was counted until then, or `None` if it had ended before.
-    pub fn delete(
+    /// Ends the queue if `condition` holds. What it leaves is the caller's to
+    /// [clear](Ended::clear); `None` if it had ended before.
+    pub(crate) fn delete(
         self: &Arc<Self>,
         condition: impl FnOnce(Counts) -> Result<()>,
         now: Timestamp,
         effects: &mut Effects,
-    ) -> Result<Option<QueueTally>> {
+    ) -> Result<Option<Ended>> {
         if let Some(stream) = &self.stream {
             // Neither if-unused nor if-empty holds it back `[rabbitmq streams]`.
-            return Ok(self.end_stream(stream, now, effects));
+            return Ok(self.end_stream(stream, now));
         }
         let mut state = self.state.lock();
         if self.is_deleted() {
             return Ok(None);
         }
         condition(state.counts())?;
-        for consumer in state.consumers().iter() {
-            consumer.spec.outlet.cancelled(consumer.spec.source, &mut effects.wakeups);
-        }
-        // Now that the channels know: one that sees this gives the consumer tag to another.
         self.deleted.store(true, Ordering::Release);
         self.note_end(&state, now);
         effects.footprint -= state.footprint() as isize;
-        let has_stored = self.is_recorded() || state.has_spilled();
-        let tally = state.tally();
-        *state = State::new(&QueueArguments::default(), self.storage, now);
-        if has_stored {
+        if self.is_recorded() || state.has_spilled() {
             effects.gone.push(Gone { queue: self.storage.id, first: 0, last: u64::MAX });
         }
-        Ok(Some(tally))
+        let none = State::new(&QueueArguments::default(), self.storage, now);
+        let left = std::mem::replace(&mut *state, none);
+        drop(state);
+        Ok(Some(Ended::new(left)))
     }
 }

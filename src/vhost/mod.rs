@@ -13,7 +13,7 @@ mod snapshot;
 pub(crate) mod topology;
 mod tracer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -76,6 +76,8 @@ struct Topology {
     sources: HashMap<Destination, HashMap<ExchangeName, usize>>,
     /// What the bindings take.
     share: Share,
+    /// Queues that were deleted, and that still have records of bindings.
+    remains: HashSet<QueueName>,
 }
 
 /// A virtual host.

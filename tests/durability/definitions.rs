@@ -11,6 +11,8 @@ use leveret::{
     QueueDeclare,
 };
 
+use crate::power;
+use crate::random::Random;
 use crate::support::*;
 
 fn durable_exchange(exchange: &str, kind: &str) -> ExchangeDeclare {
@@ -200,4 +202,53 @@ fn policies_that_many_threads_set_at_once_are_the_same_after_a_restart() {
         drop((host, broker));
         assert_eq!(limit(&open()), before, "round {round}");
     }
+}
+
+/// Of many bindings the records go in steps.
+#[test]
+fn a_queue_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
+    const BINDINGS: usize = 1100;
+    let random = &mut Random::new(7);
+    let open =
+        |machine: &power::Machine| Broker::builder().open_on(machine.records(), machine.disk());
+    let machine = power::Machine::new(&power::Remains::nothing(), u64::MAX, random);
+    let broker = open(&machine).unwrap();
+    let one = channel(&broker);
+    one.exchange_declare_with(&durable_exchange("e", "direct")).unwrap();
+    one.queue_declare_with(&durable("q")).unwrap();
+    for key in 0..BINDINGS {
+        one.queue_bind("q", "e", &key.to_string()).unwrap();
+    }
+    let remains = machine.cut();
+    broker.close("there is no power", Duration::ZERO);
+    let (mut whole, mut gone) = (0, 0);
+    for operations in (0..60).flat_map(|operations| [operations; 3]) {
+        let machine = power::Machine::new(&remains, operations, random);
+        let Ok(broker) = open(&machine) else { continue };
+        machine.begin_work(1);
+        thread::scope(|scope| {
+            let one = channel(&broker);
+            scope.spawn(|| {
+                // Without power nobody answers.
+                let _ = { one }.queue_delete("q");
+                machine.end_work();
+            });
+            machine.wait();
+            broker.close("there is no power", Duration::ZERO);
+        });
+        let was_cut = machine.is_off();
+        let after = power::Machine::new(&machine.cut(), u64::MAX, random);
+        let broker = open(&after).unwrap();
+        assert_eq!(broker.recovery().left_out, [""; 0]);
+        let is_there = broker.virtual_host("/").unwrap().queue("q").is_ok();
+        channel(&broker).queue_declare_with(&durable("q")).unwrap();
+        let broker = open(&power::Machine::new(&after.cut(), u64::MAX, random)).unwrap();
+        let bound = broker.virtual_host("/").unwrap().exchange("e").unwrap().binding_count();
+        assert_eq!(bound, if is_there { BINDINGS } else { 0 }, "after {operations} operations");
+        *(if is_there { &mut whole } else { &mut gone }) += 1;
+        if !was_cut || gone > 9 {
+            break;
+        }
+    }
+    assert!(gone > 0, "{whole} were left whole");
 }

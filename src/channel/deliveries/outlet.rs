@@ -106,7 +106,12 @@ impl Outlet for Deliveries {
     }
 
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups) {
-        let tag = self.state.lock().sources.get(source).map(|source| source.tag.clone());
+        let state = self.state.lock();
+        // The number may be another consumer's by now, of a queue that is there.
+        let known = state.sources.get(source);
+        let known = known.filter(|known| known.queue.is_deleted() && !known.ended);
+        let tag = known.map(|known| known.tag.clone());
+        drop(state);
         let Some(tag) = tag else { return };
         self.cancelled.fetch_add(1, Ordering::Relaxed);
         self.end_consumer(source, &tag);

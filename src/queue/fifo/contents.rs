@@ -88,8 +88,7 @@ impl State {
 
     /// Everything is gone.
     fn let_go(&mut self, effects: &mut Effects) {
-        effects.gone.extend(self.ready.stored(self.storage.id));
-        self.ready.clear();
+        effects.gone.extend(self.ready.take().stored(self.storage.id));
         for (_, unacked) in self.unacked.drain() {
             self.note_gone(&unacked.entry, effects);
         }

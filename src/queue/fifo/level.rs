@@ -240,6 +240,14 @@ impl Level {
         in_memory(&self.front).chain(between).chain(in_memory(&self.back))
     }
 
+    /// Takes up to `max` messages in memory out, without regard to those that are paged out.
+    pub(super) fn drain(&mut self, max: usize, taken: &mut Vec<Entry>) {
+        for part in [&mut self.front, &mut self.among, &mut self.back] {
+            let count = part.len().min(max.saturating_sub(taken.len()));
+            taken.extend(part.drain(..count));
+        }
+    }
+
     /// Every message in memory, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.front.iter().chain(&self.among).chain(&self.back)

@@ -17,6 +17,7 @@ pub(crate) mod overflow;
 mod paged;
 pub(crate) mod paging;
 pub(crate) mod priority;
+mod purging;
 pub(crate) mod ready;
 pub(crate) mod settling;
 pub(crate) mod state;

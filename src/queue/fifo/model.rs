@@ -317,7 +317,7 @@ impl World {
         }
         let all = 0..=self.last_delivery;
         self.state.settle(all, Settlement::Ack, self.now, &mut self.effects);
-        self.state.purge(self.now, &mut self.effects);
+        self.purge_state();
         let nothing = Counts::default();
         prop_assert_eq!(self.state.counts(), nothing, "nothing is held when all is gone");
         Ok(())

@@ -187,12 +187,17 @@ impl Ready {
         (of(true), of(false))
     }
 
-    /// Drops all messages; tells how many there were and what they occupied.
-    pub(crate) fn clear(&mut self) -> (usize, usize) {
-        let dropped = self.length;
-        let footprint = self.iter().map(|entry| entry.message.footprint()).sum();
-        *self = Self::new(self.order, self.memory_bytes_max);
-        (dropped, footprint)
+    /// Takes all messages out.
+    pub(crate) fn take(&mut self) -> Self {
+        let none = Self::new(self.order, self.memory_bytes_max);
+        std::mem::replace(self, none)
+    }
+
+    /// Takes up to `max` messages in memory, of messages that are to be dropped.
+    pub(crate) fn drain(&mut self, max: usize) -> Vec<Entry> {
+        let mut taken = Vec::new();
+        self.levels.iter_mut().for_each(|level| level.drain(max, &mut taken));
+        taken
     }
 
     /// The messages that are in the store, as ranges.

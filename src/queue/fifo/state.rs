@@ -508,19 +508,6 @@ impl State {
         }
     }
 
-    /// Drops all ready messages; tells how many.
-    pub fn purge(&mut self, now: Timestamp, effects: &mut Effects) -> usize {
-        self.expire(now, effects);
-        if let Some(duplicates) = &mut self.duplicates {
-            self.ready.iter().for_each(|entry| duplicates.forget(&entry.message));
-        }
-        effects.gone.extend(self.ready.stored(self.storage.id));
-        let (dropped, footprint) = self.ready.clear();
-        self.footprint -= footprint;
-        self.counted.totals.purged += dropped as u64;
-        dropped
-    }
-
     /// Whether nobody has used the queue for as long as its lease allows.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.lease.deadline(self.is_in_use()) <= now

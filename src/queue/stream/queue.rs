@@ -9,11 +9,11 @@ use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
 use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::effects::Effects;
+use crate::queue::ended::Ended;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::stream::readers::{Readers, Unsettled};
 use crate::queue::stream::turns::Standing;
 use crate::queue::stream::{Reading, StreamQueue, log_settings};
-use crate::queue::tally::QueueTally;
 use crate::queue::{Outstanding, Queue, Settings, Settlement};
 use crate::time::clock::Timestamp;
 
@@ -255,27 +255,18 @@ impl Queue {
         found
     }
 
-    /// Ends a stream: its consumers are cancelled. Tells what was counted until then, or `None` if
-    /// it had ended before.
+    /// Ends a stream; `None` if it had ended before.
     pub(in crate::queue) fn end_stream(
         &self,
         stream: &StreamQueue,
         now: Timestamp,
-        effects: &mut Effects,
-    ) -> Option<QueueTally> {
+    ) -> Option<Ended> {
         let mut readers = stream.readers.lock();
         if self.is_deleted() {
             return None;
         }
-        // What it holds is of no concern any more.
-        let tally = readers.tally(0);
-        for reader in readers.iter() {
-            reader.spec.outlet.cancelled(reader.spec.source, &mut effects.wakeups);
-            self.note_reader(&reader.spec, false, now);
-        }
-        // Now that the channels know: one that sees this gives the consumer tag to another.
         self.deleted.store(true, Ordering::Release);
-        *readers = Readers::new(0, now);
-        Some(tally)
+        readers.iter().for_each(|reader| self.note_reader(&reader.spec, false, now));
+        Some(Ended::of_stream(std::mem::replace(&mut *readers, Readers::new(0, now))))
     }
 }

@@ -1,6 +1,6 @@
 //! Binding queues and exchanges to exchanges `[amqp 0-9-1 queue.bind]` `[rabbitmq e2e]`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
@@ -166,7 +166,8 @@ fn check_owner(actor: &Actor, target: &Destination) -> Result<()> {
 impl Topology {
     /// Nothing, and what is bound later counts as memory.
     pub(in crate::vhost) fn new(memory: &Arc<MemoryAlarm>) -> Self {
-        Self { sources: HashMap::new(), share: Share::new(memory, 0) }
+        let (sources, remains) = (HashMap::new(), HashSet::new());
+        Self { sources, share: Share::new(memory, 0), remains }
     }
 
     /// All bindings to a destination are gone: what they came from.

@@ -110,7 +110,7 @@ impl VirtualHost {
         let queue = self.with_log(queue)?.with_journal(self.shared.journal.clone());
         let queue = queue.with_tap(self.tap.clone()).with_herald(&self.shared.herald);
         let queue = Arc::new(queue);
-        let topology = self.topology.lock();
+        let mut topology = self.topology.lock();
         self.check_open()?;
         if let Some(existing) = self.find_queue(name.as_str()) {
             // Somebody else was faster.
@@ -120,6 +120,7 @@ impl VirtualHost {
             return Ok(existing);
         }
         self.check_queue_limit(&name)?; // again: now no other comes between
+        while self.forget_remains(&mut topology, &name, effects) {}
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.tell("queue.created", |told| queue.told(told));

@@ -5,23 +5,18 @@ use std::sync::Arc;
 
 use crate::access::Actor;
 use crate::access::{Access, ResourceKind};
-use crate::base::blocking::pause_here;
+use crate::base::blocking::{pause_here, pause_if_long};
 use crate::base::lock::MutexGuard;
 use crate::base::names::{ExchangeName, RESERVED_PREFIX};
 use crate::error::{Error, NotImplemented, Resource, Result};
 use crate::exchange::Router;
 use crate::insight::journal::EventKind;
+use crate::limits::STEP;
 use crate::queue::effects::Effects;
 use crate::queue::{Counts, Queue};
 use crate::vhost::topology::declare::without_line_ends;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 use crate::vhost::{Topology, VirtualHost};
-
-/// Of so many things one is done after the other with a lock held.
-const STEP: usize = 1024;
-
-/// More than that take so long that others are to have the thread meanwhile.
-const LONG: usize = 2 * STEP;
 
 impl VirtualHost {
     /// Deletes a queue; tells how many messages were ready. One that does not exist counts as
@@ -80,23 +75,32 @@ impl VirtualHost {
         let mut topology = self.topology.lock();
         let mut gone = self.statistics.gone.lock();
         let ended = queue.delete(condition, self.now(), effects)?;
-        let Some(tally) = ended else { return Ok(0) };
+        let Some(ended) = ended else { return Ok(0) };
         self.queues.remove_if(queue.name().as_str(), |_, found| Arc::ptr_eq(found, queue));
-        gone.add_queue(queue.attributes().arguments.queue_type, &tally);
+        gone.add_queue(queue.attributes().arguments.queue_type, ended.tally());
         drop(gone);
         self.statistics.churn.queue_deleted.add_shared(1);
-        self.forget_queue(queue, effects);
+        self.forget_queue(queue, &mut topology, effects);
+        let has_remains = topology.remains.contains(queue.name());
         self.drop_log(queue, effects);
         let destination = Destination::Queue(Arc::clone(queue));
         let sources = topology.forget_all(&destination);
         drop(topology);
+        let ready = ended.tally().totals.messages_ready;
+        ended.clear(&mut effects.wakeups);
         self.tell_unbound(&destination, &sources);
         self.unbind_all(vec![(destination, sources)], effects);
+        if has_remains {
+            let forget = |effects: &mut _| {
+                self.forget_remains(&mut self.topology.lock(), queue.name(), effects)
+            };
+            pause_here(|| while forget(&mut *effects) {});
+        }
         self.shared.timers.cancel(queue);
         self.note(None, || EventKind::QueueDeleted { queue: queue.name().clone() });
         self.tell("queue.deleted", |told| told.text("name", queue.name().as_str()));
         self.changed();
-        Ok(usize::try_from(tally.totals.messages_ready).unwrap_or(usize::MAX))
+        Ok(usize::try_from(ready).unwrap_or(usize::MAX))
     }
 
     /// Deletes the queues that end with a connection.
@@ -209,11 +213,7 @@ impl VirtualHost {
                 let Some(source) = self.find_exchange(name.as_str()) else { continue };
                 let unbind = || source.router.write().unbind_some(&destination);
                 let is_bound = unbind() > 0;
-                if count > LONG {
-                    pause_here(|| while unbind() > 0 {});
-                } else {
-                    while unbind() > 0 {}
-                }
+                pause_if_long(count, || while unbind() > 0 {});
                 if is_bound && let Some(left) = self.delete_if_unbound(&source, effects) {
                     gone.push((left.destination, left.sources));
                 }
@@ -260,10 +260,6 @@ pub(in crate::vhost) struct ExchangeRemains {
 }
 
 /// Does something with all of them, some at a time. Others work meanwhile if they are many.
-fn in_steps<T>(all: &[T], mut step: impl FnMut(&[T])) {
-    if all.len() > LONG {
-        pause_here(|| all.chunks(STEP).for_each(step));
-    } else {
-        all.chunks(STEP).for_each(&mut step);
-    }
+fn in_steps<T>(all: &[T], step: impl FnMut(&[T])) {
+    pause_if_long(all.len(), || all.chunks(STEP).for_each(step));
 }

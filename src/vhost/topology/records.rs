@@ -6,16 +6,18 @@ use std::sync::Arc;
 use leveret_storage::{Batch, DefinitionKind, Prefix};
 
 use crate::base::ids::StoreId;
+use crate::base::names::QueueName;
 use crate::error::Result;
+use crate::limits::STEP;
 use crate::message::stored::Gone;
 use crate::persist::Persistence;
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
-use crate::vhost::VirtualHost;
 use crate::vhost::topology::bind::Bind;
 use crate::vhost::topology::exchange::{Destination, Exchange, ExchangeAttributes};
 use crate::vhost::topology::policy::Policy;
+use crate::vhost::{Topology, VirtualHost};
 
 impl VirtualHost {
     /// A number for a queue, or for an exchange that keeps messages; 0 without a store.
@@ -42,15 +44,45 @@ impl VirtualHost {
         store.commit(batch)
     }
 
-    /// Forgets a queue, its bindings and what was counted for it.
-    pub(in crate::vhost) fn forget_queue(&self, queue: &Queue, effects: &mut Effects) {
+    /// Forgets a queue, its bindings and what was counted for it. Of many bindings some are left,
+    /// which count for nothing without the queue: `topology` notes that they are to be
+    /// [forgotten](Self::forget_remains), and the next start does so if that is cut off.
+    pub(in crate::vhost) fn forget_queue(
+        &self,
+        queue: &Queue,
+        topology: &mut Topology,
+        effects: &mut Effects,
+    ) {
         let Some(store) = self.persistence().filter(|_| queue.is_recorded()) else { return };
         let mut batch = Batch::new();
         batch.delete(QueueRecord::key(self.name.as_str(), queue.name().as_str()));
-        self.forget_bindings_to(store, true, queue.name().as_str(), &mut batch);
+        if self.forget_bindings_to(store, true, queue.name().as_str(), STEP, &mut batch) {
+            topology.remains.insert(queue.name().clone());
+        }
         store.note_deleted(queue.storage().id, &mut batch);
         effects.must_sync = true;
         forget(store, batch);
+    }
+
+    /// Forgets some of the bindings that are left of a queue; tells whether there may be more.
+    /// Whoever declares a queue of this name has to see to all of them before.
+    pub(in crate::vhost) fn forget_remains(
+        &self,
+        topology: &mut Topology,
+        name: &QueueName,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(store) = self.persistence().filter(|_| topology.remains.contains(name)) else {
+            return false;
+        };
+        let mut batch = Batch::new();
+        let more = self.forget_bindings_to(store, true, name.as_str(), STEP, &mut batch);
+        if !more {
+            topology.remains.remove(name);
+        }
+        effects.must_sync = true;
+        forget(store, batch);
+        more
     }
 
     pub(in crate::vhost) fn record_exchange(
@@ -82,7 +114,7 @@ impl VirtualHost {
         let Some(store) = self.persistence().filter(|_| durable) else { return };
         let mut batch = Batch::new();
         batch.delete(ExchangeRecord::key(self.name.as_str(), exchange.name().as_str()));
-        self.forget_bindings_to(store, false, exchange.name().as_str(), &mut batch);
+        self.forget_bindings_to(store, false, exchange.name().as_str(), usize::MAX, &mut batch);
         for binding in exchange.router.read().bindings() {
             let arguments = binding.arguments.cloned().unwrap_or_default();
             let record =
@@ -99,16 +131,21 @@ impl VirtualHost {
         forget(store, batch);
     }
 
+    /// Forgets up to `max` bindings; tells whether there may be more.
     fn forget_bindings_to(
         &self,
         store: &Persistence,
         to_queue: bool,
         name: &str,
+        max: usize,
         batch: &mut Batch,
-    ) {
+    ) -> bool {
         let parts = BindingRecord::to(self.name.as_str(), to_queue, name);
         let prefix = Prefix::definitions_in(DefinitionKind::Binding, parts);
-        store.keys(prefix).into_iter().flatten().for_each(|key| batch.delete(key));
+        let keys = store.first_keys(prefix, max).unwrap_or_default();
+        let more = keys.len() == max;
+        keys.into_iter().for_each(|key| batch.delete(key));
+        more
     }
 
     pub(in crate::vhost) fn record_binding(

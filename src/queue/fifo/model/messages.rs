@@ -68,8 +68,17 @@ impl World {
         self.absorb(None)
     }
 
+    /// Purges; the messages are dropped a few at a time.
+    pub(super) fn purge_state(&mut self) -> usize {
+        let mut purged = self.state.purge(self.now, &mut self.effects);
+        let count = purged.len();
+        while !self.state.forget_some(&mut purged, 2, &mut self.effects).is_empty() {}
+        self.effects.gone.extend(purged.stored(STORAGE.id));
+        count
+    }
+
     pub(super) fn purge(&mut self) -> Checked {
-        let purged = self.state.purge(self.now, &mut self.effects);
+        let purged = self.purge_state();
         self.absorb(None)?;
         let rest = self.ready();
         prop_assert_eq!(purged, rest.len(), "purge tells how many");
