@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use leveret::AdvertisedAddress;
 use leveret::tls::{TestCertificates, Tls};
 
 use crate::{Server, run};
@@ -43,10 +44,33 @@ fn the_commands_in_the_documentation_work() {
     work(&format!("set -eux\n{script}"));
 }
 
+/// With fewer messages, and where the test's server listens.
+#[cfg(unix)]
+#[test]
+fn the_commands_about_streams_work() {
+    let server = Server::start();
+    let amqp = server.broker.listen("127.0.0.1:0").unwrap();
+    let streams =
+        server.broker.listen_for_streams("127.0.0.1:0", AdvertisedAddress::default()).unwrap();
+    let script = scripts("docs/streams.md")
+        .replace("127.0.0.1:5672", &amqp.to_string())
+        .replace("127.0.0.1:5552", &streams.to_string())
+        .replace("000000 ", "000 ")
+        .replace("--consumers 0", "--consumers 0 --messages 2000");
+    assert!(script.matches("leveret bench").count() == 3, "{script}");
+    assert!(script.matches("leveret ctl").count() > 5, "{script}");
+    work_on(&server, &format!("set -eux\n{script}"));
+}
+
 /// Runs a script against a server, which is at `broker.example`, too, and has `ca.pem`.
 #[cfg(unix)]
 fn work(script: &str) {
-    let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    work_on(&Server::start(), script);
+}
+
+#[cfg(unix)]
+fn work_on(server: &Server, script: &str) {
+    let folder = tempfile::tempdir().unwrap();
     let made = TestCertificates::new().unwrap();
     std::fs::write(folder.path().join("ca.pem"), made.authority()).unwrap();
     let tls = Tls::open(made.server_settings().unwrap()).unwrap();
