@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use leveret_storage::{
-    Batch, Catalogue, CatalogueReport, Damage, Disk, Log, LogOptions, MessageStore, Recovered,
-    Store, StreamOptions, Streams, Target,
+    Catalogue, CatalogueReport, Damage, Disk, Log, LogOptions, MessageStore, Recovered, Store,
+    StreamOptions, Streams, Target,
 };
 
 use crate::broker::{Broker, BrokerBuilder};
@@ -166,11 +166,7 @@ impl BrokerBuilder {
         let failed = |reason| failed(path, reason);
         let Stores { records: store, report, open_log, open_streams } = stores;
         let mut records = Records::read(&*store).map_err(failed)?;
-        let mut batch = Batch::new();
-        records.take_remains().into_iter().for_each(|key| batch.delete(key));
-        if !batch.is_empty() {
-            store.commit(batch).map_err(failed)?;
-        }
+        records.drop_remains(&*store).map_err(failed)?;
         // A start before may have been cut off before the users were made; but what is missing in
         // a directory that was damaged is not made up.
         let is_new = report.repaired.is_empty()

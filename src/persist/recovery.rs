@@ -86,19 +86,22 @@ impl Records {
         Ok(records)
     }
 
-    /// Takes out bindings to queues that are not there, with their keys: what is left of a deletion
-    /// that was cut off. Nothing counts as that while there are records that cannot be read.
-    pub fn take_remains(&mut self) -> Vec<Key> {
-        let mut remains = Vec::new();
+    /// Drops bindings to queues that are not there, which are what is left of a deletion that was
+    /// cut off. Nothing counts as that while there are records that cannot be read.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn drop_remains(&mut self, store: &dyn Store) -> leveret_storage::Result<()> {
+        let mut batch = Batch::new();
         for (name, host) in self.hosts.iter_mut().filter(|_| self.damaged.is_empty()) {
             let queues: HashSet<&str> = host.queues.iter().map(|(name, _)| name.as_str()).collect();
             let is_left = |binding: &mut BindingRecord| {
                 binding.to_queue && !queues.contains(binding.destination.as_str())
             };
             let left = host.bindings.extract_if(.., is_left);
-            remains.extend(left.map(|binding| binding.key(name)));
+            left.for_each(|binding| batch.delete(binding.key(name)));
         }
-        remains
+        if batch.is_empty() { Ok(()) } else { store.commit(batch).map(drop) }
     }
 
     fn add(&mut self, key: &Key, record: &[u8]) -> Option<()> {

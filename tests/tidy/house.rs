@@ -134,6 +134,7 @@ pub(crate) const CIRCLES: &[Circle] = &[
             "src/queue/arguments.rs",
             "src/queue/attributes.rs",
             "src/queue/effects.rs",
+            "src/queue/ended.rs",
             "src/queue/fifo/handing_out.rs",
             "src/queue/fifo/overflow.rs",
             "src/queue/fifo/settling.rs",
