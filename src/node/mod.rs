@@ -10,6 +10,7 @@ pub(crate) mod disk_alarm;
 mod disk_watch;
 mod event_exchange;
 pub(crate) mod export;
+#[cfg(feature = "management")]
 mod figures;
 mod global_parameters;
 pub(crate) mod import;

@@ -126,8 +126,11 @@ impl Node {
             all += sums.totals;
             churn += host.statistics.churn.totals();
         }
+        // Nobody asks for the figures of the process but over HTTP.
+        #[cfg(feature = "management")]
         let figures = self.figures_now(&all);
         let mut samples = self.statistics.samples.lock();
+        #[cfg(feature = "management")]
         samples.figures.record(now, figures);
         samples.messages.record(now, all);
         samples.churn.record(now, churn);
