@@ -89,7 +89,7 @@
 //! - `management`: the HTTP API of RabbitMQ's management plugin: `Broker::serve_http`; contains
 //!   `gateway`.
 //! - `tls`: TLS for these: `Broker::listen_tls`, [`tls`]; contains `gateway`.
-//! - `remote`: other brokers: shovels; contains `tls`.
+//! - `remote`: other brokers: shovels, and [`remote`], this API of another broker; contains `tls`.
 //! - `durable`: data directories: `BrokerBuilder::open`.
 //! - `lapin`: the client lapin, connected in memory: `leveret::lapin`.
 //!
@@ -149,6 +149,8 @@ pub use self::broker::testing::wait::TimedOut;
 pub use self::broker::virtual_host::VirtualHostHandle;
 pub use self::broker::{Broker, BrokerBuilder};
 pub use self::channel::Consume;
+#[cfg(feature = "remote")]
+pub use self::embedded::remote;
 pub use self::embedded::{
     Binding, Channel, Confirmed, Confirming, Connection, Consumer, Deliveries, Delivery,
     ExchangeDelete, Nack, Publish, QueueDelete, QueuedMessage,

@@ -128,6 +128,16 @@ ranks! {
     Shovels,
     /// Who carries them.
     ShovelTasks,
+    /// What was declared at another broker.
+    RemoteTopology,
+    /// Exchanges that are known to be there.
+    RemoteExchanges,
+    /// Channels there.
+    RemoteChannels,
+    /// What one of them has not settled.
+    RemoteBook,
+    /// The queue that was declared there last.
+    RemoteLastQueue,
     /// What there is to be told of a shovel.
     ShovelStatus,
     /// Who is told that a queue wants more.

@@ -19,6 +19,8 @@ use crate::embedded::message::{Delivery, Nack, Recipient};
 use crate::error::{Error, Result, Scope};
 use crate::message::Message;
 use crate::queue::effects::Effects;
+#[cfg(feature = "remote")]
+use crate::remote::client::{RemoteChannel, RemoteConnection};
 
 /// A channel of a [`Connection`](crate::Connection). Clones are the same channel; it may be used
 /// from any thread, and closes when the last clone, consumer, delivery and expected confirm is
@@ -30,13 +32,38 @@ use crate::queue::effects::Effects;
 pub struct Channel(pub(super) Arc<ChannelInner>);
 
 pub(super) struct ChannelInner {
-    pub(super) connection: Arc<ConnectionInner>,
-    state: Mutex<State, rank::EmbeddedChannel>,
+    side: Side,
     pub(super) mailbox: Arc<Mailbox>,
     /// Publishes are numbered.
     pub(super) confirming: AtomicBool,
     closed: AtomicBool,
 }
+
+/// Where a channel leads.
+// The large one is what most are, and is to be reached without a detour.
+#[allow(clippy::large_enum_variant)]
+enum Side {
+    Here(Here),
+    #[cfg(feature = "remote")]
+    There(RemoteChannel),
+}
+
+/// A channel of the broker in this process.
+pub(super) struct Here {
+    pub(super) connection: Arc<ConnectionInner>,
+    state: Mutex<State, rank::EmbeddedChannel>,
+}
+
+/// Has another broker do it, if the channel is one there.
+macro_rules! if_there {
+    ($inner:expr, $there:ident => $done:expr) => {
+        #[cfg(feature = "remote")]
+        if let Some($there) = $inner.there() {
+            return $done;
+        }
+    };
+}
+pub(super) use if_there;
 
 /// What each method has to itself.
 pub(super) struct State {
@@ -45,21 +72,61 @@ pub(super) struct State {
     pub(super) numbered: Option<u64>,
 }
 
+impl Here {
+    /// Whether confirms come from a thread of the store.
+    fn is_stored(&self) -> bool {
+        self.connection.session.virtual_host.persistence().is_some()
+    }
+}
+
 impl ChannelInner {
     pub(super) fn open(connection: &Arc<ConnectionInner>) -> Result<Arc<Self>> {
         let mailbox = Arc::new(Mailbox::default());
         let output = Arc::clone(&mailbox) as _;
         let core = Core::open(Arc::clone(&connection.session), output)?;
+        let state = Mutex::new(State { core, numbered: None });
+        let side = Side::Here(Here { connection: Arc::clone(connection), state });
+        Ok(Self::with(side, mailbox))
+    }
+
+    /// Opens one at another broker.
+    #[cfg(feature = "remote")]
+    pub(super) fn open_there(connection: &Arc<RemoteConnection>) -> Result<Arc<Self>> {
+        let mailbox = Arc::new(Mailbox::default());
+        let channel = RemoteChannel::open(connection, Arc::clone(&mailbox) as _)?;
+        Ok(Self::with(Side::There(channel), mailbox))
+    }
+
+    fn with(side: Side, mailbox: Arc<Mailbox>) -> Arc<Self> {
         let inner = Arc::new(Self {
-            state: Mutex::new(State { core, numbered: None }),
-            connection: Arc::clone(connection),
+            side,
             mailbox: Arc::clone(&mailbox),
             confirming: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         });
         // The mailbox is new: nobody has set this before.
         let _ = mailbox.channel.set(Arc::downgrade(&inner));
-        Ok(inner)
+        inner
+    }
+
+    /// The channel, if it is one of the broker in this process.
+    #[inline]
+    pub(super) fn here(&self) -> Option<&Here> {
+        match &self.side {
+            Side::Here(here) => Some(here),
+            #[cfg(feature = "remote")]
+            Side::There(_) => None,
+        }
+    }
+
+    /// The channel, if it is one of another broker.
+    #[cfg(feature = "remote")]
+    #[inline]
+    pub(super) fn there(&self) -> Option<&RemoteChannel> {
+        match &self.side {
+            Side::Here(_) => None,
+            Side::There(there) => Some(there),
+        }
     }
 
     /// Runs a method of the channel and everything that follows from it.
@@ -75,8 +142,9 @@ impl ChannelInner {
         &self,
         method: impl FnOnce(&mut State, &mut Effects) -> Result<R>,
     ) -> Result<R> {
+        let here = self.here().ok_or(Error::ChannelClosed)?;
         Effects::with_spare(|effects| {
-            let mut state = self.state.lock();
+            let mut state = here.state.lock();
             if self.closed.load(Ordering::Acquire) {
                 return Err(Error::ChannelClosed);
             }
@@ -84,13 +152,13 @@ impl ChannelInner {
             let result = state.core.take_afterwards().and(result);
             state.core.flush(effects);
             drop(state);
-            let host = &self.connection.session.virtual_host;
+            let host = &here.connection.session.virtual_host;
             host.run(effects);
             if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
                 store.wait_until_durable()?;
             }
             if let Err(error) = &result {
-                self.connection.meet(error);
+                here.connection.meet(error);
             }
             result
         })
@@ -98,25 +166,36 @@ impl ChannelInner {
 
     /// Ends the channel by itself.
     pub(super) fn close(&self) {
-        let mut state = self.state.lock();
+        #[cfg(feature = "remote")]
+        if let Some(there) = self.there() {
+            if !self.closed.swap(true, Ordering::AcqRel) {
+                there.close();
+                self.close_mailbox();
+            }
+            return;
+        }
+        let Some(here) = self.here() else { return };
+        let mut state = here.state.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         let mut effects = Effects::new();
         state.core.close(&mut effects);
         drop(state);
-        self.connection.session.virtual_host.run(&mut effects);
+        here.connection.session.virtual_host.run(&mut effects);
         self.close_mailbox();
     }
 
     /// The channel is about to end, with others.
     pub(super) fn stop_deliveries(&self) {
-        self.state.lock().core.stop_deliveries();
+        if let Some(here) = self.here() {
+            here.state.lock().core.stop_deliveries();
+        }
     }
 
     /// Ends the channel; returns what it leaves, unless it has ended before.
     pub(super) fn end(&self, effects: &mut Effects) -> Option<Remains> {
-        let core = &mut self.state.lock().core;
+        let core = &mut self.here()?.state.lock().core;
         let was_open = !self.closed.swap(true, Ordering::AcqRel);
         was_open.then(|| core.end(effects))
     }
@@ -128,6 +207,9 @@ impl ChannelInner {
 
     /// Consumers that found no room may go on.
     pub(super) fn resume_starved(&self) {
+        if self.here().is_none() {
+            return;
+        }
         // Fails only when the channel is closed, and then there is nothing to go on with.
         let _ = self.apply(|core, effects| {
             if core.is_starved() {
@@ -145,8 +227,7 @@ impl ChannelInner {
             tags.filter(|_| !no_ack).collect::<Vec<_>>()
         };
         if self.mailbox.is_open(tag, inbox) {
-            // Fails only when the channel is closed, and then there is nothing to go on with.
-            let _ = self.apply(|core, effects| core.cancel_untaken(tag.as_str(), untaken, effects));
+            self.cancel_untaken(tag, untaken);
             self.mailbox.close(tag);
         }
         for tag in untaken() {
@@ -157,21 +238,50 @@ impl ChannelInner {
         self.resume_starved();
     }
 
+    fn cancel_untaken(&self, tag: &ConsumerTag, untaken: impl FnOnce() -> Vec<u64>) {
+        // Fails only when the channel is closed, and then there is nothing to go on with.
+        if_there!(self, there => drop(there.basic_cancel(tag)));
+        let _ = self.apply(|core, effects| core.cancel_untaken(tag.as_str(), untaken, effects));
+    }
+
     pub(super) fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
+        if_there!(self, there => there.basic_ack(delivery_tag, multiple));
         self.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
     }
 
     pub(super) fn basic_nack(&self, delivery_tag: u64, nack: &Nack) -> Result<()> {
         let &Nack { multiple, requeue } = nack;
+        if_there!(self, there => there.basic_nack(delivery_tag, multiple, requeue));
         self.apply(|core, effects| core.basic_nack(delivery_tag, multiple, requeue, effects))
     }
 
     pub(super) fn basic_reject(&self, delivery_tag: u64, requeue: bool) -> Result<()> {
+        if_there!(self, there => there.basic_nack(delivery_tag, false, requeue));
         self.apply(|core, effects| core.basic_reject(delivery_tag, requeue, effects))
     }
 
+    fn basic_get(&self, queue: &str, no_ack: bool) -> Result<Option<GetOk>> {
+        if_there!(self, there => there.basic_get(queue, no_ack));
+        self.apply(|core, effects| core.basic_get(queue, no_ack, effects))
+    }
+
+    fn basic_consume(
+        &self,
+        consume: &Consume,
+        open: impl FnMut(&ConsumerTag),
+    ) -> Result<ConsumerTag> {
+        if_there!(self, there => there.basic_consume(consume, open));
+        self.apply(|core, effects| core.basic_consume(consume, effects, open))
+    }
+
+    fn basic_qos(&self, count: u16, global: bool) -> Result<()> {
+        if_there!(self, there => there.basic_qos(count, global));
+        self.apply(|core, effects| core.basic_qos(0, count, global, effects, || {}))
+    }
+
     pub(super) fn last_queue(&self) -> Option<QueueName> {
-        self.state.lock().core.last_queue().cloned()
+        if_there!(self, there => there.last_queue());
+        self.here()?.state.lock().core.last_queue().cloned()
     }
 
     /// Waits until the publishes with these numbers are concluded; tells how many were accepted,
@@ -184,10 +294,25 @@ impl ChannelInner {
             return wait();
         }
         // The store concludes them from a thread of its own.
-        if self.connection.session.virtual_host.persistence().is_none() {
+        let may_come = self.here().is_none_or(|here| here.is_stored());
+        if !may_come {
             assert_may_wait(what, "channel.publish(message).await");
         }
         pause_here(wait)
+    }
+
+    /// How many messages of publishes with these numbers came back from another broker.
+    pub(super) fn count_returned(&self, numbers: RangeInclusive<u64>) -> u64 {
+        match self.here() {
+            Some(_) => 0,
+            None => numbers.filter_map(|number| self.take_returned(number)).map(|_| 1).sum(),
+        }
+    }
+
+    /// A message that came back from another broker, for the publish with this number.
+    pub(super) fn take_returned(&self, _number: u64) -> Option<Message> {
+        if_there!(self, there => there.take_returned(_number));
+        None
     }
 
     pub(super) fn outcomes(&self) -> &Outcomes {
@@ -203,8 +328,10 @@ impl ChannelInner {
         match error.scope() {
             Scope::Channel => self.close(),
             Scope::Connection => {
-                self.connection.meet(error);
-                self.connection.close();
+                if let Some(here) = self.here() {
+                    here.connection.meet(error);
+                    here.connection.close();
+                }
             }
         }
     }
@@ -239,7 +366,7 @@ impl Channel {
     }
 
     fn get(&self, queue: &str, no_ack: bool) -> Result<Option<Delivery>> {
-        let got = self.0.apply(|core, effects| core.basic_get(queue, no_ack, effects))?;
+        let got = self.0.basic_get(queue, no_ack)?;
         Ok(got.map(|GetOk { delivery_tag, redelivered, delivery_count, message, .. }| Delivery {
             recipient: Recipient::Channel(Arc::clone(&self.0)),
             delivery_tag,
@@ -259,9 +386,7 @@ impl Channel {
     pub fn basic_consume_with(&self, consume: &Consume) -> Result<Consumer> {
         let mut inbox = None;
         let mailbox = &self.0.mailbox;
-        let tag = self.0.apply(|core, effects| {
-            core.basic_consume(consume, effects, |tag| inbox = Some(mailbox.open(tag)))
-        })?;
+        let tag = self.0.basic_consume(consume, |tag| inbox = Some(mailbox.open(tag)))?;
         let inbox = inbox.unwrap_or_else(|| mailbox.open(&tag));
         let (channel, no_ack) = (Arc::clone(&self.0), consume.no_ack);
         Ok(Consumer(Arc::new(Subscription { channel, tag, inbox, no_ack })))
@@ -270,13 +395,13 @@ impl Channel {
     /// Limits unacknowledged deliveries of each consumer that starts after this; 0, the default,
     /// for no limit. Errors: none but 504.
     pub fn basic_qos(&self, prefetch_count: u16) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, false, effects, || {}))
+        self.0.basic_qos(prefetch_count, false)
     }
 
     /// Limits unacknowledged deliveries of all consumers of the channel together; 0, the default,
     /// for no limit. Errors: none but 504.
     pub fn basic_qos_global(&self, prefetch_count: u16) -> Result<()> {
-        self.0.apply(|core, effects| core.basic_qos(0, prefetch_count, true, effects, || {}))
+        self.0.basic_qos(prefetch_count, true)
     }
 
     /// Acknowledges a delivery. Errors: 406.
@@ -296,21 +421,25 @@ impl Channel {
 
     /// Gives back everything that is not acknowledged. Errors: none but 504.
     pub fn basic_recover(&self) -> Result<()> {
+        if_there!(self.0, there => there.basic_recover());
         self.0.apply(|core, effects| core.basic_recover(true, effects))
     }
 
     /// Makes the channel transactional. Errors: 406 if it confirms publishes.
     pub fn tx_select(&self) -> Result<()> {
+        if_there!(self.0, there => there.tx_select());
         self.0.apply(Core::tx_select)
     }
 
     /// Commits. Errors: 406.
     pub fn tx_commit(&self) -> Result<()> {
+        if_there!(self.0, there => there.tx_commit());
         self.0.apply(Core::tx_commit)
     }
 
     /// Rolls back. Errors: 406.
     pub fn tx_rollback(&self) -> Result<()> {
+        if_there!(self.0, there => there.tx_rollback());
         self.0.apply(Core::tx_rollback)
     }
 

@@ -98,7 +98,8 @@ impl Confirming {
     pub fn wait(mut self) -> Result<Confirmed> {
         if let State::Open { channel, number, returned } = &mut self.0 {
             let accepted = channel.wait_concluded(*number..=*number, "Confirming::wait");
-            let known = outcome(accepted.map(|accepted| accepted > 0), returned.take());
+            let returned = returned.take().or_else(|| channel.take_returned(*number));
+            let known = outcome(accepted.map(|accepted| accepted > 0), returned);
             self.0 = State::Known(known);
         }
         match &mut self.0 {
@@ -133,7 +134,8 @@ impl Future for Confirming {
             let poll =
                 channel.outcomes().poll_concluded(*number, || channel.is_closed(), context.waker());
             let Poll::Ready(accepted) = poll else { return Poll::Pending };
-            let known = outcome(accepted, returned.take());
+            let returned = returned.take().or_else(|| channel.take_returned(*number));
+            let known = outcome(accepted, returned);
             self.0 = State::Known(known);
         }
         match &self.0 {

@@ -14,12 +14,22 @@ use crate::node::Node;
 use crate::node::connections::Closable;
 use crate::node::status::ConnectionFacts;
 use crate::queue::effects::Effects;
+#[cfg(feature = "remote")]
+use crate::remote::client::RemoteConnection;
 
-/// A connection to a broker in this process. Clones are the same connection; it closes when the
-/// last of them and of its channels, consumers and deliveries is gone, or by
-/// [`Connection::close`].
+/// A connection to a broker in this process, or to another one: `remote`. Clones are the same
+/// connection; it closes when the last of them and of its channels, consumers and deliveries is
+/// gone, or by [`Connection::close`].
 #[derive(Clone)]
-pub struct Connection(Arc<ConnectionInner>);
+pub struct Connection(Side);
+
+/// Where a connection leads.
+#[derive(Clone)]
+enum Side {
+    Here(Arc<ConnectionInner>),
+    #[cfg(feature = "remote")]
+    There(Arc<RemoteConnection>),
+}
 
 pub(super) struct ConnectionInner {
     broker: Arc<Node>,
@@ -54,21 +64,47 @@ impl Connection {
         let facts = facts(&inner.session);
         let handle = Arc::new(Handle(Arc::downgrade(&inner)));
         broker.connections.register(&inner.session, handle, facts)?;
-        Ok(Self(inner))
+        Ok(Self(Side::Here(inner)))
+    }
+
+    /// To another broker.
+    #[cfg(feature = "remote")]
+    pub(super) fn there(connection: RemoteConnection) -> Self {
+        Self(Side::There(Arc::new(connection)))
     }
 
     /// Opens a channel. Errors: 504 when the connection is closed; 530 when the user has as many
     /// channels as it may.
     pub fn open_channel(&self) -> Result<Channel> {
-        if self.0.session.actor.is_gone() {
+        match &self.0 {
+            Side::Here(inner) => inner.open_channel(),
+            #[cfg(feature = "remote")]
+            Side::There(connection) => ChannelInner::open_there(connection).map(Channel),
+        }
+    }
+
+    /// Closes the connection with its channels: consumers end, what was not acknowledged goes
+    /// back to its queue, exclusive queues are deleted.
+    pub fn close(&self) {
+        match &self.0 {
+            Side::Here(inner) => inner.close(),
+            #[cfg(feature = "remote")]
+            Side::There(connection) => connection.close(),
+        }
+    }
+}
+
+impl ConnectionInner {
+    fn open_channel(self: &Arc<Self>) -> Result<Channel> {
+        if self.session.actor.is_gone() {
             return Err(Error::ChannelClosed);
         }
-        let channel = ChannelInner::open(&self.0)?;
-        let mut channels = self.0.channels.lock();
+        let channel = ChannelInner::open(self)?;
+        let mut channels = self.channels.lock();
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(&channel));
         drop(channels);
-        if self.0.session.actor.is_gone() {
+        if self.session.actor.is_gone() {
             // It may have been closed before it knew of this channel.
             channel.close();
             return Err(Error::ChannelClosed);
@@ -76,14 +112,6 @@ impl Connection {
         Ok(Channel(channel))
     }
 
-    /// Closes the connection with its channels: consumers end, what was not acknowledged goes
-    /// back to its queue, exclusive queues are deleted.
-    pub fn close(&self) {
-        self.0.close();
-    }
-}
-
-impl ConnectionInner {
     /// Ends what an error ends that a fault has brought.
     pub(super) fn meet(&self, error: &Error) {
         if *error == Error::Crashed {
@@ -139,11 +167,18 @@ fn facts(session: &Session) -> ConnectionFacts {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("user", &self.0.session.actor.user.name)
-            .field("virtual_host", self.0.session.virtual_host.name())
-            .field("closed", &self.0.session.actor.is_gone())
-            .finish_non_exhaustive()
+        let mut told = f.debug_struct("Connection");
+        match &self.0 {
+            Side::Here(inner) => told
+                .field("user", &inner.session.actor.user.name)
+                .field("virtual_host", inner.session.virtual_host.name())
+                .field("closed", &inner.session.actor.is_gone()),
+            #[cfg(feature = "remote")]
+            Side::There(connection) => told
+                .field("uri", &format_args!("{connection}"))
+                .field("closed", &connection.is_closed()),
+        };
+        told.finish_non_exhaustive()
     }
 }
 

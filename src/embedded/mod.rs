@@ -7,6 +7,8 @@ mod channel;
 mod confirming;
 mod connection;
 mod consumer;
+#[cfg(feature = "remote")]
+mod elsewhere;
 mod inbox;
 mod message;
 mod publish;
@@ -18,6 +20,8 @@ pub use self::confirming::no_route;
 pub use self::confirming::{Confirmed, Confirming};
 pub use self::connection::Connection;
 pub use self::consumer::{Consumer, Deliveries};
+#[cfg(feature = "remote")]
+pub use self::elsewhere::remote;
 pub use self::message::{Delivery, Nack, QueuedMessage};
 pub use self::publish::Publish;
 pub use self::topology::{Binding, ExchangeDelete, QueueDelete};

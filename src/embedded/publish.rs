@@ -11,6 +11,8 @@ use smallvec::SmallVec;
 
 use crate::base::field_value::FieldValue;
 use crate::message::{Body, Message};
+#[cfg(feature = "remote")]
+use crate::remote::client::Outbound;
 use crate::vhost;
 
 /// A message to publish, and where to.
@@ -206,6 +208,19 @@ impl Publish {
             properties: properties.as_deref().unwrap_or(NO_PROPERTIES),
             body: Body::Shared(self.body),
         })
+    }
+
+    /// What another broker gets.
+    #[cfg(feature = "remote")]
+    pub(super) fn into_outbound(self) -> Outbound {
+        let text = |name: &Name| String::from_utf8_lossy(name).into_owned();
+        Outbound {
+            exchange: text(&self.exchange),
+            routing_key: text(&self.routing_key),
+            properties: self.properties.map(Arc::unwrap_or_clone).unwrap_or_default(),
+            body: self.body,
+            mandatory: self.mandatory,
+        }
     }
 
     /// The message by itself, for whoever sends it no way.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
-use crate::embedded::channel::{Channel, State};
+use crate::embedded::channel::{Channel, State, if_there};
 use crate::embedded::confirming::Confirming;
 use crate::embedded::publish::Publish;
 use crate::error::{Error, Result};
@@ -15,6 +15,7 @@ impl Channel {
     /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
     /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
     pub fn basic_publish(&self, publish: Publish) -> Result<()> {
+        if_there!(self.0, there => there.publish(publish.into_outbound()));
         self.wait_for_room();
         let number = self.0.apply_to_all(|state, effects| state.publish(publish, effects))?;
         if let Some(number) = number {
@@ -35,6 +36,10 @@ impl Channel {
 
     fn publish_confirmed(&self, publish: Publish) -> Result<Confirming> {
         self.confirm_from_here()?;
+        if_there!(self.0, there => {
+            let number = there.publish_numbered(publish.into_outbound())?;
+            Ok(Confirming::new(&self.0, number, None))
+        });
         let mailbox = &self.0.mailbox;
         let (number, returned) = self.0.apply_to_all(|state, effects| {
             let before = mailbox.returned_total();
@@ -45,7 +50,8 @@ impl Channel {
     }
 
     fn wait_for_room(&self) {
-        if let Some(store) = self.0.connection.session.virtual_host.persistence() {
+        let host = self.0.here().map(|here| &here.connection.session.virtual_host);
+        if let Some(store) = host.and_then(|host| host.persistence()) {
             store.wait_for_room();
         }
     }
@@ -55,13 +61,18 @@ impl Channel {
         if self.0.confirming.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.confirm_select()?;
+        self.0.confirming.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn confirm_select(&self) -> Result<()> {
+        if_there!(self.0, there => there.confirm_select());
         self.0.apply_to_all(|state, effects| {
             state.core.confirm_select(effects)?;
             state.numbered.get_or_insert(0);
             Ok(())
-        })?;
-        self.0.confirming.store(true, Ordering::Release);
-        Ok(())
+        })
     }
 
     /// Publishes messages in order, and waits once for the confirms of all of them, on a channel
@@ -95,14 +106,24 @@ impl Channel {
         }
         let mut accepted = 0;
         for numbers in published {
-            let concluded = self.0.wait_concluded(numbers, "Channel::publish_all");
+            let concluded = self.0.wait_concluded(numbers.clone(), "Channel::publish_all");
             accepted += concluded.ok_or(Error::ChannelClosed)?;
+            returned += self.0.count_returned(numbers);
         }
         Ok(accepted.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
     }
 
     /// Publishes messages with nobody in between; tells their numbers, and how many came back.
     fn publish_run(&self, run: &mut Vec<Publish>) -> Result<(RangeInclusive<u64>, u64)> {
+        if_there!(self.0, there => {
+            let mut numbers: Option<RangeInclusive<u64>> = None;
+            for publish in run.drain(..) {
+                let number = there.publish_numbered(publish.into_outbound())?;
+                let first = numbers.map_or(number, |numbers| *numbers.start());
+                numbers = Some(first..=number);
+            }
+            Ok((numbers.ok_or(Error::ChannelClosed)?, 0))
+        });
         let mailbox = &self.0.mailbox;
         self.0.apply_to_all(|state, effects| {
             let (before, first) =

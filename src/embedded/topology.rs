@@ -5,8 +5,10 @@ use amq_protocol::types::{FieldTable, ShortString};
 
 use crate::base::field_value::FieldValue;
 use crate::base::names::QueueName;
-use crate::embedded::channel::Channel;
+use crate::embedded::channel::{Channel, if_there};
 use crate::error::Result;
+#[cfg(feature = "remote")]
+use crate::remote::client::{Binding as RemoteBinding, Bound};
 use crate::vhost::{ExchangeDeclare, QueueDeclare, QueueDeclareOk};
 
 /// What binds an exchange to a queue or to another exchange.
@@ -51,6 +53,22 @@ impl Binding {
     pub fn arguments(mut self, arguments: FieldTable) -> Self {
         self.arguments = arguments;
         self
+    }
+}
+
+#[cfg(feature = "remote")]
+impl Binding {
+    fn to_queue(&self, queue: &str) -> RemoteBinding {
+        self.to(Bound::Queue, queue)
+    }
+
+    fn to_exchange(&self, exchange: &str) -> RemoteBinding {
+        self.to(Bound::Exchange, exchange)
+    }
+
+    fn to(&self, to: Bound, destination: &str) -> RemoteBinding {
+        let Self { source, routing_key, arguments } = self.clone();
+        RemoteBinding { to, destination: destination.to_owned(), source, routing_key, arguments }
     }
 }
 
@@ -123,6 +141,7 @@ impl Channel {
     /// 405 if exclusive to another connection, 406 if it exists with other attributes or an
     /// argument is invalid, 540 for streams.
     pub fn queue_declare_with(&self, declare: &QueueDeclare) -> Result<QueueDeclareOk> {
+        if_there!(self.0, there => there.queue_declare(declare));
         self.0.apply(|core, effects| core.queue_declare(declare, effects))
     }
 
@@ -134,6 +153,7 @@ impl Channel {
     /// As [`Channel::queue_bind`], with arguments. Errors: 403, 404, 405, 406 also if the exchange
     /// refuses the arguments.
     pub fn queue_bind_with(&self, queue: &str, binding: &Binding) -> Result<()> {
+        if_there!(self.0, there => there.bind(binding.to_queue(queue)));
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
         self.0.apply(|core, effects| core.queue_bind(queue, source, key, arguments, effects))
@@ -146,6 +166,7 @@ impl Channel {
 
     /// As [`Channel::queue_unbind`], of the binding with these arguments. Errors: 403, 405.
     pub fn queue_unbind_with(&self, queue: &str, binding: &Binding) -> Result<()> {
+        if_there!(self.0, there => there.unbind(binding.to_queue(queue)));
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
         self.0.apply(|core, effects| core.queue_unbind(queue, source, key, arguments, effects))
@@ -153,6 +174,7 @@ impl Channel {
 
     /// Drops the ready messages of a queue; tells how many. Errors: 403, 404, 405.
     pub fn queue_purge(&self, queue: &str) -> Result<usize> {
+        if_there!(self.0, there => there.queue_purge(queue));
         self.0.apply(|core, effects| core.queue_purge(queue, effects))
     }
 
@@ -165,6 +187,7 @@ impl Channel {
     /// for a quorum queue, which knows none.
     pub fn queue_delete_with(&self, delete: &QueueDelete) -> Result<usize> {
         let &QueueDelete { ref queue, if_unused, if_empty } = delete;
+        if_there!(self.0, there => there.queue_delete(queue, if_unused, if_empty));
         self.0.apply(|core, effects| core.queue_delete(queue, if_unused, if_empty, effects))
     }
 
@@ -177,6 +200,7 @@ impl Channel {
     /// Declares an exchange `[amqp 0-9-1 exchange.declare]`. Errors: 403, 404 if passive and
     /// missing, 406.
     pub fn exchange_declare_with(&self, declare: &ExchangeDeclare) -> Result<()> {
+        if_there!(self.0, there => there.exchange_declare(declare));
         self.0.apply(|core, effects| core.exchange_declare(declare, effects))
     }
 
@@ -189,6 +213,7 @@ impl Channel {
     /// As [`Channel::exchange_delete`], on a condition. Errors: 403, 406 if it does not hold.
     pub fn exchange_delete_with(&self, delete: &ExchangeDelete) -> Result<()> {
         let &ExchangeDelete { ref exchange, if_unused } = delete;
+        if_there!(self.0, there => there.exchange_delete(exchange, if_unused));
         self.0.apply(|core, effects| core.exchange_delete(exchange, if_unused, effects))
     }
 
@@ -201,6 +226,7 @@ impl Channel {
     /// As [`Channel::exchange_bind`], with arguments. Errors: 403, 404, 406 if the exchange
     /// refuses the arguments.
     pub fn exchange_bind_with(&self, destination: &str, binding: &Binding) -> Result<()> {
+        if_there!(self.0, there => there.bind(binding.to_exchange(destination)));
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
         self.0
@@ -220,6 +246,7 @@ impl Channel {
 
     /// As [`Channel::exchange_unbind`], of the binding with these arguments. Errors: 403.
     pub fn exchange_unbind_with(&self, destination: &str, binding: &Binding) -> Result<()> {
+        if_there!(self.0, there => there.unbind(binding.to_exchange(destination)));
         let Binding { source, routing_key, arguments } = binding;
         let key = routing_key.as_bytes();
         self.0.apply(|core, effects| {

@@ -172,6 +172,17 @@ pub enum Error {
         /// What it closes.
         scope: Scope,
     },
+    /// What another broker says, of a connection to it: any code. 320 also if it does not answer,
+    /// 402 if its URI is none. [`Error::reply_code`] tells which it is.
+    #[error("{text}")]
+    Remote {
+        /// Reply code.
+        code: u16,
+        /// The text, without the name of the code.
+        text: String,
+        /// What it closes there. Here the channel stays open.
+        scope: Scope,
+    },
     /// 320: the connection is lost, because a test wants it to be, see [`crate::faults`]. Only an
     /// embedding program ever hears of it.
     #[error("connection was lost")]
@@ -259,7 +270,7 @@ impl Error {
             NotImplemented(_) => (code::NOT_IMPLEMENTED, Scope::Connection),
             UnexpectedMethod => (code::COMMAND_INVALID, Scope::Connection),
             MalformedHeaders | MalformedProperties => (code::SYNTAX_ERROR, Scope::Connection),
-            Fault { code, scope, .. } => (*code, *scope),
+            Fault { code, scope, .. } | Remote { code, scope, .. } => (*code, *scope),
             BrokerClosed | VirtualHostDeleted(_) | ConnectionLost | Crashed => {
                 (code::CONNECTION_FORCED, Scope::Connection)
             }

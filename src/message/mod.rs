@@ -313,19 +313,20 @@ fn append_short(scratch: &mut Vec<u8>, text: &[u8]) -> u8 {
     len
 }
 
+/// The header that tells how often a message was returned to a quorum queue.
+pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
+
 /// Properties with the header `x-delivery-count` `[rabbitmq quorum-queues]`.
 pub(crate) fn with_delivery_count(properties: &[u8], count: u32) -> Vec<u8> {
     use leveret_protocol::table::{TableWriter, entries};
     use leveret_protocol::{Change, Changes};
-    /// The header.
-    const NAME: &str = "x-delivery-count";
     let properties = RawProperties(properties);
     let mut headers = TableWriter::new();
     let before = properties.raw_headers().unwrap_or_default();
-    for (_, entry) in entries(before).filter(|(name, _)| *name != NAME.as_bytes()) {
+    for (_, entry) in entries(before).filter(|(name, _)| *name != DELIVERY_COUNT.as_bytes()) {
         headers.entry(entry);
     }
-    headers.long_long(NAME, count.into());
+    headers.long_long(DELIVERY_COUNT, count.into());
     let headers = headers.finish();
     let changes = Changes { headers: Change::Set(&headers), ..Changes::default() };
     properties.with(&changes).unwrap_or_else(|_| properties.0.to_vec())

@@ -2,6 +2,8 @@
 //! them by itself, such as shovels.
 
 #[cfg(feature = "remote")]
+pub(crate) mod client;
+#[cfg(feature = "remote")]
 pub(crate) mod connect;
 #[cfg(feature = "remote")]
 mod end;

@@ -148,6 +148,18 @@ pub(crate) const CIRCLES: &[Circle] = &[
         ],
     ),
     (
+        "a channel of another broker is in the files of its methods, and comes again with its \
+         connection",
+        &[
+            "src/remote/client/book.rs",
+            "src/remote/client/channel.rs",
+            "src/remote/client/connection.rs",
+            "src/remote/client/consuming.rs",
+            "src/remote/client/publishing.rs",
+            "src/remote/client/topology.rs",
+        ],
+    ),
+    (
         "the task of a shovel makes the belt that moves its messages",
         &["src/remote/shovel/belt.rs", "src/remote/shovel/carrying.rs"],
     ),
