@@ -213,7 +213,7 @@ pub mod internals {
     pub use crate::message::stored::*;
     pub use crate::message::{Body, Parts};
     pub use crate::node::status::*;
-    pub use crate::node::steering::Steering;
+    pub use crate::node::steering::{LogLine, Steering};
     pub use crate::persist::messages::Meta;
     pub use crate::persist::records::*;
     pub use crate::persist::recovery::{HostRecords, Records};

@@ -15,6 +15,7 @@ use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
+use crate::program::log_lines::LogLines;
 use crate::program::migrate::{self, Ended, MigrateArgs};
 use crate::program::{ctl, help, ping, reload, serve, test};
 
@@ -44,7 +45,8 @@ fn main() -> ExitCode {
     };
     match invocation {
         Invocation::Serve(config) => {
-            let level = match reload::log(&config) {
+            let lines = LogLines::new();
+            let level = match reload::log(&config, &lines) {
                 Ok(level) => Arc::new(level),
                 Err(reason) => return fail(&reason, ExitCode::from(BAD_CONFIGURATION)),
             };
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
             let foreign = unread.foreign.iter().chain(&config.unread);
             foreign.for_each(|text| tracing::warn!("{text}"));
             let mut current = (*config).clone();
-            let helm = reload::Helm { level: Arc::clone(&level), config: current.clone() };
+            let helm = reload::Helm { level: Arc::clone(&level), lines, config: current.clone() };
             match serve::run(*config, helm, move |broker| {
                 reload::reload(&mut current, &level, broker);
             }) {

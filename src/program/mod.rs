@@ -11,6 +11,7 @@ mod doors;
 pub(crate) mod explain;
 pub(crate) mod help;
 mod links;
+pub(crate) mod log_lines;
 pub(crate) mod migrate;
 pub(crate) mod ping;
 mod reach;

@@ -13,8 +13,9 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::program::config::{self, Invocation, LogFormat, LogLevel, LogRotation, ServerConfig};
 use crate::program::links;
+use crate::program::log_lines::LogLines;
 use leveret::Broker;
-use leveret::internals::Steering;
+use leveret::internals::{LogLine, Steering};
 
 /// What is logged, to be changed while the server runs.
 pub(crate) type Level = reload::Handle<LevelFilter, Registry>;
@@ -42,17 +43,17 @@ fn writer(config: &ServerConfig) -> Result<BoxMakeWriter, String> {
     Ok(BoxMakeWriter::new(appender.map_err(|error| failed(&error))?))
 }
 
-/// Logs from now on.
+/// Logs from now on; the last lines are kept, too.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn log(config: &ServerConfig) -> Result<Level, String> {
+pub(crate) fn log(config: &ServerConfig, kept: &LogLines) -> Result<Level, String> {
     let (filter, handle) = reload::Layer::new(LevelFilter::from(config.log_level));
     let lines = fmt::layer()
         .with_target(false)
         .with_ansi(config.log_file.is_none() && io::stderr().is_terminal())
         .with_writer(writer(config)?);
-    let filtered = tracing_subscriber::registry().with(filter);
+    let filtered = tracing_subscriber::registry().with(filter).with(kept.clone());
     match config.log_format {
         LogFormat::Text => filtered.with(lines).init(),
         LogFormat::Json => filtered.with(lines.json()).init(),
@@ -99,6 +100,7 @@ pub(crate) fn reload(current: &mut ServerConfig, level: &Level, broker: &Broker)
 /// What administrators may do with the running program.
 pub(crate) struct Helm {
     pub level: Arc<Level>,
+    pub lines: LogLines,
     pub config: ServerConfig,
 }
 
@@ -113,6 +115,10 @@ impl Steering for Helm {
         self.level.reload(LevelFilter::from(level)).map_err(|error| error.to_string())?;
         tracing::info!("the log level is {} from now on", self.log_level());
         Ok(())
+    }
+
+    fn log_lines(&self) -> Vec<Arc<LogLine>> {
+        self.lines.all()
     }
 
     fn environment(&self) -> Value {

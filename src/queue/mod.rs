@@ -356,6 +356,14 @@ impl Queue {
         }
     }
 
+    /// When something happens to it by itself; nothing does to a stream that is worth telling.
+    pub(crate) fn deadlines(&self) -> Vec<(&'static str, Timestamp)> {
+        match self.stream {
+            Some(_) => Vec::new(),
+            None => self.state.lock().deadlines().to_vec(),
+        }
+    }
+
     /// Ends the queue if `condition` holds. What it leaves is the caller's to
     /// [clear](Ended::clear); `None` if it had ended before.
     pub(crate) fn delete(

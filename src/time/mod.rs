@@ -6,3 +6,4 @@ pub mod clock;
 pub(crate) mod quiescence;
 pub(crate) mod sleep;
 pub(crate) mod timers;
+pub(crate) mod waiting;

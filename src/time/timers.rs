@@ -12,6 +12,7 @@ use crate::base::rank;
 use crate::limits::SETTLE_PATIENCE;
 use crate::time::clock::{Clock, ManualClock, Timestamp, until};
 use crate::time::quiescence::Quiescence;
+use crate::time::waiting::Waiting;
 
 /// Part of a host, such as a queue of a virtual host, that can be woken at a time.
 pub(crate) trait Sleeper: Send + Sync + 'static {
@@ -25,11 +26,17 @@ pub(crate) trait Sleeper: Send + Sync + 'static {
     fn is_gone(&self) -> bool {
         false
     }
+
+    /// What it waits for, if that is worth telling.
+    fn waiting(&self, _host: &Self::Host) -> Option<Waiting> {
+        None
+    }
 }
 
 /// A sleeper in its host, of whatever kind.
-trait Asleep: Send {
+trait Asleep: Send + Sync {
     fn wake(&self);
+    fn waiting(&self) -> Option<Waiting>;
 }
 
 impl<S: Sleeper> Asleep for (Weak<S::Host>, Weak<S>) {
@@ -38,12 +45,16 @@ impl<S: Sleeper> Asleep for (Weak<S::Host>, Weak<S>) {
             sleeper.wake(&host);
         }
     }
+
+    fn waiting(&self) -> Option<Waiting> {
+        self.1.upgrade()?.waiting(&*self.0.upgrade()?)
+    }
 }
 
 /// Who wants to be woken.
 enum Timer {
     /// A queue or an exchange.
-    Sleeper(Box<dyn Asleep>),
+    Sleeper(Arc<dyn Asleep>),
     /// A task.
     Task(Waker),
 }
@@ -67,7 +78,7 @@ impl Key {
 struct State {
     timers: BTreeMap<(Timestamp, Key), Timer>,
     /// Beside those above, and no reason for a manual clock to stop.
-    aside: Option<(Timestamp, Box<dyn Asleep>)>,
+    aside: Option<(Timestamp, Arc<dyn Asleep>)>,
     deadlines: HashMap<Key, Timestamp>,
     thread: Option<thread::JoinHandle<()>>,
     stopped: bool,
@@ -100,7 +111,7 @@ impl State {
         self.next_deadline().into_iter().chain(aside).min()
     }
 
-    fn take_due_aside(&mut self, now: Timestamp) -> Option<Box<dyn Asleep>> {
+    fn take_due_aside(&mut self, now: Timestamp) -> Option<Arc<dyn Asleep>> {
         self.aside.take_if(|(deadline, _)| *deadline <= now).map(|(_, asleep)| asleep)
     }
 
@@ -156,7 +167,7 @@ impl Timers {
             return;
         }
         let first = state.next_deadline().is_none_or(|next| deadline < next);
-        state.set(deadline, Key::of(sleeper), || Timer::Sleeper(Box::new(asleep)));
+        state.set(deadline, Key::of(sleeper), || Timer::Sleeper(Arc::new(asleep)));
         self.see_to_thread(&mut state, first);
     }
 
@@ -175,7 +186,7 @@ impl Timers {
             return;
         }
         let first = state.next_wake().is_none_or(|next| deadline < next);
-        state.aside = Some((deadline, Box::new(asleep)));
+        state.aside = Some((deadline, Arc::new(asleep)));
         self.see_to_thread(&mut state, first);
     }
 
@@ -236,6 +247,19 @@ impl Timers {
     /// The next deadline.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.state.lock().next_deadline()
+    }
+
+    /// The next ones, at most so many of those who wait; each tells for what.
+    pub(crate) fn upcoming(&self, max: usize) -> Vec<Waiting> {
+        let sleepers = |(&(at, _), timer): (&(Timestamp, Key), &Timer)| match timer {
+            Timer::Sleeper(asleep) => Ok(Arc::clone(asleep)),
+            Timer::Task(_) => Err(Waiting::new("task", ["", ""], [("somebody wakes up", at)])),
+        };
+        let state = self.state.lock();
+        let next: Vec<_> = state.timers.iter().take(max).map(sleepers).collect();
+        drop(state);
+        let ask = |next: Result<Arc<dyn Asleep>, _>| next.map_or_else(Some, |it| it.waiting());
+        next.into_iter().filter_map(ask).collect()
     }
 
     /// How many deadlines there are.

@@ -32,6 +32,41 @@ fn the_clock_is_moved_to_the_next_deadline_and_what_waited_happens() {
 }
 
 #[test]
+fn all_that_waits_for_a_time_is_told_in_its_order() {
+    let api = api();
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    let queue = |name: &str| QueueDeclare::new(name);
+    let jobs = queue("jobs").argument("x-message-ttl", 30_000).argument("x-expires", 90_000);
+    channel.queue_declare_with(&jobs).unwrap();
+    channel.basic_publish(Publish::to_queue("jobs")).unwrap();
+    let later = leveret::ExchangeDeclare::new("later", "x-delayed-message");
+    channel.exchange_declare_with(&later.argument("x-delayed-type", "direct")).unwrap();
+    channel.queue_bind("jobs", "later", "k").unwrap();
+    for ms in [50_000, 10_000] {
+        let publish = Publish::to_exchange("later", "k").header("x-delay", ms);
+        channel.basic_publish(publish).unwrap();
+    }
+    let testing = api.call("GET", "/api/leveret/testing", "").json();
+    let now = testing["clock"]["now"].as_u64().unwrap();
+    let told = testing["deadlines"].as_array().unwrap().iter();
+    let told: Vec<_> = told
+        .map(|it| {
+            let text = |name: &str| it[name].as_str().unwrap().to_owned();
+            (it["at"].as_u64().unwrap() - now, text("kind"), text("name"), text("what"))
+        })
+        .collect();
+    let expected = [
+        (10_000, "exchange", "later", "a delayed message is sent on"),
+        (30_000, "queue", "jobs", "the message at the head expires"),
+        (50_000, "exchange", "later", "a delayed message is sent on"),
+        (90_000, "queue", "jobs", "the queue expires"),
+    ];
+    let expected =
+        expected.map(|(at, kind, name, what)| (at, kind.into(), name.into(), what.into()));
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn the_system_s_clock_is_nobody_s_to_move() {
     let api = Api::start();
     assert_eq!(api.call("POST", "/api/leveret/clock/advance", r#"{"ms": 1}"#).status, 400);

@@ -42,6 +42,8 @@ const PAGES = [
   ['#/vhosts', 'Virtual hosts', 'classic'],
   ['#/vhosts/%2F', '/', 'Who may enter'],
   ['#/policies', 'Policies', 'limits'],
+  ['#/shovels', 'Shovels', 'No shovel carries anything'],
+  ['#/log', 'Log', 'started TCP listener'],
   ['#/definitions', 'Definitions', 'Save a file'],
 ];
 

@@ -1,6 +1,7 @@
 // What users of each tag see, and what names and contents that mean harm can do.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import amqp from 'amqplib';
 import { check, launch, logIn, open, visit } from './support/browser.js';
 import { Server } from './support/server.js';
 import { Shop } from './support/shop.js';
@@ -40,7 +41,11 @@ test('users see what their tags and permissions let them see', async () => {
     const page = await open(browser, server, { hash: '#/queues' });
     await logIn(page, name, name);
     await page.getByRole('link', { name: 'open' }).waitFor();
-    assert.deepEqual(await places(page), everybody, name);
+    const more = name === 'monty' ? ['Shovels', 'Log'] : [];
+    assert.deepEqual(await places(page), [...everybody, ...more], name);
+    await visit(page, '#/log');
+    await page.getByText(name === 'monty' ? 'started TCP listener' : 'You may not see the log').waitFor();
+    await visit(page, '#/queues');
     assert.equal(await page.getByText('plans').count(), 0, `${name} sees no queue of another virtual host`);
     await visit(page, '#/queues/secret/plans');
     await page.getByText('You may not see this queue').waitFor();
@@ -91,10 +96,16 @@ test('names, headers, bodies and client properties are texts, whatever is in the
     properties: { content_type: EVIL, headers: { [EVIL]: EVIL, 'x-death': [{ queue: LINK, reason: EVIL, exchange: EVIL, 'routing-keys': [EVIL], count: 1, time: 1 }] } },
   });
   const client = await Shop.connect(server, EVIL);
+  // Whoever cannot log in has his name in the log.
+  await fetch(`${server.url}api/whoami`, { headers: { authorization: `Basic ${Buffer.from(`${EVIL}:x`).toString('base64')}` } });
+  const login = `amqp://${seg(EVIL)}:x@127.0.0.1:${server.amqp}`;
+  await assert.rejects(amqp.connect(login));
+  const uri = `amqp:///${seg(EVIL)}`;
+  await server.call('PUT', `parameters/shovel/%2F/${seg(EVIL)}`, { value: { 'src-uri': 'amqp:///', 'src-queue': EVIL, 'dest-uri': uri, 'dest-queue': EVIL } });
   const page = await open(browser, server);
   await logIn(page);
   const queue = `#/queues/%2F/${seg(EVIL)}`;
-  const pages = ['#/', '#/queues', queue, `${queue}?tab=bindings`, `${queue}?tab=messages`, '#/exchanges', `#/exchanges/%2F/${seg(EVIL)}`, '#/topology', '#/connections', '#/vhosts', `#/vhosts/${seg(EVIL)}`, '#/policies', `#/queues/%2F/${seg(LINK)}`, `#/${seg(EVIL)}`];
+  const pages = ['#/', '#/queues', queue, `${queue}?tab=bindings`, `${queue}?tab=messages`, '#/exchanges', `#/exchanges/%2F/${seg(EVIL)}`, '#/topology', '#/connections', '#/vhosts', `#/vhosts/${seg(EVIL)}`, '#/policies', '#/log', '#/shovels', `#/queues/%2F/${seg(LINK)}`, `#/${seg(EVIL)}`];
   for (const hash of pages) {
     await visit(page, hash);
     await page.waitForTimeout(700);

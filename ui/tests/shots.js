@@ -34,6 +34,9 @@ const PAGES = {
   vhost: '#/vhosts/%2F',
   policies: '#/policies',
   'new-policy': '#/policies?new=1',
+  shovels: '#/shovels',
+  'new-shovel': '#/shovels?new=1',
+  log: '#/log',
   definitions: '#/definitions',
   nowhere: '#/nowhere',
 };

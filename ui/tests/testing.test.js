@@ -33,6 +33,8 @@ test('the clock is moved to the next deadline, and what waited for it happens', 
   await channel.waitForConfirms();
   await page.getByRole('link', { name: 'Clock and faults' }).click();
   await page.getByText('The next deadline is in 1 min').waitFor();
+  const deadlines = page.getByRole('region', { name: 'Deadlines' });
+  await deadlines.getByRole('row', { name: /queue jobs the message at the head expires/ }).waitFor();
   await check(page, 'test');
   await page.getByRole('button', { name: '+ 1 s', exact: true }).click();
   await page.getByText('The next deadline is in 59 s').waitFor();

@@ -12,6 +12,7 @@ use crate::queue::effects::Effects;
 use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
 use crate::time::timers::Sleeper;
+use crate::time::waiting::Waiting;
 use crate::vhost::VirtualHost;
 
 impl Deliveries {
@@ -173,6 +174,12 @@ impl State {
 /// Deliveries that were delayed are due.
 impl Sleeper for Deliveries {
     type Host = VirtualHost;
+
+    fn waiting(&self, host: &VirtualHost) -> Option<Waiting> {
+        let due = self.state.lock().held.first().map(|(due, _)| *due)?;
+        let text = "a fault lets go of deliveries";
+        Some(Waiting::new("channel", [host.name().as_str(), ""], [(text, due)]))
+    }
 
     fn wake(self: Arc<Self>, host: &Arc<VirtualHost>) {
         let mut effects = Effects::new();

@@ -4,6 +4,8 @@
 //! [`Effects`]: deliveries are passed on while the caller still holds the queue's lock, because
 //! the lock is what keeps them in order; everything else waits until it is free.
 
+mod deadlines;
+
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
@@ -530,18 +532,6 @@ impl State {
         // Quorum queues change all at once.
         self.cuts = !self.is_quorum && self.settings.length.overflow == Overflow::DropHead;
         self.set_settings(new, now, effects);
-    }
-
-    /// The next time at which something happens by itself, if the timer does not know it yet.
-    pub fn new_deadline(&mut self) -> Option<Timestamp> {
-        let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
-        let lease = self.lease.deadline(self.is_in_use());
-        let deadline = head.min(lease).min(self.overdue_at).min(self.retry_at);
-        if deadline >= self.wake_at {
-            return None;
-        }
-        self.wake_at = deadline;
-        Some(deadline)
     }
 
     /// The timer has gone off; expired messages leave, and consumers that are too late.

@@ -12,6 +12,7 @@ use crate::message::stored::Gone;
 use crate::persist;
 use crate::queue::effects::Effects;
 use crate::time::timers::Sleeper;
+use crate::time::waiting::Waiting;
 use crate::vhost::Origin;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::extension::Delays;
@@ -182,4 +183,14 @@ impl Sleeper for Exchange {
     fn is_gone(&self) -> bool {
         self.delays().is_none_or(Delays::is_over)
     }
+
+    fn waiting(&self, host: &VirtualHost) -> Option<Waiting> {
+        let names = [host.name().as_str(), self.name().as_str()];
+        let delayed = host.delayed(self).into_iter().take(TOLD_MAX);
+        let due = delayed.map(|delayed| ("a delayed message is sent on", delayed.due));
+        Some(Waiting::new("exchange", names, due))
+    }
 }
+
+/// Delayed messages whose times are told.
+const TOLD_MAX: usize = 100;

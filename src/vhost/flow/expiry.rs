@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::time::timers::Sleeper;
+use crate::time::waiting::Waiting;
 use crate::vhost::VirtualHost;
 
 impl Sleeper for Queue {
@@ -18,5 +19,10 @@ impl Sleeper for Queue {
 
     fn is_gone(&self) -> bool {
         self.is_deleted()
+    }
+
+    fn waiting(&self, host: &VirtualHost) -> Option<Waiting> {
+        let names = [host.name().as_str(), self.name().as_str()];
+        Some(Waiting::new("queue", names, self.deadlines()))
     }
 }

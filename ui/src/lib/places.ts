@@ -42,6 +42,8 @@ export const PLACES: { title: string; places: Place[] }[] = [
       { path: 'users', title: 'Users', icon: 'users', may: may.administer },
       { path: 'vhosts', title: 'Virtual hosts', icon: 'vhosts' },
       { path: 'policies', title: 'Policies', icon: 'policies' },
+      { path: 'shovels', title: 'Shovels', icon: 'shovels', may: may.monitor },
+      { path: 'log', title: 'Log', icon: 'log', may: may.monitor },
       { path: 'definitions', title: 'Definitions', icon: 'definitions', may: may.administer },
     ],
   },
@@ -65,4 +67,5 @@ export const GO_KEYS: Record<string, string> = {
   v: 'vhosts',
   p: 'policies',
   j: 'journal',
+  l: 'log',
 };

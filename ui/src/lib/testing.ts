@@ -23,8 +23,19 @@ export interface Snapshot {
   messages: number;
 }
 
+/** Something that happens at a time. */
+export interface Deadline {
+  at: number;
+  what: string;
+  kind: string;
+  vhost: string;
+  name: string;
+}
+
 export interface Testing {
   clock: Clock;
+  /** The next hundred, in their order. */
+  deadlines: Deadline[];
   journal: { capacity: number; forgotten: number } | null;
   faults: Fault[];
   snapshots: Snapshot[];

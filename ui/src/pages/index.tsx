@@ -7,10 +7,12 @@ import { ConsumersPage } from './consumers';
 import { DefinitionsPage } from './definitions';
 import { ExchangePage, ExchangesPage } from './exchanges';
 import { JournalPage } from './journal';
+import { LogPage } from './log';
 import { OverviewPage } from './overview';
 import { PoliciesPage } from './policies';
 import { QueuePage } from './queue';
 import { QueuesPage } from './queues';
+import { ShovelsPage } from './shovels';
 import { TestPage } from './test';
 import { TopologyPage } from './topology';
 import { UserPage, UsersPage } from './users';
@@ -58,6 +60,8 @@ export const PAGES: Record<string, Page> = {
   ),
   policies: () => <PoliciesPage />,
   definitions: () => <DefinitionsPage />,
+  shovels: () => <ShovelsPage />,
+  log: () => <LogPage />,
   test: () => <TestPage />,
   journal: () => <JournalPage />,
 };

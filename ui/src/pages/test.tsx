@@ -3,7 +3,8 @@ import { useState } from 'preact/hooks';
 import { call } from '../lib/api';
 import { count, duration, exactTime, integer } from '../lib/format';
 import type { Lints } from '../lib/own';
-import { advance, type Clock, type Fault, type Snapshot, type Testing } from '../lib/testing';
+import { to } from '../lib/route';
+import { advance, type Clock, type Deadline, type Fault, type Snapshot, type Testing } from '../lib/testing';
 import { refresh, useAnswer } from '../lib/watch';
 import { Loading, Page } from '../parts/bits';
 import { Confirm, Failure, tell, useAction } from '../parts/dialog';
@@ -20,10 +21,11 @@ export function TestPage() {
   const answer = useAnswer<Testing>('/api/leveret/testing');
   const lints = useAnswer<Lints>('/api/leveret/lints')?.body;
   if (!answer) return <Loading />;
-  const { clock, faults, snapshots } = answer.body;
+  const { clock, deadlines, faults, snapshots } = answer.body;
   return (
     <Page title="Test" about="What a test does to this broker, and what it finds.">
       <TheClock clock={clock} />
+      <Deadlines deadlines={deadlines} clock={clock} />
       <Faults faults={faults} />
       <Snapshots snapshots={snapshots} />
       <Found lints={lints} />
@@ -81,6 +83,75 @@ function TheClock({ clock }: { clock: Clock }) {
       )}
       <Failure error={error} />
     </section>
+  );
+}
+
+const SHOWN = 20;
+
+/** What happens by itself, once its time has come. */
+function Deadlines({ deadlines, clock }: { deadlines: Deadline[]; clock: Clock }) {
+  const [all, setAll] = useState(false);
+  const { busy, error, run } = useAction();
+  if (!deadlines.length) return null;
+  const shown = all ? deadlines : deadlines.slice(0, SHOWN);
+  return (
+    <section class="card" aria-label="Deadlines">
+      <h2>What happens next</h2>
+      <table class="plain">
+        <thead>
+          <tr>
+            <th>In</th>
+            <th>To</th>
+            <th>What</th>
+            {clock.manual && <th class="num">Do</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((deadline, at) => (
+            <tr key={at}>
+              <td title={exactTime(deadline.at)}>
+                {deadline.at > clock.now ? duration(deadline.at - clock.now) : 'due'}
+              </td>
+              <td>
+                <Whom deadline={deadline} />
+              </td>
+              <td>{deadline.what}</td>
+              {clock.manual && (
+                <td class="num">
+                  <button
+                    disabled={busy || deadline.at <= clock.now}
+                    onClick={() =>
+                      void run(async () => {
+                        await advance({ ms: deadline.at - clock.now });
+                        refresh();
+                      })
+                    }
+                  >
+                    Go there
+                  </button>
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {deadlines.length > shown.length && (
+        <div class="row-buttons">
+          <button onClick={() => setAll(true)}>Show {integer(deadlines.length - shown.length)} more</button>
+        </div>
+      )}
+      <Failure error={error} />
+    </section>
+  );
+}
+
+function Whom({ deadline: { kind, vhost, name } }: { deadline: Deadline }) {
+  const address = { queue: 'queues', exchange: 'exchanges' }[kind];
+  if (!address || !name) return <span class="muted">{kind === 'task' ? 'a connection or a test' : `a ${kind}`}</span>;
+  return (
+    <>
+      {kind} <a href={to(address, vhost, name)}>{name}</a>
+    </>
   );
 }
 

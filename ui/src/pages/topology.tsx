@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { seg, type Table } from '../lib/api';
 import { count, exchangeName, integer, rate, short } from '../lib/format';
+import { flows, width, type Flows } from '../lib/flow';
 import { build, exchangeId, NODE_HEIGHT, NODE_WIDTH, type Edge, type Graph, type Node } from '../lib/graph';
 import { explain, type Explanation } from '../lib/own';
 import { useQueues } from '../lib/queues';
@@ -70,6 +71,10 @@ export function TopologyPage() {
     }
     return all;
   }, [known]);
+  const flow = useMemo<Flows>(() => {
+    const stats = new Map((known ?? []).map((exchange) => [exchange.name, exchange.message_stats]));
+    return graph ? flows(graph, stats) : new Map();
+  }, [graph, known, queues.version]);
 
   return (
     <Page title="Topology" about="How messages find their way: exchanges, bindings, queues, and where dead letters go.">
@@ -152,7 +157,7 @@ export function TopologyPage() {
           </p>
         </Empty>
       ) : (
-        <Picture graph={graph} ways={ways} vhost={vhost} speeds={speeds} />
+        <Picture graph={graph} ways={ways} vhost={vhost} speeds={speeds} flow={flow} />
       )}
     </Page>
   );
@@ -178,6 +183,9 @@ const Legend = () => (
     </li>
     <li>
       <i class="line alternate" /> if nothing matches
+    </li>
+    <li title="Told where one way alone can have brought what comes; the thicker, the more.">
+      <i class="line flow" /> messages a second
     </li>
   </ul>
 );
@@ -266,11 +274,13 @@ function Picture({
   ways,
   vhost,
   speeds,
+  flow,
 }: {
   graph: Graph;
   ways: Ways | null;
   vhost: string;
   speeds: Map<string, string>;
+  flow: Flows;
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<View>({ x: MARGIN, y: MARGIN, scale: 1 });
@@ -372,7 +382,14 @@ function Picture({
           </defs>
           <g transform={`translate(${view.x} ${view.y}) scale(${view.scale})`}>
             {graph.edges.map((edge) => (
-              <EdgeView key={edge.id} edge={edge} lit={lit(edge)} label={labels || touches(edge) || lit(edge)} near={touches(edge)} />
+              <EdgeView
+                key={edge.id}
+                edge={edge}
+                lit={lit(edge)}
+                label={labels || touches(edge) || lit(edge)}
+                near={touches(edge)}
+                flow={flow.get(edge.id) ?? 0}
+              />
             ))}
             {graph.nodes.map((node) => (
               <NodeView
@@ -440,19 +457,37 @@ function labelOf({ kind, bindings }: Edge): string {
   return text.length > LABEL ? `${text.slice(0, LABEL - 1)}…` : text;
 }
 
-function EdgeView({ edge, lit, label, near }: { edge: Edge; lit: boolean; label: boolean; near: boolean }) {
+function EdgeView({
+  edge,
+  lit,
+  label,
+  near,
+  flow,
+}: {
+  edge: Edge;
+  lit: boolean;
+  label: boolean;
+  near: boolean;
+  flow: number;
+}) {
   const { path, x, y } = pathOf(edge);
   const text = label ? labelOf(edge) : '';
-  const flow = edge.to.queue?.rates['publish'] ?? 0;
   const kind = lit ? 'lit' : edge.kind;
+  const keys = edge.bindings.map((binding) => binding.routing_key).filter(Boolean);
+  const about = flow > 0 ? [`${flow.toFixed(1)} messages a second`, ...keys] : keys;
   return (
-    <g class={`edge ${edge.kind}${lit ? ' lit' : ''}${near ? ' near' : ''}${flow && edge.kind === 'binding' ? ' flows' : ''}`}>
-      <path d={path} marker-end={`url(#arrow-${kind})`}>
-        <title>{edge.bindings.map((binding) => binding.routing_key).filter(Boolean).join('\n')}</title>
+    <g class={`edge ${edge.kind}${lit ? ' lit' : ''}${near ? ' near' : ''}${flow > 0 ? ' flows' : ''}`}>
+      <path d={path} marker-end={`url(#arrow-${kind})`} style={flow > 0 && !lit ? { strokeWidth: width(flow) } : undefined}>
+        <title>{about.join('\n')}</title>
       </path>
       {text && (
-        <text x={x} y={y - 5} text-anchor="middle">
+        <text x={x} y={y - 6} text-anchor="middle">
           {text}
+        </text>
+      )}
+      {label && flow > 0 && (
+        <text class="rate" x={x} y={y + 13} text-anchor="middle">
+          {rate(flow)}
         </text>
       )}
     </g>

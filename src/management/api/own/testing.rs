@@ -67,6 +67,7 @@ fn show(call: &Call) -> Outcome {
     });
     Ok(Answer::json(&object! {
         "clock": clock(node),
+        "deadlines": deadlines(node),
         "journal": journal,
         "faults": faults,
         "snapshots": snapshots,
@@ -79,6 +80,28 @@ fn clock(node: &Node) -> Object {
         "now": node.clock().now().as_millis(),
         "next_deadline": node.timers().next_deadline().map(|deadline| deadline.as_millis()),
     }
+}
+
+/// Deadlines that are told.
+const DEADLINES_MAX: usize = 100;
+
+/// What happens next, and to whom.
+fn deadlines(node: &Node) -> Vec<Value> {
+    let waiting = node.timers().upcoming(DEADLINES_MAX);
+    let each = waiting.iter().flat_map(|it| it.deadlines.iter().map(move |at| (at, it)));
+    let mut known: Vec<_> = each.collect();
+    known.sort_by_key(|((_, at), _)| *at);
+    let shown = known.into_iter().take(DEADLINES_MAX).map(|((what, at), waiting)| {
+        let shown = object! {
+            "at": at.as_millis(),
+            "what": *what,
+            "kind": waiting.kind,
+            "vhost": waiting.host,
+            "name": waiting.name,
+        };
+        shown.into()
+    });
+    shown.collect()
 }
 
 fn advance(call: &Call) -> Outcome {

@@ -14,15 +14,15 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-BLsN8Oxx.js",
-        content_type: "text/javascript",
-        brotli: include_bytes!("index.js.br"),
-        gzip: include_bytes!("index.js.gz"),
-    },
-    Asset {
-        name: "index-DQpJZ3Oq.css",
+        name: "index-CWaLA_l-.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
+    },
+    Asset {
+        name: "index-DW7PXsL6.js",
+        content_type: "text/javascript",
+        brotli: include_bytes!("index.js.br"),
+        gzip: include_bytes!("index.js.gz"),
     },
 ];
