@@ -67,7 +67,9 @@ impl Visit for Text {
             "message" => format!("{value:?}"),
             name => format!(" {name}={value:?}"),
         };
-        text.truncate(text.floor_char_boundary(room));
+        let ends = text.char_indices().map(|(at, sign)| at + sign.len_utf8());
+        let end = ends.take_while(|end| *end <= room).last().unwrap_or_default();
+        text.truncate(end);
         let _ = self.0.write_str(&text); // it is a text
     }
 }

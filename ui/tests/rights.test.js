@@ -101,7 +101,7 @@ test('names, headers, bodies and client properties are texts, whatever is in the
   const login = `amqp://${seg(EVIL)}:x@127.0.0.1:${server.amqp}`;
   await assert.rejects(amqp.connect(login));
   const uri = `amqp:///${seg(EVIL)}`;
-  await server.call('PUT', `parameters/shovel/%2F/${seg(EVIL)}`, { value: { 'src-uri': 'amqp:///', 'src-queue': EVIL, 'dest-uri': uri, 'dest-queue': EVIL } });
+  await server.call('PUT', `parameters/shovel/%2F/${seg(EVIL)}`, { value: { 'src-uri': 'amqp://', 'src-queue': LINK, 'dest-uri': uri, 'dest-queue': EVIL } });
   const page = await open(browser, server);
   await logIn(page);
   const queue = `#/queues/%2F/${seg(EVIL)}`;

@@ -36,6 +36,9 @@ interface Shovel {
 
 const KINDS = { running: 'good', blocked: 'warn', starting: 'warn', terminated: 'bad' } as const;
 
+/** A URI without a host is this broker's. */
+const HERE = /^amqp:\/\/(\/|\?|$)/;
+
 /** What is wrong with it, if anything is. */
 function trouble({ state, reason, next_attempt, blocked_reason, last_error, last_error_at }: Shovel): string {
   if (state === 'blocked') return `held back: ${blocked_reason ?? 'the other broker blocks'}`;
@@ -47,7 +50,7 @@ const end = (queue?: string, exchange?: string) => queue ?? (exchange !== undefi
 
 const End = ({ uri, what }: { uri?: string; what: string }) => (
   <span title={uri}>
-    <b>{what || '…'}</b> <span class="faint">{uri === 'amqp://' || uri === 'amqp:///' ? 'here' : uri}</span>
+    <b>{what || '…'}</b> <span class="faint">{uri && HERE.test(uri) ? 'here' : uri}</span>
   </span>
 );
 
@@ -160,24 +163,23 @@ export function ShovelsPage() {
 /** Those that can be changed while the server runs. */
 const dynamic = (shovels: Shovel[]) => shovels.filter(({ type }) => type === 'dynamic');
 
-const HERE = 'amqp:///';
-
 function NewShovel({ onClose }: { onClose: () => void }) {
   const [vhost, setVhost] = useVhost();
   const [name, setName] = useState('');
-  const [from, setFrom] = useState({ uri: HERE, queue: '' });
-  const [to, setTo] = useState({ uri: 'amqp://user:password@host', queue: '' });
+  const [from, setFrom] = useState({ uri: '', queue: '' });
+  const [to, setTo] = useState({ uri: '', queue: '' });
   const [until, setUntil] = useState('never');
   const { busy, error, run } = useAction();
+  const here = `amqp:///${seg(vhost)}`;
   const save = () =>
     run(async () => {
       const value = {
         'src-protocol': 'amqp091',
-        'src-uri': from.uri,
+        'src-uri': from.uri || here,
         'src-queue': from.queue,
         'src-delete-after': until,
         'dest-protocol': 'amqp091',
-        'dest-uri': to.uri,
+        'dest-uri': to.uri || here,
         'dest-queue': to.queue,
         'ack-mode': 'on-confirm',
       };
@@ -186,9 +188,16 @@ function NewShovel({ onClose }: { onClose: () => void }) {
       tell(`The shovel ${name} begins.`);
       onClose();
     });
-  const input = (label: string, value: string, set: (value: string) => void, hint?: string) => (
-    <Field label={label} hint={hint}>
-      <input required spellcheck={false} autocomplete="off" value={value} onInput={(event) => set(event.currentTarget.value)} />
+  const input = (label: string, value: string, set: (value: string) => void, needed = true) => (
+    <Field label={label}>
+      <input
+        required={needed}
+        placeholder={needed ? undefined : 'this broker, or amqps://user:password@host'}
+        spellcheck={false}
+        autocomplete="off"
+        value={value}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
     </Field>
   );
   return (
@@ -202,11 +211,11 @@ function NewShovel({ onClose }: { onClose: () => void }) {
         <VhostSelect value={vhost} onChange={setVhost} />
         {input('Name', name, setName)}
         <div class="row">
-          {input('Take from', from.uri, (uri) => setFrom({ ...from, uri }), 'amqp:/// is this broker')}
+          {input('Take from', from.uri, (uri) => setFrom({ ...from, uri }), false)}
           {input('the queue', from.queue, (queue) => setFrom({ ...from, queue }))}
         </div>
         <div class="row">
-          {input('Bring to', to.uri, (uri) => setTo({ ...to, uri }))}
+          {input('Bring to', to.uri, (uri) => setTo({ ...to, uri }), false)}
           {input('into the queue', to.queue, (queue) => setTo({ ...to, queue }))}
         </div>
         <Field label="It ends">

@@ -61,3 +61,15 @@ export async function check(page, what) {
   await session.detach();
   assert.deepEqual(JSON.parse(result.value), [], `${what}: axe`);
 }
+
+/** CPU time of the page's own thread from now on, in milliseconds: what else the machine does is not in it. */
+export async function cpu(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const now = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+  };
+  const began = await now();
+  return async () => (await now()) - began;
+}

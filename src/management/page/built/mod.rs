@@ -20,7 +20,7 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("index.css.gz"),
     },
     Asset {
-        name: "index-DW7PXsL6.js",
+        name: "index-DzKaE-wT.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
