@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use leveret::clock::Clock;
 use leveret::internals::LogLine;
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -36,7 +37,7 @@ impl LogLines {
 
     /// All of them, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<LogLine>> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.0.lock();
         lines.last.iter().cloned().collect()
     }
 }
@@ -45,7 +46,7 @@ impl<S: Subscriber> Layer<S> for LogLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         let at = lines.clock.now();
         let line =
             LogLine { number: lines.next, at, level: *event.metadata().level(), text: text.0 };
