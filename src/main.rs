@@ -15,7 +15,6 @@ use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain::{self, ExplainArgs};
-use crate::program::log_lines::LogLines;
 use crate::program::migrate::{self, Ended, MigrateArgs};
 use crate::program::{ctl, help, ping, reload, serve, test};
 
@@ -45,9 +44,8 @@ fn main() -> ExitCode {
     };
     match invocation {
         Invocation::Serve(config) => {
-            let lines = LogLines::new();
-            let level = match reload::log(&config, &lines) {
-                Ok(level) => Arc::new(level),
+            let (level, lines) = match reload::log(&config) {
+                Ok((level, lines)) => (Arc::new(level), lines),
                 Err(reason) => return fail(&reason, ExitCode::from(BAD_CONFIGURATION)),
             };
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());

@@ -47,7 +47,8 @@ fn writer(config: &ServerConfig) -> Result<BoxMakeWriter, String> {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(crate) fn log(config: &ServerConfig, kept: &LogLines) -> Result<Level, String> {
+pub(crate) fn log(config: &ServerConfig) -> Result<(Level, LogLines), String> {
+    let kept = LogLines::new();
     let (filter, handle) = reload::Layer::new(LevelFilter::from(config.log_level));
     let lines = fmt::layer()
         .with_target(false)
@@ -58,7 +59,7 @@ pub(crate) fn log(config: &ServerConfig, kept: &LogLines) -> Result<Level, Strin
         LogFormat::Text => filtered.with(lines).init(),
         LogFormat::Json => filtered.with(lines.json()).init(),
     }
-    Ok(handle)
+    Ok((handle, kept))
 }
 
 /// Reads the configuration again, from where it was read at the start, and takes over what can
