@@ -60,7 +60,8 @@ fn a_day_without_the_line_is_made_up_for_in_order() {
         edge.advance(Duration::from_secs(60));
         edge.status().is_some_and(|status| status.state == "running")
     };
-    edge.wait_until(SOON, is_running).unwrap();
+    // It listens for a while before it answers.
+    edge.wait_until(SOON * 10, is_running).unwrap();
     let connected = real.now();
     let patience = SOON + Duration::from_millis(messages);
     let confirmed = |edge: &Broker| edge.status().is_some_and(|s| s.confirmed == messages);
