@@ -375,7 +375,7 @@ function Picture({
         <svg class={ways ? 'graph trying' : 'graph'}>
           <defs>
             {['binding', 'dead-letter', 'alternate', 'lit'].map((kind) => (
-              <marker id={`arrow-${kind}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+              <marker id={`arrow-${kind}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" orient="auto">
                 <path class={`head ${kind}`} d="M0 0.500L8 4L0 7.500z" />
               </marker>
             ))}

@@ -14,13 +14,13 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CWaLA_l-.css",
+        name: "index-CuzAiclA.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
     },
     Asset {
-        name: "index-DzKaE-wT.js",
+        name: "index-Ob8VRO0B.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
