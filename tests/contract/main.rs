@@ -17,8 +17,8 @@ use leveret::{Broker, Channel, Connection, Consumer, Publish};
 
 use crate::rabbitmq_node::RabbitMq;
 
-/// How long anything may take.
-const SOON: Duration = Duration::from_secs(30);
+/// How long anything may take, a RabbitMQ that starts again among it.
+const SOON: Duration = Duration::from_secs(240);
 
 /// Connects once more to the same place.
 type Connect<'a> = &'a dyn Fn() -> Connection;
