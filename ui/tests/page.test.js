@@ -488,6 +488,8 @@ test('the palette finds queues and pages, and the keyboard leads everywhere', as
   await page.keyboard.press('Escape');
   await page.keyboard.press('g');
   await page.keyboard.press('q');
+  await page.getByRole('heading', { level: 1, name: 'Queues' }).waitFor();
+  await page.locator('.table').getByText('audit.log').first().waitFor();
   await page.locator('.table').focus();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
