@@ -77,13 +77,6 @@ impl VirtualHostHandle {
         set
     }
 
-    fn wait_until_durable(&self) {
-        if let Some(store) = self.node.persistence() {
-            // The store has logged the error.
-            let _ = store.wait_until_durable();
-        }
-    }
-
     /// Removes a parameter; tells whether it was there.
     pub fn remove_parameter(&self, component: &str, name: &str) -> bool {
         let removed = self.node.remove_host_parameter(self.name(), component, name);

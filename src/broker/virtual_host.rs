@@ -76,31 +76,48 @@ impl VirtualHostHandle {
 
     /// Sets a policy: what it defines applies to all queues or exchanges whose names match, those
     /// that are there and those to come; of several the one with the highest priority
-    /// `[rabbitmq policies]`.
+    /// `[rabbitmq policies]`. Waits until that survives a restart if anything does; if the disk
+    /// fails, the log says so.
     ///
     /// # Errors
     /// If it defines what nothing has, or the pattern is none.
     pub fn set_policy(&self, name: &str, policy: Policy) -> Result<(), PolicyError> {
-        self.host.set_policy(name, policy)
+        let set = self.host.set_policy(name, policy);
+        self.wait_until_durable();
+        set
     }
 
-    /// Removes a policy; tells whether it was there.
+    /// Removes a policy, and waits as [`VirtualHostHandle::set_policy`]; tells whether it was there.
     pub fn remove_policy(&self, name: &str) -> bool {
-        self.host.remove_policy(name)
+        let removed = self.host.remove_policy(name);
+        self.wait_until_durable();
+        removed
     }
 
     /// Sets an operator policy, which applies together with a user's: of two limits the smaller
-    /// `[rabbitmq operator-policies]`.
+    /// `[rabbitmq operator-policies]`. Waits as [`VirtualHostHandle::set_policy`].
     ///
     /// # Errors
     /// As for [`VirtualHostHandle::set_policy`].
     pub fn set_operator_policy(&self, name: &str, policy: Policy) -> Result<(), PolicyError> {
-        self.host.set_operator_policy(name, policy)
+        let set = self.host.set_operator_policy(name, policy);
+        self.wait_until_durable();
+        set
     }
 
-    /// Removes an operator policy; tells whether it was there.
+    /// Removes an operator policy, and waits as [`VirtualHostHandle::set_policy`]; tells whether it
+    /// was there.
     pub fn remove_operator_policy(&self, name: &str) -> bool {
-        self.host.remove_operator_policy(name)
+        let removed = self.host.remove_operator_policy(name);
+        self.wait_until_durable();
+        removed
+    }
+
+    pub(super) fn wait_until_durable(&self) {
+        if let Some(store) = self.node.persistence() {
+            // The store has logged the error.
+            let _ = store.wait_until_durable();
+        }
     }
 }
 

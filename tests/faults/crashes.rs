@@ -155,3 +155,25 @@ fn a_broker_in_memory_leaves_nothing_when_it_crashes() {
     assert_eq!(channel.queue_declare("q").unwrap_err(), Error::ChannelClosed);
     assert!(broker.connect().is_err());
 }
+
+/// Whoever set a policy goes on as soon as it is kept.
+#[test]
+fn a_policy_that_was_set_is_there_after_the_crash_and_one_that_was_removed_is_not() {
+    for round in 0..20 {
+        let machine = Machine::new();
+        let broker = on(&machine);
+        let host = broker.virtual_host("/").unwrap();
+        let short =
+            || leveret::Policy::new("^q$").with("max-length", leveret::AMQPValue::LongInt(1));
+        host.set_policy("kept", short()).unwrap();
+        host.set_policy("removed", short()).unwrap();
+        host.set_operator_policy("bound", short()).unwrap();
+        assert!(host.remove_policy("removed"));
+        broker.crash();
+        drop((host, broker));
+        let host = on(&machine).virtual_host("/").unwrap();
+        let left = [host.remove_policy("kept"), host.remove_operator_policy("bound")];
+        assert_eq!(left, [true, true], "round {round}");
+        assert!(!host.remove_policy("removed"), "round {round}");
+    }
+}
