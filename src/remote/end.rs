@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use amq_protocol::protocol::AMQPErrorKind;
 use amq_protocol::types::FieldTable;
 use futures_core::Stream;
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{BasicAckOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::{Channel, Connection, ErrorKind, Event};
 
 use crate::base::broker_uri::BrokerUri;
+use crate::link::shovel::machine::Settle;
 use crate::remote::connect::{Connector, said};
 
 /// The code of an error that says that something does not exist.
@@ -30,6 +31,21 @@ pub(super) struct End {
 }
 
 impl End {
+    /// Settles what was taken here.
+    pub(super) async fn settle(&self, settle: Settle) -> Result<(), String> {
+        let channel = &self.channel;
+        let settled = match settle {
+            Settle::Ack { delivery_tag, multiple } => {
+                channel.basic_ack(delivery_tag, BasicAckOptions { multiple }).await
+            }
+            Settle::Nack { delivery_tag } => {
+                let options = BasicNackOptions { multiple: false, requeue: true };
+                channel.basic_nack(delivery_tag, options).await
+            }
+        };
+        settled.map_err(said)
+    }
+
     /// Connects to the first of the brokers that can be reached, which get to know `name`.
     pub(super) async fn open(
         connector: &Connector,

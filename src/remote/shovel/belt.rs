@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicNackOptions, BasicPublishOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::{Consumer, Event};
 use tokio::sync::watch;
 
@@ -237,16 +237,7 @@ impl<'a> Belt<'a> {
     }
 
     async fn settle(&mut self, settle: Settle) -> Result<(), String> {
-        let channel = &self.source.channel;
-        let settled = match settle {
-            Settle::Ack { delivery_tag, multiple } => {
-                channel.basic_ack(delivery_tag, BasicAckOptions { multiple }).await
-            }
-            Settle::Nack { delivery_tag } => {
-                let options = BasicNackOptions { multiple: false, requeue: true };
-                channel.basic_nack(delivery_tag, options).await
-            }
-        };
-        settled.map_err(|error| format!("source: {}", said(error)))
+        let settled = self.source.settle(settle).await;
+        settled.map_err(|error| format!("source: {error}"))
     }
 }
