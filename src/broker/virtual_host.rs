@@ -87,7 +87,8 @@ impl VirtualHostHandle {
         set
     }
 
-    /// Removes a policy, and waits as [`VirtualHostHandle::set_policy`]; tells whether it was there.
+    /// Removes a policy, and waits as [`VirtualHostHandle::set_policy`]; tells whether it was
+    /// there.
     pub fn remove_policy(&self, name: &str) -> bool {
         let removed = self.host.remove_policy(name);
         self.wait_until_durable();
