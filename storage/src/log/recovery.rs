@@ -291,11 +291,7 @@ impl<'a> Recovery<'a> {
                 self.recovered.clean = judged.take_clean_stop();
             }
             if !self.read_only {
-                for hole in &judged.cut {
-                    cut(&*loaded.file, *hole)?;
-                }
-                // What is found may be in the system's memory only.
-                loaded.file.sync()?;
+                cut_off(&*loaded.file, &judged)?;
             }
             let index = index_of(&judged, number, self.last_group);
             index.settlements().for_each(|range| self.settled.insert(range));
@@ -436,6 +432,24 @@ pub(crate) fn index_of(judged: &Judged, number: u64, last_group: u64) -> Index {
     judged.records.iter().for_each(|record| index.record(record));
     let last_group = judged.records.iter().map(|r| r.group).max().unwrap_or(0).min(last_group);
     index.finish(number, judged.used, last_group)
+}
+
+/// Cuts off what was not completed. Where it begins is cut last, when all behind is gone: after a
+/// power cut in between what is behind would count.
+fn cut_off(file: &dyn DiskFile, judged: &Judged) -> Result<()> {
+    let begin = judged.cut.iter().map(|hole| hole.from).min();
+    let begins = |hole: &&Hole| Some(hole.from) == begin;
+    for hole in judged.cut.iter().filter(|hole| !begins(hole)) {
+        cut(file, *hole)?;
+    }
+    if judged.cut.len() > 1 {
+        file.sync()?;
+    }
+    for hole in judged.cut.iter().filter(begins) {
+        cut(file, *hole)?;
+    }
+    // What is found may be in the system's memory only.
+    Ok(file.sync()?)
 }
 
 /// Writes over a part of a file, so that it is never again taken for records.
