@@ -12,6 +12,7 @@ mod rounds;
 mod settings;
 mod status;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use leveret::definitions::Definitions;
@@ -45,6 +46,9 @@ trait Federated {
     fn wait_for_bindings(&self, exchange: &str, bindings: usize);
     /// Takes all that is ready in a queue.
     fn drain(&self, queue: &str) -> Vec<String>;
+    /// Takes messages from a queue until all of these numbers have come, and checks that they did
+    /// so in order. After a failure any may come again, and so may those before them.
+    fn wait_for_all(&self, queue: &str, all: std::ops::Range<u32>);
 }
 
 impl Federated for Broker {
@@ -127,6 +131,22 @@ impl Federated for Broker {
         let channel = self.connect().unwrap().open_channel().unwrap();
         let taken = std::iter::from_fn(|| channel.basic_get_no_ack(queue).ok().flatten());
         taken.map(|message| String::from_utf8(message.body().to_vec()).unwrap()).collect()
+    }
+
+    #[track_caller]
+    fn wait_for_all(&self, queue: &str, all: std::ops::Range<u32>) {
+        let host = self.virtual_host("/").unwrap();
+        let (mut seen, mut first_times) = (HashSet::new(), Vec::new());
+        let is_complete = self.wait_until(SOON, |broker| {
+            let came = broker.drain(queue).into_iter();
+            let meant = came.filter(|number| all.contains(&number.parse().unwrap()));
+            first_times.extend(meant.filter(|number| seen.insert(number.clone())));
+            first_times.len() == all.len()
+        });
+        is_complete.unwrap_or_else(|late| {
+            panic!("of {all:?} came {first_times:?}; {:?}; {late}", host.federation_links())
+        });
+        assert_eq!(first_times, numbers(all));
     }
 }
 
