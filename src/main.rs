@@ -14,9 +14,9 @@ use crate::program::bench::{self, BenchArgs};
 use crate::program::check::{self, Checked};
 use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
-use crate::program::explain::{self, ExplainArgs};
+use crate::program::explain;
 use crate::program::migrate::{self, Ended, MigrateArgs};
-use crate::program::{ctl, help, ping, reload, serve, test};
+use crate::program::{ctl, help, inspect, ping, reload, serve, test};
 
 /// What was freed goes back to the system within seconds, by threads of its own: messages are freed
 /// by other threads than those that made them, which may have nothing to do for hours.
@@ -72,14 +72,9 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
-        Invocation::Explain(args) => explain_message(&args),
-        Invocation::Ping(args) => match ping::run(&args) {
-            Ok(answer) => {
-                println!("{answer}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(&error, ExitCode::FAILURE),
-        },
+        Invocation::Explain(args) => tell(explain::run(&args)),
+        Invocation::Inspect(args) => tell(inspect::run(&args)),
+        Invocation::Ping(args) => tell(ping::run(&args)),
         Invocation::Definitions(command) => match check::run(&command) {
             Ok(Checked { text, is_complete }) => {
                 print!("{text}");
@@ -140,10 +135,11 @@ fn move_elsewhere(args: &MigrateArgs) -> ExitCode {
     }
 }
 
-fn explain_message(args: &ExplainArgs) -> ExitCode {
-    match explain::run(args) {
-        Ok(explanation) => {
-            print!("{explanation}");
+/// Prints the answer of a command.
+fn tell<E: Display>(answer: Result<String, E>) -> ExitCode {
+    match answer {
+        Ok(text) => {
+            print!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),

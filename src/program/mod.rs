@@ -10,6 +10,7 @@ pub(crate) mod definitions;
 mod doors;
 pub(crate) mod explain;
 pub(crate) mod help;
+pub(crate) mod inspect;
 mod links;
 pub(crate) mod log_lines;
 pub(crate) mod migrate;

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &PingArgs) -> Result<String, PingError> {
     let start = ask(address, Duration::from_secs(args.timeout_s));
     match start.map_err(|reason| PingError::Silent { address, reason })? {
         // A method of channel 0, class connection, method start; between them is the size.
-        [1, 0, 0, _, _, _, _, 0, 10, 0, 10] => Ok(format!("{address} answers")),
+        [1, 0, 0, _, _, _, _, 0, 10, 0, 10] => Ok(format!("{address} answers\n")),
         _ => Err(PingError::Foreign(address)),
     }
 }

@@ -32,9 +32,9 @@ fn the_commands_in_the_documentation_work() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md"));
     let text = text.unwrap();
     let is_command = |line: &&str| {
-        ["leveret ctl ", "leveret top", "leveret completions ", "leveret man "]
-            .iter()
-            .any(|start| line.starts_with(start))
+        let commands = ["ctl ", "top", "inspect", "explain ", "completions ", "man "];
+        line.strip_prefix("leveret ")
+            .is_some_and(|rest| commands.iter().any(|c| rest.starts_with(c)))
     };
     let lines: Vec<_> = text.lines().filter(is_command).collect();
     assert!(lines.len() > 30, "{lines:?}");

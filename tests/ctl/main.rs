@@ -5,6 +5,7 @@
 
 mod access;
 mod docs;
+mod inspect;
 mod lists;
 #[cfg(unix)]
 mod local;

@@ -43,6 +43,7 @@ use crate::program::ctl::CtlArgs;
 use crate::program::ctl::top::TopArgs;
 use crate::program::data::DataCommand;
 use crate::program::explain::ExplainArgs;
+use crate::program::inspect::InspectArgs;
 use crate::program::migrate::MigrateArgs;
 use crate::program::ping::PingArgs;
 use crate::program::test::TestArgs;
@@ -75,8 +76,8 @@ enum CliCommand {
     /// Serves for a test, in memory and on free ports: prints where, as one line of JSON, and ends
     /// when its standard input does.
     Test(Box<TestArgs>),
-    /// Tells where a message would go and why, by a definitions file.
     Explain(Box<ExplainArgs>),
+    Inspect(Box<InspectArgs>),
     /// Asks whether a server answers, for health checks.
     Ping(PingArgs),
     Migrate(Box<MigrateArgs>),
@@ -112,6 +113,8 @@ pub(crate) enum Invocation {
     Test(Box<TestArgs>),
     /// Explain where a message would go.
     Explain(Box<ExplainArgs>),
+    /// Tell what is in a running server.
+    Inspect(Box<InspectArgs>),
     /// Ask whether a server answers.
     Ping(PingArgs),
     /// Move to a cluster, or back from one.
@@ -151,6 +154,7 @@ pub(crate) fn parse(
         Some(CliCommand::Bench(args)) => return Ok(Invocation::Bench(args)),
         Some(CliCommand::Test(args)) => return Ok(Invocation::Test(args)),
         Some(CliCommand::Explain(args)) => return Ok(Invocation::Explain(args)),
+        Some(CliCommand::Inspect(args)) => return Ok(Invocation::Inspect(args)),
         Some(CliCommand::Ping(args)) => return Ok(Invocation::Ping(args)),
         Some(CliCommand::Migrate(args)) => return Ok(Invocation::Migrate(args)),
         Some(CliCommand::Definitions(command)) => return Ok(Invocation::Definitions(command)),

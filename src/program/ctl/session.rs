@@ -21,6 +21,9 @@ pub(crate) struct Session {
     is_quiet: bool,
 }
 
+/// How the API names the exchange without a name.
+pub(crate) const DEFAULT_EXCHANGE: &str = "amq.default";
+
 /// A name as a part of a path.
 pub(crate) fn part(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
