@@ -143,3 +143,54 @@ fn a_directory_that_is_no_data_directory_is_called_what_it_is() {
     assert_eq!(output.status.code(), Some(2));
     assert!(standard_error(&output).starts_with(&format!("leveret: {path} is empty: a server")));
 }
+
+/// What a server says that cannot start, without what the operating system says.
+fn refusal(arguments: &[&str]) -> io::Result<String> {
+    let nothing_else = ["--management", "none", "--metrics", "none", "--stream", "none"];
+    let output = leveret(&[&["serve"], arguments, &nothing_else[..]].concat())?;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    Ok(standard_error(&output))
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let error = refusal(&["--ephemeral", "--amqp", &address]).unwrap();
+    assert!(error.starts_with(&format!("leveret: cannot listen on {address}: ")), "{error}");
+    assert!(error.contains("has this port: end that, or choose another one"), "{error}");
+    let nowhere = refusal(&["--ephemeral", "--amqp", "192.0.2.1:5672"]).unwrap();
+    assert!(nowhere.contains("; this machine has no such address"), "{nowhere}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_one_is_told_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = refusal(&["--amqp", "127.0.0.1:0", "--data-dir", file.to_str().unwrap()]).unwrap();
+    assert!(error.contains("; it has to be a directory, or a name that nothing has"), "{error}");
+
+    let rabbitmqs = directory.path().join("mnesia");
+    std::fs::create_dir(&rabbitmqs).unwrap();
+    std::fs::write(rabbitmqs.join("schema.DAT"), "").unwrap();
+    let error =
+        refusal(&["--amqp", "127.0.0.1:0", "--data-dir", rabbitmqs.to_str().unwrap()]).unwrap();
+    assert!(error.contains("is a data directory of RabbitMQ"), "{error}");
+    assert!(error.contains("export_definitions"), "{error}");
+    assert_eq!(std::fs::read_dir(&rabbitmqs).unwrap().count(), 1, "nothing is written there");
+}
+
+#[test]
+fn a_data_directory_is_for_one_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let broker = leveret::Broker::builder().open(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let error = refusal(&["--amqp", "127.0.0.1:0", "--data-dir", path]).unwrap();
+    assert!(error.ends_with("is in use by another process; it is for one at a time\n"), "{error}");
+    let looked = standard_error(&leveret(&["data", "inspect", path]).unwrap());
+    assert!(looked.contains("stop that server, or ask it with `leveret inspect`"), "{looked}");
+    drop(broker);
+    assert!(leveret(&["data", "inspect", path]).unwrap().status.success());
+}

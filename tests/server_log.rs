@@ -164,7 +164,7 @@ fn the_start_tells_what_was_in_the_directory() {
     let at = |path: &Path| path.join("data").to_str().unwrap().to_owned();
     let path = at(directory.path());
     let mut server = Server::start(&["--data-dir", &path], &[]);
-    server.log_until(&format!("data directory {path}: there was nothing in it"));
+    server.log_until(&format!("data directory {path}: it is new"));
     assert!(server.stop().contains("stopping"));
     let mut server = Server::start(&["--data-dir", &path], &[]);
     server.log_until(

@@ -1,5 +1,6 @@
 //! What is said of the data that a broker was opened on.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 pub(crate) use leveret_storage::Finding;
@@ -11,7 +12,7 @@ use crate::definitions::DefinitionsError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory cannot be used, or the store in it fails.
-    #[error("cannot open the data directory {}: {reason}", .path.display())]
+    #[error("cannot open the data directory {}: {reason}{}", .path.display(), advice(.reason))]
     Store {
         /// The directory.
         path: PathBuf,
@@ -40,6 +41,20 @@ pub enum OpenError {
         /// Why.
         reason: DefinitionsError,
     },
+}
+
+/// What to do about what the operating system says.
+fn advice(reason: &leveret_storage::Error) -> &'static str {
+    let leveret_storage::Error::Io(error) = reason else { return "" };
+    match error.kind() {
+        ErrorKind::PermissionDenied => "; the user that this program runs as has to own it",
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "; it has to be a directory, or a name that nothing has"
+        }
+        ErrorKind::ReadOnlyFilesystem => "; it has to be where one can write",
+        ErrorKind::StorageFull => "; there is no room on its disk",
+        _ => "",
+    }
 }
 
 /// What was found when a broker was opened.

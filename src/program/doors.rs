@@ -8,18 +8,32 @@ use tracing::{info, warn};
 use crate::program::config::{
     ManagementConfig, MetricsConfig, ServerConfig, StreamConfig, TlsConfig,
 };
-use crate::program::reach::only_from_here;
+use crate::program::reach::{nobody_from_elsewhere, only_from_here};
 use leveret::Broker;
 use leveret::tls::Tls;
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {reason}")]
+#[error("cannot listen on {address}: {reason}{}", advice(.reason))]
 pub(crate) struct DoorError {
     /// The address.
     pub address: SocketAddr,
     /// What the operating system says.
     pub reason: io::Error,
+}
+
+/// What to do about what the operating system says.
+pub(super) fn advice(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program, or another server, has this port: end that, or choose another one"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for the superuser, and for who has CAP_NET_BIND_SERVICE"
+        }
+        _ => "",
+    }
 }
 
 /// What is served, and on which addresses.
@@ -51,6 +65,10 @@ pub(super) fn open(
     bound.iter().for_each(|address| info!("started TCP listener on {address}"));
     of_amqps.for_each(|address| info!("started TLS (SSL) listener on {address}"));
     if let Some(text) = only_from_here(config, &reached) {
+        warn!("{text}");
+    }
+    let users: Vec<_> = broker.access().users.list().iter().map(|u| u.name.clone()).collect();
+    if let Some(text) = nobody_from_elsewhere(config, &reached, &users) {
         warn!("{text}");
     }
     doors.push(("AMQP", bound));
@@ -93,7 +111,8 @@ fn serve_on(
         match serve(address) {
             Ok(address) => bound.push(address),
             Err(reason) if addresses.is_none() => {
-                warn!("no {what}: cannot listen on {address}: {reason}");
+                let advice = advice(&reason);
+                warn!("no {what}: cannot listen on {address}: {reason}{advice}");
             }
             Err(reason) => return Err(DoorError { address, reason }),
         }

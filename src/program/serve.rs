@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
+use crate::program::data::foreign::{self, Site};
 use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
 use crate::program::links;
@@ -30,6 +31,9 @@ pub(crate) enum ServerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The data directory is RabbitMQ's.
+    #[error("{0}")]
+    RabbitMqs(String),
     /// The default user's password cannot be hashed.
     #[error("cannot create the default user: {0}")]
     DefaultUser(#[from] PasswordHashError),
@@ -133,6 +137,11 @@ fn announce(broker: &Broker, config: &ServerConfig, doors: &[Door]) {
 /// the definitions have none.
 fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
     let definitions = load(config)?;
+    match config.data_dir.as_deref().map_or(Site::Free, foreign::look) {
+        Site::Free => {}
+        Site::Shared(text) => warn!("{text}"),
+        Site::RabbitMqs(text) => return Err(ServerError::RabbitMqs(text)),
+    }
     let broker = build(config, AccessControl::new(config.loopback_users.iter().cloned()))?;
     if let Some(directory) = &config.data_dir {
         report(directory, &broker);
@@ -171,7 +180,7 @@ fn report(directory: &Path, broker: &Broker) {
     let recovery = broker.recovery();
     let directory = directory.display();
     match (recovery.is_new, recovery.clean) {
-        (true, _) => info!("data directory {directory}: there was nothing in it"),
+        (true, _) => info!("data directory {directory}: it is new"),
         (false, clean) => info!(
             "data directory {directory}: {} virtual hosts, {} users, {} queues and {} messages \
              from before; {}",

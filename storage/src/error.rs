@@ -29,10 +29,13 @@ pub enum Error {
         offset: u64,
     },
     /// Another process, or this one a second time, has the directory open.
-    #[error("{} is in use by another process", .0.display())]
+    #[error("{} is in use by another process; it is for one at a time", .0.display())]
     Locked(PathBuf),
     /// The directory has a format that this version does not read.
-    #[error("the data has format {found}; this version reads format {known}")]
+    #[error(
+        "the data has format {found}; this version reads format {known}{}",
+        way(.found, *.known)
+    )]
     Format {
         /// The format of the data.
         found: String,
@@ -66,6 +69,15 @@ impl Error {
     pub(crate) fn is_full(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         matches!(self, Self::Io(error) if full.contains(&error.kind()))
+    }
+}
+
+/// What to do about another format.
+fn way(found: &str, known: u32) -> &'static str {
+    match found.lines().next().unwrap_or_default().trim().parse::<u32>() {
+        Ok(found) if found > known => ": it takes the version that wrote it, or a later one",
+        Ok(found) if found < known => ": a broker that is opened on it brings it up to date",
+        _ => "",
     }
 }
 

@@ -67,6 +67,7 @@ fn who_is_not_trusted_is_not_asked_and_says_why() {
     let said = secured.ctl(&[&own[..], &["--tls-ca-cert-file", &other, "list_users"]].concat());
     assert_eq!(said.status, 69, "{said:?}");
     assert!(said.errors.contains("invalid peer certificate"), "{said:?}");
+    assert!(said.errors.contains("--tls-ca-cert-file names one"), "{said:?}");
     let said = secured.ctl(&["--insecure", "list_users"]);
     assert_eq!(said.status, 69, "without a certificate of its own: {said:?}");
     let said = secured.ctl(&["--insecure", "--tls-cert-file", &cert, "list_users"]);

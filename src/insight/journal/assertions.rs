@@ -209,6 +209,9 @@ impl Journal {
         }
         let lines: Vec<_> = events.iter().map(|event| events.line(event)).collect();
         let skipped = lines.len().saturating_sub(LISTED_MAX);
+        if lines.is_empty() {
+            return "nothing has happened".into();
+        }
         let mut text = String::from("what happened last:\n");
         for line in lines.iter().skip(skipped) {
             let _ = writeln!(text, "  {line}"); // a String takes all

@@ -136,7 +136,8 @@ impl Client {
         if answer.status == 401 {
             let text = format!(
                 "the server at {} refuses user '{}' ({}): give --user and --login-password, or \
-                 LEVERET_CTL_USER and LEVERET_CTL_PASSWORD",
+                 LEVERET_CTL_USER and LEVERET_CTL_PASSWORD, or on its machine --socket with the \
+                 file ctl.sock in its data directory",
                 self.authority,
                 self.user,
                 answer.reason()
@@ -215,10 +216,18 @@ impl Client {
     }
 
     fn unreachable(&self, reason: &str) -> Failure {
+        let hint = match reason.contains("peer certificate") {
+            true => {
+                "Is its certificate for this name, and its authority known? --tls-ca-cert-file \
+                 names one, --insecure trusts whoever answers."
+            }
+            false => {
+                "Is it running, and is its HTTP API there (--management)? --url or \
+                 LEVERET_CTL_URL say where to look."
+            }
+        };
         let text = format!(
-            "Error: unable to perform an operation on the server at {}: {reason}.\n\n\
-             Is it running, and is its HTTP API there (--management)? --url or LEVERET_CTL_URL say \
-             where to look.",
+            "Error: unable to perform an operation on the server at {}: {reason}.\n\n{hint}",
             self.authority
         );
         Failure { code: failure::UNAVAILABLE, text }

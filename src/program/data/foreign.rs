@@ -23,13 +23,55 @@ pub(super) fn describe(path: &Path) -> String {
         );
     }
     if names.iter().any(|name| is_rabbitmqs(name)) {
-        return format!(
-            "{shown} is a data directory of RabbitMQ, which leveret does not read: `rabbitmqctl \
-             export_definitions FILE` there and `leveret serve --definitions FILE` here bring over \
-             all but the messages"
-        );
+        return of_rabbitmq(path);
     }
     format!("{shown} is no data directory of leveret's: there is no file 'format' in it")
+}
+
+fn of_rabbitmq(path: &Path) -> String {
+    format!(
+        "{} is a data directory of RabbitMQ, which leveret does not read: `rabbitmqctl \
+         export_definitions FILE` there and `leveret serve --definitions FILE` here bring over all \
+         but the messages, and `leveret migrate` those, too",
+        path.display()
+    )
+}
+
+/// What a server does that is to begin a data directory somewhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// It begins, or goes on with what is there.
+    Free,
+    /// It begins, and tells that files of others are there.
+    Shared(String),
+    /// It ends: its user expects what it does not read.
+    RabbitMqs(String),
+}
+
+/// What may be where a data directory begins: what a start has left that was cut off, and the
+/// folder that a disk has of its own.
+const OURS: [&str; 8] =
+    ["catalogue", "ctl.sock", "lock", "log", "lost+found", "records", "room", "streams"];
+
+/// Looks at a directory before it is opened.
+pub(crate) fn look(path: &Path) -> Site {
+    let Ok(entries) = fs::read_dir(path) else { return Site::Free };
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+    if names.iter().any(|name| name == "format") {
+        return Site::Free;
+    }
+    if names.iter().any(|name| is_rabbitmqs(name)) {
+        return Site::RabbitMqs(of_rabbitmq(path));
+    }
+    match names.iter().find(|name| !OURS.contains(&name.as_ref())) {
+        None => Site::Free,
+        Some(other) => Site::Shared(format!(
+            "data directory {}: it was no data directory of leveret's, and has files of others, \
+             such as '{other}', which are left as they are",
+            path.display()
+        )),
+    }
 }
 
 /// Whether RabbitMQ has files of this name in its directory, or in the one above.
@@ -53,5 +95,21 @@ mod tests {
         assert!(describe(&path.join("notes")).contains("is a file"));
         fs::write(path.join("rabbit@host-feature_flags"), "").unwrap();
         assert!(describe(path).contains("is a data directory of RabbitMQ"));
+        assert_eq!(look(path), Site::RabbitMqs(describe(path)));
+    }
+
+    #[test]
+    fn a_server_begins_where_it_does_not_get_in_the_way_of_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert_eq!(look(path), Site::Free);
+        assert_eq!(look(&path.join("none")), Site::Free);
+        fs::create_dir(path.join("lost+found")).unwrap();
+        assert_eq!(look(path), Site::Free);
+        fs::write(path.join("notes"), "").unwrap();
+        let Site::Shared(text) = look(path) else { panic!("there are notes") };
+        assert!(text.contains("files of others, such as 'notes'"), "{text}");
+        fs::write(path.join("format"), "").unwrap();
+        assert_eq!(look(path), Site::Free, "it is its own");
     }
 }

@@ -1,7 +1,7 @@
 //! The data command: what is in a data directory that no server has open. It changes nothing there;
 //! records are read from a copy, since sled writes to what it opens.
 
-mod foreign;
+pub(crate) mod foreign;
 mod print;
 mod streams;
 
@@ -50,7 +50,7 @@ pub(crate) enum DataError {
         /// Why.
         reason: Error,
     },
-    /// It is something else.
+    /// It is something else, or a server has it.
     #[error("{0}")]
     Foreign(String),
     /// The report cannot be encoded.
@@ -148,6 +148,10 @@ fn unreadable(path: &Path) -> impl FnOnce(Error) -> DataError {
         Error::Io(error) if matches!(error.kind(), NotFound | NotADirectory) => {
             DataError::Foreign(foreign::describe(&path))
         }
+        Error::Locked(_) => DataError::Foreign(format!(
+            "{} is in use by another process: stop that server, or ask it with `leveret inspect`",
+            path.display()
+        )),
         reason => DataError::Unreadable { path, reason },
     }
 }

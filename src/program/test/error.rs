@@ -4,12 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::program::definitions::FileError;
+use crate::program::doors::advice;
 
 /// Why the broker for tests ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TestServerError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
+    #[error("cannot listen on {address}: {reason}{}", advice(.reason))]
     Listen {
         /// The address.
         address: SocketAddr,
