@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Packs the program for one platform: a wheel and an npm package, from a program that was built for
-# it. Run it once for each platform, on a machine of that platform or with a cross compiler.
+# Packs the program for one platform: a wheel, an npm package and the archive that `cargo binstall`
+# fetches, from a program that was built for it. Run it once for each platform, on a machine of that
+# platform or with a cross compiler (README.md beside this file says with which).
 #
 #   packaging/release.sh TARGET PROGRAM [OUT]
 #
@@ -9,14 +10,15 @@
 #
 #   x86_64-unknown-linux-musl    manylinux and musllinux: the program needs no C library
 #   aarch64-unknown-linux-musl   the same
-#   x86_64-apple-darwin, aarch64-apple-darwin, x86_64-pc-windows-msvc
+#   x86_64-apple-darwin, aarch64-apple-darwin, x86_64-pc-windows-msvc, x86_64-pc-windows-gnu
 #
 # The wheels go to PyPI with `twine upload OUT/*.whl`, the packages to npm with `npm publish`: those
-# of the platforms first, then clients/node with them as optionalDependencies, which this prints.
+# of the platforms first, then clients/node with them as optionalDependencies, which this prints. The
+# archives are attached to the release of the tag vVERSION. packaging/try.sh tries what is in OUT.
 set -euo pipefail
 
 if [ $# -lt 2 ] || [ "$1" = --help ]; then
-    sed -n '2,17s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,20s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 target=$1 program=$2 out=${3:-target/packages}
@@ -79,6 +81,15 @@ with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(entry, data)
 print(wheel)
 PYTHON
+
+# What `cargo binstall` fetches, as Cargo.toml tells it.
+archive=$out/leveret-$target
+rm -rf "$archive" && mkdir -p "$archive"
+install -m 0755 "$program" "$archive/$name"
+cp LICENSE-MIT LICENSE-APACHE "$archive"
+tar -C "$out" --owner 0 --group 0 --numeric-owner -czf "$archive.tgz" "leveret-$target"
+rm -r "$archive"
+echo "$archive.tgz"
 
 # What npm installs where os and cpu are these, and clients/node finds.
 folder=$out/npm-$os-$cpu

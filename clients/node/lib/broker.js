@@ -57,6 +57,7 @@ async function addJournal(error, broker) {
   } catch {
     return; // the journal is off, or the test has ended the broker
   }
+  if (!lines.trim()) return;
   const { message, stack } = error;
   error.message = `${message}\n\nleveret journal:\n${lines}\n`;
   // It was made with the message that the error had first.
