@@ -4,6 +4,8 @@ mod builder;
 pub(crate) mod exchange;
 #[cfg(feature = "remote")]
 pub(crate) mod federation;
+#[cfg(not(feature = "management"))]
+mod hints;
 #[cfg(feature = "lapin")]
 pub mod lapin;
 mod open;
