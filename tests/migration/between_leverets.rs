@@ -1,10 +1,15 @@
 //! Between two brokers in this process: what is checked, resumed, given up, and the way back.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use leveret::definitions::Definitions;
 use leveret::{Binding, Broker, Channel, ExchangeDeclare, Publish, QueueDeclare};
 
 use crate::command::{Migration, definitions};
+
+/// How long anything may take that takes no time to speak of.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A broker that listens, and what a migration to it or from it is told.
 struct Place {
@@ -140,6 +145,35 @@ fn the_way_back_brings_all_of_it_here() {
     assert_eq!(came, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
     assert_eq!(there.ready("two"), 0);
     assert!(channel.queue_declare("any").is_err(), "connections there are closed");
+}
+
+/// Whether the user `shop` may publish at a broker.
+fn may_publish(place: &Place) -> bool {
+    let channel = place.broker.connect_as("shop", "/").unwrap().open_channel().unwrap();
+    channel.publish(Publish::to_queue("one").body("more")).wait().is_ok()
+}
+
+#[test]
+fn who_was_held_at_the_source_goes_on_when_it_is_given_up() {
+    let (here, there) = (Place::start(), Place::start());
+    let channel = with_queues(&there);
+    let shop = r#"{"users": [{"name": "shop", "password": "secret", "tags": ""}],
+        "permissions": [{"user": "shop", "vhost": "/", "configure": "", "write": "one|amq.*",
+            "read": ".*"}]}"#;
+    there.broker.import(&Definitions::from_json(shop.as_bytes()).unwrap()).unwrap();
+    channel.basic_publish(Publish::to_queue("two").body("a")).unwrap();
+    assert!(may_publish(&there));
+    // Nothing arrives, and so it waits.
+    here.broker.set_memory_alarm(true);
+    let migration = Migration::with(&here.broker, there.named("--from"));
+    let switching = migration.start(&["--switch"]);
+    there.broker.wait_until(SOON, |_| !may_publish(&there)).unwrap();
+    switching.kill();
+    here.broker.set_memory_alarm(false);
+    assert!(migration.run(&["--stop"]).is_well);
+    assert!(may_publish(&there));
+    let exported = definitions(&there.broker);
+    assert!(exported.contains("one|amq.*"), "{exported}");
 }
 
 #[test]

@@ -58,6 +58,12 @@ impl Migration {
 }
 
 impl Running {
+    /// Ends it without a word.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
     /// Waits until it ends.
     pub(crate) fn wait(self) -> Said {
         let output = self.0.wait_with_output().unwrap();

@@ -7,5 +7,10 @@
 mod between_leverets;
 mod cluster;
 mod command;
+mod documented;
 mod load;
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "../shovels/rabbitmq_node.rs"]
+mod rabbitmq_node;
+mod secure;
 mod to_a_cluster;

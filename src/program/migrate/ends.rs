@@ -26,7 +26,7 @@ pub(super) struct Ends {
     /// Whether they leave this server.
     pub is_outward: bool,
     /// The user that moves messages in the cluster.
-    pub user: String,
+    user: String,
     cluster: Vec<Url>,
 }
 
@@ -46,6 +46,11 @@ impl Ends {
             if is_outward { (here()?, there()?) } else { (there()?, here()?) };
         let user = decoded(first.username());
         Ok(Self { here: here()?, source, destination, is_outward, user, cluster })
+    }
+
+    /// The user that moves messages in the cluster.
+    pub(super) fn user(&self) -> &str {
+        if self.user.is_empty() { "guest" } else { &self.user }
     }
 
     /// The URIs of a virtual host of the cluster, to be tried in turn.

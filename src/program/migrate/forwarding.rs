@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::ends::Ends;
 use super::facts::{Facts, QueueKey, number, text};
+use super::holding;
 use super::names::name_for;
 use super::plan::Plan;
 use super::state::State;
@@ -51,8 +52,7 @@ pub(super) fn begin(
 /// Has the user that moves messages come into a virtual host of the cluster.
 fn admit(ends: &Ends, vhost: &str) -> Result<(), Failure> {
     let cluster = if ends.is_outward { &ends.destination } else { &ends.source };
-    let user = if ends.user.is_empty() { "guest" } else { &ends.user };
-    let path = format!("/api/permissions/{}/{}", part(vhost), part(user));
+    let path = format!("/api/permissions/{}/{}", part(vhost), part(ends.user()));
     if !cluster.has(&path)? {
         cluster.put(&path, &json!({ "configure": ".*", "write": ".*", "read": ".*" }))?;
     }
@@ -80,10 +80,7 @@ fn forward(ends: &Ends, (vhost, queue): &QueueKey) -> Result<(), Failure> {
 /// Removes all that was set, and lets publishers go on.
 pub(super) fn stop(ends: &Ends, state: &State) -> Result<(), Failure> {
     remove(ends, state)?;
-    if let Some(octets) = state.watermark {
-        let body = json!({ "memory_high_watermark": { "absolute": octets } });
-        ends.here.put("/api/leveret/watermarks", &body)?;
-    }
+    holding::release(ends, state)?;
     State::forget(ends)
 }
 

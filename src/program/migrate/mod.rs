@@ -7,6 +7,7 @@ mod counts;
 mod ends;
 mod facts;
 mod forwarding;
+mod holding;
 mod names;
 mod plan;
 mod rules;

@@ -271,7 +271,7 @@ impl Plan {
             self.notes.push(format!(
                 "messages with the property user_id of others can be moved only if the user '{}' \
                  has the tag impersonator there",
-                ends.user
+                ends.user()
             ));
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct State {
     pub before: BTreeMap<QueueKey, u64>,
     /// The watermark of the memory before publishers were held, in octets.
     pub watermark: Option<u64>,
+    /// Permissions of users at the source before that to write was taken from them.
+    pub permissions: Vec<Value>,
     /// Whether there was something to be remembered.
     pub is_under_way: bool,
 }
@@ -49,7 +51,9 @@ impl State {
         let before =
             queues.into_iter().flatten().map(|queue| (key(queue), number(queue, "before")));
         let watermark = value.get("watermark").and_then(Value::as_u64);
-        Ok(Self { before: before.collect(), watermark, is_under_way: true })
+        let permissions = value.get("permissions").and_then(Value::as_array).cloned();
+        let permissions = permissions.unwrap_or_default();
+        Ok(Self { before: before.collect(), watermark, permissions, is_under_way: true })
     }
 
     /// Remembers it.
@@ -62,7 +66,7 @@ impl State {
         let queues: Vec<_> = self.before.iter().map(queue).collect();
         let value = json!({
             "direction": direction(ends), "cluster": ends.cluster_shown(),
-            "watermark": self.watermark, "queues": queues,
+            "watermark": self.watermark, "queues": queues, "permissions": self.permissions,
         });
         ends.here.put(PATH, &json!({ "name": NAME, "value": value }))?;
         self.is_under_way = true;

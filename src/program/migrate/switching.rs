@@ -5,12 +5,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::counts::Count;
 use super::ends::Ends;
-use super::facts::{delayed, number, queues, text};
+use super::facts::{delayed, queues, text};
 use super::forwarding;
+use super::holding;
 use super::names::PREFIX;
 use super::plan::Plan;
 use super::state::State;
@@ -18,8 +19,6 @@ use super::text::{Compared, compared};
 use super::watching::{Until, until_empty};
 use crate::program::ctl::failure::{self, Failure};
 use crate::program::ctl::session::{part, refused};
-
-const WATERMARKS: &str = "/api/leveret/watermarks";
 
 /// How long counts may take to be right: RabbitMQ counts every five seconds.
 const COUNTS_LOOKS: u32 = 15;
@@ -36,10 +35,11 @@ pub(super) fn switch(ends: &Ends, plan: &Plan, state: &mut State) -> Result<bool
         );
         return Err(Failure::new(failure::UNAVAILABLE, text));
     }
-    if ends.is_outward {
-        hold_publishers(ends, state)?;
-        println!("Publishers are held. Moving what is left.");
+    if holding::hold(ends, plan, state)? {
+        warn_of_the_own_user(ends)?;
+        close_connections(ends)?;
     }
+    println!("Publishers are held. Moving what is left.");
     let arrived = until_empty(ends, plan, Until::Arrived)?;
     // Nobody has been sent there yet.
     let before = compare(ends, &arrived, state, COUNTS_LOOKS)?;
@@ -52,32 +52,42 @@ pub(super) fn switch(ends: &Ends, plan: &Plan, state: &mut State) -> Result<bool
     }
     forwarding::remove(ends, state)?;
     State::forget(ends)?;
-    print!("{}", super::text::report(ends, &compared));
+    print!("{}{}", super::text::report(ends, &compared), holding::told(ends, state));
     Ok(compared.iter().all(Compared::is_well))
 }
 
-/// Publishers wait from here on, as they do when memory is short: what they send is not read, so
-/// that nothing is confirmed that is not moved.
-fn hold_publishers(ends: &Ends, state: &mut State) -> Result<(), Failure> {
-    if state.watermark.is_none() {
-        let before = ends.here.value(WATERMARKS)?;
-        state.watermark = Some(number(&before, "memory_high_watermark_bytes"));
-        state.save(ends)?;
-    }
-    let body = json!({ "memory_high_watermark": { "absolute": 0 } });
-    ends.here.put(WATERMARKS, &body).map(drop)
+/// Connections of clients to the source: all but those that move messages.
+fn clients(ends: &Ends) -> Result<Vec<Value>, Failure> {
+    let is_client = |connection: &Value| {
+        let given = connection.pointer("/client_properties/connection_name");
+        let given = given.and_then(Value::as_str).unwrap_or_default();
+        !given.starts_with(&format!("Shovel {PREFIX}"))
+    };
+    let mut connections = ends.source.list("/api/connections")?;
+    connections.retain(is_client);
+    Ok(connections)
 }
 
-/// Closes all connections to the source but those that move messages; tells how many.
+/// Who logs in as the user that moves the messages keeps what it may do.
+fn warn_of_the_own_user(ends: &Ends) -> Result<(), Failure> {
+    let user = ends.user();
+    let others = clients(ends)?;
+    let others = others.iter().filter(|connection| text(connection, "user") == user).count();
+    if others > 0 {
+        println!(
+            "note: {others} connections there are of '{user}', with whom the messages are \
+             moved, and who cannot be held: what they publish when they have come back may be \
+             left there. Give clients another user, or stop those that publish."
+        );
+    }
+    Ok(())
+}
+
+/// Closes all connections of clients to the source; tells how many.
 fn close_connections(ends: &Ends) -> Result<usize, Failure> {
     let because = ends.source.client.because(&format!("moved to {}", ends.new_address()));
     let mut closed = 0;
-    for connection in ends.source.list("/api/connections")? {
-        let given = connection.pointer("/client_properties/connection_name");
-        let given = given.and_then(Value::as_str).unwrap_or_default();
-        if given.starts_with(&format!("Shovel {PREFIX}")) {
-            continue;
-        }
+    for connection in clients(ends)? {
         let path = format!("/api/connections/{}", part(text(&connection, "name")));
         let answer = because.ask(Method::DELETE, &path, None)?;
         match answer.status {

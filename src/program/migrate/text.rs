@@ -135,11 +135,5 @@ pub(super) fn report(ends: &Ends, queues: &[Compared]) -> String {
         queues.len(),
         ends.new_address()
     );
-    if ends.is_outward {
-        text.push_str(
-            "This server holds publishers until it is stopped: stop it, and see that it is not \
-             started again.\n",
-        );
-    }
     text
 }
