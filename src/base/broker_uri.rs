@@ -68,12 +68,19 @@ impl BrokerUri {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let refused = |reason: String| {
             let text = without_credentials(text);
-            format!("\"{text}\" not a valid URI: {{{reason},\"{text}\"}}")
+            // An empty text is an empty list in Erlang.
+            let term = if text.is_empty() { "[]".to_owned() } else { format!("\"{text}\"") };
+            format!("\"{text}\" not a valid URI: {{{reason},{term}}}")
         };
+        let after_scheme = text.strip_prefix("amqps:").or_else(|| text.strip_prefix("amqp:"));
+        if after_scheme.is_some_and(|rest| !rest.starts_with("//")) {
+            return Err(refused("{case_clause,undefined}".to_owned()));
+        }
         // RabbitMQ takes credentials without a host, which no URI has.
-        let hostless = text.replacen("@/", "@here/", 1);
-        let is_hostless = hostless != text && authority(text).is_some_and(|a| a.ends_with('@'));
-        let parsed = Url::parse(if is_hostless { &hostless } else { text });
+        let nobody = authority(text).filter(|authority| authority.ends_with('@'));
+        let hostless = nobody.map(|nobody| text.replacen(nobody, &format!("{nobody}here"), 1));
+        let is_hostless = hostless.is_some();
+        let parsed = Url::parse(hostless.as_deref().unwrap_or(text));
         let url = parsed.map_err(|error| refused(malformed(error, text)))?;
         let tls = match url.scheme() {
             "amqp" => false,
@@ -275,6 +282,9 @@ mod tests {
         assert!(uri.is_local());
         assert_eq!(uri.credentials, Some(("shop".into(), "secret".into())));
         assert_eq!(uri.to_string(), "amqp:///orders");
+        let uri = read("amqp://shop:secret@");
+        assert!(uri.is_local() && uri.credentials.is_some());
+        assert_eq!((uri.virtual_host.as_str(), uri.to_string().as_str()), ("/", "amqp://"));
     }
 
     #[test]
@@ -298,7 +308,8 @@ mod tests {
     fn what_is_no_uri_is_said_as_rabbitmq_says_it() {
         for (text, reason) in [
             ("foo", "\"foo\" not a valid URI: {{unable_to_parse_uri,no_scheme},\"foo\"}"),
-            ("", "\"\" not a valid URI: {{unable_to_parse_uri,no_scheme},\"\"}"),
+            ("", "\"\" not a valid URI: {{unable_to_parse_uri,no_scheme},[]}"),
+            ("amqp:/x", "\"amqp:/x\" not a valid URI: {{case_clause,undefined},\"amqp:/x\"}"),
             (
                 "http://x",
                 "\"http://x\" not a valid URI: {{unexpected_uri_scheme,\"http\"},\"http://x\"}",

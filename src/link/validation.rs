@@ -111,6 +111,10 @@ pub(in crate::link) fn up_to(most: u64) -> impl Fn(&str, &Value) -> Vec<String> 
 /// It should be one of these texts.
 pub(in crate::link) fn one_of(words: &[&str]) -> impl Fn(&str, &Value) -> Vec<String> {
     move |name, value| {
+        let wrong = binary(name, value);
+        if !wrong.is_empty() {
+            return wrong;
+        }
         let is_one = value.as_str().is_some_and(|text| words.contains(&text));
         complain(is_one, || {
             let words: Vec<_> = words.iter().map(|word| term::text(word)).collect();
@@ -127,16 +131,13 @@ pub(in crate::link) fn anything(_: &str, _: &Value) -> Vec<String> {
 
 /// A URI, or several.
 pub(in crate::link) fn uris(name: &str, value: &Value, local: CheckLocal<'_>) -> Vec<String> {
+    let wrong = |value: &Value| match value {
+        Value::String(text) => uri(text, local),
+        other => Some(format!("{name} should be list, actually was {}", term::value(other))),
+    };
     match value {
-        Value::String(text) => uri(text, local).into_iter().collect(),
-        Value::Array(items) => {
-            let wrong = |item: &Value| match item {
-                Value::String(text) => uri(text, local),
-                other => binary(name, other).pop(),
-            };
-            items.iter().find_map(wrong).into_iter().collect()
-        }
-        other => vec![format!("{name} should be list, actually was {}", term::value(other))],
+        Value::Array(items) => items.iter().find_map(wrong).into_iter().collect(),
+        one => wrong(one).into_iter().collect(),
     }
 }
 

@@ -139,7 +139,7 @@ fn filled(messages: u32) -> Broker {
 fn what_is_wrong_with_a_static_shovel_is_told_with_file_line_and_key() {
     for (toml, complaint) in [
         ("dest-queue = \"there\"\nfoo = 1\n", "Unrecognised terms [{<<\"foo\">>,1}] in mover"),
-        ("ack-mode = 3\n", "ack-mode should be one of"),
+        ("ack-mode = \"x\"\n", "ack-mode should be one of"),
         ("dest-uri = \"http://u:secret@h\"\n", "not a valid URI"),
     ] {
         let directory = tempfile::tempdir().unwrap();

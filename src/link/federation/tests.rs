@@ -27,6 +27,8 @@ fn complaints_are_rabbitmqs() {
     let federation = Federation::default();
     for (value, complaint) in [
         (json!({}), "Key \"uri\" not found in u"),
+        (json!([]), "Key \"uri\" not found in u"),
+        (json!({"uri": "amqp://", "ack-mode": 1}), "ack-mode should be binary, actually was 1"),
         (json!({"uri": 5}), "uri should be list, actually was 5"),
         (
             json!({"uri": "http://h"}),

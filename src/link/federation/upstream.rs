@@ -63,6 +63,8 @@ pub(super) fn complaints(name: &str, value: &Value, local: CheckLocal<'_>) -> Ve
     keys.extend(shared());
     match value {
         Value::Object(upstream) => object(name, upstream, &keys),
+        // To RabbitMQ it is the same.
+        Value::Array(none) if none.is_empty() => object(name, &JsonObject::new(), &keys),
         other => vec![format!("{name} not a list {}", term::value(other))],
     }
 }

@@ -153,7 +153,8 @@ fn delete_after(name: &str, value: &Value) -> Vec<String> {
         Value::String(word) if matches!(word.as_str(), "never" | "queue-length") => Vec::new(),
         Value::Number(number) if number.is_u64() => Vec::new(),
         other => vec![format!(
-            "{name} should be number, \"never\" or \"queue-length\", actually was {}",
+            "{name} should be a number greater than or equal to 0, \"never\" or \
+             \"queue-length\", actually was {}",
             term::value(other)
         )],
     }

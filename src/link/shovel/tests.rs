@@ -96,6 +96,8 @@ fn complaints_are_rabbitmqs_in_its_order() {
             "Unrecognised terms [{<<\"bar\">>,<<\"x\">>},{<<\"foo\">>,1}] in s",
         ),
         (json!({"src-uri": 5}), "src-uri should be list, actually was 5"),
+        (json!({"src-uri": ["amqp://", 5]}), "src-uri should be list, actually was 5"),
+        (json!({"ack-mode": 1}), "ack-mode should be binary, actually was 1"),
         (
             json!({"ack-mode": "x"}),
             "ack-mode should be one of [<<\"no-ack\">>,<<\"on-publish\">>,<<\"on-confirm\">>], \
@@ -111,7 +113,8 @@ fn complaints_are_rabbitmqs_in_its_order() {
         ),
         (
             json!({"src-delete-after": true}),
-            "src-delete-after should be number, \"never\" or \"queue-length\", actually was true",
+            "src-delete-after should be a number greater than or equal to 0, \"never\" or \
+             \"queue-length\", actually was true",
         ),
         (
             json!({"dest-add-forward-headers": 3}),
