@@ -75,11 +75,7 @@ impl Connector {
         let Some(place) = &uri.place else {
             let here = self.here.upgrade();
             let here = here.ok_or_else(|| io::Error::other("the broker is closed"))?;
-            let stream = match uri.credentials {
-                None => here.connect_trusted(),
-                Some(_) => here.connect(Some(0)),
-            };
-            return Ok(Box::new(stream?));
+            return Ok(Box::new(here.connect_link(uri.credentials.is_none())?));
         };
         let socket = TcpStream::connect((place.host.as_str(), place.port)).await?;
         socket.set_nodelay(true)?;

@@ -59,6 +59,23 @@ fn the_time_until_it_connects_again_is_that_of_the_brokers_clock() {
 }
 
 #[test]
+fn a_clock_that_runs_ahead_does_not_disturb_a_shovel_that_connects() {
+    for here_and_there in ["amqp://", "amqp://guest:guest@"] {
+        let here = Broker::for_tests();
+        let channel = here.connect().unwrap().open_channel().unwrap();
+        channel.queue_declare_with(&QueueDeclare::new("in").durable()).unwrap();
+        let local = json!({"src-uri": here_and_there});
+        here.shovel(&to(here_and_there, local)).unwrap();
+        let runs = |here: &Broker| {
+            here.advance(Duration::from_secs(60));
+            here.status().is_some_and(|status| status.state == "running")
+        };
+        here.wait_until(SOON, runs).unwrap();
+        assert_eq!(here.status().unwrap().last_error, None);
+    }
+}
+
+#[test]
 fn a_broken_connection_loses_nothing_and_keeps_the_order() {
     let (here, (there, uri)) = (broker(&["in"]), listening(&[]));
     let all = 20_000;

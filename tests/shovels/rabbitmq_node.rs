@@ -67,6 +67,12 @@ impl RabbitMq {
         assert!(output.status.success(), "{output:?}");
     }
 
+    /// The process of the machine that it runs on.
+    #[allow(dead_code, reason = "not all tests look at it")]
+    pub(crate) fn pid(&self) -> Option<u32> {
+        std::fs::read_to_string(self.path("pid")).ok()?.trim().parse().ok()
+    }
+
     fn name(&self) -> String {
         format!("shovels-{}@localhost", self.ports[0])
     }

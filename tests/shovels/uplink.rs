@@ -25,6 +25,23 @@ fn resident() -> u64 {
     text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default() * 4096
 }
 
+/// Milliseconds that a process has been on a processor, all its threads together.
+fn busy_ms(process: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which is in brackets, come state and numbers; a tick is 10 ms.
+    let numbers = text.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    numbers.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
+}
+
+/// Moves the clock of a broker when its shovel waits to connect again; tells whether it runs.
+fn goes_on(edge: &Broker) -> bool {
+    let state = edge.status().map(|status| status.state);
+    if state == Some("terminated") {
+        edge.advance(Duration::from_secs(60));
+    }
+    state == Some("running")
+}
+
 #[test]
 fn a_day_without_the_line_is_made_up_for_in_order() {
     let Some(mut centre) = RabbitMq::installed() else { return };
@@ -56,28 +73,30 @@ fn a_day_without_the_line_is_made_up_for_in_order() {
     centre.boot();
     let real = Clock::system();
     let start = real.now();
-    let is_running = |edge: &Broker| {
-        edge.advance(Duration::from_secs(60));
-        edge.status().is_some_and(|status| status.state == "running")
-    };
     // It listens for a while before it answers.
-    edge.wait_until(SOON * 10, is_running).unwrap();
+    edge.wait_until(SOON * 10, goes_on).unwrap();
     let connected = real.now();
+    let centres = centre.pid().unwrap_or_default().to_string();
+    let (busy, busy_centre) = (busy_ms("self"), busy_ms(&centres));
     let patience = SOON + Duration::from_millis(messages);
-    let confirmed = |edge: &Broker| edge.status().is_some_and(|s| s.confirmed == messages);
-    edge.wait_until(patience, confirmed)
-        .unwrap_or_else(|late| panic!("{:?} {late}", edge.status()));
+    let is_sent = |edge: &Broker| {
+        goes_on(edge) && edge.counts("in").is_ok_and(|counts| counts.ready + counts.unacked == 0)
+    };
+    edge.wait_until(patience, is_sent).unwrap_or_else(|late| panic!("{:?} {late}", edge.status()));
     let seconds = (real.now().as_millis() - connected.as_millis()) as f64 / 1000.0;
+    let each = |ms: u64| ms as f64 * 1000.0 / messages as f64;
     let sent = resident().saturating_sub(before);
     println!(
         "{messages} messages: {} kB more while they were kept, {} kB more when they were sent; \
-         connected after {} ms, sent in {seconds:.2} s: {:.0} a second",
+         connected after {} ms, sent in {seconds:.2} s: {:.0} a second; on the processors {:.1} us \
+         a message here, {:.1} us there",
         kept >> 10,
         sent >> 10,
         connected.as_millis() - start.as_millis(),
-        messages as f64 / seconds
+        messages as f64 / seconds,
+        each(busy_ms("self") - busy),
+        each(busy_ms(&centres) - busy_centre),
     );
-    edge.wait_until_empty("in");
     assert!(kept < GROWTH_MAX && sent < GROWTH_MAX, "{kept} {sent}");
     assert!(edge.virtual_host("/").unwrap().remove_parameter("shovel", "s"));
     in_order(&centre.uri, messages);
@@ -94,8 +113,10 @@ fn in_order(centre: &str, messages: u64) {
     let taken = back.wait_until(SOON + Duration::from_millis(messages), |_| {
         while let Ok(Some(message)) = channel.basic_get_no_ack("out") {
             let body = String::from_utf8(message.body().to_vec()).unwrap();
-            assert_eq!(body, format!("{expected:07} 21.5 degrees"));
-            expected += 1;
+            let number: u64 = body.split(' ').next().unwrap().parse().unwrap();
+            // What was sent before its connection was lost comes again.
+            assert!(number <= expected, "{number} instead of {expected}");
+            expected += u64::from(number == expected);
         }
         expected == messages
     });

@@ -70,20 +70,25 @@ impl InMemory {
         })
     }
 
-    /// As [`InMemory::connect`], for the broker itself, which logs in without credentials by the
-    /// mechanism `EXTERNAL`.
+    /// As [`InMemory::connect`], for a link of the broker itself, which logs in without
+    /// credentials, by the mechanism `EXTERNAL`, if it `is_trusted`.
     ///
     /// # Errors
     /// As for [`InMemory::connect`].
     #[cfg(feature = "remote")]
-    pub(crate) fn connect_trusted(&self) -> io::Result<MemoryStream> {
+    pub(crate) fn connect_link(&self, is_trusted: bool) -> io::Result<MemoryStream> {
         self.with(|serving| {
-            let mechanisms = mechanisms(true).join(" ");
-            // In one process neither end can lose the other.
-            let heartbeat_s = 0;
-            let config = ConnectionConfig { mechanisms, heartbeat_s, ..(*serving.config).clone() };
-            let (config, peer) = (Arc::new(config), Peer::trusted());
-            serving.serve(&self.broker, config, peer, ConnectionTask::new)
+            // In one process neither end can lose the other. And links are not on the broker's
+            // clock: it may be moved by hours while they connect.
+            let (heartbeat_s, handshake_timeout_ms) = (0, u64::MAX);
+            let mut config =
+                ConnectionConfig { heartbeat_s, handshake_timeout_ms, ..(*serving.config).clone() };
+            let mut peer = Peer::in_memory();
+            if is_trusted {
+                config.mechanisms = mechanisms(true).join(" ");
+                peer = Peer::trusted();
+            }
+            serving.serve(&self.broker, Arc::new(config), peer, ConnectionTask::new)
         })
     }
 
