@@ -1,5 +1,6 @@
 //! What is refused, and what that leaves.
 
+use leveret::definitions::Definitions;
 use leveret::{Consume, Publish, QueueDeclare, QueueDelete};
 
 use crate::{Connect, filled, next, text};
@@ -69,4 +70,24 @@ pub(crate) fn exclusive(connect: Connect<'_>) {
     let gone = || other.queue_declare_with(&QueueDeclare::new("mine").passive());
     let mut last = std::iter::repeat_with(gone).take(1000).filter_map(Result::err);
     assert!(last.any(|error| error.reply_code() == 404));
+}
+
+/// Not among the cases: it takes a user who may not write.
+#[test]
+fn a_publish_that_is_not_permitted_is_refused_with_its_code() {
+    let reader = r#"{"users": [{"name": "reader", "password": "secret", "tags": ""}],
+        "permissions": [{"user": "reader", "vhost": "/", "configure": ".*", "write": "^own$",
+            "read": ".*"}]}"#;
+    let broker = leveret::Broker::new();
+    broker.import(&Definitions::from_json(reader.as_bytes()).unwrap()).unwrap();
+    let address = broker.listen("127.0.0.1:0").unwrap();
+    let there = leveret::remote(&format!("amqp://reader:secret@{address}")).unwrap();
+    for connection in [broker.connect_as("reader", "/").unwrap(), there] {
+        let channel = connection.open_channel().unwrap();
+        channel.queue_declare("mine").unwrap();
+        let refused = channel.basic_publish(Publish::to_queue("mine")).unwrap_err();
+        assert_eq!(refused.reply_code(), 403, "{refused}");
+        assert!(refused.reply_text().starts_with("ACCESS_REFUSED - "), "{refused}");
+        channel.queue_delete("mine").unwrap();
+    }
 }

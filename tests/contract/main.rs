@@ -10,6 +10,7 @@ mod errors;
 #[path = "../shovels/rabbitmq_node.rs"]
 mod rabbitmq_node;
 mod reconnecting;
+mod secure;
 
 use std::time::Duration;
 

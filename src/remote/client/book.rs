@@ -23,6 +23,8 @@ pub(super) struct Book {
     stale: BTreeSet<u64>,
     /// What was published and is not confirmed, the oldest first.
     pub outstanding: VecDeque<Sent>,
+    /// Why the channel was closed, if one of these was the reason.
+    pub refused: Option<Error>,
     /// What came back, by the numbers of the publishes.
     pub returned: HashMap<u64, Message>,
 }

@@ -56,11 +56,14 @@ pub(super) async fn conclude_all(shared: Weak<Shared>, mut heard: Heard) {
         let Some(shared) = shared.upgrade() else { return };
         match confirmed {
             Ok(confirmation) => shared.conclude(id, confirmation),
-            // Opening the channel anew settles what becomes of all of them.
-            Err(error) if refusal(&error).is_some_and(|e| e.scope() == Scope::Channel) => {
-                drop(shared.ready().await);
+            Err(error) => {
+                let reason = refusal(&error).filter(|reason| reason.scope() == Scope::Channel);
+                if reason.is_some() {
+                    shared.book.lock().refused = reason;
+                    // Opening the channel anew settles what becomes of all of them.
+                    drop(shared.ready().await);
+                }
             }
-            Err(_) => {}
         }
     }
 }
@@ -215,10 +218,14 @@ impl Shared {
     /// since one of it may be the reason.
     pub(super) fn refuse_outstanding(&self) {
         self.connection.exchanges.lock().clear();
-        let outstanding = std::mem::take(&mut self.book.lock().outstanding);
+        let (outstanding, reason) = {
+            let mut book = self.book.lock();
+            (std::mem::take(&mut book.outstanding), book.refused.take())
+        };
+        let reason = reason.unwrap_or(Error::ChannelClosed);
         let mut wakeups = Wakeups::default();
         for sent in outstanding {
-            self.tell(sent, false, Err(Error::ChannelClosed), &mut wakeups);
+            self.tell(sent, false, Err(reason.clone()), &mut wakeups);
         }
         wakeups.wake_all();
     }
