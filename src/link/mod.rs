@@ -2,5 +2,6 @@
 //! do, what they are in the middle of, and how they fare. Who connects is in `src/remote/`.
 
 pub(crate) mod federation;
+pub(crate) mod properties;
 pub(crate) mod shovel;
 mod validation;

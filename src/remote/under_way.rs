@@ -1,11 +1,14 @@
 //! Messages that have been published: what becomes of each, in their order.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use lapin::{Confirmation, Result};
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::ShortString;
+use lapin::options::BasicPublishOptions;
+use lapin::{Channel, Confirmation, Result};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<Confirmation>> + Send>>;
 
@@ -14,18 +17,25 @@ type Outcome = Pin<Box<dyn Future<Output = Result<Confirmation>> + Send>>;
 pub(super) struct UnderWay(VecDeque<Outcome>);
 
 impl UnderWay {
-    /// Begins with a publish: its frames are handed over at once, and nobody waits until they are
-    /// written.
-    pub(super) fn begin(
+    /// Publishes a message to an exchange with a key: its frames are handed over at once, and
+    /// nobody waits until they are written.
+    pub(super) async fn publish(
         &mut self,
-        cx: &mut Context<'_>,
-        publish: impl Future<Output = Result<Confirmation>> + Send + 'static,
+        channel: &Channel,
+        (exchange, key): (ShortString, ShortString),
+        properties: BasicProperties,
+        body: Vec<u8>,
     ) {
-        let mut outcome: Outcome = Box::pin(publish);
-        match outcome.as_mut().poll(cx) {
-            Poll::Ready(known) => self.0.push_back(Box::pin(std::future::ready(known))),
-            Poll::Pending => self.0.push_back(outcome),
-        }
+        let channel = channel.clone();
+        let mut outcome: Outcome = Box::pin(async move {
+            let options = BasicPublishOptions::default();
+            channel.basic_publish(exchange, key, options, &body, properties).await?.await
+        });
+        let begun = poll_fn(|cx| Poll::Ready(outcome.as_mut().poll(cx))).await;
+        self.0.push_back(match begun {
+            Poll::Ready(known) => Box::pin(std::future::ready(known)),
+            Poll::Pending => outcome,
+        });
     }
 
     /// What became of the oldest.

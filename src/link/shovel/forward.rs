@@ -6,6 +6,7 @@ use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
 use super::definition::{Definition, Destination, Source};
 use crate::base::argument::{SHOVELLED, SHOVELLED_AGAIN, SHOVELLED_TIMESTAMP};
 use crate::base::field_value;
+use crate::link::properties::replaced;
 use crate::time::clock::Timestamp;
 
 /// What a shovel writes into messages, while its connections last.
@@ -52,7 +53,7 @@ impl Stamp {
         redelivered: bool,
         now: Timestamp,
     ) -> BasicProperties {
-        let mut properties = with(own, &self.properties);
+        let mut properties = replaced(own, &self.properties);
         let again = self.again && redelivered;
         if self.trail.is_none() && !self.timestamp && !again {
             return properties;
@@ -95,34 +96,6 @@ pub(crate) fn ends(definition: &Definition) -> Vec<(&'static str, &str)> {
         }
     }
     ends
-}
-
-/// The properties, with those that are set in place of their own.
-fn with(own: BasicProperties, set: &BasicProperties) -> BasicProperties {
-    let mut properties = own;
-    macro_rules! replace {
-        ($($get:ident $with:ident,)*) => {
-            $(if let Some(value) = set.$get().clone() {
-                properties = properties.$with(value);
-            })*
-        };
-    }
-    replace! {
-        content_type with_content_type,
-        content_encoding with_content_encoding,
-        delivery_mode with_delivery_mode,
-        priority with_priority,
-        correlation_id with_correlation_id,
-        reply_to with_reply_to,
-        expiration with_expiration,
-        message_id with_message_id,
-        timestamp with_timestamp,
-        kind with_type,
-        user_id with_user_id,
-        app_id with_app_id,
-        cluster_id with_cluster_id,
-    }
-    properties
 }
 
 #[cfg(test)]

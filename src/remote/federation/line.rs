@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use lapin::message::Delivery;
-use lapin::options::BasicPublishOptions;
 use lapin::{Consumer, Event};
 
 use super::way::Way;
@@ -149,20 +148,8 @@ impl<'a> Line<'a> {
             self.settle(settle).await?;
         }
         self.link.count(1);
-        let channel = self.downstream.channel.clone();
-        let data = delivery.data;
-        let mut publish = Some(async move {
-            let options = BasicPublishOptions::default();
-            channel.basic_publish(exchange, key, options, &data, properties).await?.await
-        });
-        let under_way = &mut self.under_way;
-        poll_fn(|cx| {
-            if let Some(publish) = publish.take() {
-                under_way.begin(cx, publish);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let channel = &self.downstream.channel;
+        self.under_way.publish(channel, (exchange, key), properties, delivery.data).await;
         Ok(())
     }
 

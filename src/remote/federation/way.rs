@@ -6,6 +6,7 @@ use amq_protocol::types::ShortString;
 use lapin::message::Delivery;
 
 use crate::link::federation::hops::{Place, goes_on, moved, received};
+use crate::link::properties::without_user_id;
 
 /// The way of the messages of one link.
 pub(super) struct Way {
@@ -48,32 +49,4 @@ impl Way {
         }
         Some((exchange, key, properties))
     }
-}
-
-/// The user of another broker is nobody here.
-fn without_user_id(all: &BasicProperties) -> BasicProperties {
-    let mut properties = BasicProperties::default();
-    macro_rules! keep {
-        ($($get:ident $with:ident,)*) => {
-            $(if let Some(value) = all.$get().clone() {
-                properties = properties.$with(value);
-            })*
-        };
-    }
-    keep! {
-        content_type with_content_type,
-        content_encoding with_content_encoding,
-        headers with_headers,
-        delivery_mode with_delivery_mode,
-        priority with_priority,
-        correlation_id with_correlation_id,
-        reply_to with_reply_to,
-        expiration with_expiration,
-        message_id with_message_id,
-        timestamp with_timestamp,
-        kind with_type,
-        app_id with_app_id,
-        cluster_id with_cluster_id,
-    }
-    properties
 }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use lapin::message::Delivery;
-use lapin::options::BasicPublishOptions;
 use lapin::{Consumer, Event};
 use tokio::sync::watch;
 
@@ -188,19 +187,8 @@ impl<'a> Belt<'a> {
             ),
         };
         let properties = self.stamp.apply(properties, redelivered, self.carrying.clock.now());
-        let channel = self.destination.channel.clone();
-        let mut publish = Some(async move {
-            let options = BasicPublishOptions::default();
-            channel.basic_publish(exchange, key, options, &data, properties).await?.await
-        });
-        let under_way = &mut self.under_way;
-        poll_fn(|cx| {
-            if let Some(publish) = publish.take() {
-                under_way.begin(cx, publish);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let channel = &self.destination.channel;
+        self.under_way.publish(channel, (exchange, key), properties, data).await;
         Ok(())
     }
 
