@@ -1,15 +1,14 @@
 //! What lists have in common: order, pages, columns, and that they are sent while they are made.
 
-use std::cmp::Ordering;
-
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use regex::{Regex, RegexBuilder};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::management::answer::{Answer, Body, Outcome, Refusal};
 use crate::management::call::{Call, Query};
-use crate::management::json::{Columns, Object, at, compare};
+use crate::management::json::{Columns, Object};
+use crate::management::order::{Row, Sorted};
 
 const PAGE_SIZE_DEFAULT: usize = 100;
 const PAGE_SIZE_MAX: i64 = 500;
@@ -23,48 +22,20 @@ const FILTER_BYTES_MAX: usize = 1 << 20;
 /// How a list is sorted unless the request says otherwise.
 pub(super) const BY_NAME: &[&str] = &["vhost", "name"];
 
-/// An item of a list, of which the answer is made late: there may be many.
-pub(super) trait Row: Send + 'static {
-    /// The item as it is answered.
-    fn render(&self) -> Object;
-
-    /// One value of it.
-    fn value(&self, name: &str) -> Value {
-        value_of(&self.render(), name)
-    }
-}
-
-/// The value at a dotted name of an item; 0 if there is none.
-pub(super) fn value_of(item: &Object, name: &str) -> Value {
-    at(item, name).cloned().unwrap_or_else(|| 0.into())
-}
-
-impl Row for Object {
-    fn render(&self) -> Object {
-        self.clone()
-    }
-
-    fn value(&self, name: &str) -> Value {
-        value_of(self, name)
-    }
-}
-
 /// Answers with a list, or with a page of it if the request asks for one.
-pub(super) fn list<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+pub(super) fn list<R: Row>(call: &Call, rows: Vec<R>, order: &'static [&'static str]) -> Outcome {
     let page = Page::parse(&call.query)?;
     let columns = Columns::parse(call.query.get("columns"));
-    let rows = sorted(&call.query, rows, order);
     match page {
-        None => Ok(Answer::json_body(stream(rows, columns))),
-        Some(page) => page.answer(rows, &columns),
+        None => Ok(Answer::json_body(stream(Sorted::new(&call.query, rows, order), columns))),
+        Some(page) => page.answer(&call.query, rows, order, &columns),
     }
 }
 
 /// Answers with all of a list, whatever the request says of pages.
-pub(super) fn whole<R: Row>(call: &Call, rows: Vec<R>, order: &[&str]) -> Outcome {
+pub(super) fn whole<R: Row>(call: &Call, rows: Vec<R>, order: &'static [&'static str]) -> Outcome {
     let columns = Columns::parse(call.query.get("columns"));
-    let rows = sorted(&call.query, rows, order);
-    Ok(Answer::json_body(stream(rows, columns)))
+    Ok(Answer::json_body(stream(Sorted::new(&call.query, rows, order), columns)))
 }
 
 /// Answers with one object.
@@ -72,26 +43,9 @@ pub(super) fn one(call: &Call, object: Object) -> Outcome {
     Ok(Answer::json(&Columns::parse(call.query.get("columns")).of(object)))
 }
 
-fn sorted<R: Row>(query: &Query, rows: Vec<R>, order: &[&str]) -> Vec<R> {
-    let first = query.get("sort").filter(|name| !name.is_empty());
-    let names: Vec<&str> = first.into_iter().chain(order.iter().copied()).collect();
-    let mut keyed: Vec<(Vec<Value>, R)> = rows
-        .into_iter()
-        .map(|row| (names.iter().map(|name| row.value(name)).collect(), row))
-        .collect();
-    keyed.sort_by(|(one, _), (other, _)| {
-        let pairs = one.iter().zip(other).map(|(one, other)| compare(one, other));
-        pairs.fold(Ordering::Equal, Ordering::then)
-    });
-    if query.is_true("sort_reverse") {
-        keyed.reverse();
-    }
-    keyed.into_iter().map(|(_, row)| row).collect()
-}
-
 /// Writes a list piece by piece, as it is taken. What fits in one piece is sent with its length.
-fn stream<R: Row>(rows: Vec<R>, columns: Columns) -> Body {
-    let mut pieces = Pieces { rows: rows.into_iter(), columns, begun: false, ended: false };
+fn stream<R: Row>(rows: Sorted<R>, columns: Columns) -> Body {
+    let mut pieces = Pieces { rows, columns, begun: false, ended: false };
     let first = pieces.next().unwrap_or_default();
     if pieces.ended {
         return Body::Whole(first);
@@ -100,7 +54,7 @@ fn stream<R: Row>(rows: Vec<R>, columns: Columns) -> Body {
 }
 
 struct Pieces<R> {
-    rows: std::vec::IntoIter<R>,
+    rows: Sorted<R>,
     columns: Columns,
     begun: bool,
     ended: bool,
@@ -193,12 +147,18 @@ impl Page {
         Ok(Some(Self { number, size, filter: Filter::parse(query)? }))
     }
 
-    fn answer<R: Row>(&self, rows: Vec<R>, columns: &Columns) -> Outcome {
+    fn answer<R: Row>(
+        &self,
+        query: &Query,
+        rows: Vec<R>,
+        order: &'static [&'static str],
+        columns: &Columns,
+    ) -> Outcome {
         let total = rows.len();
         let shown: Vec<R> = match &self.filter {
             Filter::All => rows,
             filter => {
-                let is_shown = |row: &R| filter.shows(row.value("name").as_str().unwrap_or(""));
+                let is_shown = |row: &R| filter.shows(row.text("name").unwrap_or_default());
                 rows.into_iter().filter(is_shown).collect()
             }
         };
@@ -211,7 +171,7 @@ impl Page {
                 format!("Page out of range, page: {number} page size: {size}, len: {count}");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "page_out_of_range", reason));
         }
-        let items = shown.iter().skip(before).take(size);
+        let items = Sorted::new(query, shown, order).skip(before).take(size);
         let items: Vec<Object> = items.map(|row| columns.of(row.render())).collect();
         Ok(Answer::json(&json!({
             "total_count": total,
@@ -222,5 +182,61 @@ impl Page {
             "page_count": count.div_ceil(size),
             "items": items,
         })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::management::json::object;
+
+    const ROWS: usize = 20_000;
+
+    /// What was done with rows: how many were rendered, and how often names were looked at.
+    #[derive(Default)]
+    struct Work {
+        rendered: AtomicUsize,
+        compared: AtomicUsize,
+    }
+
+    struct Counted(String, Arc<Work>);
+
+    impl Row for Counted {
+        fn render(&self) -> Object {
+            self.1.rendered.fetch_add(1, Ordering::Relaxed);
+            object! {"name": self.0}
+        }
+
+        fn text(&self, _name: &str) -> Option<&str> {
+            self.1.compared.fetch_add(1, Ordering::Relaxed);
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn the_first_piece_of_a_list_leaves_before_the_others_are_made_or_put_in_order() {
+        let work = Arc::<Work>::default();
+        // Multiples of a number that shares no factor with it: each once, in no order.
+        let row = |i: usize| Counted(format!("{:05}", i * 7919 % ROWS), Arc::clone(&work));
+        let rows = Sorted::new(&Query::default(), (0..ROWS).map(row).collect(), &["name"]);
+        let Body::Pieces(mut pieces) = stream(rows, Columns::parse(None)) else {
+            panic!("the list is sent in pieces")
+        };
+        let mut all = pieces.next().unwrap().to_vec();
+        let rendered = work.rendered.load(Ordering::Relaxed);
+        let compared = work.compared.load(Ordering::Relaxed);
+        assert!(rendered < ROWS / 4, "{rendered} rows were rendered");
+        assert!(compared < ROWS * 8, "names were looked at {compared} times");
+
+        pieces.for_each(|piece| all.extend_from_slice(&piece));
+        let all: Vec<Object> = serde_json::from_slice(&all).unwrap();
+        assert_eq!(all.len(), ROWS);
+        assert!(all.iter().map(|row| row["name"].as_str().unwrap()).is_sorted());
+        assert_eq!(work.rendered.load(Ordering::Relaxed), ROWS);
+        let compared = work.compared.load(Ordering::Relaxed);
+        assert!(compared > ROWS * 16, "putting all in order takes more: {compared}");
     }
 }

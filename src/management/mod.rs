@@ -20,6 +20,7 @@ mod local;
 mod login;
 mod manager;
 mod metrics;
+mod order;
 mod page;
 mod path;
 mod port;

@@ -3,6 +3,7 @@
 //! The key is the binding key, escaped; `~` if that is empty; with arguments a `~` and a hash of
 //! them follow.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
@@ -25,7 +26,8 @@ use crate::management::body;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post};
 use crate::management::json::{Object, object};
-use crate::management::list::{Row, list, one};
+use crate::management::list::{list, one};
+use crate::management::order::Row;
 use crate::management::rights::Who::OfHost;
 use crate::vhost::insight::bindings::BindingView;
 use crate::vhost::{Bind, VirtualHost};
@@ -118,6 +120,8 @@ pub(crate) fn definition(binding: &BindingView) -> Object {
 struct BindingRow {
     vhost: VirtualHostName,
     binding: BindingView,
+    /// Found when it is asked for.
+    key: OnceCell<String>,
 }
 
 impl Row for BindingRow {
@@ -128,30 +132,34 @@ impl Row for BindingRow {
         shown
     }
 
-    fn value(&self, name: &str) -> Value {
+    fn text(&self, name: &str) -> Option<&str> {
         let binding = &self.binding;
         match name {
-            "vhost" => self.vhost.as_str().into(),
-            "source" => binding.source.as_str().into(),
-            "destination" => binding.destination.as_str().into(),
-            "routing_key" => String::from_utf8_lossy(&binding.routing_key).into(),
-            "properties_key" => self.key().into(),
-            "type" => 0.into(), // RabbitMQ sorts by it, and there is none
-            _ => crate::management::list::value_of(&self.render(), name),
+            "vhost" => Some(self.vhost.as_str()),
+            "source" => Some(binding.source.as_str()),
+            "destination" => Some(binding.destination.as_str()),
+            "routing_key" => str::from_utf8(&binding.routing_key).ok(),
+            "properties_key" => Some(self.key()),
+            "type" => Some(""), // RabbitMQ sorts by it, and there is none
+            _ => None,
         }
     }
 }
 
 impl BindingRow {
-    fn key(&self) -> String {
-        properties_key(&self.binding.routing_key, &self.binding.arguments)
+    fn new(host: &VirtualHost, binding: BindingView) -> Self {
+        Self { vhost: host.name().clone(), binding, key: OnceCell::new() }
+    }
+
+    fn key(&self) -> &str {
+        let binding = &self.binding;
+        self.key.get_or_init(|| properties_key(&binding.routing_key, &binding.arguments))
     }
 }
 
 fn answer(call: &Call, bindings: Vec<(Arc<VirtualHost>, Vec<BindingView>)>) -> Outcome {
     let rows = bindings.into_iter().flat_map(|(host, bindings)| {
-        let vhost = host.name().clone();
-        bindings.into_iter().map(move |binding| BindingRow { vhost: vhost.clone(), binding })
+        bindings.into_iter().map(move |binding| BindingRow::new(&host, binding))
     });
     list(call, rows.collect(), ORDER)
 }
@@ -230,7 +238,7 @@ fn find(call: &Call) -> Outcome<(Arc<VirtualHost>, BindingView)> {
 
 fn show(call: &Call) -> Outcome {
     let (host, binding) = find(call)?;
-    one(call, BindingRow { vhost: host.name().clone(), binding }.render())
+    one(call, BindingRow::new(&host, binding).render())
 }
 
 fn bind(call: &Call) -> Outcome {

@@ -14,7 +14,8 @@ use crate::management::body;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, put};
 use crate::management::json::{Object, object};
-use crate::management::list::{BY_NAME, Row, list, one};
+use crate::management::list::{BY_NAME, list, one};
+use crate::management::order::Row;
 use crate::management::rights::Who::OfHost;
 use crate::queue::effects::Effects;
 use crate::vhost::{Exchange, ExchangeDeclare, VirtualHost};
@@ -52,11 +53,11 @@ impl Row for ExchangeRow {
         render(&self.host, &self.exchange, &self.ranges)
     }
 
-    fn value(&self, name: &str) -> serde_json::Value {
+    fn text(&self, name: &str) -> Option<&str> {
         match name {
-            "name" => self.exchange.name().as_str().into(),
-            "vhost" => self.host.name().as_str().into(),
-            _ => crate::management::list::value_of(&self.render(), name),
+            "name" => Some(self.exchange.name().as_str()),
+            "vhost" => Some(self.host.name().as_str()),
+            _ => None,
         }
     }
 }

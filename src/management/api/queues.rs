@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::base::argument;
 use crate::insight::statistics::history::Span;
@@ -19,7 +19,8 @@ use crate::management::body::{self, object_with};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post, put};
 use crate::management::json::{Object, object};
-use crate::management::list::{BY_NAME, Row, list, one, value_of};
+use crate::management::list::{BY_NAME, list, one};
+use crate::management::order::Row;
 use crate::management::rights::Who::{Administrators, OfHost};
 use crate::queue::{Queue, QueueType};
 use crate::time::clock::Timestamp;
@@ -50,9 +51,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 
 /// A queue of a list.
 struct QueueRow {
-    host: Arc<VirtualHost>,
+    of: Arc<(Arc<VirtualHost>, View)>,
     queue: Arc<Queue>,
-    view: View,
 }
 
 /// How much of queues is shown.
@@ -76,6 +76,10 @@ impl View {
             with_totals: call.query.is_true("enable_queue_totals"),
             ranges: Ranges::of(call)?,
         })
+    }
+
+    fn shows_totals(&self) -> bool {
+        self.with_statistics || self.with_totals
     }
 
     fn render(&self, host: &VirtualHost, queue: &Queue) -> Object {
@@ -178,14 +182,28 @@ pub(crate) fn arguments_of(queue: &Queue) -> Object {
 
 impl Row for QueueRow {
     fn render(&self) -> Object {
-        self.view.render(&self.host, &self.queue)
+        let (host, view) = &*self.of;
+        view.render(host, &self.queue)
     }
 
-    fn value(&self, name: &str) -> Value {
+    fn text(&self, name: &str) -> Option<&str> {
         match name {
-            "name" => self.queue.name().as_str().into(),
-            "vhost" => self.host.name().as_str().into(),
-            _ => value_of(&self.render(), name),
+            "name" => Some(self.queue.name().as_str()),
+            "vhost" => Some(self.of.0.name().as_str()),
+            _ => None,
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        if !self.of.1.shows_totals() {
+            return None;
+        }
+        let counts = || self.queue.counts();
+        match name {
+            "messages" => Some(counts().ready + counts().unacked),
+            "messages_ready" => Some(counts().ready),
+            "messages_unacknowledged" => Some(counts().unacked),
+            _ => None,
         }
     }
 }
@@ -193,15 +211,12 @@ impl Row for QueueRow {
 fn all(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
     let view = View::of(call)?;
-    let mut rows = Vec::new();
-    for host in hosts {
-        rows.extend(host.queues().into_iter().map(|queue| QueueRow {
-            host: Arc::clone(&host),
-            queue,
-            view: view.clone(),
-        }));
-    }
-    list(call, rows, BY_NAME)
+    let rows = hosts.into_iter().flat_map(|host| {
+        let queues = host.queues();
+        let of = Arc::new((host, view.clone()));
+        queues.into_iter().map(move |queue| QueueRow { of: Arc::clone(&of), queue })
+    });
+    list(call, rows.collect(), BY_NAME)
 }
 
 /// The queue that the path names. Fails with 404.
