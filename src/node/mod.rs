@@ -106,6 +106,8 @@ impl Node {
             connections: Arc::new(Connections::new(limits.connections_max)),
             limits,
             access: Arc::new(access),
+            #[cfg(feature = "remote")]
+            shovels: crate::link::shovel::Shovels::new(&shared.herald),
             shared,
             default_user,
             default_virtual_host: default_virtual_host.clone(),
@@ -113,8 +115,6 @@ impl Node {
             login_attempts: LoginAttempts::default(),
             listeners: Listeners::default(),
             global_parameters: GlobalParameters::default(),
-            #[cfg(feature = "remote")]
-            shovels: crate::link::shovel::Shovels::default(),
             #[cfg(feature = "remote")]
             federation: crate::link::federation::Federation::default(),
             name: format!("leveret@{}", host_name()),

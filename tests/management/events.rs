@@ -196,6 +196,52 @@ fn alarms_are_told() {
 }
 
 #[test]
+fn what_shovels_do_is_told() {
+    let api = Api::over(Broker::builder().event_exchange(true).build());
+    let (_channel, events) = listen(&api.broker);
+    let (path, key) = ("/api/parameters/shovel/%2F/moving", "shovel.worker.status");
+    let shovel = r#"{"value": {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://",
+        "dest-queue": "b"}}"#;
+    api.expect(201, "PUT", path, shovel);
+    let told = |status: &str| json!({"name": "moving", "vhost": "/", "status": status});
+    assert_tells(&events, key, &told("starting"));
+    let running = assert_tells(&events, key, &told("running"));
+    for name in ["src_uri", "dest_uri"] {
+        assert!(running[name].as_str().unwrap().starts_with("amqp://"), "{running}");
+    }
+    api.expect(204, "DELETE", path, "");
+    assert_tells(&events, "shovel.worker.removed", &json!({"name": "moving", "vhost": "/"}));
+    let shovel = r#"{"value": {"src-uri": "amqp://127.0.0.1:1", "src-queue": "a",
+        "dest-uri": "amqp://", "dest-queue": "b"}}"#;
+    api.expect(201, "PUT", path, shovel);
+    assert_tells(&events, key, &told("starting"));
+    let terminated = assert_tells(&events, key, &told("terminated"));
+    assert!(terminated["reason"].as_str().unwrap().contains("127.0.0.1:1"), "{terminated}");
+}
+
+#[test]
+fn what_federation_links_do_is_told() {
+    let api = Api::over(Broker::builder().event_exchange(true).build());
+    let (_channel, events) = listen(&api.broker);
+    api.expect(201, "PUT", "/api/vhosts/there", "");
+    let upstream = r#"{"value": {"uri": "amqp:///there"}}"#;
+    api.expect(201, "PUT", "/api/parameters/federation-upstream/%2F/up", upstream);
+    let policy = r#"{"pattern": "^amq.topic$", "definition": {"federation-upstream": "up"},
+        "apply-to": "exchanges"}"#;
+    api.expect(201, "PUT", "/api/policies/%2F/fed", policy);
+    let link = json!({"exchange": "amq.topic", "upstream_exchange": "amq.topic",
+        "type": "exchange", "vhost": "/", "upstream": "up"});
+    let key = "federation.link.status";
+    assert_eq!(assert_tells(&events, key, &link)["status"], "starting");
+    let running = assert_tells(&events, key, &link);
+    assert_eq!(running["status"], "running", "{running}");
+    assert!(running["local_connection"].is_string(), "{running}");
+    api.expect(204, "DELETE", "/api/policies/%2F/fed", "");
+    let removed = assert_tells(&events, "federation.link.removed", &link);
+    assert_eq!(removed["id"], running["id"]);
+}
+
+#[test]
 fn it_is_there_only_when_it_was_asked_for() {
     let api = Api::start();
     assert_eq!(api.expect(200, "GET", PATH, "").json(), json!({"enabled": false}));

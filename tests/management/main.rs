@@ -16,6 +16,7 @@ mod streams;
 mod table;
 mod testing;
 mod tracing;
+mod users;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

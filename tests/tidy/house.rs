@@ -236,7 +236,7 @@ pub(crate) const KEPT_CRATES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where programs are that use the clients of other people.
-pub(crate) const CLIENTS: &str = "tests/clients/";
+pub(crate) const CLIENTS: &[&str] = &["tests/clients/", "tests/tools/"];
 
 /// Where names that begin with `x-` are spelt: arguments have one place; the others are types of
 /// exchanges, headers that the broker sets, and headers of HTTP.

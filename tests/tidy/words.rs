@@ -67,7 +67,11 @@ fn is_x_name(text: &str) -> bool {
 /// The clock, sleep and crates, which are all known by their paths.
 fn check_paths(source: &Source, report: &mut Vec<String>) {
     // Programs of other people's clients live by the clocks of these.
-    let Some(facts) = source.facts.as_ref().filter(|_| !source.path.starts_with(CLIENTS)) else {
+    let Some(facts) = source
+        .facts
+        .as_ref()
+        .filter(|_| !CLIENTS.iter().any(|folder| source.path.starts_with(folder)))
+    else {
         return;
     };
     let imports = facts.imports.iter().map(|import| (&import.place, &import.path));

@@ -140,6 +140,25 @@ def rabbit_hole(server):
     run(str(program), f"http://127.0.0.1:{server.http}")
 
 
+def rabbitmq_http_client(server):
+    """The Rust client that rabbitmqadmin 2 is built on."""
+    needs("cargo")
+    target = CACHE / "rabbitmq-http-client"
+    prepare("cargo", "build", "--quiet", "--locked", "--target-dir", str(target),
+            cwd=HERE / "rabbitmq-http-client")
+    run(str(target / "debug" / "rabbitmq-http-client"), str(server.http), str(server.amqp))
+
+
+def hop(server):
+    """RabbitMQ's Java client."""
+    needs("java", "mvn")
+    folder = CACHE / "hop"
+    prepare("mvn", "-q", "-B", "-f", str(HERE / "hop" / "pom.xml"),
+            "dependency:copy-dependencies", f"-DoutputDirectory={folder}")
+    run("java", "-cp", f"{folder}/*", str(HERE / "hop" / "Client.java"), str(server.http),
+        str(server.amqp))
+
+
 def amqpstorm(server):
     """The management part of AMQPStorm."""
     environment = CACHE / "amqpstorm"
@@ -182,8 +201,8 @@ def prometheus(server):
     alerts.run(server)
 
 
-TOOLS = [rabbitmqadmin, rabbitmqadmin_of_leveret, rabbit_hole, amqpstorm, definitions,
-         testcontainers, prometheus]
+TOOLS = [rabbitmqadmin, rabbitmqadmin_of_leveret, rabbit_hole, rabbitmq_http_client, hop, amqpstorm,
+         definitions, testcontainers, prometheus]
 
 
 def main():

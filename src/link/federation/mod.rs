@@ -8,6 +8,7 @@
 pub(crate) mod bindings;
 pub(crate) mod hops;
 pub(crate) mod status;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub(crate) mod upstream;
@@ -23,6 +24,7 @@ use self::status::{LinkStatus, State};
 use self::upstream::{Upstream, complaints, complaints_of_set};
 use crate::access::ResourceKind;
 use crate::base::field_value::{get, string};
+use crate::base::herald::Herald;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::definitions::JsonObject;
@@ -73,10 +75,18 @@ pub(crate) struct Link {
     /// The policy that wants it.
     pub policy: String,
     status: Mutex<LinkStatus, rank::FederationStatus>,
+    herald: Arc<Herald>,
 }
 
 impl Link {
-    pub(crate) fn new(key: LinkKey, upstream: Upstream, policy: String, now: Timestamp) -> Self {
+    /// A link that starts. What it does is told to this one.
+    pub(crate) fn new(
+        key: LinkKey,
+        upstream: Upstream,
+        policy: String,
+        herald: &Arc<Herald>,
+        now: Timestamp,
+    ) -> Self {
         let status = LinkStatus {
             state: State::Starting,
             changed_at: now,
@@ -84,7 +94,8 @@ impl Link {
             last_error: None,
             received: 0,
         };
-        Self { key, upstream, policy, status: Mutex::new(status) }
+        let (status, herald) = (Mutex::new(status), Arc::clone(herald));
+        Self { key, upstream, policy, status, herald }
     }
 
     /// What there is to be told of it.
@@ -98,6 +109,7 @@ impl Link {
         if let State::Failed { reason } = &state {
             status.last_error = Some((reason.clone(), now));
         }
+        self.tell_status(&state, &status.uri);
         status.state = state;
         status.changed_at = now;
     }
@@ -241,7 +253,9 @@ impl Federation {
 
     /// There is no such link any more.
     pub(crate) fn remove_link(&self, key: &LinkKey) {
-        self.links.lock().remove(key);
+        if let Some(removed) = self.links.lock().remove(key) {
+            removed.tell_removed();
+        }
     }
 
     /// Has the link with this id begin anew; tells whether there is one.

@@ -11,6 +11,7 @@ pub(crate) mod definition;
 pub(crate) mod forward;
 pub(crate) mod machine;
 pub(crate) mod status;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use self::definition::Definition;
 use self::status::{ShovelStatus, State};
+use crate::base::herald::Herald;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::time::clock::Timestamp;
@@ -52,12 +54,19 @@ pub(crate) struct Shovel {
     /// The same, as it was set.
     value: Value,
     status: Mutex<ShovelStatus, rank::ShovelStatus>,
+    herald: Arc<Herald>,
 }
 
 impl Shovel {
-    fn new(key: Key, definition: Definition, value: Value, now: Timestamp) -> Arc<Self> {
-        let status = Mutex::new(ShovelStatus::starting(now));
-        Arc::new(Self { key, definition, value, status })
+    fn new(
+        key: Key,
+        definition: Definition,
+        value: Value,
+        herald: &Arc<Herald>,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        let (status, herald) = (Mutex::new(ShovelStatus::starting(now)), Arc::clone(herald));
+        Arc::new(Self { key, definition, value, status, herald })
     }
 
     /// Whether it was set by the configuration, and not as a parameter of a virtual host.
@@ -81,6 +90,7 @@ impl Shovel {
         if let State::Terminated { reason, .. } = &state {
             status.last_error = Some((reason.clone(), now));
         }
+        self.tell_status(&state);
         status.state = state;
         status.changed_at = now;
     }
@@ -96,9 +106,15 @@ impl Shovel {
 pub(crate) struct Shovels {
     all: Mutex<BTreeMap<Key, Arc<Shovel>>, rank::Shovels>,
     carrier: OnceLock<Arc<dyn Carrier>>,
+    herald: Arc<Herald>,
 }
 
 impl Shovels {
+    /// None yet. What they do is told to this one.
+    pub(crate) fn new(herald: &Arc<Herald>) -> Self {
+        Self { herald: Arc::clone(herald), ..Self::default() }
+    }
+
     /// From now on shovels are carried, those that there are and those to come.
     pub(crate) fn carried_by(&self, carrier: Arc<dyn Carrier>) {
         let all = self.all.lock();
@@ -123,7 +139,7 @@ impl Shovels {
         if before.is_some_and(|before| before.value == value) {
             return false;
         }
-        let shovel = Shovel::new(key.clone(), definition, value, now);
+        let shovel = Shovel::new(key.clone(), definition, value, &self.herald, now);
         all.insert(key, Arc::clone(&shovel));
         self.start(&shovel);
         is_new
@@ -145,11 +161,12 @@ impl Shovels {
     /// Removes a shovel; tells whether there was one.
     pub(crate) fn remove(&self, key: &Key) -> bool {
         let mut all = self.all.lock();
-        let removed = all.remove(key).is_some();
-        if let Some(carrier) = self.carrier.get().filter(|_| removed) {
+        let Some(removed) = all.remove(key) else { return false };
+        if let Some(carrier) = self.carrier.get() {
             carrier.stop(key);
         }
-        removed
+        removed.tell_removed();
+        true
     }
 
     /// Ends the connections of a shovel and begins anew; tells whether there is one.

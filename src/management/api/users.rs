@@ -14,12 +14,12 @@ use crate::management::body::{boolean, object, object_with};
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post, put};
 use crate::management::json::{Object, object};
-use crate::management::list::{BY_NAME, one, whole};
+use crate::management::list::{BY_NAME, list, one};
 use crate::management::rights::Who::Administrators;
 use crate::management::term;
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
-    get("api/users", Administrators, list, "All users."),
+    get("api/users", Administrators, all, "All users."),
     get(
         "api/users/without-permissions",
         Administrators,
@@ -57,9 +57,9 @@ pub(crate) fn limits(user: &User) -> Object {
     set.collect()
 }
 
-fn list(call: &Call) -> Outcome {
+fn all(call: &Call) -> Outcome {
     let users = call.node().access.users.list();
-    whole(call, users.iter().map(|user| render(user)).collect(), BY_NAME)
+    list(call, users.iter().map(|user| render(user)).collect(), BY_NAME)
 }
 
 fn without_permissions(call: &Call) -> Outcome {
@@ -67,7 +67,7 @@ fn without_permissions(call: &Call) -> Outcome {
     let mut users = access.users.list();
     let permissions = access.permissions.list();
     users.retain(|user| !permissions.iter().any(|(name, ..)| *name == user.name));
-    whole(call, users.iter().map(|user| render(user)).collect(), BY_NAME)
+    list(call, users.iter().map(|user| render(user)).collect(), BY_NAME)
 }
 
 fn show(call: &Call) -> Outcome {

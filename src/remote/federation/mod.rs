@@ -145,7 +145,8 @@ impl Federator {
             let is_as_before =
                 |task: &Task| task.link.upstream == upstream && task.link.policy == policy;
             if !tasks.running.get(&key).is_some_and(is_as_before) {
-                let link = Link::new(key, upstream, policy, node.clock().now());
+                let now = node.clock().now();
+                let link = Link::new(key, upstream, policy, node.herald(), now);
                 self.start(&mut tasks, &node, Arc::new(link));
             }
         }
@@ -193,7 +194,8 @@ impl Linker for Federator {
         let Some(task) = tasks.running.get(key).filter(|_| !tasks.is_closed) else { return };
         let link = Arc::clone(&task.link);
         let now = node.clock().now();
-        let again = Link::new(key.clone(), link.upstream.clone(), link.policy.clone(), now);
+        let (upstream, policy) = (link.upstream.clone(), link.policy.clone());
+        let again = Link::new(key.clone(), upstream, policy, node.herald(), now);
         self.start(&mut tasks, &node, Arc::new(again));
     }
 }
