@@ -32,6 +32,72 @@ test('the page comes back by itself after a restart of the server', async () => 
   await page.context().close();
 });
 
+/** Addresses of the streams that the page asks for from now on. */
+function streams(page) {
+  const asked = [];
+  page.on('request', (request) => {
+    if (request.url().includes('/leveret/live?')) asked.push(new URL(request.url()).search);
+  });
+  return asked;
+}
+
+test('a page asks for one stream, and another page for another one', async () => {
+  const page = await open(browser, server, { hash: '#/federation' });
+  const asked = streams(page);
+  await logIn(page);
+  await page.getByText('No link brings anything').waitFor();
+  assert.equal(asked.length, 1, `of one login: ${asked}`);
+  await visit(page, '#/shovels');
+  await page.getByText('No shovel carries anything').waitFor();
+  assert.equal(asked.length, 2, `of one step: ${asked}`);
+  await page.context().close();
+});
+
+test('who logs in twice sees what does not change all the same', async () => {
+  const page = await open(browser, server, { hash: '#/federation' });
+  let second;
+  let seen = 0;
+  await page.route('**/api/whoami', (route) => {
+    seen += 1;
+    if (seen === 1) return route.continue();
+    second = route;
+  });
+  await page.getByLabel('User').fill('guest');
+  await page.getByLabel('Password').fill('guest');
+  await page.evaluate(() => {
+    const form = document.querySelector('form');
+    form.requestSubmit();
+    form.requestSubmit();
+  });
+  await page.getByText('No link brings anything').waitFor();
+  const asked = streams(page);
+  const answered = page.waitForResponse('**/api/whoami');
+  await second.continue();
+  await answered;
+  await page.getByText('loading').waitFor({ state: 'detached' });
+  await page.getByText('No link brings anything').waitFor();
+  assert.equal(asked.length, 1, 'what was told before does not count');
+  await page.context().close();
+});
+
+test('a stream that does not even begin is asked for again', async () => {
+  const page = await open(browser, server, { hash: '#/federation' });
+  await page.clock.install();
+  const asked = streams(page);
+  await page.route('**/api/leveret/live?*', (route) => {
+    // The first one gets no answer: as after a sleep, on a connection that is none any more.
+    if (asked.length > 1) return route.continue();
+  });
+  await logIn(page);
+  await page.getByText('Connecting…').waitFor();
+  await page.clock.fastForward(15_000);
+  await page.getByText('Trying again').waitFor();
+  await page.clock.fastForward(1000);
+  await page.getByText('No link brings anything').waitFor();
+  await page.getByText('Live').waitFor();
+  await page.context().close();
+});
+
 test('an empty broker says what to do', async () => {
   const empty = await Server.start();
   const page = await open(browser, empty);

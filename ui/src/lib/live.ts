@@ -4,7 +4,7 @@ import { logOut, session } from './session';
 
 const AGAIN_MS = 1000;
 const AGAIN_MS_MAX = 10_000;
-/** A stream that says nothing for so long is dead. */
+/** A stream that says nothing for so long, from being asked for, is dead. */
 const SILENCE_MS = 15_000;
 
 export type LiveState = 'off' | 'connecting' | 'on' | 'lost';
@@ -58,53 +58,53 @@ export class Stream<Event> {
     if (!login) return;
     const abort = new AbortController();
     this.abort = abort;
+    let silence = 0;
+    const alive = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => abort.abort(), SILENCE_MS);
+    };
     if (this.state !== 'lost') this.become('connecting');
     try {
+      alive();
       const response = await fetch(`api/leveret/live?${this.query}`, {
         headers: { authorization: login.header, accept: 'text/event-stream' },
+        cache: 'no-store',
         signal: abort.signal,
       });
       if (response.status === 401) return logOut();
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
-      await this.take(response.body.getReader(), abort);
+      await this.take(response.body.getReader(), abort.signal, alive);
     } catch {
       // Told by what follows.
+    } finally {
+      clearTimeout(silence);
     }
     if (this.abort !== abort) return;
     this.abort = null;
     this.failures += 1;
-    this.become('lost');
     const pause = Math.min(AGAIN_MS * 2 ** (this.failures - 1), AGAIN_MS_MAX);
     this.timer = setTimeout(() => void this.run(), pause);
+    this.become('lost');
   }
 
-  private async take(reader: ReadableStreamDefaultReader<Uint8Array>, abort: AbortController) {
+  private async take(reader: ReadableStreamDefaultReader<Uint8Array>, ended: AbortSignal, alive: () => void) {
     const decoder = new TextDecoder();
     let text = '';
     let isFirst = true;
-    let watchdog = 0;
-    const alive = () => {
-      clearTimeout(watchdog);
-      watchdog = setTimeout(() => void reader.cancel(), SILENCE_MS);
-    };
-    try {
-      for (;;) {
-        alive();
-        const { done, value } = await reader.read();
-        if (done || abort.signal.aborted) return;
-        text += decoder.decode(value, { stream: true });
-        const events = text.split('\n\n');
-        text = events.pop() ?? '';
-        for (const event of events) {
-          if (!event.startsWith('data: ')) continue;
-          this.failures = 0;
-          this.become('on');
-          this.onEvent(JSON.parse(event.slice(6)) as Event, isFirst);
-          isFirst = false;
-        }
+    for (;;) {
+      alive();
+      const { done, value } = await reader.read();
+      if (done || ended.aborted) return;
+      text += decoder.decode(value, { stream: true });
+      const events = text.split('\n\n');
+      text = events.pop() ?? '';
+      for (const event of events) {
+        if (!event.startsWith('data: ')) continue;
+        this.failures = 0;
+        this.become('on');
+        this.onEvent(JSON.parse(event.slice(6)) as Event, isFirst);
+        isFirst = false;
       }
-    } finally {
-      clearTimeout(watchdog);
     }
   }
 }

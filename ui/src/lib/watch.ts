@@ -1,5 +1,5 @@
 // Answers of the API that are kept up to date while a part of the page looks at them.
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { may, onSession, session } from './session';
 import { Stream, type LiveState } from './live';
 
@@ -55,7 +55,10 @@ const restreamSoon = () => {
 };
 
 onSession(() => {
+  // What is told to somebody else, or was told before, does not count: an answer that does not
+  // change comes once in a stream.
   answers.clear();
+  stream.stop();
   restreamSoon();
 });
 
@@ -64,7 +67,7 @@ export const refresh = () => stream.restart();
 
 function useTick() {
   const [, set] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listener = () => set((n) => n + 1);
     listeners.add(listener);
     return () => void listeners.delete(listener);
@@ -74,7 +77,8 @@ function useTick() {
 /** The answer to GET of an address such as `/api/vhosts`; undefined until it is there. */
 export function useAnswer<T>(address: string | null): Answer<T> | undefined {
   useTick();
-  useEffect(() => {
+  // Not when it is painted: all that goes and comes with a page is known before the next stream.
+  useLayoutEffect(() => {
     if (!address) return;
     wanted.set(address, (wanted.get(address) ?? 0) + 1);
     restreamSoon();
