@@ -33,11 +33,37 @@ export interface Graph {
 
 export const NODE_WIDTH = 176;
 export const NODE_HEIGHT = 46;
-const LAYER_GAP = 130;
+/** From one layer to the next, at least; with room for what is written on the ways between. */
+const LAYER_GAP = 120;
+const BESIDE_LABELS = 34;
 const ROW_GAP = 18;
+/** A way that leads back goes around what it leads from and to: so far beside it, and below. */
+const AROUND = 56;
+export const BELOW = 26;
 const SWEEPS = 6;
 /** More than this nobody can look at, nor draw every second. */
 const NODES_MAX = 300;
+
+/** Characters of a label, at most. */
+const LABEL = 18;
+
+/** What is written on a way: its keys, or headers. */
+export function labelOf({ kind, bindings }: Edge): string {
+  if (kind !== 'binding') return '';
+  const keys = bindings.map((binding) => {
+    if (binding.routing_key) return binding.routing_key;
+    const args = Object.entries(binding.arguments).filter(([name]) => name !== 'x-match');
+    return args.map(([name, value]) => `${name}=${String(value)}`).join(' ');
+  });
+  const text = keys.filter(Boolean).slice(0, 2).join(', ') + (keys.length > 2 ? ` +${keys.length - 2}` : '');
+  return text.length > LABEL ? `${text.slice(0, LABEL - 1)}…` : text;
+}
+
+/** Pixels of a character of a label, all of which are as wide; those of the east are twice that. */
+const CHARACTER = 6.7;
+
+export const textWidth = (text: string) =>
+  [...text].reduce((sum, character) => sum + (character > '\u10ff' ? 2 : 1), 0) * CHARACTER;
 
 export const exchangeId = (name: string) => `e ${name}`;
 export const queueId = (name: string) => `q ${name}`;
@@ -117,54 +143,61 @@ function place(nodes: Node[], edges: Edge[]): Omit<Graph, 'left'> {
   order(layers, edges);
   const tallest = Math.max(1, ...layers.map((row) => row?.length ?? 0));
   const step = NODE_HEIGHT + ROW_GAP;
+  const widest = Math.max(0, ...edges.map((edge) => textWidth(labelOf(edge))));
+  const gap = Math.max(LAYER_GAP, widest + BESIDE_LABELS);
   const height = tallest * step - ROW_GAP;
   layers.forEach((row = [], at) => {
     const top = (height - (row.length * step - ROW_GAP)) / 2;
     row.forEach((node, index) => {
-      node.x = at * (NODE_WIDTH + LAYER_GAP);
+      node.x = at * (NODE_WIDTH + gap);
       node.y = top + index * step;
     });
   });
-  const width = Math.max(layers.length, 1) * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP;
-  return { nodes, edges, width, height };
+  const width = Math.max(layers.length, 1) * (NODE_WIDTH + gap) - gap;
+  const back = edges.filter(({ from, to }) => to.layer <= from.layer);
+  if (!back.length) return { nodes, edges, width, height };
+  for (const node of nodes) node.x += AROUND;
+  const low = Math.max(...back.map(({ from, to }) => Math.max(from.y, to.y))) + NODE_HEIGHT + BELOW;
+  return { nodes, edges, width: width + 2 * AROUND, height: Math.max(height, low) };
 }
 
 /** The longest way to each node decides its layer; ways that lead back are left aside. */
 function layer(nodes: Node[], edges: Edge[]) {
-  const out = new Map<Node, Edge[]>();
-  for (const edge of edges) out.set(edge.from, [...(out.get(edge.from) ?? []), edge]);
-  const state = new Map<Node, 'open' | 'done'>();
-  const sorted: Node[] = [];
-  const back = new Set<Edge>();
-  const visit = (start: Node) => {
-    // With a stack of its own: chains may be long.
-    const stack: { node: Node; next: number }[] = [{ node: start, next: 0 }];
-    state.set(start, 'open');
-    while (stack.length) {
-      const top = stack[stack.length - 1];
-      if (!top) break;
-      const edge = out.get(top.node)?.[top.next];
-      top.next += 1;
-      if (!edge) {
-        state.set(top.node, 'done');
-        sorted.push(top.node);
-        stack.pop();
-      } else if (state.get(edge.to) === 'open') back.add(edge);
-      else if (!state.has(edge.to)) {
-        state.set(edge.to, 'open');
-        stack.push({ node: edge.to, next: 0 });
-      }
-    }
-  };
-  const hasIncoming = new Set(edges.map(({ to }) => to));
-  for (const node of nodes) if (!hasIncoming.has(node)) visit(node);
-  for (const node of nodes) if (!state.has(node)) visit(node);
-  for (const node of nodes) node.layer = node.kind === 'queue' && !hasIncoming.has(node) ? 1 : 0;
-  for (const node of sorted.reverse()) {
-    for (const edge of out.get(node) ?? []) {
-      if (!back.has(edge)) edge.to.layer = Math.max(edge.to.layer, node.layer + 1);
+  const out = onwards(edges);
+  const left = new Map<Node, number>();
+  for (const to of [...out.values()].flat()) left.set(to, (left.get(to) ?? 0) + 1);
+  const isReached = new Set(edges.map(({ to }) => to));
+  for (const node of nodes) node.layer = node.kind === 'queue' && !isReached.has(node) ? 1 : 0;
+  const next = nodes.filter((node) => !left.has(node));
+  for (let node = next.pop(); node; node = next.pop()) {
+    for (const to of out.get(node) ?? []) {
+      to.layer = Math.max(to.layer, node.layer + 1);
+      const rest = (left.get(to) ?? 1) - 1;
+      left.set(to, rest);
+      if (!rest) next.push(to);
     }
   }
+}
+
+/** Bindings first: dead letters often come back to where they are published again, and then it is
+    they that lead back in the picture. */
+const RANKS = { binding: 0, alternate: 1, 'dead-letter': 2 } as const;
+
+/** Where each node leads, without the ways that close a circle. */
+function onwards(edges: Edge[]): Map<Node, Node[]> {
+  const out = new Map<Node, Node[]>();
+  const reaches = (start: Node, end: Node) => {
+    const seen = new Set([start]);
+    for (const node of seen) {
+      if (node === end) return true;
+      for (const to of out.get(node) ?? []) seen.add(to);
+    }
+    return false;
+  };
+  for (const { from, to } of [...edges].sort((one, other) => RANKS[one.kind] - RANKS[other.kind])) {
+    if (!reaches(to, from)) out.set(from, [...(out.get(from) ?? []), to]);
+  }
+  return out;
 }
 
 /** Neighbours are to be at one height, so that few edges cross. */
