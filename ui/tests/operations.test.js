@@ -1,4 +1,4 @@
-// The log, shovels, flows on the picture, and how fast the page is there.
+// The log, shovels, federation, and how fast the page is there.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { check, cpu, launch, logIn, open, PHONE, visit } from './support/browser.js';
@@ -67,22 +67,45 @@ test('a shovel is made, carries, and is deleted', async () => {
   await page.context().close();
 });
 
-test('the picture tells how many messages go each way', async () => {
-  const page = await open(browser, server, { hash: '#/topology' });
+test('an upstream is named, its links are shown and connect anew, and it is deleted', async () => {
+  await server.call('PUT', 'vhosts/upstream');
+  await server.call('PUT', 'exchanges/upstream/news', { type: 'topic', durable: true });
+  await server.call('PUT', 'exchanges/%2F/news', { type: 'topic', durable: true });
+  const page = await open(browser, server, { hash: '#/federation' });
   await logIn(page);
-  const rates = page.locator('.edge.flows text.rate');
-  await page.waitForFunction(() => document.querySelectorAll('.edge.flows text.rate').length > 2);
-  const [first] = await rates.allTextContents();
-  assert.match(first, /^[0-9.,]+(k|M)?\/s$/);
-  assert.match(await page.locator('.edge.flows title').first().textContent(), /messages a second/);
-  await check(page, 'flows');
+  await page.getByText('No link brings anything').waitFor();
+  await page.getByRole('button', { name: 'New upstream' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('above');
+  await page.getByLabel('Where it is').fill(`amqp://guest:guest@127.0.0.1:${server.amqp}/upstream`);
+  await check(page, 'new upstream');
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.locator('.tbody').getByText(`amqp://127.0.0.1:${server.amqp}/upstream`).waitFor();
+  assert.equal(await page.getByText('guest:guest').count(), 0, 'passwords are not shown');
+  await check(page, 'upstreams');
+  await page.getByRole('tab', { name: 'Links' }).click();
+  await server.call('PUT', 'policies/%2F/news', {
+    pattern: '^news$', 'apply-to': 'exchanges', definition: { 'federation-upstream': 'above' },
+  });
+  await page.locator('.tbody').getByText('above').waitFor();
+  await check(page, 'federation');
+  await page.locator('.tbody input[type=checkbox]').check();
+  await page.getByRole('button', { name: 'Restart' }).click();
+  await page.getByText('They connect anew.').waitFor();
+  await server.call('DELETE', 'policies/%2F/news');
+  await page.getByText('No link brings anything').waitFor();
+  await page.getByRole('tab', { name: 'Upstreams' }).click();
+  await page.locator('.tbody input[type=checkbox]').check();
+  await page.getByRole('button', { name: 'Delete 1' }).click();
+  await page.getByRole('dialog').getByRole('textbox').fill('1 upstream');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByText('No broker is upstream').waitFor();
   await page.context().close();
 });
 
 test('the new pages fit on a phone', async () => {
   const page = await open(browser, server, { ...PHONE, colorScheme: 'dark' });
   await logIn(page);
-  for (const hash of ['#/log', '#/shovels']) {
+  for (const hash of ['#/log', '#/shovels', '#/federation']) {
     await visit(page, hash);
     await page.locator('main h1').waitFor();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);

@@ -41,7 +41,7 @@ test('users see what their tags and permissions let them see', async () => {
     const page = await open(browser, server, { hash: '#/queues' });
     await logIn(page, name, name);
     await page.getByRole('link', { name: 'open' }).waitFor();
-    const more = name === 'monty' ? ['Shovels', 'Log'] : [];
+    const more = { mona: [], polly: ['Federation'], monty: ['Shovels', 'Federation', 'Log'] }[name];
     assert.deepEqual(await places(page), [...everybody, ...more], name);
     await visit(page, '#/log');
     await page.getByText(name === 'monty' ? 'started TCP listener' : 'You may not see the log').waitFor();

@@ -43,6 +43,7 @@ export const PLACES: { title: string; places: Place[] }[] = [
       { path: 'vhosts', title: 'Virtual hosts', icon: 'vhosts' },
       { path: 'policies', title: 'Policies', icon: 'policies' },
       { path: 'shovels', title: 'Shovels', icon: 'shovels', may: may.monitor },
+      { path: 'federation', title: 'Federation', icon: 'federation', may: () => may.monitor() || may.setPolicies() },
       { path: 'log', title: 'Log', icon: 'log', may: may.monitor },
       { path: 'definitions', title: 'Definitions', icon: 'definitions', may: may.administer },
     ],
@@ -66,6 +67,7 @@ export const GO_KEYS: Record<string, string> = {
   u: 'users',
   v: 'vhosts',
   p: 'policies',
+  f: 'federation',
   j: 'journal',
   l: 'log',
 };

@@ -12,6 +12,7 @@ import { OverviewPage } from './overview';
 import { PoliciesPage } from './policies';
 import { QueuePage } from './queue';
 import { QueuesPage } from './queues';
+import { FederationPage } from './federation';
 import { ShovelsPage } from './shovels';
 import { TestPage } from './test';
 import { TopologyPage } from './topology';
@@ -61,6 +62,7 @@ export const PAGES: Record<string, Page> = {
   policies: () => <PoliciesPage />,
   definitions: () => <DefinitionsPage />,
   shovels: () => <ShovelsPage />,
+  federation: () => <FederationPage />,
   log: () => <LogPage />,
   test: () => <TestPage />,
   journal: () => <JournalPage />,

@@ -24,6 +24,7 @@ const SUGGESTIONS: Suggestion[] = [
   { name: 'dead-letter-routing-key', type: 'text', about: 'With which key' },
   { name: 'delivery-limit', type: 'number', about: 'A message that came back so often leaves' },
   { name: 'alternate-exchange', type: 'text', about: 'Gets what an exchange cannot route' },
+  { name: 'federation-upstream', type: 'text', about: 'Gets messages of this broker upstream, too' },
 ];
 
 const columns = (onEdit: (policy: Policy) => void): Column<Policy>[] => [

@@ -27,6 +27,7 @@ const PATHS = {
   clock: 'M12 3a9 9 0 100 18 9 9 0 000-18zM12 7v5l4 2',
   journal: 'M5 3v18M12 3v18M19 3v18M5 8h7m0 5h7M5 17h14',
   log: 'M5 4h14v16H5zM8 8h8m-8 4h8m-8 4h5',
+  federation: 'M5 5h5v5H5zM14 14h5v5h-5zM10 7h4a3 3 0 0 1 3 3v4',
   shovels: 'M14 4l6 6-2 2-6-6zM13 9L6 16M3 16l5 5c-3 1-6-2-5-5z',
   refresh: 'M20 11a8 8 0 10-2 6M20 5v6h-6',
 } as const;

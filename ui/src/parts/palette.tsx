@@ -45,7 +45,11 @@ function commands(onHelp: () => void): Item[] {
     { text: 'New queue', about: 'action', icon: 'plus', run: () => go('#/queues?new=1') },
     { text: 'New exchange', about: 'action', icon: 'plus', run: () => go('#/exchanges?new=1') },
     ...(may.setPolicies()
-      ? [{ text: 'New policy', about: 'action', icon: 'plus' as const, run: () => go('#/policies?new=1') }]
+      ? [
+          { text: 'New policy', about: 'action', icon: 'plus' as const, run: () => go('#/policies?new=1') },
+          { text: 'New shovel', about: 'action', icon: 'plus' as const, run: () => go('#/shovels?new=1') },
+          { text: 'New upstream', about: 'action', icon: 'plus' as const, run: () => go('#/federation?tab=upstreams&new=1') },
+        ]
       : []),
     ...(may.administer()
       ? [
