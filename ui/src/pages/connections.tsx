@@ -224,7 +224,8 @@ export function ConnectionPage({ name }: { name: string }) {
             { label: 'to the client', colour: 'deliver', values: curves.rate('out') },
           ]}
         />
-        <div class="card">
+      </section>
+      <section class="card">
           <Facts>
             <Fact name="Name">{name}</Fact>
             <Fact name="Protocol">{connection.protocol}</Fact>
@@ -237,7 +238,6 @@ export function ConnectionPage({ name }: { name: string }) {
               <Fact name={name.replace('_', ' ')}>{valueText(value)}</Fact>
             ))}
           </Facts>
-        </div>
       </section>
       <h2>Channels</h2>
       <ChannelTable id="connection-channels" rows={channels?.status === 200 ? channels.body : []} inline />

@@ -1,7 +1,7 @@
 // The whole broker at a glance.
 import { useState } from 'preact/hooks';
 import { useCurves, type Range } from '../lib/curves';
-import { bytes, duration, integer, rate, short } from '../lib/format';
+import { bytes, duration, integer, short } from '../lib/format';
 import { useQueues } from '../lib/queues';
 import type { Lints } from '../lib/own';
 import { recall, remember } from '../lib/memory';
@@ -68,10 +68,10 @@ export function OverviewPage() {
       <Warnings overview={overview} node={node} queues={queues} lints={lints?.status === 200 ? lints.body : undefined} />
       <section class="figures" aria-label="Figures">
         <Figure label="Published" colour="publish">
-          {rate(last(flow[0]?.values ?? []))}
+          <Rate value={last(flow[0]?.values ?? [])} />
         </Figure>
         <Figure label="Delivered" colour="deliver">
-          {rate(last(flow[1]?.values ?? []))}
+          <Rate value={last(flow[1]?.values ?? [])} />
         </Figure>
         <Figure label="Ready" colour="ready">
           <Num value={overview.queue_totals.messages_ready} />

@@ -66,7 +66,7 @@ const COLUMNS: Column<Queue>[] = [
     title: 'Name',
     value: (queue) => queue.name,
     cell: (queue) => queue.name || <i>(empty name)</i>,
-    width: 'minmax(10rem, 2fr)',
+    width: 'minmax(9rem, 2fr)',
     phone: true,
   },
   { id: 'vhost', title: 'Virtual host', value: (queue) => queue.vhost, width: '6.5rem' },
@@ -76,7 +76,7 @@ const COLUMNS: Column<Queue>[] = [
     title: 'Features',
     value: (queue) => Object.keys(queue.arguments).length,
     cell: (queue) => <Features queue={queue} />,
-    width: 'minmax(8rem, 1.2fr)',
+    width: 'minmax(10rem, 1.4fr)',
   },
   {
     id: 'state',

@@ -55,8 +55,8 @@ const End = ({ uri, what }: { uri?: string; what: string }) => (
 );
 
 const columns: Column<Shovel>[] = [
-  { id: 'name', title: 'Name', value: ({ name }) => name, phone: true },
-  { id: 'vhost', title: 'Virtual host', value: ({ vhost }) => vhost ?? '', cell: ({ vhost }) => vhost ?? <span class="faint">static</span>, width: '7rem' },
+  { id: 'name', title: 'Name', value: ({ name }) => name, width: 'minmax(8rem, 1fr)', phone: true },
+  { id: 'vhost', title: 'Virtual host', value: ({ vhost }) => vhost ?? '', cell: ({ vhost }) => vhost ?? <span class="faint">static</span>, width: '6.5rem' },
   {
     id: 'state',
     title: 'State',
@@ -66,11 +66,11 @@ const columns: Column<Shovel>[] = [
         {shovel.state}
       </Tag>
     ),
-    width: '7rem',
+    width: '6.5rem',
     phone: true,
   },
-  { id: 'from', title: 'From', value: (it) => end(it.src_queue, it.src_exchange), cell: (it) => <End uri={it.src_uri} what={end(it.src_queue, it.src_exchange)} />, width: 'minmax(9rem, 1fr)' },
-  { id: 'to', title: 'To', value: (it) => end(it.dest_queue, it.dest_exchange), cell: (it) => <End uri={it.dest_uri} what={end(it.dest_queue, it.dest_exchange)} />, width: 'minmax(9rem, 1fr)' },
+  { id: 'from', title: 'From', value: (it) => end(it.src_queue, it.src_exchange), cell: (it) => <End uri={it.src_uri} what={end(it.src_queue, it.src_exchange)} />, width: 'minmax(8rem, 1fr)' },
+  { id: 'to', title: 'To', value: (it) => end(it.dest_queue, it.dest_exchange), cell: (it) => <End uri={it.dest_uri} what={end(it.dest_queue, it.dest_exchange)} />, width: 'minmax(8rem, 1fr)' },
   { id: 'carried', title: 'Carried', number: true, value: ({ forwarded }) => forwarded, cell: ({ forwarded }) => <Num value={forwarded} />, width: '6rem' },
   { id: 'pending', title: 'Under way', number: true, value: ({ pending }) => pending, cell: ({ pending }) => <Num value={pending} />, width: '6.5rem', hint: 'taken, and not confirmed by the other end' },
   { id: 'left', title: 'Still to go', number: true, hidden: true, value: ({ remaining }) => (remaining === 'unlimited' ? Infinity : remaining), cell: ({ remaining }) => (remaining === 'unlimited' ? 'no end' : integer(remaining)), width: '6.5rem' },
@@ -209,7 +209,9 @@ function NewShovel({ onClose }: { onClose: () => void }) {
         }}
       >
         <VhostSelect value={vhost} onChange={setVhost} />
-        {input('Name', name, setName)}
+        <Field label="Name">
+          <input autofocus required spellcheck={false} autocomplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
+        </Field>
         <div class="row">
           {input('Take from', from.uri, (uri) => setFrom({ ...from, uri }), false)}
           {input('the queue', from.queue, (queue) => setFrom({ ...from, queue }))}

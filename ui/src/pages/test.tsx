@@ -103,7 +103,9 @@ function Deadlines({ deadlines, clock }: { deadlines: Deadline[]; clock: Clock }
             <th>In</th>
             <th>To</th>
             <th>What</th>
-            {clock.manual && <th class="num">Do</th>}
+            {clock.manual && <th>
+                <span class="hidden">Actions</span>
+              </th>}
           </tr>
         </thead>
         <tbody>
@@ -182,7 +184,9 @@ function Faults({ faults }: { faults: Fault[] }) {
               <th class="num" title="how often it happened">
                 Fired
               </th>
-              <th class="num">Do</th>
+              <th>
+                <span class="hidden">Actions</span>
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -245,7 +249,9 @@ function Snapshots({ snapshots }: { snapshots: Snapshot[] }) {
               <th>Taken at</th>
               <th class="num">Queues</th>
               <th class="num">Messages</th>
-              <th class="num">Do</th>
+              <th>
+                <span class="hidden">Actions</span>
+              </th>
             </tr>
           </thead>
           <tbody>

@@ -46,7 +46,7 @@ export function Bindings({ bindings, side }: { bindings: Binding[]; side: 'from'
       <thead>
         <tr>
           <th>{side === 'from' ? 'From' : 'To'}</th>
-          {side === 'to' && <th>Which is</th>}
+          {side === 'to' && <th class="not-phone">Which is</th>}
           <th>Binding key</th>
           <th class="not-phone">Arguments</th>
           <th>
@@ -69,7 +69,7 @@ export function Bindings({ bindings, side }: { bindings: Binding[]; side: 'from'
               )}
             </td>
             {side === 'to' && (
-              <td>
+              <td class="not-phone">
                 <Tag>{binding.destination_type}</Tag>
               </td>
             )}

@@ -1,5 +1,6 @@
 // Small things that every page shows.
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { ago, bytes, exactTime, integer, rate, short } from '../lib/format';
 import type { Table, Json } from '../lib/api';
 
@@ -162,8 +163,14 @@ export function Tabs({
     if (next) onChoose(next.id);
     (event.currentTarget as HTMLElement).querySelectorAll('button')[(at + step + tabs.length) % tabs.length]?.focus();
   };
+  const bar = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a phone not all of them are seen.
+    const chosen = bar.current?.querySelector<HTMLElement>('[aria-selected=true]');
+    if (chosen && bar.current) bar.current.scrollLeft = chosen.offsetLeft + (chosen.offsetWidth - bar.current.clientWidth) / 2;
+  }, [active]);
   return (
-    <div class="tabs" role="tablist" onKeyDown={onKey}>
+    <div ref={bar} class="tabs" role="tablist" onKeyDown={onKey}>
       {tabs.map((tab) => (
         <button
           role="tab"

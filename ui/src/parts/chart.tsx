@@ -27,6 +27,15 @@ const FORMATS = { rate, count: short, bytes: octets };
 /** Seconds that a chart shows at least, however little is known yet. */
 const LEAST_S = 30;
 
+/** From when to when: of one time alone uPlot would make years. */
+function span(times: ArrayLike<number>): [number, number] {
+  const last = times[times.length - 1] ?? Date.now() / 1000;
+  return [Math.min(times[0] ?? last, last - LEAST_S), last];
+}
+
+/** Steps of an axis of things that are counted, of which there is no half. */
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
 const AXIS = { size: 22, font: '11px system-ui', ticks: { size: 4 } };
 
 export function Chart({ title, times, lines, unit, height = 180 }: Props) {
@@ -53,7 +62,7 @@ export function Chart({ title, times, lines, unit, height = 180 }: Props) {
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
-          x: { range: (_, min, max) => [Math.min(min, max - LEAST_S), max] },
+          x: { range: (u) => span(u.data[0]) },
           y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
         },
         axes: [
@@ -62,6 +71,7 @@ export function Chart({ title, times, lines, unit, height = 180 }: Props) {
             ...axis,
             size: 58,
             space: 36,
+            ...(unit === 'rate' ? {} : { incrs: WHOLE }),
             ticks: { show: false },
             values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))),
           },

@@ -134,11 +134,17 @@ let notes: Note[] = [];
 let ids = 0;
 let changed = () => {};
 
+/** Notes with one more. The oldest go, but for those that can still be called off. */
+const withNote = (note: Note) => {
+  const gone = notes.filter(({ pending }) => !pending).slice(0, -3);
+  notes = [...notes.filter((old) => !gone.includes(old)), note];
+  changed();
+};
+
 /** Tells what was done. With `undo` there is a button for as long as it is there. */
 export function tell(text: string, { bad = false, undo }: { bad?: boolean; undo?: () => Promise<unknown> } = {}) {
   const id = ++ids;
-  notes = [...notes.slice(-3), { id, text, bad, undo }];
-  changed();
+  withNote({ id, text, bad, undo });
   setTimeout(() => dismiss(id), undo || bad ? NOTE_MS * 2 : NOTE_MS);
 }
 
@@ -159,8 +165,7 @@ export function later(text: string, action: () => Promise<string>) {
     clearTimeout(timer);
     return Promise.resolve();
   };
-  notes = [...notes.slice(-3), { id, text, bad: false, undo, pending: true }];
-  changed();
+  withNote({ id, text, bad: false, undo, pending: true });
 }
 
 const dismiss = (id: number) => {

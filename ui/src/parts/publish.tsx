@@ -6,6 +6,8 @@ import { ArgumentsEditor, tableOf, type Argument } from './arguments-editor';
 import { Field } from './bits';
 import { Failure, tell, useAction } from './dialog';
 
+const NOTHING_MORE = { message_id: '', correlation_id: '', reply_to: '', expiration: '', priority: '' };
+
 interface Template {
   name: string;
   key: string;
@@ -13,6 +15,7 @@ interface Template {
   type: string;
   persistent: boolean;
   headers: Argument[];
+  more?: typeof NOTHING_MORE;
 }
 
 const KEPT = 'templates';
@@ -31,19 +34,13 @@ export function Publish({ vhost, exchange, routingKey, onDone }: Props) {
   const [type, setType] = useState('');
   const [persistent, setPersistent] = useState(true);
   const [headers, setHeaders] = useState<Argument[]>([]);
-  const [more, setMore] = useState({ message_id: '', correlation_id: '', reply_to: '', expiration: '', priority: '' });
-  const [templates, setTemplates] = useState<Template[]>(recall<Template[]>(KEPT) ?? []);
+  const [more, setMore] = useState(NOTHING_MORE);
+  const [templates, setTemplates] = useTemplates();
   const { busy, error, run } = useAction();
 
-  const keep = (next: Template[]) => {
-    setTemplates(next);
-    remember(KEPT, next);
-  };
-  const saveTemplate = () => {
-    const name = prompt('Name of the template');
-    if (!name) return;
+  const saveTemplate = (name: string) => {
     const others = templates.filter((template) => template.name !== name);
-    keep([...others, { name, key, body, type, persistent, headers }]);
+    setTemplates([...others, { name, key, body, type, persistent, headers, more }]);
   };
   const apply = (template: Template) => {
     if (routingKey === undefined) setKey(template.key);
@@ -51,6 +48,7 @@ export function Publish({ vhost, exchange, routingKey, onDone }: Props) {
     setType(template.type);
     setPersistent(template.persistent);
     setHeaders(template.headers);
+    setMore(template.more ?? NOTHING_MORE);
   };
   const submit = (event: Event) => {
     event.preventDefault();
@@ -119,29 +117,96 @@ export function Publish({ vhost, exchange, routingKey, onDone }: Props) {
       </details>
       <Failure error={error} />
       <div class="buttons">
-        {templates.length > 0 && (
-          <select
-            aria-label="Template"
-            value=""
-            onChange={(event) => {
-              const template = templates.find(({ name }) => name === event.currentTarget.value);
-              if (template) apply(template);
-            }}
-          >
-            <option value="">Template…</option>
-            {templates.map(({ name }) => (
-              <option>{name}</option>
-            ))}
-          </select>
-        )}
-        <button type="button" class="quiet" onClick={saveTemplate}>
-          Keep as template
-        </button>
+        <Templates all={templates} onChoose={apply} onKeep={saveTemplate} onForget={(name) => setTemplates(templates.filter((template) => template.name !== name))} />
         <span class="grow" />
         <button class="primary" disabled={busy}>
           Publish
         </button>
       </div>
     </form>
+  );
+}
+
+/** What this browser keeps of messages that are published again and again. */
+function useTemplates() {
+  const [templates, set] = useState<Template[]>(recall<Template[]>(KEPT) ?? []);
+  const keep = (next: Template[]) => {
+    set(next);
+    remember(KEPT, next);
+  };
+  return [templates, keep] as const;
+}
+
+function Templates({
+  all,
+  onChoose,
+  onKeep,
+  onForget,
+}: {
+  all: Template[];
+  onChoose: (template: Template) => void;
+  onKeep: (name: string) => void;
+  onForget: (name: string) => void;
+}) {
+  const [chosen, setChosen] = useState('');
+  const [name, setName] = useState<string | null>(null);
+  const choose = (name: string) => {
+    setChosen(name);
+    const template = all.find((template) => template.name === name);
+    if (template) onChoose(template);
+  };
+  const keep = () => {
+    const text = name?.trim();
+    if (!text) return;
+    onKeep(text);
+    setChosen(text);
+    setName(null);
+  };
+  if (name !== null) {
+    return (
+      <>
+        <input
+          autofocus
+          aria-label="Name of the template"
+          placeholder="Name of the template"
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') keep();
+            else if (event.key === 'Escape') setName(null);
+            else return;
+            // It is neither to publish the message nor to close what this is in.
+            event.preventDefault();
+            event.stopPropagation();
+          }}
+        />
+        <button type="button" disabled={!name.trim()} onClick={keep}>
+          Keep
+        </button>
+        <button type="button" class="quiet" onClick={() => setName(null)}>
+          Cancel
+        </button>
+      </>
+    );
+  }
+  return (
+    <>
+      {all.length > 0 && (
+        <select aria-label="Template" value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
+          <option value="">Template…</option>
+          {all.map(({ name }) => (
+            <option>{name}</option>
+          ))}
+        </select>
+      )}
+      <button type="button" class="quiet" onClick={() => setName(chosen)}>
+        Keep as template
+      </button>
+      {chosen && (
+        <button type="button" class="quiet" onClick={() => { onForget(chosen); setChosen(''); }}>
+          Forget it
+        </button>
+      )}
+    </>
   );
 }

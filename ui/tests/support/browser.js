@@ -28,7 +28,7 @@ export async function open(browser, server, { hash = '', ...options } = {}) {
     if (/Content.Security.Policy|Refused to/i.test(text)) page.wrongs.push(text);
   });
   page.on('dialog', (dialog) => {
-    if (dialog.type() !== 'prompt') page.wrongs.push(`a dialog: ${dialog.message()}`);
+    page.wrongs.push(`a dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
   await page.goto(server.url + hash);

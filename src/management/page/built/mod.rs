@@ -14,15 +14,15 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CuzAiclA.css",
-        content_type: "text/css",
-        brotli: include_bytes!("index.css.br"),
-        gzip: include_bytes!("index.css.gz"),
-    },
-    Asset {
-        name: "index-Ob8VRO0B.js",
+        name: "index-C2jtr2Tj.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
+    },
+    Asset {
+        name: "index-C_iI3BIa.css",
+        content_type: "text/css",
+        brotli: include_bytes!("index.css.br"),
+        gzip: include_bytes!("index.css.gz"),
     },
 ];
