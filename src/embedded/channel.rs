@@ -14,8 +14,9 @@ use crate::channel::{Channel as Core, Consume, GetOk, Remains};
 use crate::embedded::confirming::Outcomes;
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::{Consumer, Subscription};
-use crate::embedded::inbox::{Inbox, Mailbox};
+use crate::embedded::inbox::Mailbox;
 use crate::embedded::message::{Delivery, Nack, Recipient};
+use crate::embedded::waiting::Inbox;
 use crate::error::{Error, Result, Scope};
 use crate::message::Message;
 use crate::queue::effects::Effects;
@@ -81,7 +82,8 @@ impl Here {
 
 impl ChannelInner {
     pub(super) fn open(connection: &Arc<ConnectionInner>) -> Result<Arc<Self>> {
-        let mailbox = Arc::new(Mailbox::default());
+        let memory = connection.session.virtual_host.memory();
+        let mailbox = Arc::new(Mailbox::counted_by(memory));
         let output = Arc::clone(&mailbox) as _;
         let core = Core::open(Arc::clone(&connection.session), output)?;
         let state = Mutex::new(State { core, numbered: None });
@@ -386,8 +388,9 @@ impl Channel {
     pub fn basic_consume_with(&self, consume: &Consume) -> Result<Consumer> {
         let mut inbox = None;
         let mailbox = &self.0.mailbox;
-        let tag = self.0.basic_consume(consume, |tag| inbox = Some(mailbox.open(tag)))?;
-        let inbox = inbox.unwrap_or_else(|| mailbox.open(&tag));
+        let open = |tag: &_| mailbox.open(tag, consume.no_ack);
+        let tag = self.0.basic_consume(consume, |tag| inbox = Some(open(tag)))?;
+        let inbox = inbox.unwrap_or_else(|| open(&tag));
         let (channel, no_ack) = (Arc::clone(&self.0), consume.no_ack);
         Ok(Consumer(Arc::new(Subscription { channel, tag, inbox, no_ack })))
     }

@@ -13,8 +13,8 @@ use futures_core::Stream;
 use crate::base::blocking::wait_here;
 use crate::base::names::ConsumerTag;
 use crate::embedded::channel::ChannelInner;
-use crate::embedded::inbox::{Inbox, Waiting};
 use crate::embedded::message::{Delivery, Recipient};
+use crate::embedded::waiting::{Inbox, Waiting};
 
 /// A running consumer. It takes no thread and no runtime: a thread waits for deliveries with
 /// [`Consumer::recv`] or iterates over them, a task uses the consumer as a [`Stream`].

@@ -1,111 +1,26 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crossbeam::utils::Backoff;
 
 use crate::base::lock::{Condvar, Mutex};
+use crate::base::memory_alarm::MemoryAlarm;
 use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::confirming::Outcomes;
+use crate::embedded::untaken::{Returned, Untaken};
+use crate::embedded::waiting::{Contents, Inbox, Inboxes, Waiting};
 use crate::error::Error;
 use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
-
-/// A delivery that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub delivery_tag: u64,
-    pub redelivered: bool,
-    pub delivery_count: Option<u32>,
-    pub message: Message,
-}
-
-/// The deliveries of one consumer, in the [`Mailbox`] of its channel: where they lie, and how to
-/// wake who waits for them.
-pub(super) struct Inbox {
-    place: usize,
-    arrived: Condvar,
-    waker: Mutex<Option<Waker>, rank::Inbox>,
-}
-
-impl Wake for Inbox {
-    fn wake(&self) {
-        let waker = self.waker.lock().take();
-        self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// What lies in an inbox.
-struct Contents {
-    inbox: Arc<Inbox>,
-    waiting: VecDeque<Waiting>,
-    /// Nothing more comes.
-    ended: bool,
-    /// Somebody is to be woken when something comes.
-    awaited: bool,
-}
-
-impl Contents {
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && !self.ended
-    }
-
-    /// Whether it is idle: then who asks is to be woken.
-    fn awaits(&mut self) -> bool {
-        self.awaited |= self.is_idle();
-        self.is_idle()
-    }
-}
-
-/// The inboxes of a channel.
-#[derive(Default)]
-struct Inboxes {
-    places: Vec<Option<Contents>>,
-    /// Places that are free.
-    free: Vec<usize>,
-    /// Those that deliveries come to.
-    open: HashMap<ConsumerTag, usize>,
-    /// Where the last delivery went: mostly the next one does, too.
-    last: Option<(ConsumerTag, usize)>,
-}
-
-impl Inboxes {
-    fn find(&mut self, tag: &ConsumerTag) -> Option<&mut Contents> {
-        let place = match &self.last {
-            Some((last, place)) if last == tag => *place,
-            _ => {
-                let place = *self.open.get(tag)?;
-                self.last = Some((tag.clone(), place));
-                place
-            }
-        };
-        self.places.get_mut(place)?.as_mut()
-    }
-
-    fn at(&mut self, inbox: &Inbox) -> Option<&mut Contents> {
-        self.places.get_mut(inbox.place)?.as_mut()
-    }
-
-    /// Nothing more comes for this consumer.
-    fn end(&mut self, tag: &ConsumerTag) -> Option<Arc<Inbox>> {
-        let place = self.open.remove(tag)?;
-        self.last = None;
-        let contents = self.places.get_mut(place)?.as_mut()?;
-        contents.ended = true;
-        Some(Arc::clone(&contents.inbox))
-    }
-}
 
 /// What was taken from an inbox.
 pub(super) struct Taken<R> {
@@ -114,14 +29,6 @@ pub(super) struct Taken<R> {
     pub has_room: bool,
     /// Nothing is left, and nothing more comes.
     pub is_over: bool,
-}
-
-/// Messages that came back.
-#[derive(Default)]
-struct Returned {
-    waiting: VecDeque<Message>,
-    /// How many ever came back.
-    total: u64,
 }
 
 /// The client's side of an embedded channel.
@@ -136,11 +43,32 @@ pub(super) struct Mailbox {
     outcomes: Arc<Outcomes>,
     /// The program is about to lose the connection.
     sealed: AtomicBool,
+    /// What counts that which is not taken.
+    memory: Option<Arc<MemoryAlarm>>,
 }
 
 impl Mailbox {
-    /// Opens an inbox for a consumer that starts.
-    pub(super) fn open(&self, tag: &ConsumerTag) -> Arc<Inbox> {
+    /// An empty one, in which what waits counts as memory.
+    pub(super) fn counted_by(memory: &Arc<MemoryAlarm>) -> Self {
+        let untaken = || Untaken::counted_by(memory);
+        Self {
+            inboxes: Mutex::new(Inboxes { untaken: untaken(), ..Inboxes::default() }),
+            returned: Mutex::new(Returned { untaken: untaken(), ..Returned::default() }),
+            memory: Some(Arc::clone(memory)),
+            ..Self::default()
+        }
+    }
+
+    /// Something was taken: the alarm may be over. No lock is held.
+    fn follow_memory(&self) {
+        if let Some(memory) = self.memory.as_ref().filter(|memory| memory.is_alarmed()) {
+            memory.follow();
+        }
+    }
+
+    /// Opens an inbox for a consumer that starts. What comes there counts as memory until it is
+    /// taken if it is `no_ack`.
+    pub(super) fn open(&self, tag: &ConsumerTag, no_ack: bool) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock();
         if let Some(known) = inboxes.find(tag) {
             return Arc::clone(&known.inbox);
@@ -148,8 +76,13 @@ impl Mailbox {
         let place = inboxes.free.pop().unwrap_or(inboxes.places.len());
         let inbox = Inbox { place, arrived: Condvar::new(), waker: Mutex::default() };
         let inbox = Arc::new(inbox);
-        let (waiting, ended, awaited) = (VecDeque::new(), false, false);
-        let contents = Contents { inbox: Arc::clone(&inbox), waiting, ended, awaited };
+        let contents = Contents {
+            inbox: Arc::clone(&inbox),
+            waiting: VecDeque::new(),
+            arrived: no_ack.then_some(0),
+            ended: false,
+            awaited: false,
+        };
         match inboxes.places.get_mut(place) {
             Some(free) => *free = Some(contents),
             None => inboxes.places.push(Some(contents)),
@@ -177,8 +110,10 @@ impl Mailbox {
         let mut inboxes = self.inboxes.lock();
         let contents = inboxes.places.get_mut(inbox.place).and_then(Option::take);
         inboxes.free.extend(contents.as_ref().map(|_| inbox.place));
+        inboxes.untaken.remove(contents.as_ref().map_or(0, Contents::octets));
         drop(inboxes);
         drop(contents); // which are messages, with no lock held
+        self.follow_memory();
     }
 
     /// Closes all inboxes.
@@ -208,7 +143,10 @@ impl Mailbox {
             }
             None => inbox.arrived.wait_while(&mut inboxes, idle),
         }
-        self.take_from(inboxes.at(inbox), take)
+        let taken = self.take_from(&mut inboxes, inbox, take);
+        drop(inboxes);
+        self.follow_memory();
+        taken
     }
 
     /// The same of one, for a task.
@@ -218,27 +156,33 @@ impl Mailbox {
         context: &Context<'_>,
     ) -> Poll<Taken<Option<Waiting>>> {
         let mut inboxes = self.inboxes.lock();
-        let mut contents = inboxes.at(inbox);
-        if contents.as_deref_mut().is_some_and(Contents::awaits) {
+        if inboxes.at(inbox).is_some_and(Contents::awaits) {
             *inbox.waker.lock() = Some(context.waker().clone());
             return Poll::Pending;
         }
-        Poll::Ready(self.take_from(contents, VecDeque::pop_front))
+        let taken = self.take_from(&mut inboxes, inbox, VecDeque::pop_front);
+        drop(inboxes);
+        self.follow_memory();
+        Poll::Ready(taken)
     }
 
     /// Takes from an inbox, under the lock.
     fn take_from<R>(
         &self,
-        contents: Option<&mut Contents>,
+        inboxes: &mut Inboxes,
+        inbox: &Inbox,
         take: impl FnOnce(&mut VecDeque<Waiting>) -> R,
     ) -> Taken<R> {
-        let Some(contents) = contents else {
+        let Some(contents) = inboxes.at(inbox) else {
             return Taken { taken: take(&mut VecDeque::new()), has_room: false, is_over: true };
         };
-        let before = contents.waiting.len();
+        let (before, octets) = (contents.waiting.len(), contents.octets());
         let taken = take(&mut contents.waiting);
         let has_room = self.count_taken(before - contents.waiting.len());
-        Taken { taken, has_room, is_over: contents.ended && contents.waiting.is_empty() }
+        let is_over = contents.ended && contents.waiting.is_empty();
+        let freed = octets - contents.octets();
+        inboxes.untaken.remove(freed);
+        Taken { taken, has_room, is_over }
     }
 
     /// So many were taken, under the lock. Tells whether they were what was too much.
@@ -265,7 +209,9 @@ impl Mailbox {
 
     /// Takes the oldest returned message.
     pub(super) fn take_returned(&self) -> Option<Message> {
-        self.returned.lock().waiting.pop_front()
+        let taken = self.returned.lock().take(VecDeque::pop_front);
+        self.follow_memory();
+        taken
     }
 
     /// How many messages ever came back.
@@ -276,7 +222,7 @@ impl Mailbox {
     /// Takes the newest returned message if more than `before` ever came back.
     pub(super) fn take_returned_since(&self, before: u64) -> Option<Message> {
         let mut returned = self.returned.lock();
-        if returned.total > before { returned.waiting.pop_back() } else { None }
+        if returned.total > before { returned.take(VecDeque::pop_back) } else { None }
     }
 
     /// What is known of the channel's publishes.
@@ -310,26 +256,34 @@ impl ChannelOutput for Mailbox {
 
     fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
         let mut inboxes = self.inboxes.lock();
-        let mut count = 0;
+        let (mut count, mut octets) = (0, 0);
         for delivery in deliveries {
             let Some(contents) = inboxes.find(delivery.consumer_tag) else { continue };
+            let before = contents.arrived.unwrap_or(0);
+            if let Some(arrived) = &mut contents.arrived {
+                *arrived += delivery.message.footprint() as u64;
+                octets += delivery.message.footprint();
+            }
             contents.waiting.push_back(Waiting {
                 delivery_tag: delivery.delivery_tag,
                 redelivered: delivery.redelivered,
                 delivery_count: delivery.delivery_count,
                 message: delivery.message,
+                before,
             });
             count += 1;
             if std::mem::take(&mut contents.awaited) {
                 wakeups.add(Arc::clone(&contents.inbox) as _);
             }
         }
+        inboxes.untaken.add(octets);
         self.waiting.store(self.waiting.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
     fn basic_return(&self, message: &Message, _: &mut Wakeups) {
         let mut returned = self.returned.lock();
         returned.total += 1;
+        returned.untaken.add(message.footprint());
         returned.waiting.push_back(message.clone());
     }
 

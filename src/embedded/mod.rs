@@ -14,6 +14,8 @@ mod message;
 mod publish;
 mod publishing;
 mod topology;
+mod untaken;
+mod waiting;
 
 pub use self::channel::Channel;
 pub use self::confirming::no_route;

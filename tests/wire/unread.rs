@@ -1,6 +1,8 @@
 //! What clients leave unread, and what they open, counts as memory, and is bounded.
 
-use leveret::Limits;
+use std::time::Duration;
+
+use leveret::{Broker, Consume, Consumer, Limits, Publish};
 
 use crate::client::Client;
 use crate::{frames, listening, wait_until};
@@ -60,6 +62,48 @@ fn replies_that_nobody_reads_hold_those_back_who_send_them() {
     drop(requesters);
     wait_until("the alarm is over", || broker.memory_total() < WATERMARK / 2);
     drop(responder);
+}
+
+/// A program in the same process, whose consumer needs no acknowledgements, held all that came.
+#[test]
+fn what_a_program_does_not_take_holds_those_back_who_publish() {
+    let (broker, address) = listening(Limits::new().memory_high_watermark_bytes(WATERMARK));
+    let embedded = broker.connect().unwrap().open_channel().unwrap();
+    embedded.queue_declare("q").unwrap();
+    let before = broker.memory_total();
+    let consumer = embedded.basic_consume_with(&Consume::new("q").no_ack()).unwrap();
+    let mut client = Client::with_channel(address);
+    let flood = frames::publish(1, "q", &vec![7; REPLY]).repeat(10);
+    let held_back = client.flood(&flood, 256 << 20);
+    assert!(held_back.is_some(), "the publisher is held back");
+    let total = broker.memory_total();
+    assert!(total > WATERMARK / 2 && total < WATERMARK * 3 / 2, "{total} octets");
+
+    // What is taken makes room for the rest, of which the client may have sent a part.
+    let soon = Duration::from_secs(10);
+    drop(client);
+    let whole = |consumer: &Consumer| consumer.recv_timeout(soon).map(|one| one.body().len());
+    wait_until("all is taken", || {
+        assert_eq!(whole(&consumer).unwrap_or(REPLY), REPLY);
+        broker.memory_total() < WATERMARK / 10
+    });
+    drop((consumer, embedded));
+    wait_until("nothing is held", || broker.memory_total() <= before);
+}
+
+#[test]
+fn messages_that_came_back_count_until_the_program_takes_them() {
+    let broker = Broker::new();
+    let embedded = broker.connect().unwrap().open_channel().unwrap();
+    let before = broker.memory_total();
+    for _ in 0..10 {
+        let nowhere = Publish::to_queue("nowhere").body(vec![7; REPLY]).mandatory();
+        embedded.basic_publish(nowhere).unwrap();
+    }
+    let held = broker.memory_total() - before;
+    assert!((10 * REPLY..11 * REPLY).contains(&held), "{held} octets");
+    while embedded.take_returned().is_some() {}
+    assert_eq!(broker.memory_total(), before);
 }
 
 #[test]
