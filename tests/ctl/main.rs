@@ -11,6 +11,8 @@ mod lists;
 mod local;
 mod node;
 mod running;
+#[cfg(target_os = "linux")]
+mod service;
 mod streams;
 mod tls;
 mod tools;

@@ -20,6 +20,8 @@ struct Simulation {
     failures: bool,
     /// Batches that settle the witnesses of all earlier ones.
     sweeps: Vec<usize>,
+    /// The first batch of the last round.
+    since: usize,
 }
 
 impl Simulation {
@@ -41,6 +43,7 @@ impl Simulation {
             return SimulatedDisk::from_image(disk.after_power_cut(), seed);
         };
         self.check(&content(&log), &opened);
+        self.since = self.plans.len();
         let completed = Arc::new(Mutex::new(Vec::new()));
         let sweep = self.planner.chance.below(60);
         for number in 0..self.planner.chance.below(150) {
@@ -100,6 +103,10 @@ impl Simulation {
             assert!(there || !*counts, "seed {seed}: batch {number} was completed and is lost");
             *counts = there;
         }
+        // Of groups that segments of 4 KiB end in the midst of, too.
+        let round = self.plans.iter().skip(self.since.max(known)).map(|(_, counts)| *counts);
+        let is_first_part = round.skip_while(|counts| *counts).all(|counts| !counts);
+        assert!(is_first_part, "seed {seed}: a batch counts without one that was submitted before");
         let expected = self.expected();
         let same = found == &expected;
         assert!(
@@ -128,6 +135,7 @@ fn simulate(seed: u64) {
         plans: Vec::new(),
         failures,
         sweeps: Vec::new(),
+        since: 0,
     };
     let mut disk = SimulatedDisk::new(seed);
     for round in 0..ROUNDS {
