@@ -277,6 +277,8 @@ test('unacknowledged messages are shown with who holds them', async () => {
   await logIn(page);
   await page.locator('.message-head').click();
   await page.getByRole('link', { name: 'slow clerk' }).waitFor();
+  const since = page.locator('.about', { hasText: 'since' }).locator('time');
+  assert.match(await since.getAttribute('title'), / UTC$/);
   await check(page, 'unacked');
   await clerk.close();
   await page.context().close();
@@ -335,6 +337,7 @@ test('delayed messages are shown with their time, sent on and dropped', async ()
   await page.getByText('in 59 min').first().waitFor();
   await check(page, 'delayed');
   await page.locator('.message-head').first().click();
+  assert.equal(await page.getByText('x-delay', { exact: true }).count(), 0, 'the time says it');
   await page.getByRole('button', { name: 'Send it now' }).click();
   await page.getByText('1 message sent on.').waitFor();
   assert.equal((await server.call('GET', 'queues/%2F/later')).messages, 1);

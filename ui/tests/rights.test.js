@@ -96,6 +96,11 @@ test('names, headers, bodies and client properties are texts, whatever is in the
     properties: { content_type: EVIL, headers: { [EVIL]: EVIL, 'x-death': [{ queue: LINK, reason: EVIL, exchange: EVIL, 'routing-keys': [EVIL], count: 1, time: 1 }] } },
   });
   const client = await Shop.connect(server, EVIL);
+  const channel = await client.createChannel();
+  await channel.consume(LINK, () => {}, { consumerTag: EVIL });
+  await server.call('PUT', `users/${seg(EVIL)}`, { password: 'x', tags: [EVIL] });
+  await server.call('PUT', `parameters/federation-upstream/%2F/${seg(EVIL)}`, { value: { uri: `amqp:///${seg(EVIL)}`, exchange: EVIL } });
+  await server.call('PUT', `policies/%2F/${seg(`federation ${EVIL}`)}`, { pattern: '^<', 'apply-to': 'exchanges', definition: { 'federation-upstream': EVIL } });
   // Whoever cannot log in has his name in the log.
   await fetch(`${server.url}api/whoami`, { headers: { authorization: `Basic ${Buffer.from(`${EVIL}:x`).toString('base64')}` } });
   const login = `amqp://${seg(EVIL)}:x@127.0.0.1:${server.amqp}`;
@@ -105,7 +110,7 @@ test('names, headers, bodies and client properties are texts, whatever is in the
   const page = await open(browser, server);
   await logIn(page);
   const queue = `#/queues/%2F/${seg(EVIL)}`;
-  const pages = ['#/', '#/queues', queue, `${queue}?tab=bindings`, `${queue}?tab=messages`, '#/exchanges', `#/exchanges/%2F/${seg(EVIL)}`, '#/topology', '#/connections', '#/vhosts', `#/vhosts/${seg(EVIL)}`, '#/policies', '#/log', '#/shovels', `#/queues/%2F/${seg(LINK)}`, `#/${seg(EVIL)}`];
+  const pages = ['#/', '#/queues', queue, `${queue}?tab=bindings`, `${queue}?tab=messages`, '#/exchanges', `#/exchanges/%2F/${seg(EVIL)}`, '#/topology', '#/connections', '#/vhosts', `#/vhosts/${seg(EVIL)}`, '#/policies', '#/channels', '#/consumers', '#/users', `#/users/${seg(EVIL)}`, '#/log', '#/shovels', '#/federation', '#/federation?tab=upstreams', `#/queues/%2F/${seg(LINK)}`, `#/${seg(EVIL)}`];
   for (const hash of pages) {
     await visit(page, hash);
     await page.waitForTimeout(700);
@@ -143,12 +148,13 @@ test('a page of another origin can do nothing with the login of this one', async
     return [
       await attempt('api/queues'),
       await attempt('api/queues/%2F/stolen', { method: 'PUT', body: '{}' }),
+      await attempt('api/queues/%2F/stolen', { method: 'PUT', body: '{}', headers: { authorization: `Basic ${btoa('guest:guest')}` } }),
       await attempt('api/login', { method: 'POST', mode: 'no-cors', body: 'username=guest&password=guest' }),
       sessionStorage.length,
     ];
   }, server.url);
-  assert.deepEqual(outcomes.slice(0, 2), ['refused', 'refused']);
-  assert.equal(outcomes[3], 0, 'it does not have the login');
+  assert.deepEqual(outcomes.slice(0, 3), ['refused', 'refused', 'refused']);
+  assert.equal(outcomes[4], 0, 'it does not have the login');
   await assert.rejects(server.call('GET', 'queues/%2F/stolen'), /404/);
   await page.context().close();
 });

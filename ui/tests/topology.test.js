@@ -28,6 +28,9 @@ test('the picture tells how many messages go each way', async () => {
   assert.match(first, /^[0-9.,]+(k|M)?\/s$/);
   assert.match(await page.locator('.edge.flows title').first().textContent(), /messages a second/);
   await check(page, 'flows');
+  await visit(page, '#/topology?exchange=orders&key=order.eu.created');
+  const colour = (way) => page.locator(way).first().evaluate((path) => getComputedStyle(path).stroke);
+  assert.notEqual(await colour('.edge.flows.lit path'), await colour('.edge.flows:not(.lit, .dead-letter) path'), 'a way that is lit stands out');
   await page.context().close();
 });
 

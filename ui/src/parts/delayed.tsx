@@ -5,11 +5,18 @@ import { delayedPath, type Delayed } from '../lib/own';
 import { brokerNow, refresh, useAnswer } from '../lib/watch';
 import { Empty, Loading, When } from './bits';
 import { later, tell } from './dialog';
-import { MessageLine } from './message';
+import { MessageLine, propertiesOf } from './message';
 
 interface Kept {
   total: number;
   messages: Delayed[];
+}
+
+/** Without what the exchange keeps of the delay: when a message is due is told beside it. */
+function withoutDelay(message: Delayed): Delayed {
+  const { headers, ...properties } = propertiesOf(message);
+  const { 'x-delay': _, ...others } = headers ?? {};
+  return { ...message, properties: Object.keys(others).length ? { ...properties, headers: others } : properties };
 }
 
 export function DelayedMessages({ vhost, name }: { vhost: string; name: string }) {
@@ -56,7 +63,7 @@ export function DelayedMessages({ vhost, name }: { vhost: string; name: string }
         {messages.map((message, at) => (
           <MessageLine
             key={message.id}
-            message={{ ...message, redelivered: false }}
+            message={{ ...withoutDelay(message), redelivered: false }}
             at={at}
             vhost={vhost}
             note={<When at={message.due_at} now={brokerNow()} />}

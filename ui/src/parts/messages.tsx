@@ -79,7 +79,7 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
           <input
             type="search"
             data-search
-            placeholder="Search bodies, keys and properties"
+            placeholder="Search the messages"
             aria-label="Search messages"
             value={search}
             onInput={(event) => setSearch(event.currentTarget.value)}

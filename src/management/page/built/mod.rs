@@ -14,13 +14,13 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-C2jtr2Tj.js",
+        name: "index-CkjN22c4.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
     },
     Asset {
-        name: "index-C_iI3BIa.css",
+        name: "index-M1Q6QYzi.css",
         content_type: "text/css",
         brotli: include_bytes!("index.css.br"),
         gzip: include_bytes!("index.css.gz"),
