@@ -9,6 +9,7 @@ use leveret_storage::{
 };
 
 use crate::base::ids::StoreId;
+use crate::base::names::RESERVED_PREFIX;
 use crate::message::stored::{History, LEVELS_OF_ARRIVALS, Past, Place};
 use crate::persist::messages::Meta;
 use crate::persist::nothing;
@@ -86,7 +87,7 @@ impl Records {
         Ok(records)
     }
 
-    /// Drops bindings to queues that are not there, which are what is left of a deletion that was
+    /// Drops bindings of which an end is not there, which are what is left of a deletion that was
     /// cut off. Nothing counts as that while there are records that cannot be read.
     ///
     /// # Errors
@@ -95,8 +96,16 @@ impl Records {
         let mut batch = Batch::new();
         for (name, host) in self.hosts.iter_mut().filter(|_| self.damaged.is_empty()) {
             let queues: HashSet<&str> = host.queues.iter().map(|(name, _)| name.as_str()).collect();
+            let exchanges: HashSet<&str> =
+                host.exchanges.iter().map(|(name, _)| name.as_str()).collect();
+            // Those that every virtual host has are not recorded.
+            let is_exchange = |name: &str| {
+                name.is_empty() || name.starts_with(RESERVED_PREFIX) || exchanges.contains(name)
+            };
             let is_left = |binding: &mut BindingRecord| {
-                binding.to_queue && !queues.contains(binding.destination.as_str())
+                let to = binding.destination.as_str();
+                let has_end = if binding.to_queue { queues.contains(to) } else { is_exchange(to) };
+                !has_end || !is_exchange(&binding.source)
             };
             let left = host.bindings.extract_if(.., is_left);
             left.for_each(|binding| batch.delete(binding.key(name)));

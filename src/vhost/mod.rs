@@ -41,6 +41,7 @@ pub(crate) use self::tracer::Tracer;
 
 use self::topology::exchange::ExchangeCounted;
 use self::topology::policy::Policies;
+use crate::access::ResourceKind;
 use crate::base::ids::StoreId;
 use crate::base::lock::{Mutex, RwLock};
 use crate::base::memory_alarm::Share;
@@ -76,8 +77,10 @@ struct Topology {
     sources: HashMap<Destination, HashMap<ExchangeName, usize>>,
     /// What the bindings take.
     share: Share,
-    /// Queues that were deleted, and that still have records of bindings.
-    remains: HashSet<QueueName>,
+    /// Queues and exchanges that were deleted, and that still have records of bindings to them.
+    remains: HashSet<(ResourceKind, String)>,
+    /// Exchanges that were deleted, with their bindings of which there still are records.
+    leaving: HashMap<ExchangeName, Arc<Router<Destination>>>,
 }
 
 /// A virtual host.

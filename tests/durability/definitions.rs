@@ -7,8 +7,8 @@ use leveret::Policy;
 use leveret::access::{PasswordHash, Permissions};
 use leveret::definitions::Definitions;
 use leveret::{
-    AMQPValue, Binding, Broker, ExchangeDeclare, ImportError, Machine, OpenError, Publish,
-    QueueDeclare,
+    AMQPValue, Binding, Broker, Channel, ExchangeDeclare, ImportError, Machine, OpenError, Publish,
+    QueueDeclare, VirtualHostHandle,
 };
 
 use crate::power;
@@ -204,9 +204,53 @@ fn policies_that_many_threads_set_at_once_are_the_same_after_a_restart() {
     }
 }
 
-/// Of many bindings the records go in steps.
+/// What is deleted: it, its deletion, whether it is there.
+struct Deleted {
+    declare: fn(&Channel),
+    bind: fn(&Channel, &str),
+    delete: fn(&Channel) -> leveret::Result<()>,
+    is_there: fn(&VirtualHostHandle) -> bool,
+}
+
 #[test]
 fn a_queue_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
+    has_all_its_bindings_or_is_gone(&Deleted {
+        declare: |channel| drop(channel.queue_declare_with(&durable("q")).unwrap()),
+        bind: |channel, key| channel.queue_bind("q", "e", key).unwrap(),
+        delete: |channel| channel.queue_delete("q").map(drop),
+        is_there: |host| host.queue("q").is_ok(),
+    });
+}
+
+#[test]
+fn an_exchange_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
+    let declare = |channel: &Channel| {
+        channel.queue_declare_with(&durable("q")).unwrap();
+        channel.exchange_declare_with(&durable_exchange("e", "direct")).unwrap();
+    };
+    has_all_its_bindings_or_is_gone(&Deleted {
+        declare,
+        bind: |channel, key| channel.queue_bind("q", "e", key).unwrap(),
+        delete: |channel| channel.exchange_delete("e"),
+        is_there: |host| host.exchange("e").is_ok(),
+    });
+}
+
+#[test]
+fn an_exchange_that_others_are_bound_to_is_gone_with_all_these_bindings() {
+    let declare = |channel: &Channel| {
+        channel.exchange_declare_with(&durable_exchange("to", "fanout")).unwrap();
+    };
+    has_all_its_bindings_or_is_gone(&Deleted {
+        declare,
+        bind: |channel, key| channel.exchange_bind("to", "e", key).unwrap(),
+        delete: |channel| channel.exchange_delete("to"),
+        is_there: |host| host.exchange("to").is_ok(),
+    });
+}
+
+/// Of many bindings the records go in steps.
+fn has_all_its_bindings_or_is_gone(deleted: &Deleted) {
     const BINDINGS: usize = 1100;
     let random = &mut Random::new(7);
     let open =
@@ -215,10 +259,8 @@ fn a_queue_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
     let broker = open(&machine).unwrap();
     let one = channel(&broker);
     one.exchange_declare_with(&durable_exchange("e", "direct")).unwrap();
-    one.queue_declare_with(&durable("q")).unwrap();
-    for key in 0..BINDINGS {
-        one.queue_bind("q", "e", &key.to_string()).unwrap();
-    }
+    (deleted.declare)(&one);
+    (0..BINDINGS).for_each(|key| (deleted.bind)(&one, &key.to_string()));
     let remains = machine.cut();
     broker.close("there is no power", Duration::ZERO);
     let (mut whole, mut gone) = (0, 0);
@@ -230,7 +272,7 @@ fn a_queue_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
             let one = channel(&broker);
             scope.spawn(|| {
                 // Without power nobody answers.
-                let _ = { one }.queue_delete("q");
+                let _ = (deleted.delete)(&{ one });
                 machine.end_work();
             });
             machine.wait();
@@ -240,8 +282,8 @@ fn a_queue_whose_deletion_is_cut_off_has_all_its_bindings_or_is_gone() {
         let after = power::Machine::new(&machine.cut(), u64::MAX, random);
         let broker = open(&after).unwrap();
         assert_eq!(broker.recovery().left_out, [""; 0]);
-        let is_there = broker.virtual_host("/").unwrap().queue("q").is_ok();
-        channel(&broker).queue_declare_with(&durable("q")).unwrap();
+        let is_there = (deleted.is_there)(&broker.virtual_host("/").unwrap());
+        (deleted.declare)(&channel(&broker));
         let broker = open(&power::Machine::new(&after.cut(), u64::MAX, random)).unwrap();
         let bound = broker.virtual_host("/").unwrap().exchange("e").unwrap().binding_count();
         assert_eq!(bound, if is_there { BINDINGS } else { 0 }, "after {operations} operations");

@@ -41,7 +41,7 @@ impl VirtualHost {
 
     /// Makes the exchange of events, unless it is there. It survives a restart. Errors: 541.
     pub(crate) fn make_event_exchange(&self, user: &str, effects: &mut Effects) -> Result<()> {
-        let _topology = self.topology.lock();
+        let mut topology = self.topology.lock();
         self.check_open()?;
         if self.has_event_exchange() {
             return Ok(());
@@ -56,7 +56,7 @@ impl VirtualHost {
             declared_by: UserName::from(user),
         };
         if let Ok(router) = Router::new(attributes.kind, &attributes.table) {
-            self.record_exchange(EVENTS, &attributes, 0, effects)?;
+            self.record_exchange(&mut topology, EVENTS, &attributes, 0, effects)?;
             self.insert_exchange(EVENTS.into(), attributes, router, None, 0);
         }
         Ok(())

@@ -166,8 +166,12 @@ fn check_owner(actor: &Actor, target: &Destination) -> Result<()> {
 impl Topology {
     /// Nothing, and what is bound later counts as memory.
     pub(in crate::vhost) fn new(memory: &Arc<MemoryAlarm>) -> Self {
-        let (sources, remains) = (HashMap::new(), HashSet::new());
-        Self { sources, share: Share::new(memory, 0), remains }
+        Self {
+            sources: HashMap::new(),
+            share: Share::new(memory, 0),
+            remains: HashSet::new(),
+            leaving: HashMap::new(),
+        }
     }
 
     /// All bindings to a destination are gone: what they came from.

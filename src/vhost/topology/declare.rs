@@ -120,7 +120,7 @@ impl VirtualHost {
             return Ok(existing);
         }
         self.check_queue_limit(&name)?; // again: now no other comes between
-        while self.forget_remains(&mut topology, &name, effects) {}
+        while self.forget_remains(&mut topology, ResourceKind::Queue, name.as_str(), effects) {}
         self.record_queue(&queue, effects)?;
         self.note(None, || EventKind::QueueDeclared { queue: name.clone() });
         self.tell("queue.created", |told| queue.told(told));
@@ -202,7 +202,7 @@ impl VirtualHost {
             return Err(Error::DefaultExchange);
         }
         actor.check(Access::Configure, ResourceKind::Exchange, &name)?;
-        let _topology = self.topology.lock();
+        let mut topology = self.topology.lock();
         self.check_open()?;
         if let Some(exchange) = self.find_exchange(&name) {
             return equivalence::check_exchange(&exchange, declare, kind);
@@ -236,7 +236,7 @@ impl VirtualHost {
         };
         let keeps = extension.as_ref().is_some_and(|extension| extension.delays().is_some());
         let store_id = if keeps && declare.durable { self.new_store_id()? } else { 0 };
-        self.record_exchange(&name, &attributes, store_id, effects)?;
+        self.record_exchange(&mut topology, &name, &attributes, store_id, effects)?;
         let name = ExchangeName::from(name);
         self.insert_exchange(name.clone(), attributes, router, extension, store_id);
         self.note(None, || EventKind::ExchangeDeclared { exchange: name });

@@ -81,7 +81,8 @@ impl VirtualHost {
         drop(gone);
         self.statistics.churn.queue_deleted.add_shared(1);
         self.forget_queue(queue, &mut topology, effects);
-        let has_remains = topology.remains.contains(queue.name());
+        let name = queue.name().as_str();
+        let has_remains = topology.has_remains(ResourceKind::Queue, name);
         self.drop_log(queue, effects);
         let destination = Destination::Queue(Arc::clone(queue));
         let sources = topology.forget_all(&destination);
@@ -92,7 +93,8 @@ impl VirtualHost {
         self.unbind_all(vec![(destination, sources)], effects);
         if has_remains {
             let forget = |effects: &mut _| {
-                self.forget_remains(&mut self.topology.lock(), queue.name(), effects)
+                let mut topology = self.topology.lock();
+                self.forget_remains(&mut topology, ResourceKind::Queue, name, effects)
             };
             pause_here(|| while forget(&mut *effects) {});
         }
@@ -168,14 +170,14 @@ impl VirtualHost {
         exchange: &Arc<Exchange>,
         effects: &mut Effects,
     ) -> ExchangeRemains {
-        self.forget_exchange(exchange, effects);
         self.exchanges.remove(exchange.name());
         self.tell_bindings_gone(exchange, |_| true);
         let destination = Destination::Exchange(Arc::clone(exchange));
         let sources = topology.forget_all(&destination);
         self.tell_unbound(&destination, &sources);
         let name = exchange.name().clone();
-        let bindings = exchange.take_bindings();
+        let bindings = exchange.take_bindings().map(Arc::new);
+        self.forget_exchange(exchange, bindings.as_ref(), topology, effects);
         self.shared.timers.cancel(exchange);
         self.note(None, || EventKind::ExchangeDeleted { exchange: exchange.name().clone() });
         self.tell("exchange.deleted", |told| told.text("name", exchange.name().as_str()));
@@ -194,12 +196,21 @@ impl VirtualHost {
     /// led to it.
     pub(in crate::vhost) fn remove_remains(&self, left: ExchangeRemains, effects: &mut Effects) {
         let ExchangeRemains { name, bindings, destination, sources } = left;
-        if let Some(bindings) = bindings {
-            let destinations: Vec<_> = bindings.bindings().map(|one| one.destination).collect();
-            in_steps(&destinations, |some| {
+        if let Some(bindings) = &bindings {
+            let all: Vec<_> = bindings.bindings().collect();
+            in_steps(&all, |some| {
                 let mut topology = self.topology.lock();
-                some.iter().for_each(|destination| topology.forget(destination, &name, 1));
+                some.iter().for_each(|binding| topology.forget(binding.destination, &name, 1));
+                if topology.is_leaving(bindings, &name) {
+                    self.forget_bindings_from(name.as_str(), some, effects);
+                }
             });
+            self.topology.lock().has_left(bindings, &name);
+            let forget = |effects: &mut _| {
+                let (mut topology, name) = (self.topology.lock(), name.as_str());
+                self.forget_remains(&mut topology, ResourceKind::Exchange, name, effects)
+            };
+            while forget(&mut *effects) {}
         }
         self.unbind_all(vec![(destination, sources)], effects);
     }
@@ -253,7 +264,7 @@ type Sources = HashMap<ExchangeName, usize>;
 pub(in crate::vhost) struct ExchangeRemains {
     name: ExchangeName,
     /// Those that started from it.
-    bindings: Option<Router<Destination>>,
+    bindings: Option<Arc<Router<Destination>>>,
     destination: Destination,
     /// Where those come from that led to it.
     sources: Sources,

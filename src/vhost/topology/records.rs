@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use leveret_storage::{Batch, DefinitionKind, Prefix};
 
+use crate::access::ResourceKind;
 use crate::base::ids::StoreId;
-use crate::base::names::QueueName;
+use crate::base::names::ExchangeName;
 use crate::error::Result;
+use crate::exchange::{Binding, Router};
 use crate::limits::STEP;
 use crate::message::stored::Gone;
 use crate::persist::Persistence;
@@ -56,37 +58,40 @@ impl VirtualHost {
         let Some(store) = self.persistence().filter(|_| queue.is_recorded()) else { return };
         let mut batch = Batch::new();
         batch.delete(QueueRecord::key(self.name.as_str(), queue.name().as_str()));
-        if self.forget_bindings_to(store, true, queue.name().as_str(), STEP, &mut batch) {
-            topology.remains.insert(queue.name().clone());
+        let name = queue.name().as_str();
+        if self.forget_bindings_to(store, ResourceKind::Queue, name, &mut batch) {
+            topology.remains.insert((ResourceKind::Queue, name.to_owned()));
         }
         store.note_deleted(queue.storage().id, &mut batch);
         effects.must_sync = true;
         forget(store, batch);
     }
 
-    /// Forgets some of the bindings that are left of a queue; tells whether there may be more.
-    /// Whoever declares a queue of this name has to see to all of them before.
+    /// Forgets some of the bindings that are left to a queue or an exchange; tells whether there
+    /// may be more. Whoever declares one of this name has to see to all of them before.
     pub(in crate::vhost) fn forget_remains(
         &self,
         topology: &mut Topology,
-        name: &QueueName,
+        kind: ResourceKind,
+        name: &str,
         effects: &mut Effects,
     ) -> bool {
-        let Some(store) = self.persistence().filter(|_| topology.remains.contains(name)) else {
-            return false;
-        };
+        let has_remains = topology.has_remains(kind, name);
+        let Some(store) = self.persistence().filter(|_| has_remains) else { return false };
         let mut batch = Batch::new();
-        let more = self.forget_bindings_to(store, true, name.as_str(), STEP, &mut batch);
+        let more = self.forget_bindings_to(store, kind, name, &mut batch);
         if !more {
-            topology.remains.remove(name);
+            topology.remains.remove(&(kind, name.to_owned()));
         }
         effects.must_sync = true;
         forget(store, batch);
         more
     }
 
+    /// Records an exchange, once nothing is left of an earlier one of its name.
     pub(in crate::vhost) fn record_exchange(
         &self,
+        topology: &mut Topology,
         name: &str,
         attributes: &ExchangeAttributes,
         id: StoreId,
@@ -104,24 +109,32 @@ impl VirtualHost {
         let mut batch = Batch::new();
         batch.put(ExchangeRecord::key(self.name.as_str(), name), record.encode());
         effects.must_sync = true;
+        while self.forget_remains(topology, ResourceKind::Exchange, name, effects) {}
+        if let Some(bindings) = topology.leaving.remove(name) {
+            self.forget_bindings_from(name, &bindings.bindings().collect::<Vec<_>>(), effects);
+        }
         store.commit(batch)
     }
 
     /// Forgets an exchange with its bindings, those that start from it too, and the messages that
-    /// it keeps.
-    pub(in crate::vhost) fn forget_exchange(&self, exchange: &Exchange, effects: &mut Effects) {
+    /// it keeps. Of many bindings some are left, as [of a queue](Self::forget_queue).
+    pub(in crate::vhost) fn forget_exchange(
+        &self,
+        exchange: &Exchange,
+        bindings: Option<&Arc<Router<Destination>>>,
+        topology: &mut Topology,
+        effects: &mut Effects,
+    ) {
         let durable = exchange.attributes().durable;
         let Some(store) = self.persistence().filter(|_| durable) else { return };
         let mut batch = Batch::new();
         batch.delete(ExchangeRecord::key(self.name.as_str(), exchange.name().as_str()));
-        self.forget_bindings_to(store, false, exchange.name().as_str(), usize::MAX, &mut batch);
-        for binding in exchange.router.read().bindings() {
-            let arguments = binding.arguments.cloned().unwrap_or_default();
-            let record =
-                binding_record(exchange, binding.destination, binding.binding_key, arguments);
-            if let Some(record) = record {
-                batch.delete(record.key(self.name.as_str()));
-            }
+        let name = exchange.name();
+        if self.forget_bindings_to(store, ResourceKind::Exchange, name.as_str(), &mut batch) {
+            topology.remains.insert((ResourceKind::Exchange, name.to_string()));
+        }
+        if let Some(bindings) = bindings.filter(|bindings| !bindings.is_empty()) {
+            topology.leaving.insert(name.clone(), Arc::clone(bindings));
         }
         if exchange.store_id != 0 {
             store.note_deleted(exchange.store_id, &mut batch);
@@ -131,21 +144,41 @@ impl VirtualHost {
         forget(store, batch);
     }
 
-    /// Forgets up to `max` bindings; tells whether there may be more.
+    /// Forgets some bindings to a queue or an exchange; tells whether there may be more.
     fn forget_bindings_to(
         &self,
         store: &Persistence,
-        to_queue: bool,
+        kind: ResourceKind,
         name: &str,
-        max: usize,
         batch: &mut Batch,
     ) -> bool {
+        let to_queue = kind == ResourceKind::Queue;
         let parts = BindingRecord::to(self.name.as_str(), to_queue, name);
         let prefix = Prefix::definitions_in(DefinitionKind::Binding, parts);
-        let keys = store.first_keys(prefix, max).unwrap_or_default();
-        let more = keys.len() == max;
+        let keys = store.first_keys(prefix, STEP).unwrap_or_default();
+        let more = keys.len() == STEP;
         keys.into_iter().for_each(|key| batch.delete(key));
         more
+    }
+
+    /// Forgets these bindings of a durable exchange that is gone.
+    pub(in crate::vhost) fn forget_bindings_from(
+        &self,
+        source: &str,
+        bindings: &[Binding<'_, Destination>],
+        effects: &mut Effects,
+    ) {
+        let Some(store) = self.persistence() else { return };
+        let mut batch = Batch::new();
+        for binding in bindings {
+            let arguments = binding.arguments.cloned().unwrap_or_default();
+            let (to, key) = (binding.destination, binding.binding_key);
+            if let Some(record) = binding_record(source, to, key, arguments) {
+                batch.delete(record.key(self.name.as_str()));
+            }
+        }
+        effects.must_sync = true;
+        forget(store, batch);
     }
 
     pub(in crate::vhost) fn record_binding(
@@ -155,8 +188,10 @@ impl VirtualHost {
         bind: &Bind<'_>,
         effects: &mut Effects,
     ) -> Result<()> {
-        let Some(store) = self.persistence() else { return Ok(()) };
-        let record = binding_record(source, target, bind.routing_key, bind.arguments.clone());
+        let durable = source.attributes().durable;
+        let Some(store) = self.persistence().filter(|_| durable) else { return Ok(()) };
+        let (name, arguments) = (source.name().as_str(), bind.arguments.clone());
+        let record = binding_record(name, target, bind.routing_key, arguments);
         let Some(record) = record else { return Ok(()) };
         let mut batch = Batch::new();
         batch.put(record.key(self.name.as_str()), Vec::new());
@@ -171,8 +206,10 @@ impl VirtualHost {
         bind: &Bind<'_>,
         effects: &mut Effects,
     ) {
-        let Some(store) = self.persistence() else { return };
-        let record = binding_record(source, target, bind.routing_key, bind.arguments.clone());
+        let durable = source.attributes().durable;
+        let Some(store) = self.persistence().filter(|_| durable) else { return };
+        let (name, arguments) = (source.name().as_str(), bind.arguments.clone());
+        let record = binding_record(name, target, bind.routing_key, arguments);
         let Some(record) = record else { return };
         let mut batch = Batch::new();
         batch.delete(record.key(self.name.as_str()));
@@ -206,10 +243,37 @@ impl VirtualHost {
     }
 }
 
-/// The record of a binding; `None` if it does not survive a restart, because one of its ends does
-/// not.
+impl Topology {
+    /// Whether there are records of bindings to one that was deleted.
+    pub(in crate::vhost) fn has_remains(&self, kind: ResourceKind, name: &str) -> bool {
+        self.remains.contains(&(kind, name.to_owned()))
+    }
+
+    /// Whether there still may be records of these bindings of an exchange that was deleted.
+    pub(in crate::vhost) fn is_leaving(
+        &self,
+        bindings: &Arc<Router<Destination>>,
+        name: &ExchangeName,
+    ) -> bool {
+        self.leaving.get(name).is_some_and(|leaving| Arc::ptr_eq(leaving, bindings))
+    }
+
+    /// There are no more.
+    pub(in crate::vhost) fn has_left(
+        &mut self,
+        bindings: &Arc<Router<Destination>>,
+        name: &ExchangeName,
+    ) {
+        if self.is_leaving(bindings, name) {
+            self.leaving.remove(name);
+        }
+    }
+}
+
+/// The record of a binding of a durable exchange; `None` if it does not survive a restart, because
+/// its destination does not.
 fn binding_record(
-    source: &Exchange,
+    source: &str,
     destination: &Destination,
     binding_key: &[u8],
     arguments: amq_protocol::types::FieldTable,
@@ -220,10 +284,10 @@ fn binding_record(
             (false, exchange.attributes().durable, exchange.name().to_string())
         }
     };
-    (durable && source.attributes().durable).then(|| BindingRecord {
+    durable.then(|| BindingRecord {
         to_queue,
         destination: name,
-        source: source.name().to_string(),
+        source: source.to_owned(),
         binding_key: binding_key.to_vec(),
         arguments,
     })
