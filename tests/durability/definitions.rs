@@ -294,3 +294,31 @@ fn has_all_its_bindings_or_is_gone(deleted: &Deleted) {
     }
     assert!(gone > 0, "{whole} were left whole");
 }
+
+/// What is left of the first one is forgotten before, and not what is bound to the second one.
+#[test]
+fn an_exchange_that_comes_again_while_it_is_deleted_keeps_what_is_bound_then() {
+    const BINDINGS: usize = 3000;
+    let directory = Directory::new();
+    let broker = directory.open();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    one.exchange_declare_with(&durable_exchange("e", "direct")).unwrap();
+    let bind = |channel: &Channel, key: usize| channel.queue_bind("q", "e", &key.to_string());
+    (0..BINDINGS).for_each(|key| bind(&one, key).unwrap());
+    thread::scope(|scope| {
+        let other = channel(&broker);
+        scope.spawn(|| { one }.exchange_delete("e").unwrap());
+        let host = broker.virtual_host("/").unwrap();
+        while host.exchange("e").is_ok() {
+            thread::yield_now();
+        }
+        other.exchange_declare_with(&durable_exchange("e", "direct")).unwrap();
+        // Of all steps of the deletion.
+        (0..BINDINGS).step_by(500).for_each(|key| bind(&other, key).unwrap());
+    });
+    let crashed = directory.crash();
+    drop(broker);
+    let count = crashed.open().virtual_host("/").unwrap().exchange("e").unwrap().binding_count();
+    assert_eq!(count, BINDINGS / 500);
+}
