@@ -263,7 +263,7 @@ impl Channel {
         Ok(Some(GetOk {
             delivery_tag: self.deliveries.add_get(&queue, id),
             redelivered: entry.redelivered,
-            delivery_count: deliveries::delivery_count(&queue, &entry),
+            delivery_count: deliveries::delivery_count(queue.is_quorum(), &entry),
             message_count,
             message: entry.message,
         }))

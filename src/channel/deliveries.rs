@@ -3,6 +3,7 @@
 
 mod faults;
 mod outlet;
+pub(in crate::channel) mod run;
 mod sources;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -16,12 +17,13 @@ use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::channel::Watch;
 use crate::channel::counted::{Counted, Delivered};
+use crate::channel::deliveries::run::Tagger;
+pub(super) use crate::channel::deliveries::run::{Unacked, delivery_count};
 use crate::channel::deliveries::sources::Sources;
 use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::queue::consumers::Delivery;
-use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 
 /// In place of the number of a delivery that its queue has forgotten.
@@ -29,13 +31,6 @@ const FORGOTTEN: u64 = 0;
 
 /// In place of the shared prefetch of a channel that is about to end: it takes nothing any more.
 const CLOSED: u32 = u32::MAX;
-
-/// An unacknowledged delivery: its source and the number by which the queue knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unacked {
-    source: u32,
-    id: u64,
-}
 
 /// Deliveries that are about to be settled, with their tags: mostly it is one.
 pub(super) type Taken = SmallVec<[(u64, Unacked); 4]>;
@@ -179,6 +174,18 @@ impl Deliveries {
         Ok(())
     }
 
+    /// Takes a delivery that is settled at once: its queue, and the number by which that knows it.
+    pub(super) fn take_settled(&self, tag: u64) -> Option<(Arc<Queue>, u64)> {
+        let mut state = self.state.lock();
+        let unacked = state.unacked.remove(tag)?;
+        let (queue, is_consumer) = state.settled(unacked.source, 1)?;
+        drop(state);
+        if is_consumer && unacked.id != FORGOTTEN {
+            self.outstanding.fetch_sub(1, Ordering::SeqCst);
+        }
+        Some((queue, unacked.id))
+    }
+
     /// Puts deliveries back that were taken: their acknowledgement was rolled back.
     pub(super) fn put_back(&self, mut taken: Vec<(u64, Unacked)>) {
         let mut state = self.state.lock();
@@ -280,6 +287,11 @@ impl Deliveries {
             && self.starved.swap(false, Ordering::SeqCst)
     }
 
+    /// Whether consumers wait to be resumed, with or without anything to resume with.
+    pub(super) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::SeqCst)
+    }
+
     fn has_credit(&self) -> bool {
         let limit = self.limit.load(Ordering::SeqCst);
         limit == 0 || limit != CLOSED && self.outstanding.load(Ordering::SeqCst) < limit
@@ -308,6 +320,13 @@ impl Deliveries {
 }
 
 impl State {
+    /// Who gives deliveries their tags.
+    #[inline]
+    fn tagger(&mut self) -> Tagger<'_> {
+        let Self { last_tag, unacked, delivered, sources, .. } = self;
+        Tagger { last_tag, unacked, delivered, sources }
+    }
+
     /// Deliveries of a source were settled; tells its queue and whether it is a consumer.
     fn settled(&mut self, source: u32, count: usize) -> Option<(Arc<Queue>, bool)> {
         let known = self.sources.get(source)?;
@@ -316,24 +335,6 @@ impl State {
         self.sources.forget_if_finished(source);
         Some(found)
     }
-}
-
-impl Unacked {
-    /// The number by which the queue knows the delivery.
-    pub(super) fn id(self) -> u64 {
-        self.id
-    }
-}
-
-/// What the header `x-delivery-count` says: nothing on a first delivery, and only of quorum queues.
-/// A message that has not come back here may bring a count from where it was before.
-pub(super) fn delivery_count(queue: &Queue, entry: &Entry) -> Option<u32> {
-    if !queue.is_quorum() {
-        return None;
-    }
-    let count =
-        if entry.delivery_count > 0 { entry.delivery_count } else { entry.message.failures() };
-    Some(count).filter(|&count| count > 0)
 }
 
 #[cfg(test)]

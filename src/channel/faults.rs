@@ -70,7 +70,7 @@ impl Channel {
         self.flush(effects);
         if self.virtual_host().is_traced() {
             // Each is looked at, also one that goes the way of the last.
-            self.publisher.last = None;
+            self.publisher.routes.forget();
         }
         let subject = Subject::message(Message {
             exchange: publish.exchange,

@@ -6,6 +6,7 @@ mod confirms;
 mod consume;
 mod counted;
 mod deliveries;
+mod direct;
 mod ending;
 mod faults;
 mod noting;
@@ -13,6 +14,7 @@ pub(crate) mod output;
 mod publish;
 mod reading;
 mod resources;
+mod routes;
 pub(crate) mod session;
 pub(crate) mod status;
 mod transaction;
@@ -41,6 +43,7 @@ use crate::vhost::VirtualHost;
 
 pub use self::consume::Consume;
 pub(crate) use self::consume::GetOk;
+pub(crate) use self::direct::{Acknowledged, Direct};
 pub(crate) use self::ending::{Remains, give_back};
 #[cfg(feature = "gateway")]
 pub(crate) use self::faults::stop_reading;

@@ -7,31 +7,7 @@ use crate::error::Error;
 use crate::faults::Held;
 use crate::message::Message;
 
-/// A delivery as the client gets it.
-#[derive(Debug)]
-pub(crate) struct Outgoing<'a> {
-    /// Consumer that it is for.
-    pub consumer_tag: &'a ConsumerTag,
-    /// Delivery tag of the channel.
-    pub delivery_tag: u64,
-    /// Whether the message may have been delivered before.
-    pub redelivered: bool,
-    /// How often it was returned to the queue, if the queue tells: quorum queues do.
-    pub delivery_count: Option<u32>,
-    /// The message.
-    pub message: Message,
-}
-
-impl Outgoing<'_> {
-    /// Whether it differs from the other in its number and a small body alone.
-    #[inline]
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        std::ptr::eq(self.consumer_tag, other.consumer_tag)
-            && self.delivery_count.is_none()
-            && other.delivery_count.is_none()
-            && self.message.is_like(&other.message)
-    }
-}
+pub(crate) use crate::channel::deliveries::run::{Outgoing, Run};
 
 /// The client's side of a channel. Calls return at once; they come from any thread.
 pub(crate) trait ChannelOutput: Send + Sync {
@@ -42,8 +18,13 @@ pub(crate) trait ChannelOutput: Send + Sync {
     /// Whether a direct reply fits, for which no queue keeps a place.
     fn has_room_for_reply(&self) -> bool;
 
+    /// A delivery.
+    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups);
+
     /// Deliveries, in order.
-    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups);
+    fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
+        deliveries.for_each(|delivery| self.deliver_one(delivery, wakeups));
+    }
 
     /// An unroutable message comes back `[amqp 0-9-1 basic.return]`.
     fn basic_return(&self, message: &Message, wakeups: &mut Wakeups);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
+use crate::channel::routes::{Generations, KnownRoute, Routes};
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, NotImplemented, Precondition, Result};
@@ -15,41 +16,17 @@ use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::message::Message;
-use crate::message::mould::Mould;
 use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
 use crate::vhost::Origin;
 use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route, VirtualHost};
 
-/// Where the last publish went.
-pub(super) struct LastRoute {
-    exchange: Vec<u8>,
-    routing_key: Vec<u8>,
-    /// That of the last publish that went this way, from which the publisher's mould is; else 0.
-    number: u64,
-    /// The virtual host's and the permissions' generations at that time.
-    generations: (u64, u64),
-    from: Arc<Exchange>,
-    pub(super) route: Route,
-}
-
-impl LastRoute {
-    fn new(
-        (exchange, routing_key): (Vec<u8>, Vec<u8>),
-        generations: (u64, u64),
-        from: Arc<Exchange>,
-        route: Route,
-    ) -> Self {
-        Self { exchange, routing_key, number: 0, generations, from, route }
-    }
-}
-
 /// The publishing side of a channel.
 #[derive(Default)]
 pub(super) struct Publisher {
-    pub(super) last: Option<LastRoute>,
-    /// Messages that go along `last`, not enqueued yet.
+    pub(super) routes: Routes,
+    /// Messages that go along the last route, not enqueued yet.
     pub(super) pending: Vec<Message>,
     /// How many of the first of them the journal knows.
     pub(super) noted: usize,
@@ -57,7 +34,6 @@ pub(super) struct Publisher {
     pub(super) first_pending: u64,
     /// Places in `pending` that a queue refused.
     refused: Vec<usize>,
-    mould: Mould,
     scratch: Vec<u8>,
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
@@ -90,36 +66,35 @@ impl Channel {
         immediate: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        if !immediate && self.is_repeated(&publish) {
-            let Publisher { last: Some(last), mould, .. } = &mut self.publisher else {
-                return Ok(());
-            };
-            let number = publish.number;
-            let (parts, body) = publish.split();
-            if number == 0 || number != last.number {
-                mould.set(&parts);
-                last.number = number;
+        if immediate || !self.repeats_last(&publish) {
+            self.enqueue_pending(effects);
+            if immediate || !self.repeats_earlier(&publish) {
+                return self.publish_anew(publish, mandatory, immediate, effects);
             }
-            let message = mould.message(body);
-            self.gather(message, effects);
-            return Ok(());
         }
-        self.publish_anew(publish, mandatory, immediate, effects)
+        let Some(last) = &mut self.publisher.routes.last else { return Ok(()) };
+        let message = last.mould.message(publish.body);
+        self.gather(message, effects);
+        Ok(())
     }
 
     /// Whether the publish goes the way of the last one, and that leads to some queue.
     #[inline]
-    fn is_repeated(&self, publish: &Publish<'_>) -> bool {
-        self.publisher.last.as_ref().is_some_and(|last| {
-            last.generations == self.generations()
-                && (publish.number != 0 && last.number == publish.number
-                    || last.exchange == publish.exchange
-                        && last.routing_key == publish.routing_key
-                        && publish.is_plain())
-        }) && !matches!(self.mode, Mode::Transaction(_))
+    pub(super) fn repeats_last(&mut self, publish: &Publish<'_>) -> bool {
+        let generations = self.generations();
+        self.publisher.routes.repeats_last(publish, generations)
+            && !matches!(self.mode, Mode::Transaction(_))
     }
 
-    fn generations(&self) -> (u64, u64) {
+    /// Whether it goes the way of an earlier one, which is the last way from now on. Nothing may be
+    /// pending.
+    pub(super) fn repeats_earlier(&mut self, publish: &Publish<'_>) -> bool {
+        let generations = self.generations();
+        !matches!(self.mode, Mode::Transaction(_))
+            && self.publisher.routes.turn_to(publish, generations)
+    }
+
+    pub(super) fn generations(&self) -> Generations {
         (self.virtual_host().generation(), self.session.actor.access_generation())
     }
 
@@ -144,17 +119,18 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         self.enqueue_pending(effects);
+        let generations = self.generations();
+        self.publisher.routes.set_last_aside(generations);
         if immediate {
             return Err(NotImplemented::Immediate.into());
         }
-        let generations = self.generations();
         let exchange = self.check_exchange(&publish)?;
         if let Some(user_id) = publish.user_id() {
             self.session.actor.check_user_id(user_id)?;
         }
         let reply_to = self.own_reply_to(&publish)?;
         let plain = publish.is_plain();
-        let key = (publish.exchange.to_vec(), publish.routing_key.to_vec());
+        let (number, parts) = (publish.number, publish.parts());
         let host = Arc::clone(self.virtual_host());
         host.hand_to_store(effects);
         let pass = match self.mode {
@@ -193,12 +169,13 @@ impl Channel {
         } else {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
-            self.publisher.last = Some(LastRoute::new(key, generations, exchange, route));
+            self.publisher.routes.last =
+                Some(KnownRoute::new((number, &parts), generations, exchange, route));
             self.gather(message, effects);
             self.publisher.noted = 1;
             if !repeatable {
                 self.enqueue_pending(effects);
-                self.publisher.last = None;
+                self.publisher.routes.last = None;
             }
         }
         Ok(())
@@ -355,8 +332,8 @@ impl Channel {
         self.note_pending();
         let host = &self.session.virtual_host;
         let counted = self.deliveries.counted();
-        let Publisher { last, pending, refused, first_pending, .. } = &mut self.publisher;
-        let Some(last) = last else { return };
+        let Publisher { routes, pending, refused, first_pending, .. } = &mut self.publisher;
+        let Some(last) = &mut routes.last else { return };
         let (first, count) = (*first_pending, pending.len());
         counted.count_publishes(count, last.route.queues.len());
         last.from.count_publishes(count, last.route.queues.len());

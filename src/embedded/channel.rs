@@ -37,7 +37,7 @@ pub(super) struct ChannelInner {
     pub(super) mailbox: Arc<Mailbox>,
     /// Publishes are numbered.
     pub(super) confirming: AtomicBool,
-    closed: AtomicBool,
+    pub(super) closed: AtomicBool,
 }
 
 /// Where a channel leads.
@@ -52,7 +52,7 @@ enum Side {
 /// A channel of the broker in this process.
 pub(super) struct Here {
     pub(super) connection: Arc<ConnectionInner>,
-    state: Mutex<State, rank::EmbeddedChannel>,
+    pub(super) state: Mutex<State, rank::EmbeddedChannel>,
 }
 
 /// Has another broker do it, if the channel is one there.
@@ -248,6 +248,9 @@ impl ChannelInner {
 
     pub(super) fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
         if_there!(self, there => there.basic_ack(delivery_tag, multiple));
+        if !multiple && self.acknowledge_directly(delivery_tag)? {
+            return Ok(());
+        }
         self.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
     }
 

@@ -187,6 +187,11 @@ impl Known {
         number <= self.concluded_up_to || self.concluded_beyond.contains(&number)
     }
 
+    fn are_concluded(&self, numbers: RangeInclusive<u64>) -> bool {
+        let first = *numbers.start().max(&(self.concluded_up_to + 1));
+        (first..=*numbers.end()).all(|number| self.concluded_beyond.contains(&number))
+    }
+
     fn conclude(&mut self, number: u64, multiple: bool, ack: bool) {
         if !ack {
             let first = if multiple { self.concluded_up_to + 1 } else { number };
@@ -228,9 +233,8 @@ impl Outcomes {
     }
 
     /// Whether the publishes with these numbers are concluded.
-    pub(super) fn are_concluded(&self, mut numbers: RangeInclusive<u64>) -> bool {
-        let known = self.known.lock();
-        *numbers.end() <= known.concluded_up_to || numbers.all(|number| known.is_concluded(number))
+    pub(super) fn are_concluded(&self, numbers: RangeInclusive<u64>) -> bool {
+        self.known.lock().are_concluded(numbers)
     }
 
     /// Waits until the publishes with these numbers are concluded; tells how many were accepted,
@@ -241,17 +245,18 @@ impl Outcomes {
         is_closed: impl Fn() -> bool,
     ) -> Option<usize> {
         let mut known = self.known.lock();
-        let mut accepted = 0;
-        for number in numbers {
-            while !known.is_concluded(number) {
-                if is_closed() {
-                    return None;
-                }
-                self.concluded.wait(&mut known);
+        while !known.are_concluded(numbers.clone()) {
+            if is_closed() {
+                return None;
             }
-            accepted += usize::from(!known.refused.remove(&number));
+            self.concluded.wait(&mut known);
         }
-        Some(accepted)
+        let all = (numbers.end() + 1).saturating_sub(*numbers.start());
+        let refused: Vec<u64> = known.refused.range(numbers).copied().collect();
+        for number in &refused {
+            known.refused.remove(number);
+        }
+        Some(usize::try_from(all).unwrap_or(usize::MAX) - refused.len())
     }
 
     /// As [`Outcomes::wait_concluded`] of one, for a task: whether it was accepted.

@@ -13,7 +13,7 @@ use crate::base::memory_alarm::MemoryAlarm;
 use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
-use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::channel::output::{ChannelOutput, Outgoing, Run};
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::confirming::Outcomes;
 use crate::embedded::untaken::{Returned, Untaken};
@@ -70,8 +70,8 @@ impl Mailbox {
     /// taken if it is `no_ack`.
     pub(super) fn open(&self, tag: &ConsumerTag, no_ack: bool) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock();
-        if let Some(known) = inboxes.find(tag) {
-            return Arc::clone(&known.inbox);
+        if let Some(known) = inboxes.known(tag) {
+            return known;
         }
         let place = inboxes.free.pop().unwrap_or(inboxes.places.len());
         let inbox = Inbox { place, arrived: Condvar::new(), waker: Mutex::default() };
@@ -185,6 +185,12 @@ impl Mailbox {
         Taken { taken, has_room, is_over }
     }
 
+    /// So many have come, with octets that count, under the lock.
+    fn count_put(&self, inboxes: &mut Inboxes, count: usize, octets: usize) {
+        inboxes.untaken.add(octets);
+        self.waiting.store(self.waiting.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
     /// So many were taken, under the lock. Tells whether they were what was too much.
     fn count_taken(&self, count: usize) -> bool {
         let before = self.waiting.load(Ordering::Relaxed);
@@ -254,30 +260,21 @@ impl ChannelOutput for Mailbox {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_REPLIES_MAX
     }
 
-    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
+    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) {
+        let mut inboxes = self.inboxes.lock();
+        let put = inboxes.put(delivery, wakeups);
+        self.count_put(&mut inboxes, put.iter().count(), put.unwrap_or(0));
+    }
+
+    fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
         let mut inboxes = self.inboxes.lock();
         let (mut count, mut octets) = (0, 0);
         for delivery in deliveries {
-            let Some(contents) = inboxes.find(delivery.consumer_tag) else { continue };
-            let before = contents.arrived.unwrap_or(0);
-            if let Some(arrived) = &mut contents.arrived {
-                *arrived += delivery.message.footprint() as u64;
-                octets += delivery.message.footprint();
-            }
-            contents.waiting.push_back(Waiting {
-                delivery_tag: delivery.delivery_tag,
-                redelivered: delivery.redelivered,
-                delivery_count: delivery.delivery_count,
-                message: delivery.message,
-                before,
-            });
+            let Some(more) = inboxes.put(delivery, wakeups) else { continue };
             count += 1;
-            if std::mem::take(&mut contents.awaited) {
-                wakeups.add(Arc::clone(&contents.inbox) as _);
-            }
+            octets += more;
         }
-        inboxes.untaken.add(octets);
-        self.waiting.store(self.waiting.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        self.count_put(&mut inboxes, count, octets);
     }
 
     fn basic_return(&self, message: &Message, _: &mut Wakeups) {

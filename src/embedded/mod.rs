@@ -7,6 +7,7 @@ mod channel;
 mod confirming;
 mod connection;
 mod consumer;
+mod direct;
 #[cfg(feature = "remote")]
 mod elsewhere;
 mod inbox;

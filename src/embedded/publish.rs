@@ -28,32 +28,34 @@ use crate::vhost;
 /// ```
 #[derive(Clone, Default)]
 pub struct Publish {
-    exchange: Name,
-    routing_key: Name,
+    /// Octets of exchange and routing key, one after the other: in place if they are not many.
+    names: SmallVec<[u8; 32]>,
+    /// So many of the first of them are the exchange's.
+    exchange_octets: usize,
     /// Most have none, and clones have the same.
     properties: Option<Arc<BasicProperties>>,
     body: Bytes,
     pub(super) mandatory: bool,
 }
 
-/// Octets of a name or key: in place if they are not many.
-type Name = SmallVec<[u8; 24]>;
-
 impl Publish {
     /// To the queue of that name, over the default exchange.
+    #[inline]
     pub fn to_queue(queue: impl AsRef<str>) -> Self {
-        Self::to_exchange("", queue)
+        Self { names: SmallVec::from_slice(queue.as_ref().as_bytes()), ..Self::default() }
     }
 
     /// To an exchange, with a routing key.
     pub fn to_exchange(exchange: impl AsRef<str>, routing_key: impl AsRef<str>) -> Self {
-        let name = |text: &str| Name::from_slice(text.as_bytes());
-        let (exchange, routing_key) = (name(exchange.as_ref()), name(routing_key.as_ref()));
-        Self { exchange, routing_key, ..Self::default() }
+        let mut names = SmallVec::from_slice(exchange.as_ref().as_bytes());
+        let exchange_octets = names.len();
+        names.extend_from_slice(routing_key.as_ref().as_bytes());
+        Self { names, exchange_octets, ..Self::default() }
     }
 
     /// The body. Default: empty.
     #[must_use]
+    #[inline]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -197,26 +199,35 @@ impl Publish {
         self
     }
 
-    /// Hands it to `take`, in octets.
+    /// The exchange's name and the routing key.
     #[inline]
-    pub(super) fn encoded<R>(self, take: impl FnOnce(vhost::Publish<'_>) -> R) -> R {
+    fn names(&self) -> (&[u8], &[u8]) {
+        self.names.split_at_checked(self.exchange_octets).unwrap_or_default()
+    }
+
+    /// Hands it to `take`, in octets, and has no body any more.
+    #[inline]
+    pub(super) fn encoded<R>(&mut self, take: impl FnOnce(vhost::Publish<'_>) -> R) -> R {
+        let body = Body::Shared(std::mem::take(&mut self.body));
+        let (exchange, routing_key) = self.names();
         let properties = self.properties.as_deref().map(encode_properties);
         take(vhost::Publish {
             number: 0,
-            exchange: &self.exchange,
-            routing_key: &self.routing_key,
+            exchange,
+            routing_key,
             properties: properties.as_deref().unwrap_or(NO_PROPERTIES),
-            body: Body::Shared(self.body),
+            body,
         })
     }
 
     /// What another broker gets.
     #[cfg(feature = "remote")]
     pub(super) fn into_outbound(self) -> Outbound {
-        let text = |name: &Name| String::from_utf8_lossy(name).into_owned();
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let (exchange, routing_key) = self.names();
         Outbound {
-            exchange: text(&self.exchange),
-            routing_key: text(&self.routing_key),
+            exchange: text(exchange),
+            routing_key: text(routing_key),
             properties: self.properties.map(Arc::unwrap_or_clone).unwrap_or_default(),
             body: self.body,
             mandatory: self.mandatory,
@@ -224,7 +235,7 @@ impl Publish {
     }
 
     /// The message by itself, for whoever sends it no way.
-    pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
+    pub(crate) fn into_message(mut self, scratch: &mut Vec<u8>) -> Message {
         self.encoded(|publish| publish.into_message(scratch))
     }
 
@@ -239,9 +250,10 @@ impl Publish {
 
 impl fmt::Debug for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (exchange, routing_key) = self.names();
         f.debug_struct("Publish")
-            .field("exchange", &String::from_utf8_lossy(&self.exchange))
-            .field("routing_key", &String::from_utf8_lossy(&self.routing_key))
+            .field("exchange", &String::from_utf8_lossy(exchange))
+            .field("routing_key", &String::from_utf8_lossy(routing_key))
             .field("properties", &self.properties.as_deref().unwrap_or(&Default::default()))
             .field("body", &self.body)
             .field("mandatory", &self.mandatory)

@@ -3,12 +3,14 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
+use crate::channel::Direct;
 use crate::embedded::channel::{Channel, State, if_there};
 use crate::embedded::confirming::Confirming;
 use crate::embedded::publish::Publish;
 use crate::error::{Error, Result};
 use crate::limits::PUBLISH_BATCH_MAX;
 use crate::queue::effects::Effects;
+use crate::vhost;
 
 impl Channel {
     /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
@@ -17,7 +19,14 @@ impl Channel {
     pub fn basic_publish(&self, publish: Publish) -> Result<()> {
         if_there!(self.0, there => there.publish(publish.into_outbound()));
         self.wait_for_room();
-        let number = self.0.apply_to_all(|state, effects| state.publish(publish, effects))?;
+        let (channel, mandatory, mut publish) = (&self.0, publish.mandatory, publish);
+        let number = publish.encoded(|publish| match channel.publish_directly(&publish)? {
+            Direct::Done => Ok(None),
+            // It is enqueued after the method, whichever that is.
+            Direct::Gathered => channel.apply_to_all(|state, _| Ok(state.numbered)),
+            Direct::No => channel
+                .apply_to_all(|state, effects| state.publish_encoded(publish, mandatory, effects)),
+        })?;
         if let Some(number) = number {
             self.0.outcomes().forget(number);
         }
@@ -34,7 +43,7 @@ impl Channel {
         self.publish_confirmed(publish).unwrap_or_else(Confirming::failed)
     }
 
-    fn publish_confirmed(&self, publish: Publish) -> Result<Confirming> {
+    fn publish_confirmed(&self, mut publish: Publish) -> Result<Confirming> {
         self.confirm_from_here()?;
         if_there!(self.0, there => {
             let number = there.publish_numbered(publish.into_outbound())?;
@@ -43,7 +52,7 @@ impl Channel {
         let mailbox = &self.0.mailbox;
         let (number, returned) = self.0.apply_to_all(|state, effects| {
             let before = mailbox.returned_total();
-            let number = state.publish(publish, effects)?;
+            let number = state.publish(&mut publish, effects)?;
             Ok((number, mailbox.take_returned_since(before)))
         })?;
         Ok(Confirming::new(&self.0, number.unwrap_or_default(), returned))
@@ -128,7 +137,10 @@ impl Channel {
         self.0.apply_to_all(|state, effects| {
             let (before, first) =
                 (mailbox.returned_total(), state.numbered.unwrap_or_default() + 1);
-            run.drain(..).try_for_each(|publish| state.publish(publish, effects).map(drop))?;
+            let published =
+                run.iter_mut().try_for_each(|publish| state.publish(publish, effects).map(drop));
+            run.clear();
+            published?;
             let last = state.numbered.unwrap_or_default();
             Ok((first..=last, mailbox.returned_total() - before))
         })
@@ -137,9 +149,19 @@ impl Channel {
 
 impl State {
     /// Publishes a message; tells its number if it is to be confirmed.
-    fn publish(&mut self, publish: Publish, effects: &mut Effects) -> Result<Option<u64>> {
+    fn publish(&mut self, publish: &mut Publish, effects: &mut Effects) -> Result<Option<u64>> {
         let mandatory = publish.mandatory;
-        publish.encoded(|publish| self.core.basic_publish(publish, mandatory, false, effects))?;
+        publish.encoded(|publish| self.publish_encoded(publish, mandatory, effects))
+    }
+
+    #[inline]
+    fn publish_encoded(
+        &mut self,
+        publish: vhost::Publish<'_>,
+        mandatory: bool,
+        effects: &mut Effects,
+    ) -> Result<Option<u64>> {
+        self.core.basic_publish(publish, mandatory, false, effects)?;
         if let Some(number) = &mut self.numbered {
             *number += 1;
         }

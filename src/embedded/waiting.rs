@@ -7,7 +7,8 @@ use std::task::Waker;
 use crate::base::lock::{Condvar, Mutex};
 use crate::base::names::ConsumerTag;
 use crate::base::rank;
-use crate::base::wake::Wake;
+use crate::base::wake::{Wake, Wakeups};
+use crate::channel::output::Outgoing;
 use crate::embedded::untaken::Untaken;
 use crate::message::Message;
 
@@ -86,16 +87,47 @@ pub(super) struct Inboxes {
 }
 
 impl Inboxes {
-    pub(super) fn find(&mut self, tag: &ConsumerTag) -> Option<&mut Contents> {
+    #[inline]
+    fn find(&mut self, tag: &ConsumerTag) -> Option<&mut Contents> {
         let place = match &self.last {
             Some((last, place)) if last == tag => *place,
-            _ => {
-                let place = *self.open.get(tag)?;
-                self.last = Some((tag.clone(), place));
-                place
-            }
+            _ => self.look_up(tag)?,
         };
         self.places.get_mut(place)?.as_mut()
+    }
+
+    fn look_up(&mut self, tag: &ConsumerTag) -> Option<usize> {
+        let place = *self.open.get(tag)?;
+        self.last = Some((tag.clone(), place));
+        Some(place)
+    }
+
+    /// The inbox that deliveries to this consumer come to.
+    pub(super) fn known(&mut self, tag: &ConsumerTag) -> Option<Arc<Inbox>> {
+        Some(Arc::clone(&self.find(tag)?.inbox))
+    }
+
+    /// Puts a delivery into its inbox, if there is one; tells how many octets of it count.
+    #[inline]
+    pub(super) fn put(&mut self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) -> Option<usize> {
+        let contents = self.find(delivery.consumer_tag)?;
+        let (mut before, mut octets) = (0, 0);
+        if let Some(arrived) = &mut contents.arrived {
+            octets = delivery.message.footprint();
+            before = *arrived;
+            *arrived += octets as u64;
+        }
+        contents.waiting.push_back(Waiting {
+            delivery_tag: delivery.delivery_tag,
+            redelivered: delivery.redelivered,
+            delivery_count: delivery.delivery_count,
+            message: delivery.message,
+            before,
+        });
+        if std::mem::take(&mut contents.awaited) {
+            wakeups.add(Arc::clone(&contents.inbox) as _);
+        }
+        Some(octets)
     }
 
     pub(super) fn at(&mut self, inbox: &Inbox) -> Option<&mut Contents> {

@@ -55,7 +55,7 @@ impl ChannelOutput for Listener {
         false
     }
 
-    fn deliver(&self, _: &mut dyn Iterator<Item = Outgoing<'_>>, _: &mut Wakeups) {}
+    fn deliver_one(&self, _: Outgoing<'_>, _: &mut Wakeups) {}
 
     fn basic_return(&self, _: &Message, _: &mut Wakeups) {
         self.outcomes.lock().is_returned = true;

@@ -89,6 +89,13 @@ impl Body<'_> {
         self.len() == 0
     }
 
+    /// Whether a message has it in itself, and does not share it.
+    #[inline]
+    pub(crate) fn is_small(&self) -> bool {
+        self.len() <= INLINE_BODY_MAX_BYTES
+    }
+
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Body::Borrowed(octets) => octets,
@@ -136,7 +143,7 @@ impl Message {
         octets: &mut Vec<u8>,
         body: Body<'_>,
     ) -> Self {
-        let shared_body = if body.len() <= INLINE_BODY_MAX_BYTES {
+        let shared_body = if body.is_small() {
             octets.extend_from_slice(body.as_slice());
             None
         } else {

@@ -1,7 +1,5 @@
 //! What messages have in common that differ in their bodies alone.
 
-use leveret_protocol::properties::NO_PROPERTIES;
-
 use crate::message::{Body, Front, Message, Parts};
 
 /// Makes messages that are the same but for their bodies: of each the body alone is read and
@@ -11,18 +9,35 @@ pub(crate) struct Mould {
     octets: Vec<u8>,
 }
 
-/// Of messages that have nothing but a body.
-impl Default for Mould {
-    fn default() -> Self {
-        let (exchange, routing_key, properties): (&[u8], &[u8], _) = (b"", b"", NO_PROPERTIES);
-        let (expiration_ms, body) = (None, Body::Borrowed(b""));
-        let mut octets = Vec::new();
-        let parts = Parts { exchange, routing_key, properties, expiration_ms, body };
-        Self { front: Front::write(&parts, &mut octets), octets }
-    }
-}
-
 impl Mould {
+    /// That of messages that are this, whatever the body.
+    pub(crate) fn of(parts: &Parts<'_>) -> Self {
+        let mut octets = Vec::new();
+        Self { front: Front::write(parts, &mut octets), octets }
+    }
+
+    /// The exchange's name and the routing key that the messages have.
+    #[inline]
+    pub(crate) fn names(&self) -> (&[u8], &[u8]) {
+        let (from, key) = (self.front.exchange_len, self.front.routing_key_len);
+        let names = self.octets.get(..usize::from(from) + usize::from(key)).unwrap_or_default();
+        names.split_at_checked(usize::from(from)).unwrap_or_default()
+    }
+
+    /// Whether the messages have this exchange and routing key.
+    #[inline]
+    pub(crate) fn has_names(&self, exchange: &[u8], routing_key: &[u8]) -> bool {
+        self.names() == (exchange, routing_key)
+    }
+
+    /// Whether they have these properties.
+    #[inline]
+    pub(crate) fn has_properties(&self, properties: &[u8]) -> bool {
+        let to = self.front.len();
+        let from = to - self.front.properties_len as usize;
+        self.octets.get(from..to) == Some(properties)
+    }
+
     /// What the messages are from now on, whatever the body.
     #[inline]
     pub(crate) fn set(&mut self, parts: &Parts<'_>) {
@@ -43,12 +58,6 @@ mod tests {
 
     #[test]
     fn messages_of_one_mould_differ_in_their_bodies_alone() {
-        let mut mould = Mould::default();
-        let early = mould.message(Body::Borrowed(b"early"));
-        assert_eq!(
-            (early.exchange(), early.expiration_ms(), early.body()),
-            ("", None, &b"early"[..])
-        );
         let parts = |key| Parts {
             exchange: b"logs",
             routing_key: key,
@@ -56,7 +65,7 @@ mod tests {
             expiration_ms: Some(5),
             body: Body::Borrowed(b""),
         };
-        mould.set(&parts(b"key"));
+        let mut mould = Mould::of(&parts(b"key"));
         let large = vec![7; 100_000];
         let bodies: [&[u8]; 4] = [b"one", b"", &large, b"two"];
         let made: Vec<_> = bodies.iter().map(|body| mould.message(Body::Borrowed(body))).collect();
@@ -67,7 +76,10 @@ mod tests {
         }
         assert!(made[0].is_like(&made[1]) && made[1].is_like(&made[3]));
         assert!(!made[0].is_like(&made[2]));
+        assert!(mould.has_names(b"logs", b"key") && mould.has_properties(b"\x18\0\x02\x07"));
+        assert!(!mould.has_names(b"log", b"skey") && !mould.has_properties(b"\x18\0\x02"));
         mould.set(&parts(b"kez"));
+        assert!(!mould.has_names(b"logs", b"key"));
         let other = mould.message(Body::Borrowed(b"one"));
         assert!(!other.is_like(&made[0]));
     }

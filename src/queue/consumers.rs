@@ -329,6 +329,14 @@ impl Consumers {
         self.slots.get_mut(slot)?.as_mut()
     }
 
+    /// Whether the consumer in this slot, which took the last message, needs no acknowledgement and
+    /// stands alone: then it takes the next message as well.
+    #[inline]
+    pub(crate) fn takes_all(&self, slot: usize) -> bool {
+        self.lines.is_one_alone()
+            && self.at(slot).is_some_and(|it| it.ticket != 0 && it.spec.no_ack)
+    }
+
     /// Chooses this consumer for the next message if it stands in line and takes it: it goes to
     /// the end of its line. If it has no credit or room it leaves the line.
     pub(crate) fn choose(&mut self, id: ConsumerId) -> Option<&mut Consumer> {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
-use crate::base::wake::Wakeups;
 use crate::error::{Error, Result};
 use crate::limits::BACKLOG_LOW;
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, Settlement, State};
 use crate::time::clock::Timestamp;
@@ -145,36 +144,29 @@ impl Queue {
         self.apply(now, effects, |state, _| state.resume(id));
     }
 
-    /// Passes the deliveries of the command at hand to their channels, which are told apart so that
-    /// each is called once.
+    /// Passes the deliveries of the command at hand to their channels, each of which is called
+    /// once.
     pub(super) fn hand_over(state: &State, effects: &mut Effects) {
         let Effects { deliveries, wakeups, .. } = effects;
-        while let Some(first) = deliveries.first() {
-            let slot = first.slot;
-            let Some(consumer) = state.consumers().at(slot) else {
-                deliveries.retain(|delivery| delivery.slot != slot);
-                continue;
-            };
-            let outlet = &consumer.spec.outlet;
-            if deliveries.iter().all(|delivery| delivery.slot == slot) {
-                outlet.deliver(deliveries, wakeups);
-                deliveries.clear();
-                return;
+        let Some(first) = deliveries.first().map(|delivery| delivery.slot) else { return };
+        let outlet = |slot: usize| state.consumers().at(slot).map(|it| &it.spec.outlet);
+        if deliveries.iter().all(|delivery| delivery.slot == first) {
+            if let Some(outlet) = outlet(first) {
+                outlet.deliver(deliveries.drain(..), wakeups);
             }
-            pass_on_to(state, outlet, deliveries, wakeups);
+            return deliveries.clear();
+        }
+        let address = |slot| outlet(slot).map(|outlet| Arc::as_ptr(outlet).cast::<()>().addr());
+        // Those of one channel stay in order; of several channels it does not matter which is
+        // first. The last one is taken off first, so that the others need not move up.
+        deliveries.sort_by_key(|delivery| address(delivery.slot));
+        while let Some(last) = deliveries.last().map(|delivery| delivery.slot) {
+            let is_other = |other: &Delivery| address(other.slot) != address(last);
+            let from = deliveries.iter().rposition(is_other).map_or(0, |other| other + 1);
+            match outlet(last) {
+                Some(outlet) => outlet.deliver(deliveries.drain(from..), wakeups),
+                None => deliveries.truncate(from),
+            }
         }
     }
-}
-
-fn pass_on_to(
-    state: &State,
-    outlet: &Arc<dyn Outlet>,
-    deliveries: &mut Vec<Delivery>,
-    wakeups: &mut Wakeups,
-) {
-    let same_outlet = |slot: usize| {
-        state.consumers().at(slot).is_some_and(|other| Arc::ptr_eq(&other.spec.outlet, outlet))
-    };
-    let mut own: Vec<_> = deliveries.extract_if(.., |d| same_outlet(d.slot)).collect();
-    outlet.deliver(&mut own, wakeups);
 }

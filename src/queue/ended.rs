@@ -81,9 +81,9 @@ mod tests {
             true
         }
 
-        fn deliver(&self, deliveries: &mut Vec<Delivery>, _: &mut Wakeups) {
-            deliveries.clear();
-        }
+        fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}
+
+        fn deliver_one(&self, _: Delivery, _: &mut Wakeups) {}
 
         fn forget_deliveries(&self, _: u32) {}
 

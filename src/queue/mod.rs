@@ -11,6 +11,7 @@ pub mod consumers;
 mod consuming;
 mod dead_letters;
 mod demand;
+pub(crate) mod direct;
 pub mod effects;
 mod ended;
 pub mod fifo;

@@ -47,15 +47,17 @@ use crate::base::lock::{Mutex, RwLock};
 use crate::base::memory_alarm::Share;
 use crate::base::names::{ExchangeName, QueueName, UserName, VirtualHostName};
 use crate::base::rank;
+use crate::base::wake::Wakeups;
 use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::limits::EXCHANGE_BYTES;
 use crate::persist::Whereabouts;
 use crate::queue::Queue;
+use crate::queue::direct::Left;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tap;
-use crate::time::clock::Timestamp;
+use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::Sleeper;
 use crate::vhost::flow::extension::Extension;
 use crate::vhost::tracer::TRACE;
@@ -182,6 +184,11 @@ impl VirtualHost {
         self.shared.clock.now()
     }
 
+    /// Where the present time comes from.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
     /// Faults that tests declare.
     pub(crate) fn faults(&self) -> &Arc<Registry> {
         &self.shared.faults
@@ -261,7 +268,13 @@ impl VirtualHost {
     pub(crate) fn run(self: &Arc<Self>, effects: &mut Effects) {
         self.run_without_waking(effects);
         self.hand_to_store(effects);
-        effects.wakeups.wake_all();
+        self.wake(&mut effects.wakeups);
+    }
+
+    /// Wakes whom it concerns that something has happened.
+    #[inline]
+    pub(crate) fn wake(&self, wakeups: &mut Wakeups) {
+        wakeups.wake_all();
         if self.shared.memory.is_alarmed() {
             // Something of what was closed or deleted may have been what was too much.
             self.shared.memory.follow();
@@ -299,6 +312,15 @@ impl VirtualHost {
         if effects.footprint != 0 {
             self.count_memory(effects);
         }
+    }
+
+    /// Does what a queue has left that was taken the short way to.
+    #[inline]
+    pub(crate) fn do_left(self: &Arc<Self>, queue: &Arc<Queue>, left: Left) {
+        if let Some(deadline) = left.deadline {
+            self.shared.timers.schedule(deadline, self, queue);
+        }
+        self.shared.memory.add(left.footprint);
     }
 
     /// Counts what queues hold more or less, and has them page out if that is too much.

@@ -39,6 +39,7 @@ mod quorum;
 mod races;
 mod random_snapshots;
 mod reply_to;
+mod short_way;
 mod simulation;
 mod snapshots;
 mod statistics;

@@ -22,9 +22,13 @@ impl Deliveries {
         self.watch.as_ref().is_some_and(|watch| watch.watches(Trigger::DELIVERIES))
     }
 
-    pub(super) fn deliver_watched(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
+    pub(super) fn deliver_watched(
+        &self,
+        deliveries: impl IntoIterator<Item = Delivery>,
+        wakeups: &mut Wakeups,
+    ) {
         let mut state = self.state.lock();
-        for delivery in deliveries.drain(..) {
+        for delivery in deliveries {
             self.deliver_one(&mut state, delivery, wakeups);
         }
     }
@@ -112,10 +116,10 @@ impl State {
             consumer_tag: &consumer.tag,
             delivery_tag: self.last_tag,
             redelivered: entry.redelivered,
-            delivery_count: delivery_count(&consumer.queue, entry),
+            delivery_count: delivery_count(consumer.is_quorum, entry),
             message: entry.message.clone(),
         };
-        output.deliver(&mut std::iter::once(outgoing), wakeups);
+        output.deliver_one(outgoing, wakeups);
     }
 
     /// What is held back counts as delivered: the channel is about to close.

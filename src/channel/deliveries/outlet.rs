@@ -1,12 +1,13 @@
 //! What queues, replies and lists see of a channel's deliveries.
 
 use std::sync::atomic::Ordering;
+use std::vec;
 
 use crate::base::wake::Wakeups;
 use crate::channel::counted::{Counted, Listed};
 use crate::channel::deliveries::sources::Source;
-use crate::channel::deliveries::{CLOSED, Deliveries, FORGOTTEN, State, Unacked, delivery_count};
-use crate::channel::output::Outgoing;
+use crate::channel::deliveries::{CLOSED, Deliveries, FORGOTTEN};
+use crate::channel::output::{Outgoing, Run};
 use crate::channel::status::ChannelStatus;
 use crate::insight::statistics::tally::Tally;
 use crate::insight::statistics::totals::ChannelTotals;
@@ -64,30 +65,23 @@ impl Outlet for Deliveries {
         self.try_reserve(no_ack)
     }
 
-    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups) {
+    fn deliver(&self, deliveries: vec::Drain<'_, Delivery>, wakeups: &mut Wakeups) {
         if self.is_watched() {
             return self.deliver_watched(deliveries, wakeups);
         }
         let mut state = self.state.lock();
-        let State { last_tag, unacked, sources, delivered, .. } = &mut *state;
-        let mut outgoing = deliveries.drain(..).filter_map(|delivery| {
-            let Delivery { source, id, entry, .. } = delivery;
-            let consumer = sources.get(source)?;
-            *last_tag += 1;
-            delivered.count(id, &entry);
-            if id != 0 {
-                consumer.count_delivery();
-                unacked.push(*last_tag, Unacked { source, id });
-            }
-            Some(Outgoing {
-                consumer_tag: &consumer.tag,
-                delivery_tag: *last_tag,
-                redelivered: entry.redelivered,
-                delivery_count: delivery_count(&consumer.queue, &entry),
-                message: entry.message,
-            })
-        });
-        self.output.deliver(&mut outgoing, wakeups);
+        let tagger = state.tagger();
+        self.output.deliver(Run { deliveries, tagger }, wakeups);
+    }
+
+    fn deliver_one(&self, delivery: Delivery, wakeups: &mut Wakeups) {
+        if self.is_watched() {
+            return self.deliver_watched([delivery], wakeups);
+        }
+        let mut state = self.state.lock();
+        if let Some(outgoing) = state.tagger().tag(delivery) {
+            self.output.deliver_one(outgoing, wakeups);
+        }
     }
 
     fn forget_deliveries(&self, source: u32) {
@@ -135,7 +129,7 @@ impl ReplyOutlet for Deliveries {
             delivery_count: None,
             message: message.clone(),
         };
-        self.output.deliver(&mut std::iter::once(reply), wakeups);
+        self.output.deliver_one(reply, wakeups);
         true
     }
 }

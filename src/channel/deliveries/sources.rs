@@ -11,6 +11,8 @@ use crate::queue::Queue;
 pub(super) struct Source {
     pub(super) queue: Arc<Queue>,
     pub(super) tag: ConsumerTag,
+    /// Whether the queue is a quorum queue.
+    pub(super) is_quorum: bool,
     pub(super) is_consumer: bool,
     /// The consumer is gone; only deliveries that are not settled still refer to it.
     pub(super) ended: bool,
@@ -69,7 +71,8 @@ impl Sources {
     }
 
     fn add(&mut self, queue: Arc<Queue>, tag: ConsumerTag, is_consumer: bool) -> u32 {
-        let source = Source { queue, tag, is_consumer, ended: false, unacked: Cell::new(0) };
+        let (is_quorum, ended, unacked) = (queue.is_quorum(), false, Cell::new(0));
+        let source = Source { queue, tag, is_quorum, is_consumer, ended, unacked };
         if let Some(number) = self.free.pop()
             && let Some(place) = self.places.get_mut(number as usize)
         {

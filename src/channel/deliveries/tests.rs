@@ -23,9 +23,7 @@ impl ChannelOutput for Nobody {
     fn has_room_for_reply(&self) -> bool {
         true
     }
-    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, _: &mut Wakeups) {
-        deliveries.for_each(drop);
-    }
+    fn deliver_one(&self, _: Outgoing<'_>, _: &mut Wakeups) {}
     fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
     fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
     fn fail(&self, _: Error, _: &mut Wakeups) {}

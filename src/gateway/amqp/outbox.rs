@@ -12,7 +12,7 @@ use crate::base::memory_alarm::{MemoryAlarm, Share};
 use crate::base::names::ConsumerTag;
 use crate::base::rank;
 use crate::base::wake::{Wake, Wakeups};
-use crate::channel::output::{ChannelOutput, Outgoing};
+use crate::channel::output::{ChannelOutput, Outgoing, Run};
 use crate::error::Error;
 use crate::faults::Held;
 use crate::gateway::amqp::encoding::with_encoding;
@@ -298,6 +298,28 @@ impl ChannelWriter {
     }
 }
 
+impl ChannelWriter {
+    /// Writes deliveries, in order.
+    fn write<'a>(&self, deliveries: impl Iterator<Item = Outgoing<'a>>, wakeups: &mut Wakeups) {
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            let mut output = Deliveries::new(output, self.channel, frame_max);
+            let mut last: Option<Outgoing<'_>> = None;
+            for delivery in deliveries {
+                let (number, again) = (delivery.delivery_tag, delivery.redelivered);
+                let is_written = last.as_ref().is_some_and(|last| delivery.is_like(last))
+                    && output.add_like_last(number, again, delivery.message.body());
+                if !is_written {
+                    let tag = delivery.consumer_tag.as_str().as_bytes();
+                    with_encoding(&delivery.message, delivery.delivery_count, |message| {
+                        output.add(tag, number, again, message);
+                    });
+                }
+                last = Some(delivery);
+            }
+        });
+    }
+}
+
 impl ChannelOutput for ChannelWriter {
     fn has_room(&self) -> bool {
         let high = self.outbox.at_present(OUTBOX_HIGH_BYTES);
@@ -315,23 +337,12 @@ impl ChannelOutput for ChannelWriter {
         unread < outbox.at_present(outbox.replies_max)
     }
 
-    fn deliver(&self, deliveries: &mut dyn Iterator<Item = Outgoing<'_>>, wakeups: &mut Wakeups) {
-        self.outbox.write_from_afar(wakeups, |output, frame_max| {
-            let mut output = Deliveries::new(output, self.channel, frame_max);
-            let mut last: Option<Outgoing<'_>> = None;
-            for delivery in deliveries {
-                let (number, again) = (delivery.delivery_tag, delivery.redelivered);
-                let is_written = last.as_ref().is_some_and(|last| delivery.is_like(last))
-                    && output.add_like_last(number, again, delivery.message.body());
-                if !is_written {
-                    let tag = delivery.consumer_tag.as_str().as_bytes();
-                    with_encoding(&delivery.message, delivery.delivery_count, |message| {
-                        output.add(tag, number, again, message);
-                    });
-                }
-                last = Some(delivery);
-            }
-        });
+    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) {
+        self.write(std::iter::once(delivery), wakeups);
+    }
+
+    fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
+        self.write(deliveries, wakeups);
     }
 
     fn basic_return(&self, message: &Message, wakeups: &mut Wakeups) {

@@ -35,44 +35,71 @@ struct Line {
 /// All who stand in line. Coming and leaving takes as long however many there are.
 #[derive(Default)]
 pub(super) struct Lines {
-    /// Highest priority first; a line where nobody stands is not here.
-    lines: BTreeMap<Reverse<i64>, Line>,
+    /// That of the highest priority, the only one that most queues have. There is one if anybody
+    /// stands anywhere.
+    first: Option<(Reverse<i64>, Line)>,
+    /// The others, highest priority first; a line where nobody stands is not here.
+    others: BTreeMap<Reverse<i64>, Line>,
     /// The ticket that was given out last; 0 is none.
     ticket: u64,
 }
 
 impl Lines {
     pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.first.is_none()
     }
 
     /// The consumer in a slot, which stands nowhere, goes to the end of its line; its ticket.
     pub(super) fn join(&mut self, priority: i64, slot: usize) -> u64 {
         self.ticket += 1;
-        let line = self.lines.entry(Reverse(priority)).or_default();
-        line.places.push_back(Place { slot, ticket: self.ticket });
+        let place = Place { slot, ticket: self.ticket };
+        let line = self.line(Reverse(priority));
+        line.places.push_back(place);
         line.standing += 1;
         self.ticket
+    }
+
+    /// The line of a priority, which is there from now on.
+    fn line(&mut self, priority: Reverse<i64>) -> &mut Line {
+        if let Some(lower) = self.first.take_if(|(first, _)| priority < *first) {
+            self.others.extend([lower]);
+        }
+        match self.first.get_or_insert_with(|| (priority, Line::default())) {
+            (first, line) if *first == priority => line,
+            _ => self.others.entry(priority).or_default(),
+        }
     }
 
     /// Somebody has left his line. `is_held` tells whether a place still is somebody's.
     pub(super) fn leave(&mut self, priority: i64, is_held: impl Fn(Place) -> bool) {
         let priority = Reverse(priority);
-        let Some(line) = self.lines.get_mut(&priority) else { return };
+        let line = match &mut self.first {
+            Some((first, line)) if *first == priority => Some(line),
+            _ => self.others.get_mut(&priority),
+        };
+        let Some(line) = line else { return };
         line.standing -= 1;
         if line.standing == 0 {
-            self.lines.remove(&priority);
+            self.others.remove(&priority);
+            self.drop_empty();
         } else if line.places.len() > 2 * line.standing + LEFT_MIN {
             line.places.retain(|place| is_held(*place));
         }
     }
 
+    /// If nobody stands in the first line any more, the next one is the first.
+    fn drop_empty(&mut self) {
+        if self.first.as_ref().is_some_and(|(_, line)| line.standing == 0) {
+            self.first = self.others.pop_first();
+        }
+    }
+
     /// The slot of the consumer of the next message, which goes to the end of its line. The first
     /// ones are asked, in turn, until one takes it.
+    #[inline]
     pub(super) fn next(&mut self, mut ask: impl FnMut(Place) -> Turn) -> Option<usize> {
         loop {
-            let mut first = self.lines.first_entry()?;
-            let line = first.get_mut();
+            let (_, line) = self.first.as_mut()?;
             let place = *line.places.front()?;
             let turn = ask(place);
             if turn == Turn::Takes {
@@ -84,10 +111,44 @@ impl Lines {
             line.places.pop_front();
             if turn == Turn::Passes {
                 line.standing -= 1;
-                if line.standing == 0 {
-                    first.remove();
-                }
+                self.drop_empty();
             }
         }
+    }
+
+    /// Whether the one whose turn it is stands alone in his line, so that it is his turn again
+    /// after it.
+    #[inline]
+    pub(super) fn is_one_alone(&self) -> bool {
+        self.first.as_ref().is_some_and(|(_, line)| line.places.len() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(lines: &mut Lines) -> Option<usize> {
+        lines.next(|_| Turn::Takes)
+    }
+
+    #[test]
+    fn those_of_the_highest_priority_take_turns_until_they_have_left() {
+        let mut lines = Lines::default();
+        let tickets = [(0, 5), (2, 1), (2, 2), (1, 3), (3, 4)];
+        let tickets = tickets.map(|(priority, slot)| lines.join(priority, slot));
+        assert!(lines.is_one_alone());
+        assert_eq!([next(&mut lines), next(&mut lines)], [Some(4), Some(4)]);
+        lines.leave(3, |_| false);
+        let taken = lines.next(|place| match place.slot {
+            1 => Turn::Passes,
+            _ => Turn::Takes,
+        });
+        assert_eq!((taken, lines.is_one_alone()), (Some(2), true));
+        lines.leave(0, |place| place.ticket != tickets[0]);
+        lines.leave(2, |place| place.ticket != tickets[2]);
+        assert_eq!(next(&mut lines), Some(3));
+        lines.leave(1, |_| false);
+        assert!(lines.is_empty() && next(&mut lines).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! What a channel registers with a queue, and where the queue hands its deliveries.
 
 use std::sync::Arc;
+use std::vec;
 
 use amq_protocol::types::FieldTable;
 
@@ -16,8 +17,11 @@ pub trait Outlet: Send + Sync {
     /// [`Queue::resume`](crate::queue::Queue::resume) as soon as it takes deliveries again.
     fn reserve(&self, no_ack: bool) -> bool;
 
-    /// Takes deliveries, all of them, in order. Returns at once and calls no queue.
-    fn deliver(&self, deliveries: &mut Vec<Delivery>, wakeups: &mut Wakeups);
+    /// Takes deliveries, in order. Returns at once and calls no queue.
+    fn deliver(&self, deliveries: vec::Drain<'_, Delivery>, wakeups: &mut Wakeups);
+
+    /// Takes one.
+    fn deliver_one(&self, delivery: Delivery, wakeups: &mut Wakeups);
 
     /// What the consumer with this number has not settled belongs to nobody any more, and counts
     /// against no limit; what it was not given yet it will not get.

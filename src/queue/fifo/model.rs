@@ -83,9 +83,9 @@ impl Outlet for Gate {
         self.0.load(Ordering::SeqCst)
     }
 
-    fn deliver(&self, deliveries: &mut Vec<Delivery>, _: &mut Wakeups) {
-        deliveries.clear();
-    }
+    fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}
+
+    fn deliver_one(&self, _: Delivery, _: &mut Wakeups) {}
 
     fn cancelled(&self, _: u32, _: &mut Wakeups) {}
 

@@ -2,6 +2,7 @@
 
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Place, Returned};
+use crate::queue::consumers::ConsumerId;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::state::{State, Unacked};
@@ -52,12 +53,7 @@ impl State {
             let Some(Unacked { mut entry, consumer, .. }) = self.unacked.remove(id) else {
                 continue;
             };
-            self.footprint -= entry.message.footprint();
-            self.counted.unacked.remove(&entry.message);
-            match consumer {
-                Some(consumer) => self.consumers.release(consumer),
-                None => self.polled -= 1,
-            }
+            self.release(&entry, consumer);
             if !settlement.returns() {
                 self.forget_key(&entry.message);
             }
@@ -82,6 +78,30 @@ impl State {
         if !returned.is_empty() {
             self.take_back(returned, settlement, now, effects);
         }
+    }
+
+    /// A delivery is not kept any more, whatever becomes of the message.
+    #[inline]
+    fn release(&mut self, entry: &Entry, consumer: Option<ConsumerId>) {
+        self.footprint -= entry.message.footprint();
+        self.counted.unacked.remove(&entry.message);
+        match consumer {
+            Some(consumer) => self.consumers.release(consumer),
+            None => self.polled -= 1,
+        }
+    }
+
+    /// A delivery is acknowledged, and nothing else comes of it. Tells whether that is so; if not,
+    /// nothing was done.
+    pub(in crate::queue) fn acknowledge_directly(&mut self, id: u64) -> bool {
+        if !self.ready.is_empty() || self.duplicates.is_some() || self.is_quorum {
+            return false;
+        }
+        if let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) {
+            self.release(&entry, consumer);
+            self.counted.totals.ack += 1;
+        }
+        true
     }
 
     /// Messages come back, unless they came back too often. A quorum queue without a limit takes

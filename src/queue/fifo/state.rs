@@ -5,6 +5,7 @@
 //! the lock is what keeps them in order; everything else waits until it is free.
 
 mod deadlines;
+mod serving;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::message::deaths::DeathReason;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::attributes::QueueStorage;
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Delivery, Manners};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Manners};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::duplicates::Duplicates;
@@ -54,15 +55,6 @@ pub struct Outstanding {
     pub channel: ChannelId,
     /// Since when.
     pub delivered_at: Timestamp,
-}
-
-/// A consumer that takes the next message.
-struct Claim {
-    consumer: ConsumerId,
-    channel: ChannelId,
-    source: u32,
-    no_ack: bool,
-    timeout_ms: Option<u64>,
 }
 
 /// A message that comes to a queue.
@@ -264,12 +256,7 @@ impl State {
         let Arrival { message, sequence, stored, is_forced } = arrival;
         self.counted.totals.publish += 1;
         self.counted.totals.disk_writes += u64::from(stored);
-        let own_ttl_ms = message.expiration_ms();
-        let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
-        let redelivered = self.is_quorum && message.failures() > 0;
-        let (delivery_count, failures) = (0, 0);
-        let entry =
-            Entry { message, sequence, expires_at, delivery_count, failures, redelivered, stored };
+        let entry = self.new_entry(message, sequence, stored, now);
         if self.refuses(&entry, is_forced) {
             self.counted.totals.refused += 1;
             if self.settings.length.overflow == Overflow::RejectPublishDlx {
@@ -287,7 +274,7 @@ impl State {
             return Enqueued::Duplicate;
         }
         if self.ready.is_empty()
-            && let Some(claim) = self.claim()
+            && let Some(claim) = self.claim(effects)
         {
             self.hand_over(entry, &claim, now, effects);
             return Enqueued::Accepted;
@@ -299,6 +286,16 @@ impl State {
         Enqueued::Accepted
     }
 
+    /// A message as the queue keeps it.
+    #[inline]
+    fn new_entry(&self, message: Message, sequence: u64, stored: bool, now: Timestamp) -> Entry {
+        let own_ttl_ms = message.expiration_ms();
+        let expires_at = ttl::expires_at(now, self.settings.message_ttl_ms, own_ttl_ms);
+        let redelivered = self.is_quorum && message.failures() > 0;
+        let (delivery_count, failures) = (0, 0);
+        Entry { message, sequence, expires_at, delivery_count, failures, redelivered, stored }
+    }
+
     /// A message has left the queue: the store need not keep it.
     #[inline]
     pub(in crate::queue) fn note_gone(&self, entry: &Entry, effects: &mut Effects) {
@@ -306,75 +303,6 @@ impl State {
             effects.note_gone(self.storage.id, entry.sequence);
             self.forget_returns(entry, effects);
         }
-    }
-
-    /// The consumer of the next message, if there is one that takes it.
-    #[inline]
-    fn claim(&mut self) -> Option<Claim> {
-        let consumer = match &mut self.hold {
-            None => self.consumers.next()?,
-            Some(hold) => hold.choose(&mut self.consumers)?,
-        };
-        if !consumer.spec.no_ack {
-            consumer.unacked += 1;
-        }
-        let ConsumerSpec { channel, source, no_ack, timeout_ms, .. } = consumer.spec;
-        Some(Claim { consumer: consumer.id, channel, source, no_ack, timeout_ms })
-    }
-
-    /// Gives a message to the consumer that claimed it. A call for each was measured: 5 % of what a
-    /// small one costs.
-    #[inline(always)]
-    fn hand_over(&mut self, entry: Entry, claim: &Claim, now: Timestamp, effects: &mut Effects) {
-        let &Claim { consumer, channel, source, no_ack, timeout_ms } = claim;
-        let slot = consumer.slot;
-        self.counted.count_delivery(&entry, no_ack);
-        if no_ack {
-            self.note_gone(&entry, effects);
-            self.forget_key(&entry.message);
-            effects.deliveries.push(Delivery { slot, source, id: 0, entry });
-            return;
-        }
-        self.note_handed_out(&entry, effects);
-        let id = self.keep_unacked(entry.clone(), Some(consumer), channel, now);
-        let timeout_ms = timeout_ms.unwrap_or(self.settings.consumer_timeout_ms);
-        self.overdue_at = self.overdue_at.min(now.after_ms(timeout_ms));
-        effects.deliveries.push(Delivery { slot, source, id, entry });
-    }
-
-    /// Keeps a message until its delivery is settled; returns the delivery's number.
-    fn keep_unacked(
-        &mut self,
-        entry: Entry,
-        consumer: Option<ConsumerId>,
-        channel: ChannelId,
-        now: Timestamp,
-    ) -> u64 {
-        let id = self.next_delivery;
-        self.next_delivery += 1;
-        self.footprint += entry.message.footprint();
-        self.counted.unacked.add(&entry.message);
-        self.unacked.push(id, Unacked { entry, consumer, channel, delivered_at: now });
-        id
-    }
-
-    /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
-    /// be more to give.
-    pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
-        for _ in 0..max {
-            if !self.expire(now, effects) || self.consumers.none_waiting() {
-                self.ready.shrink();
-                return false;
-            }
-            let Some(claim) = self.claim() else { return false };
-            let Some(entry) = self.pop_ready() else { return false };
-            let is_large = entry.message.shared_body().is_some();
-            self.hand_over(entry, &claim, now, effects);
-            if is_large {
-                break;
-            }
-        }
-        true
     }
 
     /// Whether dead letters are kept until they are delivered.

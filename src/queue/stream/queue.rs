@@ -221,7 +221,7 @@ impl Queue {
         readers.count_read(count, !stream.is_in_memory);
         self.note_read(stream.log().id(), &readers, deliveries, now);
         match outlet {
-            Some(outlet) if !deliveries.is_empty() => outlet.deliver(deliveries, wakeups),
+            Some(outlet) if !deliveries.is_empty() => outlet.deliver(deliveries.drain(..), wakeups),
             _ => {}
         }
         deliveries.clear();

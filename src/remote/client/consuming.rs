@@ -90,7 +90,7 @@ impl Shared {
         let outgoing =
             Outgoing { consumer_tag: tag, delivery_tag, redelivered, delivery_count, message };
         let mut wakeups = Wakeups::default();
-        self.output.deliver(&mut std::iter::once(outgoing), &mut wakeups);
+        self.output.deliver_one(outgoing, &mut wakeups);
         wakeups.wake_all();
     }
 

@@ -71,21 +71,20 @@ impl<'a> Publish<'a> {
     /// Makes the message of a plain publish.
     #[inline]
     pub(crate) fn into_message(self, scratch: &mut Vec<u8>) -> Message {
-        let (parts, body) = self.split();
-        Message::new(Parts { body, ..parts }, scratch)
+        let parts = self.parts();
+        Message::new(Parts { body: self.body, ..parts }, scratch)
     }
 
-    /// What the message of a plain publish is made of, and its body.
+    /// What the message of a plain publish is made of, but for its body.
     #[inline]
-    pub(crate) fn split(self) -> (Parts<'a>, Body<'a>) {
-        let parts = Parts {
+    pub(crate) fn parts(&self) -> Parts<'a> {
+        Parts {
             exchange: self.exchange,
             routing_key: self.routing_key,
             properties: self.properties,
             expiration_ms: None,
             body: Body::Borrowed(&[]),
-        };
-        (parts, self.body)
+        }
     }
 
     /// Makes a message, which `made` gets to see, and finds its queues. `reply_to` replaces that

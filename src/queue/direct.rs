@@ -1,0 +1,90 @@
+//! The short way through a queue: a consumer that waits takes a message at once, or acknowledges
+//! it, and nobody else has to hear of it. Whatever is not so simple goes the way of every command,
+//! to the same effect.
+
+use std::sync::Arc;
+
+use crate::base::wake::Wakeups;
+use crate::message::Message;
+use crate::queue::Queue;
+use crate::queue::fifo::state::State;
+use crate::time::clock::Timestamp;
+
+/// What is left to do when the queue is not locked any more.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// Octets that the queue holds more, or less if negative.
+    pub footprint: isize,
+    /// When it has to be woken, if the timer does not know it.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Queue {
+    /// Whether nobody hears of its messages but publishers and consumers: no journal, no store, and
+    /// nobody who traces or waits for them.
+    #[inline]
+    fn is_private(&self) -> bool {
+        self.journal.is_none()
+            && self.storage.id == 0
+            && self.stream.is_none()
+            && self.demand.get().is_none()
+            && !self.tap.is_open()
+    }
+
+    /// A message arrives, and a consumer gets it at once. Gives it back if that cannot be. Only
+    /// what has to be settled is worth asking for the time `now`; it is about `lately`.
+    pub(crate) fn hand_directly(
+        self: &Arc<Self>,
+        message: Message,
+        lately: Timestamp,
+        now: impl FnOnce() -> Timestamp,
+        wakeups: &mut Wakeups,
+    ) -> Result<Left, Message> {
+        if !self.is_private() {
+            return Err(message);
+        }
+        let mut state = self.state.lock();
+        if self.is_deleted() {
+            return Err(message);
+        }
+        let before = state.footprint();
+        let delivery = state.serve_directly(message, lately, || (self.reserve(1), now()))?;
+        self.backlog.count_handed_out(1);
+        if let Some(consumer) = state.consumers().at(delivery.slot) {
+            consumer.spec.outlet.deliver_one(delivery, wakeups);
+        }
+        Ok(self.leave(&mut state, before, lately, wakeups))
+    }
+
+    /// A delivery is acknowledged. `None` if more comes of it: then nothing was done.
+    pub(crate) fn acknowledge_directly(
+        self: &Arc<Self>,
+        id: u64,
+        lately: Timestamp,
+        wakeups: &mut Wakeups,
+    ) -> Option<Left> {
+        if !self.is_private() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let before = state.footprint();
+        if !state.acknowledge_directly(id) {
+            return None;
+        }
+        Some(self.leave(&mut state, before, lately, wakeups))
+    }
+
+    #[inline]
+    fn leave(
+        &self,
+        state: &mut State,
+        before: usize,
+        lately: Timestamp,
+        wakeups: &mut Wakeups,
+    ) -> Left {
+        state.count_use(lately);
+        self.backlog.look(state.ready.len(), wakeups);
+        let footprint = state.footprint() as isize - before as isize;
+        Left { footprint, deadline: state.new_deadline() }
+    }
+}
