@@ -6,7 +6,7 @@ use std::thread;
 use leveret::{AMQPValue, Binding, Limits, Policy};
 
 use crate::client::Client;
-use crate::hostile::{Honest, flood, served_beside};
+use crate::hostile::{Honest, flood, served_beside, served_while};
 use crate::{counts, frames, listening, wait_until};
 
 fn round_beside_flood(octets: &[u8]) {
@@ -66,6 +66,36 @@ fn bindings_that_go_with_a_queue_or_an_exchange_keep_nobody_waiting() {
             channel.exchange_delete("x").unwrap();
         }
     });
+}
+
+/// `LEVERET_LARGE_TIMES=40` does it with 200,000 bindings and 100,000 consumers.
+#[test]
+fn what_is_large_comes_and_goes_while_others_are_served() {
+    let times = std::env::var("LEVERET_LARGE_TIMES").ok().and_then(|times| times.parse().ok());
+    let (bindings, consumers) = (5_000 * times.unwrap_or(1), 2_500 * times.unwrap_or(1));
+    let (broker, address) = listening(Limits::default());
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    let bind_all = || {
+        channel.exchange_declare("x", "topic").unwrap();
+        channel.queue_declare("bound").unwrap();
+        for number in 0..bindings {
+            let binding = Binding::new("x", format!("{}.{number}", number % 7));
+            channel.queue_bind_with("bound", &binding).unwrap();
+        }
+    };
+    bind_all();
+    served_while(address, &format!("{bindings} bindings go with a queue"), || {
+        channel.queue_delete("bound").unwrap();
+    });
+    bind_all();
+    served_while(address, &format!("{bindings} bindings go with an exchange"), || {
+        channel.exchange_delete("x").unwrap();
+    });
+    let mut all = Vec::new();
+    served_while(address, &format!("{consumers} consumers come"), || {
+        all.extend((0..consumers).map(|_| channel.basic_consume("bound").unwrap()));
+    });
+    served_while(address, &format!("{consumers} consumers go"), || all.clear());
 }
 
 #[test]

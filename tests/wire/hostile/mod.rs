@@ -129,6 +129,27 @@ fn served_beside(
     assert!(beside.len() < ATTEMPTS, "{beside:?} beside the others, where {max:?} are bearable");
 }
 
+/// Measures rounds while it is quiet, and again for as long as something large is done; tells both
+/// on standard error.
+fn served_while(address: SocketAddr, what: &str, large: impl FnOnce() + Send) {
+    let mut honest = Honest::new(address);
+    let quiet = slow_one((0..ROUNDS).map(|_| honest.round()).collect());
+    let (end, mut beside) = (End::default(), Vec::new());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ending = Ending(&end);
+            large();
+        });
+        while !end.has_come() || beside.is_empty() {
+            beside.push(honest.round());
+        }
+    });
+    let (rounds, max) = (beside.len(), beside.iter().max().copied());
+    let beside = slow_one(beside);
+    eprintln!("{what}: {quiet:?} when it is quiet, then {beside:?} ({rounds} rounds, {max:?})");
+    assert!(beside <= SHORT.max(quiet * TIMES_MAX), "{what}: {beside:?}, {quiet:?} before");
+}
+
 fn assert_bounded(broker: &Broker, watermark: usize) {
     let total = broker.memory_total();
     assert!(total <= watermark / 2 * 3 + SLACK, "{total} octets with a watermark of {watermark}");
