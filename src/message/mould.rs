@@ -12,7 +12,10 @@ pub(crate) struct Mould {
 impl Mould {
     /// That of messages that are this, whatever the body.
     pub(crate) fn of(parts: &Parts<'_>) -> Self {
-        let mut octets = Vec::new();
+        /// Room for the body of a small message.
+        const ROOM: usize = 64;
+        let before = parts.exchange.len() + parts.routing_key.len() + parts.properties.len();
+        let mut octets = Vec::with_capacity(before + ROOM);
         Self { front: Front::write(parts, &mut octets), octets }
     }
 
