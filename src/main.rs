@@ -16,6 +16,7 @@ use crate::program::config::{self, ConfigError, Invocation};
 use crate::program::data::{self, DataCommand, Outcome};
 use crate::program::explain;
 use crate::program::migrate::{self, Ended, MigrateArgs};
+use crate::program::output::{say, say_line};
 use crate::program::{ctl, help, inspect, ping, reload, serve, test};
 
 /// What was freed goes back to the system within seconds, by threads of its own: messages are freed
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
         Invocation::Ping(args) => tell(ping::run(&args)),
         Invocation::Definitions(command) => match check::run(&command) {
             Ok(Checked { text, is_complete }) => {
-                print!("{text}");
+                say(text);
                 if is_complete { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
             }
             Err(error) => fail(&error, ExitCode::from(UNREADABLE)),
@@ -110,7 +111,7 @@ fn keep_pages_small() {}
 fn put_load(args: BenchArgs) -> ExitCode {
     let json = args.json;
     if args.suite.is_some() {
-        return match bench::run_suite(&args, |lines| println!("{lines}")) {
+        return match bench::run_suite(&args, |lines| say_line(lines)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         };
@@ -118,9 +119,9 @@ fn put_load(args: BenchArgs) -> ExitCode {
     match bench::run(args) {
         Ok(report) => {
             match report.to_json() {
-                Ok(line) if json => println!("{line}"),
-                _ => print!("{report}"),
-            }
+                Ok(line) if json => say_line(line),
+                _ => say(report),
+            };
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),
@@ -139,7 +140,7 @@ fn move_elsewhere(args: &MigrateArgs) -> ExitCode {
 fn tell<E: Display>(answer: Result<String, E>) -> ExitCode {
     match answer {
         Ok(text) => {
-            print!("{text}");
+            say(text);
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, ExitCode::FAILURE),
@@ -149,7 +150,7 @@ fn tell<E: Display>(answer: Result<String, E>) -> ExitCode {
 fn look_into(command: &DataCommand) -> ExitCode {
     match data::run(command) {
         Ok(Outcome { text, is_damaged }) => {
-            print!("{text}");
+            say(text);
             if is_damaged { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS }
         }
         Err(error) => fail(&error, ExitCode::from(UNREADABLE)),

@@ -121,6 +121,7 @@ fn definitions_are_checked_object_by_object() {
     );
     let output = check(
         r#"{"vhosts": [{"name": "/"}],
+        "policies": [{"name": "p", "vhost": "/", "pattern": "(", "definition": {"max-length": 1}}],
         "queues": [{"name": "q", "vhost": "/"}, {"name": 7, "vhost": "/"},
             {"name": "odd", "vhost": "/", "arguments": {"x-max-length": "many"}}],
         "parameters": [{"component": "shovel", "name": "s", "vhost": "/", "value": {}}]}"#,
@@ -130,8 +131,12 @@ fn definitions_are_checked_object_by_object() {
         said.contains("queues[1].name: invalid type") && said.contains("queue 'odd': "),
         "{said}"
     );
+    let policy = "policy 'p': Validation failed pattern: pattern '(' is refused: unclosed group\n";
+    assert!(said.contains(policy), "{said}");
     assert!(said.ends_with("objects cannot be had; the rest can\n"), "{said}");
     assert_eq!(output.status.code(), Some(1));
+    let cut_off = standard_error(&check("{"));
+    assert!(cut_off.contains("in the document: EOF while parsing"), "{cut_off}");
     assert_eq!(check("not json").status.code(), Some(2));
 }
 
@@ -193,4 +198,18 @@ fn a_data_directory_is_for_one_server() {
     assert!(looked.contains("stop that server, or ask it with `leveret inspect`"), "{looked}");
     drop(broker);
     assert!(leveret(&["data", "inspect", path]).unwrap().status.success());
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_a_command_without_a_word() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("definitions.json");
+    std::fs::write(&path, "{}").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    command.args(["definitions", "check"]).arg(&path).stdout(writer);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(standard_error(&output), "");
 }

@@ -176,7 +176,7 @@ fn shape_error(path: &str, error: &serde_json::Error) -> DefinitionsError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let reason = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    let place = if path == "." { "the document" } else { path };
+    let place = if matches!(path, "." | "?") { "the document" } else { path };
     DefinitionsError::Shape { line, column, place: place.to_owned(), reason: reason.to_owned() }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::program::ctl::failure::Failure;
 use crate::program::ctl::options::Server;
 use crate::program::ctl::session::{Session, client};
-use crate::program::definitions::{FileError, complete, read};
+use crate::program::definitions::{FileError, complete, one_line, read};
 use leveret::definitions::{Definitions, RefusedObject};
 use leveret::{Broker, Error, ImportError};
 
@@ -110,7 +110,7 @@ fn text(file: &Path, objects: usize, refused: &[RefusedObject]) -> String {
     }
     let mut text = String::new();
     for object in refused {
-        let _ = writeln!(text, "{object}"); // a String takes all
+        let _ = writeln!(text, "{}", one_line(object)); // a String takes all
     }
     let left = refused.len();
     let _ = writeln!(text, "{file}: {left} of {objects} objects cannot be had; the rest can");

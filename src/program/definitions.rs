@@ -91,7 +91,12 @@ pub(crate) fn bring_in(
     }
 }
 
+/// An object with its reason, which some have in several lines.
+pub(crate) fn one_line(refused: &RefusedObject) -> String {
+    refused.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Tells whoever started the program.
 pub(crate) fn print(refused: &RefusedObject) {
-    eprintln!("leveret: left out of the definitions: {refused}");
+    eprintln!("leveret: left out of the definitions: {}", one_line(refused));
 }

@@ -14,6 +14,7 @@ pub(crate) mod inspect;
 mod links;
 pub(crate) mod log_lines;
 pub(crate) mod migrate;
+pub(crate) mod output;
 pub(crate) mod ping;
 mod reach;
 pub(crate) mod reload;

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use crate::program::certificates::{HangUp, watch};
 use crate::program::config::ServerConfig;
 use crate::program::data::foreign::{self, Site};
-use crate::program::definitions::{FileError, bring_in, complete, read_and_tell};
+use crate::program::definitions::{FileError, bring_in, complete, one_line, read_and_tell};
 use crate::program::doors::{self, Door, DoorError};
 use crate::program::links;
 use crate::program::reload::Helm;
@@ -158,7 +158,7 @@ fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
 }
 
 fn log(refused: &RefusedObject) {
-    error!("left out of the definitions: {refused}");
+    error!("left out of the definitions: {}", one_line(refused));
 }
 
 fn add_default_user(

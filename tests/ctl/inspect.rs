@@ -143,5 +143,6 @@ fn what_is_not_there_is_told_with_what_may_have_been_meant() {
     assert!(login.errors.contains("refuses user 'nobody'"), "{login:?}");
     assert!(login.errors.contains("LEVERET_CTL_PASSWORD"), "{login:?}");
     let nowhere = ask(&server, &["explain", "--url", "http://127.0.0.1:1"]);
+    assert!(nowhere.errors.starts_with("leveret: unable to perform an operation"), "{nowhere:?}");
     assert!(nowhere.errors.contains("Is it running"), "{nowhere:?}");
 }

@@ -25,8 +25,8 @@ pub(crate) struct Failure {
 impl Failure {
     /// The text alone.
     pub(crate) fn into_reason(self) -> String {
-        match self.text.strip_prefix("Error:\n") {
-            Some(reason) => reason.to_owned(),
+        match self.text.strip_prefix("Error:") {
+            Some(reason) => reason.trim_start().to_owned(),
             None => self.text,
         }
     }

@@ -11,6 +11,7 @@ use super::client::{Answer, Client};
 use super::failure::{self, Failure};
 use super::options::{Options, Server};
 use crate::program::config::CTL_SOCKET;
+use crate::program::output::say_line;
 
 /// A command at work.
 pub(crate) struct Session {
@@ -101,7 +102,7 @@ impl Session {
     /// Says what is done, unless nobody wants to hear it.
     pub(crate) fn tell(&self, text: impl AsRef<str>) {
         if !self.is_quiet {
-            println!("{}", text.as_ref());
+            say_line(text.as_ref());
         }
     }
 

@@ -22,6 +22,7 @@ use self::facts::Facts;
 use self::plan::Plan;
 use self::state::State;
 use crate::program::ctl::failure::Failure;
+use crate::program::output::{say, say_line};
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +45,23 @@ fn migrate(args: &MigrateArgs) -> Result<Ended, Failure> {
     let ends = Ends::of(args)?;
     let mut state = State::load(&ends)?;
     if args.stop && !state.is_under_way {
-        println!("There is nothing to stop: no migration is under way.");
+        say_line("There is nothing to stop: no migration is under way.");
         return Ok(Ended::Well);
     }
     if args.stop {
         forwarding::stop(&ends, &state)?;
-        println!("Stopped: nothing is forwarded any more, and messages stay where they are.");
+        say_line("Stopped: nothing is forwarded any more, and messages stay where they are.");
         return Ok(Ended::Well);
     }
     let facts = Facts::of(&ends.destination, ends.is_outward)?;
     let plan = Plan::make(args, &ends, &facts)?;
-    print!("{}", text::plan(&plan, &ends, &facts));
+    say(text::plan(&plan, &ends, &facts));
     if !plan.obstacles.is_empty() && !args.leave_out {
-        println!("Nothing was changed. Change these, or go on without them: --leave-out.");
+        say_line("Nothing was changed. Change these, or go on without them: --leave-out.");
         return Ok(Ended::InTheWay);
     }
     if args.dry_run {
-        println!("Nothing was changed: this was a dry run.");
+        say_line("Nothing was changed: this was a dry run.");
         return Ok(Ended::Well);
     }
     forwarding::begin(&ends, &plan, &facts, &mut state)?;
@@ -69,6 +70,6 @@ fn migrate(args: &MigrateArgs) -> Result<Ended, Failure> {
         return Ok(if is_well { Ended::Well } else { Ended::InTheWay });
     }
     watching::until_empty(&ends, &plan, watching::Until::Empty)?;
-    print!("{}", text::caught_up(&ends));
+    say(text::caught_up(&ends));
     Ok(Ended::Well)
 }

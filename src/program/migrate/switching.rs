@@ -19,6 +19,7 @@ use super::text::{Compared, compared};
 use super::watching::{Until, until_empty};
 use crate::program::ctl::failure::{self, Failure};
 use crate::program::ctl::session::{part, refused};
+use crate::program::output::{say, say_line};
 
 /// How long counts may take to be right: RabbitMQ counts every five seconds.
 const COUNTS_LOOKS: u32 = 15;
@@ -39,12 +40,14 @@ pub(super) fn switch(ends: &Ends, plan: &Plan, state: &mut State) -> Result<bool
         warn_of_the_own_user(ends)?;
         close_connections(ends)?;
     }
-    println!("Publishers are held. Moving what is left.");
+    say_line("Publishers are held. Moving what is left.");
     let arrived = until_empty(ends, plan, Until::Arrived)?;
     // Nobody has been sent there yet.
     let before = compare(ends, &arrived, state, COUNTS_LOOKS)?;
     let closed = close_connections(ends)?;
-    println!("{closed} connections are closed. Moving what consumers had not acknowledged.");
+    say_line(format_args!(
+        "{closed} connections are closed. Moving what consumers had not acknowledged."
+    ));
     let counts = until_empty(ends, plan, Until::Done)?;
     let mut compared = compare(ends, &counts, state, 1)?;
     for (after, before) in compared.iter_mut().zip(before) {
@@ -52,7 +55,8 @@ pub(super) fn switch(ends: &Ends, plan: &Plan, state: &mut State) -> Result<bool
     }
     forwarding::remove(ends, state)?;
     State::forget(ends)?;
-    print!("{}{}", super::text::report(ends, &compared), holding::told(ends, state));
+    say(super::text::report(ends, &compared));
+    say(holding::told(ends, state));
     Ok(compared.iter().all(Compared::is_well))
 }
 
@@ -74,11 +78,11 @@ fn warn_of_the_own_user(ends: &Ends) -> Result<(), Failure> {
     let others = clients(ends)?;
     let others = others.iter().filter(|connection| text(connection, "user") == user).count();
     if others > 0 {
-        println!(
+        say_line(format_args!(
             "note: {others} connections there are of '{user}', with whom the messages are \
              moved, and who cannot be held: what they publish when they have come back may be \
              left there. Give clients another user, or stop those that publish."
-        );
+        ));
     }
     Ok(())
 }

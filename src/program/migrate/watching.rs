@@ -1,6 +1,6 @@
 //! Watches until the queues are empty, and shows how far they are.
 
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, stdout};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::counts::{self, Count};
 use super::ends::Ends;
 use super::plan::Plan;
 use crate::program::ctl::failure::Failure;
+use crate::program::output::{say, say_line};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -92,15 +93,13 @@ fn show(counts: &[Count], rate: u64, looks: u32) {
         trouble.unwrap_or_default()
     );
     match is_terminal {
-        true => print!("\r\x1b[K{line}"),
-        false => println!("{line}"),
-    }
-    // Whoever looked may have gone.
-    let _ = stdout().flush();
+        true => say(format_args!("\r\x1b[K{line}")),
+        false => say_line(line),
+    };
 }
 
 fn end_line() {
     if stdout().is_terminal() {
-        println!();
+        say_line("");
     }
 }

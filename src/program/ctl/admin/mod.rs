@@ -19,6 +19,7 @@ use self::options::Admin;
 use self::shown::written;
 use super::failure::Failure;
 use super::session::{Session, part};
+use crate::program::output::say_line;
 
 /// Why nothing was done.
 type Failed = String;
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &[OsString]) -> ExitCode {
     match admin.run() {
         Ok(said) => {
             if let Some(said) = said {
-                println!("{said}");
+                say_line(said);
             }
             ExitCode::SUCCESS
         }
