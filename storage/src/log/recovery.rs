@@ -291,7 +291,7 @@ impl<'a> Recovery<'a> {
                 self.recovered.clean = judged.take_clean_stop();
             }
             if !self.read_only {
-                cut_off(&*loaded.file, &judged)?;
+                cut_off(&*loaded.file, &judged.cut)?;
             }
             let index = index_of(&judged, number, self.last_group);
             index.settlements().for_each(|range| self.settled.insert(range));
@@ -434,20 +434,10 @@ pub(crate) fn index_of(judged: &Judged, number: u64, last_group: u64) -> Index {
     index.finish(number, judged.used, last_group)
 }
 
-/// Cuts off what was not completed. Where it begins is cut last, when all behind is gone: after a
-/// power cut in between what is behind would count.
-fn cut_off(file: &dyn DiskFile, judged: &Judged) -> Result<()> {
-    let begin = judged.cut.iter().map(|hole| hole.from).min();
-    let begins = |hole: &&Hole| Some(hole.from) == begin;
-    for hole in judged.cut.iter().filter(|hole| !begins(hole)) {
-        cut(file, *hole)?;
-    }
-    if judged.cut.len() > 1 {
-        file.sync()?;
-    }
-    for hole in judged.cut.iter().filter(begins) {
-        cut(file, *hole)?;
-    }
+/// Cuts off what was not completed. A power cut may leave any part of that: what is left counts as
+/// little as before, since a hole is before it, or what was written here.
+fn cut_off(file: &dyn DiskFile, holes: &[Hole]) -> Result<()> {
+    holes.iter().try_for_each(|hole| cut(file, *hole))?;
     // What is found may be in the system's memory only.
     Ok(file.sync()?)
 }

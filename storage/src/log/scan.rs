@@ -156,7 +156,8 @@ pub(crate) fn scan(file: &dyn DiskFile, segment: u64) -> Result<Scanned> {
                 if let Some((from, _)) = hole.take_if(|(_, broken)| broken.is_some()) {
                     scanned.holes.push(Hole::new(from, offset));
                 }
-                hole = None;
+                // A record behind it is one that a start which was cut off has yet to cut.
+                hole.get_or_insert((offset, None));
                 offset += ALIGN as u64;
             }
             Found::Broken => {
@@ -173,4 +174,40 @@ pub(crate) fn scan(file: &dyn DiskFile, segment: u64) -> Result<Scanned> {
         scanned.holes.push(Hole { from, to: length, broken_to });
     }
     Ok(scanned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+    use crate::log::batch::LogBatch;
+    use crate::testing::SimulatedDisk;
+
+    /// Three settlements in a row, the second with these octets at its beginning instead.
+    fn with_second(octets: &[u8]) -> Scanned {
+        let file = SimulatedDisk::new(1).open("log", true).unwrap();
+        let mut offset = 0;
+        for at in 0..3 {
+            let mut batch = LogBatch::new();
+            batch.purged(1, at);
+            batch.stamp(1, offset, 7);
+            file.write_at(batch.as_octets(), offset).unwrap();
+            let end = offset + batch.octets() as u64;
+            if at == 1 {
+                let octets = octets.iter().copied().cycle().take(batch.octets());
+                file.write_at(&octets.collect::<Vec<_>>(), offset).unwrap();
+            }
+            offset = end;
+        }
+        scan(&*file, 1).unwrap()
+    }
+
+    #[test]
+    fn a_record_behind_what_was_cut_off_is_behind_a_hole() {
+        for octets in [&CUT[..], b"whatever", b"whatever\0LVRTCUT"] {
+            let scanned = with_second(octets);
+            let [before, after] = scanned.records.as_slice() else { panic!("{scanned:?}") };
+            assert_eq!(scanned.holes, [Hole::new(before.end(), after.offset)]);
+        }
+    }
 }
