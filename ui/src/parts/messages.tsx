@@ -111,7 +111,7 @@ export function Messages({ queue, what }: { queue: QueueDetail; what: 'messages'
             )}
           </>
         )}
-        {isStream && <Place from={from} total={total} onGo={setFrom} />}
+        {isStream && <Place from={from} total={Math.max(total, from + messages.length)} onGo={setFrom} />}
         <button aria-label="Look again" title="Look again" onClick={() => void load()} disabled={busy}>
           <Icon name="refresh" />
         </button>

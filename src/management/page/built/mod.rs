@@ -14,7 +14,7 @@ pub(super) const FILES: &[Asset] = &[
         gzip: include_bytes!("icon.svg.gz"),
     },
     Asset {
-        name: "index-CkjN22c4.js",
+        name: "index-EjcTUJhS.js",
         content_type: "text/javascript",
         brotli: include_bytes!("index.js.br"),
         gzip: include_bytes!("index.js.gz"),
