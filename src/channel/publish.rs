@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
-use crate::channel::routes::{Generations, KnownRoute, Routes};
+use crate::channel::routes::{Generations, Routes};
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{Error, NotImplemented, Precondition, Result};
@@ -169,13 +169,13 @@ impl Channel {
         } else {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
-            self.publisher.routes.last =
-                Some(KnownRoute::new((number, &parts), generations, exchange, route));
+            let made = (number, &parts);
+            self.publisher.routes.set_last(made, generations, exchange, route);
             self.gather(message, effects);
             self.publisher.noted = 1;
             if !repeatable {
                 self.enqueue_pending(effects);
-                self.publisher.routes.last = None;
+                self.publisher.routes.forget_last();
             }
         }
         Ok(())

@@ -27,17 +27,6 @@ pub(super) struct KnownRoute {
 }
 
 impl KnownRoute {
-    /// That of a publish with this number, made of these parts.
-    pub(super) fn new(
-        (number, parts): (u64, &Parts<'_>),
-        generations: Generations,
-        from: Arc<Exchange>,
-        route: Route,
-    ) -> Self {
-        let mould = Mould::of(parts);
-        Self { number, generations, from, route, mould, key: Vec::new() }
-    }
-
     /// Whether the publish goes this way. Then the mould is the one for it.
     #[inline]
     fn is_for(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
@@ -70,13 +59,40 @@ pub(super) struct Routes {
     others: HashMap<Vec<u8>, KnownRoute>,
     /// How many of them were used again since they were none.
     used_again: usize,
-    /// They were so many different ones that keeping them is in vain.
+    /// They were so many different ones, and so few of them came again, that keeping them is in
+    /// vain.
     is_futile: bool,
     /// Room for a key.
     key: Vec<u8>,
+    /// A mould that is not needed any more, for its room.
+    spare: Option<Mould>,
 }
 
 impl Routes {
+    /// A publish with this number, made of these parts, goes this way. None is the last one now.
+    pub(super) fn set_last(
+        &mut self,
+        (number, parts): (u64, &Parts<'_>),
+        generations: Generations,
+        from: Arc<Exchange>,
+        route: Route,
+    ) {
+        let mould = match self.spare.take() {
+            None => Mould::of(parts),
+            Some(mut mould) => {
+                mould.set(parts);
+                mould
+            }
+        };
+        let key = Vec::new();
+        self.last = Some(KnownRoute { number, generations, from, route, mould, key });
+    }
+
+    /// The next publish may not go the way of the last one.
+    pub(super) fn forget_last(&mut self) {
+        self.spare = self.last.take().map(|last| last.mould);
+    }
+
     /// Whether the publish goes the way of the last one, and that leads to some queue.
     #[inline]
     pub(super) fn repeats_last(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
@@ -109,10 +125,11 @@ impl Routes {
             return self.forget();
         }
         if self.others.len() >= ROUTES_KEPT_MAX {
-            self.is_futile = std::mem::take(&mut self.used_again) == 0;
+            self.is_futile = std::mem::take(&mut self.used_again) < ROUTES_KEPT_MAX / 4;
             self.others.clear();
         }
         if self.is_futile {
+            self.spare = Some(last.mould);
             return;
         }
         let mut key = std::mem::take(&mut last.key);
