@@ -75,11 +75,13 @@ impl Queue {
         self.keeps(entry)
     }
 
-    /// Whether those that nobody had are in order, where there is only one of a kind.
+    /// Whether those that nobody had are in order, where there is only one of a kind. That one was
+    /// had may be forgotten with its acknowledgement, and that not be known when the power is cut.
     fn new_ones_are_in_order(&self, found: &Found) -> bool {
         let place = |id: &Id| {
             let mut places = (0..self.entries.len()).filter(|at| self.entries[*at].id == *id);
-            places.next().filter(|_| places.next().is_none())
+            let place = places.next().filter(|_| places.next().is_none());
+            place.filter(|at| !self.entries[*at].delivered)
         };
         let new = found.messages.iter().filter(|(_, redelivered)| !redelivered);
         new.filter_map(|(id, _)| place(id)).is_sorted()
