@@ -23,8 +23,8 @@ pub(super) struct Waiting {
     pub(super) before: u64,
 }
 
-/// The deliveries of one consumer, in the [`Mailbox`] of its channel: where they lie, and how to
-/// wake who waits for them.
+/// The deliveries of one consumer, in the mailbox of its channel: where they lie, and how to wake
+/// who waits for them.
 pub(super) struct Inbox {
     pub(super) place: usize,
     pub(super) arrived: Condvar,

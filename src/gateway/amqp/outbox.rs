@@ -296,9 +296,7 @@ impl ChannelWriter {
     pub(super) fn new(outbox: &Arc<Outbox>, channel: u16) -> Arc<Self> {
         Arc::new(Self { outbox: Arc::clone(outbox), channel })
     }
-}
 
-impl ChannelWriter {
     /// Writes deliveries, in order.
     fn write<'a>(&self, deliveries: impl Iterator<Item = Outgoing<'a>>, wakeups: &mut Wakeups) {
         self.outbox.write_from_afar(wakeups, |output, frame_max| {
