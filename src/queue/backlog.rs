@@ -5,7 +5,7 @@
 //! have fallen behind waits for them, for a moment. Consumers that are slow of themselves are not
 //! waited for, and a queue that has none takes what comes.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -22,8 +22,35 @@ pub(crate) struct Backlog {
     /// Until when nobody waits for these consumers, in milliseconds of real time.
     slow_until_ms: AtomicU64,
     has_waiters: AtomicBool,
-    /// In the order in which they came.
-    waiters: Mutex<VecDeque<Weak<dyn Wake>>, rank::Backlog>,
+    waiters: Mutex<Waiters, rank::Backlog>,
+}
+
+/// Who waits, each once, in the order in which they came. Those who have gone since are passed over
+/// in their turn.
+#[derive(Default)]
+struct Waiters {
+    line: VecDeque<Weak<dyn Wake>>,
+    /// Where those in line are: that is theirs for as long as they are in it.
+    known: HashSet<usize>,
+}
+
+impl Waiters {
+    fn add(&mut self, waiter: &Arc<dyn Wake>) {
+        if self.known.insert(Arc::as_ptr(waiter).addr()) {
+            self.line.push_back(Arc::downgrade(waiter));
+        }
+    }
+
+    /// Takes the first of those who are still there.
+    fn take(&mut self) -> Option<Arc<dyn Wake>> {
+        loop {
+            let waiter = self.line.pop_front()?;
+            self.known.remove(&waiter.as_ptr().addr());
+            if let Some(waiter) = waiter.upgrade() {
+                return Some(waiter);
+            }
+        }
+    }
 }
 
 impl Backlog {
@@ -57,12 +84,7 @@ impl Backlog {
 
     /// Wakes `waiter` in its turn when the consumers have caught up.
     pub(crate) fn wait(&self, waiter: &Arc<dyn Wake>) {
-        let mut waiters = self.waiters.lock();
-        waiters.retain(|known| known.strong_count() > 0);
-        let is_known = |known: &Weak<dyn Wake>| known.as_ptr().addr() == Arc::as_ptr(waiter).addr();
-        if !waiters.iter().any(is_known) {
-            waiters.push_back(Arc::downgrade(waiter));
-        }
+        self.waiters.lock().add(waiter);
         self.has_waiters.store(true, Ordering::SeqCst);
     }
 
@@ -77,15 +99,13 @@ impl Backlog {
 
     fn let_go(&self, all: bool, wakeups: &mut Wakeups) {
         let mut waiters = self.waiters.lock();
-        while let Some(waiter) = waiters.pop_front() {
-            if let Some(waiter) = waiter.upgrade() {
-                wakeups.add(waiter);
-                if !all {
-                    break;
-                }
+        while let Some(waiter) = waiters.take() {
+            wakeups.add(waiter);
+            if !all {
+                break;
             }
         }
-        self.has_waiters.store(!waiters.is_empty(), Ordering::SeqCst);
+        self.has_waiters.store(!waiters.line.is_empty(), Ordering::SeqCst);
     }
 }
 

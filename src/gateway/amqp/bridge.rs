@@ -248,10 +248,15 @@ impl Bridge {
         result.map_err(|error| Failure { channel: number, error, method })
     }
 
+    /// Where the channel with this number is.
     #[inline]
     fn position(&mut self, number: u16) -> Option<usize> {
-        if self.channels.get(self.last).is_none_or(|slot| slot.number != number) {
-            self.last = self.channels.binary_search_by_key(&number, |slot| slot.number).ok()?;
+        let is_at = |at: usize| self.channels.get(at).is_some_and(|slot| slot.number == number);
+        if !is_at(self.last) {
+            // Most clients number their channels from 1 on.
+            let usual = usize::from(number).wrapping_sub(1);
+            let searched = || self.channels.binary_search_by_key(&number, |slot| slot.number).ok();
+            self.last = if is_at(usual) { usual } else { searched()? };
         }
         Some(self.last)
     }
