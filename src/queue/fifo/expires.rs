@@ -28,6 +28,7 @@ impl Lease {
     }
 
     /// When the queue ends if it has no consumers and nobody uses it.
+    #[inline]
     pub(crate) fn deadline(&self, has_consumers: bool) -> Timestamp {
         match self.expires_ms {
             Some(ms) if !has_consumers => self.used_at.after_ms(ms),

@@ -6,18 +6,27 @@ use crate::time::clock::Timestamp;
 impl State {
     /// What that is, and when: never, for most.
     pub fn deadlines(&self) -> [(&'static str, Timestamp); 4] {
-        let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
+        let [head, lease, overdue, retry] = self.times();
         [
             ("the message at the head expires", head),
-            ("the queue expires", self.lease.deadline(self.is_in_use())),
-            ("a consumer is too late with an acknowledgement", self.overdue_at),
-            ("dead letters that nobody took are sent again", self.retry_at),
+            ("the queue expires", lease),
+            ("a consumer is too late with an acknowledgement", overdue),
+            ("dead letters that nobody took are sent again", retry),
         ]
     }
 
+    #[inline]
+    fn times(&self) -> [Timestamp; 4] {
+        let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
+        [head, self.lease.deadline(self.is_in_use()), self.overdue_at, self.retry_at]
+    }
+
     /// The next of them, if the timer does not know it yet.
+    #[inline]
     pub fn new_deadline(&mut self) -> Option<Timestamp> {
-        let deadline = self.deadlines().into_iter().map(|(_, deadline)| deadline).min()?;
+        // Each message asks.
+        let [head, lease, overdue, retry] = self.times();
+        let deadline = head.min(lease).min(overdue).min(retry);
         if deadline >= self.wake_at {
             return None;
         }
