@@ -120,12 +120,9 @@ impl Channel {
         effects: &mut Effects,
     ) {
         let now = self.now();
-        let counted = self.deliveries.counted();
-        counted.touch(now);
-        if settlement == Settlement::Ack {
-            counted.published.ack.add(taken.len() as u64);
-        }
-        self.deliveries.by_queue(taken, |queue, group| {
+        self.deliveries.counted().touch(now);
+        let acknowledged = settlement == Settlement::Ack;
+        self.deliveries.by_queue(taken, acknowledged, |queue, group| {
             let settlement = match settlement {
                 Settlement::Requeue => self.deliveries.way_back(queue, group.len(), settlement),
                 _ => settlement,

@@ -54,7 +54,6 @@ pub(super) struct Published {
     pub get_no_ack: Tally,
     pub get_empty: Tally,
     pub get_redelivered: Tally,
-    pub ack: Tally,
     pub prefetch_count: Tally,
     /// Publishes that wait for a commit.
     pub uncommitted: Tally,
@@ -64,12 +63,13 @@ pub(super) struct Published {
     pub active_at_us: Tally,
 }
 
-/// What consumers got, under the lock of the deliveries.
+/// What consumers got, and the client acknowledged, under the lock of the deliveries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delivered {
     deliver: u64,
     deliver_no_ack: u64,
     redeliver: u64,
+    pub(super) ack: u64,
 }
 
 impl Delivered {
@@ -160,7 +160,7 @@ impl Counted {
 
     /// All of it, with what was `delivered`.
     pub(super) fn totals(&self, delivered: Delivered) -> ChannelTotals {
-        let Delivered { deliver, deliver_no_ack, redeliver } = delivered;
+        let Delivered { deliver, deliver_no_ack, redeliver, ack } = delivered;
         let published = &self.published;
         ChannelTotals {
             publish: published.publish.get(),
@@ -174,7 +174,7 @@ impl Counted {
             get: published.get.get(),
             get_no_ack: published.get_no_ack.get(),
             get_empty: published.get_empty.get(),
-            ack: published.ack.get(),
+            ack,
             redeliver: redeliver + published.get_redelivered.get(),
         }
     }

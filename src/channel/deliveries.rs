@@ -1,6 +1,7 @@
 //! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
+mod credit;
 mod faults;
 mod outlet;
 pub(in crate::channel) mod run;
@@ -17,6 +18,7 @@ use crate::base::rank;
 use crate::base::sequence_map::SequenceMap;
 use crate::channel::Watch;
 use crate::channel::counted::{Counted, Delivered};
+use crate::channel::deliveries::credit::Credit;
 use crate::channel::deliveries::run::Tagger;
 pub(super) use crate::channel::deliveries::run::{Unacked, delivery_count};
 use crate::channel::deliveries::sources::Sources;
@@ -45,8 +47,10 @@ struct State {
     held: Vec<(Timestamp, Delivery)>,
     /// A fault is about to end the channel: its client gets no more deliveries.
     is_silent: bool,
-    /// What was delivered to consumers.
+    /// What was delivered to consumers, and acknowledged.
     delivered: Delivered,
+    /// What counts against the prefetch that all consumers share.
+    credit: Credit,
 }
 
 /// The part of a channel that queues reach, from any thread.
@@ -61,8 +65,6 @@ pub(super) struct Deliveries {
     /// Prefetch shared by all consumers (`global=true`); 0 for none. While it is used up those get
     /// nothing either whose deliveries do not count against it.
     limit: AtomicU32,
-    /// Deliveries to consumers that count against it.
-    outstanding: AtomicU32,
     /// Consumers that went with their queues, and that the channel has not forgotten yet.
     cancelled: AtomicUsize,
     /// A queue was turned away: consumers have to be resumed when there is room or credit.
@@ -85,7 +87,6 @@ impl Deliveries {
             watch,
             me: Weak::clone(me),
             limit: AtomicU32::new(0),
-            outstanding: AtomicU32::new(0),
             cancelled: AtomicUsize::new(0),
             starved: AtomicBool::new(false),
         })
@@ -174,16 +175,26 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Takes a delivery that is settled at once: its queue, and the number by which that knows it.
-    pub(super) fn take_settled(&self, tag: u64) -> Option<(Arc<Queue>, u64)> {
+    /// Takes a delivery that is acknowledged at once: the number by which its queue knows it, and
+    /// the queue itself if that is not `known`. Nothing if there is no such delivery, or the
+    /// channel is about to end.
+    pub(super) fn take_acknowledged(
+        &self,
+        tag: u64,
+        known: bool,
+    ) -> Option<(u64, Option<Arc<Queue>>)> {
         let mut state = self.state.lock();
-        let unacked = state.unacked.remove(tag)?;
-        let (queue, is_consumer) = state.settled(unacked.source, 1)?;
-        drop(state);
-        if is_consumer && unacked.id != FORGOTTEN {
-            self.outstanding.fetch_sub(1, Ordering::SeqCst);
+        if self.limit.load(Ordering::Relaxed) == CLOSED {
+            return None;
         }
-        Some((queue, unacked.id))
+        let Unacked { source, id } = state.unacked.remove(tag)?;
+        let queue = match known {
+            true => None,
+            false => Some(Arc::clone(&state.sources.get(source)?.queue)),
+        };
+        state.settle(source, 1, u32::from(id != FORGOTTEN));
+        state.delivered.ack += 1;
+        Some((id, queue))
     }
 
     /// Puts deliveries back that were taken: their acknowledgement was rolled back.
@@ -231,21 +242,18 @@ impl Deliveries {
         let mut ids = Vec::with_capacity(tags.len());
         for tag in tags {
             let Some(Unacked { source, id }) = state.unacked.remove(*tag) else { continue };
-            if let Some((_, true)) = state.settled(source, 1)
-                && id != FORGOTTEN
-            {
-                self.outstanding.fetch_sub(1, Ordering::SeqCst);
-            }
+            state.settle(source, 1, u32::from(id != FORGOTTEN));
             ids.push(id);
         }
         ids
     }
 
     /// Groups settled deliveries by queue and hands each group to `settle`. Order within a queue
-    /// is kept. Returns shared prefetch to the consumers.
+    /// is kept. Returns shared prefetch to the consumers, and counts what is `acknowledged`.
     pub(super) fn by_queue(
         &self,
         taken: &[(u64, Unacked)],
+        acknowledged: bool,
         mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
     ) {
         let mut rest = taken;
@@ -254,13 +262,13 @@ impl Deliveries {
             let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();
             let (group, tail) = rest.split_at(run);
             rest = tail;
-            let found = self.state.lock().settled(source, run);
-            if let Some((queue, is_consumer)) = found {
-                if is_consumer {
-                    let counted = group.iter().filter(|(_, unacked)| unacked.id != FORGOTTEN);
-                    let count = u32::try_from(counted.count()).unwrap_or(u32::MAX);
-                    self.outstanding.fetch_sub(count, Ordering::SeqCst);
-                }
+            let counted = group.iter().filter(|(_, unacked)| unacked.id != FORGOTTEN).count();
+            let mut state = self.state.lock();
+            let queue = state.sources.get(source).map(|known| Arc::clone(&known.queue));
+            state.settle(source, run, u32::try_from(counted).unwrap_or(u32::MAX));
+            state.delivered.ack += if acknowledged { run as u64 } else { 0 };
+            drop(state);
+            if let Some(queue) = queue {
                 settle(&queue, group);
             }
         }
@@ -293,19 +301,20 @@ impl Deliveries {
     }
 
     fn has_credit(&self) -> bool {
-        let limit = self.limit.load(Ordering::SeqCst);
-        limit == 0 || limit != CLOSED && self.outstanding.load(Ordering::SeqCst) < limit
+        match self.limit.load(Ordering::SeqCst) {
+            0 => true,
+            CLOSED => false,
+            limit => self.state.lock().credit.is_left(limit),
+        }
     }
 
     /// Takes a unit of the shared prefetch, unless none is left: several queues may try at once.
     fn take_credit(&self) -> bool {
-        let limit = self.limit.load(Ordering::SeqCst);
-        if limit == 0 {
-            self.outstanding.fetch_add(1, Ordering::SeqCst);
-            return true;
+        match self.limit.load(Ordering::SeqCst) {
+            0 => true,
+            CLOSED => false,
+            limit => self.state.lock().credit.reserve(limit),
         }
-        let take = |taken| (taken < limit && limit != CLOSED).then_some(taken + 1);
-        self.outstanding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
     }
 
     /// Whether a delivery is taken now; it then has its unit of the shared prefetch.
@@ -323,17 +332,19 @@ impl State {
     /// Who gives deliveries their tags.
     #[inline]
     fn tagger(&mut self) -> Tagger<'_> {
-        let Self { last_tag, unacked, delivered, sources, .. } = self;
-        Tagger { last_tag, unacked, delivered, sources }
+        let Self { last_tag, unacked, delivered, credit, sources, .. } = self;
+        Tagger { last_tag, unacked, delivered, credit, sources }
     }
 
-    /// Deliveries of a source were settled; tells its queue and whether it is a consumer.
-    fn settled(&mut self, source: u32, count: usize) -> Option<(Arc<Queue>, bool)> {
-        let known = self.sources.get(source)?;
+    /// Deliveries of a source were settled. So many of them are known to its queue: if it is a
+    /// consumer these count against the shared prefetch no more.
+    fn settle(&mut self, source: u32, count: usize, counted: u32) {
+        let Some(known) = self.sources.get(source) else { return };
         known.settle(count);
-        let found = (Arc::clone(&known.queue), known.is_consumer);
+        if known.is_consumer {
+            self.credit.release(counted);
+        }
         self.sources.forget_if_finished(source);
-        Some(found)
     }
 }
 

@@ -5,13 +5,15 @@
 use std::sync::Arc;
 
 use crate::base::wake::Wakeups;
+use crate::channel::deliveries::Deliveries;
 use crate::channel::publish::Publisher;
+use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::faults::Trigger;
 use crate::message::Body;
 use crate::queue::effects::Effects;
 use crate::queue::{Queue, Settlement};
-use crate::vhost::Publish;
+use crate::vhost::{Publish, VirtualHost};
 
 /// How far the short way led.
 pub(crate) enum Direct {
@@ -19,6 +21,9 @@ pub(crate) enum Direct {
     Done,
     /// The message was gathered, and waits for [`Channel::flush`].
     Gathered,
+    /// Nothing was done: it goes a way that the channel does not know, see
+    /// [`Channel::publish_anew`].
+    Anew,
     /// Nothing was done.
     No,
 }
@@ -27,11 +32,14 @@ pub(crate) enum Direct {
 pub(crate) enum Acknowledged {
     /// All is done.
     Done,
-    /// The queue has to be told, see [`Channel::acknowledge_at`].
-    Here(Arc<Queue>, u64),
+    /// All is done, and consumers of the channel may go on that found no room or credit.
+    Starved,
     /// Nothing was done.
     No,
 }
+
+/// The part of a channel by which a delivery is acknowledged while others use the channel.
+pub(crate) struct Settling(Arc<Deliveries>);
 
 impl Channel {
     /// Whether there is nothing to be done before, or on the occasion of, a method.
@@ -50,20 +58,22 @@ impl Channel {
         wakeups: &mut Wakeups,
     ) -> Direct {
         let occasions = Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES;
-        let can_go = matches!(self.mode, Mode::Plain)
-            && publish.body.is_small()
-            && self.is_free(occasions)
-            && (self.repeats_last(publish) || self.repeats_earlier(publish));
+        let can_go =
+            matches!(self.mode, Mode::Plain) && publish.body.is_small() && self.is_free(occasions);
         if !can_go {
             return Direct::No;
+        }
+        if !self.repeats_last(publish) && !self.repeats_earlier(publish) {
+            return Direct::Anew;
         }
         let Publisher { routes, pending, .. } = &mut self.publisher;
         let Some(last) = &mut routes.last else { return Direct::No };
         let [queue] = last.route.queues.as_slice() else { return Direct::No };
         let message = last.mould.message(Body::Borrowed(publish.body.as_slice()));
         let host = &self.session.virtual_host;
-        let lately = host.clock().lately();
-        match queue.hand_directly(message, lately, || host.now(), wakeups) {
+        let clock = host.clock();
+        let lately = clock.lately();
+        match queue.hand_directly(message, lately, clock.at_latest(lately), wakeups) {
             Err(message) => {
                 pending.push(message);
                 Direct::Gathered
@@ -79,40 +89,47 @@ impl Channel {
         }
     }
 
-    /// Acknowledges one delivery the short way, as far as it can go that way.
-    pub(crate) fn acknowledge_directly(
-        &mut self,
+    /// By which its deliveries are acknowledged the short way.
+    pub(crate) fn settling(&self) -> Settling {
+        Settling(Arc::clone(&self.deliveries))
+    }
+}
+
+impl Settling {
+    /// Acknowledges one delivery the short way, if it can go that way. What its queue is may be
+    /// `known`.
+    pub(crate) fn acknowledge(
+        &self,
         delivery_tag: u64,
-        wakeups: &mut Wakeups,
+        known: Option<&Arc<Queue>>,
+        host: &Arc<VirtualHost>,
     ) -> Acknowledged {
-        let can_go = !matches!(self.mode, Mode::Transaction(_))
-            && self.is_free(Trigger::METHODS)
-            && !self.deliveries.is_starved();
+        let Self(deliveries) = self;
+        let counted = deliveries.counted();
+        let can_go = counted.mode() != ChannelMode::Transaction
+            && !deliveries.watches(Trigger::METHODS)
+            && host.persistence().is_none();
         if !can_go {
             return Acknowledged::No;
         }
-        let Some((queue, id)) = self.deliveries.take_settled(delivery_tag) else {
+        let Some((id, found)) = deliveries.take_acknowledged(delivery_tag, known.is_some()) else {
             return Acknowledged::No;
         };
-        let host = &self.session.virtual_host;
+        let Some(queue) = known.or(found.as_ref()) else { return Acknowledged::No };
         let lately = host.clock().lately();
-        let counted = self.deliveries.counted();
         counted.touch(lately);
-        counted.published.ack.add(1);
-        match queue.acknowledge_directly(id, lately, wakeups) {
-            None => Acknowledged::Here(queue, id),
+        let mut wakeups = Wakeups::default();
+        match queue.acknowledge_directly(id, lately, &mut wakeups) {
             Some(left) => {
-                host.do_left(&queue, left);
-                Acknowledged::Done
+                host.do_left(queue, left);
+                host.wake(&mut wakeups);
             }
+            None => Effects::with_spare(|effects| {
+                queue.settle([id], Settlement::Ack, host.now(), effects);
+                host.run(effects);
+            }),
         }
-    }
-
-    /// Tells the queue of an acknowledgement that the channel knows already.
-    pub(crate) fn acknowledge_at(&mut self, queue: &Arc<Queue>, id: u64, effects: &mut Effects) {
-        queue.settle([id], Settlement::Ack, self.now(), effects);
-        if self.deliveries.take_starved() {
-            self.resume_consumers(effects);
-        }
+        // Only now: whoever was refused before has left his note by then.
+        if deliveries.is_starved() { Acknowledged::Starved } else { Acknowledged::Done }
     }
 }

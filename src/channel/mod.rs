@@ -43,7 +43,7 @@ use crate::vhost::VirtualHost;
 
 pub use self::consume::Consume;
 pub(crate) use self::consume::GetOk;
-pub(crate) use self::direct::{Acknowledged, Direct};
+pub(crate) use self::direct::{Acknowledged, Direct, Settling};
 pub(crate) use self::ending::{Remains, give_back};
 #[cfg(feature = "gateway")]
 pub(crate) use self::faults::stop_reading;
@@ -155,6 +155,11 @@ impl Channel {
     /// Whether it consumes from any queue.
     pub(crate) fn has_consumers(&self) -> bool {
         !self.consumers.is_empty()
+    }
+
+    /// The queue of a consumer.
+    pub(crate) fn queue_of(&self, tag: &ConsumerTag) -> Option<Arc<Queue>> {
+        self.consumers.get(tag).map(|consumer| Arc::clone(&consumer.queue))
     }
 
     /// Whether consumers wait for room that there is now.

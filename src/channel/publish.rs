@@ -111,7 +111,9 @@ impl Channel {
         }
     }
 
-    fn publish_anew(
+    /// Publishes a message that goes a way that is not known. Errors: as
+    /// [`Channel::basic_publish`].
+    pub(crate) fn publish_anew(
         &mut self,
         publish: Publish<'_>,
         mandatory: bool,

@@ -10,7 +10,7 @@ use crate::base::blocking::{assert_may_wait, pause_here};
 use crate::base::lock::Mutex;
 use crate::base::names::{ConsumerTag, QueueName};
 use crate::base::rank;
-use crate::channel::{Channel as Core, Consume, GetOk, Remains};
+use crate::channel::{Channel as Core, Consume, GetOk, Remains, Settling};
 use crate::embedded::confirming::Outcomes;
 use crate::embedded::connection::ConnectionInner;
 use crate::embedded::consumer::{Consumer, Subscription};
@@ -19,6 +19,7 @@ use crate::embedded::message::{Delivery, Nack, Recipient};
 use crate::embedded::waiting::Inbox;
 use crate::error::{Error, Result, Scope};
 use crate::message::Message;
+use crate::queue::Queue;
 use crate::queue::effects::Effects;
 #[cfg(feature = "remote")]
 use crate::remote::client::{RemoteChannel, RemoteConnection};
@@ -53,6 +54,8 @@ enum Side {
 pub(super) struct Here {
     pub(super) connection: Arc<ConnectionInner>,
     pub(super) state: Mutex<State, rank::EmbeddedChannel>,
+    /// What needs no lock around the channel.
+    pub(super) settling: Settling,
 }
 
 /// Has another broker do it, if the channel is one there.
@@ -86,8 +89,9 @@ impl ChannelInner {
         let mailbox = Arc::new(Mailbox::counted_by(memory));
         let output = Arc::clone(&mailbox) as _;
         let core = Core::open(Arc::clone(&connection.session), output)?;
+        let settling = core.settling();
         let state = Mutex::new(State { core, numbered: None });
-        let side = Side::Here(Here { connection: Arc::clone(connection), state });
+        let side = Side::Here(Here { connection: Arc::clone(connection), state, settling });
         Ok(Self::with(side, mailbox))
     }
 
@@ -129,41 +133,6 @@ impl ChannelInner {
             Side::Here(_) => None,
             Side::There(there) => Some(there),
         }
-    }
-
-    /// Runs a method of the channel and everything that follows from it.
-    pub(super) fn apply<R>(
-        &self,
-        method: impl FnOnce(&mut Core, &mut Effects) -> Result<R>,
-    ) -> Result<R> {
-        self.apply_to_all(|state, effects| method(&mut state.core, effects))
-    }
-
-    /// The same with what else a method has to itself.
-    pub(super) fn apply_to_all<R>(
-        &self,
-        method: impl FnOnce(&mut State, &mut Effects) -> Result<R>,
-    ) -> Result<R> {
-        let here = self.here().ok_or(Error::ChannelClosed)?;
-        Effects::with_spare(|effects| {
-            let mut state = here.state.lock();
-            if self.closed.load(Ordering::Acquire) {
-                return Err(Error::ChannelClosed);
-            }
-            let result = method(&mut state, effects);
-            let result = state.core.take_afterwards().and(result);
-            state.core.flush(effects);
-            drop(state);
-            let host = &here.connection.session.virtual_host;
-            host.run(effects);
-            if let Some(store) = host.persistence().filter(|_| effects.must_sync) {
-                store.wait_until_durable()?;
-            }
-            if let Err(error) = &result {
-                here.connection.meet(error);
-            }
-            result
-        })
     }
 
     /// Ends the channel by itself.
@@ -248,7 +217,7 @@ impl ChannelInner {
 
     pub(super) fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
         if_there!(self, there => there.basic_ack(delivery_tag, multiple));
-        if !multiple && self.acknowledge_directly(delivery_tag)? {
+        if !multiple && self.acknowledge_directly(delivery_tag, None)? {
             return Ok(());
         }
         self.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
@@ -270,13 +239,18 @@ impl ChannelInner {
         self.apply(|core, effects| core.basic_get(queue, no_ack, effects))
     }
 
+    /// Starts a consumer; tells its tag, and its queue if that is one of this process.
     fn basic_consume(
         &self,
         consume: &Consume,
         open: impl FnMut(&ConsumerTag),
-    ) -> Result<ConsumerTag> {
-        if_there!(self, there => there.basic_consume(consume, open));
-        self.apply(|core, effects| core.basic_consume(consume, effects, open))
+    ) -> Result<(ConsumerTag, Option<Arc<Queue>>)> {
+        if_there!(self, there => there.basic_consume(consume, open).map(|tag| (tag, None)));
+        self.apply(|core, effects| {
+            let tag = core.basic_consume(consume, effects, open)?;
+            let queue = core.queue_of(&tag);
+            Ok((tag, queue))
+        })
     }
 
     fn basic_qos(&self, count: u16, global: bool) -> Result<()> {
@@ -392,10 +366,10 @@ impl Channel {
         let mut inbox = None;
         let mailbox = &self.0.mailbox;
         let open = |tag: &_| mailbox.open(tag, consume.no_ack);
-        let tag = self.0.basic_consume(consume, |tag| inbox = Some(open(tag)))?;
+        let (tag, queue) = self.0.basic_consume(consume, |tag| inbox = Some(open(tag)))?;
         let inbox = inbox.unwrap_or_else(|| open(&tag));
         let (channel, no_ack) = (Arc::clone(&self.0), consume.no_ack);
-        Ok(Consumer(Arc::new(Subscription { channel, tag, inbox, no_ack })))
+        Ok(Consumer(Arc::new(Subscription { channel, tag, queue, inbox, no_ack })))
     }
 
     /// Limits unacknowledged deliveries of each consumer that starts after this; 0, the default,

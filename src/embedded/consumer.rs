@@ -15,6 +15,7 @@ use crate::base::names::ConsumerTag;
 use crate::embedded::channel::ChannelInner;
 use crate::embedded::message::{Delivery, Recipient};
 use crate::embedded::waiting::{Inbox, Waiting};
+use crate::queue::Queue;
 
 /// A running consumer. It takes no thread and no runtime: a thread waits for deliveries with
 /// [`Consumer::recv`] or iterates over them, a task uses the consumer as a [`Stream`].
@@ -47,6 +48,8 @@ pub struct Consumer(pub(super) Arc<Subscription>);
 pub(super) struct Subscription {
     pub(super) channel: Arc<ChannelInner>,
     pub(super) tag: ConsumerTag,
+    /// The queue, unless that is another broker's.
+    pub(super) queue: Option<Arc<Queue>>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) no_ack: bool,
 }
@@ -228,7 +231,7 @@ impl Stream for Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        let Subscription { channel, tag, inbox, no_ack } = &*self.0;
+        let Subscription { channel, tag, inbox, no_ack, .. } = &*self.0;
         channel.cancel(tag, inbox, *no_ack);
     }
 }

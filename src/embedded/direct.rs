@@ -1,54 +1,72 @@
 //! The short way of a message within the process: see `src/channel/direct.rs`.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::base::lock::MutexGuard;
 use crate::base::wake::Wakeups;
 use crate::channel::{Acknowledged, Direct};
-use crate::embedded::channel::{ChannelInner, Here, State};
+use crate::embedded::channel::ChannelInner;
+use crate::embedded::consumer::Subscription;
 use crate::error::{Error, Result};
-use crate::queue::effects::Effects;
+use crate::queue::Queue;
 use crate::vhost::Publish;
 
 impl ChannelInner {
-    /// Publishes a message the short way, if it can go that way. Errors: 504.
-    pub(super) fn publish_directly(&self, publish: &Publish<'_>) -> Result<Direct> {
+    /// Publishes a message, the short way if it can go that way; tells its number if it is to be
+    /// confirmed. Errors: as basic.publish.
+    pub(super) fn publish_encoded(
+        &self,
+        publish: Publish<'_>,
+        mandatory: bool,
+    ) -> Result<Option<u64>> {
         let (here, mut state) = self.lock()?;
         let mut wakeups = Wakeups::default();
-        let direct = state.core.publish_directly(publish, &mut wakeups);
-        drop(state);
+        let direct = state.core.publish_directly(&publish, &mut wakeups);
         if matches!(direct, Direct::Done) {
+            drop(state);
             here.connection.session.virtual_host.wake(&mut wakeups);
+            return Ok(None);
         }
-        Ok(direct)
-    }
-
-    /// Acknowledges one delivery the short way. Tells whether it could. Errors: 504.
-    pub(super) fn acknowledge_directly(&self, delivery_tag: u64) -> Result<bool> {
-        let (here, mut state) = self.lock()?;
-        let host = &here.connection.session.virtual_host;
-        let mut wakeups = Wakeups::default();
-        match state.core.acknowledge_directly(delivery_tag, &mut wakeups) {
-            Acknowledged::No => return Ok(false),
-            Acknowledged::Done => {
-                drop(state);
-                host.wake(&mut wakeups);
+        here.apply_locked(state, |state, effects| match direct {
+            Direct::No => state.publish_encoded(publish, mandatory, effects),
+            Direct::Anew => {
+                state.core.publish_anew(publish, mandatory, false, effects)?;
+                Ok(state.numbered)
             }
-            Acknowledged::Here(queue, id) => Effects::with_spare(|effects| {
-                state.core.acknowledge_at(&queue, id, effects);
-                drop(state);
-                host.run(effects);
-            }),
-        }
-        Ok(true)
+            // It is enqueued after the method, whichever that is.
+            Direct::Gathered | Direct::Done => Ok(state.numbered),
+        })
     }
 
-    fn lock(&self) -> Result<(&Here, MutexGuard<'_, State>)> {
-        let here = self.here().ok_or(Error::ChannelClosed)?;
-        let state = here.state.lock();
+    /// Acknowledges one delivery the short way, past whoever uses the channel at this moment. What
+    /// its queue is may be `known`. Tells whether it could. Errors: 504.
+    pub(super) fn acknowledge_directly(
+        &self,
+        delivery_tag: u64,
+        known: Option<&Arc<Queue>>,
+    ) -> Result<bool> {
+        let Some(here) = self.here() else { return Err(Error::ChannelClosed) };
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::ChannelClosed);
         }
-        Ok((here, state))
+        let host = &here.connection.session.virtual_host;
+        match here.settling.acknowledge(delivery_tag, known, host) {
+            Acknowledged::No => return Ok(false),
+            Acknowledged::Done => {}
+            Acknowledged::Starved => self.resume_starved(),
+        }
+        Ok(true)
+    }
+}
+
+impl Subscription {
+    /// Acknowledges one of its deliveries. Errors: as basic.ack.
+    pub(super) fn acknowledge(&self, delivery_tag: u64) -> Result<()> {
+        match &self.queue {
+            Some(_) if self.channel.acknowledge_directly(delivery_tag, self.queue.as_ref())? => {
+                Ok(())
+            }
+            _ => self.channel.basic_ack(delivery_tag, false),
+        }
     }
 }

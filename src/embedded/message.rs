@@ -119,7 +119,10 @@ impl Delivery {
     /// Acknowledges the message. Errors: 406 if it was settled before or needs no
     /// acknowledgement.
     pub fn ack(&self) -> Result<()> {
-        self.recipient.channel().basic_ack(self.delivery_tag, false)
+        match &self.recipient {
+            Recipient::Consumer(consumer) => consumer.acknowledge(self.delivery_tag),
+            Recipient::Channel(channel) => channel.basic_ack(self.delivery_tag, false),
+        }
     }
 
     /// Acknowledges all deliveries of the channel up to this one. Errors: 406 as for

@@ -3,6 +3,7 @@
 //!
 //! An operation that fails returns its error and, unlike on the wire, leaves the channel open.
 
+mod applying;
 mod channel;
 mod confirming;
 mod connection;

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
-use crate::channel::Direct;
 use crate::embedded::channel::{Channel, State, if_there};
 use crate::embedded::confirming::Confirming;
 use crate::embedded::publish::Publish;
@@ -19,14 +18,8 @@ impl Channel {
     pub fn basic_publish(&self, publish: Publish) -> Result<()> {
         if_there!(self.0, there => there.publish(publish.into_outbound()));
         self.wait_for_room();
-        let (channel, mandatory, mut publish) = (&self.0, publish.mandatory, publish);
-        let number = publish.encoded(|publish| match channel.publish_directly(&publish)? {
-            Direct::Done => Ok(None),
-            // It is enqueued after the method, whichever that is.
-            Direct::Gathered => channel.apply_to_all(|state, _| Ok(state.numbered)),
-            Direct::No => channel
-                .apply_to_all(|state, effects| state.publish_encoded(publish, mandatory, effects)),
-        })?;
+        let (mandatory, mut publish) = (publish.mandatory, publish);
+        let number = publish.encoded(|publish| self.0.publish_encoded(publish, mandatory))?;
         if let Some(number) = number {
             self.0.outcomes().forget(number);
         }
@@ -155,7 +148,7 @@ impl State {
     }
 
     #[inline]
-    fn publish_encoded(
+    pub(super) fn publish_encoded(
         &mut self,
         publish: vhost::Publish<'_>,
         mandatory: bool,

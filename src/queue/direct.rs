@@ -31,13 +31,13 @@ impl Queue {
             && !self.tap.is_open()
     }
 
-    /// A message arrives, and a consumer gets it at once. Gives it back if that cannot be. Only
-    /// what has to be settled is worth asking for the time `now`; it is about `lately`.
+    /// A message arrives, and a consumer gets it at once. Gives it back if that cannot be. It is
+    /// about `lately`; what has to be settled counts from `now` on.
     pub(crate) fn hand_directly(
         self: &Arc<Self>,
         message: Message,
         lately: Timestamp,
-        now: impl FnOnce() -> Timestamp,
+        now: Timestamp,
         wakeups: &mut Wakeups,
     ) -> Result<Left, Message> {
         if !self.is_private() {
@@ -48,7 +48,7 @@ impl Queue {
             return Err(message);
         }
         let before = state.footprint();
-        let delivery = state.serve_directly(message, lately, || (self.reserve(1), now()))?;
+        let delivery = state.serve_directly(message, lately, || (self.reserve(1), now))?;
         self.backlog.count_handed_out(1);
         if let Some(consumer) = state.consumers().at(delivery.slot) {
             consumer.spec.outlet.deliver_one(delivery, wakeups);

@@ -107,6 +107,16 @@ impl Clock {
             Self::Manual(clock) => clock.now(),
         }
     }
+
+    /// A time that is not before the present one, of which `lately` was just told; it is later by
+    /// some milliseconds at most. What is to last from now on ends no earlier if it begins then.
+    #[inline]
+    pub(crate) fn at_latest(&self, lately: Timestamp) -> Timestamp {
+        match self {
+            Self::System(clock) => Timestamp(lately.0.saturating_add(clock.lag_us)),
+            Self::Manual(_) => lately,
+        }
+    }
 }
 
 /// The operating system's clock: wall time at the start, then counted on by the monotonic clock,
@@ -118,6 +128,8 @@ pub struct SystemClock {
     /// What the monotonic clock showed then, in microseconds.
     #[cfg(target_os = "linux")]
     started_us: u64,
+    /// How long the time stands still that the operating system has noted last, in microseconds.
+    lag_us: u64,
 }
 
 impl SystemClock {
@@ -129,6 +141,10 @@ impl SystemClock {
             started_at: Timestamp(0) + since_epoch,
             #[cfg(target_os = "linux")]
             started_us: monotonic_us(rustix::time::ClockId::Monotonic),
+            #[cfg(target_os = "linux")]
+            lag_us: in_us(rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse)) + 1,
+            #[cfg(not(target_os = "linux"))]
+            lag_us: 0,
         }
     }
 
@@ -153,7 +169,12 @@ impl SystemClock {
 #[cfg(target_os = "linux")]
 #[inline]
 fn monotonic_us(clock: rustix::time::ClockId) -> u64 {
-    let time = rustix::time::clock_gettime(clock);
+    in_us(rustix::time::clock_gettime(clock))
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn in_us(time: rustix::time::Timespec) -> u64 {
     time.tv_sec.unsigned_abs().wrapping_mul(1_000_000) + time.tv_nsec.unsigned_abs() / 1000
 }
 

@@ -1,7 +1,6 @@
 //! Deliveries while there are rules about them: one at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::base::wake::Wakeups;
 use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
@@ -19,7 +18,13 @@ impl Deliveries {
     /// Whether a rule may want to have a say.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.watches(Trigger::DELIVERIES))
+        self.watches(Trigger::DELIVERIES)
+    }
+
+    /// Whether there are rules about any of these.
+    #[inline]
+    pub(in crate::channel) fn watches(&self, bits: u32) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.watches(bits))
     }
 
     pub(super) fn deliver_watched(
@@ -59,9 +64,6 @@ impl Deliveries {
             (Action::Twice, None) => {
                 state.pass_on(&delivery, output, wakeups);
                 delivery.entry.redelivered = true;
-                if delivery.id != 0 {
-                    self.outstanding.fetch_add(1, Ordering::SeqCst);
-                }
                 state.pass_on(&delivery, output, wakeups);
             }
             (Action::Delay(by), None) => {
@@ -107,6 +109,7 @@ impl State {
         self.delivered.count(*id, entry);
         if *id != 0 {
             consumer.count_delivery();
+            self.credit.arrive();
             self.unacked.push(self.last_tag, Unacked { source: *source, id: *id });
         }
         if self.is_silent {
@@ -136,6 +139,9 @@ impl State {
     fn delay(&mut self, due: Timestamp, delivery: Delivery) {
         if let Some(source) = self.sources.get(delivery.source) {
             source.count_delivery();
+            if delivery.id != 0 {
+                self.credit.arrive();
+            }
             let at = self.held.partition_point(|(other, _)| *other <= due);
             self.held.insert(at, (due, delivery));
         }
@@ -169,6 +175,7 @@ impl State {
                 continue;
             }
             source.settle(1);
+            self.credit.release(u32::from(delivery.id != 0));
             self.pass_on(&delivery, output, wakeups);
         }
         orphans
@@ -192,7 +199,7 @@ impl Sleeper for Deliveries {
         let orphans = state.release(now, &*self.output, &mut effects.wakeups);
         let next = state.held.first().map(|(due, _)| *due);
         drop(state);
-        self.by_queue(&orphans, |queue, group| {
+        self.by_queue(&orphans, false, |queue, group| {
             let ids = group.iter().map(|(_, unacked)| unacked.id());
             queue.settle(ids, Settlement::Requeue, now, &mut effects);
         });

@@ -92,7 +92,7 @@ impl Outlet for Deliveries {
             count += u32::from(std::mem::replace(&mut unacked.id, FORGOTTEN) != FORGOTTEN);
         }
         count += state.drop_held(source);
-        self.outstanding.fetch_sub(count, Ordering::SeqCst);
+        state.credit.release(count);
     }
 
     fn acknowledgement_timed_out(&self, timeout_ms: u64) {

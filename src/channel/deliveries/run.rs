@@ -6,6 +6,7 @@ use std::vec;
 use crate::base::names::ConsumerTag;
 use crate::base::sequence_map::SequenceMap;
 use crate::channel::counted::Delivered;
+use crate::channel::deliveries::credit::Credit;
 use crate::channel::deliveries::sources::Sources;
 use crate::message::Message;
 use crate::queue::consumers::Delivery;
@@ -56,6 +57,7 @@ pub(super) struct Tagger<'a> {
     pub(super) last_tag: &'a mut u64,
     pub(super) unacked: &'a mut SequenceMap<Unacked>,
     pub(super) delivered: &'a mut Delivered,
+    pub(super) credit: &'a mut Credit,
     pub(super) sources: &'a Sources,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Tagger<'a> {
         self.delivered.count(id, &entry);
         if id != 0 {
             consumer.count_delivery();
+            self.credit.arrive();
             self.unacked.push(*self.last_tag, Unacked { source, id });
         }
         Some(Outgoing {

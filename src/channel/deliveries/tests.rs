@@ -59,7 +59,7 @@ fn consumers_and_polled_queues_that_are_gone_leave_their_place() {
         let mut taken = Taken::new();
         deliveries.take(0, true, &mut taken).unwrap();
         let mut settled = 0;
-        deliveries.by_queue(&taken, |found, group| {
+        deliveries.by_queue(&taken, true, |found, group| {
             assert!(Arc::ptr_eq(found, &queue));
             settled += group.len();
         });
@@ -99,8 +99,8 @@ fn a_consumer_with_unsettled_deliveries_keeps_its_place() {
     deliveries.end_consumer(source, &ConsumerTag::from("a"));
     let other = deliveries.add_consumer(second, ConsumerTag::from("b"));
     assert_ne!(source, other);
-    deliveries.outstanding.store(1, Ordering::SeqCst);
-    deliveries.by_queue(&[(1, Unacked { source, id: 7 })], |queue, _| {
+    deliveries.state.lock().credit.arrive();
+    deliveries.by_queue(&[(1, Unacked { source, id: 7 })], true, |queue, _| {
         assert!(Arc::ptr_eq(queue, &first));
     });
     assert_eq!(deliveries.add_consumer(first, ConsumerTag::from("c")), source);
