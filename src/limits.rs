@@ -13,8 +13,9 @@ pub(crate) const DELIVERY_BATCH_MAX: usize = 64;
 /// Publishes to one queue that a channel gathers before it takes the queue's lock.
 pub(crate) const PUBLISH_BATCH_MAX: usize = 256;
 
-/// Routes that a channel keeps besides that of its last publish.
-pub(crate) const ROUTES_KEPT_MAX: usize = 64;
+/// Routes that a channel keeps besides that of its last publish: some 300 octets each, which count
+/// as memory.
+pub(crate) const ROUTES_KEPT_MAX: usize = 4096;
 
 /// Acknowledgements that a channel gathers before it takes the locks of their queues.
 pub(crate) const ACK_BATCH_MAX: usize = 256;

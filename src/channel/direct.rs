@@ -67,7 +67,7 @@ impl Channel {
             return Direct::Anew;
         }
         let Publisher { routes, pending, .. } = &mut self.publisher;
-        let Some(last) = &mut routes.last else { return Direct::No };
+        let Some(last) = routes.last_mut() else { return Direct::No };
         let [queue] = last.route.queues.as_slice() else { return Direct::No };
         let message = last.mould.message(Body::Borrowed(publish.body.as_slice()));
         let host = &self.session.virtual_host;

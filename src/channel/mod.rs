@@ -99,7 +99,7 @@ pub(crate) struct Channel {
     /// What a fault ends the channel with after the method at hand.
     afterwards: Option<Error>,
     /// What it takes.
-    _share: Share,
+    share: Share,
 }
 
 impl Channel {
@@ -116,7 +116,7 @@ impl Channel {
         let deliveries = Deliveries::new(output, counted, cancel_notify, Some(watch()));
         session.join(Arc::clone(&deliveries) as _)?;
         Ok(Self {
-            _share: Share::new(session.virtual_host.memory(), CHANNEL_BYTES),
+            share: Share::new(session.virtual_host.memory(), CHANNEL_BYTES),
             deliveries,
             watch: watch(),
             session,

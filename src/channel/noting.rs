@@ -26,7 +26,7 @@ impl Channel {
             if at >= noted {
                 note_published(&self.session, message);
             }
-            if let Some(last) = &publisher.routes.last {
+            if let Some(last) = publisher.routes.last() {
                 self.virtual_host().note_routed(message, &last.route);
             }
         }

@@ -14,7 +14,7 @@ use crate::error::{Error, NotImplemented, Precondition, Result};
 use crate::exchange::ExchangeType;
 use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
-use crate::limits::PUBLISH_BATCH_MAX;
+use crate::limits::{CHANNEL_BYTES, PUBLISH_BATCH_MAX};
 use crate::message::Message;
 use crate::persist;
 use crate::queue::Enqueued;
@@ -72,7 +72,7 @@ impl Channel {
                 return self.publish_anew(publish, mandatory, immediate, effects);
             }
         }
-        let Some(last) = &mut self.publisher.routes.last else { return Ok(()) };
+        let Some(last) = self.publisher.routes.last_mut() else { return Ok(()) };
         let message = last.mould.message(publish.body);
         self.gather(message, effects);
         Ok(())
@@ -173,6 +173,7 @@ impl Channel {
             let repeatable = plain && route.repeatable && host.lints().is_none();
             let made = (number, &parts);
             self.publisher.routes.set_last(made, generations, exchange, route);
+            self.share.set(CHANNEL_BYTES + self.publisher.routes.octets());
             self.gather(message, effects);
             self.publisher.noted = 1;
             if !repeatable {
@@ -335,7 +336,7 @@ impl Channel {
         let host = &self.session.virtual_host;
         let counted = self.deliveries.counted();
         let Publisher { routes, pending, refused, first_pending, .. } = &mut self.publisher;
-        let Some(last) = &mut routes.last else { return };
+        let Some(last) = routes.last() else { return };
         let (first, count) = (*first_pending, pending.len());
         counted.count_publishes(count, last.route.queues.len());
         last.from.count_publishes(count, last.route.queues.len());

@@ -22,8 +22,6 @@ pub(super) struct KnownRoute {
     pub(super) route: Route,
     /// Makes the messages that go this way.
     pub(super) mould: Mould,
-    /// By which it is kept with others; made when it is for the first time.
-    key: Vec<u8>,
 }
 
 impl KnownRoute {
@@ -53,10 +51,15 @@ impl KnownRoute {
 /// The routes that a channel knows.
 #[derive(Default)]
 pub(super) struct Routes {
-    /// That of the last publish, if it led to some queue, and the next one may go the same way.
-    pub(super) last: Option<KnownRoute>,
-    /// Those of other names before it.
-    others: HashMap<Vec<u8>, KnownRoute>,
+    /// All of them. If the last one is not kept yet, it is at the end.
+    known: Vec<KnownRoute>,
+    /// Which is that of the last publish, if it led to some queue, and the next one may go the same
+    /// way.
+    last: Option<usize>,
+    /// Where those are that are kept, by their names.
+    kept: HashMap<Box<[u8]>, usize>,
+    /// Octets of all names and moulds, about.
+    octets: usize,
     /// How many of them were used again since they were none.
     used_again: usize,
     /// They were so many different ones, and so few of them came again, that keeping them is in
@@ -69,6 +72,23 @@ pub(super) struct Routes {
 }
 
 impl Routes {
+    /// That of the last publish, if the next one may go the same way.
+    #[inline]
+    pub(super) fn last(&self) -> Option<&KnownRoute> {
+        self.known.get(self.last?)
+    }
+
+    /// The same, to make messages of it.
+    #[inline]
+    pub(super) fn last_mut(&mut self) -> Option<&mut KnownRoute> {
+        self.known.get_mut(self.last?)
+    }
+
+    /// Octets of memory that those take that are kept, about.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// A publish with this number, made of these parts, goes this way. None is the last one now.
     pub(super) fn set_last(
         &mut self,
@@ -84,60 +104,80 @@ impl Routes {
                 mould
             }
         };
-        let key = Vec::new();
-        self.last = Some(KnownRoute { number, generations, from, route, mould, key });
+        self.last = Some(self.known.len());
+        self.known.push(KnownRoute { number, generations, from, route, mould });
     }
 
-    /// The next publish may not go the way of the last one.
+    /// The next publish may not go the way of the last one, which is not kept.
     pub(super) fn forget_last(&mut self) {
-        self.spare = self.last.take().map(|last| last.mould);
+        if self.last.take().is_some() {
+            self.spare = self.known.pop().map(|last| last.mould);
+        }
     }
 
     /// Whether the publish goes the way of the last one, and that leads to some queue.
     #[inline]
     pub(super) fn repeats_last(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
-        self.last.as_mut().is_some_and(|last| last.is_for(publish, generations))
+        self.last_mut().is_some_and(|last| last.is_for(publish, generations))
     }
 
     /// Takes up the way of an earlier publish if this one goes there. Nothing may be on the last
-    /// way any more.
+    /// way any more, which is set aside.
     pub(super) fn turn_to(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
-        if self.others.is_empty() {
+        self.set_last_aside(generations);
+        if self.kept.is_empty() {
             return false;
         }
         write_key(&mut self.key, publish.exchange, publish.routing_key);
-        let Some((key, mut known)) = self.others.remove_entry(&self.key) else { return false };
-        if !known.is_for(publish, generations) {
+        let Some(&at) = self.kept.get(&*self.key) else { return false };
+        let known = self.known.get_mut(at);
+        if !known.is_some_and(|known| known.is_for(publish, generations)) {
             return false;
         }
-        known.key = key;
-        self.set_last_aside(generations);
         self.used_again += 1;
-        self.last = Some(known);
+        self.last = Some(at);
         true
     }
 
     /// The next publish goes another way: the last one's is kept for later.
     pub(super) fn set_last_aside(&mut self, generations: Generations) {
-        let Some(mut last) = self.last.take() else { return };
+        let Some(at) = self.last.take() else { return };
+        let Some(last) = self.known.get(at) else { return };
         if last.generations != generations {
             // So are all before it.
             return self.forget();
         }
-        if self.others.len() >= ROUTES_KEPT_MAX {
+        if at < self.kept.len() {
+            return; // it is kept
+        }
+        if self.kept.len() >= ROUTES_KEPT_MAX {
             self.is_futile = std::mem::take(&mut self.used_again) < ROUTES_KEPT_MAX / 4;
-            self.others.clear();
+            self.kept.clear();
+            self.octets = 0;
+            let last = self.known.pop();
+            self.known.clear();
+            self.known.extend(last);
         }
         if self.is_futile {
-            self.spare = Some(last.mould);
+            self.spare = self.known.pop().map(|last| last.mould);
             return;
         }
-        let mut key = std::mem::take(&mut last.key);
-        if key.is_empty() {
-            let (exchange, routing_key) = last.mould.names();
-            write_key(&mut key, exchange, routing_key);
+        self.keep_newest();
+    }
+
+    /// Keeps the route at the end, in the place of one that has its names if there is one.
+    fn keep_newest(&mut self) {
+        let Some(newest) = self.known.pop() else { return };
+        let (exchange, routing_key) = newest.mould.names();
+        write_key(&mut self.key, exchange, routing_key);
+        match self.kept.get(&*self.key).and_then(|&at| self.known.get_mut(at)) {
+            Some(earlier) => *earlier = newest,
+            None => {
+                self.octets += size_of::<KnownRoute>() + newest.mould.octets() + self.key.len();
+                self.kept.insert(self.key.as_slice().into(), self.known.len());
+                self.known.push(newest);
+            }
         }
-        self.others.insert(key, last);
     }
 
     /// Knows none any more.

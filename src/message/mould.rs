@@ -41,6 +41,11 @@ impl Mould {
         self.octets.get(from..to) == Some(properties)
     }
 
+    /// Octets of memory that it has for messages.
+    pub(crate) fn octets(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// What the messages are from now on, whatever the body.
     #[inline]
     pub(crate) fn set(&mut self, parts: &Parts<'_>) {

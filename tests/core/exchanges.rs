@@ -121,6 +121,53 @@ fn a_remembered_route_follows_changes_of_bindings() {
 }
 
 #[test]
+fn routes_to_many_keys_in_turn_follow_changes_of_bindings() {
+    let world = World::new();
+    declare(&world.channel, "x", "direct");
+    world.declare("even");
+    world.declare("odd");
+    let keys: Vec<_> = (0..5_000).map(|n| (["even", "odd"][n % 2], format!("key.{n}"))).collect();
+    for (queue, key) in &keys {
+        world.channel.queue_bind(queue, "x", key).unwrap();
+    }
+    let publisher = world.open_channel();
+    // As many as it keeps, fewer, and more.
+    for count in [2, 3, 4_096, 1_000, 5_000, 7, 5_000, 1] {
+        for _ in 0..2 {
+            keys[..count].iter().for_each(|(_, key)| send(&publisher, "x", key));
+        }
+        let even = 2 * count.div_ceil(2);
+        assert_eq!((world.ready("even"), world.ready("odd")), (even, 2 * count - even));
+        world.channel.queue_purge("even").unwrap();
+        world.channel.queue_purge("odd").unwrap();
+    }
+    keys[..1_000].iter().for_each(|(_, key)| send(&publisher, "x", key));
+    world.channel.queue_unbind("even", "x", "key.0").unwrap();
+    world.channel.queue_bind("odd", "x", "key.2").unwrap();
+    keys[..4].iter().for_each(|(_, key)| send(&publisher, "x", key));
+    assert_eq!((world.ready("even"), world.ready("odd")), (501, 503));
+    assert_eq!(publisher.take_returned().unwrap().routing_key(), "key.0");
+}
+
+#[test]
+fn routes_that_a_channel_keeps_count_as_memory() {
+    let world = World::new();
+    let used = || world.broker.memory_total();
+    world.declare("q");
+    declare(&world.channel, "x", "direct");
+    let keys: Vec<_> = (0..2_000).map(|n| format!("key.{n}")).collect();
+    keys.iter().for_each(|key| world.channel.queue_bind("q", "x", key).unwrap());
+    let publisher = world.open_channel();
+    let before = used();
+    keys.iter().for_each(|key| send(&publisher, "x", key));
+    world.channel.queue_purge("q").unwrap();
+    let kept = used() - before;
+    assert!((200 * 1024..1024 * 1024).contains(&kept), "{kept}");
+    drop(publisher);
+    assert!(used() < before);
+}
+
+#[test]
 fn headers_decide_on_a_headers_exchange() {
     let world = World::new();
     world.declare("q");
