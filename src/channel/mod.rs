@@ -12,6 +12,7 @@ mod faults;
 mod noting;
 pub(crate) mod output;
 mod publish;
+mod publish_checks;
 mod reading;
 mod resources;
 mod routes;

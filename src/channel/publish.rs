@@ -5,13 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::access::{Access, ResourceKind};
 use crate::channel::noting::note_published;
 use crate::channel::routes::{Generations, Routes};
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
-use crate::error::{Error, NotImplemented, Precondition, Result};
-use crate::exchange::ExchangeType;
+use crate::error::{NotImplemented, Precondition, Result};
 use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
 use crate::limits::{CHANNEL_BYTES, PUBLISH_BATCH_MAX};
@@ -20,7 +18,7 @@ use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
 use crate::vhost::Origin;
-use crate::vhost::{Exchange, Pass, Publish, REPLY_TO, Route, VirtualHost};
+use crate::vhost::{Exchange, Pass, Publish, Route, VirtualHost};
 
 /// The publishing side of a channel.
 #[derive(Default)]
@@ -32,6 +30,9 @@ pub(super) struct Publisher {
     pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
     pub(super) first_pending: u64,
+    /// The exchange that the last message was published to which was looked at, and when the user
+    /// might write to it.
+    pub(super) allowed: Option<(Generations, Arc<Exchange>)>,
     /// Places in `pending` that a queue refused.
     refused: Vec<usize>,
     scratch: Vec<u8>,
@@ -236,36 +237,6 @@ impl Channel {
         let number = self.number_publish();
         self.accept_publish(number, &message);
         Ok(())
-    }
-
-    /// The exchange to publish to, if the user may.
-    fn check_exchange(&self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
-        let name = String::from_utf8_lossy(publish.exchange);
-        self.session.actor.check(Access::Write, ResourceKind::Exchange, &name)?;
-        let exchange = self.virtual_host().exchange(&name)?;
-        if exchange.attributes().internal {
-            return Err(Error::InternalExchange(exchange.resource()));
-        }
-        if exchange.attributes().kind == ExchangeType::Topic {
-            // Every key that the message is routed by, not the method's alone.
-            let actor = &self.session.actor;
-            actor.check_topic(Access::Write, &name, publish.routing_key)?;
-            for key in publish.selected_keys()? {
-                actor.check_topic(Access::Write, &name, &key)?;
-            }
-        }
-        Ok(exchange)
-    }
-
-    /// The address that replaces `amq.rabbitmq.reply-to` in a request. Errors: 406.
-    fn own_reply_to(&self, publish: &Publish<'_>) -> Result<Option<String>> {
-        if publish.reply_to() != Some(REPLY_TO.as_bytes()) {
-            return Ok(None);
-        }
-        match &self.reply_consumer {
-            Some((_, key)) => Ok(Some(key.clone())),
-            None => Err(Precondition::NoReplyConsumer.into()),
-        }
     }
 
     /// A message that no queue gets: a direct reply, or unroutable.
