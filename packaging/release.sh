@@ -6,7 +6,7 @@
 #   packaging/release.sh TARGET PROGRAM [OUT]
 #
 # TARGET is a target of rustc, PROGRAM the program that `cargo build --release --target TARGET`
-# built, OUT a folder (default: target/packages). The targets:
+# built, OUT a folder (default: target/packages). It takes Python 3.11 or later. The targets:
 #
 #   x86_64-unknown-linux-musl    manylinux and musllinux: the program needs no C library
 #   aarch64-unknown-linux-musl   the same
@@ -41,7 +41,7 @@ mkdir -p "$out"
 
 # A wheel is a zip of a known shape.
 python3 - "$program" "$name" "$version" "$tag" "$out" <<'PYTHON'
-import base64, hashlib, pathlib, sys, zipfile
+import base64, hashlib, pathlib, sys, tomllib, zipfile
 
 program, name, version, tag, out = sys.argv[1:]
 client = pathlib.Path("clients/python")
@@ -50,13 +50,17 @@ for source in sorted((client / "src/leveret").iterdir()):
     if source.suffix == ".py" or source.name == "py.typed":
         files[f"leveret/{source.name}"] = source.read_bytes()
 files[f"leveret-{version}.data/scripts/{name}"] = pathlib.Path(program).read_bytes()
+project = tomllib.loads((client / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 readme = (client / "README.md").read_text(encoding="utf-8")
 files[f"{info}/METADATA"] = (
     f"Metadata-Version: 2.4\nName: leveret\nVersion: {version}\n"
-    "Summary: A RabbitMQ-compatible broker for tests: a pytest fixture, with a clock that you move"
-    " by hand\nRequires-Python: >=3.9\nLicense-Expression: MIT OR Apache-2.0\n"
+    f"Summary: {project['description']}\nAuthor: {project['authors'][0]['name']}\n"
+    f"Requires-Python: {project['requires-python']}\nLicense-Expression: {project['license']}\n"
     "License-File: LICENSE-MIT\nLicense-File: LICENSE-APACHE\n"
-    f"Description-Content-Type: text/markdown\n\n{readme}"
+    f"Keywords: {','.join(project['keywords'])}\n"
+    + "".join(f"Classifier: {one}\n" for one in project["classifiers"])
+    + "".join(f"Project-URL: {name}, {url}\n" for name, url in project["urls"].items())
+    + f"Description-Content-Type: text/markdown\n\n{readme}"
 ).encode()
 tags = "".join(f"Tag: py3-none-{one}\n" for one in tag.split("."))
 files[f"{info}/WHEEL"] = (

@@ -135,6 +135,10 @@ fn definitions_are_checked_object_by_object() {
     assert!(said.contains(policy), "{said}");
     assert!(said.ends_with("objects cannot be had; the rest can\n"), "{said}");
     assert_eq!(output.status.code(), Some(1));
+    let said = check(r#"{"queue": [{"name": "q"}], "product_name": "RabbitMQ", "unheard_of": 1}"#);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let section = "section 'queue': there is no such section; did you mean 'queues'?\n";
+    assert_eq!(said, format!("{section}{path}: 1 of 1 objects cannot be had; the rest can\n"));
     let cut_off = standard_error(&check("{"));
     assert!(cut_off.contains("in the document: EOF while parsing"), "{cut_off}");
     assert_eq!(check("not json").status.code(), Some(2));

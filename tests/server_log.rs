@@ -156,6 +156,7 @@ fn health_checks_are_answered_and_not_told() {
     assert_eq!(answer.status.code(), Some(1));
     let said = String::from_utf8_lossy(&answer.stderr).into_owned();
     assert!(said.starts_with(&format!("leveret: {address} does not answer: ")), "{said}");
+    assert!(said.ends_with("--amqp says where to ask\n"), "{said}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! RabbitMQ's definitions: read from a file, and brought into a broker as far as they can be had.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,27 @@ use std::path::{Path, PathBuf};
 use leveret::definitions::{
     DEFINITIONS_BYTES_MAX, Definitions, DefinitionsError, RefusedObject, VirtualHostDefinition,
 };
+use leveret::internals::did_you_mean;
 use leveret::{Broker, Error, ImportError};
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+/// What exports say besides their sections `[rabbitmq definitions]`.
+const REMARKS: [&str; 13] = [
+    "rabbit_version",
+    "rabbitmq_version",
+    "product_name",
+    "product_version",
+    "rabbitmq_definition_format",
+    "original_cluster_name",
+    "original_vhost_name",
+    "explanation",
+    "description",
+    "metadata",
+    "tags",
+    "default_queue_type",
+    "limits",
+];
 
 /// Why there are no definitions.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +51,7 @@ pub(crate) enum FileError {
     },
 }
 
-/// Reads a definitions file, and what is malformed in it.
+/// Reads a definitions file, and what is malformed or misspelt in it.
 ///
 /// # Errors
 /// When it cannot be read, or is none.
@@ -38,7 +59,23 @@ pub(crate) fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), Fil
     let json = octets(path);
     let json = json.map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })?;
     let read = Definitions::from_json_in_part(&json);
-    read.map_err(|reason| FileError::Bad { path: path.to_owned(), reason })
+    let (definitions, mut refused) =
+        read.map_err(|reason| FileError::Bad { path: path.to_owned(), reason })?;
+    refused.extend(misspelt(&json));
+    Ok((definitions, refused))
+}
+
+/// Sections that would be ignored, as what is not known is, and whose names come near to others.
+fn misspelt(json: &[u8]) -> Vec<RefusedObject> {
+    let Value::Object(sections) = json!(Definitions::default()) else { return Vec::new() };
+    let named: BTreeMap<String, IgnoredAny> = serde_json::from_slice(json).unwrap_or_default();
+    let is_known = |name: &str| sections.contains_key(name) || REMARKS.contains(&name);
+    let refused = named.into_keys().filter(|name| !is_known(name)).filter_map(|name| {
+        let meant = did_you_mean(&name, sections.keys().map(String::as_str));
+        let reason = format!("there is no such section{meant}");
+        (!meant.is_empty()).then(|| RefusedObject { object: format!("section '{name}'"), reason })
+    });
+    refused.collect()
 }
 
 /// Reads a definitions file; tells what is malformed in it, and left out.

@@ -28,7 +28,10 @@ pub(crate) struct PingArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PingError {
     /// Nobody is there, or nothing comes.
-    #[error("{address} does not answer: {reason}")]
+    #[error(
+        "{address} does not answer: {reason}; is a server running, and is its AMQP there? \
+             --amqp says where to ask"
+    )]
     Silent {
         /// Who was asked.
         address: SocketAddr,
@@ -36,7 +39,7 @@ pub(crate) enum PingError {
         reason: io::Error,
     },
     /// It is something else.
-    #[error("{0} answers, but not as a server of AMQP 0-9-1 does")]
+    #[error("{0} answers, but not as a server of AMQP 0-9-1 does; --amqp says where to ask")]
     Foreign(SocketAddr),
 }
 

@@ -102,6 +102,8 @@ fn policies_and_parameters() {
     assert_eq!(gone, (69, "Error:\nParameter does not exist\n".into()));
     let (status, text) = server.failure(&["set_policy", "p", "^x", "junk"]);
     assert!(status == 69 && text.contains("JSON decoding error. Reason: "), "{text}");
+    let (_, text) = server.failure(&["set_policy", "p", "^x", r#"{"max-lenght":5}"#]);
+    assert!(text.contains(r#"[{<<"max-lenght">>,5}] are not recognised"#), "{text}");
     server.output(&["set_global_parameter", "g", "{\"a\": 1}"]);
     assert!(server.output(&["list_global_parameters", "-s"]).contains("g\t{\"a\":1}\n"));
     server.output(&["clear_global_parameter", "g"]);

@@ -17,7 +17,7 @@ pub(crate) enum LoadError {
     #[error("cannot use the URI: {0}")]
     Uri(String),
     /// No connection could be opened.
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}: {source}; is a server running there? --uri says where")]
     Connect {
         /// Host and port.
         address: String,

@@ -64,12 +64,18 @@ pub(crate) mod method {
     pub(crate) const CONFIRM_SELECT_OK: MethodId = (85, 11);
 }
 
+/// Heartbeats have the greatest frame type. \[amqp 0-9-1 frame-heartbeat\]
+const FRAME_TYPE_MAX: u8 = 8;
+
 /// Bytes that are no AMQP 0-9-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WireError {
     /// A frame ends in something else than the frame-end octet.
     #[error("a frame ends in octet {0:#04x} instead of 0xce")]
     FrameEnd(u8),
+    /// What should be a frame begins as none does: with these octets.
+    #[error("it does not speak AMQP 0-9-1 there, but says {:?}", String::from_utf8_lossy(.0))]
+    Foreign([u8; 4]),
     /// A frame's payload is larger than the read buffer.
     #[error("a frame announces {0} bytes of payload, more than the read buffer holds")]
     FrameTooLarge(usize),
@@ -111,6 +117,9 @@ pub(crate) fn split_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, WireError> 
     let [kind, channel_high, channel_low, length @ ..] = *header;
     let length = u32::from_be_bytes(length) as usize;
     if length > READ_BUFFER_BYTES - FRAME_OVERHEAD_BYTES {
+        if kind > FRAME_TYPE_MAX {
+            return Err(WireError::Foreign([kind, channel_high, channel_low, header[3]]));
+        }
         return Err(WireError::FrameTooLarge(length));
     }
     let Some((payload, tail)) = rest.split_at_checked(length) else { return Ok(None) };

@@ -73,6 +73,9 @@ fn a_frame_as_large_as_the_buffer_fits_and_a_larger_one_is_refused() {
     assert_eq!(walk(Trickle { bytes: &out, step: 1000 }).len(), 6);
     let header = [FRAME_BODY, 0, 1, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(split_frame(&header), Err(WireError::FrameTooLarge(0xffff_ffff)));
+    let foreign = split_frame(b"HTTP/1.1 400 Bad Request").unwrap_err();
+    let text = "it does not speak AMQP 0-9-1 there, but says \"HTTP\"";
+    assert_eq!(foreign.to_string(), text);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use super::settings::Settings;
 /// Most bytes of a configuration file that are read; real ones have a few hundred.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Most characters of a line that are shown.
+const LINE_CHARS_SHOWN: usize = 80;
+
 /// Looks up an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
@@ -117,12 +120,24 @@ fn from_toml(text: &str, path: &OsStr) -> Result<Settings, ConfigError> {
         before.matches('\n').count() + 1
     };
     let refused = |line, reason| ConfigError::File { path: path.into(), line, reason };
-    let document = toml::Deserializer::parse(text)
-        .map_err(|error| refused(line(&error), error.message().replace('\n', ", ")))?;
+    let document = toml::Deserializer::parse(text).map_err(|error| {
+        let line = line(&error);
+        refused(line, no_toml(text.lines().nth(line - 1).unwrap_or_default(), error.message()))
+    })?;
     serde_path_to_error::deserialize(document).map_err(|error| {
         let setting = error.path().to_string();
         refused(line(error.inner()), in_words(&setting, error.inner().message()))
     })
+}
+
+/// What to do about a line that is no TOML, with what the parser says of it.
+fn no_toml(line: &str, message: &str) -> String {
+    let message = message.replace('\n', ", ");
+    let line: String = line.trim().chars().take(LINE_CHARS_SHOWN).collect();
+    format!(
+        "'{line}' is not TOML ({message}): write NAME = VALUE, a text as \"text\", a list as \
+         [\"one\", \"two\"]"
+    )
 }
 
 /// What serde says of a setting, in the words of the settings.

@@ -343,7 +343,13 @@ fn bad_files_are_named_with_their_line() {
             "threads = 2\nheartbeats = 3",
             "line 2: there is no setting 'heartbeats'; did you mean 'heartbeat_s'?",
         ),
-        ("syntax", "threads = ", "line 1: "),
+        ("syntax", "threads = ", "line 1: 'threads =' is not TOML ("),
+        (
+            "bare",
+            "threads = 2\namqp = [127.0.0.1]",
+            "line 2: 'amqp = [127.0.0.1]' is not TOML (invalid float, expected nothing): write \
+             NAME = VALUE, a text as \"text\", a list as [\"one\", \"two\"]",
+        ),
         (
             "type",
             "\n\nthreads = \"many\"",

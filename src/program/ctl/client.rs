@@ -53,11 +53,12 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// Why it was refused: `reason`, and else all of it.
+    /// Why it was refused: `reason`, and else all of it; some reasons are written for a page.
     pub(crate) fn reason(&self) -> String {
         let json = self.json();
         let reason = json.get("reason").or(json.get("error")).and_then(Value::as_str);
-        reason.unwrap_or(&self.body).to_owned()
+        let reason = reason.unwrap_or(&self.body);
+        reason.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     }
 }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
@@ -321,8 +322,22 @@ def _binary() -> str:
     if named:
         return named
     name = "leveret.exe" if os.name == "nt" else "leveret"
-    installed = os.path.join(sysconfig.get_path("scripts"), name)
-    found = installed if os.path.exists(installed) else shutil.which("leveret")
+    for installed in _installed(name):
+        if os.path.exists(installed):
+            return installed
+    found = shutil.which("leveret")
     if not found:
         raise RuntimeError(f"the program leveret is not installed. {HOW_TO_GET_IT}")
     return found
+
+
+def _installed(name: str) -> Iterable[str]:
+    """Where pip may have put the program: not on the path after ``pip install --user``."""
+    try:
+        files = distribution("leveret").files or []
+    except PackageNotFoundError:
+        files = []
+    yield from (str(file.locate()) for file in files if file.name == name)
+    yield os.path.join(sysconfig.get_path("scripts"), name)
+    # `pip install --target` moves it, and notes where it was before.
+    yield os.path.join(os.path.dirname(os.path.dirname(__file__)), "bin", name)

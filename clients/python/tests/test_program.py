@@ -1,0 +1,19 @@
+"""The program that the package starts."""
+
+import pytest
+
+import leveret
+
+
+def test_a_program_that_is_not_there_is_told_with_how_to_get_it(monkeypatch):
+    monkeypatch.setenv("LEVERET_BINARY", "/nowhere/leveret")
+    with pytest.raises(RuntimeError, match="/nowhere/leveret cannot be started: .*cargo install"):
+        leveret.Broker()
+
+
+def test_a_program_that_is_nowhere_is_told_with_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("LEVERET_BINARY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(leveret.broker, "_installed", lambda name: [])
+    with pytest.raises(RuntimeError, match="the program leveret is not installed.*LEVERET_BINARY"):
+        leveret.Broker()
