@@ -66,7 +66,7 @@ pub(crate) fn read(path: &Path) -> Result<(Definitions, Vec<RefusedObject>), Fil
 }
 
 /// Sections that would be ignored, as what is not known is, and whose names come near to others.
-fn misspelt(json: &[u8]) -> Vec<RefusedObject> {
+pub(crate) fn misspelt(json: &[u8]) -> Vec<RefusedObject> {
     let Value::Object(sections) = json!(Definitions::default()) else { return Vec::new() };
     let named: BTreeMap<String, IgnoredAny> = serde_json::from_slice(json).unwrap_or_default();
     let is_known = |name: &str| sections.contains_key(name) || REMARKS.contains(&name);

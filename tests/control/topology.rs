@@ -67,6 +67,9 @@ async fn the_topology_of_production_is_imported() {
     assert!(answer.starts_with("queue 'billing': inequivalent arg 'x-queue-type'"), "{answer}");
     let answer = server.refused(400, "POST", "/definitions", Some(json!({"queues": [{}]})));
     assert!(answer.starts_with("queues[0]: missing field `name`"), "{answer}");
+    let misspelt = json!({"queue": [{"name": "q", "durable": true}]});
+    let answer = server.refused(400, "POST", "/definitions", Some(misspelt));
+    assert_eq!(answer, "section 'queue': there is no such section; did you mean 'queues'?");
     let one_host = json!({"queues": [{"name": "q", "durable": true}]});
     server.post("/definitions", one_host);
     let partly = json!({"exchanges": [{"name": "x", "type": "none"}], "bindings": [{"source": 1}],

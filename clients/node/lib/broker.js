@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { Clock } from "./clock.js";
-import { Control, LIMIT_S, bodyFields, milliseconds, withBody } from "./control.js";
+import { Control, LIMIT_S, bodyFields, milliseconds, onlyKnown, withBody } from "./control.js";
 import { Faults } from "./faults.js";
 import { Journal } from "./journal.js";
 import { Snapshot } from "./snapshot.js";
@@ -64,17 +64,29 @@ async function addJournal(error, broker) {
   if (stack?.includes(message)) error.stack = stack.replace(message, () => error.message);
 }
 
+const OPTIONS = [
+  "manualClock",
+  "journal",
+  "lint",
+  "denyDeprecated",
+  "withoutPlugins",
+  "rabbitmqFaults",
+  "definitions",
+  "binary",
+];
+
 /** Starts a broker that keeps everything in memory, on free ports. */
-export async function startBroker({
-  manualClock = true,
-  journal,
-  lint,
-  denyDeprecated = false,
-  withoutPlugins = false,
-  rabbitmqFaults = false,
-  definitions,
-  binary,
-} = {}) {
+export async function startBroker(options = {}) {
+  const {
+    manualClock = true,
+    journal,
+    lint,
+    denyDeprecated = false,
+    withoutPlugins = false,
+    rabbitmqFaults = false,
+    definitions,
+    binary,
+  } = onlyKnown(options, OPTIONS, "the options of a broker");
   const program = binary ?? findProgram();
   const args = ["test"];
   if (manualClock) args.push("--manual-clock");
@@ -92,7 +104,9 @@ export async function startBroker({
     );
   });
   const ended = new Promise((_, reject) => {
-    child.once("exit", (status) => reject(new Error(`${program} ended with status ${status}`)));
+    child.once("exit", (status) =>
+      reject(new Error(`${program} ended with status ${status}; why is on standard error`)),
+    );
   });
   // Either may happen later, when nobody listens any more.
   failed.catch(() => {});
@@ -218,7 +232,9 @@ export class Broker {
   }
 
   /** Where a message would go, and why. Nothing is published. */
-  async explain({ exchange, routingKey, headers, vhost } = {}) {
+  async explain(message = {}) {
+    const known = ["exchange", "routingKey", "headers", "vhost"];
+    const { exchange, routingKey, headers, vhost } = onlyKnown(message, known, "a question");
     const question = { exchange, routing_key: routingKey, headers, vhost };
     const answer = await this.call("POST", "/explain", question);
     return { ...answer, queues: answer.queues.map(({ queue }) => queue) };

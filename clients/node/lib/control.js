@@ -28,7 +28,7 @@ export class Control {
 
   /** Calls it. Rejects with a {@link ControlError}, or {@link TimedOut} for a call that waits. */
   async call(method, path, body) {
-    const answer = await fetch(this.#address + path, {
+    const answer = await ask(this.#address + path, {
       method,
       headers: {
         authorization: `Bearer ${this.#token}`,
@@ -55,9 +55,37 @@ export class Control {
   }
 }
 
+async function ask(url, request) {
+  try {
+    return await fetch(url, request);
+  } catch {
+    throw new ControlError(
+      "the broker does not answer: it was closed, or its test is over (is there an await too few?)",
+    );
+  }
+}
+
+const UNITS = ["hours", "minutes", "seconds", "ms"];
+
 /** A duration as the control API has it. */
-export function milliseconds({ hours = 0, minutes = 0, seconds = 0, ms = 0 }) {
-  return Math.round(((hours * 60 + minutes) * 60 + seconds) * 1000 + ms);
+export function milliseconds(duration) {
+  if (typeof duration !== "object" || duration === null) {
+    throw new TypeError(`${duration} is no duration: one is an object, such as { hours: 1 }`);
+  }
+  const { hours = 0, minutes = 0, seconds = 0, ms = 0 } = onlyKnown(duration, UNITS, "a duration");
+  const total = Math.round(((hours * 60 + minutes) * 60 + seconds) * 1000 + ms);
+  if (!(total >= 0)) throw new RangeError(`a duration is a number and not negative, not ${total} ms`);
+  return total;
+}
+
+/** What was given, if it has no fields but these: a misspelt one would be ignored. */
+export function onlyKnown(given, names, what) {
+  for (const name of Object.keys(given)) {
+    if (!names.includes(name)) {
+      throw new TypeError(`there is no '${name}' in ${what}: there are ${names.join(", ")}`);
+    }
+  }
+  return given;
 }
 
 /** A message's body, a text or octets, as the control API takes it. */

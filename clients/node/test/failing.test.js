@@ -25,7 +25,14 @@ test("what would pass in vain does not", async (t) => {
   await assert.rejects(broker.publishAll(["x"], nowhere), /with key 'nowhere'/);
   await assert.rejects(broker.faults.assertAllFired(), /no fault was declared/);
   await assert.rejects(broker.waitUntilIdle({ seconds: 0.01 }), /no consumer came/);
+  await assert.rejects(broker.clock.advance({ hour: 1 }), /no 'hour' in a duration: .*hours/);
+  await assert.rejects(broker.clock.advance(3600), /3600 is no duration: .*{ hours: 1 }/);
+  await assert.rejects(broker.clock.advance({ hours: -1 }), /not negative, not -3600000 ms/);
+  await assert.rejects(startBroker({ manualclock: false }), /no 'manualclock' in the options/);
+  await assert.rejects(broker.explain({ routingkey: "q" }), /no 'routingkey' in a question/);
   await connection.close();
+  await broker.close();
+  await assert.rejects(broker.queues(), /does not answer: .*an await too few/);
 });
 
 test("headers are there, if empty", async (t) => {
@@ -40,4 +47,5 @@ test("headers are there, if empty", async (t) => {
 test("a program that is not there says how to get it", async () => {
   const starting = startBroker({ binary: "/nonexistent/leveret" });
   await assert.rejects(starting, /cannot be started: .*ENOENT.*cargo install leveret/);
+  await assert.rejects(startBroker({ lint: "wrn" }), /status 2; why is on standard error/);
 });

@@ -1,4 +1,4 @@
-"""The program that the package starts."""
+"""The program that the package starts, and what it is not to do in vain."""
 
 import pytest
 
@@ -17,3 +17,14 @@ def test_a_program_that_is_nowhere_is_told_with_how_to_get_it(monkeypatch, tmp_p
     monkeypatch.setattr(leveret.broker, "_installed", lambda name: [])
     with pytest.raises(RuntimeError, match="the program leveret is not installed.*LEVERET_BINARY"):
         leveret.Broker()
+
+
+def test_what_would_be_in_vain_says_so():
+    broker = leveret.Broker()
+    with pytest.raises(ValueError, match="not negative, as -3600000 ms are"):
+        broker.clock.advance(hours=-1)
+    broker.close()
+    with pytest.raises(leveret.ControlError, match="does not answer: was it closed"):
+        broker.queues()
+    with pytest.raises(RuntimeError, match="ended with status 2; why is on standard error"):
+        leveret.Broker(lint="wrn")

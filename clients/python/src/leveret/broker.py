@@ -76,7 +76,8 @@ class Broker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{command[0]} ended with status {self._process.wait()}")
+            status = self._process.wait()
+            raise RuntimeError(f"{command[0]} ended with status {status}; why is on standard error")
         ready = json.loads(line)
         #: URL for any AMQP 0-9-1 client.
         self.amqp: str = ready["amqp"]

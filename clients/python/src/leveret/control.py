@@ -50,6 +50,8 @@ class Control:
             with error:
                 kind = TimedOut if error.code == 408 else ControlError
                 raise kind(_reason(error)) from None
+        except urllib.error.URLError as error:
+            raise ControlError(f"the broker does not answer: was it closed? {error}") from None
         return json.loads(content) if content else None
 
     def wait(self, awaited: Any, limit_s: float) -> None:
@@ -62,7 +64,10 @@ def milliseconds(
     *, hours: float = 0, minutes: float = 0, seconds: float = 0, ms: float = 0
 ) -> int:
     """A duration as the control API has it."""
-    return round(((hours * 60 + minutes) * 60 + seconds) * 1000 + ms)
+    total = round(((hours * 60 + minutes) * 60 + seconds) * 1000 + ms)
+    if total < 0:
+        raise ValueError(f"a duration is not negative, as {total} ms are")
+    return total
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

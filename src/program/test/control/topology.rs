@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::call::{Routes, Shared, aside};
 use super::input::{Answer, Body, Refusal};
+use crate::program::definitions::misspelt;
 use crate::program::test::definitions::adapt;
 use leveret::ImportError;
 use leveret::definitions::{Definitions, DefinitionsError};
@@ -43,6 +44,7 @@ async fn import_definitions(
     let document = document.to_string();
     let read = Definitions::from_json_in_part(document.as_bytes());
     let (definitions, mut refused) = read.map_err(bad)?;
+    refused.extend(misspelt(document.as_bytes()));
     let life = control.life();
     let imported = aside(move || {
         let definitions = adapt(definitions, &life.broker);
