@@ -21,6 +21,7 @@ use crate::program::{ctl, help, inspect, ping, reload, serve, test};
 
 /// What was freed goes back to the system within seconds, by threads of its own: messages are freed
 /// by other threads than those that made them, which may have nothing to do for hours.
+#[cfg(not(windows))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
