@@ -119,7 +119,12 @@ fn from_toml(text: &str, path: &OsStr) -> Result<Settings, ConfigError> {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         before.matches('\n').count() + 1
     };
-    let refused = |line, reason| ConfigError::File { path: path.into(), line, reason };
+    let refused = |line, mut reason: String| {
+        if Path::new(path).extension().is_some_and(|ending| ending == "conf") {
+            reason.push_str("; a rabbitmq.conf is given with --rabbitmq-conf");
+        }
+        ConfigError::File { path: path.into(), line, reason }
+    };
     let document = toml::Deserializer::parse(text).map_err(|error| {
         let line = line(&error);
         refused(line, no_toml(text.lines().nth(line - 1).unwrap_or_default(), error.message()))

@@ -377,6 +377,14 @@ fn bad_files_are_named_with_their_line() {
 }
 
 #[test]
+fn a_file_of_rabbitmqs_is_called_one() {
+    let file = TestFile::new("rabbitmq.conf", "listeners.tcp.default = 5672");
+    let error = refused(&["--config", file.path()], &[]);
+    let text = "there is no setting 'listeners'; a rabbitmq.conf is given with --rabbitmq-conf";
+    assert!(error.ends_with(text), "{error}");
+}
+
+#[test]
 fn numbers_outside_their_range_are_refused() {
     assert_eq!(
         refused(&["--frame-max", "4095"], &[]),
