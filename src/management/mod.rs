@@ -92,8 +92,7 @@ impl Management {
         tls: &Tls,
     ) -> io::Result<SocketAddr> {
         let addresses: Vec<_> = address.to_socket_addrs()?.collect();
-        let port = self.open(&addresses, Some(tls.clone()))?;
-        port.serve(Service::Api);
+        let port = self.open(&addresses, Some(tls.clone()), Service::Api)?;
         let certificates = Some(Arc::clone(tls.certificates()));
         let (protocol, address) = ("https", port.address);
         self.manager.node.listeners.add(Listener { protocol, address, certificates });
@@ -116,7 +115,7 @@ impl Management {
         let is_meant = |port: &&Arc<Port>| addresses.contains(&port.address);
         let port = match self.ports.iter().find(is_meant) {
             Some(port) => Arc::clone(port),
-            None => self.open(&addresses, None)?,
+            None => self.open(&addresses, None, service)?,
         };
         port.serve(service);
         let address = port.address;
@@ -124,9 +123,16 @@ impl Management {
         Ok(address)
     }
 
-    fn open(&mut self, addresses: &[SocketAddr], tls: Option<Tls>) -> io::Result<Arc<Port>> {
+    fn open(
+        &mut self,
+        addresses: &[SocketAddr],
+        tls: Option<Tls>,
+        service: Service,
+    ) -> io::Result<Arc<Port>> {
         let listener = crate::base::bind::bind(addresses)?;
         let port = Arc::new(Port::new(listener.local_addr()?));
+        // Whoever comes first is to find it.
+        port.serve(service);
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         self.ports.push(Arc::clone(&port));

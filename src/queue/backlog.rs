@@ -32,12 +32,23 @@ struct Waiters {
     line: VecDeque<Weak<dyn Wake>>,
     /// Where those in line are: that is theirs for as long as they are in it.
     known: HashSet<usize>,
+    /// How long the line may become before those who have gone are looked for.
+    len_max: usize,
 }
+
+/// So many may have gone without being looked for.
+const GONE_MAX: usize = 64;
 
 impl Waiters {
     fn add(&mut self, waiter: &Arc<dyn Wake>) {
-        if self.known.insert(Arc::as_ptr(waiter).addr()) {
-            self.line.push_back(Arc::downgrade(waiter));
+        if !self.known.insert(Arc::as_ptr(waiter).addr()) {
+            return;
+        }
+        self.line.push_back(Arc::downgrade(waiter));
+        if self.line.len() > self.len_max {
+            let known = &mut self.known;
+            self.line.retain(|one| one.strong_count() > 0 || !known.remove(&one.as_ptr().addr()));
+            self.len_max = 2 * self.line.len() + GONE_MAX;
         }
     }
 
@@ -122,6 +133,21 @@ mod tests {
         fn wake(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn who_has_gone_takes_no_room() {
+        let backlog = Backlog::default();
+        let stays: Arc<dyn Wake> = Arc::new(Publisher::default());
+        backlog.wait(&stays);
+        for _ in 0..10_000 {
+            let goes: Arc<dyn Wake> = Arc::new(Publisher::default());
+            backlog.wait(&goes);
+        }
+        let waiters = backlog.waiters.lock();
+        assert!(waiters.line.len() <= 2 + GONE_MAX, "{}", waiters.line.len());
+        assert_eq!(waiters.known.len(), waiters.line.len());
+        assert_eq!(waiters.line[0].as_ptr().addr(), Arc::as_ptr(&stays).addr());
     }
 
     #[test]

@@ -46,6 +46,10 @@ fn channel(broker: &Broker) -> Channel {
     broker.connect().unwrap().open_channel().unwrap()
 }
 
+fn stream() -> QueueDeclare {
+    QueueDeclare::new("s").durable().argument("x-queue-type", "stream")
+}
+
 fn consume_often(channel: &Channel, queue: &str, count: usize) -> Vec<leveret::Consumer> {
     (0..count).map(|_| channel.basic_consume(queue).unwrap()).collect()
 }
@@ -126,6 +130,48 @@ fn a_queue_with_many_consumers_is_deleted_in_their_time() {
         let again = consume_often(&one, "q", count);
         assert_eq!(broker.counts("q").unwrap().consumers, count);
         drop((again, consumers));
+    });
+}
+
+#[test]
+fn readers_of_a_stream_get_what_comes_in_the_same_time_each() {
+    takes_in_proportion(500, |count| {
+        let broker = Broker::for_tests();
+        let channel = channel(&broker);
+        channel.basic_qos(10).unwrap();
+        channel.queue_declare_with(&stream()).unwrap();
+        let mut readers = consume_often(&channel, "s", count);
+        for message in 0..3 {
+            channel.basic_publish(Publish::to_queue("s")).unwrap();
+            for reader in &readers {
+                reader.try_recv().unwrap().ack().unwrap();
+                assert!(reader.try_recv().is_none(), "{message}");
+            }
+        }
+        // From the middle, as it is the hardest to find; others take their places.
+        while readers.len() > count / 2 {
+            readers.swap_remove(readers.len() / 2).cancel();
+        }
+        readers.extend(consume_often(&channel, "s", count / 2));
+        assert_eq!(broker.counts("s").unwrap().consumers, count);
+    });
+}
+
+#[test]
+fn waiting_to_be_the_single_active_reader_costs_nobody_anything() {
+    takes_in_proportion(1_000, |count| {
+        let broker = Broker::for_tests();
+        let channel = channel(&broker);
+        channel.basic_qos(10).unwrap();
+        channel.queue_declare_with(&stream()).unwrap();
+        let single = Consume::new("s")
+            .argument("x-stream-consumer-name", "app")
+            .argument("x-single-active-consumer", true);
+        let readers = (0..count).map(|_| channel.basic_consume_with(&single).unwrap());
+        let readers: Vec<_> = readers.collect();
+        // Each time it is the active one that goes.
+        readers.into_iter().for_each(leveret::Consumer::cancel);
+        assert_eq!(broker.counts("s").unwrap().consumers, 0);
     });
 }
 

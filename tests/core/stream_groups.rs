@@ -217,3 +217,21 @@ fn three_share_six_partitions_and_the_others_take_over_when_one_is_killed() {
         assert_eq!(*orders, (0..20).collect::<Vec<_>>(), "{customer}");
     }
 }
+
+#[test]
+fn who_had_read_everything_gets_again_what_another_did_not_finish() {
+    let broker = Broker::for_tests();
+    broker.create_super_stream("/", &SuperStreamDeclare::new("orders", 2)).unwrap();
+    let partition = broker.partitions("/", "orders").unwrap().remove(1);
+    let consume = in_group(&partition).argument("x-super-stream", "orders");
+    broker.publish_all((0..3).map(|n| Publish::to_queue(&partition).body(n.to_string()))).unwrap();
+    let (_one, first) = join(&broker, &consume);
+    let got = take(&first);
+    assert_eq!(texts(&got), ["0", "1", "2"]);
+    // Of two the second reads, as soon as the first has nothing in hand.
+    let (two, second) = join(&broker, &consume);
+    got.iter().for_each(|delivery| delivery.requeue().unwrap());
+    assert_eq!(texts(&take(&second)), ["0", "1", "2"]);
+    two.close();
+    assert_eq!(work(&first), ["0", "1", "2"]);
+}

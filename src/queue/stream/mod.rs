@@ -10,11 +10,13 @@ pub(crate) mod age;
 pub(crate) mod cursor;
 pub(crate) mod filter;
 pub(crate) mod groups;
+mod line;
 pub(crate) mod offsets;
 mod overdue;
 mod progress;
 mod queue;
 pub(crate) mod readers;
+mod serving;
 pub(crate) mod start;
 mod status;
 pub(crate) mod turns;
@@ -271,7 +273,7 @@ impl StreamQueue {
             let read = cursor.read(max - found.len())?;
             let Some(last) = read.last() else { break };
             cursor.advance(last.after);
-            found.extend(read.into_iter().map(readers::entry));
+            found.extend(read.into_iter().map(serving::entry));
         }
         Ok(found)
     }

@@ -1,17 +1,19 @@
 //! The consumers of a stream: each reads for itself, as far as its window is open. Knows neither
 //! the log nor the disk: what is read is handed in.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
 use crate::base::names::ConsumerTag;
 use crate::base::sequence_map::SequenceMap;
-use crate::limits::{STREAM_READ_MESSAGES, STREAM_WINDOW};
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
+use crate::limits::STREAM_WINDOW;
+use crate::queue::consumers::{ConsumerId, ConsumerSpec};
 use crate::queue::fifo::counted::Counted;
-use crate::queue::fifo::entry::Entry;
-use crate::queue::stream::cursor::{Cursor, Read};
+use crate::queue::stream::cursor::Cursor;
 use crate::queue::stream::groups::MemberId;
+use crate::queue::stream::line::{Line, Stand};
 use crate::queue::stream::overdue::Overdue;
 use crate::queue::stream::progress::{Outcome, Progress};
 use crate::queue::stream::turns::Standing;
@@ -22,22 +24,26 @@ pub(crate) struct Reader {
     pub spec: ConsumerSpec,
     pub id: ConsumerId,
     /// Where it is; somebody reads with it if it is not here.
-    cursor: Option<Box<Cursor>>,
+    pub(super) cursor: Option<Box<Cursor>>,
     /// Deliveries that wait for acknowledgement.
     pub unacked: u32,
     /// One of them waited for too long: its channel is told once.
     pub(super) timed_out: bool,
     /// It has read everything up to here.
-    at_end: Option<u64>,
+    pub(super) at_end: Option<u64>,
     started: bool,
     /// Its channel takes nothing at present.
-    waits_for_room: bool,
+    pub(super) waits_for_room: bool,
     /// The name by which its offset is kept, and how far it is.
     pub(super) progress: Option<(Arc<str>, Progress)>,
     /// Whether it is its turn.
     pub(super) standing: Standing,
     /// It has to go behind what was acknowledged by its name before it gets anything.
     pub(super) seeks: bool,
+    /// It counts as one that takes messages, if there are any.
+    counts_as_able: bool,
+    /// Where it stands in line for its turn, if it does.
+    stand: Option<Stand>,
 }
 
 impl Reader {
@@ -60,11 +66,14 @@ impl Reader {
         may_read && !self.waits_for_room && self.unacked < self.window()
     }
 
-    /// How many messages it takes now.
-    fn room(&self, committed: u64) -> usize {
-        let is_ready = self.is_able() && self.cursor.is_some() && self.at_end != Some(committed);
-        let room = self.window().saturating_sub(self.unacked);
-        if is_ready { room as usize } else { 0 }
+    /// How many messages its window lets through.
+    pub(super) fn room(&self) -> usize {
+        self.window().saturating_sub(self.unacked) as usize
+    }
+
+    /// It goes on somewhere else, once it is its turn.
+    pub(super) fn goes_elsewhere(&mut self) {
+        (self.seeks, self.at_end) = (true, None);
     }
 }
 
@@ -72,10 +81,10 @@ impl Reader {
 #[derive(Clone, Debug)]
 pub(super) struct Outstanding {
     pub consumer: ConsumerId,
-    channel: ChannelId,
-    offset: u64,
+    pub channel: ChannelId,
+    pub offset: u64,
     /// Octets of the body.
-    octets: u64,
+    pub octets: u64,
     pub delivered_at: Timestamp,
 }
 
@@ -86,28 +95,22 @@ pub(crate) struct Unsettled {
     pub delivered_at: Timestamp,
 }
 
-/// Somebody who is to be read for.
-pub(crate) struct Turn {
-    pub consumer: ConsumerId,
-    pub cursor: Box<Cursor>,
-    /// Messages, at most.
-    pub max: usize,
-    /// It has to go behind what was acknowledged by this name first.
-    pub seek: Option<Arc<str>>,
-}
-
 /// The consumers of a stream.
+///
+/// No step takes longer because there are many, but those that are about all of them.
 pub(crate) struct Readers {
-    slots: Vec<Option<Reader>>,
+    pub(super) slots: Vec<Option<Reader>>,
+    /// Slots that nobody has, the first one on top.
+    free: BinaryHeap<Reverse<usize>>,
     count: usize,
     generation: u64,
     pub(super) outstanding: SequenceMap<Outstanding>,
     /// Deliveries that were ever made.
-    delivered: u64,
-    /// Whose turn it was last.
-    turn: usize,
+    pub(super) delivered: u64,
+    /// Those who take messages, and are not being read for.
+    pub(super) line: Line,
     /// It is held: so many messages may go out yet.
-    hold: Option<usize>,
+    pub(super) hold: Option<usize>,
     /// How many of them take messages, if there are any.
     pub(super) able: usize,
     pub(super) counted: Counted,
@@ -121,11 +124,12 @@ impl Readers {
     pub(crate) fn new(timeout_ms: u64, now: Timestamp) -> Self {
         Self {
             slots: Vec::new(),
+            free: BinaryHeap::new(),
             count: 0,
             generation: 0,
             outstanding: SequenceMap::default(),
             delivered: 0,
-            turn: 0,
+            line: Line::default(),
             hold: None,
             able: 0,
             counted: Counted::new(now),
@@ -194,10 +198,7 @@ impl Readers {
             self.counted.capacity.start(now);
         }
         self.generation += 1;
-        let gap = (self.count < self.slots.len())
-            .then(|| self.slots.iter().position(Option::is_none))
-            .flatten();
-        let slot = gap.unwrap_or(self.slots.len());
+        let slot = self.free.pop().map_or(self.slots.len(), |Reverse(slot)| slot);
         self.slots.resize_with(self.slots.len().max(slot + 1), || None);
         self.count += 1;
         let id = ConsumerId::new(slot, self.generation);
@@ -218,6 +219,8 @@ impl Readers {
             progress,
             standing,
             seeks: false,
+            counts_as_able: false,
+            stand: None,
         };
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(reader);
@@ -230,8 +233,10 @@ impl Readers {
     pub(crate) fn remove(&mut self, id: ConsumerId, now: Timestamp) -> Option<Reader> {
         self.get_mut(id)?;
         let reader = self.slots.get_mut(id.slot)?.take()?;
+        self.free.push(Reverse(id.slot));
         self.count -= 1;
-        self.able -= usize::from(reader.is_able());
+        self.able -= usize::from(reader.counts_as_able);
+        self.line.leave(reader.stand);
         self.count_use(now);
         Some(reader)
     }
@@ -239,16 +244,27 @@ impl Readers {
     /// A consumer has room again, or starts.
     pub(crate) fn resume(&mut self, id: ConsumerId, now: Timestamp) {
         if let Some(reader) = self.get_mut(id) {
-            let was_able = reader.is_able();
             (reader.started, reader.waits_for_room) = (true, false);
-            let is_able = reader.is_able();
-            self.note_able(was_able, is_able);
+            self.review(id);
         }
         self.count_use(now);
     }
 
-    pub(super) fn note_able(&mut self, was_able: bool, is_able: bool) {
+    /// Something has changed that says whether a consumer takes messages: puts it in line, or takes
+    /// it out.
+    pub(super) fn review(&mut self, id: ConsumerId) {
+        let reader = self.slots.get_mut(id.slot).and_then(Option::as_mut);
+        let Some(reader) = reader.filter(|reader| reader.id == id) else { return };
+        let is_able = reader.is_able();
+        let was_able = std::mem::replace(&mut reader.counts_as_able, is_able);
         self.able = self.able + usize::from(is_able) - usize::from(was_able);
+        let stands = is_able && reader.cursor.is_some();
+        if !stands || reader.stand.is_some_and(|stand| stand.at_end() != reader.at_end) {
+            self.line.leave(reader.stand.take());
+        }
+        if stands && reader.stand.is_none() {
+            reader.stand = Some(self.line.join(id.slot, reader.at_end));
+        }
     }
 
     /// Holds everybody, or lets them go on.
@@ -272,96 +288,6 @@ impl Readers {
         }
     }
 
-    /// Takes somebody out who takes messages, after whoever it was last, of a stream that is
-    /// committed up to an offset.
-    pub(crate) fn next_turn(&mut self, committed: u64) -> Option<Turn> {
-        let held = self.hold.unwrap_or(usize::MAX);
-        if held == 0 {
-            return None;
-        }
-        let count = self.slots.len();
-        let place = |step: usize| (self.turn + step) % count.max(1);
-        let ready = |at: &usize| {
-            let reader = self.slots.get(*at).and_then(Option::as_ref);
-            reader.is_some_and(|reader| reader.room(committed) > 0)
-        };
-        let at = (1..=count).map(place).find(ready)?;
-        self.turn = at;
-        let reader = self.slots.get_mut(at)?.as_mut()?;
-        let max = reader.room(committed).min(STREAM_READ_MESSAGES).min(held);
-        let cursor = reader.cursor.take()?;
-        let seek = std::mem::take(&mut reader.seeks).then(|| reader.name()).flatten();
-        Some(Turn { consumer: reader.id, cursor, max, seek })
-    }
-
-    /// Takes back a cursor with what was read by it, of a stream that was committed up to an offset
-    /// before. What the consumer takes is in `deliveries`.
-    pub(crate) fn hand_over(
-        &mut self,
-        turn: Turn,
-        read: Vec<Read>,
-        committed: u64,
-        now: Timestamp,
-        deliveries: &mut Vec<Delivery>,
-    ) -> Option<Arc<dyn Outlet>> {
-        let Turn { consumer, mut cursor, max, .. } = turn;
-        let hold = self.hold;
-        let (mut delivered, mut next) = (self.delivered, Vec::new());
-        let reader = self.get_mut(consumer)?;
-        reader.at_end = read.is_empty().then_some(committed);
-        let room = (reader.window().saturating_sub(reader.unacked) as usize).min(max);
-        // It may have had to stop meanwhile.
-        let may_read = reader.standing.reads() && !reader.seeks;
-        let room = if may_read { room.min(hold.unwrap_or(usize::MAX)) } else { 0 };
-        let was_able = reader.is_able();
-        let (mut taken, mut after) = (0, None);
-        for read in read.into_iter().take(room) {
-            if !reader.spec.outlet.reserve(false) {
-                reader.waits_for_room = true;
-                break;
-            }
-            after = Some(read.after);
-            taken += 1;
-            delivered += 1;
-            reader.unacked += 1;
-            if let Some((_, progress)) = &mut reader.progress {
-                progress.delivered(read.offset);
-            }
-            next.push(Outstanding {
-                consumer,
-                channel: reader.spec.channel,
-                offset: read.offset,
-                octets: read.message.body_len() as u64,
-                delivered_at: now,
-            });
-            deliveries.push(Delivery {
-                slot: consumer.slot,
-                source: reader.spec.source,
-                id: delivered,
-                entry: entry(read),
-            });
-        }
-        if let Some(after) = after {
-            cursor.advance(after);
-        }
-        reader.cursor = Some(cursor);
-        let is_able = reader.is_able();
-        let (outlet, timeout_ms) = (Arc::clone(&reader.spec.outlet), reader.spec.timeout_ms);
-        self.note_able(was_able, is_able);
-        self.hold = hold.map(|left| left.saturating_sub(taken));
-        if taken > 0 {
-            self.overdue.note_delivery(timeout_ms, now);
-        }
-        for outstanding in next {
-            self.delivered += 1;
-            self.counted.totals.deliver += 1;
-            self.counted.unacked.all.add(1, outstanding.octets);
-            self.outstanding.push(self.delivered, outstanding);
-        }
-        self.count_use(now);
-        Some(outlet)
-    }
-
     /// Deliveries are settled, which opens windows. Tells how far consumers with names are now.
     pub(crate) fn settle(
         &mut self,
@@ -377,16 +303,14 @@ impl Readers {
             self.counted.unacked.all.remove(1, octets);
             self.counted.totals.ack += u64::from(is_ack);
             let Some(reader) = self.get_mut(consumer) else { continue };
-            let was_able = reader.is_able();
             reader.unacked = reader.unacked.saturating_sub(1);
-            let is_able = reader.is_able();
             if let (Some((_, progress)), Some(outcome)) = (&mut reader.progress, outcome) {
                 progress.settled(offset, outcome);
                 if moved.last() != Some(&consumer) {
                     moved.push(consumer);
                 }
             }
-            self.note_able(was_able, is_able);
+            self.review(consumer);
             self.note_stopped(consumer);
         }
         self.count_use(now);
@@ -395,18 +319,5 @@ impl Readers {
             Some((Arc::clone(name), progress.news()?))
         });
         news.collect()
-    }
-}
-
-/// A message of a stream as consumers get it: it never counts as delivered before.
-pub(crate) fn entry(read: Read) -> Entry {
-    Entry {
-        message: read.message,
-        sequence: read.offset,
-        expires_at: Timestamp::NEVER,
-        delivery_count: 0,
-        failures: 0,
-        redelivered: false,
-        stored: false,
     }
 }

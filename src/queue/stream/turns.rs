@@ -36,41 +36,39 @@ impl Standing {
     }
 }
 
-/// Tells the consumers of a stream.
-struct Consumers(Weak<Queue>);
+/// Tells a consumer of a stream.
+struct Consumer {
+    queue: Weak<Queue>,
+    id: ConsumerId,
+}
 
-impl Member for Consumers {
-    fn set_active(&self, number: u32, active: bool) {
-        let Some(queue) = self.0.upgrade() else { return };
+impl Member for Consumer {
+    fn set_active(&self, _: u32, active: bool) {
+        let Some(queue) = self.queue.upgrade() else { return };
         if let Some(stream) = queue.stream() {
-            stream.readers.lock().set_turn(number, active);
+            stream.readers.lock().set_turn(self.id, active);
         }
     }
 }
 
 /// How the groups know a consumer.
 fn member(spec: &ConsumerSpec, id: ConsumerId) -> MemberId {
-    (spec.channel.connection, number(id))
-}
-
-fn number(id: ConsumerId) -> u32 {
     // Two of a stream are the same only if four milliards came between them.
-    id.generation as u32
+    (spec.channel.connection, id.generation as u32)
 }
 
 impl Readers {
-    fn set_turn(&mut self, of: u32, active: bool) {
-        let id = self.iter().find(|reader| number(reader.id) == of).map(|reader| reader.id);
-        let Some(reader) = id.and_then(|id| self.get_mut(id)) else { return };
-        let was_able = reader.is_able();
-        reader.standing = match active {
-            true => Standing::Active,
-            false => Standing::Stopping,
-        };
-        reader.seeks = active;
-        let is_able = reader.is_able();
-        self.note_able(was_able, is_able);
-        id.into_iter().for_each(|id| self.note_stopped(id));
+    fn set_turn(&mut self, id: ConsumerId, active: bool) {
+        let Some(reader) = self.get_mut(id) else { return };
+        if active {
+            reader.standing = Standing::Active;
+            reader.goes_elsewhere();
+        } else {
+            reader.standing = Standing::Stopping;
+            reader.seeks = false;
+        }
+        self.review(id);
+        self.note_stopped(id);
     }
 
     /// A consumer that is to stop has stopped, if all that it has is settled.
@@ -141,9 +139,9 @@ impl Queue {
         turns: Turns,
         effects: &mut Effects,
     ) -> Result<()> {
-        let consumers = Arc::new(Consumers(Arc::downgrade(self)));
+        let consumer = Arc::new(Consumer { queue: Arc::downgrade(self), id });
         let joined = self.with_groups(effects, |groups| {
-            groups.join(name, turns.partition, member(spec, id), consumers)
+            groups.join(name, turns.partition, member(spec, id), consumer)
         });
         match joined {
             Some(Ok(())) => Ok(()),

@@ -43,6 +43,7 @@ impl Stream {
         }
         let mut engine = self.engine.lock();
         engine.sync()?;
+        self.keep_progress(&engine);
         self.keep_index(1, false);
         drop(engine);
         written.map(|_| ())
@@ -91,6 +92,7 @@ impl Stream {
         self.shared.note_written(octets);
         let files = &self.shared.files;
         segments.iter().for_each(|segment| files.remove(segment.name));
+        files.remove_progress(self.id);
         // Without it they may be there again after a crash, and go then.
         let _ = files.disk.sync_directory();
     }

@@ -1,12 +1,13 @@
 //! Names of the files of streams, and those of them that are open for reading.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use parking_lot::Mutex;
 
 use crate::disk::{Disk, DiskFile};
+use crate::key::QueueId;
 use crate::stream::record::Place;
 
 /// What the files of a segment are called.
@@ -24,23 +25,40 @@ pub(crate) enum FileName {
     Chunks(SegmentName),
     /// Where they are.
     Index(SegmentName),
+    /// How far a stream is.
+    Progress(QueueId),
 }
 
 impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let rest = name.strip_prefix("stream-")?;
+        if let Some(stream) = rest.strip_suffix(".progress") {
+            return number(stream).map(Self::Progress);
+        }
         let (numbers, kind): (_, fn(SegmentName) -> Self) = match rest.strip_suffix(".chunks") {
             Some(numbers) => (numbers, Self::Chunks),
             None => (rest.strip_suffix(".index")?, Self::Index),
         };
-        let mut numbers = numbers.split('-').map(|digits| {
-            let digits = Some(digits).filter(|digits| digits.len() == 16)?;
-            u64::from_str_radix(digits, 16).ok()
-        });
+        let mut numbers = numbers.split('-').map(number);
         let place = Place { stream: numbers.next()??, segment: numbers.next()?? };
         let first_offset = numbers.next()??;
         numbers.next().is_none().then_some(kind(SegmentName { place, first_offset }))
     }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chunks(name) => formatter.write_str(&name.chunks()),
+            Self::Index(name) => formatter.write_str(&name.index()),
+            Self::Progress(stream) => write!(formatter, "stream-{stream:016x}.progress"),
+        }
+    }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let digits = Some(digits).filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
 }
 
 impl SegmentName {
@@ -94,6 +112,11 @@ impl Files {
         Ok(file)
     }
 
+    /// Removes what tells how far a stream is that is gone.
+    pub(crate) fn remove_progress(&self, stream: QueueId) {
+        let _ = self.disk.remove(&FileName::Progress(stream).to_string());
+    }
+
     /// Removes a segment. What cannot be removed now is at the next start.
     pub(crate) fn remove(&self, name: SegmentName) {
         self.open.lock().retain(|(place, _)| *place != name.place);
@@ -112,6 +135,8 @@ mod tests {
         assert_eq!(FileName::parse(&name.chunks()), Some(FileName::Chunks(name)));
         let name = SegmentName { first_offset: u64::MAX, ..name };
         assert_eq!(FileName::parse(&name.index()), Some(FileName::Index(name)));
+        let progress = FileName::Progress(0x1F);
+        assert_eq!(FileName::parse(&progress.to_string()), Some(progress));
         for other in ["segment-0000000000000001.log", "stream-1-2-3.chunks", "stream-.index"] {
             assert_eq!(FileName::parse(other), None);
         }

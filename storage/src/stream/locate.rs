@@ -10,10 +10,10 @@ use crate::stream::chunk::Kind;
 use crate::stream::engine::INDEX_SPACING;
 use crate::stream::index::{self, EntryKind, Index, IndexEntry};
 use crate::stream::record::Record;
-use crate::stream::recovery;
 use crate::stream::scan::{Item, Scanner};
 use crate::stream::segments::{End, Segment};
 use crate::stream::state::ChunkPlace;
+use crate::stream::survey;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,7 +313,7 @@ fn read_whole(
         let Item::Record(record) = item else { continue };
         let Record { position, header, .. } = record;
         // What a segment holds that was given up is in the next one.
-        if recovery::ends(&record, next_offset) {
+        if survey::ends(&record, next_offset) {
             break;
         }
         let is_checkpoint = header.kind == Kind::Checkpoint;

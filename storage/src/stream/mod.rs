@@ -7,7 +7,9 @@
 //!
 //! Read from the top: [`stream`] says what a stream does, [`writer`] is the thread that writes
 //! them, [`offsets`] keeps offsets by name, [`engine`] writes, [`reader`] reads, [`locate`] finds
-//! places, [`retention`] removes, [`ending`] closes and deletes, [`recovery`] opens what is there.
+//! places, [`retention`] removes, [`ending`] closes and deletes, [`recovery`] opens what is there,
+//! of which [`survey`] reads the end; by [`progress`] it notices what is [`missing`].
+//!
 //! [`chunk`], [`record`], [`index`] and [`tracking`] are the octets; [`pending`], [`segments`] and
 //! [`state`] what is kept in memory.
 
@@ -20,9 +22,11 @@ mod files;
 mod image;
 mod index;
 mod locate;
+mod missing;
 mod offsets;
 mod options;
 mod pending;
+mod progress;
 mod reader;
 mod record;
 mod recovery;
@@ -34,6 +38,7 @@ mod state;
 #[expect(clippy::module_inception, reason = "it is what the folder is about")]
 mod stream;
 mod streams;
+mod survey;
 mod tracking;
 mod verify;
 mod writer;

@@ -31,7 +31,8 @@ impl Stream {
             removed.push(segment);
         }
         drop(state);
-        if removed.is_empty() {
+        // What could not be said to be gone stays, and goes after the next start.
+        if removed.is_empty() || !self.keep_first() {
             return;
         }
         let files = &self.shared.files;

@@ -72,6 +72,11 @@ impl Segments {
         empty
     }
 
+    /// How many there are up to the one with this number.
+    pub(crate) fn count_up_to(&self, number: u64) -> usize {
+        self.list.partition_point(|segment| segment.name.place.segment <= number)
+    }
+
     fn place(&self, number: u64) -> usize {
         self.list.partition_point(|segment| segment.name.place.segment < number)
     }

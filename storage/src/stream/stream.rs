@@ -14,6 +14,7 @@ use crate::stream::engine::Engine;
 use crate::stream::index::{self, EntryKind, IndexEntry};
 use crate::stream::options::{Retention, StreamSettings};
 use crate::stream::pending::PendingChunk;
+use crate::stream::progress::ProgressFile;
 use crate::stream::segments::End;
 use crate::stream::state::{Appended, State, Watching};
 use crate::stream::writer::Shared;
@@ -43,6 +44,8 @@ pub struct Stream {
     pub(crate) shared: Arc<Shared>,
     /// The outer lock: whoever writes has it.
     pub(crate) engine: Mutex<Engine>,
+    /// How far it is, for the next start. Locked under the one above, and around the one below.
+    pub(crate) progress: Mutex<ProgressFile>,
     pub(crate) state: Mutex<State>,
     committed: AtomicU64,
     pub(crate) is_deleted: AtomicBool,
@@ -63,12 +66,19 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(id: QueueId, shared: Arc<Shared>, engine: Engine, state: State) -> Self {
+    pub(crate) fn new(
+        id: QueueId,
+        shared: Arc<Shared>,
+        engine: Engine,
+        state: State,
+        progress: ProgressFile,
+    ) -> Self {
         Self {
             id,
             shared,
             committed: AtomicU64::new(state.committed),
             engine: Mutex::new(engine),
+            progress: Mutex::new(progress),
             state: Mutex::new(state),
             is_deleted: AtomicBool::new(false),
             next_watch: AtomicU64::new(0),
@@ -197,6 +207,7 @@ impl Stream {
             state.commit(&written, &engine.drafts);
             self.committed.store(state.committed, Ordering::Release);
             drop(state);
+            self.note_progress(engine);
             self.keep_index(INDEX_ENTRIES, false);
             engine.drafts.drain(..count);
             self.shared.note_written(octets);
@@ -214,6 +225,9 @@ impl Stream {
     /// Ends the segment that is being written, and begins another.
     fn begin_segment(&self, engine: &mut Engine, segment_octets: u64) -> Result<()> {
         let offset = engine.next_offset;
+        if !self.shared.is_in_memory() {
+            self.progress.lock().keep_open();
+        }
         let written = engine.begin_segment(segment_octets)?;
         let mut state = self.state.lock();
         let end = state.segments.last().and_then(|last| last.end);
@@ -226,7 +240,8 @@ impl Stream {
         let mut state = self.state.lock();
         let empty = state.segments.begin(written.segment, written.end, written.entries);
         drop(state);
-        if let Some(empty) = empty {
+        let is_kept = self.keep_progress(engine);
+        if let Some(empty) = empty.filter(|_| is_kept) {
             self.shared.files.remove(empty.name);
         }
         self.remove_what_is_too_much(engine.last_timestamp_ms);

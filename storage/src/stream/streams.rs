@@ -48,12 +48,8 @@ impl Streams {
         if options.durability == Durability::Memory {
             options.durability = Durability::Buffered;
         }
-        let names = recovery::list(&*disk)?;
-        recovery::remove_orphans(&*disk, &names)?;
-        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for name in names {
-            found.entry(name.place.stream).or_default().push(name);
-        }
+        let found = recovery::list(&*disk)?;
+        recovery::remove_orphans(&*disk, &found)?;
         Ok(Self::new(disk, options, found))
     }
 
@@ -100,7 +96,8 @@ impl Streams {
         let shared = self.shared.clone();
         let durability = shared.options.durability;
         let opened = recovery::open(shared.files.clone(), durability, settings, id, names)?;
-        let stream = Arc::new(Stream::new(id, shared, opened.engine, opened.state));
+        let stream =
+            Arc::new(Stream::new(id, shared, opened.engine, opened.state, opened.progress));
         state.found.remove(&id);
         state.open.insert(id, Arc::clone(&stream));
         Ok((stream, opened.recovered))
@@ -149,11 +146,12 @@ impl Streams {
     /// committed counts as that. Its number must not be used again.
     pub fn delete(&self, id: QueueId) {
         let mut state = self.state.lock();
-        let found = state.found.remove(&id).unwrap_or_default();
+        let found = state.found.remove(&id);
         let open = state.open.remove(&id);
         drop(state);
-        if !found.is_empty() {
+        if let Some(found) = found {
             found.iter().for_each(|name| self.shared.files.remove(*name));
+            self.shared.files.remove_progress(id);
             // Without it they may be there again after a crash.
             let _ = self.shared.files.disk.sync_directory();
         }

@@ -8,8 +8,11 @@ use crate::error::Result;
 use crate::key::QueueId;
 use crate::log::Damage;
 use crate::stream::files::SegmentName;
-use crate::stream::recovery::{self, Survey, holds_something};
+use crate::stream::missing::missing;
+use crate::stream::progress;
+use crate::stream::recovery::{self, holds_something};
 use crate::stream::scan::Scanner;
+use crate::stream::survey::{self, Known, Survey};
 
 /// A stream on a disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,25 +40,30 @@ pub struct FoundStream {
 /// # Errors
 /// If the disk fails. Damage is not an error.
 pub fn inspect_streams(disk: &dyn Disk) -> Result<Vec<FoundStream>> {
-    let names = recovery::list(disk)?;
     let mut found = Vec::new();
-    for names in names.chunk_by(|a, b| a.place.stream == b.place.stream) {
-        let (Some(first), Some(&last)) = (names.first(), names.last()) else { continue };
-        let file = disk.open(&last.chunks(), false)?;
-        let (survey, _) = recovery::survey(disk, names)?;
-        let damage = |hole| recovery::damage(last, hole);
-        let torn = survey.torn.iter().filter(|hole| holds_something(&*file, hole));
-        let offsets = survey.tail.tracking.offsets();
-        found.push(FoundStream {
-            id: last.place.stream,
+    for (id, names) in recovery::list(disk)? {
+        let said = progress::read(disk, id)?.map(|(_, said)| said);
+        let next_offset = said.map_or(0, |said| said.next_offset);
+        let (survey, _) = survey::survey(disk, &names, said.as_ref())?;
+        let mut stream = FoundStream {
+            id,
             segments: names.len(),
-            octets: octets(disk, names)?,
-            first_offset: first.first_offset,
-            next_offset: survey.tail.next_offset,
-            offsets: offsets.map(|(name, offset)| (name.as_str().to_owned(), offset)).collect(),
-            torn: torn.map(damage).collect(),
-            damage: survey.damage.iter().map(damage).collect(),
-        });
+            octets: octets(disk, &names)?,
+            first_offset: names.first().map_or(next_offset, |first| first.first_offset),
+            next_offset: survey.tail.next_offset.max(next_offset),
+            damage: missing(&names, said.as_ref()),
+            ..FoundStream::default()
+        };
+        if let Some(&last) = names.last() {
+            let file = disk.open(&last.chunks(), false)?;
+            let damage = |hole| recovery::damage(last, hole);
+            let torn = survey.torn.iter().filter(|hole| holds_something(&*file, hole));
+            let offsets = survey.tail.tracking.offsets();
+            stream.offsets = offsets.map(|(name, at)| (name.as_str().to_owned(), at)).collect();
+            stream.torn = torn.map(damage).collect();
+            stream.damage.extend(survey.damage.iter().map(damage));
+        }
+        found.push(stream);
     }
     Ok(found)
 }
@@ -71,26 +79,29 @@ fn octets(disk: &dyn Disk, names: &[SegmentName]) -> io::Result<u64> {
 /// # Errors
 /// If the disk fails. Damage is not an error.
 pub fn verify_streams(disk: &dyn Disk, is_gone: &dyn Fn(QueueId) -> bool) -> Result<Vec<Damage>> {
-    let mut names = recovery::list(disk)?;
-    names.retain(|name| !is_gone(name.place.stream));
+    let mut streams = recovery::list(disk)?;
+    streams.retain(|id, _| !is_gone(*id));
     let mut found = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let next = names.get(at + 1).filter(|next| next.place.stream == name.place.stream);
-        let holes = damage(disk, *name, next.map(|next| next.first_offset))?;
-        found.extend(holes.iter().map(|hole| recovery::damage(*name, hole)));
+    for (id, names) in streams {
+        let said = progress::read(disk, id)?.map(|(_, said)| said);
+        found.extend(missing(&names, said.as_ref()));
+        for (at, name) in names.iter().enumerate() {
+            let known = match names.get(at + 1) {
+                Some(next) => Known::up_to(next.first_offset),
+                None => Known::of_last(*name, said.as_ref()),
+            };
+            let holes = damage(disk, *name, known)?;
+            found.extend(holes.iter().map(|hole| recovery::damage(*name, hole)));
+        }
     }
     Ok(found)
 }
 
-/// Damage of a segment, which ends with an offset unless it is the last one.
-fn damage(
-    disk: &dyn Disk,
-    name: SegmentName,
-    end_offset: Option<u64>,
-) -> io::Result<Vec<Range<u64>>> {
+/// Damage of a segment.
+fn damage(disk: &dyn Disk, name: SegmentName, known: Known) -> io::Result<Vec<Range<u64>>> {
     let file = disk.open(&name.chunks(), false)?;
     let mut scanner = Scanner::new(&*file, name.place, 0, u64::MAX)?.checking_data();
     let mut survey = Survey::new(0, name.first_offset);
-    survey.read(&mut scanner, end_offset)?;
+    survey.read(&mut scanner, known)?;
     Ok(survey.damage)
 }

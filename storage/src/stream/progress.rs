@@ -1,0 +1,214 @@
+//! How far a stream is, beside its segments: so that it is noticed if one of them is missing, or
+//! ends before its end, and told from what a crash has torn.
+//!
+//! It is written after each sync and not synced itself, but where a segment begins, before one is
+//! removed, and when the stream is closed. So what it says is so, and never that there is what is
+//! not needed any more. It is not relied on: without it nothing is known to be missing.
+//!
+//! Two slots, at 0 and at 512, are written in turn; the one with the higher number counts:
+//!
+//! ```text
+//! 0   u32  CRC-32 of the octets from 4 to 71
+//! 4   u32  number of segments
+//! 8   u64  stream
+//! 16  u64  number of what is said
+//! 24  u64  first segment: its number
+//! 32  u64                 the offset of its first message
+//! 40  u64  last segment: its number
+//! 48  u64                the offset of its first message
+//! 56  u64                octets up to the end of its last record
+//! 64  u64  offset of the next message
+//! ```
+
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::key::QueueId;
+use crate::stream::Stream;
+use crate::stream::engine::Engine;
+use crate::stream::files::{FileName, SegmentName};
+use crate::stream::record::Place;
+
+const SLOT: usize = 72;
+/// Disks write sectors of so many octets all or none.
+const SECTOR: u64 = 512;
+
+/// What is durable of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) first: SegmentName,
+    pub(crate) last: SegmentName,
+    pub(crate) segments: u32,
+    /// Octets of the last segment.
+    pub(crate) used: u64,
+    pub(crate) next_offset: u64,
+}
+
+impl Progress {
+    fn encode(&self, number: u64) -> [u8; SLOT] {
+        let Self { first, last, segments, used, next_offset } = self;
+        let mut slot = [0; SLOT];
+        slot[4..8].copy_from_slice(&segments.to_le_bytes());
+        let segment = |name: &SegmentName| [name.place.segment, name.first_offset];
+        let (first, last_one) = (segment(first), segment(last));
+        let words = [[last.place.stream, number], first, last_one, [*used, *next_offset]];
+        for (field, word) in slot[8..].chunks_exact_mut(8).zip(words.as_flattened()) {
+            field.copy_from_slice(&word.to_le_bytes());
+        }
+        let checksum = crc32fast::hash(&slot[4..]);
+        slot[..4].copy_from_slice(&checksum.to_le_bytes());
+        slot
+    }
+
+    fn decode(slot: &[u8; SLOT], stream: QueueId) -> Option<(u64, Self)> {
+        let half = |at: usize| Some(u32::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+        let word = |at: usize| Some(u64::from_le_bytes(*slot.get(at..)?.first_chunk()?));
+        let segment = |at: usize| {
+            let place = Place { stream, segment: word(at)? };
+            Some(SegmentName { place, first_offset: word(at + 8)? })
+        };
+        let progress = Self {
+            first: segment(24)?,
+            last: segment(40)?,
+            segments: half(4)?,
+            used: word(56)?,
+            next_offset: word(64)?,
+        };
+        let is_sound = half(0)? == crc32fast::hash(&slot[4..]) && word(8)? == stream;
+        is_sound.then_some((word(16)?, progress))
+    }
+}
+
+/// What was said last of a stream, with its number, if that can be read.
+///
+/// # Errors
+/// If the disk fails.
+pub(crate) fn read(disk: &dyn Disk, stream: QueueId) -> io::Result<Option<(u64, Progress)>> {
+    let file = match disk.open(&FileName::Progress(stream).to_string(), false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut found = Vec::new();
+    for offset in [0, SECTOR] {
+        let mut slot = [0; SLOT];
+        match file.read_at(&mut slot, offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            read => read?,
+        }
+        found.extend(Progress::decode(&slot, stream));
+    }
+    Ok(found.into_iter().max_by_key(|(number, _)| *number))
+}
+
+/// Writes it.
+#[derive(Debug)]
+pub(crate) struct ProgressFile {
+    disk: Arc<dyn Disk>,
+    stream: QueueId,
+    /// Once it is needed, and if it can be had: it only helps.
+    file: Option<Arc<dyn DiskFile>>,
+    /// What was said last, and its number.
+    said: Option<Progress>,
+    number: u64,
+}
+
+impl ProgressFile {
+    /// It goes on after what was said, with a number.
+    pub(crate) fn new(disk: Arc<dyn Disk>, stream: QueueId, said: Option<(u64, Progress)>) -> Self {
+        let (number, said) = said.map_or((0, None), |(number, said)| (number, Some(said)));
+        Self { disk, stream, file: None, said, number }
+    }
+
+    /// Sees to it that there is the file, before the names in its directory are made durable.
+    pub(crate) fn keep_open(&mut self) {
+        if self.file.is_none() {
+            let name = FileName::Progress(self.stream).to_string();
+            self.file = self.disk.open(&name, true).ok();
+        }
+    }
+
+    /// Says how far the stream is.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    fn note(&mut self, progress: Progress) -> io::Result<()> {
+        self.keep_open();
+        let Some(file) = &self.file else { return Ok(()) };
+        (self.number, self.said) = (self.number + 1, Some(progress));
+        let slot = progress.encode(self.number);
+        file.write_at(&slot, if self.number.is_multiple_of(2) { 0 } else { SECTOR })
+    }
+
+    /// The same, so that it is durable.
+    ///
+    /// # Errors
+    /// If the disk fails: what was said before may count.
+    fn keep(&mut self, progress: Progress) -> io::Result<()> {
+        self.note(progress)?;
+        self.file.as_ref().map_or(Ok(()), |file| file.sync())
+    }
+}
+
+impl Stream {
+    /// Something was written.
+    pub(crate) fn note_progress(&self, engine: &Engine) {
+        let mut file = self.progress.lock();
+        if let Some(progress) = self.progress_of(engine) {
+            // What is not said does not help.
+            let _ = file.note(progress);
+        }
+    }
+
+    /// A segment was begun, or the stream is closed: says so, durably. Tells whether that went
+    /// well.
+    pub(crate) fn keep_progress(&self, engine: &Engine) -> bool {
+        let mut file = self.progress.lock();
+        self.progress_of(engine).is_none_or(|progress| file.keep(progress).is_ok())
+    }
+
+    /// The first segments are going to be removed: says so, durably. Tells whether that went well.
+    pub(crate) fn keep_first(&self) -> bool {
+        let mut file = self.progress.lock();
+        let Some(said) = file.said else { return true };
+        let state = self.state.lock();
+        let Some(first) = state.segments.first().map(|first| first.name) else { return true };
+        let segments = state.segments.count_up_to(said.last.place.segment);
+        drop(state);
+        let segments = u32::try_from(segments).unwrap_or(u32::MAX);
+        file.keep(Progress { first, segments, ..said }).is_ok()
+    }
+
+    /// What can be said of a stream on disk, all of which is durable.
+    fn progress_of(&self, engine: &Engine) -> Option<Progress> {
+        let active = engine.active.as_ref().filter(|active| active.synced == active.used)?;
+        let state = self.state.lock();
+        let first = state.segments.first().filter(|_| !self.shared.is_in_memory())?.name;
+        let segments = u32::try_from(state.segments.len()).unwrap_or(u32::MAX);
+        let (last, used, next_offset) = (active.name, active.used, engine.next_offset);
+        Some(Progress { first, last, segments, used, next_offset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let name = |segment, first_offset| SegmentName {
+            place: Place { stream: 5, segment },
+            first_offset,
+        };
+        let (first, last) = (name(2, 100), name(4, 300));
+        let progress = Progress { first, last, segments: 3, used: 96, next_offset: 305 };
+        let mut slot = progress.encode(11);
+        assert_eq!(Progress::decode(&slot, 5), Some((11, progress)));
+        assert_eq!(Progress::decode(&slot, 6), None);
+        for bit in 0..SLOT * 8 {
+            slot[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Progress::decode(&slot, 5), None, "bit {bit}");
+            slot[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
