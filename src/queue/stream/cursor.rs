@@ -42,6 +42,11 @@ impl Cursor {
         Self { reader, chunk, filter, decoder, queue: queue.to_owned() }
     }
 
+    /// The first offset that it is for.
+    pub(crate) fn began_at(&self) -> u64 {
+        self.reader.start_offset()
+    }
+
     /// Goes on somewhere else.
     pub(crate) fn go_to(&mut self, reader: StreamReader) {
         (self.reader, self.chunk) = (reader, None);

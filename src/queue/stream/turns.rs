@@ -104,16 +104,17 @@ impl StreamQueue {
         }
     }
 
-    /// Moves a cursor behind what was acknowledged by a name; tells up to where that is.
+    /// Moves a cursor behind what was acknowledged by a name, or where it began if nothing was;
+    /// tells up to where that is.
     pub(super) fn seek(&self, cursor: &mut Cursor, name: &str) -> Option<u64> {
-        let stored = self.log.stored_offset(name)?;
-        let start = leveret_storage::Start::Offset(stored.saturating_add(1));
-        match self.log.reader(start) {
+        let stored = self.log.stored_offset(name);
+        let start = stored.map_or(cursor.began_at(), |stored| stored.saturating_add(1));
+        match self.log.reader(leveret_storage::Start::Offset(start)) {
             Ok(reader) => cursor.go_to(reader),
             // What it got before comes again.
             Err(error) => tracing::error!("stream '{}' cannot be read: {error}", self.name),
         }
-        Some(stored)
+        stored
     }
 }
 
