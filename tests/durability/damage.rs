@@ -102,6 +102,41 @@ fn damage_in_the_log_costs_what_it_covers() {
     }
 }
 
+/// The process is killed, or the broker stopped: the first file of a stream is missing, or cut off.
+#[test]
+fn what_is_missing_of_a_stream_is_reported() {
+    for (stopped, length) in [(true, None), (false, None), (true, Some(700)), (false, Some(700))] {
+        let directory = Directory::new();
+        let broker = small().open(directory.path()).unwrap();
+        let one = channel(&broker);
+        one.queue_declare_with(&durable("s").argument("x-queue-type", "stream")).unwrap();
+        (0..MESSAGES).for_each(|number| confirm(&one, persistent("s", &format!("{number:0300}"))));
+        let directory = if stopped {
+            drop((one, broker));
+            directory
+        } else {
+            directory.crash()
+        };
+        let files = files(&directory.path().join("streams"));
+        let chunks = files.iter().find(|path| path.extension().is_some_and(|end| end == "chunks"));
+        let chunks = chunks.unwrap();
+        match length {
+            Some(length) => {
+                fs::File::options().write(true).open(chunks).unwrap().set_len(length).unwrap();
+            }
+            None => fs::remove_file(chunks).unwrap(),
+        }
+        let broker = open(&directory).unwrap();
+        let name = chunks.file_name().unwrap().to_str().unwrap();
+        let damage = format!("{:?}", broker.recovery());
+        assert!(damage.contains(name), "{name}: {damage}");
+        // And it goes on, behind what was lost.
+        let one = channel(&broker);
+        confirm(&one, persistent("s", "after"));
+        assert!(broker.counts("s").unwrap().ready > 0);
+    }
+}
+
 #[test]
 fn damage_to_definitions_is_refused_and_repaired_without_loss() {
     let mut random = Random::new(12);
