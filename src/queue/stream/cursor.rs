@@ -5,6 +5,7 @@ use leveret_storage::{Chunk, ChunkEntries, ChunkEntry, ChunkPosition, StreamRead
 use crate::limits::STREAM_READ_BYTES;
 use crate::message::Message;
 use crate::message::amqp10::{Decoder, Origin};
+use crate::queue::fifo::entry::Entry;
 use crate::queue::stream::filter::Filter;
 use crate::time::clock::Timestamp;
 
@@ -25,6 +26,21 @@ pub(crate) struct Read {
     pub appended_at: Timestamp,
     /// Where it goes on after it.
     pub after: Place,
+}
+
+impl Read {
+    /// The message as consumers get it: it never counts as delivered before.
+    pub(crate) fn into_entry(self) -> Entry {
+        Entry {
+            message: self.message,
+            sequence: self.offset,
+            expires_at: Timestamp::NEVER,
+            delivery_count: 0,
+            failures: 0,
+            redelivered: false,
+            stored: false,
+        }
+    }
 }
 
 /// A place in a stream.

@@ -28,7 +28,7 @@ use leveret_storage::{
     Content, Done, NewEntry, Retention, Start, Stream, StreamBatch, StreamSettings,
 };
 
-use self::cursor::Cursor;
+use self::cursor::{Cursor, Read};
 use self::filter::Filter;
 use self::groups::Groups;
 use self::progress::Outcome;
@@ -273,7 +273,7 @@ impl StreamQueue {
             let read = cursor.read(max - found.len())?;
             let Some(last) = read.last() else { break };
             cursor.advance(last.after);
-            found.extend(read.into_iter().map(serving::entry));
+            found.extend(read.into_iter().map(Read::into_entry));
         }
         Ok(found)
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::limits::STREAM_READ_MESSAGES;
 use crate::queue::consumers::{ConsumerId, Delivery, Outlet};
-use crate::queue::fifo::entry::Entry;
 use crate::queue::stream::cursor::{Cursor, Read};
 use crate::queue::stream::readers::{Outstanding, Readers};
 use crate::time::clock::Timestamp;
@@ -80,7 +79,7 @@ impl Readers {
                 slot: consumer.slot,
                 source: reader.spec.source,
                 id: delivered,
-                entry: entry(read),
+                entry: read.into_entry(),
             });
         }
         if let Some(after) = after {
@@ -101,18 +100,5 @@ impl Readers {
         }
         self.count_use(now);
         Some(outlet)
-    }
-}
-
-/// A message of a stream as consumers get it: it never counts as delivered before.
-pub(crate) fn entry(read: Read) -> Entry {
-    Entry {
-        message: read.message,
-        sequence: read.offset,
-        expires_at: Timestamp::NEVER,
-        delivery_count: 0,
-        failures: 0,
-        redelivered: false,
-        stored: false,
     }
 }

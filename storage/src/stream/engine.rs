@@ -9,6 +9,7 @@ use crate::log::Durability;
 use crate::stream::chunk::{Header, Kind};
 use crate::stream::files::{Files, SegmentName};
 use crate::stream::index::{EntryKind, IndexEntry};
+use crate::stream::progress::Progress;
 use crate::stream::record::{Draft, Group, Place};
 use crate::stream::segments::End;
 use crate::stream::tracking::{Tracking, changes};
@@ -67,6 +68,27 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// One with nothing before it but what was said last of the stream: what was lost of that is
+    /// not given to others.
+    pub(crate) fn new(
+        files: Arc<Files>,
+        durability: Durability,
+        stream: u64,
+        said: Option<&Progress>,
+    ) -> Self {
+        Self {
+            stream,
+            files,
+            durability,
+            active: None,
+            next_segment: 1 + said.map_or(0, |said| said.last.place.segment),
+            tracking: Tracking::default(),
+            next_offset: said.map_or(0, |said| said.next_offset),
+            last_timestamp_ms: i64::MIN,
+            drafts: Vec::new(),
+        }
+    }
+
     /// Whether the next chunk needs another segment.
     pub(crate) fn needs_segment(&self, segment_octets: u64) -> bool {
         let is_full = |active: &Active| active.used > active.begun && active.used >= segment_octets;

@@ -23,6 +23,7 @@ mod image;
 mod index;
 mod locate;
 mod missing;
+mod noting;
 mod offsets;
 mod options;
 mod pending;

@@ -95,25 +95,12 @@ pub(crate) fn open(
     stream: u64,
     names: &[SegmentName],
 ) -> Result<Opened> {
-    let mut engine = Engine {
-        stream,
-        files: files.clone(),
-        durability,
-        active: None,
-        next_segment: 1,
-        tracking: Tracking::default(),
-        next_offset: 0,
-        last_timestamp_ms: i64::MIN,
-        drafts: Vec::new(),
-    };
     let said = progress::read(&*files.disk, stream)?;
     let progress = ProgressFile::new(files.disk.clone(), stream, said);
     let said = said.map(|(_, said)| said);
     let mut recovered =
         RecoveredStream { damage: missing(names, said.as_ref()), ..RecoveredStream::default() };
-    // What was lost is not given to others.
-    engine.next_offset = said.map_or(0, |said| said.next_offset);
-    engine.next_segment = 1 + said.map_or(0, |said| said.last.place.segment);
+    let mut engine = Engine::new(files.clone(), durability, stream, said.as_ref());
     let Some(&last) = names.last() else {
         let next_offset = engine.next_offset;
         let segments = Segments::default();
