@@ -119,14 +119,15 @@ impl Consumer {
         }
         let taken = self.take("Consumer::recv_many", None, |waiting| {
             let run = waiting.drain(..waiting.len().min(max));
-            (run.len() > 0).then(|| run.filter_map(|waiting| self.delivery(waiting)).collect())
+            (run.len() > 0).then(|| run.map(|waiting| self.delivery(waiting)).collect())
         });
-        taken.unwrap_or_default()
+        taken.filter(|_| !self.comes_too_late()).unwrap_or_default()
     }
 
     #[track_caller]
     fn take_one(&self, what: &str, patience: Option<Duration>) -> Option<Delivery> {
-        self.take(what, patience, VecDeque::pop_front).and_then(|waiting| self.delivery(waiting))
+        let waiting = self.take(what, patience, VecDeque::pop_front)?;
+        (!self.comes_too_late()).then(|| self.delivery(waiting))
     }
 
     /// Has `take` take deliveries as soon as there are any, or there is no more to wait for.
@@ -159,20 +160,22 @@ impl Consumer {
         drop(self);
     }
 
-    /// The delivery as the program gets it. Nothing once the channel is closed: then what needs an
-    /// acknowledgement has gone back to the queue.
-    fn delivery(&self, waiting: Waiting) -> Option<Delivery> {
+    /// Whether the channel is closed: then what needs an acknowledgement has gone back to the
+    /// queue, and the program does not get it.
+    fn comes_too_late(&self) -> bool {
         let Subscription { channel, no_ack, .. } = &*self.0;
-        if channel.is_closed() && !no_ack {
-            return None;
-        }
-        Some(Delivery {
+        channel.is_closed() && !no_ack
+    }
+
+    /// The delivery as the program gets it.
+    fn delivery(&self, waiting: Waiting) -> Delivery {
+        Delivery {
             recipient: Recipient::Consumer(Arc::clone(&self.0)),
             delivery_tag: waiting.delivery_tag,
             redelivered: waiting.redelivered,
             delivery_count: waiting.delivery_count,
             message: waiting.message,
-        })
+        }
     }
 }
 
@@ -225,7 +228,8 @@ impl Stream for Consumer {
         if outcome.has_room {
             channel.resume_starved();
         }
-        Poll::Ready(outcome.taken.and_then(|waiting| self.delivery(waiting)))
+        let waiting = outcome.taken.filter(|_| !self.comes_too_late());
+        Poll::Ready(waiting.map(|waiting| self.delivery(waiting)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Publishing from an embedded channel.
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
@@ -87,17 +88,32 @@ impl Channel {
     #[track_caller]
     pub fn publish_all(&self, publishes: impl IntoIterator<Item = Publish>) -> Result<usize> {
         self.confirm_from_here()?;
-        let mut publishes = publishes.into_iter();
-        let mut run = Vec::new();
+        let publishes = publishes.into_iter();
+        let (published, mut returned) = with_spare(|run| self.publish_runs(publishes, run))?;
+        let mut accepted = 0;
+        for numbers in published {
+            let concluded = self.0.wait_concluded(numbers.clone(), "Channel::publish_all");
+            accepted += concluded.ok_or(Error::ChannelClosed)?;
+            returned += self.0.count_returned(numbers);
+        }
+        Ok(accepted.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
+    }
+
+    /// Publishes messages in order; tells their numbers, and how many came back.
+    fn publish_runs(
+        &self,
+        mut publishes: impl Iterator<Item = Publish>,
+        run: &mut Vec<Publish>,
+    ) -> Result<(Vec<RangeInclusive<u64>>, u64)> {
         let mut published: Vec<RangeInclusive<u64>> = Vec::new();
         let mut returned = 0;
         loop {
             run.extend(publishes.by_ref().take(PUBLISH_BATCH_MAX));
             if run.is_empty() {
-                break;
+                return Ok((published, returned));
             }
             self.wait_for_room();
-            let (numbers, came_back) = self.publish_run(&mut run)?;
+            let (numbers, came_back) = self.publish_run(run)?;
             returned += came_back;
             match published.last_mut() {
                 Some(last) if last.end() + 1 == *numbers.start() => {
@@ -106,13 +122,6 @@ impl Channel {
                 _ => published.push(numbers),
             }
         }
-        let mut accepted = 0;
-        for numbers in published {
-            let concluded = self.0.wait_concluded(numbers.clone(), "Channel::publish_all");
-            accepted += concluded.ok_or(Error::ChannelClosed)?;
-            returned += self.0.count_returned(numbers);
-        }
-        Ok(accepted.saturating_sub(usize::try_from(returned).unwrap_or(usize::MAX)))
     }
 
     /// Publishes messages with nobody in between; tells their numbers, and how many came back.
@@ -160,4 +169,15 @@ impl State {
         }
         Ok(self.numbered)
     }
+}
+
+/// Calls `work` with an empty list: that of this thread's last time, which has its room already.
+fn with_spare<R>(work: impl FnOnce(&mut Vec<Publish>) -> R) -> R {
+    thread_local!(static SPARE: Cell<Vec<Publish>> = const { Cell::new(Vec::new()) });
+    // A thread that ends has none any more.
+    let mut run = SPARE.try_with(Cell::take).unwrap_or_default();
+    let result = work(&mut run);
+    run.clear();
+    let _ = SPARE.try_with(|spare| spare.set(run));
+    result
 }
