@@ -10,6 +10,7 @@ use leveret_protocol::properties::{NO_PROPERTIES, encode_properties};
 use smallvec::SmallVec;
 
 use crate::base::field_value::FieldValue;
+use crate::limits::INLINE_BODY_MAX_BYTES;
 use crate::message::{Body, Message};
 #[cfg(feature = "remote")]
 use crate::remote::client::Outbound;
@@ -205,10 +206,13 @@ impl Publish {
         self.names.split_at_checked(self.exchange_octets).unwrap_or_default()
     }
 
-    /// Hands it to `take`, in octets, and has no body any more.
+    /// Hands it to `take`, in octets. It may have no body any more: a large one is not copied.
     #[inline]
     pub(super) fn encoded<R>(&mut self, take: impl FnOnce(vhost::Publish<'_>) -> R) -> R {
-        let body = Body::Shared(std::mem::take(&mut self.body));
+        let body = match self.body.len() > INLINE_BODY_MAX_BYTES {
+            true => Body::Shared(std::mem::take(&mut self.body)),
+            false => Body::Borrowed(&self.body),
+        };
         let (exchange, routing_key) = self.names();
         let properties = self.properties.as_deref().map(encode_properties);
         take(vhost::Publish {

@@ -30,7 +30,8 @@ impl Mould {
     /// Whether the messages have this exchange and routing key.
     #[inline]
     pub(crate) fn has_names(&self, exchange: &[u8], routing_key: &[u8]) -> bool {
-        self.names() == (exchange, routing_key)
+        let (own_exchange, own_key) = self.names();
+        are_same(own_key, routing_key) && are_same(own_exchange, exchange)
     }
 
     /// Whether they have these properties.
@@ -38,7 +39,7 @@ impl Mould {
     pub(crate) fn has_properties(&self, properties: &[u8]) -> bool {
         let to = self.front.len();
         let from = to - self.front.properties_len as usize;
-        self.octets.get(from..to) == Some(properties)
+        self.octets.get(from..to).is_some_and(|own| are_same(own, properties))
     }
 
     /// Octets of memory that it has for messages.
@@ -57,6 +58,17 @@ impl Mould {
     pub(crate) fn message(&mut self, body: Body<'_>) -> Message {
         self.octets.truncate(self.front.len());
         Message::finished(self.front, None, &mut self.octets, body)
+    }
+}
+
+/// Whether two texts are the same. The default exchange and a message without properties are
+/// known without a call.
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([], []) => true,
+        ([a, b], [c, d]) => a == c && b == d,
+        _ => one == other,
     }
 }
 
