@@ -12,6 +12,7 @@ pub(crate) mod herald;
 pub(crate) mod host_name;
 pub(crate) mod ids;
 pub(crate) mod lock;
+pub(crate) mod long_deque;
 pub(crate) mod memory_alarm;
 pub mod names;
 pub(crate) mod octets;

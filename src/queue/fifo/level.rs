@@ -2,8 +2,9 @@
 //! were paged out, with those among them that came back since, then maybe the latest in memory
 //! again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use crate::base::long_deque::LongDeque;
 use crate::limits::{PAGE_IN_AT, PAGE_IN_AT_PART, PAGE_OUT_KEPT_PART};
 use crate::queue::fifo::entry::{Entry, Peeked};
 use crate::queue::fifo::paged::Paged;
@@ -11,12 +12,12 @@ use crate::queue::fifo::paged::Paged;
 /// One FIFO.
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    front: VecDeque<Entry>,
+    front: LongDeque<Entry>,
     paged: Paged,
     /// Messages whose place is among those that are paged out.
-    among: VecDeque<Entry>,
+    among: LongDeque<Entry>,
     /// Empty unless something is paged out.
-    back: VecDeque<Entry>,
+    back: LongDeque<Entry>,
 }
 
 impl Level {
@@ -64,8 +65,9 @@ impl Level {
     /// What was among those that were paged out, and is before the first of them by now, is next.
     fn settle_among(&mut self) {
         let first = self.paged.first().unwrap_or(u64::MAX);
-        let settled = self.among.partition_point(|entry| entry.sequence < first);
-        self.front.extend(self.among.drain(..settled));
+        while self.among.front().is_some_and(|entry| entry.sequence < first) {
+            self.front.extend(self.among.pop_front());
+        }
     }
 
     /// Puts a message behind all others, whatever its sequence.
@@ -101,7 +103,7 @@ impl Level {
 
     /// Messages that may be paged out, in order.
     fn candidates(&self, memory_bytes_max: usize) -> impl Iterator<Item = &Entry> {
-        self.front.iter().skip(self.kept(memory_bytes_max)).chain(&self.back)
+        self.front.iter().skip(self.kept(memory_bytes_max)).chain(self.back.iter())
     }
 
     /// Messages that could be paged out but for not being in the store yet.
@@ -116,7 +118,8 @@ impl Level {
 
     /// These sequences are in the store from now on.
     pub(super) fn note_stored(&mut self, stored: &[u64], here: &mut impl FnMut(u64)) {
-        for entry in self.front.iter_mut().chain(&mut self.among).chain(&mut self.back) {
+        let all = self.front.iter_mut().chain(self.among.iter_mut()).chain(self.back.iter_mut());
+        for entry in all {
             if stored.binary_search(&entry.sequence).is_ok() {
                 entry.stored = true;
                 here(entry.sequence);
@@ -170,7 +173,7 @@ impl Level {
     pub(super) fn extract(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let front = std::mem::take(&mut self.front);
         let (extracted, rest) = front.into_iter().partition::<Vec<_>, _>(&which);
-        self.front = rest.into();
+        self.front = rest.into_iter().collect();
         extracted
     }
 
@@ -191,7 +194,7 @@ impl Level {
             if part.iter().any(|entry| wanted.contains_key(&entry.sequence)) {
                 let all = std::mem::take(part).into_iter();
                 let is_wanted = |entry: &Entry| wanted.remove(&entry.sequence).is_some();
-                let (out, rest) = all.partition::<VecDeque<_>, _>(is_wanted);
+                let (out, rest) = all.partition::<LongDeque<_>, _>(is_wanted);
                 taken.extend(out);
                 *part = rest;
             }
@@ -218,11 +221,7 @@ impl Level {
     /// Gives back memory that a long backlog left behind. Cheap when there is nothing to give.
     pub(super) fn shrink(&mut self) {
         for part in [&mut self.front, &mut self.among, &mut self.back] {
-            /// Room for this many messages is kept.
-            const KEPT: usize = 1024;
-            if part.capacity() > KEPT && part.len() < part.capacity() / 8 {
-                part.shrink_to((part.len() * 2).max(KEPT));
-            }
+            part.shrink();
         }
     }
 
@@ -244,28 +243,28 @@ impl Level {
     pub(super) fn drain(&mut self, max: usize, taken: &mut Vec<Entry>) {
         for part in [&mut self.front, &mut self.among, &mut self.back] {
             let count = part.len().min(max.saturating_sub(taken.len()));
-            taken.extend(part.drain(..count));
+            taken.extend(std::iter::from_fn(|| part.pop_front()).take(count));
         }
     }
 
     /// Every message in memory, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.front.iter().chain(&self.among).chain(&self.back)
+        self.front.iter().chain(self.among.iter()).chain(self.back.iter())
     }
 }
 
-fn in_memory(part: &VecDeque<Entry>) -> impl Iterator<Item = Peeked> {
+fn in_memory(part: &LongDeque<Entry>) -> impl Iterator<Item = Peeked> {
     part.iter().cloned().map(Peeked::InMemory)
 }
 
-fn insert(part: &mut VecDeque<Entry>, entry: Entry) {
+fn insert(part: &mut LongDeque<Entry>, entry: Entry) {
     if part.back().is_none_or(|back| back.sequence < entry.sequence) {
         part.push_back(entry);
     } else if part.front().is_some_and(|front| entry.sequence < front.sequence) {
         part.push_front(entry);
     } else {
-        let at = part.partition_point(|other| other.sequence < entry.sequence);
-        part.insert(at, entry);
+        let sequence = entry.sequence;
+        part.insert_behind(|other| other.sequence < sequence, entry);
     }
 }
 
