@@ -295,6 +295,26 @@ fn has_all_its_bindings_or_is_gone(deleted: &Deleted) {
     assert!(gone > 0, "{whole} were left whole");
 }
 
+#[test]
+fn a_deletion_in_steps_ends_when_nothing_can_be_recorded_any_more() {
+    const BINDINGS: usize = 1100;
+    let machine = power::Machine::new(&power::Remains::nothing(), u64::MAX, &mut Random::new(7));
+    let broker = Broker::builder().open_on(machine.records(), machine.disk()).unwrap();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    (0..BINDINGS).for_each(|key| one.queue_bind("q", "amq.direct", &key.to_string()).unwrap());
+    let host = broker.virtual_host("/").unwrap();
+    machine.cut();
+    thread::scope(|scope| {
+        let deletion = scope.spawn(|| { one }.queue_delete("q"));
+        while host.queue("q").is_ok() {
+            thread::yield_now();
+        }
+        broker.close("there is no power", Duration::ZERO);
+        assert!(deletion.join().unwrap().is_err());
+    });
+}
+
 /// What is left of the first one is forgotten before, and not what is bound to the second one.
 #[test]
 fn an_exchange_that_comes_again_while_it_is_deleted_keeps_what_is_bound_then() {

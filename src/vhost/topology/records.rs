@@ -68,7 +68,8 @@ impl VirtualHost {
     }
 
     /// Forgets some of the bindings that are left to a queue or an exchange; tells whether there
-    /// may be more. Whoever declares one of this name has to see to all of them before.
+    /// may be more, and they can be forgotten. Whoever declares one of this name has to see to all
+    /// of them before.
     pub(in crate::vhost) fn forget_remains(
         &self,
         topology: &mut Topology,
@@ -84,8 +85,8 @@ impl VirtualHost {
             topology.remains.remove(&(kind, name.to_owned()));
         }
         effects.must_sync = true;
-        forget(store, batch);
-        more
+        // What could not be forgotten is not tried again and again.
+        forget(store, batch) && more
     }
 
     /// Records an exchange, once nothing is left of an earlier one of its name.
@@ -295,6 +296,6 @@ fn binding_record(
 
 /// Commits deletions. What is deleted is deleted, even if the disk fails; then it is there again
 /// after a restart, as the log says.
-fn forget(store: &Arc<Persistence>, batch: Batch) {
-    let _ = store.commit(batch);
+fn forget(store: &Arc<Persistence>, batch: Batch) -> bool {
+    store.commit(batch).is_ok()
 }
