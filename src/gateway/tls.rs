@@ -42,9 +42,26 @@ pub(super) async fn shake_hands<C>(
             None
         }
         Err(error) => {
-            tracing::info!(peer, "TLS handshake failed: {error}");
+            tracing::info!(peer, "TLS handshake failed: {error}{}", what_to_do(&error));
             None
         }
+    }
+}
+
+/// What those who look after the client can do about it.
+fn what_to_do(error: &io::Error) -> &'static str {
+    use tokio_rustls::rustls::{AlertDescription as Alert, Error};
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(Error::InvalidMessage(_)) => {
+            ": the client does not speak TLS, which this port does: use amqps:// or https://"
+        }
+        Some(Error::AlertReceived(
+            Alert::UnknownCA
+            | Alert::BadCertificate
+            | Alert::CertificateUnknown
+            | Alert::DecryptError,
+        )) => ": the client does not trust the server's certificate, or it is for another name",
+        _ => "",
     }
 }
 

@@ -44,6 +44,15 @@ impl Secured {
 }
 
 #[test]
+fn a_server_without_tls_is_called_one() {
+    let server = Server::start();
+    let url = format!("https://127.0.0.1:{}", server.http.port());
+    let said = server.ctl(&["--url", &url, "list_users"]);
+    assert_eq!(said.status, 69, "{said:?}");
+    assert!(said.errors.contains("does not speak TLS there: take http://"), "{said:?}");
+}
+
+#[test]
 fn a_server_over_tls_is_told_what_to_do() {
     let secured = Secured::start();
     let (ca, cert, key) =

@@ -91,6 +91,13 @@ fn the_server_takes_new_certificates_when_it_is_told() {
     for name in ["server.pem", "server.key"] {
         std::fs::copy(other.path(name), folder.path(name)).unwrap();
     }
+    // Who takes the wrong scheme, and who does not trust the server, is told what to do.
+    let mut plain = std::net::TcpStream::connect(amqps).unwrap();
+    plain.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    server.log_until(": the client does not speak TLS, which this port does: use amqps://");
+    first_octets(&mut connect(amqps, &other.made.authority(), None)).unwrap_err();
+    server.log_until(": the client does not trust the server's certificate");
+
     let id = server.process.id().to_string();
     assert!(
         Command::new("sh").args(["-c", &format!("kill -HUP {id}")]).status().unwrap().success()

@@ -217,15 +217,14 @@ impl Client {
     }
 
     fn unreachable(&self, reason: &str) -> Failure {
-        let hint = match reason.contains("peer certificate") {
-            true => {
-                "Is its certificate for this name, and its authority known? --tls-ca-cert-file \
-                 names one, --insecure trusts whoever answers."
-            }
-            false => {
-                "Is it running, and is its HTTP API there (--management)? --url or \
-                 LEVERET_CTL_URL say where to look."
-            }
+        let hint = if reason.contains("peer certificate") {
+            "Is its certificate for this name, and its authority known? --tls-ca-cert-file \
+             names one, --insecure trusts whoever answers."
+        } else if reason.contains("corrupt message of type InvalidContentType") {
+            "It does not speak TLS there: take http:// in --url, or the port of its HTTPS API."
+        } else {
+            "Is it running, and is its HTTP API there (--management)? --url or \
+             LEVERET_CTL_URL say where to look."
         };
         let text = format!(
             "Error: unable to perform an operation on the server at {}: {reason}.\n\n{hint}",
