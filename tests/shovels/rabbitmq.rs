@@ -43,6 +43,7 @@ fn all_of(broker: &Broker, queue: &str, all: u32) -> Vec<String> {
 #[test]
 fn messages_go_to_a_rabbitmq_and_come_back_through_all_that_befalls_it() {
     let Some(mut rabbitmq) = RabbitMq::start() else { return };
+    declare_what_is_killed(&rabbitmq.uri);
     there_and_back(&rabbitmq.uri);
     wrong_credentials(&rabbitmq.uri);
     what_is_full_refuses(&rabbitmq.uri);
@@ -119,6 +120,18 @@ fn its_connections_break(uri: &str) {
         all_of(&back, "out", all).into_iter().collect::<std::collections::HashSet<_>>().len(),
         all as usize
     );
+}
+
+/// A RabbitMQ that is killed may lose a queue that was declared a moment ago, with all that it has
+/// confirmed. This one is old by then.
+fn declare_what_is_killed(uri: &str) {
+    let here = broker(&["in"]);
+    here.shovel(&into(uri, "killed", json!({}))).unwrap();
+    here.fill("in", 0..1);
+    here.wait_until_empty("in");
+    let back = broker(&[]);
+    back.shovel(&from(uri, "killed", json!({}))).unwrap();
+    assert_eq!(all_of(&back, "out", 1), ["0"]);
 }
 
 fn it_is_killed(rabbitmq: &mut RabbitMq) {
