@@ -68,6 +68,7 @@ mod stream;
 #[cfg(feature = "sled")]
 mod synced_files;
 pub mod testing;
+mod two_slots;
 
 pub use self::batch::{Batch, Change};
 pub use self::catalogue::{Catalogue, CatalogueReport};

@@ -77,7 +77,7 @@ pub(crate) const ROOMS: &[Storeys] = &[
             &["catalogue", "sled_store", "stream"],
             &["log", "memory"],
             &["ledger"],
-            &["store", "synced_files"],
+            &["store", "synced_files", "two_slots"],
             &["batch", "disk"],
             &["key"],
             &["error"],

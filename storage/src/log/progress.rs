@@ -21,13 +21,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
 use crate::log::manifest::{Extent, Mark};
+use crate::two_slots::{self, TwoSlots};
 
 const NAME: &str = "progress";
 const SLOT: usize = 64;
-/// Disks write sectors of so many octets all or none.
-const SECTOR: u64 = 512;
 
 /// What is durable of the last segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,19 +68,7 @@ impl Progress {
     /// # Errors
     /// If the disk fails.
     pub(crate) fn read(disk: &dyn Disk, identity: u64) -> io::Result<Option<Self>> {
-        let file = match disk.open(NAME, false) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        let mut found = Vec::new();
-        for offset in [0, SECTOR] {
-            let mut slot = [0; SLOT];
-            match file.read_at(&mut slot, offset) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                read => read?,
-            }
-            found.extend(Self::decode(&slot));
-        }
+        let found = two_slots::read(disk, NAME, Self::decode)?;
         let own = found.into_iter().filter(|(whose, _)| *whose == identity);
         Ok(own.map(|(_, progress)| progress).max_by_key(|p| (p.segment, p.extent.used)))
     }
@@ -90,28 +77,20 @@ impl Progress {
 /// Writes it.
 #[derive(Debug)]
 pub(crate) struct ProgressFile {
-    disk: Arc<dyn Disk>,
-    /// Once it is needed, and if it can be had: it only helps.
-    file: Option<Arc<dyn DiskFile>>,
+    slots: TwoSlots,
     identity: u64,
-    is_second: bool,
+    turn: u64,
 }
 
 impl ProgressFile {
     pub(crate) fn new(disk: Arc<dyn Disk>, identity: u64) -> Self {
-        Self { disk, file: None, identity, is_second: false }
+        Self { slots: TwoSlots::new(disk, NAME.to_owned()), identity, turn: 0 }
     }
 
     pub(crate) fn note(&mut self, progress: &Progress) {
-        if self.file.is_none() {
-            self.file = self.disk.open(NAME, true).ok();
-        }
-        if let Some(file) = &self.file {
-            let offset = if self.is_second { SECTOR } else { 0 };
-            self.is_second = !self.is_second;
-            // What is not there does not help.
-            let _ = file.write_at(&progress.encode(self.identity), offset);
-        }
+        // What is not there does not help.
+        let _ = self.slots.write(self.turn, &progress.encode(self.identity));
+        self.turn += 1;
     }
 }
 

@@ -10,6 +10,10 @@ use crate::disk::{Disk, DiskFile};
 use crate::key::QueueId;
 use crate::stream::record::Place;
 
+/// The highest number of a segment, and offset of a message, that a file may speak of: none comes
+/// near it, and there is always one behind it.
+pub(crate) const NUMBER_MAX: u64 = i64::MAX as u64;
+
 /// What the files of a segment are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SegmentName {
@@ -42,7 +46,8 @@ impl FileName {
         let mut numbers = numbers.split('-').map(number);
         let place = Place { stream: numbers.next()??, segment: numbers.next()?? };
         let first_offset = numbers.next()??;
-        numbers.next().is_none().then_some(kind(SegmentName { place, first_offset }))
+        let can_be = place.segment <= NUMBER_MAX && first_offset <= NUMBER_MAX;
+        (numbers.next().is_none() && can_be).then_some(kind(SegmentName { place, first_offset }))
     }
 }
 
@@ -133,8 +138,12 @@ mod tests {
     fn names_are_read_as_they_are_written() {
         let name = SegmentName { place: Place { stream: 0x1F, segment: 2 }, first_offset: 300 };
         assert_eq!(FileName::parse(&name.chunks()), Some(FileName::Chunks(name)));
-        let name = SegmentName { first_offset: u64::MAX, ..name };
+        let name = SegmentName { first_offset: NUMBER_MAX, ..name };
         assert_eq!(FileName::parse(&name.index()), Some(FileName::Index(name)));
+        let beyond = SegmentName { first_offset: NUMBER_MAX + 1, ..name };
+        assert_eq!(FileName::parse(&beyond.index()), None);
+        let place = Place { segment: u64::MAX, ..name.place };
+        assert_eq!(FileName::parse(&SegmentName { place, ..name }.chunks()), None);
         let progress = FileName::Progress(0x1F);
         assert_eq!(FileName::parse(&progress.to_string()), Some(progress));
         for other in ["segment-0000000000000001.log", "stream-1-2-3.chunks", "stream-.index"] {

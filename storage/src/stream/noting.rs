@@ -27,6 +27,9 @@ impl Stream {
         let Some(said) = file.said else { return true };
         let state = self.state.lock();
         let Some(first) = state.segments.first().map(|first| first.name) else { return true };
+        if first.place.segment > said.last.place.segment {
+            return false; // that the last one goes is not to be said before there is another
+        }
         let segments = state.segments.count_up_to(said.last.place.segment);
         drop(state);
         let segments = u32::try_from(segments).unwrap_or(u32::MAX);

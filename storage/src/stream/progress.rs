@@ -23,14 +23,13 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
 use crate::key::QueueId;
-use crate::stream::files::{FileName, SegmentName};
+use crate::stream::files::{FileName, NUMBER_MAX, SegmentName};
 use crate::stream::record::Place;
+use crate::two_slots::{self, TwoSlots};
 
 const SLOT: usize = 72;
-/// Disks write sectors of so many octets all or none.
-const SECTOR: u64 = 512;
 
 /// What is durable of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +72,20 @@ impl Progress {
             used: word(56)?,
             next_offset: word(64)?,
         };
-        let is_sound = half(0)? == crc32fast::hash(&slot[4..]) && word(8)? == stream;
-        is_sound.then_some((word(16)?, progress))
+        let is_own = half(0)? == crc32fast::hash(&slot[4..]) && word(8)? == stream;
+        let number = word(16)?;
+        (is_own && number <= NUMBER_MAX && progress.can_be()).then_some((number, progress))
+    }
+
+    /// Whether a stream can be so: a checksum keeps no one from writing what cannot.
+    fn can_be(&self) -> bool {
+        let Self { first, last, segments, next_offset, .. } = self;
+        let (from, to) = (first.place.segment, last.place.segment);
+        let offsets = [first.first_offset, last.first_offset, *next_offset, NUMBER_MAX];
+        from <= to
+            && to <= NUMBER_MAX
+            && u64::from(*segments) <= to - from + 1
+            && offsets.is_sorted()
     }
 }
 
@@ -83,29 +94,15 @@ impl Progress {
 /// # Errors
 /// If the disk fails.
 pub(crate) fn read(disk: &dyn Disk, stream: QueueId) -> io::Result<Option<(u64, Progress)>> {
-    let file = match disk.open(&FileName::Progress(stream).to_string(), false) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let mut found = Vec::new();
-    for offset in [0, SECTOR] {
-        let mut slot = [0; SLOT];
-        match file.read_at(&mut slot, offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-            read => read?,
-        }
-        found.extend(Progress::decode(&slot, stream));
-    }
+    let name = FileName::Progress(stream).to_string();
+    let found = two_slots::read(disk, &name, |slot| Progress::decode(slot, stream))?;
     Ok(found.into_iter().max_by_key(|(number, _)| *number))
 }
 
 /// Writes it.
 #[derive(Debug)]
 pub(crate) struct ProgressFile {
-    disk: Arc<dyn Disk>,
-    stream: QueueId,
-    /// Once it is needed, and if it can be had: it only helps.
-    file: Option<Arc<dyn DiskFile>>,
+    slots: TwoSlots,
     /// What was said last, and its number.
     pub(crate) said: Option<Progress>,
     number: u64,
@@ -115,36 +112,36 @@ impl ProgressFile {
     /// It goes on after what was said, with a number.
     pub(crate) fn new(disk: Arc<dyn Disk>, stream: QueueId, said: Option<(u64, Progress)>) -> Self {
         let (number, said) = said.map_or((0, None), |(number, said)| (number, Some(said)));
-        Self { disk, stream, file: None, said, number }
+        let slots = TwoSlots::new(disk, FileName::Progress(stream).to_string());
+        Self { slots, said, number }
     }
 
     /// Sees to it that there is the file, before the names in its directory are made durable.
     pub(crate) fn keep_open(&mut self) {
-        if self.file.is_none() {
-            let name = FileName::Progress(self.stream).to_string();
-            self.file = self.disk.open(&name, true).ok();
-        }
+        // If there is none it does not help.
+        let _ = self.slots.open();
     }
 
     /// Says how far the stream is.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// If the disk fails: what was said before may count.
     pub(crate) fn note(&mut self, progress: Progress) -> io::Result<()> {
-        self.keep_open();
-        let Some(file) = &self.file else { return Ok(()) };
+        if let Err(error) = self.slots.open() {
+            // Where nothing was said before nothing is taken for missing.
+            return if self.said.is_some() { Err(error) } else { Ok(()) };
+        }
         (self.number, self.said) = (self.number + 1, Some(progress));
-        let slot = progress.encode(self.number);
-        file.write_at(&slot, if self.number.is_multiple_of(2) { 0 } else { SECTOR })
+        self.slots.write(self.number, &progress.encode(self.number))
     }
 
     /// The same, so that it is durable.
     ///
     /// # Errors
-    /// If the disk fails: what was said before may count.
+    /// As for [`ProgressFile::note`].
     pub(crate) fn keep(&mut self, progress: Progress) -> io::Result<()> {
         self.note(progress)?;
-        self.file.as_ref().map_or(Ok(()), |file| file.sync())
+        if self.said.is_some() { self.slots.sync() } else { Ok(()) }
     }
 }
 
@@ -168,5 +165,24 @@ mod tests {
             assert_eq!(Progress::decode(&slot, 5), None, "bit {bit}");
             slot[bit / 8] ^= 1 << (bit % 8);
         }
+    }
+
+    #[test]
+    fn what_no_stream_can_be_is_nothing() {
+        let name = |segment, first_offset| SegmentName {
+            place: Place { stream: 5, segment },
+            first_offset,
+        };
+        let (first, last) = (name(2, 100), name(4, 300));
+        let progress = Progress { first, last, segments: 3, used: 96, next_offset: 305 };
+        let is_read = |progress: Progress| Progress::decode(&progress.encode(1), 5).is_some();
+        assert!(is_read(progress));
+        assert!(!is_read(Progress { segments: 4, ..progress }));
+        assert!(!is_read(Progress { first: last, last: first, ..progress }));
+        assert!(!is_read(Progress { last: name(u64::MAX, 300), ..progress }));
+        assert!(!is_read(Progress { last: name(4, 99), ..progress }));
+        assert!(!is_read(Progress { next_offset: 299, ..progress }));
+        assert!(!is_read(Progress { next_offset: u64::MAX, ..progress }));
+        assert_eq!(Progress::decode(&progress.encode(u64::MAX), 5), None);
     }
 }
