@@ -7,7 +7,7 @@ use std::collections::{VecDeque, vec_deque};
 const BLOCK: usize = 2048;
 
 /// Values in order, to be taken from the front.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct LongDeque<T> {
     /// The first ones: empty only if there are none at all.
     head: VecDeque<T>,
@@ -277,7 +277,7 @@ mod tests {
                 prop_assert_eq!((deque.front(), deque.back()), (model.front(), model.back()));
             }
             prop_assert!(deque.iter().eq(&model));
-            let again: LongDeque<_> = deque.clone().into_iter().collect();
+            let again: LongDeque<_> = deque.into_iter().collect();
             check(&again)?;
             prop_assert!(again.into_iter().eq(model));
         }

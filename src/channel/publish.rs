@@ -30,8 +30,8 @@ pub(super) struct Publisher {
     pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
     pub(super) first_pending: u64,
-    /// The exchange that the last message was published to which was looked at, and when the user
-    /// might write to it.
+    /// The exchange that was looked up last, and the generations at which the user might write to
+    /// it.
     pub(super) allowed: Option<(Generations, Arc<Exchange>)>,
     /// Places in `pending` that a queue refused.
     refused: Vec<usize>,
@@ -127,7 +127,7 @@ impl Channel {
         if immediate {
             return Err(NotImplemented::Immediate.into());
         }
-        let exchange = self.check_exchange(&publish)?;
+        let exchange = self.check_exchange(&publish, generations)?;
         if let Some(user_id) = publish.user_id() {
             self.session.actor.check_user_id(user_id)?;
         }
@@ -173,7 +173,7 @@ impl Channel {
             // Each message is looked at if anything is looked for.
             let repeatable = plain && route.repeatable && host.lints().is_none();
             let made = (number, &parts);
-            self.publisher.routes.set_last(made, generations, exchange, route);
+            self.publisher.routes.set_last(made, exchange, route);
             self.share.set(CHANNEL_BYTES + self.publisher.routes.octets());
             self.gather(message, effects);
             self.publisher.noted = 1;
@@ -229,7 +229,7 @@ impl Channel {
     /// Takes a publish that goes to no queue and is not accepted, as a fault has it. Errors: as
     /// otherwise.
     pub(super) fn refuse_publish(&mut self, publish: Publish<'_>) -> Result<()> {
-        let exchange = self.check_exchange(&publish)?;
+        let exchange = self.check_exchange(&publish, self.generations())?;
         let message = publish.into_message(&mut self.publisher.scratch);
         note_published(&self.session, &message);
         exchange.count_publishes(1, 0);

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use crate::access::{Access, ResourceKind};
 use crate::channel::Channel;
+use crate::channel::routes::Generations;
 use crate::error::{Error, Precondition, Result};
 use crate::exchange::ExchangeType;
 use crate::vhost::{Exchange, Publish, REPLY_TO};
 
 impl Channel {
-    /// The exchange to publish to, if the user may.
-    pub(super) fn check_exchange(&mut self, publish: &Publish<'_>) -> Result<Arc<Exchange>> {
-        let generations = self.generations();
+    /// The exchange to publish to, if the user may at these generations. Errors: 403, 404, 406.
+    pub(super) fn check_exchange(
+        &mut self,
+        publish: &Publish<'_>,
+        generations: Generations,
+    ) -> Result<Arc<Exchange>> {
         let allowed = self.publisher.allowed.as_ref().filter(|(when, exchange)| {
             *when == generations && exchange.name().as_str().as_bytes() == publish.exchange
         });
@@ -35,6 +39,7 @@ impl Channel {
     }
 
     /// The exchange of this name, if the user may write to it and clients may publish to it.
+    /// Errors: 403, 404.
     fn look_up_exchange(&self, name: &[u8]) -> Result<Arc<Exchange>> {
         let name = String::from_utf8_lossy(name);
         self.session.actor.check(Access::Write, ResourceKind::Exchange, &name)?;

@@ -16,8 +16,6 @@ pub(super) type Generations = (u64, u64);
 pub(super) struct KnownRoute {
     /// That of the last publish that went this way, from which the mould is; else 0.
     number: u64,
-    /// Those at the time at which it was looked up.
-    generations: Generations,
     pub(super) from: Arc<Exchange>,
     pub(super) route: Route,
     /// Makes the messages that go this way.
@@ -27,10 +25,7 @@ pub(super) struct KnownRoute {
 impl KnownRoute {
     /// Whether the publish goes this way. Then the mould is the one for it.
     #[inline]
-    fn is_for(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
-        if self.generations != generations {
-            return false;
-        }
+    fn is_for(&mut self, publish: &Publish<'_>) -> bool {
         if publish.number != 0 && publish.number == self.number {
             return true;
         }
@@ -51,6 +46,8 @@ impl KnownRoute {
 /// The routes that a channel knows.
 #[derive(Default)]
 pub(super) struct Routes {
+    /// Those at the time at which all of them were looked up.
+    generations: Generations,
     /// All of them. If the last one is not kept yet, it is at the end.
     known: Vec<KnownRoute>,
     /// Which is that of the last publish, if it led to some queue, and the next one may go the same
@@ -89,11 +86,11 @@ impl Routes {
         self.octets
     }
 
-    /// A publish with this number, made of these parts, goes this way. None is the last one now.
+    /// A publish with this number, made of these parts, goes this way, as it was at the generations
+    /// of [`Routes::set_last_aside`]. None is the last one now.
     pub(super) fn set_last(
         &mut self,
         (number, parts): (u64, &Parts<'_>),
-        generations: Generations,
         from: Arc<Exchange>,
         route: Route,
     ) {
@@ -105,7 +102,7 @@ impl Routes {
             }
         };
         self.last = Some(self.known.len());
-        self.known.push(KnownRoute { number, generations, from, route, mould });
+        self.known.push(KnownRoute { number, from, route, mould });
     }
 
     /// The next publish may not go the way of the last one, which is not kept.
@@ -118,7 +115,7 @@ impl Routes {
     /// Whether the publish goes the way of the last one, and that leads to some queue.
     #[inline]
     pub(super) fn repeats_last(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
-        self.last_mut().is_some_and(|last| last.is_for(publish, generations))
+        self.generations == generations && self.last_mut().is_some_and(|last| last.is_for(publish))
     }
 
     /// Takes up the way of an earlier publish if this one goes there. Nothing may be on the last
@@ -130,8 +127,7 @@ impl Routes {
         }
         write_key(&mut self.key, publish.exchange, publish.routing_key);
         let Some(&at) = self.kept.get(&*self.key) else { return false };
-        let known = self.known.get_mut(at);
-        if !known.is_some_and(|known| known.is_for(publish, generations)) {
+        if !self.known.get_mut(at).is_some_and(|known| known.is_for(publish)) {
             return false;
         }
         self.used_again += 1;
@@ -139,24 +135,21 @@ impl Routes {
         true
     }
 
-    /// The next publish goes another way: the last one's is kept for later.
+    /// The next publish goes another way: the last one's is kept for later. None is known any more
+    /// if the generations are others than before.
     pub(super) fn set_last_aside(&mut self, generations: Generations) {
-        let Some(at) = self.last.take() else { return };
-        let Some(last) = self.known.get(at) else { return };
-        if last.generations != generations {
-            // So are all before it.
-            return self.forget();
+        if self.generations != generations {
+            self.forget();
+            self.generations = generations;
         }
+        let Some(at) = self.last.take() else { return };
         if at < self.kept.len() {
             return; // it is kept
         }
         if self.kept.len() >= ROUTES_KEPT_MAX {
             self.is_futile = std::mem::take(&mut self.used_again) < ROUTES_KEPT_MAX / 4;
-            self.kept.clear();
-            self.octets = 0;
             let last = self.known.pop();
-            self.known.clear();
-            self.known.extend(last);
+            (self.known, self.kept, self.octets) = (last.into_iter().collect(), HashMap::new(), 0);
         }
         if self.is_futile {
             self.spare = self.known.pop().map(|last| last.mould);

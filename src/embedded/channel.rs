@@ -215,12 +215,19 @@ impl ChannelInner {
         let _ = self.apply(|core, effects| core.cancel_untaken(tag.as_str(), untaken, effects));
     }
 
-    pub(super) fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<()> {
-        if_there!(self, there => there.basic_ack(delivery_tag, multiple));
-        if !multiple && self.acknowledge_directly(delivery_tag, None)? {
+    /// Acknowledges one delivery, of which the queue may be `known`. Errors: 406, 504.
+    pub(super) fn ack(&self, delivery_tag: u64, known: Option<&Arc<Queue>>) -> Result<()> {
+        if_there!(self, there => there.basic_ack(delivery_tag, false));
+        if self.acknowledge_directly(delivery_tag, known)? {
             return Ok(());
         }
-        self.apply(|core, effects| core.basic_ack(delivery_tag, multiple, effects))
+        self.apply(|core, effects| core.basic_ack(delivery_tag, false, effects))
+    }
+
+    /// Acknowledges all deliveries up to this one. Errors: 406, 504.
+    pub(super) fn ack_multiple(&self, delivery_tag: u64) -> Result<()> {
+        if_there!(self, there => there.basic_ack(delivery_tag, true));
+        self.apply(|core, effects| core.basic_ack(delivery_tag, true, effects))
     }
 
     pub(super) fn basic_nack(&self, delivery_tag: u64, nack: &Nack) -> Result<()> {
@@ -386,12 +393,12 @@ impl Channel {
 
     /// Acknowledges a delivery. Errors: 406.
     pub fn basic_ack(&self, delivery_tag: u64) -> Result<()> {
-        self.0.basic_ack(delivery_tag, false)
+        self.0.ack(delivery_tag, None)
     }
 
     /// Acknowledges all deliveries up to this one; 0 stands for the last. Errors: 406.
     pub fn basic_ack_multiple(&self, delivery_tag: u64) -> Result<()> {
-        self.0.basic_ack(delivery_tag, true)
+        self.0.ack_multiple(delivery_tag)
     }
 
     /// Refuses a delivery, or all up to it; 0 then stands for the last. Errors: 406.

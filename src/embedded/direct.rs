@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use crate::base::wake::Wakeups;
 use crate::channel::{Acknowledged, Direct};
 use crate::embedded::channel::ChannelInner;
-use crate::embedded::consumer::Subscription;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::vhost::Publish;
@@ -56,17 +55,5 @@ impl ChannelInner {
             Acknowledged::Starved => self.resume_starved(),
         }
         Ok(true)
-    }
-}
-
-impl Subscription {
-    /// Acknowledges one of its deliveries. Errors: as basic.ack.
-    pub(super) fn acknowledge(&self, delivery_tag: u64) -> Result<()> {
-        match &self.queue {
-            Some(_) if self.channel.acknowledge_directly(delivery_tag, self.queue.as_ref())? => {
-                Ok(())
-            }
-            _ => self.channel.basic_ack(delivery_tag, false),
-        }
     }
 }

@@ -119,16 +119,17 @@ impl Delivery {
     /// Acknowledges the message. Errors: 406 if it was settled before or needs no
     /// acknowledgement.
     pub fn ack(&self) -> Result<()> {
-        match &self.recipient {
-            Recipient::Consumer(consumer) => consumer.acknowledge(self.delivery_tag),
-            Recipient::Channel(channel) => channel.basic_ack(self.delivery_tag, false),
-        }
+        let queue = match &self.recipient {
+            Recipient::Consumer(consumer) => consumer.queue.as_ref(),
+            Recipient::Channel(_) => None,
+        };
+        self.recipient.channel().ack(self.delivery_tag, queue)
     }
 
     /// Acknowledges all deliveries of the channel up to this one. Errors: 406 as for
     /// [`Delivery::ack`].
     pub fn ack_multiple(&self) -> Result<()> {
-        self.recipient.channel().basic_ack(self.delivery_tag, true)
+        self.recipient.channel().ack_multiple(self.delivery_tag)
     }
 
     /// Refuses the message: it is dropped or dead-lettered. Errors: 406 as for [`Delivery::ack`].
