@@ -113,6 +113,14 @@ pub(crate) const UNCONFIRMED_FREE_MIN: usize = 12_500;
 /// gone to more often.
 pub(crate) const READ_CHUNK_BYTES: usize = 256 * 1024;
 
+/// Octets that are read from a connection at a time while memory is short: what is read of a
+/// publisher that is to wait is kept until it goes on.
+pub(crate) const READ_SCARCE_BYTES: usize = CONNECTION_BYTES;
+
+/// Octets of frames and messages that have come in part which a connection may keep uncounted, and
+/// while memory is short.
+pub(crate) const UNFINISHED_BYTES_FREE: usize = CONNECTION_BYTES;
+
 /// How often it is looked after a client that is not read whether it has gone, in milliseconds.
 pub(crate) const HANG_UP_LOOK_MS: u64 = 500;
 

@@ -76,9 +76,9 @@ impl Channels {
         self.contents.remove(&channel)
     }
 
-    /// Octets of bodies that have come in part.
+    /// Octets that contents take of which a part has come.
     pub(crate) fn unfinished_octets(&self) -> usize {
-        self.contents.values().map(Content::body_octets).sum()
+        self.contents.values().map(Content::octets).sum()
     }
 
     pub(crate) fn recycle(&mut self, mut content: Content) {

@@ -42,6 +42,15 @@ impl<'a> ContentHeader<'a> {
     }
 }
 
+/// Makes room in what is put together for octets that have come, and for as many of those that are
+/// yet to come as are there already, but for none that will not come.
+pub(crate) fn make_room(buffer: &mut Vec<u8>, octets: usize, left: u64) {
+    if buffer.capacity() - buffer.len() < octets {
+        let more = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        buffer.reserve_exact(octets.saturating_add(more));
+    }
+}
+
 /// A basic.publish whose content is still arriving. Its buffers grow with what arrives, never with
 /// what is announced.
 #[derive(Debug, Default)]
@@ -78,14 +87,18 @@ impl Content {
         let Some(left) = self.left.checked_sub(piece.len() as u64) else { return false };
         self.left = left;
         if keep {
+            make_room(&mut self.body, piece.len(), self.left);
             self.body.extend_from_slice(piece);
         }
         true
     }
 
-    /// Octets of the body that have come.
-    pub(crate) fn body_octets(&self) -> usize {
-        self.body.len()
+    /// Octets of memory that it takes.
+    pub(crate) fn octets(&self) -> usize {
+        size_of::<Self>()
+            + self.names.capacity()
+            + self.properties.capacity()
+            + self.body.capacity()
     }
 
     pub(crate) fn names(&self) -> (&[u8], &[u8]) {

@@ -3,7 +3,7 @@
 use crate::constants::{
     FRAME_BODY, FRAME_END, FRAME_HEADER_OCTETS, FRAME_MAX_BEFORE_TUNE, FRAME_OVERHEAD,
 };
-use crate::content::ContentHeader;
+use crate::content::{ContentHeader, make_room};
 use crate::frame::{Frame, FrameHeader};
 use crate::method::PublishMethod;
 use crate::properties::RawProperties;
@@ -99,6 +99,19 @@ impl Decoder {
         (self.carry.is_empty() || self.carry_used) && self.partial.is_none() && self.skip == 0
     }
 
+    /// Octets of memory that it takes for a frame of which a part has come.
+    pub fn kept_octets(&self) -> usize {
+        self.carry.capacity()
+    }
+
+    /// Forgets what was handed out last.
+    #[inline]
+    pub(crate) fn forget_used(&mut self) {
+        if self.carry_used {
+            self.drop_carry();
+        }
+    }
+
     /// Takes octets from the front of `input`; returns how many, and what they brought. With
     /// nothing brought, all of `input` was taken. Body frames for which `streams` is true come in
     /// parts if they are not whole; other frames are kept until they are.
@@ -107,9 +120,7 @@ impl Decoder {
         input: &'a [u8],
         streams: impl Fn(&FrameHeader) -> bool,
     ) -> (usize, Option<Piece<'a>>) {
-        if self.carry_used {
-            self.drop_carry();
-        }
+        self.forget_used();
         let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(input.len());
         self.skip -= skipped as u64;
         let input = input.get(skipped..).unwrap_or_default();
@@ -177,6 +188,8 @@ impl Decoder {
     /// Moves input to the carry buffer until that has `octets`; returns how many were moved.
     fn fill_carry(&mut self, octets: usize, input: &[u8]) -> usize {
         let missing = octets.saturating_sub(self.carry.len()).min(input.len());
+        let left = octets.saturating_sub(self.carry.len() + missing);
+        make_room(&mut self.carry, missing, left as u64);
         self.carry.extend_from_slice(input.get(..missing).unwrap_or_default());
         missing
     }

@@ -18,6 +18,7 @@ mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod traffic;
+mod unfinished;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

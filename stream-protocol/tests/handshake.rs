@@ -172,8 +172,8 @@ fn what_is_out_of_turn_ends_the_handshake_without_a_word() {
 #[test]
 fn frames_are_small_until_the_connection_is_open() {
     let mut peer = Peer::new();
-    peer.feed(&65_537_u32.to_be_bytes());
-    assert_eq!(peer.events, ["Closed(ByError(TooLarge { octets: 65537, octets_max: 65536 }))"]);
+    peer.feed(&16_385_u32.to_be_bytes());
+    assert_eq!(peer.events, ["Closed(ByError(TooLarge { octets: 16385, octets_max: 16384 }))"]);
     assert!(peer.conn.is_finished());
 }
 

@@ -195,6 +195,19 @@ pub(crate) fn publish(channel: u16, key: &str, body: &[u8]) -> Vec<u8> {
     publish_in(channel, key, body, 100_000)
 }
 
+/// The beginning of a publish: its method, and a header with a text of so many octets.
+pub(crate) fn publish_begun(channel: u16, key: &str, text: usize) -> Vec<u8> {
+    let mut table = b"\x01kS".to_vec();
+    table.extend((text as u32).to_be_bytes());
+    table.extend(vec![b't'; text]);
+    let mut payload = vec![0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x20, 0];
+    payload.extend((table.len() as u32).to_be_bytes());
+    payload.extend(table);
+    let mut octets = basic_publish(channel, key, false);
+    octets.extend(frame(2, channel, &payload));
+    octets
+}
+
 /// A mandatory publish with a body of 1,000 octets.
 pub(crate) fn publish_mandatory(channel: u16, key: &str) -> Vec<u8> {
     let mut octets = basic_publish(channel, key, true);

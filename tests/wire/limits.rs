@@ -120,7 +120,8 @@ fn claimed_sizes_cost_nothing() {
         assert_eq!(client.method().0, number);
     }
     assert_eq!(client.declare("q"), 0);
-    assert_eq!(broker.memory_used(), 0);
+    let used = broker.memory_used();
+    assert!(used < 1000 * 256, "{used} octets for names and places");
     // A table, and a name in it, that are longer than what holds them.
     for arguments in
         [&b"\xff\xff\xff\xff"[..], b"\0\0\0\x05\xffaaaa", b"\0\0\0\x07\x01kS\xff\xff\xff\xff"]

@@ -51,11 +51,15 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// What to do with a piece of input.
-    pub(super) fn handle(&mut self, piece: Piece<'_>) -> Outcome {
+    /// Forgets what the last event referred to.
+    pub(super) fn forget_held(&mut self) {
         if let Held::Publish { content, .. } = std::mem::take(&mut self.held) {
             self.channels.recycle(content);
         }
+    }
+
+    /// What to do with a piece of input.
+    pub(super) fn handle(&mut self, piece: Piece<'_>) -> Outcome {
         let is_broken = matches!(piece, Piece::BadEnd { .. } | Piece::TooLarge(_));
         if self.state.is_over() {
             if is_broken {

@@ -93,6 +93,8 @@ impl Connection {
 
     fn poll_any<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {
         let machine = &mut self.machine;
+        machine.forget_held();
+        self.decoder.forget_used();
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
@@ -266,9 +268,9 @@ impl Connection {
         !matches!(state, ChannelState::Free | ChannelState::Closing)
     }
 
-    /// Octets of message bodies that have come in part and wait for the rest.
+    /// Octets of memory for frames and messages that have come in part and wait for the rest.
     pub fn unfinished_octets(&self) -> usize {
-        self.machine.channels.unfinished_octets()
+        self.decoder.kept_octets() + self.machine.channels.unfinished_octets()
     }
 
     /// Largest frame to send, in octets, as agreed on.

@@ -89,8 +89,6 @@ pub(super) struct Bridge {
     pub has_published: bool,
     /// A fault has cut the connection: there is nobody to talk to any more.
     pub is_lost: bool,
-    /// Octets of bodies that have come in part, as the memory was told.
-    unfinished_octets: usize,
 }
 
 impl Bridge {
@@ -112,7 +110,6 @@ impl Bridge {
             effects: Effects::new(),
             has_published: false,
             is_lost: false,
-            unfinished_octets: 0,
         }
     }
 
@@ -326,14 +323,6 @@ impl Bridge {
         (!consumes).then_some(behind)
     }
 
-    /// Counts the bodies that have come in part as memory.
-    #[inline]
-    pub(super) fn count_unfinished(&mut self, octets: usize) {
-        let grown = octets as isize - self.unfinished_octets as isize;
-        self.unfinished_octets = octets;
-        self.broker.memory().add(grown);
-    }
-
     /// Consumers that were turned away while too much was waiting get messages again. Channels
     /// take turns in being the first, who may use up all the room.
     pub(super) fn resume_consumers(&mut self) {
@@ -429,7 +418,6 @@ impl Bridge {
     /// Ends everything that belongs to the connection.
     pub(super) fn close(&mut self) {
         self.unflushed = None;
-        self.count_unfinished(0);
         let mut slots = std::mem::take(&mut self.channels);
         slots.iter().for_each(|slot| slot.channel.stop_deliveries());
         let remains = slots.iter_mut().map(|slot| slot.channel.end(&mut self.effects));

@@ -23,7 +23,8 @@ use crate::gateway::listener::named;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
-use crate::limits::{HANG_UP_LOOK_MS, READ_CHUNK_BYTES};
+use crate::gateway::unfinished::Kept;
+use crate::limits::{HANG_UP_LOOK_MS, READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
 use crate::node::status::ConnectionState;
 use crate::queue::Queue;
@@ -59,6 +60,8 @@ pub(crate) struct ConnectionTask<T> {
     newcomer: Newcomer,
     /// Input that waits until the client reads the answers to what came before. Empty but then.
     held_back: Vec<u8>,
+    /// That, and what has come in part, as it is counted.
+    kept: Kept,
     /// An alarm holds this publisher back, and it was told.
     blocked: bool,
     /// The disk holds this publisher back, for a moment.
@@ -82,6 +85,7 @@ impl<T: Socket> ConnectionTask<T> {
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let protocol = Protocol::new(named(config, &broker.cluster_name()), now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
+        let kept = Kept::new(broker.memory());
         Self {
             socket,
             protocol,
@@ -95,6 +99,7 @@ impl<T: Socket> ConnectionTask<T> {
             woken_us: now_ms * 1000,
             newcomer,
             held_back: Vec::new(),
+            kept,
             blocked: false,
             slowed: false,
             pace: None,
@@ -193,7 +198,7 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Reads a chunk and takes everything in it; tells how many octets came.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
-        read_chunk::with(|chunk| {
+        read_chunk::with(self.broker.memory().is_alarmed(), |chunk| {
             let mut buffer = ReadBuf::new(chunk);
             if Pin::new(&mut self.socket).poll_read(cx, &mut buffer)?.is_pending() {
                 return Ok(Poll::Pending);
@@ -267,8 +272,9 @@ impl<T: Socket> ConnectionTask<T> {
             self.newcomer.is_settled();
         }
         let unfinished = self.protocol.unfinished_octets();
-        self.bridge.count_unfinished(unfinished);
-        let publishes = std::mem::take(&mut self.bridge.has_published) || unfinished > 0;
+        self.kept.set(unfinished + self.held_back.len());
+        let has_published = std::mem::take(&mut self.bridge.has_published);
+        let publishes = has_published || unfinished > UNFINISHED_BYTES_FREE;
         if let Some(queue) = self.bridge.take_behind() {
             self.wait_for_consumers(queue);
         }
@@ -394,6 +400,12 @@ impl<T: Socket> ConnectionTask<T> {
             || (self.is_holding_back() && self.socket.has_hung_up())
     }
 
+    /// Gives everything back.
+    fn end(&mut self) {
+        self.kept.set(0);
+        self.bridge.close();
+    }
+
     /// Does what is due, and sleeps until something else will be.
     fn keep_time(&mut self, cx: &mut Context<'_>) {
         let now = self.now_ms;
@@ -450,12 +462,12 @@ impl<T: Socket> Future for ConnectionTask<T> {
             Ok(true) => {
                 // Best effort: the peer may be gone.
                 let _ = Pin::new(&mut task.socket).poll_shutdown(cx);
-                task.bridge.close();
+                task.end();
                 Poll::Ready(())
             }
             Err(error) => {
                 tracing::debug!("connection lost: {error}");
-                task.bridge.close();
+                task.end();
                 Poll::Ready(())
             }
         }

@@ -20,7 +20,8 @@ use crate::gateway::stream::Advertised;
 use crate::gateway::stream::client::{Answer, Client};
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::{Inbox, sleeper};
-use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES};
+use crate::gateway::unfinished::Kept;
+use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::status::ConnectionState;
 use crate::time::clock::Clock;
 
@@ -43,6 +44,8 @@ pub(in crate::gateway) struct ConnectionTask<T> {
     /// then. What came after it is in `held_back`, which is empty but then.
     unstored: Option<Vec<u8>>,
     held_back: Vec<u8>,
+    /// That, and the frame that has come in part, as it is counted.
+    kept: Kept,
     /// An alarm, or the disk, holds this publisher back.
     is_slowed: bool,
     /// A fault has cut the connection: what waits may still be written.
@@ -58,6 +61,7 @@ impl<T: Socket> ConnectionTask<T> {
         let now_ms = clock.now().as_millis();
         let timer = ConnectionTimer::new(&clock, broker.timers());
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
+        let kept = Kept::new(broker.memory());
         let client = Client::new(broker, Arc::clone(&inbox), peer, advertised);
         Self {
             socket,
@@ -71,6 +75,7 @@ impl<T: Socket> ConnectionTask<T> {
             newcomer,
             unstored: None,
             held_back: Vec::new(),
+            kept,
             is_slowed: false,
             is_cut: false,
             _alive: alive,
@@ -169,7 +174,7 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Reads a chunk and takes everything in it; tells how many octets came.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
-        read_chunk::with(|chunk| {
+        read_chunk::with(self.client.broker.memory().is_alarmed(), |chunk| {
             let mut buffer = ReadBuf::new(chunk);
             if Pin::new(&mut self.socket).poll_read(cx, &mut buffer)?.is_pending() {
                 return Ok(Poll::Pending);
@@ -230,6 +235,7 @@ impl<T: Socket> ConnectionTask<T> {
     fn after_input(&mut self) {
         if self.client.is_open() {
             self.newcomer.is_settled();
+            self.kept.set(self.protocol.unfinished_octets() + self.held_back.len());
         }
         self.client.publishers.look();
         self.slow_down();
@@ -238,7 +244,8 @@ impl<T: Socket> ConnectionTask<T> {
     /// Holds a publisher back while there is reason to.
     fn slow_down(&mut self) {
         let broker = &self.client.broker;
-        let publishes = !self.client.publishers.is_empty();
+        let is_large = self.protocol.unfinished_octets() > UNFINISHED_BYTES_FREE;
+        let publishes = !self.client.publishers.is_empty() || is_large;
         let has_alarm = publishes && broker.alarm().is_some();
         self.is_slowed = has_alarm || publishes && broker.is_behind();
         self.inbox.traffic.set_state(match (has_alarm, self.is_slowed) {

@@ -20,7 +20,7 @@ use crate::response_code::ResponseCode;
 use crate::timer::Heartbeats;
 
 /// Largest frame that is taken before the connection is open, in octets. Tokens fit in.
-const HANDSHAKE_FRAME_OCTETS_MAX: usize = 64 * 1024;
+const HANDSHAKE_FRAME_OCTETS_MAX: usize = 16 * 1024;
 
 /// The server side of one connection of the stream protocol, without socket or clock.
 ///
@@ -61,6 +61,7 @@ impl Connection {
     /// rest until nothing is used: then there is no more input, or [`Connection::is_waiting`].
     pub fn poll_event<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {
         let machine = &mut self.machine;
+        self.decoder.forget_given();
         match machine.state {
             state if state.is_asking() || input.is_empty() => return (0, None),
             State::Refusing | State::Finished => return (input.len(), None),
@@ -187,7 +188,7 @@ impl Connection {
         &self.machine.mechanism
     }
 
-    /// Octets of a frame that has come in part and waits for the rest.
+    /// Octets of memory for a frame that has come in part and waits for the rest.
     pub fn unfinished_octets(&self) -> usize {
         self.decoder.begun_octets()
     }

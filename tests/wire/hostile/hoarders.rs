@@ -6,13 +6,13 @@ use crate::client::Client;
 use crate::hostile::{End, Honest, assert_bounded, served_beside};
 use crate::{frames, listening, wait_until};
 
-const WATERMARK: usize = 8 << 20;
+pub(super) const WATERMARK: usize = 8 << 20;
 const BODY: usize = 50_000;
 
 /// More than there is room for, in the broker and in all sockets.
 const FLOOD: usize = 512 << 20;
 
-fn short_of_memory() -> Limits {
+pub(super) fn short_of_memory() -> Limits {
     Limits::new().memory_high_watermark_bytes(WATERMARK)
 }
 

@@ -5,6 +5,7 @@
 
 mod floods;
 mod hoarders;
+mod in_part;
 mod strangers;
 
 use std::io::Write;
