@@ -124,6 +124,16 @@ pub(crate) const UNFINISHED_BYTES_FREE: usize = CONNECTION_BYTES;
 /// How often it is looked after a client that is not read whether it has gone, in milliseconds.
 pub(crate) const HANG_UP_LOOK_MS: u64 = 500;
 
+/// How often such a client is sent a heartbeat, in milliseconds. The end of one that had sent more
+/// than was taken comes behind what is not read; its system answers what comes after the end.
+pub(crate) const HANG_UP_PROBE_MS: u64 = 3_000;
+
+/// A connection on which nothing has come for so long is asked whether its other end is there.
+pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// How often it is asked until it is given up: nine times on Linux.
+pub(crate) const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+
 /// Ready messages of a queue above which those who publish to it wait for its consumers, if these
 /// are fast.
 pub(crate) const BACKLOG_HIGH: usize = 1024;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable, LongString};
 use leveret_protocol::{ConnectionConfig, server_capabilities};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::field_value;
@@ -13,6 +14,7 @@ use crate::gateway::handshakes::Handshakes;
 use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
 use crate::gateway::peer::Peer;
+use crate::limits::{KEEPALIVE_AFTER, KEEPALIVE_EVERY};
 use crate::node::Node;
 use crate::node::parameters::CLUSTER_NAME;
 use crate::time::clock::Clock;
@@ -75,6 +77,10 @@ pub(super) async fn serve<C, F>(
 fn prepare(socket: &TcpStream) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY could not be set: {error}");
+    }
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    if let Err(error) = SockRef::from(socket).set_tcp_keepalive(&keepalive) {
+        tracing::debug!("SO_KEEPALIVE could not be set: {error}");
     }
 }
 

@@ -10,6 +10,7 @@ mod handshakes;
 mod in_memory;
 mod listener;
 mod login;
+mod lookout;
 mod newcomer;
 mod peer;
 mod read_chunk;

@@ -108,6 +108,20 @@ impl Client {
         self.socket.write_all(octets).unwrap();
     }
 
+    /// Sends this over and over until no more is taken, and leaves nothing unread: a socket that is
+    /// closed with something unread ends at once.
+    pub(crate) fn flood(&mut self, octets: &[u8]) {
+        const STUCK: Duration = Duration::from_millis(400);
+        self.socket.set_write_timeout(Some(STUCK)).unwrap();
+        let batch = octets.repeat(64 * 1024 / octets.len());
+        let mut at = 0;
+        while let Ok(written) = self.socket.write(&batch[at..]) {
+            at = (at + written) % batch.len();
+        }
+        self.socket.set_nonblocking(true).unwrap();
+        while self.socket.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+    }
+
     /// The next frame; `None` at the end.
     pub(crate) fn try_frame(&mut self) -> Option<Vec<u8>> {
         if let Some(early) = self.early.pop_front() {

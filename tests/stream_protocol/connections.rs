@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use leveret::{AdvertisedAddress, Broker, ManualClock, Timestamp};
-use leveret_stream_protocol::{ClientFrame, Request, Response, ServerFrame};
+use leveret_stream_protocol::{ClientFrame, Publish, Request, Response, ServerFrame};
 
-use crate::client::{Client, Code, wait_until};
+use crate::client::{Client, Code, published, wait_until};
 use crate::{listening, listening_with};
 
 /// A broker on a clock that also says when connections time out.
@@ -177,4 +177,20 @@ fn in_memory_connections_need_no_port() {
         let answer = ServerFrame::read(&frame).unwrap();
         assert!(matches!(answer, ServerFrame::Response { correlation: 5, .. }), "{answer:?}");
     });
+}
+
+/// Sends frames until no more is taken, and goes. Of what the broker says nothing is left unread.
+#[test]
+fn a_publisher_that_goes_while_it_is_held_back_is_noticed() {
+    let (broker, address) = listening();
+    let mut client = Client::open(address);
+    client.create("s");
+    assert_eq!(client.declare(1, "", "s"), Code::Ok);
+    broker.set_memory_alarm(true);
+    let mut frame = Vec::new();
+    Publish::write(1, &[published(1, "text")], &mut frame);
+    client.flood(&frame);
+    assert_eq!(broker.connection_count(), 1);
+    drop(client);
+    wait_until("it is gone", || broker.connection_count() == 0);
 }

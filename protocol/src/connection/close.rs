@@ -141,6 +141,13 @@ impl Machine {
         self.output.method(channel, &AMQPClass::Channel(close));
     }
 
+    pub(super) fn probe(&mut self) {
+        if self.state == State::Running {
+            self.output.heartbeat();
+            self.heartbeats.output(self.now_ms);
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         if self.deadline_ms.is_some_and(|deadline_ms| now_ms >= deadline_ms) {

@@ -180,6 +180,12 @@ impl Connection {
         self.machine.handle_timeout(now_ms);
     }
 
+    /// Sends a heartbeat to a client whose input is not read, whether any were agreed on or not:
+    /// the system of one that has gone answers that there is nobody.
+    pub fn probe(&mut self) {
+        self.machine.probe();
+    }
+
     /// When [`Connection::handle_timeout`] is to be called; `None` if there is nothing to wait for.
     pub fn poll_timeout(&self) -> Option<u64> {
         self.machine.poll_timeout()

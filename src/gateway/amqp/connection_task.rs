@@ -20,11 +20,12 @@ use crate::gateway::amqp::pace::{Pace, Seen, Step};
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::listener::named;
+use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
 use crate::gateway::unfinished::Kept;
-use crate::limits::{HANG_UP_LOOK_MS, READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
+use crate::limits::{READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
 use crate::node::status::ConnectionState;
 use crate::queue::Queue;
@@ -62,6 +63,7 @@ pub(crate) struct ConnectionTask<T> {
     held_back: Vec<u8>,
     /// That, and what has come in part, as it is counted.
     kept: Kept,
+    lookout: Lookout,
     /// An alarm holds this publisher back, and it was told.
     blocked: bool,
     /// The disk holds this publisher back, for a moment.
@@ -85,7 +87,7 @@ impl<T: Socket> ConnectionTask<T> {
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let protocol = Protocol::new(named(config, &broker.cluster_name()), now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
-        let kept = Kept::new(broker.memory());
+        let (kept, lookout) = (Kept::new(broker.memory()), Lookout::new(&clock));
         Self {
             socket,
             protocol,
@@ -100,6 +102,7 @@ impl<T: Socket> ConnectionTask<T> {
             newcomer,
             held_back: Vec::new(),
             kept,
+            lookout,
             blocked: false,
             slowed: false,
             pace: None,
@@ -380,24 +383,23 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let own = self.pace_until_ms.min(self.newcomer.silent_until_ms()).min(self.next_look_ms());
+        let look_ms = self.lookout.next_ms(self.is_holding_back(), self.now_ms);
+        let own = self.pace_until_ms.min(self.newcomer.silent_until_ms()).min(look_ms);
         let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()
-    }
-
-    /// A client that is not read may hang up unheard: it is looked after now and then.
-    fn next_look_ms(&self) -> u64 {
-        match self.clock {
-            Clock::System(_) if self.is_holding_back() => self.now_ms + HANG_UP_LOOK_MS,
-            _ => u64::MAX,
-        }
     }
 
     /// Whether there is nobody to serve: the client is gone although it was not read to its end,
     /// has to make room for others, or has said nothing for too long.
     fn is_deserted(&mut self, cx: &Context<'_>) -> bool {
+        let is_held_back = self.is_holding_back();
+        let is_quiet = self.writing.is_empty() && self.outbox.waiting() == 0;
+        if self.lookout.has_to_ask(is_held_back && is_quiet, self.now_ms) {
+            self.protocol.probe();
+            self.take_replies();
+        }
         self.newcomer.has_to_go(cx.waker(), self.now_ms)
-            || (self.is_holding_back() && self.socket.has_hung_up())
+            || (is_held_back && self.socket.has_hung_up())
     }
 
     /// Gives everything back.

@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 
 use crate::error::Error;
 use crate::gateway::connection_timer::ConnectionTimer;
+use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
@@ -21,7 +22,7 @@ use crate::gateway::stream::client::{Answer, Client};
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::{Inbox, sleeper};
 use crate::gateway::unfinished::Kept;
-use crate::limits::{HANG_UP_LOOK_MS, OUTBOX_FULL_BYTES, UNFINISHED_BYTES_FREE};
+use crate::limits::{OUTBOX_FULL_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::status::ConnectionState;
 use crate::time::clock::Clock;
 
@@ -46,6 +47,7 @@ pub(in crate::gateway) struct ConnectionTask<T> {
     held_back: Vec<u8>,
     /// That, and the frame that has come in part, as it is counted.
     kept: Kept,
+    lookout: Lookout,
     /// An alarm, or the disk, holds this publisher back.
     is_slowed: bool,
     /// A fault has cut the connection: what waits may still be written.
@@ -61,7 +63,7 @@ impl<T: Socket> ConnectionTask<T> {
         let now_ms = clock.now().as_millis();
         let timer = ConnectionTimer::new(&clock, broker.timers());
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
-        let kept = Kept::new(broker.memory());
+        let (kept, lookout) = (Kept::new(broker.memory()), Lookout::new(&clock));
         let client = Client::new(broker, Arc::clone(&inbox), peer, advertised);
         Self {
             socket,
@@ -76,6 +78,7 @@ impl<T: Socket> ConnectionTask<T> {
             unstored: None,
             held_back: Vec::new(),
             kept,
+            lookout,
             is_slowed: false,
             is_cut: false,
             _alive: alive,
@@ -284,13 +287,9 @@ impl<T: Socket> ConnectionTask<T> {
         true
     }
 
-    /// When something is due, in milliseconds. A client that is not read may hang up unheard: it
-    /// is looked after now and then.
+    /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let look_ms = match self.clock {
-            Clock::System(_) if self.is_holding_back() => self.now_ms + HANG_UP_LOOK_MS,
-            _ => u64::MAX,
-        };
+        let look_ms = self.lookout.next_ms(self.is_holding_back(), self.now_ms);
         let own = Some(self.newcomer.silent_until_ms().min(look_ms));
         let own = own.filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()
@@ -298,8 +297,13 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Whether there is nobody to serve any more.
     fn is_deserted(&mut self, cx: &Context<'_>) -> bool {
+        let is_held_back = self.is_holding_back();
+        if self.lookout.has_to_ask(is_held_back && self.output.is_empty(), self.now_ms) {
+            self.protocol.probe();
+            self.take_replies();
+        }
         self.newcomer.has_to_go(cx.waker(), self.now_ms)
-            || (self.is_holding_back() && self.socket.has_hung_up())
+            || (is_held_back && self.socket.has_hung_up())
     }
 
     /// Does what is due, and sleeps until something else will be.

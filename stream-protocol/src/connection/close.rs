@@ -59,6 +59,13 @@ impl Machine {
         self.deadline_ms = None;
     }
 
+    pub(super) fn probe(&mut self) {
+        if self.state.is_open() {
+            ServerFrame::Heartbeat.write(&mut self.output);
+            self.heartbeats.output(self.now_ms);
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         if self.deadline_ms.is_some_and(|deadline_ms| now_ms >= deadline_ms) {

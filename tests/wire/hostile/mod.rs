@@ -7,6 +7,7 @@ mod floods;
 mod hoarders;
 mod in_part;
 mod strangers;
+mod vanishing;
 
 use std::io::Write;
 use std::net::SocketAddr;
