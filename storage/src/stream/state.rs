@@ -78,6 +78,8 @@ pub(crate) struct State {
     /// And its files may go.
     pub(crate) forgotten: bool,
     pub(crate) closed: bool,
+    /// What is not written by now never will be.
+    given_up: bool,
     /// Chunks wait that were not taken from here.
     has_drafts: bool,
     /// It is in the line of those that are to be written.
@@ -113,6 +115,7 @@ impl State {
             deleted: false,
             forgotten: false,
             closed: false,
+            given_up: false,
             has_drafts: false,
             queued: false,
             queued_lazily: false,
@@ -230,7 +233,7 @@ impl State {
     /// Has `done` called once everything that was appended is committed.
     pub(crate) fn wait(&mut self, done: Done) {
         self.waiting.push_back(Waiting { chunk: self.filled, done });
-        self.make_due(false);
+        self.make_due(self.given_up);
     }
 
     /// Callbacks are due whose chunks are committed; with `all` those of the others fail.
@@ -295,6 +298,7 @@ impl State {
         if self.forgotten {
             self.done = self.filled;
         }
+        self.given_up = true;
         self.make_due(true);
         self.changes.clear();
         mem::take(&mut self.pending).iter().map(PendingChunk::octets).sum()

@@ -73,6 +73,9 @@ fn what_is_not_written_when_the_streams_are_closed_has_failed() {
     assert!(streams.close().is_err());
     assert!(receiver.recv().unwrap().is_err());
     assert!(!streams.is_behind());
+    let (sender, receiver) = sync_channel(1);
+    stream.after_committed(Box::new(move |result| sender.send(result).unwrap()));
+    assert!(receiver.try_recv().unwrap().is_err(), "who asks only now does not wait for ever");
 }
 
 #[test]
