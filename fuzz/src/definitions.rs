@@ -9,7 +9,9 @@ pub fn run(data: &[u8]) {
     let Ok(definitions) = Definitions::from_json(data) else { return };
     let written = definitions.to_json().expect("they came from JSON");
     let again = Definitions::from_json(&written).expect("it was written by us");
-    assert_eq!(definitions, again);
+    let mut exported = definitions.clone();
+    exported.users.iter_mut().for_each(|user| user.password = None); // which is never written
+    assert_eq!(exported, again);
     let broker = Broker::builder().no_default_user().build();
     let first = broker.import(&definitions);
     let queues = broker.queues().len();
