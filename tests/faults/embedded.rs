@@ -92,6 +92,8 @@ fn the_journal_says_what_the_publisher_was_told_and_when() {
     let late = publishing("late");
     broker.eventually(|_| held.fired() == 1, Duration::from_secs(10));
     let _never = publishing("never");
+    let has_all = |broker: &Broker| broker.journal().enqueued().with_body("never").count() == 1;
+    broker.eventually(has_all, Duration::from_secs(10));
     assert_eq!(publishing("cut").join().unwrap().unwrap_err(), Error::ConnectionLost);
     assert!(publishing("yes").join().unwrap().unwrap().is_ack());
     assert_eq!(cut.fired(), 1);
