@@ -1,5 +1,6 @@
 //! What a channel tells the journal, if there is one.
 
+use crate::channel::publish::Publisher;
 use crate::channel::session::Session;
 use crate::channel::{Channel, Mode};
 use crate::insight::journal::EventKind;
@@ -21,17 +22,18 @@ impl Channel {
             return;
         }
         let noted = std::mem::take(&mut self.publisher.noted);
-        let publisher = &self.publisher;
-        for (at, message) in publisher.pending.iter().enumerate() {
+        let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
+        let pending = pending.messages();
+        for (at, message) in pending.iter().enumerate() {
             if at >= noted {
                 note_published(&self.session, message);
             }
-            if let Some(last) = publisher.routes.last() {
-                self.virtual_host().note_routed(message, &last.route);
+            if let Some(last) = routes.last() {
+                self.session.virtual_host.note_routed(message, &last.route);
             }
         }
         if let Mode::Confirm(confirms) = &self.mode {
-            confirms.remember(publisher.first_pending, &publisher.pending);
+            confirms.remember(*first_pending, &*pending);
         }
     }
 }

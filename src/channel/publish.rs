@@ -13,7 +13,8 @@ use crate::error::{NotImplemented, Precondition, Result};
 use crate::faults::{Method, Subject, Trigger};
 use crate::insight::journal::EventKind;
 use crate::limits::{CHANNEL_BYTES, PUBLISH_BATCH_MAX};
-use crate::message::Message;
+use crate::message::run::Gathered;
+use crate::message::{Body, Message};
 use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
@@ -25,7 +26,7 @@ use crate::vhost::{Exchange, Pass, Publish, Route, VirtualHost};
 pub(super) struct Publisher {
     pub(super) routes: Routes,
     /// Messages that go along the last route, not enqueued yet.
-    pub(super) pending: Vec<Message>,
+    pub(super) pending: Gathered,
     /// How many of the first of them the journal knows.
     pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
@@ -73,9 +74,7 @@ impl Channel {
                 return self.publish_anew(publish, mandatory, immediate, effects);
             }
         }
-        let Some(last) = self.publisher.routes.last_mut() else { return Ok(()) };
-        let message = last.mould.message(publish.body);
-        self.gather(message, effects);
+        self.gather(publish.body, effects);
         Ok(())
     }
 
@@ -99,16 +98,33 @@ impl Channel {
         (self.virtual_host().generation(), self.session.actor.access_generation())
     }
 
-    fn gather(&mut self, message: Message, effects: &mut Effects) {
+    /// Gathers a message with this body that goes the way of the last one.
+    #[inline]
+    fn gather(&mut self, body: Body<'_>, effects: &mut Effects) {
+        self.number_pending();
+        let Publisher { routes, pending, .. } = &mut self.publisher;
+        let Some(last) = routes.last_mut() else { return };
+        pending.add(&mut last.mould, body);
+        if pending.len() >= PUBLISH_BATCH_MAX {
+            self.enqueue_pending(effects);
+        }
+    }
+
+    /// Gathers a message that the journal knows, as the first one.
+    fn gather_noted(&mut self, message: Message) {
+        self.number_pending();
+        self.publisher.pending.push(message);
+        self.publisher.noted = 1;
+    }
+
+    /// The next pending message gets its number, when confirms are on.
+    #[inline]
+    fn number_pending(&mut self) {
         if let Mode::Confirm(confirms) = &mut self.mode {
             let number = confirms.next();
             if self.publisher.pending.is_empty() {
                 self.publisher.first_pending = number;
             }
-        }
-        self.publisher.pending.push(message);
-        if self.publisher.pending.len() >= PUBLISH_BATCH_MAX {
-            self.enqueue_pending(effects);
         }
     }
 
@@ -175,8 +191,7 @@ impl Channel {
             let made = (number, &parts);
             self.publisher.routes.set_last(made, exchange, route);
             self.share.set(CHANNEL_BYTES + self.publisher.routes.octets());
-            self.gather(message, effects);
-            self.publisher.noted = 1;
+            self.gather_noted(message);
             if !repeatable {
                 self.enqueue_pending(effects);
                 self.publisher.routes.forget_last();
@@ -309,6 +324,7 @@ impl Channel {
         let Publisher { routes, pending, refused, first_pending, .. } = &mut self.publisher;
         let Some(last) = routes.last() else { return };
         let (first, count) = (*first_pending, pending.len());
+        let pending = pending.messages();
         counted.count_publishes(count, last.route.queues.len());
         last.from.count_publishes(count, last.route.queues.len());
         refused.clear();

@@ -1,9 +1,11 @@
-//! A message: immutable, in one allocation, shared by all queues that hold it.
+//! A message: immutable, shared by all queues that hold it. Small ones that came in a row and
+//! differ in their bodies alone lie in one allocation, a [`run`].
 
 pub(crate) mod amqp10;
 pub(crate) mod deaths;
 pub(crate) mod duplicate_key;
 pub(crate) mod mould;
+pub(crate) mod run;
 pub(crate) mod stored;
 
 use std::fmt;
@@ -20,16 +22,34 @@ use crate::message::deaths::Deaths;
 /// No `expiration` property.
 const NO_EXPIRATION: u64 = u64::MAX;
 
-/// What lies before the octets of a message. The octets are, in this order, exchange, routing
-/// key, properties and, if it is small, the body.
+/// Where the body of a message begins if it is large, and not among the octets.
+const LARGE: u32 = u32::MAX;
+
+/// What lies before the octets of messages. The octets are, in this order, exchange, routing key,
+/// properties and the bodies that are small.
 struct Head {
-    deaths: Option<Box<Deaths>>,
-    shared_body: Option<Box<Bytes>>,
+    rare: Option<Box<Rare>>,
     front: Front,
+    /// Octets that each of the messages takes besides its body, about.
+    share: u32,
+}
+
+/// What few messages have: such a message is alone in its allocation.
+struct Rare {
+    deaths: Option<Box<Deaths>>,
+    large_body: Option<Bytes>,
+}
+
+impl Head {
+    /// Of so many messages.
+    fn new(front: Front, rare: Option<Box<Rare>>, messages: usize) -> Self {
+        let share = (std::mem::size_of::<Self>() + front.len()).div_ceil(messages.max(1));
+        Self { rare, front, share: saturating(share) }
+    }
 }
 
 /// What is known of a message before its body.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Front {
     expiration_ms: u64,
     properties_len: u32,
@@ -67,7 +87,13 @@ impl Front {
 
 /// A message that was published: where to, its properties and its body. Clones share it.
 #[derive(Clone)]
-pub struct Message(ThinArc<Head, u8>);
+pub struct Message {
+    run: ThinArc<Head, u8>,
+    /// Where its body begins among the octets, or [`LARGE`].
+    from: u32,
+    /// Octets in the body, if it is not large.
+    len: u32,
+}
 
 /// The body of a message that is being made.
 #[derive(Clone, Debug)]
@@ -143,16 +169,19 @@ impl Message {
         octets: &mut Vec<u8>,
         body: Body<'_>,
     ) -> Self {
-        let shared_body = if body.is_small() {
+        let (mut from, mut len, mut large_body) = (LARGE, 0, None);
+        if body.is_small() {
+            (from, len) = (saturating(octets.len()), saturating(body.len()));
             octets.extend_from_slice(body.as_slice());
-            None
         } else {
-            Some(Box::new(match body {
+            large_body = Some(match body {
                 Body::Borrowed(octets) => Bytes::copy_from_slice(octets),
                 Body::Shared(octets) => octets,
-            }))
-        };
-        Self(ThinArc::from_header_and_slice(Head { deaths, shared_body, front }, octets))
+            });
+        }
+        let is_rare = deaths.is_some() || large_body.is_some();
+        let rare = is_rare.then(|| Box::new(Rare { deaths, large_body }));
+        Self { run: ThinArc::from_header_and_slice(Head::new(front, rare, 1), octets), from, len }
     }
 
     fn front(&self) -> Front {
@@ -162,25 +191,25 @@ impl Message {
     /// Whether it differs from the other in its body alone, and both have small ones.
     #[inline]
     pub(crate) fn is_like(&self, other: &Self) -> bool {
+        if self.from == LARGE || other.from == LARGE {
+            return false;
+        }
         let (head, other_head) = (self.head(), other.head());
-        let front = head.front;
-        front == other_head.front
-            && head.shared_body.is_none()
-            && other_head.shared_body.is_none()
-            && self.0.slice.get(..front.len()) == other.0.slice.get(..front.len())
+        std::ptr::eq(head, other_head)
+            || (head.front == other_head.front && self.front_octets() == other.front_octets())
     }
 
     fn head(&self) -> &Head {
-        &self.0.header.header
+        &self.run.header.header
     }
 
     fn octets(&self, from: usize, len: usize) -> &[u8] {
-        self.0.slice.get(from..from + len).unwrap_or_default()
+        self.run.slice.get(from..from + len).unwrap_or_default()
     }
 
-    /// The octets of exchange, routing key, properties and, unless it is shared, the body.
-    pub(crate) fn as_octets(&self) -> &[u8] {
-        &self.0.slice
+    /// The octets of exchange, routing key and properties.
+    pub(crate) fn front_octets(&self) -> &[u8] {
+        self.octets(0, self.front().len())
     }
 
     /// Exchange that it was published to; empty for the default exchange. Of a dead letter, the
@@ -226,9 +255,9 @@ impl Message {
 
     /// Body.
     pub fn body(&self) -> &[u8] {
-        match &self.head().shared_body {
+        match self.shared_body() {
             Some(body) => body,
-            None => self.0.slice.get(self.body_from()..).unwrap_or_default(),
+            None => self.octets(self.from as usize, self.len as usize),
         }
     }
 
@@ -240,16 +269,7 @@ impl Message {
     /// Octets in the body.
     #[inline]
     pub(crate) fn body_len(&self) -> usize {
-        match &self.head().shared_body {
-            Some(body) => body.len(),
-            None => self.0.slice.len() - self.body_from(),
-        }
-    }
-
-    /// Where the body begins if it is not shared.
-    #[inline]
-    fn body_from(&self) -> usize {
-        self.front().len()
+        self.shared_body().map_or(self.len as usize, Bytes::len)
     }
 
     /// Body for another message, with which it is shared if it is large.
@@ -261,8 +281,12 @@ impl Message {
     }
 
     /// The body if it is large and therefore shared rather than part of the message.
+    #[inline]
     pub(crate) fn shared_body(&self) -> Option<&Bytes> {
-        self.head().shared_body.as_deref()
+        if self.from != LARGE {
+            return None;
+        }
+        self.head().rare.as_ref()?.large_body.as_ref()
     }
 
     /// `priority` property; 0 if it is not set.
@@ -283,7 +307,7 @@ impl Message {
 
     /// How often and where the message was dead-lettered.
     pub(crate) fn deaths(&self) -> Option<&Deaths> {
-        self.head().deaths.as_deref()
+        self.head().rare.as_ref()?.deaths.as_deref()
     }
 
     /// How often its delivery failed in the quorum queues that it came from by dead-lettering.
@@ -293,13 +317,15 @@ impl Message {
 
     /// Tells it from all other messages for as long as somebody holds it.
     pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(self.head()).addr()
+        let place = if self.from == LARGE { 0 } else { self.from as usize };
+        std::ptr::from_ref(self.head()).addr() + place
     }
 
-    /// Octets that the message occupies, about: what memory limits count.
+    /// Octets that the message occupies, about: what memory limits count. What it shares with
+    /// others of its run counts in equal parts.
+    #[inline]
     pub(crate) fn footprint(&self) -> usize {
-        let shared = self.head().shared_body.as_ref().map_or(0, |body| body.len());
-        self.0.slice.len() + shared + std::mem::size_of::<Head>()
+        self.head().share as usize + self.body_len()
     }
 }
 
@@ -311,6 +337,11 @@ impl fmt::Debug for Message {
             .field("body_len", &self.body().len())
             .finish_non_exhaustive()
     }
+}
+
+/// A number of octets, of which there are less than 4 GiB.
+fn saturating(octets: usize) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
 }
 
 /// Appends a short string, cut to the 255 octets that AMQP allows; tells its length.

@@ -5,8 +5,10 @@ use crate::message::{Body, Front, Message, Parts};
 /// Makes messages that are the same but for their bodies: of each the body alone is read and
 /// copied to what there is.
 pub(crate) struct Mould {
-    front: Front,
+    pub(super) front: Front,
     octets: Vec<u8>,
+    /// How often it was changed.
+    edition: u32,
 }
 
 impl Mould {
@@ -16,7 +18,7 @@ impl Mould {
         const ROOM: usize = 64;
         let before = parts.exchange.len() + parts.routing_key.len() + parts.properties.len();
         let mut octets = Vec::with_capacity(before + ROOM);
-        Self { front: Front::write(parts, &mut octets), octets }
+        Self { front: Front::write(parts, &mut octets), octets, edition: 0 }
     }
 
     /// The exchange's name and the routing key that the messages have.
@@ -47,10 +49,22 @@ impl Mould {
         self.octets.capacity()
     }
 
+    /// Another number when the messages are others than before.
+    #[inline]
+    pub(super) fn edition(&self) -> u32 {
+        self.edition
+    }
+
+    /// Exchange, routing key and properties that the messages have.
+    pub(super) fn front_octets(&self) -> &[u8] {
+        self.octets.get(..self.front.len()).unwrap_or_default()
+    }
+
     /// What the messages are from now on, whatever the body.
     #[inline]
     pub(crate) fn set(&mut self, parts: &Parts<'_>) {
         self.front = Front::write(parts, &mut self.octets);
+        self.edition = self.edition.wrapping_add(1);
     }
 
     /// A message with this body.

@@ -66,15 +66,11 @@ pub(crate) fn encode(
     flags |= if beside.transient { TRANSIENT } else { 0 };
     flags |= if beside.deadlines.is_empty() { 0 } else { EXPIRES };
     let mut meta = [0; 6];
-    let body = u32::try_from(message.body().len()).unwrap_or(u32::MAX).to_le_bytes();
+    let body = u32::try_from(message.body_len()).unwrap_or(u32::MAX).to_le_bytes();
     meta[0] = flags;
     meta[1] = message.priority();
     meta[2..].copy_from_slice(&body);
-    let payload = [
-        lengths.0.as_slice(),
-        message.as_octets(),
-        message.shared_body().map(AsRef::as_ref).unwrap_or_default(),
-    ];
+    let payload = [lengths.0.as_slice(), message.front_octets(), message.body()];
     if beside.deadlines.is_empty() {
         return batch.message(targets, &meta, &payload);
     }

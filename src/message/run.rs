@@ -1,0 +1,168 @@
+//! Messages that came in a row and differ in their bodies alone: they share what is the same, and
+//! an allocation. It is kept as long as one of them is, and is therefore small.
+
+use triomphe::ThinArc;
+
+use crate::limits::{RUN_BYTES, RUN_MESSAGES_MAX};
+use crate::message::mould::Mould;
+use crate::message::{Body, Front, Head, Message, saturating};
+
+/// Messages that are gathered, in order.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    /// Those that are made.
+    made: Vec<Message>,
+    open: Run,
+}
+
+/// Bodies of which messages are to be made.
+#[derive(Default)]
+struct Run {
+    front: Front,
+    /// The mould's, when the first of them came.
+    edition: u32,
+    /// What comes before the bodies, and the bodies.
+    octets: Vec<u8>,
+    /// Where each of the bodies begins, and its length.
+    bodies: Vec<(u32, u32)>,
+}
+
+impl Gathered {
+    /// How many there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.made.len() + self.open.bodies.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.made.is_empty() && self.open.bodies.is_empty()
+    }
+
+    /// Adds one that is made already.
+    pub(crate) fn push(&mut self, message: Message) {
+        self.open.finish(&mut self.made);
+        self.made.push(message);
+    }
+
+    /// Adds a message that the mould makes with this body. All since the last call of
+    /// [`Gathered::messages`] are of the same mould.
+    #[inline]
+    pub(crate) fn add(&mut self, mould: &mut Mould, body: Body<'_>) {
+        let (run, octets) = (&mut self.open, body.as_slice());
+        let is_full = run.octets.len() + octets.len() > RUN_BYTES
+            || run.bodies.len() >= RUN_MESSAGES_MAX
+            || run.edition != mould.edition();
+        if is_full {
+            run.finish(&mut self.made);
+        }
+        if run.bodies.is_empty() {
+            run.begin(mould);
+            if run.octets.len() + octets.len() > RUN_BYTES {
+                return self.made.push(mould.message(body));
+            }
+        }
+        run.add(octets);
+    }
+
+    /// All of them.
+    pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
+        self.open.finish(&mut self.made);
+        &mut self.made
+    }
+}
+
+impl Run {
+    fn begin(&mut self, mould: &Mould) {
+        (self.front, self.edition) = (mould.front, mould.edition());
+        self.octets.clear();
+        self.octets.extend_from_slice(mould.front_octets());
+    }
+
+    #[inline]
+    fn add(&mut self, body: &[u8]) {
+        self.bodies.push((saturating(self.octets.len()), saturating(body.len())));
+        self.octets.extend_from_slice(body);
+        if body.is_empty() {
+            self.octets.push(0); // so that no two messages begin at the same place
+        }
+    }
+
+    /// Makes messages of the bodies.
+    fn finish(&mut self, made: &mut Vec<Message>) {
+        if self.bodies.is_empty() {
+            return;
+        }
+        let head = Head::new(self.front, None, self.bodies.len());
+        let run = ThinArc::from_header_and_slice(head, &self.octets);
+        let messages = self.bodies.drain(..);
+        made.extend(messages.map(|(from, len)| Message { run: run.clone(), from, len }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Parts;
+
+    fn parts(key: &'static [u8]) -> Parts<'static> {
+        let body = Body::Borrowed(b"");
+        Parts {
+            exchange: b"logs",
+            routing_key: key,
+            properties: b"\0\0",
+            expiration_ms: None,
+            body,
+        }
+    }
+
+    fn gathered(bodies: &[&[u8]]) -> Vec<Message> {
+        let (mut gathered, mut mould) = (Gathered::default(), Mould::of(&parts(b"key")));
+        bodies.iter().for_each(|body| gathered.add(&mut mould, Body::Borrowed(body)));
+        assert_eq!((gathered.len(), gathered.is_empty()), (bodies.len(), bodies.is_empty()));
+        std::mem::take(gathered.messages())
+    }
+
+    #[test]
+    fn messages_of_a_run_are_what_they_were_made_of() {
+        let large = vec![7; 100_000];
+        let middle = vec![8; RUN_BYTES - 20];
+        let mut bodies: Vec<&[u8]> = vec![b"one", b"", b"", &large, b"two", &middle, b"three"];
+        bodies.extend([&b"more"[..]; 40]);
+        let made = gathered(&bodies);
+        assert_eq!(made.iter().map(Message::body).collect::<Vec<_>>(), bodies);
+        assert_eq!(made.iter().map(Message::body_len).sum::<usize>(), bodies.concat().len());
+        assert!(made.iter().all(|m| (m.exchange(), m.routing_key()) == ("logs", "key")));
+        let mut addresses: Vec<_> = made.iter().map(Message::address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        assert_eq!(addresses.len(), bodies.len(), "each is told from the others");
+        assert!(made[0].is_like(&made[2]) && made[0].is_like(&made[4]));
+        assert!(!made[0].is_like(&made[3]));
+    }
+
+    #[test]
+    fn what_messages_of_a_run_share_counts_once() {
+        let [one] = &gathered(&[b"body"])[..] else { panic!("one message") };
+        let many = gathered(&[&b"body"[..]; RUN_MESSAGES_MAX]);
+        let shared = one.footprint() - 4;
+        let total: usize = many.iter().map(Message::footprint).sum();
+        let bodies = 4 * RUN_MESSAGES_MAX;
+        assert!((shared + bodies..shared + bodies + RUN_MESSAGES_MAX).contains(&total));
+    }
+
+    #[test]
+    fn a_run_ends_where_the_mould_changes_or_a_message_is_made_already() {
+        let (mut gathered, mut mould) = (Gathered::default(), Mould::of(&parts(b"a")));
+        gathered.add(&mut mould, Body::Borrowed(b"1"));
+        mould.set(&parts(b"b"));
+        gathered.add(&mut mould, Body::Borrowed(b"2"));
+        gathered.push(Message::new(parts(b"c"), &mut Vec::new()));
+        gathered.add(&mut mould, Body::Borrowed(b"4"));
+        let made = gathered.messages();
+        let keys: Vec<_> = made.iter().map(|m| (m.routing_key(), m.text())).collect();
+        let text = str::to_owned;
+        assert_eq!(keys, [("a", text("1")), ("b", text("2")), ("c", text("")), ("b", text("4"))]);
+    }
+}
