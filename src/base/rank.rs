@@ -200,6 +200,8 @@ ranks! {
     Certificates,
     /// Peers whose logins over HTTP failed.
     Throttle,
+    /// Who is connected over HTTP.
+    HttpGuests,
     /// Snapshots that were taken over HTTP.
     Snapshots,
     /// What was counted lately, for rates.

@@ -3,25 +3,59 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
+use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use serde_json::{Map, Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::management::answer::{Outcome, Refusal};
 
 /// Time for a body, from first octet to last.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Bodies that have more octets than that are large.
+const SMALL_BYTES: u64 = 64 << 10;
+
+/// Large bodies that are read or worked on at a time: they are all in memory, and what is made of
+/// them is some times as large.
+pub(super) const LARGE_BODIES_MAX: usize = 4;
+
 /// Longest line that RabbitMQ prints a list of complaints on.
 const LINE_MAX: usize = 78;
 
-/// Reads a body of `limit` octets at most.
-pub(super) async fn read(incoming: Incoming, headers: &HeaderMap, limit: usize) -> Outcome<Bytes> {
-    let too_large = || Refusal::bad("Exceeded HTTP request body size limit");
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|octets: u64| octets > limit as u64) {
-        return Err(too_large());
+fn too_large() -> Refusal {
+    Refusal::bad("Exceeded HTTP request body size limit")
+}
+
+/// Waits until there is room for what is announced, if it is large or not announced; the room is
+/// taken until the request is answered. Refuses what has more than `limit` octets.
+pub(super) async fn room<'a>(
+    large_bodies: &'a Semaphore,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Outcome<Option<SemaphorePermit<'a>>> {
+    let announced = match headers.get(CONTENT_LENGTH) {
+        Some(value) => value.to_str().ok().and_then(|value| value.parse().ok()),
+        None if headers.contains_key(TRANSFER_ENCODING) => None,
+        None => Some(0),
+    };
+    match announced {
+        Some(octets) if octets > limit as u64 => Err(too_large()),
+        Some(octets) if octets <= SMALL_BYTES => Ok(None),
+        _ => match tokio::time::timeout(TIMEOUT, large_bodies.acquire()).await {
+            // The semaphore is never closed.
+            Ok(permit) => Ok(permit.ok()),
+            Err(_) => {
+                let text = "other large requests are being worked on: try again later";
+                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text))
+            }
+        },
     }
+}
+
+/// Reads a body of `limit` octets at most.
+pub(super) async fn read(incoming: Incoming, limit: usize) -> Outcome<Bytes> {
     match tokio::time::timeout(TIMEOUT, Limited::new(incoming, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),

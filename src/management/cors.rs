@@ -1,12 +1,13 @@
 //! Which pages of other origins may call the API, and how those are kept out that would ride on a
 //! browser's login.
 
-use hyper::Method;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST,
     HeaderMap, HeaderValue, ORIGIN, VARY,
 };
+use hyper::http::request::Parts;
+use hyper::{Method, Version};
 use std::net::IpAddr;
 
 use crate::management::answer::{Answer, Refusal};
@@ -44,6 +45,20 @@ pub(super) fn add_headers(
     }
 }
 
+/// The host that a request is for: the one that its target names, or else the one header `Host`.
+///
+/// # Errors
+/// If there are several of that header, or none where HTTP wants one.
+pub(super) fn host(parts: &Parts) -> Result<&str, ()> {
+    let mut told = parts.headers.get_all(HOST).iter();
+    let (first, second) = (told.next(), told.next());
+    if second.is_some() || (first.is_none() && parts.version > Version::HTTP_10) {
+        return Err(());
+    }
+    let told = first.map_or(Ok(""), |host| host.to_str().map_err(|_| ()));
+    parts.uri.authority().map_or(told, |authority| Ok(authority.as_str()))
+}
+
 /// Why a request is refused that a page has its visitor's browser make, if it may be such a one.
 ///
 /// - What changes something and comes from a page of another origin: browsers add the login that
@@ -52,12 +67,12 @@ pub(super) fn add_headers(
 ///   be its own: the name of a page's server, which resolves to this machine now.
 pub(super) fn refusal(
     settings: &HttpSettings,
-    method: &Method,
-    headers: &HeaderMap,
+    parts: &Parts,
+    host: &str,
     peer: IpAddr,
 ) -> Option<Refusal> {
+    let (method, headers) = (&parts.method, &parts.headers);
     let forbidden = |reason: String| Refusal::new(StatusCode::FORBIDDEN, "forbidden", reason);
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if peer.to_canonical().is_loopback() && !is_own_name(settings, host) {
         return Some(forbidden(format!(
             "'{}' is not known to be a name of this machine; if it is, add it to the setting \
@@ -68,8 +83,9 @@ pub(super) fn refusal(
     let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = headers.get(ORIGIN).filter(|_| !is_safe)?;
     let text = origin.to_str().unwrap_or_default();
+    let is_one = headers.get_all(ORIGIN).iter().nth(1).is_none();
     let is_same = text.split_once("://").is_some_and(|(_, authority)| authority == host);
-    let may = is_same || allowed_origin(settings, headers).is_some();
+    let may = is_one && (is_same || allowed_origin(settings, headers).is_some());
     (!may).then(|| {
         forbidden(format!(
             "pages of the origin '{text}' may not call the API; if they may, add it to the \
@@ -100,23 +116,25 @@ fn is_own_name(settings: &HttpSettings, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Request;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const AFAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 
     fn is_refused(method: Method, host: &str, origin: Option<&str>, peer: IpAddr) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, host.parse().unwrap());
+        let mut request = Request::builder().method(method).header(HOST, host);
         if let Some(origin) = origin {
-            headers.insert(ORIGIN, origin.parse().unwrap());
+            request = request.header(ORIGIN, origin);
         }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
         let settings = HttpSettings {
             hosts: vec!["mq.example".into()],
             cors_allow_origins: vec!["https://ops.example".into()],
             ..HttpSettings::default()
         };
-        refusal(&settings, &method, &headers, peer).is_some()
+        refusal(&settings, &parts, host, peer).is_some()
     }
 
     #[test]

@@ -51,15 +51,16 @@ pub(super) fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> 
 /// Accepts connections for as long as the runtime lives.
 pub(super) async fn serve(listener: UnixListener, port: Arc<Port>, manager: Arc<Manager>) {
     loop {
-        let connections = Arc::clone(&manager.connections);
-        let Ok(permit) = connections.acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, _)) => {
                 let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
+                let place = manager.places.take().await;
                 tokio::spawn(async move {
                     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                    serve_connection(socket, here, port, manager).await;
-                    drop(permit);
+                    tokio::select! {
+                        () = serve_connection(socket, here, &place.guest, port, manager) => {}
+                        () = place.guest.has_to_go() => {}
+                    }
                 });
             }
             Err(error) => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::access::{PasswordHash, User, UserTag};
+use crate::management::body::LARGE_BODIES_MAX;
+use crate::management::places::Places;
 use crate::management::settings::HttpSettings;
 use crate::management::snapshots::Snapshots;
 use crate::management::throttle::Throttle;
@@ -21,8 +23,10 @@ pub(super) struct Manager {
     pub throttle: Throttle,
     /// Rates are kept for as long as there is somebody who may ask for them.
     pub _watching: Watching,
-    /// A permit for each connection that may be open.
-    pub connections: Arc<Semaphore>,
+    /// One for each connection that may be open.
+    pub places: Arc<Places>,
+    /// A permit for each large body that may be taken at a time.
+    pub large_bodies: Semaphore,
     /// Snapshots that were taken over HTTP.
     pub snapshots: Snapshots,
     /// The page that lists all endpoints.
@@ -45,7 +49,8 @@ impl Manager {
         Self {
             _watching: node.watch_statistics(),
             node,
-            connections: Arc::new(Semaphore::new(settings.connections_max.max(1))),
+            places: Places::new(settings.connections_max),
+            large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             settings,
             clock: Clock::system(),
             throttle: Throttle::default(),

@@ -23,6 +23,7 @@ mod metrics;
 mod order;
 mod page;
 mod path;
+mod places;
 mod port;
 mod rights;
 mod router;

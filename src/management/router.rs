@@ -17,6 +17,7 @@ use crate::management::endpoint::{Accepts, Endpoint, Verb};
 use crate::management::login::{NoLogin, credentials};
 use crate::management::manager::Manager;
 use crate::management::path;
+use crate::management::places::Guest;
 use crate::management::port::Port;
 use crate::management::rights::Who;
 use crate::management::routes::resource;
@@ -39,10 +40,11 @@ pub(super) async fn respond(
     port: &Port,
     request: Request<Incoming>,
     peer: IpAddr,
+    guest: &Guest,
 ) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let mut methods = String::new();
-    let answer = route(&manager, port, (&parts, incoming), peer, &mut methods).await;
+    let answer = route(&manager, port, (&parts, incoming), (peer, guest), &mut methods).await;
     let mut answer = answer.unwrap_or_else(Refusal::into_answer);
     cors::add_headers(&manager.settings, &parts.method, &parts.headers, &methods, &mut answer);
     let headers = &mut answer.headers;
@@ -56,10 +58,10 @@ async fn route(
     manager: &Arc<Manager>,
     port: &Port,
     (parts, incoming): (&Parts, Incoming),
-    peer: IpAddr,
+    (peer, guest): (IpAddr, &Guest),
     methods: &mut String,
 ) -> Result<Answer, Refusal> {
-    let Ok(path) = path::segments(parts.uri.path()) else {
+    let (Ok(path), Ok(host)) = (path::segments(parts.uri.path()), cors::host(parts)) else {
         return Ok(Answer::empty(StatusCode::BAD_REQUEST));
     };
     if !KNOWN.contains(&parts.method) {
@@ -75,7 +77,7 @@ async fn route(
     let Some(endpoint) = endpoint else {
         return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, methods));
     };
-    if let Some(refusal) = cors::refusal(&manager.settings, &parts.method, &parts.headers, peer) {
+    if let Some(refusal) = cors::refusal(&manager.settings, parts, host, peer) {
         return Err(refusal);
     }
     let call = Call {
@@ -87,7 +89,7 @@ async fn route(
         peer,
         user: None,
     };
-    admit_and_run(call, endpoint, incoming, port.is_trusted).await
+    admit_and_run(call, endpoint, incoming, guest, port.is_trusted).await
 }
 
 /// The methods of a resource, as the header `Allow` lists them.
@@ -108,6 +110,7 @@ async fn admit_and_run(
     mut call: Call,
     endpoint: &'static Endpoint,
     incoming: Incoming,
+    guest: &Guest,
     is_trusted: bool,
 ) -> Result<Answer, Refusal> {
     let manager = Arc::clone(&call.manager);
@@ -127,6 +130,7 @@ async fn admit_and_run(
             tracing::warn!("HTTP access denied: user '{}' - {reason}", call.user_name());
             return Err(Refusal::not_authorised(reason));
         }
+        guest.is_let_in();
     }
     if !accepts(&call.headers, endpoint.answers) {
         return Ok(Answer::empty(StatusCode::NOT_ACCEPTABLE));
@@ -134,9 +138,11 @@ async fn admit_and_run(
     if !endpoint.takes.permits(&call.headers) {
         return Ok(Answer::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
+    let mut _room = None;
     if endpoint.verb != Verb::Get {
         let limit = endpoint.takes.bytes_max(&manager.settings);
-        call.body = body::read(incoming, &call.headers, limit).await?;
+        _room = body::room(&manager.large_bodies, &call.headers, limit).await?;
+        call.body = body::read(incoming, limit).await?;
     }
     run(call, endpoint).await
 }

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::management::Tls;
 use crate::management::manager::Manager;
+use crate::management::places::Guest;
 use crate::management::port::Port;
 use crate::management::router;
 
@@ -41,15 +42,18 @@ pub(super) async fn serve(
     manager: Arc<Manager>,
 ) {
     loop {
-        let connections = Arc::clone(&manager.connections);
-        let Ok(permit) = connections.acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, peer)) => {
                 let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
                 let tls = tls.clone();
+                let place = manager.places.take().await;
                 tokio::spawn(async move {
-                    greet(socket, tls, peer.ip(), port, manager).await;
-                    drop(permit);
+                    tokio::select! {
+                        () = greet(socket, tls, peer.ip(), &place.guest, port, manager) => {}
+                        () = place.guest.has_to_go() => {
+                            tracing::debug!("HTTP connection of {peer}: it makes room for others");
+                        }
+                    }
                 });
             }
             Err(error) => {
@@ -64,6 +68,7 @@ async fn greet(
     socket: TcpStream,
     tls: Option<Tls>,
     peer: IpAddr,
+    guest: &Arc<Guest>,
     port: Arc<Port>,
     manager: Arc<Manager>,
 ) {
@@ -71,11 +76,11 @@ async fn greet(
         tracing::debug!("TCP_NODELAY could not be set: {error}");
     }
     match tls {
-        None => serve_connection(socket, peer, port, manager).await,
+        None => serve_connection(socket, peer, guest, port, manager).await,
         #[cfg(feature = "tls")]
         Some(tls) => {
             match tokio::time::timeout(HEAD_TIMEOUT, tls.acceptor().accept(socket)).await {
-                Ok(Ok(socket)) => serve_connection(socket, peer, port, manager).await,
+                Ok(Ok(socket)) => serve_connection(socket, peer, guest, port, manager).await,
                 Ok(Err(error)) => tracing::debug!("HTTPS connection of {peer}: {error}"),
                 Err(_) => tracing::debug!("HTTPS connection of {peer}: no TLS handshake in time"),
             }
@@ -88,6 +93,7 @@ async fn greet(
 pub(super) async fn serve_connection(
     socket: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: IpAddr,
+    guest: &Arc<Guest>,
     port: Arc<Port>,
     manager: Arc<Manager>,
 ) {
@@ -96,10 +102,11 @@ pub(super) async fn serve_connection(
     let working = Arc::clone(&pulse);
     let service = service_fn(move |request| {
         let (manager, port) = (Arc::clone(&manager), Arc::clone(&port));
-        let pulse = Arc::clone(&working);
+        let (pulse, guest) = (Arc::clone(&working), Arc::clone(guest));
         async move {
             pulse.working.fetch_add(1, Ordering::Relaxed);
-            let response = router::respond(manager, &port, request, peer).await;
+            let response = router::respond(manager, &port, request, peer, &guest).await;
+            guest.is_answered();
             pulse.working.fetch_sub(1, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

@@ -7,6 +7,7 @@ mod faults;
 mod journal;
 mod lives;
 mod queues;
+mod strangers;
 mod streams;
 mod topology;
 mod waiting;

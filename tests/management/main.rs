@@ -12,6 +12,7 @@ mod nodes;
 mod own;
 mod page;
 mod rights;
+mod strangers;
 mod streams;
 mod table;
 mod testing;

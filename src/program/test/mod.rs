@@ -62,9 +62,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), TestServerError> {
         thread::Builder::new()
             .name("leveret-parent".into())
             .spawn(move || wait_for_parent(sender))?;
-        let served = axum::serve(listener, control::router(lives, token));
         tokio::select! {
-            served = async { served.await } => served?,
+            () = control::serve(listener, control::router(lives, token)) => {}
             _ = ended => {}
         }
         Ok(())

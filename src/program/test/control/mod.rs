@@ -19,6 +19,7 @@ mod publish;
 mod queues;
 mod reset;
 mod rule;
+mod server;
 mod snapshots;
 mod topology;
 mod wait;
@@ -30,13 +31,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 
 use self::call::Control;
-use self::guard::Token;
+use self::guard::{REQUEST_BYTES_MAX, Token};
 use self::input::Refusal;
+pub(super) use self::server::serve;
 use super::lives::Lives;
 use super::numbered::Numbered;
-
-/// The largest request that is taken: a body of 16 MiB, which a broker takes, in base64.
-const REQUEST_BYTES_MAX: usize = 32 << 20;
 
 /// The API of a broker and those that come after it, for whoever knows the token.
 pub(super) fn router(lives: Lives, token: Token) -> Router {
