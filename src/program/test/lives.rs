@@ -12,6 +12,7 @@ use super::args::{Lint, TestArgs};
 use super::definitions::adapt;
 use super::error::TestServerError;
 use super::numbered::Numbered;
+use super::reserved::Reserved;
 use super::secure::Secure;
 use crate::program::definitions::{bring_in, print, read_and_tell};
 use leveret::Machine;
@@ -38,9 +39,9 @@ impl Life {
 /// One broker after the other, on one machine.
 pub(super) struct Lives {
     args: TestArgs,
-    address: SocketAddr,
+    address: Reserved,
     /// Where the HTTP API and the page are.
-    management: Option<SocketAddr>,
+    management: Option<Reserved>,
     secure: Option<Secure>,
     clock: Option<ManualClock>,
     machine: Machine,
@@ -76,12 +77,8 @@ impl Lives {
             let definitions = adapt(read_and_tell(path, print)?, &broker);
             bring_in(&definitions, &broker, print).map_err(io::Error::other)?;
         }
-        let refused = |reason| TestServerError::Listen { address: args.amqp, reason };
-        let address = broker.listen(args.amqp).map_err(refused)?;
-        let serve = |address| {
-            let refused = |reason| TestServerError::Listen { address, reason };
-            broker.serve_http(address).map_err(refused)
-        };
+        let address = Reserved::listen(args.amqp, |address| broker.listen(address))?;
+        let serve = |address| Reserved::listen(address, |address| broker.serve_http(address));
         let management = args.management.0.map(serve).transpose()?;
         let secure = args.tls.then(|| Secure::begin(&broker, args.amqp)).transpose()?;
         let present = RwLock::new(Arc::new(Life { broker, declared: Numbered::default() }));
@@ -96,12 +93,12 @@ impl Lives {
 
     /// Where the brokers listen.
     pub(super) fn address(&self) -> SocketAddr {
-        self.address
+        self.address.address()
     }
 
     /// Where the HTTP API and the page are, if they were asked for.
     pub(super) fn management(&self) -> Option<SocketAddr> {
-        self.management
+        self.management.as_ref().map(Reserved::address)
     }
 
     /// What was asked for.
@@ -136,12 +133,12 @@ impl Lives {
         let builder = builder(&self.args, self.clock.as_ref());
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
-        broker.listen(self.address).map_err(|error| failed(error.to_string()))?;
-        if let Some(address) = self.management {
+        broker.listen(self.address()).map_err(|error| failed(error.to_string()))?;
+        if let Some(address) = self.management() {
             broker.serve_http(address).map_err(|error| failed(error.to_string()))?;
         }
         if let Some(Secure { address, tls, .. }) = &self.secure {
-            broker.listen_tls(address, tls).map_err(|error| failed(error.to_string()))?;
+            broker.listen_tls(address.address(), tls).map_err(|error| failed(error.to_string()))?;
         }
         *self.present.write() = Arc::new(Life { broker, declared: Numbered::default() });
         Ok(())

@@ -8,6 +8,7 @@ mod definitions;
 mod error;
 mod lives;
 mod numbered;
+mod reserved;
 mod secure;
 
 use std::io::{self, Read, Write};

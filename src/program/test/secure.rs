@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::error::TestServerError;
+use super::reserved::Reserved;
 use leveret::Broker;
 use leveret::tls::{LoginFrom, TestCertificates, Tls, TlsError};
 
 /// What is there over TLS.
 pub(super) struct Secure {
-    pub address: SocketAddr,
+    pub address: Reserved,
     pub tls: Tls,
     certificates: Certificates,
 }
@@ -39,16 +40,16 @@ impl Secure {
     pub(super) fn begin(broker: &Broker, amqp: SocketAddr) -> Result<Self, TestServerError> {
         let (tls, certificates) = made().map_err(io::Error::other)?;
         let address = SocketAddr::new(amqp.ip(), 0);
-        let refused = |reason| TestServerError::Listen { address, reason };
-        let address = broker.listen_tls(address, &tls).map_err(refused)?;
+        let address = Reserved::listen(address, |address| broker.listen_tls(address, &tls))?;
         Ok(Self { address, tls, certificates })
     }
 
     /// What clients need.
     pub(super) fn told(&self) -> Told {
         // The certificate is for these names, and not for those of other machines.
-        let host = if self.address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-        let amqps = format!("amqps://guest:guest@{host}:{}/%2F", self.address.port());
+        let address = self.address.address();
+        let host = if address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+        let amqps = format!("amqps://guest:guest@{host}:{}/%2F", address.port());
         Told { amqps, certificates: self.certificates.clone() }
     }
 }
