@@ -131,7 +131,7 @@ pub struct Publish<'a> {
     /// Channel number.
     pub channel: u16,
     /// The same as that of another publish of the same connection if all octets before their bodies
-    /// are the same; 0 if that is not known.
+    /// are the same but for the channel's number; 0 if that is not known.
     pub number: u64,
     /// Exchange name; any octets, at most 255.
     pub exchange: &'a [u8],

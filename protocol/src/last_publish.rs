@@ -9,6 +9,9 @@ use crate::event::{Body, Publish};
 /// Octets of properties that are worth remembering; a message with more is read as any frame.
 const PROPERTIES_MAX: usize = 1024;
 
+/// Octets of a frame before its size: its kind and the channel.
+const BEFORE_SIZE: usize = 3;
+
 /// Octets of a method's frame before the name of the exchange in basic.publish: the frame's header,
 /// the method's id, what is reserved, the length of the name.
 const BEFORE_EXCHANGE: usize = 7 + 4 + 2 + 1;
@@ -51,10 +54,10 @@ impl LastPublish {
         }
     }
 
-    /// Reads one that has the same method and properties.
+    /// Reads one that has the same method and properties, on whatever channel.
     #[inline]
     fn read_like<'a>(
-        &self,
+        &mut self,
         input: &'a [u8],
         payload_max: u32,
         body_max: u64,
@@ -62,8 +65,11 @@ impl LastPublish {
         if self.number == 0 {
             return None;
         }
-        let rest = input.strip_prefix(self.method.as_slice())?;
-        let (payload, mut rest) = take_frame(rest, FRAME_HEADER, self.channel, payload_max)?;
+        let (channel, rest) = match input.strip_prefix(self.method.as_slice()) {
+            Some(rest) => (self.channel, rest),
+            None => self.strip_on_another_channel(input)?,
+        };
+        let (payload, mut rest) = take_frame(rest, FRAME_HEADER, channel, payload_max)?;
         let header = ContentHeader::read(payload)?;
         let is_sound = header.class_id == 60 && header.weight == 0 && header.body_size <= body_max;
         if !is_sound || header.properties != self.properties {
@@ -71,12 +77,21 @@ impl LastPublish {
         }
         let mut body: &[u8] = &[];
         if header.body_size > 0 {
-            (body, rest) = take_frame(rest, FRAME_BODY, self.channel, payload_max)?;
+            (body, rest) = take_frame(rest, FRAME_BODY, channel, payload_max)?;
             if body.len() as u64 != header.body_size {
                 return None;
             }
         }
+        self.channel = channel;
         Some((input.len() - rest.len(), body))
+    }
+
+    /// The channel and what comes after the method, if that is the same but for the channel.
+    fn strip_on_another_channel<'a>(&self, input: &'a [u8]) -> Option<(u16, &'a [u8])> {
+        let (front, arguments) = self.method.split_at_checked(BEFORE_SIZE)?;
+        let (&[kind, c1, c0], rest) = input.split_first_chunk::<BEFORE_SIZE>()?;
+        let rest = rest.strip_prefix(arguments).filter(|_| front.first() == Some(&kind))?;
+        Some((u16::from_be_bytes([c1, c0]), rest))
     }
 
     fn read_anew<'a>(

@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn publishes_with_one_number_are_the_same_but_for_their_bodies(
+    fn publishes_with_one_number_are_the_same_but_for_their_channels_and_bodies(
         publishes in vec((1..3u16, select(KEYS), select(PROPERTIES), body()), 1..30),
     ) {
         use leveret_protocol::Event;
@@ -70,8 +70,11 @@ proptest! {
             let octets = one_publish(*channel, key, properties, body);
             let Some(Event::Publish(publish)) = peer.conn.poll_event(&octets).1 else { panic!() };
             prop_assert!(publish.number != 0);
-            let front = known.entry(publish.number).or_insert((channel, key, properties));
-            prop_assert_eq!(front, &mut (channel, key, properties));
+            let front = known.entry(publish.number).or_insert((key, properties));
+            prop_assert_eq!(front, &mut (key, properties));
+            prop_assert_eq!(publish.channel, *channel);
+            prop_assert_eq!(publish.routing_key, key.as_bytes());
+            prop_assert_eq!(publish.properties, *properties);
             prop_assert_eq!(publish.body.as_slice(), &body[..]);
         }
     }
