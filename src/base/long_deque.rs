@@ -6,6 +6,9 @@ use std::collections::{VecDeque, vec_deque};
 /// Values in a block.
 const BLOCK: usize = 2048;
 
+/// Room for this many values is kept.
+const KEPT: usize = BLOCK / 2;
+
 /// Values in order, to be taken from the front.
 #[derive(Debug)]
 pub(crate) struct LongDeque<T> {
@@ -156,9 +159,14 @@ impl<T> LongDeque<T> {
     }
 
     /// Gives back memory that is not needed any more. Cheap when there is nothing to give.
+    #[inline]
     pub(crate) fn shrink(&mut self) {
-        /// Room for this many values is kept.
-        const KEPT: usize = BLOCK / 2;
+        if self.head.capacity() > KEPT || self.rest.capacity() > 0 {
+            self.shrink_room();
+        }
+    }
+
+    fn shrink_room(&mut self) {
         if self.head.capacity() > KEPT && self.head.len() < self.head.capacity() / 8 {
             self.head.shrink_to(KEPT);
         }

@@ -145,12 +145,26 @@ impl Queue {
     }
 
     /// Passes the deliveries of the command at hand to their channels, each of which is called
-    /// once.
+    /// once, or for each if there are many channels.
     pub(super) fn hand_over(state: &State, effects: &mut Effects) {
         let Effects { deliveries, wakeups, .. } = effects;
         let Some(first) = deliveries.first().map(|delivery| delivery.slot) else { return };
         let outlet = |slot: usize| state.consumers().at(slot).map(|it| &it.spec.outlet);
-        if deliveries.iter().all(|delivery| delivery.slot == first) {
+        let others = deliveries.get(1..).unwrap_or_default();
+        let are_two_runs =
+            |two: &[Delivery]| two.first().map(|it| it.slot) != two.last().map(|it| it.slot);
+        if others.iter().all(|delivery| delivery.slot != first)
+            && others.windows(2).all(are_two_runs)
+        {
+            // So many take turns that hardly anybody gets two.
+            for delivery in deliveries.drain(..) {
+                if let Some(outlet) = outlet(delivery.slot) {
+                    outlet.deliver_one(delivery, wakeups);
+                }
+            }
+            return;
+        }
+        if others.iter().all(|delivery| delivery.slot == first) {
             if let Some(outlet) = outlet(first) {
                 outlet.deliver(deliveries.drain(..), wakeups);
             }

@@ -246,7 +246,9 @@ impl Outbox {
         write: impl FnOnce(&mut Output, u32),
     ) {
         self.write(write);
-        if !self.announced.swap(true, Ordering::SeqCst) {
+        // Looked at before it is written to: mostly it was.
+        let is_known = self.announced.load(Ordering::SeqCst);
+        if !is_known && !self.announced.swap(true, Ordering::SeqCst) {
             wakeups.add(Arc::clone(self) as Arc<dyn Wake>);
         }
     }

@@ -87,6 +87,7 @@ impl State {
     /// `leaving` gets to see each.
     pub fn page_out(&mut self, written: &[u64], leaving: impl FnMut(&Entry)) {
         self.footprint -= self.ready.page_out(written, leaving);
+        self.has_popped = true;
         // What could not go now is looked at when there is more.
         self.page_out_above = self.footprint + self.storage.memory_bytes_max / PAGE_OUT_KEPT_PART;
     }
@@ -158,6 +159,7 @@ impl State {
     /// Those die that were lost too often: the last time when the broker ended.
     fn bury_returned(&mut self, wanted: &Wanted, effects: &mut Effects) {
         let limit = self.settings.delivery_limit;
+        self.has_popped = true;
         let dead = self.ready.extract_returned(|entry| {
             limit.is_exceeded(entry.delivery_count)
                 && wanted.sequences.binary_search(&entry.sequence).is_ok()

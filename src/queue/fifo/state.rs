@@ -133,6 +133,8 @@ pub struct State {
     /// Footprint above which messages are paged out next.
     pub(in crate::queue) page_out_above: usize,
     next_delivery: u64,
+    /// Ready messages have left since the room that they have was looked at.
+    pub(super) has_popped: bool,
     pub(in crate::queue) footprint: usize,
     /// It is held: it gives out only what it was told to.
     hold: Option<Hold>,
@@ -171,6 +173,7 @@ impl State {
             redelivered_below: 0,
             page_out_above: 0,
             next_delivery: 1,
+            has_popped: false,
             footprint: 0,
             hold: None,
             overdue_at: Timestamp::NEVER,
@@ -335,6 +338,7 @@ impl State {
 
     fn pop_ready(&mut self) -> Option<Entry> {
         let entry = self.ready.pop()?;
+        self.has_popped = true;
         self.footprint -= entry.message.footprint();
         Some(entry)
     }

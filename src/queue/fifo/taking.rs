@@ -13,6 +13,7 @@ impl State {
     /// told otherwise.
     fn take_out(&mut self, wanted: Vec<Entry>) -> Vec<Entry> {
         let (taken, freed) = self.ready.take_out(wanted);
+        self.has_popped = true;
         self.footprint -= freed;
         taken.iter().for_each(|entry| self.forget_key(&entry.message));
         taken

@@ -105,7 +105,9 @@ impl State {
     pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
         for _ in 0..max {
             if !self.expire(now, effects) || self.consumers.none_waiting() {
-                self.ready.shrink();
+                if std::mem::take(&mut self.has_popped) {
+                    self.ready.shrink();
+                }
                 return false;
             }
             let Some(claim) = self.claim(effects) else { return false };
