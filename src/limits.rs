@@ -19,6 +19,10 @@ pub(crate) const DELIVERY_BATCH_MAX: usize = 64;
 /// Publishes to one queue that a channel gathers before it takes the queue's lock.
 pub(crate) const PUBLISH_BATCH_MAX: usize = 256;
 
+/// Queues for which a connection gathers publishes before it takes their locks one after the other:
+/// so few that those that wait are quickly looked through.
+pub(crate) const ASIDE_QUEUES_MAX: usize = 64;
+
 /// Routes that a channel keeps besides that of its last publish: some 300 octets each, which count
 /// as memory.
 pub(crate) const ROUTES_KEPT_MAX: usize = 4096;

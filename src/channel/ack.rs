@@ -1,13 +1,16 @@
 //! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
+use std::sync::Arc;
+
 use crate::channel::deliveries::{Taken, Unacked};
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Result};
 use crate::faults::{Method, Subject, Trigger};
 use crate::limits::ACK_BATCH_MAX;
-use crate::queue::Settlement;
 use crate::queue::effects::Effects;
+use crate::queue::{Queue, Settlement};
+use crate::time::clock::Timestamp;
 
 impl Channel {
     /// Acknowledges a delivery, or with `multiple` all up to it; tag 0 then means all.
@@ -23,7 +26,8 @@ impl Channel {
     }
 
     /// As [`Channel::basic_ack`]; it may stay with the channel until [`Channel::flush`] or any
-    /// other method, so that a run of acknowledgements takes a queue's lock once. Errors: 406.
+    /// other method, so that a run of acknowledgements takes a queue's lock once. What was
+    /// published before is enqueued. Errors: 406.
     #[inline]
     pub(crate) fn gather_ack(
         &mut self,
@@ -31,15 +35,11 @@ impl Channel {
         multiple: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        if multiple
-            || self.watch.watches(Trigger::METHODS)
-            || matches!(self.mode, Mode::Transaction(_))
-        {
+        if self.watch.watches(Trigger::METHODS) || matches!(self.mode, Mode::Transaction(_)) {
             self.settle_acked(effects);
             return self.basic_ack(delivery_tag, multiple, effects);
         }
-        self.flush_publishes(effects);
-        self.deliveries.take(delivery_tag, false, &mut self.acked)?;
+        self.deliveries.take(delivery_tag, multiple, &mut self.acked)?;
         if self.acked.len() >= ACK_BATCH_MAX {
             self.settle_acked(effects);
         }
@@ -54,7 +54,24 @@ impl Channel {
         }
         let acked = std::mem::take(&mut self.acked);
         self.settle(&acked, Settlement::Ack, effects);
-        self.virtual_host().run_without_waking(effects);
+        self.virtual_host().run_uncounted(effects);
+    }
+
+    /// Has the acknowledgements that were gathered settled together with those of other channels.
+    pub(crate) fn join_acked(&mut self, together: &mut AckedTogether, effects: &mut Effects) {
+        if self.acked.is_empty() {
+            return;
+        }
+        let acked = std::mem::take(&mut self.acked);
+        self.deliveries.counted().touch(together.now);
+        self.deliveries.by_queue(&acked, true, |queue, group| together.add(queue, group, effects));
+    }
+
+    /// Lets consumers that were turned away get messages if there is room or credit for them.
+    pub(crate) fn resume_if_starved(&mut self, effects: &mut Effects) {
+        if self.deliveries.take_starved() {
+            self.resume_consumers(effects);
+        }
     }
 
     /// Gives deliveries back to their queue, or drops or dead-letters them. Errors: 406.
@@ -129,8 +146,38 @@ impl Channel {
             };
             queue.settle(group.iter().map(|(_, unacked)| unacked.id()), settlement, now, effects);
         });
-        if self.deliveries.take_starved() {
-            self.resume_consumers(effects);
+        self.resume_if_starved(effects);
+    }
+}
+
+/// Acknowledgements of several channels: those that follow each other and are one queue's are
+/// settled together.
+pub(crate) struct AckedTogether {
+    now: Timestamp,
+    queue: Option<Arc<Queue>>,
+    /// Numbers of deliveries of that queue.
+    ids: Vec<u64>,
+}
+
+impl AckedTogether {
+    /// None so far. It is `now`.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { now, queue: None, ids: Vec::new() }
+    }
+
+    fn add(&mut self, queue: &Arc<Queue>, group: &[(u64, Unacked)], effects: &mut Effects) {
+        let is_same = self.queue.as_ref().is_some_and(|known| Arc::ptr_eq(known, queue));
+        if !is_same || self.ids.len() >= ACK_BATCH_MAX {
+            self.settle(effects);
+            self.queue = Some(Arc::clone(queue));
+        }
+        self.ids.extend(group.iter().map(|(_, unacked)| unacked.id()));
+    }
+
+    /// Tells the queue.
+    pub(crate) fn settle(&mut self, effects: &mut Effects) {
+        if let Some(queue) = self.queue.take() {
+            queue.settle(self.ids.drain(..), Settlement::Ack, self.now, effects);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the embedded API call the same code.
 
 mod ack;
+mod aside;
 mod confirms;
 mod consume;
 mod counted;
@@ -42,6 +43,8 @@ use crate::queue::effects::Effects;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
+#[cfg(feature = "gateway")]
+pub(crate) use self::ack::AckedTogether;
 pub use self::consume::Consume;
 pub(crate) use self::consume::GetOk;
 pub(crate) use self::direct::{Acknowledged, Direct, Settling};

@@ -34,8 +34,12 @@ pub(super) struct Publisher {
     /// The exchange that was looked up last, and the generations at which the user might write to
     /// it.
     pub(super) allowed: Option<(Generations, Arc<Exchange>)>,
-    /// Places in `pending` that a queue refused.
-    refused: Vec<usize>,
+    /// Publishes may be [set aside](Channel::set_aside).
+    pub(super) sets_aside: bool,
+    /// The number of the first publish that is set aside, and how many are.
+    pub(super) aside: Option<(u64, usize)>,
+    /// Places in `pending`, or among those that are set aside, that a queue refused.
+    pub(super) refused: Vec<usize>,
     scratch: Vec<u8>,
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
@@ -69,7 +73,7 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         if immediate || !self.repeats_last(&publish) {
-            self.enqueue_pending(effects);
+            self.set_aside(effects);
             if immediate || !self.repeats_earlier(&publish) {
                 return self.publish_anew(publish, mandatory, immediate, effects);
             }
@@ -306,14 +310,19 @@ impl Channel {
 
     /// Enqueues what was gathered and tells the client what is confirmed.
     #[inline]
-    pub(super) fn flush_publishes(&mut self, effects: &mut Effects) {
+    pub(crate) fn flush_publishes(&mut self, effects: &mut Effects) {
+        if !effects.aside.is_empty() {
+            self.set_aside(effects); // to go with others to its queue
+        }
         self.enqueue_pending(effects);
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.tell(&mut effects.wakeups);
         }
     }
 
+    /// Enqueues what was gathered, after all that is set aside.
     pub(super) fn enqueue_pending(&mut self, effects: &mut Effects) {
+        self.enqueue_aside(effects);
         if self.publisher.pending.is_empty() {
             return;
         }
@@ -345,11 +354,11 @@ impl Channel {
             });
         counted.touch(now);
         self.settle_publishes(first, count);
-        self.virtual_host().run_without_waking(effects);
+        self.virtual_host().run_uncounted(effects);
     }
 
     /// Confirms or refuses the publishes from number `first` on: one refusal by any queue refuses.
-    fn settle_publishes(&mut self, first: u64, count: usize) {
+    pub(super) fn settle_publishes(&mut self, first: u64, count: usize) {
         let Mode::Confirm(confirms) = &mut self.mode else { return };
         let refused = &mut self.publisher.refused;
         refused.sort_unstable();

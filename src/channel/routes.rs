@@ -16,6 +16,8 @@ pub(super) type Generations = (u64, u64);
 pub(super) struct KnownRoute {
     /// That of the last publish that went this way, from which the mould is; else 0.
     number: u64,
+    /// Where the route is kept that was taken next, the last time that one was.
+    followed_by: usize,
     pub(super) from: Arc<Exchange>,
     pub(super) route: Route,
     /// Makes the messages that go this way.
@@ -102,7 +104,7 @@ impl Routes {
             }
         };
         self.last = Some(self.known.len());
-        self.known.push(KnownRoute { number, from, route, mould });
+        self.known.push(KnownRoute { number, followed_by: 0, from, route, mould });
     }
 
     /// The next publish may not go the way of the last one, which is not kept.
@@ -121,18 +123,34 @@ impl Routes {
     /// Takes up the way of an earlier publish if this one goes there. Nothing may be on the last
     /// way any more, which is set aside.
     pub(super) fn turn_to(&mut self, publish: &Publish<'_>, generations: Generations) -> bool {
+        let last = self.last;
         self.set_last_aside(generations);
         if self.kept.is_empty() {
             return false;
+        }
+        if let Some(at) = self.follows(last, publish) {
+            self.used_again += 1;
+            self.last = Some(at);
+            return true;
         }
         write_key(&mut self.key, publish.exchange, publish.routing_key);
         let Some(&at) = self.kept.get(&*self.key) else { return false };
         if !self.known.get_mut(at).is_some_and(|known| known.is_for(publish)) {
             return false;
         }
+        if let Some(before) = last.and_then(|last| self.known.get_mut(last)) {
+            before.followed_by = at;
+        }
         self.used_again += 1;
         self.last = Some(at);
         true
+    }
+
+    /// Where the publish goes, if that is where one went the last time after one like the last.
+    fn follows(&mut self, last: Option<usize>, publish: &Publish<'_>) -> Option<usize> {
+        let at = self.known.get(last?)?.followed_by;
+        let is_next = at < self.kept.len() && self.known.get_mut(at)?.is_for(publish);
+        is_next.then_some(at)
     }
 
     /// The next publish goes another way: the last one's is kept for later. None is known any more

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Gone, Returned};
 use crate::queue::Queue;
+use crate::queue::aside::Aside;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::tap::Tapped;
@@ -78,6 +79,8 @@ pub struct Effects {
     pub must_sync: bool,
     /// A queue that was published to, and whose consumers are behind.
     pub(crate) behind: Option<Arc<Queue>>,
+    /// Messages that wait for others on their way to queues.
+    pub(crate) aside: Aside,
     /// Octets that queues hold more (or, negative, less) than before.
     pub footprint: isize,
     /// Waiters to wake.
@@ -121,6 +124,7 @@ impl Effects {
             && self.moved.is_empty()
             && self.returned.is_empty()
             && self.handed_out.is_empty()
+            && self.aside.is_empty()
     }
 
     /// Whether there is more to do than to count memory and to wake sleepers.

@@ -5,6 +5,7 @@
 //! emptied. [`kind`] says what types there are.
 
 pub mod arguments;
+pub(crate) mod aside;
 mod attributes;
 pub(crate) mod backlog;
 pub mod consumers;

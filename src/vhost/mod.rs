@@ -314,6 +314,15 @@ impl VirtualHost {
         }
     }
 
+    /// The same, but memory is counted later. For what is done many times before
+    /// [`VirtualHost::run`].
+    #[inline]
+    pub(crate) fn run_uncounted(self: &Arc<Self>, effects: &mut Effects) {
+        if effects.has_work() {
+            self.work_off(effects);
+        }
+    }
+
     /// Does what a queue has left that was taken the short way to.
     #[inline]
     pub(crate) fn do_left(self: &Arc<Self>, queue: &Arc<Queue>, left: Left) {

@@ -132,6 +132,7 @@ pub(crate) const CIRCLES: &[Circle] = &[
         "a queue is a lock around the machine, whose effects name queues",
         &[
             "src/queue/arguments.rs",
+            "src/queue/aside.rs",
             "src/queue/attributes.rs",
             "src/queue/effects.rs",
             "src/queue/ended.rs",

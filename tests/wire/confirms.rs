@@ -9,7 +9,8 @@ use crate::client::{Client, Frame};
 use crate::{frames, in_memory, listening};
 
 /// A limit of one message, beyond which publishes are refused, as a table.
-const FULL: &[u8] = b"\0\0\0\x2d\x0cx-max-lengthb\x01\x0ax-overflowS\0\0\0\x0ereject-publish";
+pub(crate) const FULL: &[u8] =
+    b"\0\0\0\x2d\x0cx-max-lengthb\x01\x0ax-overflowS\0\0\0\x0ereject-publish";
 
 /// The next frames that settle publishes, up to the one with this number: `+3` confirms up to 3.
 fn outcomes<S: Read + Write>(client: &mut Client<S>, last: u64) -> Vec<(char, u64, bool)> {

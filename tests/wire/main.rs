@@ -11,6 +11,7 @@
 mod client;
 mod confirms;
 mod frames;
+mod gathered;
 mod handshake;
 mod heartbeats;
 mod hostile;

@@ -1,6 +1,8 @@
 //! Between the protocol's events and the broker's channels: what a client asks for is done, and
 //! answered into the outbox.
 
+mod gathering;
+
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -19,13 +21,11 @@ use crate::gateway::amqp::methods::{self, MethodId};
 use crate::gateway::amqp::outbox::{ChannelWriter, Outbox};
 use crate::gateway::login::{NoLogin, log_in};
 use crate::gateway::peer::Peer;
-use crate::message::Body;
 use crate::node::Node;
 use crate::node::login_attempts::LoginProtocol;
 use crate::node::status::ConnectionFacts;
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
-use crate::vhost;
 
 const BASIC_QOS: MethodId = (60, 10);
 const BASIC_PUBLISH: MethodId = (60, 40);
@@ -64,6 +64,8 @@ impl Login {
 struct Slot {
     number: u16,
     channel: Channel,
+    /// It is among those that publish.
+    publishes: bool,
 }
 
 /// The broker's side of one connection.
@@ -81,9 +83,12 @@ pub(super) struct Bridge {
     turn: usize,
     /// Where in `channels` the last event went.
     last: usize,
-    /// Channel with publishes that are not enqueued yet, or acknowledgements that queues have not
-    /// heard of.
+    /// Channel with publishes that go one way and are not enqueued yet.
     unflushed: Option<u16>,
+    /// Channels with publishes that are not enqueued yet, or confirms that were not told.
+    publishing: Vec<u16>,
+    /// Channels with acknowledgements that queues have not heard of.
+    acking: Vec<u16>,
     effects: Effects,
     /// The client has published: it may be blocked.
     pub has_published: bool,
@@ -107,6 +112,8 @@ impl Bridge {
             turn: 0,
             last: 0,
             unflushed: None,
+            publishing: Vec::new(),
+            acking: Vec::new(),
             effects: Effects::new(),
             has_published: false,
             is_lost: false,
@@ -175,53 +182,8 @@ impl Bridge {
         Ok(Answer::None)
     }
 
-    #[inline]
-    fn publish(&mut self, publish: leveret_protocol::Publish<'_>) -> Result<(), Failure> {
-        let number = publish.channel;
-        self.turn_to(number);
-        self.has_published = true;
-        let Some(at) = self.position(number) else { return Ok(()) };
-        let Some(slot) = self.channels.get_mut(at) else { return Ok(()) };
-        let message = vhost::Publish {
-            number: publish.number,
-            exchange: publish.exchange,
-            routing_key: publish.routing_key,
-            properties: publish.properties,
-            body: match publish.body {
-                leveret_protocol::Body::Borrowed(octets) => Body::Borrowed(octets),
-                leveret_protocol::Body::Assembled(octets) => Body::Shared(octets),
-            },
-        };
-        let (mandatory, immediate) = (publish.mandatory, publish.immediate);
-        slot.channel
-            .basic_publish(message, mandatory, immediate, &mut self.effects)
-            .map_err(|error| Failure { channel: number, error, method: BASIC_PUBLISH })
-    }
-
-    #[inline]
-    fn ack(&mut self, number: u16, delivery_tag: u64, multiple: bool) -> Result<(), Failure> {
-        self.turn_to(number);
-        let Some(at) = self.position(number) else { return Ok(()) };
-        let Some(Slot { channel, .. }) = self.channels.get_mut(at) else { return Ok(()) };
-        let result = channel.gather_ack(delivery_tag, multiple, &mut self.effects);
-        let result = channel.take_afterwards().and(result);
-        result.map_err(|error| Failure { channel: number, error, method: BASIC_ACK })
-    }
-
-    /// A channel may gather what it is asked for. No rule says so, but clients rely on it: what was
-    /// asked for on another channel before is done.
-    #[inline]
-    fn turn_to(&mut self, number: u16) {
-        if self.unflushed != Some(number) {
-            self.flush();
-            self.unflushed = Some(number);
-        }
-    }
-
     fn method(&mut self, channel: u16, method: AMQPClass) -> Result<(), Failure> {
-        if self.unflushed.is_some_and(|unflushed| unflushed != channel) {
-            self.flush(); // as in `turn_to`
-        }
+        self.flush_others(channel);
         let id = methods::id(&method);
         self.with_channel(channel, id, |open, outbox, effects| {
             methods::apply(open, channel, method, outbox, effects)
@@ -262,9 +224,10 @@ impl Bridge {
         let Some(session) = &self.session else { return Ok(()) };
         let output = ChannelWriter::new(&self.outbox, number);
         let refused = |error| Failure { channel: 0, error, method: NO_METHOD };
-        let channel = Channel::open(Arc::clone(session), output).map_err(refused)?;
+        let mut channel = Channel::open(Arc::clone(session), output).map_err(refused)?;
+        channel.let_set_aside();
         if let Err(at) = self.channels.binary_search_by_key(&number, |slot| slot.number) {
-            self.channels.insert(at, Slot { number, channel });
+            self.channels.insert(at, Slot { number, channel, publishes: false });
         }
         self.meet(Method::ChannelOpen, number)
     }
@@ -304,14 +267,6 @@ impl Bridge {
         let outbox = Arc::clone(&self.outbox);
         store.sync(move |is_durable| outbox.note_stored(is_durable));
         true
-    }
-
-    fn flush(&mut self) {
-        let Some(number) = self.unflushed.take() else { return };
-        let Some(at) = self.position(number) else { return };
-        if let Some(slot) = self.channels.get_mut(at) {
-            slot.channel.flush(&mut self.effects);
-        }
     }
 
     /// A queue that the client has published to since it was asked last, and whose consumers are
@@ -418,6 +373,8 @@ impl Bridge {
     /// Ends everything that belongs to the connection.
     pub(super) fn close(&mut self) {
         self.unflushed = None;
+        self.publishing.clear();
+        self.acking.clear();
         let mut slots = std::mem::take(&mut self.channels);
         slots.iter().for_each(|slot| slot.channel.stop_deliveries());
         let remains = slots.iter_mut().map(|slot| slot.channel.end(&mut self.effects));

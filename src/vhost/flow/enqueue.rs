@@ -10,6 +10,7 @@ use crate::base::rank;
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::persist::{self, Persistence, Places};
+use crate::queue::aside::publish_at;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::{Arrival, Enqueued, Queue};
@@ -59,9 +60,25 @@ impl VirtualHost {
         messages: &mut Vec<Message>,
         effects: &mut Effects,
         stored: impl FnOnce() -> Done,
-        mut outcome: impl FnMut(usize, usize, Enqueued),
+        outcome: impl FnMut(usize, usize, Enqueued),
     ) -> Timestamp {
         let now = self.now();
+        self.enqueue_at(now, moved, origin, queues, messages, effects, stored, outcome);
+        now
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it is the way of every message")]
+    fn enqueue_at(
+        &self,
+        now: Timestamp,
+        moved: &[Gone],
+        origin: Origin,
+        queues: &[Arc<Queue>],
+        messages: &mut Vec<Message>,
+        effects: &mut Effects,
+        stored: impl FnOnce() -> Done,
+        mut outcome: impl FnMut(usize, usize, Enqueued),
+    ) {
         let mut together = Together::new(self.persistence().is_some(), stored);
         let mut firsts = Places::new();
         queues.iter().for_each(|queue| firsts.push(queue.reserve(messages.len())));
@@ -95,7 +112,27 @@ impl VirtualHost {
             }
         }
         messages.clear();
-        now
+    }
+
+    /// Puts what was set [aside](crate::queue::aside) into its queues, one after the other. What
+    /// they refuse is noted there.
+    pub(crate) fn enqueue_aside(self: &Arc<Self>, effects: &mut Effects) {
+        self.hand_to_store(effects);
+        let now = self.now();
+        let mut aside = std::mem::take(&mut effects.aside);
+        aside.drain(|queue, messages, parts, refused| {
+            let queues = std::slice::from_ref(queue);
+            let note = |_, place, outcome| {
+                if outcome == Enqueued::Rejected {
+                    refused.extend(publish_at(parts, place));
+                }
+            };
+            let client = Origin::Client;
+            self.enqueue_at(now, &[], client, queues, messages, effects, persist::nothing, note);
+            self.run_uncounted(effects);
+        });
+        aside.enqueued_at = Some(now);
+        effects.aside = aside;
     }
 
     /// Messages come back to their queue as if they were new: they get new numbers, under which

@@ -1,0 +1,160 @@
+//! Publishes and acknowledgements that are done together, from whatever channels they come: a queue
+//! is locked once for many of them. No rule says so, but clients rely on it: what was asked for on
+//! another channel before is done. So publishes wait for publishes alone, acknowledgements for
+//! acknowledgements, and whatever else comes for both.
+
+use std::sync::Arc;
+
+use super::{BASIC_ACK, BASIC_PUBLISH, Bridge, Failure, Slot};
+use crate::channel::AckedTogether;
+use crate::limits::ACK_BATCH_MAX;
+use crate::message::Body;
+use crate::vhost::{self, VirtualHost};
+
+impl Bridge {
+    #[inline]
+    pub(super) fn publish(
+        &mut self,
+        publish: leveret_protocol::Publish<'_>,
+    ) -> Result<(), Failure> {
+        let number = publish.channel;
+        if self.unflushed != Some(number) {
+            self.turn_to(number);
+        }
+        self.has_published = true;
+        let Some(at) = self.position(number) else { return Ok(()) };
+        let Some(slot) = self.channels.get_mut(at) else { return Ok(()) };
+        let message = vhost::Publish {
+            number: publish.number,
+            exchange: publish.exchange,
+            routing_key: publish.routing_key,
+            properties: publish.properties,
+            body: match publish.body {
+                leveret_protocol::Body::Borrowed(octets) => Body::Borrowed(octets),
+                leveret_protocol::Body::Assembled(octets) => Body::Shared(octets),
+            },
+        };
+        let (mandatory, immediate) = (publish.mandatory, publish.immediate);
+        slot.channel
+            .basic_publish(message, mandatory, immediate, &mut self.effects)
+            .map_err(|error| Failure { channel: number, error, method: BASIC_PUBLISH })
+    }
+
+    /// The next publish comes on this channel. What the last one has gathered makes way.
+    fn turn_to(&mut self, number: u16) {
+        self.settle_acked();
+        if let Some(before) = self.unflushed.replace(number)
+            && let Some(at) = self.position(before)
+            && let Some(slot) = self.channels.get_mut(at)
+        {
+            slot.channel.set_aside(&mut self.effects);
+        }
+        if let Some(at) = self.position(number)
+            && let Some(slot) = self.channels.get_mut(at)
+            && !std::mem::replace(&mut slot.publishes, true)
+        {
+            self.publishing.push(number);
+        }
+    }
+
+    #[inline]
+    pub(super) fn ack(
+        &mut self,
+        number: u16,
+        delivery_tag: u64,
+        multiple: bool,
+    ) -> Result<(), Failure> {
+        if !self.publishing.is_empty() {
+            self.flush_publishes();
+        }
+        let Some(at) = self.position(number) else { return Ok(()) };
+        let Some(Slot { channel, .. }) = self.channels.get_mut(at) else { return Ok(()) };
+        let result = channel.gather_ack(delivery_tag, multiple, &mut self.effects);
+        let result = channel.take_afterwards().and(result);
+        if self.acking.last() != Some(&number) {
+            self.acking.push(number);
+            if self.acking.len() >= ACK_BATCH_MAX {
+                self.settle_acked();
+            }
+        }
+        result.map_err(|error| Failure { channel: number, error, method: BASIC_ACK })
+    }
+
+    /// Does what was gathered.
+    pub(super) fn flush(&mut self) {
+        self.settle_acked();
+        self.flush_publishes();
+    }
+
+    /// Does what was gathered, unless that is on this channel alone, which does it by itself.
+    pub(super) fn flush_others(&mut self, channel: u16) {
+        let mut gathering = self.publishing.iter().chain(&self.acking);
+        if gathering.any(|&other| other != channel) {
+            self.flush();
+        }
+    }
+
+    /// Enqueues what was published, and writes confirms.
+    fn flush_publishes(&mut self) {
+        if let Some(last) = self.unflushed.take()
+            && self.publishing.len() > 1
+            && let Some(at) = self.position(last)
+            && let Some(slot) = self.channels.get_mut(at)
+        {
+            slot.channel.set_aside(&mut self.effects);
+        }
+        let mut publishing = std::mem::take(&mut self.publishing);
+        for &number in &publishing {
+            // The first one has all enqueued that waits.
+            if let Some(at) = self.position(number)
+                && let Some(slot) = self.channels.get_mut(at)
+            {
+                slot.publishes = false;
+                slot.channel.flush_publishes(&mut self.effects);
+            }
+        }
+        publishing.clear();
+        self.publishing = publishing;
+    }
+
+    /// Tells queues of the acknowledgements that were gathered.
+    #[inline]
+    fn settle_acked(&mut self) {
+        if self.acking.is_empty() {
+            return;
+        }
+        let mut acking = std::mem::take(&mut self.acking);
+        if let [number] = *acking {
+            if let Some(at) = self.position(number)
+                && let Some(slot) = self.channels.get_mut(at)
+            {
+                slot.channel.settle_acked(&mut self.effects);
+            }
+        } else if let Some(session) = &self.session {
+            let host = Arc::clone(&session.virtual_host);
+            self.settle_together(&host, &acking);
+        }
+        acking.clear();
+        self.acking = acking;
+    }
+
+    fn settle_together(&mut self, host: &Arc<VirtualHost>, acking: &[u16]) {
+        let mut together = AckedTogether::new(host.now());
+        for &number in acking {
+            if let Some(at) = self.position(number)
+                && let Some(slot) = self.channels.get_mut(at)
+            {
+                slot.channel.join_acked(&mut together, &mut self.effects);
+            }
+        }
+        together.settle(&mut self.effects);
+        for &number in acking {
+            if let Some(at) = self.position(number)
+                && let Some(slot) = self.channels.get_mut(at)
+            {
+                slot.channel.resume_if_starved(&mut self.effects);
+            }
+        }
+        host.run_uncounted(&mut self.effects);
+    }
+}

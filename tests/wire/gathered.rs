@@ -1,0 +1,265 @@
+//! Publishes to several queues and on several channels, and acknowledgements on several channels,
+//! that come at once: what they do together is what they would do one after the other.
+
+use std::collections::BTreeMap;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+use leveret::{Broker, Limits};
+
+use crate::client::{Client, Frame};
+use crate::confirms::FULL;
+use crate::{counts, frames, listening};
+
+const CHANNELS: u16 = 4;
+/// The last of them is not in confirm mode.
+const PLAIN: u16 = CHANNELS;
+
+/// Numbers that look like chance, the same for a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Where a publish goes.
+#[derive(Clone, Copy)]
+enum To {
+    /// A queue, by its name.
+    Queue(&'static str),
+    /// No queue; it comes back.
+    Nowhere,
+    /// The queues `a` and `b`, by an exchange.
+    Both,
+}
+
+impl To {
+    fn by_chance(dice: &mut Dice) -> Self {
+        const QUEUES: [&str; 5] = ["a", "b", "c", "d", "full"];
+        match dice.throw(16) {
+            0 => Self::Nowhere,
+            1 => Self::Both,
+            n => Self::Queue(QUEUES[n as usize % QUEUES.len()]),
+        }
+    }
+
+    fn queues(self) -> &'static [&'static str] {
+        match self {
+            Self::Queue("a") => &["a"],
+            Self::Queue("b") => &["b"],
+            Self::Queue("c") => &["c"],
+            Self::Queue("d") => &["d"],
+            Self::Queue(_) => &["full"],
+            Self::Nowhere => &[],
+            Self::Both => &["a", "b"],
+        }
+    }
+
+    fn publish(self, channel: u16, body: &[u8]) -> Vec<u8> {
+        let (exchange, key) = match self {
+            Self::Queue(queue) => ("", queue),
+            Self::Nowhere => ("", "nowhere"),
+            Self::Both => ("amq.fanout", ""),
+        };
+        let publish = basic::Publish {
+            exchange: exchange.into(),
+            routing_key: key.into(),
+            mandatory: true,
+            immediate: false,
+        };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
+        let method = frames::method(channel, method);
+        let header = frames::header(channel, body.len() as u64);
+        [method, header, frames::frame(3, channel, body)].concat()
+    }
+}
+
+/// What became of the publishes of a channel, by number.
+#[derive(Default)]
+struct Outcomes {
+    accepted: Vec<bool>,
+}
+
+impl Outcomes {
+    fn note(&mut self, number: u64, multiple: bool, is_accepted: bool) {
+        let number = number as usize;
+        assert!(number > self.accepted.len(), "{number} was settled before");
+        assert!(multiple || number == self.accepted.len() + 1, "one was passed over");
+        self.accepted.resize(number, is_accepted);
+    }
+}
+
+/// Reads until so many publishes are settled on each channel, and so many have come back.
+fn outcomes(
+    client: &mut Client,
+    expected: &BTreeMap<u16, Vec<bool>>,
+    mut returned: usize,
+) -> BTreeMap<u16, Vec<bool>> {
+    let mut all: BTreeMap<u16, Outcomes> = BTreeMap::new();
+    let is_settled = |all: &BTreeMap<u16, Outcomes>| {
+        expected.iter().all(|(channel, expected)| {
+            all.get(channel).is_some_and(|known| known.accepted.len() == expected.len())
+        })
+    };
+    while returned > 0 || !is_settled(&all) {
+        match client.frame() {
+            Some(Frame::Method(channel, AMQPClass::Basic(basic::AMQPMethod::Ack(ack)))) => {
+                all.entry(channel).or_default().note(ack.delivery_tag, ack.multiple, true);
+            }
+            Some(Frame::Method(channel, AMQPClass::Basic(basic::AMQPMethod::Nack(nack)))) => {
+                all.entry(channel).or_default().note(nack.delivery_tag, nack.multiple, false);
+            }
+            Some(Frame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Return(_)))) => returned -= 1,
+            Some(_) => {} // of a message that comes back
+            None => panic!("the connection has ended"),
+        }
+    }
+    all.into_iter().map(|(channel, outcomes)| (channel, outcomes.accepted)).collect()
+}
+
+fn bodies(broker: &Broker, queue: &str) -> Vec<String> {
+    let messages = broker.queue("/", queue).unwrap().peek(10_000).unwrap();
+    messages.iter().map(|queued| String::from_utf8_lossy(queued.body()).into()).collect()
+}
+
+#[test]
+fn what_is_published_at_once_is_in_its_queues_in_order_and_confirmed_as_it_went() {
+    for seed in 1..=12 {
+        let (broker, address) = listening(Limits::default());
+        let mut client = Client::with_channel(address);
+        (2..=CHANNELS).for_each(|channel| client.open_channel(channel));
+        for name in ["a", "b", "c", "d"] {
+            client.declare(name);
+        }
+        client.ask(&frames::queue_declare_with(1, "full", FULL));
+        let channel = broker.connect().unwrap().open_channel().unwrap();
+        channel.queue_bind("a", "amq.fanout", "").unwrap();
+        channel.queue_bind("b", "amq.fanout", "").unwrap();
+        (1..PLAIN).for_each(|channel| drop(client.ask(&frames::confirm_select(channel))));
+
+        let mut dice = Dice(seed);
+        let (mut octets, mut returned) = (Vec::new(), 0);
+        let mut expected: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut settled: BTreeMap<u16, Vec<bool>> = BTreeMap::new();
+        let (mut to, mut on) = (To::Queue("a"), 1);
+        for number in 0..1500 {
+            // Now in runs, now by turns.
+            if dice.throw(3) > 0 {
+                to = To::by_chance(&mut dice);
+            }
+            if dice.throw(3) == 0 {
+                on = 1 + dice.throw(u64::from(CHANNELS)) as u16;
+            }
+            let body = format!("{number}");
+            octets.extend(to.publish(on, body.as_bytes()));
+            returned += usize::from(to.queues().is_empty());
+            let mut is_accepted = true;
+            for queue in to.queues() {
+                let messages = expected.entry(queue).or_default();
+                if *queue == "full" && !messages.is_empty() {
+                    is_accepted = false;
+                } else {
+                    messages.push(body.clone());
+                }
+            }
+            if on != PLAIN {
+                settled.entry(on).or_default().push(is_accepted);
+            }
+        }
+        client.send(&octets);
+        assert_eq!(outcomes(&mut client, &settled, returned), settled, "seed {seed}");
+        // What the channel without confirms has published is there when it is answered.
+        client.ask(&frames::queue_declare(PLAIN, "a", false));
+        for (queue, expected) in expected {
+            assert_eq!(bodies(&broker, queue), expected, "{queue}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_others_is_there_for_who_asks_next_on_any_channel() {
+    let (_broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    (2..=3).for_each(|channel| client.open_channel(channel));
+    client.declare("a");
+    client.declare("b");
+    for round in 1..=20 {
+        let publishes = [(1, "a"), (2, "b"), (1, "b"), (2, "a")];
+        let mut octets = publishes.map(|(on, to)| frames::publish(on, to, b"m")).concat();
+        let asked = 1 + round % 3;
+        octets.extend(frames::queue_declare(asked, "b", false));
+        match client.ask(&octets) {
+            AMQPClass::Queue(amq_protocol::protocol::queue::AMQPMethod::DeclareOk(ok)) => {
+                assert_eq!(ok.message_count, 2 * u32::from(round));
+            }
+            other => panic!("not declare-ok: {other:?}"),
+        }
+    }
+}
+
+/// Three channels that consume from `q` with a prefetch, after so many publishes to it.
+fn consuming(client: &mut Client, prefetch: u16, messages: u8) {
+    client.declare("q");
+    for number in 0..messages {
+        client.send(&frames::publish(1, "q", &[b'0' + number]));
+    }
+    (2..=3).for_each(|channel| client.open_channel(channel));
+    for channel in 1..=3 {
+        client.ask(&frames::qos(channel, prefetch));
+        client.ask(&frames::consume(channel, "q", "c", false));
+        for _ in 0..prefetch {
+            client.content();
+        }
+    }
+}
+
+/// The channel and the body of the next delivery.
+fn delivery(client: &mut Client) -> (u16, Vec<u8>) {
+    let channel = match client.method() {
+        (channel, AMQPClass::Basic(basic::AMQPMethod::Deliver(_))) => channel,
+        other => panic!("no delivery but {other:?}"),
+    };
+    loop {
+        match client.frame() {
+            Some(Frame::Body(body)) => return (channel, body),
+            Some(_) => {}
+            None => panic!("the connection has ended"),
+        }
+    }
+}
+
+#[test]
+fn who_acknowledges_first_is_served_first_on_whatever_channel() {
+    let (_broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    consuming(&mut client, 1, 6);
+    client.send(&[2, 3, 1].map(|channel| frames::ack(channel, 1, channel == 3)).concat());
+    let mut served: Vec<_> = (0..3).map(|_| delivery(&mut client)).collect();
+    served.sort_by_key(|(_, body)| body.clone());
+    assert_eq!(served, [(2, b"3".to_vec()), (3, b"4".to_vec()), (1, b"5".to_vec())]);
+}
+
+#[test]
+fn acknowledgements_of_other_channels_count_when_one_is_wrong() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    consuming(&mut client, 2, 6);
+    let acks = [(1, 1, false), (2, 2, true), (3, 9, false), (1, 2, false)];
+    client.send(&acks.map(|(channel, tag, multiple)| frames::ack(channel, tag, multiple)).concat());
+    let mut redelivered = 0;
+    let mut is_closed = false;
+    while redelivered < 2 || !is_closed {
+        match client.frame() {
+            Some(Frame::Method(3, AMQPClass::Channel(_))) => is_closed = true,
+            Some(Frame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Deliver(_)))) => {
+                redelivered += 1;
+            }
+            Some(_) => {}
+            None => panic!("the connection has ended"),
+        }
+    }
+    let counts = counts(&broker, "q");
+    assert_eq!((counts.ready, counts.unacked, counts.consumers), (0, 2, 2));
+}
