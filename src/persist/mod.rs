@@ -361,15 +361,17 @@ impl Persistence {
 
     /// Stores messages of a queue that are there only for lack of memory.
     pub(crate) fn spill(&self, queue: StoreId, messages: &[(u64, Message, Timestamp)]) {
-        self.put(queue, messages, true);
+        self.put(queue, messages, &[], true);
     }
 
-    /// Stores messages of a queue, with their sequences and when they expire. What is `transient`
-    /// is not to survive a restart.
+    /// Stores messages of a queue, with their sequences and when they expire. `moved` is where they
+    /// were before, and is settled with the same write. What is `transient` is not to survive a
+    /// restart.
     pub(crate) fn put(
         &self,
         queue: StoreId,
         messages: &[(u64, Message, Timestamp)],
+        moved: &[Gone],
         transient: bool,
     ) {
         let mut batch = LogBatch::new();
@@ -379,6 +381,7 @@ impl Persistence {
             let beside = Beside { transient, deadlines, routing_keys: None };
             self.encode(&mut batch, &[Target { queue, sequence: *sequence }], message, &beside);
         }
+        batch.settled(&ranges(moved));
         self.submit(batch, nothing());
     }
 

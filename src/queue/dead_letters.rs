@@ -35,6 +35,11 @@ impl Queue {
         self.state.lock().keeps_dead_letters()
     }
 
+    /// Whether it refuses what comes when it is full.
+    pub fn may_refuse(&self) -> bool {
+        self.state.lock().may_refuse()
+    }
+
     /// A dead letter of this queue could not be delivered. It is kept and tried again if the
     /// queue is one that does so, and dropped if not.
     pub fn keep_discard(

@@ -14,11 +14,17 @@ fn open(machine: &Machine) -> leveret::Broker {
 /// Cuts the power at each moment of what follows from a second that passes; afterwards the queues
 /// together have each message once.
 fn is_in_one_place(prepared: &Remains, queues: &[&str]) {
+    stays_in_one_place(prepared, queues, |_| {});
+}
+
+/// The same with what happens before.
+fn stays_in_one_place(prepared: &Remains, queues: &[&str], happens: impl Fn(&leveret::Broker)) {
     for operations in 0.. {
         let machine = Machine::new(prepared, operations);
         machine.cut_after(1 << 40);
         let broker = open(&machine);
         machine.cut_after(operations);
+        happens(&broker);
         broker.advance(std::time::Duration::from_secs(2));
         drop(broker);
         let is_over = !machine.is_off();
@@ -66,6 +72,30 @@ fn a_dead_letter_is_in_one_queue() {
     is_in_one_place(&prepare(declare, |body| persistent("q", body)), &["q", "dead"]);
 }
 
+/// From a queue that keeps its dead letters until they are delivered.
+#[test]
+fn a_dead_letter_that_is_delivered_at_least_once_is_in_one_queue() {
+    let work = table([
+        ("x-queue-type", "quorum".into()),
+        ("x-overflow", "reject-publish".into()),
+        ("x-dead-letter-strategy", "at-least-once".into()),
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "retry".into()),
+        ("x-message-ttl", 1000_i64.into()),
+    ]);
+    let retry = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "end".into()),
+        ("x-message-ttl", 500_i64.into()),
+    ]);
+    let declare = |one: &leveret::Channel| {
+        one.queue_declare_with(&durable_with("work", work.clone())).unwrap();
+        one.queue_declare_with(&durable_with("retry", retry.clone())).unwrap();
+        one.queue_declare_with(&durable("end")).unwrap();
+    };
+    is_in_one_place(&prepare(declare, |body| persistent("work", body)), &["work", "retry", "end"]);
+}
+
 #[test]
 fn a_delayed_message_is_in_its_exchange_or_in_its_queue() {
     let declare = |one: &leveret::Channel| {
@@ -79,4 +109,19 @@ fn a_delayed_message_is_in_its_exchange_or_in_its_queue() {
         delayed.persistent().header("x-delay", 1000)
     };
     is_in_one_place(&prepare(declare, publish), &["q"]);
+}
+
+/// Messages that come back to a quorum queue get new numbers.
+#[test]
+fn what_comes_back_to_a_quorum_queue_is_there_once() {
+    let declare = |one: &leveret::Channel| drop(one.queue_declare_with(&quorum("q")).unwrap());
+    let prepared = prepare(declare, |body| persistent("q", body));
+    stays_in_one_place(&prepared, &["q"], |broker| {
+        let one = channel(broker);
+        let taken: Vec<_> = std::iter::from_fn(|| one.basic_get("q").ok()?).collect();
+        for delivery in &taken {
+            // The disk may have failed by then.
+            let _ = delivery.requeue();
+        }
+    });
 }

@@ -75,6 +75,12 @@ impl State {
         length.refuses(self.ready.len() as u64, self.ready.body_bytes(), entry.body_bytes())
     }
 
+    /// Whether there is a limit at which messages are refused.
+    pub(in crate::queue) fn may_refuse(&self) -> bool {
+        let length = &self.settings.length;
+        length.overflow != Overflow::DropHead && length.is_set()
+    }
+
     /// What is too much leaves, or will leave once it is paged in; or publishes are refused from
     /// now on.
     pub(in crate::queue) fn keep_length(&mut self, effects: &mut Effects) {

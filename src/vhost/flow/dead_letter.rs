@@ -86,12 +86,14 @@ impl VirtualHost {
                 to: targets.iter().map(|target| target.name().clone()).collect(),
             });
         }
-        let origin = match queue.keeps_dead_letters() {
+        // Where it is kept until it is delivered it stays until all have taken it, unless it is
+        // sure that they do: then it is in the one place or in the other, whatever happens.
+        let is_unsure = |target: &Arc<Queue>| target.stream().is_some() || target.may_refuse();
+        let origin = match queue.keeps_dead_letters() && targets.iter().any(is_unsure) {
             true => Origin::Client,
             false => Origin::Broker,
         };
         let mut message = vec![message];
-        // Where it is kept until it is delivered it stays until all have taken it.
         let left = letter.stored.filter(|_| origin == Origin::Broker).map(|sequence| Gone {
             queue: queue.storage().id,
             first: sequence,

@@ -144,17 +144,18 @@ impl VirtualHost {
         effects: &mut Effects,
     ) {
         let id = queue.storage().id;
-        let mut to_store = Vec::new();
+        let (mut to_store, mut moved) = (Vec::new(), Vec::new());
         let first = queue.reserve(entries.len());
         for (entry, sequence) in entries.iter_mut().zip(first..) {
             if entry.stored {
                 effects.note_moved(id, entry.sequence);
+                moved.push(Gone { queue: id, first: entry.sequence, last: entry.sequence });
                 to_store.push((sequence, entry.message.clone(), entry.expires_at));
             }
             entry.sequence = sequence;
         }
         if let Some(store) = self.persistence().filter(|_| !to_store.is_empty()) {
-            store.put(id, &to_store, false);
+            store.put(id, &to_store, &moved, false);
         }
         queue.append(entries, self.now(), effects);
     }

@@ -207,7 +207,7 @@ impl VirtualHost {
             sequence += 1;
         }
         if let Some(store) = self.persistence().filter(|_| !to_store.is_empty()) {
-            store.put(queue.storage().id, &to_store, false);
+            store.put(queue.storage().id, &to_store, &[], false);
         }
         contents
     }
