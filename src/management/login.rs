@@ -88,7 +88,7 @@ impl Manager {
                 match users.authenticate(&name, &password, peer.to_canonical().is_loopback()) {
                     Ok(user) => return Ok(user),
                     Err(refusal) => {
-                        tracing::warn!("HTTP access denied: {refusal}");
+                        tracing::warn!(%peer, "HTTP access denied: {refusal}");
                         match refusal {
                             LoginRefusal::OnlyLoopback(_) => NoLogin::FromAfar,
                             _ => NoLogin::Refused,

@@ -127,7 +127,8 @@ async fn admit_and_run(
         let refusal = endpoint.who.refusal(&call);
         manager.node.login_attempts.note(LoginProtocol::Http, refusal.is_none());
         if let Some(reason) = refusal {
-            tracing::warn!("HTTP access denied: user '{}' - {reason}", call.user_name());
+            let (peer, user) = (call.peer, call.user_name());
+            tracing::warn!(%peer, "HTTP access denied: user '{user}' - {reason}");
             return Err(Refusal::not_authorised(reason));
         }
         guest.is_let_in();
