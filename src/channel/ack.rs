@@ -58,13 +58,17 @@ impl Channel {
     }
 
     /// Has the acknowledgements that were gathered settled together with those of other channels.
-    pub(crate) fn join_acked(&mut self, together: &mut AckedTogether, effects: &mut Effects) {
-        if self.acked.is_empty() {
-            return;
-        }
+    /// Tells whether consumers have to be [resumed](Channel::resume_if_starved) after it.
+    pub(crate) fn join_acked(
+        &mut self,
+        together: &mut AckedTogether,
+        effects: &mut Effects,
+    ) -> bool {
         let acked = std::mem::take(&mut self.acked);
         self.deliveries.counted().touch(together.now);
         self.deliveries.by_queue(&acked, true, |queue, group| together.add(queue, group, effects));
+        // Whoever is turned away from now on has to wait for other acknowledgements.
+        self.deliveries.is_starved()
     }
 
     /// Lets consumers that were turned away get messages if there is room or credit for them.

@@ -170,10 +170,10 @@ impl Queue {
             }
             return deliveries.clear();
         }
-        let address = |slot| outlet(slot).map(|outlet| Arc::as_ptr(outlet).cast::<()>().addr());
+        let address = |slot| outlet(slot).map_or(0, |it| Arc::as_ptr(it).cast::<()>().addr());
         // Those of one channel stay in order; of several channels it does not matter which is
         // first. The last one is taken off first, so that the others need not move up.
-        deliveries.sort_by_key(|delivery| address(delivery.slot));
+        deliveries.sort_by_cached_key(|delivery| address(delivery.slot));
         while let Some(last) = deliveries.last().map(|delivery| delivery.slot) {
             let is_other = |other: &Delivery| address(other.slot) != address(last);
             let from = deliveries.iter().rposition(is_other).map_or(0, |other| other + 1);

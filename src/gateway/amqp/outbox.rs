@@ -338,7 +338,14 @@ impl ChannelOutput for ChannelWriter {
     }
 
     fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) {
-        self.write(std::iter::once(delivery), wakeups);
+        self.outbox.write_from_afar(wakeups, |output, frame_max| {
+            let Outgoing { consumer_tag, delivery_tag, redelivered, delivery_count, message } =
+                &delivery;
+            let tag = consumer_tag.as_str().as_bytes();
+            with_encoding(message, *delivery_count, |message| {
+                output.deliver(self.channel, tag, *delivery_tag, *redelivered, message, frame_max);
+            });
+        });
     }
 
     fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {

@@ -104,7 +104,8 @@ impl Lines {
             let turn = ask(place);
             if turn == Turn::Takes {
                 if line.places.len() > 1 {
-                    line.places.rotate_left(1);
+                    line.places.pop_front();
+                    line.places.push_back(place);
                 }
                 return Some(place.slot);
             }

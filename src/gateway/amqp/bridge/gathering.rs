@@ -140,15 +140,16 @@ impl Bridge {
 
     fn settle_together(&mut self, host: &Arc<VirtualHost>, acking: &[u16]) {
         let mut together = AckedTogether::new(host.now());
+        let mut is_starved = false;
         for &number in acking {
             if let Some(at) = self.position(number)
                 && let Some(slot) = self.channels.get_mut(at)
             {
-                slot.channel.join_acked(&mut together, &mut self.effects);
+                is_starved |= slot.channel.join_acked(&mut together, &mut self.effects);
             }
         }
         together.settle(&mut self.effects);
-        for &number in acking {
+        for &number in if is_starved { acking } else { &[] } {
             if let Some(at) = self.position(number)
                 && let Some(slot) = self.channels.get_mut(at)
             {
