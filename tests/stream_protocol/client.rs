@@ -108,6 +108,17 @@ impl Client {
         self.socket.write_all(octets).unwrap();
     }
 
+    /// Sends as much of this as is taken at once.
+    pub(crate) fn flood_once(&mut self, octets: &[u8]) {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(more) = self.socket.write(&octets[sent..])
+            && more > 0
+        {
+            sent += more;
+        }
+    }
+
     /// Sends this over and over until no more is taken, and leaves nothing unread: a socket that is
     /// closed with something unread ends at once.
     pub(crate) fn flood(&mut self, octets: &[u8]) {

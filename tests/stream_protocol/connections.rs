@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leveret::{AdvertisedAddress, Broker, ManualClock, Timestamp};
+use leveret::{AdvertisedAddress, Broker, Limits, ManualClock, Timestamp};
 use leveret_stream_protocol::{ClientFrame, Publish, Request, Response, ServerFrame};
 
 use crate::client::{Client, Code, published, wait_until};
@@ -193,4 +193,26 @@ fn a_publisher_that_goes_while_it_is_held_back_is_noticed() {
     assert_eq!(broker.connection_count(), 1);
     drop(client);
     wait_until("it is gone", || broker.connection_count() == 0);
+}
+
+/// A frame of which a part has come is kept, and counts as memory does.
+#[test]
+fn parts_of_frames_count_and_are_bounded() {
+    const WATERMARK: usize = 4 << 20;
+    let limits = Limits::new().memory_high_watermark_bytes(WATERMARK);
+    let (broker, address) = listening_with(Broker::builder().limits(limits));
+    let mut part = 1_000_000_u32.to_be_bytes().to_vec();
+    part.resize(900_000, 0);
+    let sending = |_| {
+        let mut client = Client::open(address);
+        client.flood_once(&part);
+        client
+    };
+    let clients: Vec<_> = (0..20).map(sending).collect();
+    wait_until("it counts", || broker.memory_total() > WATERMARK);
+    let others: Vec<_> = (0..20).map(sending).collect();
+    let total = broker.memory_total();
+    assert!(total < 2 * WATERMARK, "{total} octets count");
+    drop((clients, others));
+    wait_until("nothing is left", || broker.memory_total() < WATERMARK / 2);
 }

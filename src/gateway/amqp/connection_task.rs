@@ -275,20 +275,22 @@ impl<T: Socket> ConnectionTask<T> {
             self.newcomer.is_settled();
         }
         let unfinished = self.protocol.unfinished_octets();
-        self.kept.set(unfinished + self.held_back.len());
+        self.kept.set(unfinished);
         let has_published = std::mem::take(&mut self.bridge.has_published);
         let publishes = has_published || unfinished > UNFINISHED_BYTES_FREE;
         if let Some(queue) = self.bridge.take_behind() {
             self.wait_for_consumers(queue);
         }
-        if !publishes || self.blocked || !self.protocol.is_running() {
-            return;
-        }
-        if !self.block() {
+        if publishes && !self.blocked && self.protocol.is_running() && !self.block() {
             self.slowed = self.broker.is_behind();
             if self.slowed {
                 self.wake_when_calmer();
             }
+        }
+        // What waits for the end of an alarm must not be what keeps it on, and what waits for the
+        // next turn is gone in a moment.
+        if !self.blocked && !self.is_over {
+            self.kept.set(unfinished + self.held_back.len());
         }
     }
 
