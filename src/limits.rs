@@ -7,11 +7,11 @@ use std::time::Duration;
 pub(crate) const INLINE_BODY_MAX_BYTES: usize = 16 * 1024;
 
 /// Octets of messages that share an allocation: one that is kept keeps them all. With what lies
-/// before them they fill a piece of 1,792, which is a size that allocators have.
-pub(crate) const RUN_BYTES: usize = 1_744;
+/// before them they fill a piece of 3,584, which is a size that allocators have.
+pub(crate) const RUN_BYTES: usize = 3_536;
 
 /// Messages that share an allocation: nearly all of what that saves, it saves with these.
-pub(crate) const RUN_MESSAGES_MAX: usize = 32;
+pub(crate) const RUN_MESSAGES_MAX: usize = 64;
 
 /// Deliveries that a queue hands out before it passes them on: keeps the work list short and lets
 /// consumers that are out of room be noticed.

@@ -43,8 +43,10 @@ struct Rare {
 impl Head {
     /// Of so many messages.
     fn new(front: Front, rare: Option<Box<Rare>>, messages: usize) -> Self {
-        let share = (std::mem::size_of::<Self>() + front.len()).div_ceil(messages.max(1));
-        Self { rare, front, share: saturating(share) }
+        let octets = saturating(std::mem::size_of::<Self>() + front.len());
+        // Most are alone, and a division costs as much as an allocation.
+        let share = if messages > 1 { octets.div_ceil(saturating(messages)) } else { octets };
+        Self { rare, front, share }
     }
 }
 

@@ -91,13 +91,12 @@ impl Run {
 
     /// Makes messages of the bodies.
     fn finish(&mut self, made: &mut Vec<Message>) {
-        if self.bodies.is_empty() {
-            return;
-        }
         let head = Head::new(self.front, None, self.bodies.len());
+        let Some((from, len)) = self.bodies.pop() else { return };
         let run = ThinArc::from_header_and_slice(head, &self.octets);
-        let messages = self.bodies.drain(..);
-        made.extend(messages.map(|(from, len)| Message { run: run.clone(), from, len }));
+        let others = self.bodies.drain(..);
+        made.extend(others.map(|(from, len)| Message { run: run.clone(), from, len }));
+        made.push(Message { run, from, len });
     }
 }
 
