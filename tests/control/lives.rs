@@ -54,3 +54,14 @@ async fn a_broker_becomes_what_it_was_even_after_a_crash() {
     assert_eq!(refused, "there is no snapshot '1'");
     server.end();
 }
+
+#[tokio::test]
+async fn a_broker_comes_back_at_all_its_addresses_as_often_as_it_is_stopped() {
+    let server = Server::start(&["--tls"]);
+    for end in ["/broker/stop", "/broker/crash"].repeat(5) {
+        server.ok("POST", end, None);
+        server.ok("POST", "/broker/start", None);
+        server.connect().await;
+    }
+    server.end();
+}

@@ -133,12 +133,13 @@ impl Lives {
         let builder = builder(&self.args, self.clock.as_ref());
         let broker = builder.open_on_machine(&self.machine);
         let broker = broker.map_err(|error| failed(error.to_string()))?;
-        broker.listen(self.address()).map_err(|error| failed(error.to_string()))?;
-        if let Some(address) = self.management() {
-            broker.serve_http(address).map_err(|error| failed(error.to_string()))?;
+        let refused = |error: io::Error| failed(error.to_string());
+        self.address.listen_again(|address| broker.listen(address)).map_err(refused)?;
+        if let Some(management) = &self.management {
+            management.listen_again(|address| broker.serve_http(address)).map_err(refused)?;
         }
         if let Some(Secure { address, tls, .. }) = &self.secure {
-            broker.listen_tls(address.address(), tls).map_err(|error| failed(error.to_string()))?;
+            address.listen_again(|address| broker.listen_tls(address, tls)).map_err(refused)?;
         }
         *self.present.write() = Arc::new(Life { broker, declared: Numbered::default() });
         Ok(())

@@ -3,10 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
 use super::error::TestServerError;
+
+/// How often a listener is tried again, and how soon: the last broker's threads may still be
+/// letting go of theirs.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that is bound and does not listen. Who connects is refused; a listener of this process
 /// may be bound to the same address, which Unix allows among sockets that are meant to share it.
@@ -50,6 +57,23 @@ impl Reserved {
         listening.map_err(|reason| TestServerError::Listen { address, reason })
     }
 
+    /// Has another broker listen there.
+    ///
+    /// # Errors
+    /// If it cannot, or the last one still listens there after some seconds.
+    pub(super) fn listen_again(
+        &self,
+        listen: impl Fn(SocketAddr) -> io::Result<SocketAddr>,
+    ) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match listen(self.address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(PAUSE),
+                result => return result.map(drop),
+            }
+        }
+        listen(self.address).map(drop)
+    }
+
     /// The address, with its port.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
@@ -58,6 +82,7 @@ impl Reserved {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::cell::Cell;
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -75,5 +100,18 @@ mod tests {
             TcpStream::connect(address).unwrap();
             listener.accept().unwrap();
         }
+    }
+    #[test]
+    fn who_still_listens_there_is_waited_for() {
+        let reserved = Reserved::take(([127, 0, 0, 1], 0).into()).unwrap();
+        let last = Cell::new(Some(TcpListener::bind(reserved.address()).unwrap()));
+        let tried = Cell::new(0);
+        let listening = reserved.listen_again(|address| {
+            tried.set(tried.get() + 1);
+            let listener = TcpListener::bind(address);
+            last.take(); // it lets go only now
+            listener?.local_addr()
+        });
+        assert_eq!((listening.unwrap(), tried.get()), ((), 2));
     }
 }
