@@ -214,6 +214,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_number_is_the_same_however_often_it_is_written() {
+        let argument = br#"{"queues": [{"name": "q", "arguments": {"a": 1.0006666666666666e60}}]}"#;
+        let definitions = Definitions::from_json(argument).unwrap();
+        let written = definitions.to_json().unwrap();
+        assert_eq!(Definitions::from_json(&written), Ok(definitions));
+    }
+
+    #[test]
     fn everything_may_be_left_out() {
         assert_eq!(Definitions::from_json(b"{}"), Ok(Definitions::default()));
         let nulls = br#"{"users": null, "queues": null, "product_name": "RabbitMQ"}"#;
