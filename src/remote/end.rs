@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use amq_protocol::protocol::AMQPErrorKind;
 use amq_protocol::types::FieldTable;
@@ -15,6 +16,25 @@ use crate::remote::connect::{Connector, said};
 
 /// The code of an error that says that something does not exist.
 const NOT_FOUND: u16 = 404;
+
+/// How long an end may take to answer what is asked of it while the link is set up. A connection
+/// that is lost at such a moment may leave a question without any answer.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What was asked of an end, or that there was no answer.
+pub(super) async fn answered<T>(
+    asked: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    answered_within(ANSWER, asked).await
+}
+
+async fn answered_within<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let answer = tokio::time::timeout(patience, asked).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {patience:?}")))
+}
 
 /// One end of a link.
 pub(super) struct End {
@@ -57,7 +77,8 @@ impl End {
             match connector.connect_hearing(uri, name).await {
                 Ok((connection, greeting)) => {
                     let events = connection.events_listener();
-                    let channel = connection.create_channel().await.map_err(said)?;
+                    let channel = async { connection.create_channel().await.map_err(said) };
+                    let channel = answered(channel).await?;
                     return Ok(Self {
                         uri: uri.to_string(),
                         virtual_host: uri.virtual_host.clone(),
@@ -163,4 +184,18 @@ fn is_soft(error: &lapin::Error) -> bool {
 
 fn is_missing(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_without_an_answer_is_given_up() {
+        let never = std::future::pending::<Result<(), String>>();
+        let given_up = answered_within(Duration::from_millis(1), never).await;
+        assert_eq!(given_up.unwrap_err(), "no answer within 1ms");
+        let answer = answered(async { Ok::<_, String>("yes") }).await;
+        assert_eq!(answer.unwrap(), "yes");
+    }
 }

@@ -18,7 +18,7 @@ use crate::link::federation::status::State;
 use crate::link::shovel::definition::AckMode;
 use crate::node::Node;
 use crate::remote::connect::{Connector, said};
-use crate::remote::end::End;
+use crate::remote::end::{End, answered};
 use crate::time::clock::Clock;
 use crate::time::sleep::Sleep;
 use crate::time::timers::Timers;
@@ -165,7 +165,7 @@ impl Linking {
         let downstream = downstream.map_err(|reason| format!("here: {reason}"))?;
         if upstream.ack_mode == AckMode::OnConfirm {
             let select = downstream.channel.confirm_select(ConfirmSelectOptions::default());
-            select.await.map_err(said)?;
+            answered(async { select.await.map_err(said) }).await?;
         }
         ends.push(downstream);
         let there = End::open(&self.connector, &upstream.uris, &title).await;
@@ -197,10 +197,12 @@ impl Linking {
             trusts_user_id: link.upstream.trusts_user_id,
         };
         let (consumer, following) = match link.key.is_queue {
-            true => (None, Following::Demand(Demand::set_up(link, host, upstream).await?)),
+            true => {
+                (None, Following::Demand(answered(Demand::set_up(link, host, upstream)).await?))
+            }
             false => {
-                let (side, consumer) =
-                    UpstreamSide::set_up(link, host, self.here(), upstream).await?;
+                let side = UpstreamSide::set_up(link, host, self.here(), upstream);
+                let (side, consumer) = answered(side).await?;
                 (Some(consumer), Following::Bindings(Box::new(side)))
             }
         };

@@ -10,7 +10,7 @@ use lapin::{Channel, Consumer};
 use crate::base::argument::STREAM_OFFSET;
 use crate::link::shovel::definition::{AckMode, Definition, Destination, Source};
 use crate::remote::connect::{Connector, said};
-use crate::remote::end::End;
+use crate::remote::end::{End, answered};
 
 /// A queue that a shovel declares.
 const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
@@ -33,7 +33,13 @@ pub(super) async fn open_source(
     name: &str,
 ) -> Result<(End, String, u64), String> {
     let end = End::open(connector, &definition.source_uris, &title(name)).await?;
-    let (queue, ready) = match &definition.source {
+    let (queue, ready) = answered(prepare_source(&end, &definition.source)).await?;
+    Ok((end, queue, ready))
+}
+
+/// Has the queue that messages are taken from; tells how many are ready there.
+async fn prepare_source(end: &End, source: &Source) -> Result<(String, u64), String> {
+    Ok(match source {
         Source::Queue { name, arguments } => {
             (name.clone(), end.ensure(name, DURABLE, arguments).await?)
         }
@@ -48,8 +54,7 @@ pub(super) async fn open_source(
             bound.await.map_err(said)?;
             (own, 0)
         }
-    };
-    Ok((end, queue, ready))
+    })
 }
 
 /// Begins to take messages. A stream goes on after the offset up to which it was read before.
@@ -62,7 +67,7 @@ pub(super) async fn consume(
     // What is not acknowledged is bounded by the prefetch alone.
     let prefetch = if definition.prefetch == 0 { u16::MAX } else { definition.prefetch };
     let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
-    qos.await.map_err(said)?;
+    answered(async { qos.await.map_err(said) }).await?;
     let mut arguments = definition.consumer_arguments.clone();
     if let Some(offset) = read_up_to {
         let next = i64::try_from(offset.saturating_add(1)).unwrap_or(i64::MAX);
@@ -70,7 +75,7 @@ pub(super) async fn consume(
     }
     let options = BasicConsumeOptions::default();
     let consumer = channel.basic_consume(queue.into(), "".into(), options, arguments);
-    consumer.await.map_err(said)
+    answered(async { consumer.await.map_err(said) }).await
 }
 
 /// Connects to the destination.
@@ -81,11 +86,11 @@ pub(super) async fn open_destination(
 ) -> Result<End, String> {
     let end = End::open(connector, &definition.destination_uris, &title(name)).await?;
     if let Destination::Queue { name, arguments } = &definition.destination {
-        end.ensure(name, DURABLE, arguments).await?;
+        answered(end.ensure(name, DURABLE, arguments)).await?;
     }
     if definition.ack_mode == AckMode::OnConfirm {
         let select = end.channel.confirm_select(ConfirmSelectOptions::default());
-        select.await.map_err(said)?;
+        answered(async { select.await.map_err(said) }).await?;
     }
     Ok(end)
 }
