@@ -8,7 +8,7 @@ use crate::base::rank;
 use crate::base::wake::Wakeups;
 use crate::channel::counted::Counted;
 use crate::channel::output::ChannelOutput;
-use crate::faults::{Action, Hit, RuleState};
+use crate::faults::{Action, Hit};
 use crate::insight::journal::EventKind;
 use crate::message::Message;
 use crate::vhost::Noter;
@@ -34,7 +34,7 @@ pub(super) enum Fate {
     /// Nothing, ever.
     Lost,
     /// A confirm, once the rule lets it go.
-    Held(Arc<RuleState>),
+    Held(Hit),
 }
 
 impl Fate {
@@ -43,7 +43,7 @@ impl Fate {
         match hit.action() {
             Action::Nack | Action::NackAndDrop => Some(Self::Nack),
             Action::Lose => Some(Self::Lost),
-            Action::Hold => Some(Self::Held(Arc::clone(&hit.rule))),
+            Action::Hold => Some(Self::Held(hit.clone())),
             _ => None,
         }
     }
@@ -91,7 +91,7 @@ enum Outcome {
     Ack,
     Nack,
     Lost,
-    Held(Arc<RuleState>, Weak<ConfirmLine>),
+    Held(Hit, Weak<ConfirmLine>),
 }
 
 impl Outcome {
@@ -144,7 +144,7 @@ impl Confirms {
             None => Outcome::Ack,
             Some(Fate::Nack) => Outcome::Nack,
             Some(Fate::Lost) => Outcome::Lost,
-            Some(Fate::Held(rule)) => Outcome::Held(rule, Arc::downgrade(&self.line)),
+            Some(Fate::Held(hit)) => Outcome::Held(hit, Arc::downgrade(&self.line)),
         };
         self.line.push(Step { last: number, outcome, ticket: self.ticket });
     }
@@ -254,14 +254,14 @@ impl Line {
                 self.one_by_one = true;
                 self.untold.remove(&number);
             }
-            Outcome::Held(rule, line) => {
+            Outcome::Held(hit, line) => {
                 self.one_by_one = true;
                 let go_on = move || {
                     if let Some(line) = line.upgrade() {
                         line.confirm_held(number);
                     }
                 };
-                if rule.hold(Box::new(go_on)).is_err() {
+                if hit.hold(Box::new(go_on)).is_err() {
                     self.confirm_one(number, true, client, wakeups);
                 }
             }

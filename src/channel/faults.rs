@@ -12,7 +12,7 @@ use crate::vhost::Publish;
 pub(crate) fn stop_reading(hit: &Hit, output: &dyn ChannelOutput) {
     if let Action::StopReading = hit.action()
         && let Some(held) = output.stop_reading()
-        && let Err(go_on) = hit.rule.hold(held)
+        && let Err(go_on) = hit.hold(held)
     {
         go_on();
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
-use crate::faults::{Action, Method, Phase, Rule, RuleState, Subject};
+use crate::faults::{Action, Held, Method, Phase, Rule, RuleState, Subject};
 
 /// On what occasion a rule is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,11 @@ impl Trigger {
 }
 
 /// A rule that acts.
+#[derive(Clone)]
 pub(crate) struct Hit {
-    pub rule: Arc<RuleState>,
+    rule: Arc<RuleState>,
+    /// How often the rule had acted with this.
+    number: usize,
 }
 
 impl Hit {
@@ -59,6 +62,12 @@ impl Hit {
 
     pub(crate) fn phase(&self) -> Phase {
         self.rule.phase
+    }
+
+    /// Holds something back until the rule lets go. Gives it back if that has let go of this hit
+    /// already: who sees that a rule has acted may have it let go before there is anything to hold.
+    pub(crate) fn hold(&self, held: Held) -> Result<(), Held> {
+        self.rule.hold(self.number, held)
     }
 }
 
@@ -132,8 +141,8 @@ impl Registry {
                 && rule.count()
                 && hit.is_none()
             {
-                rule.count_fired();
-                hit = Some(Hit { rule });
+                let number = rule.count_fired();
+                hit = Some(Hit { rule, number });
             }
         }
         hit

@@ -27,8 +27,12 @@ impl Window {
     }
 }
 
-/// What a rule holds back; `None` once it was removed, and holds nothing any more.
-type Holding = Mutex<Option<Vec<Held>>, rank::FaultHolding>;
+/// What a rule holds back.
+struct Holding {
+    held: Vec<Held>,
+    /// How often it had acted when it let go last: what comes of those occasions is not held.
+    let_go: usize,
+}
 
 pub(crate) struct RuleState {
     pub trigger: Trigger,
@@ -41,7 +45,7 @@ pub(crate) struct RuleState {
     pub number: AtomicU64,
     seen: AtomicUsize,
     fired: AtomicUsize,
-    holding: Holding,
+    holding: Mutex<Holding, rank::FaultHolding>,
 }
 
 impl RuleState {
@@ -62,7 +66,7 @@ impl RuleState {
             number: AtomicU64::new(0),
             seen: AtomicUsize::new(0),
             fired: AtomicUsize::new(0),
-            holding: Mutex::new(Some(Vec::new())),
+            holding: Mutex::new(Holding { held: Vec::new(), let_go: 0 }),
         }
     }
 
@@ -71,30 +75,35 @@ impl RuleState {
         self.window.includes(self.seen.fetch_add(1, Ordering::SeqCst))
     }
 
-    pub(crate) fn count_fired(&self) {
-        self.fired.fetch_add(1, Ordering::SeqCst);
+    /// Counts that it acts; tells how often it has by now.
+    pub(crate) fn count_fired(&self) -> usize {
+        self.fired.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Holds something back until the rule lets go. Gives it back if the rule was removed.
-    pub(crate) fn hold(&self, held: Held) -> Result<(), Held> {
-        match &mut *self.holding.lock() {
-            Some(holding) => {
-                holding.push(held);
-                Ok(())
-            }
-            None => Err(held),
+    /// Holds something back until the rule lets go, which came of the time with this number that
+    /// it acted. Gives it back if the rule has let go of that.
+    pub(crate) fn hold(&self, number: usize, held: Held) -> Result<(), Held> {
+        let mut holding = self.holding.lock();
+        if number <= holding.let_go {
+            return Err(held);
         }
+        holding.held.push(held);
+        Ok(())
     }
 
-    /// Lets go of what is held; what goes on may lead back here.
+    /// Lets go of what is held, and of what is about to be; what goes on may lead back here. Tells
+    /// how many there are of both.
     fn release(&self, for_good: bool) -> usize {
         let mut holding = self.holding.lock();
-        let held = match &mut *holding {
-            Some(held) if !for_good => std::mem::take(held),
-            holding => holding.take().unwrap_or_default(),
-        };
+        let acted = self.fired.load(Ordering::SeqCst);
+        let before = holding.let_go;
+        holding.let_go = if for_good { usize::MAX } else { before.max(acted) };
+        let held = std::mem::take(&mut holding.held);
         drop(holding);
-        let count = held.len();
+        let count = match self.action {
+            Action::Hold => acted.saturating_sub(before),
+            _ => held.len(),
+        };
         held.into_iter().for_each(|go_on| go_on());
         count
     }
@@ -152,5 +161,25 @@ impl fmt::Display for Rule {
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (seen {} times, acted {} times)", self.state.text, self.seen(), self.fired())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_before_it_is_held_goes_on_at_once() {
+        let (window, filter) = (Window::default(), Filter::default());
+        let phase = (window, Phase::Before);
+        let rule = RuleState::new(Trigger::Confirm, filter, phase, Action::Hold, String::new());
+        let held = || -> Held { Box::new(|| {}) };
+        let (first, second) = (rule.count_fired(), rule.count_fired());
+        assert!(rule.hold(second, held()).is_ok());
+        assert_eq!(rule.release(false), 2, "the first one is about to be held");
+        assert!(rule.hold(first, held()).is_err());
+        assert!(rule.hold(rule.count_fired(), held()).is_ok(), "the rule is in force");
+        assert_eq!((rule.release(true), rule.release(false)), (1, 0));
+        assert!(rule.hold(rule.count_fired(), held()).is_err());
     }
 }

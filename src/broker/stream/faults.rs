@@ -1,7 +1,6 @@
 //! Faults that tests declare, where messages are appended without a connection.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::broker::stream::handle::{StreamHandle, told};
 use crate::error::{Error, Result};
@@ -39,7 +38,7 @@ impl StreamHandle {
         let (done, committed) = told();
         let append = |done| self.begin_append(expected, messages, done);
         let and_wait = |first| self.await_append(first, messages.len(), &committed);
-        let rule = Arc::clone(&hit.rule);
+        let by = hit.clone();
         match (hit.action(), hit.phase()) {
             (Action::Unroutable, _) => Err(Error::NotFound(self.queue.resource())),
             (Action::NackAndDrop, _) => Err(refused()),
@@ -47,13 +46,13 @@ impl StreamHandle {
             (Action::Hold, _) => {
                 let held = Box::new(move |result| {
                     let tell = Box::new(move || done(result));
-                    rule.hold(tell).unwrap_or_else(|tell| tell());
+                    by.hold(tell).unwrap_or_else(|tell| tell());
                 });
                 append(held).and_then(and_wait)
             }
             (Action::Lose, _) => {
                 // Whoever waits hears of it when the rule is taken back, and then of a failure.
-                let lost = Box::new(move |_| drop(rule.hold(Box::new(|| drop(done)))));
+                let lost = Box::new(move |_| drop(by.hold(Box::new(|| drop(done)))));
                 append(lost).and_then(and_wait)
             }
             (Action::Crash, Phase::After) => {

@@ -8,7 +8,7 @@ use leveret_stream_protocol::{Entry, Publish, Published, Request, ResponseCode};
 
 use crate::channel::Watch;
 use crate::error::{Error, Scope};
-use crate::faults::{Action, Hit, Method, Phase, RuleState, Subject, Trigger};
+use crate::faults::{Action, Hit, Method, Phase, Subject, Trigger};
 use crate::gateway::stream::client::Client;
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::Inbox;
@@ -27,7 +27,7 @@ pub(super) enum Fate {
     /// Nothing, ever.
     Unheard,
     /// What is so, once the rule lets it go.
-    Held(Arc<RuleState>),
+    Held(Hit),
 }
 
 /// What becomes of something that a client wants.
@@ -48,14 +48,14 @@ pub(super) enum Verdict {
 fn verdict(hit: &Hit, inbox: &Arc<Inbox>) -> Verdict {
     match (hit.action(), hit.phase()) {
         (Action::StopReading, _) => {
-            inbox.stop_reading(&hit.rule);
+            inbox.stop_reading(hit);
             Verdict::Go
         }
         (Action::Unroutable, _) => Verdict::Refuse(ResponseCode::StreamDoesNotExist),
         (Action::Nack, _) => Verdict::Tell(Fate::Refused),
         (Action::NackAndDrop, _) => Verdict::Refuse(ResponseCode::InternalError),
         (Action::Lose, _) => Verdict::Tell(Fate::Unheard),
-        (Action::Hold, _) => Verdict::Tell(Fate::Held(Arc::clone(&hit.rule))),
+        (Action::Hold, _) => Verdict::Tell(Fate::Held(hit.clone())),
         // There are no channels that could be closed.
         (Action::Close { code, scope: Scope::Channel, .. }, Phase::Before) => {
             Verdict::Refuse(response_code(*code))

@@ -10,7 +10,7 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::base::wake::Wake;
 use crate::error::Error;
-use crate::faults::RuleState;
+use crate::faults::Hit;
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::traffic::Traffic;
 use crate::insight::statistics::totals::ConnectionTotals;
@@ -86,8 +86,8 @@ impl Inbox {
         std::mem::take(&mut self.news.lock().settled)
     }
 
-    /// The client is not read before the rule lets go of it.
-    pub(super) fn stop_reading(self: &Arc<Self>, rule: &RuleState) {
+    /// The client is not read before the rule of the hit lets go of it.
+    pub(super) fn stop_reading(self: &Arc<Self>, hit: &Hit) {
         self.stops.fetch_add(1, Ordering::SeqCst);
         let inbox = Arc::downgrade(self);
         let go_on = Box::new(move || {
@@ -96,7 +96,7 @@ impl Inbox {
                 Wake::wake(&*inbox);
             }
         });
-        if let Err(go_on) = rule.hold(go_on) {
+        if let Err(go_on) = hit.hold(go_on) {
             go_on();
         }
     }

@@ -161,7 +161,7 @@ fn confirm_with(
             }
         };
         match fate {
-            Fate::Held(rule) => rule.hold(Box::new(tell)).unwrap_or_else(|tell| tell()),
+            Fate::Held(hit) => hit.hold(Box::new(tell)).unwrap_or_else(|tell| tell()),
             _ => tell(),
         }
     })
