@@ -1,6 +1,5 @@
 //! What a channel tells the journal, if there is one.
 
-use crate::channel::publish::Publisher;
 use crate::channel::session::Session;
 use crate::channel::{Channel, Mode};
 use crate::insight::journal::EventKind;
@@ -22,18 +21,18 @@ impl Channel {
             return;
         }
         let noted = std::mem::take(&mut self.publisher.noted);
-        let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
-        let pending = pending.messages();
+        let publisher = &mut self.publisher;
+        let pending = publisher.pending.messages();
         for (at, message) in pending.iter().enumerate() {
             if at >= noted {
                 note_published(&self.session, message);
             }
-            if let Some(last) = routes.last() {
+            if let Some(last) = publisher.routes.last() {
                 self.session.virtual_host.note_routed(message, &last.route);
             }
         }
         if let Mode::Confirm(confirms) = &self.mode {
-            confirms.remember(*first_pending, &*pending);
+            confirms.remember(publisher.first_pending, &*pending);
         }
     }
 }
