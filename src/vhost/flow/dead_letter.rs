@@ -100,6 +100,7 @@ impl VirtualHost {
             last: sequence,
         });
         self.enqueue_from(
+            self.now(),
             left.as_slice(),
             origin,
             &targets,

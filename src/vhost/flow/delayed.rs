@@ -120,8 +120,8 @@ impl VirtualHost {
         exchange.count_sent(messages.len() * route.queues.len());
         messages.iter().for_each(|message| self.note_sent(message, route));
         let queues = &route.queues;
-        let (origin, nobody) = (Origin::Broker, |_, _, _| {});
-        self.enqueue_from(left, origin, queues, messages, effects, persist::nothing, nobody);
+        let (now, origin, nobody) = (self.now(), Origin::Broker, |_, _, _| {});
+        self.enqueue_from(now, left, origin, queues, messages, effects, persist::nothing, nobody);
         left.clear();
     }
 

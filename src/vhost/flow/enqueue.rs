@@ -45,30 +45,16 @@ impl VirtualHost {
         stored: impl FnOnce() -> Done,
         outcome: impl FnMut(usize, usize, Enqueued),
     ) -> Timestamp {
-        self.enqueue_from(&[], origin, queues, messages, effects, stored, outcome)
-    }
-
-    /// The same with messages that have been in the store elsewhere: what is stored of them is
-    /// not there any more from the same moment on. The caller notes all the same that they are
-    /// moved, for what is not stored.
-    #[expect(clippy::too_many_arguments, reason = "it is the way of every message")]
-    pub(crate) fn enqueue_from(
-        &self,
-        moved: &[Gone],
-        origin: Origin,
-        queues: &[Arc<Queue>],
-        messages: &mut Vec<Message>,
-        effects: &mut Effects,
-        stored: impl FnOnce() -> Done,
-        outcome: impl FnMut(usize, usize, Enqueued),
-    ) -> Timestamp {
         let now = self.now();
-        self.enqueue_at(now, moved, origin, queues, messages, effects, stored, outcome);
+        self.enqueue_from(now, &[], origin, queues, messages, effects, stored, outcome);
         now
     }
 
+    /// The same with messages that come `now` and have been in the store elsewhere: what is stored
+    /// of them is not there any more from the same moment on. The caller notes all the same that
+    /// they are moved, for what is not stored.
     #[expect(clippy::too_many_arguments, reason = "it is the way of every message")]
-    fn enqueue_at(
+    pub(crate) fn enqueue_from(
         &self,
         now: Timestamp,
         moved: &[Gone],
@@ -128,7 +114,7 @@ impl VirtualHost {
                 }
             };
             let client = Origin::Client;
-            self.enqueue_at(now, &[], client, queues, messages, effects, persist::nothing, note);
+            self.enqueue_from(now, &[], client, queues, messages, effects, persist::nothing, note);
             self.run_uncounted(effects);
         });
         aside.enqueued_at = Some(now);
