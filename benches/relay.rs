@@ -5,8 +5,9 @@
 //! headers and copies bytes; there is no routing, no queue and no acknowledgement, and every
 //! read batch goes to one consumer. In confirm mode it acks once per read batch and channel.
 //!
-//! `cargo bench --bench relay -- --listen 127.0.0.1:5799` serves until it is killed; without
-//! `--listen` it relays a few thousand messages to itself and ends.
+//! `cargo bench --bench relay -- --listen 127.0.0.1:5799` serves until it is killed; with `--each`
+//! before it every message goes to the next consumer, by a write of its own: the floor for many
+//! consuming connections. Without `--listen` it relays a few thousand messages to itself and ends.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -35,12 +36,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(address) = arguments.next() {
         let listener = TcpListener::bind(&address)?;
         println!("relay on {address}, process {}", std::process::id());
-        serve(&listener);
+        serve(&listener, std::env::args().any(|argument| argument == "--each"));
         return Ok(());
     }
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let uri = format!("amqp://{}", listener.local_addr()?);
-    thread::spawn(move || serve(&listener));
+    thread::spawn(move || serve(&listener, false));
     for (confirm, ack) in [("0", false), ("100", true)] {
         let mut load = Command::new(env!("CARGO_BIN_EXE_leveret"));
         load.args(["bench", "--json", "--messages", "20000", "--uri", &uri, "--confirm", confirm]);
@@ -66,12 +67,12 @@ struct Subscription {
 /// All consumers of all connections.
 type Subscriptions = Arc<Mutex<Vec<Subscription>>>;
 
-fn serve(listener: &TcpListener) {
+fn serve(listener: &TcpListener, each: bool) {
     let subscriptions = Subscriptions::default();
     while let Ok((stream, _)) = listener.accept() {
         let subscriptions = Arc::clone(&subscriptions);
         thread::spawn(move || {
-            if let Err(error) = Peer::new(&stream, Arc::clone(&subscriptions))
+            if let Err(error) = Peer::new(&stream, Arc::clone(&subscriptions), each)
                 .and_then(|mut peer| peer.run(&stream))
             {
                 eprintln!("connection ended: {error}");
@@ -84,6 +85,8 @@ fn serve(listener: &TcpListener) {
 struct Peer {
     socket: Arc<Mutex<TcpStream>>,
     subscriptions: Subscriptions,
+    /// Consumers take turns by messages, not by read batches.
+    each: bool,
     /// Answers to this client, written at the end of a read batch.
     replies: Vec<u8>,
     /// Publishes per channel in confirm mode, and how many of them are acked.
@@ -110,11 +113,12 @@ const DELIVERY_TAG_AT: usize = 7 + 4 + 1 + CONSUMER_TAG.len();
 const CONSUMER_TAG: &str = "bench";
 
 impl Peer {
-    fn new(stream: &TcpStream, subscriptions: Subscriptions) -> io::Result<Self> {
+    fn new(stream: &TcpStream, subscriptions: Subscriptions, each: bool) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             socket: Arc::new(Mutex::new(stream.try_clone()?)),
             subscriptions,
+            each,
             replies: Vec::new(),
             confirms: BTreeMap::new(),
             deliveries: Vec::new(),
@@ -218,6 +222,10 @@ impl Peer {
                 self.whole = out.len();
             }
         }
+        if self.each && self.body_left == 0 {
+            self.write_whole();
+            self.choose_consumer();
+        }
     }
 
     fn answer(
@@ -279,6 +287,16 @@ impl Peer {
                 });
             }
         }
+        self.write_whole();
+        if !self.replies.is_empty() {
+            self.socket.lock().write_all(&self.replies)?;
+            self.replies.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the deliveries that are whole to their consumer.
+    fn write_whole(&mut self) {
         if self.whole > 0 {
             let whole = self.deliveries.get(..self.whole).unwrap_or_default();
             if let Some(Subscription { socket, .. }) = &self.consumer {
@@ -288,10 +306,5 @@ impl Peer {
             self.deliveries.drain(..self.whole);
             self.whole = 0;
         }
-        if !self.replies.is_empty() {
-            self.socket.lock().write_all(&self.replies)?;
-            self.replies.clear();
-        }
-        Ok(())
     }
 }

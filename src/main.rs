@@ -111,8 +111,13 @@ fn keep_pages_small() {}
 
 fn put_load(args: BenchArgs) -> ExitCode {
     let json = args.json;
-    if args.suite.is_some() {
-        return match bench::run_suite(&args, |lines| say_line(lines)) {
+    let tables = match (&args.suite, &args.many) {
+        (Some(_), _) => Some(bench::run_suite(&args, |lines| say_line(lines))),
+        (None, Some(_)) => Some(bench::run_many(&args, |lines| say_line(lines))),
+        (None, None) => None,
+    };
+    if let Some(told) = tables {
+        return match told {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         };

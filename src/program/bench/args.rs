@@ -25,6 +25,13 @@ pub(crate) struct BenchArgs {
     /// Channels per connection; each channel of a consuming connection has one consumer
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2047))]
     pub channels: u16,
+    /// Channels per publishing connection, which publish in turn [default: as --channels]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2047))]
+    pub publisher_channels: Option<u16>,
+    /// Further connections, with a channel each, that do nothing
+    #[arg(long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(0..=IDLE_MAX))]
+    pub idle: u16,
     /// Size of a message's body in bytes; latency needs at least 8
     #[arg(long, value_name = "BYTES", default_value_t = 16,
         value_parser = clap::value_parser!(u32).range(0..=MESSAGE_BYTES_MAX))]
@@ -105,6 +112,14 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "",
         require_equals = true, conflicts_with_all = OTHER_THAN_STANDARD)]
     pub suite: Option<String>,
+    /// Tell what a message costs the server where there are many connections, channels, queues,
+    /// consumers or bindings, beside one of each, and what each of them takes of its memory. TEXT:
+    /// only the loads with it in their names. Needs a server that was just started, and that it
+    /// and this program may have 11000 files open (ulimit -n)
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "",
+        require_equals = true, requires = "pid", conflicts_with = "suite",
+        conflicts_with_all = OTHER_THAN_STANDARD)]
+    pub many: Option<String>,
     /// Print the result as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -118,6 +133,8 @@ const OTHER_THAN_STANDARD: &[&str] = &[
     "publishers",
     "consumers",
     "channels",
+    "publisher_channels",
+    "idle",
     "size",
     "messages",
     "confirm",
@@ -148,6 +165,8 @@ pub(super) const STREAM_WINDOW: u32 = 10_000;
 const BATCH_MAX: i64 = 10_000;
 /// Largest credit.
 const CREDIT_MAX: i64 = 10_000;
+/// Most idle connections.
+const IDLE_MAX: i64 = 50_000;
 /// Beginning of a URI that means the stream protocol.
 const STREAM_SCHEME: &str = "rabbitmq-stream://";
 /// Largest message body, in bytes: 16 MiB, RabbitMQ's default `max_message_size`.
@@ -197,7 +216,7 @@ impl BenchArgs {
     pub(super) fn complete(mut self) -> Self {
         if self.stream_address().is_some() {
             // It knows nothing of channels.
-            (self.stream, self.channels) = (true, 1);
+            (self.stream, self.channels, self.publisher_channels) = (true, 1, None);
         }
         if self.stream {
             (self.durable, self.ack) = (true, true);
@@ -228,6 +247,9 @@ impl BenchArgs {
         if self.stream_address().is_some() && self.exchange_type.is_some() {
             return wrong("the stream protocol knows no exchanges: leave --exchange-type out");
         }
+        if self.stream_address().is_some() && self.idle > 0 {
+            return wrong("the stream protocol knows no channels: leave --idle out");
+        }
         if self.replay && !(self.stream && self.consumers > 0) {
             return wrong("--replay is for consumers of streams: use --stream");
         }
@@ -238,6 +260,11 @@ impl BenchArgs {
             return wrong("--prefetch has no effect without --ack");
         }
         Ok(())
+    }
+
+    /// Channels of a publishing connection.
+    pub(super) fn publishing_channels(&self) -> u16 {
+        self.publisher_channels.unwrap_or(self.channels)
     }
 
     /// When the measured span ends.

@@ -37,6 +37,8 @@ struct Deliveries {
     /// Pending acknowledgements that make one be sent at once; 0 means never.
     ack_every: u64,
     consumed: u64,
+    /// Channels with pending acknowledgements.
+    pending: Vec<u16>,
     /// Acknowledgements to be written, encoded.
     acks: Vec<u8>,
     latency: Option<Latency>,
@@ -79,28 +81,15 @@ impl Consumer {
             ack: args.ack,
             ack_every: args.ack_every,
             consumed: 0,
+            pending: Vec::new(),
             acks: Vec::new(),
             latency,
         };
         let first = usize::from(index) * usize::from(args.channels);
         for channel in 1..=args.channels {
             connection.open_channel(channel)?;
-            if args.prefetch > 0 {
-                connection.call(channel, method::BASIC_QOS, method::BASIC_QOS_OK, |out| {
-                    out.extend_from_slice(&[0; 4]);
-                    out.extend_from_slice(&args.prefetch.to_be_bytes());
-                    out.push(0);
-                })?;
-            }
             let queue = topology.queue(first + usize::from(channel) - 1);
-            connection.call(channel, method::BASIC_CONSUME, method::BASIC_CONSUME_OK, |out| {
-                out.extend_from_slice(&[0, 0]);
-                put_short_string(out, queue);
-                put_short_string(out, "bench");
-                out.push(if args.ack { 0 } else { 2 });
-                let first = args.replay.then(|| ("x-stream-offset".to_owned(), first_offset()));
-                put_table(out, first.as_slice());
-            })?;
+            subscribe(&mut connection, channel, queue, args)?;
         }
         Ok(Self { connection, deliveries, clock })
     }
@@ -135,6 +124,30 @@ impl Consumer {
         connection.close()?;
         Ok(deliveries.latency.map(|latency| latency.histogram))
     }
+}
+
+/// Makes a channel consume from a queue.
+pub(super) fn subscribe(
+    connection: &mut Connection,
+    channel: u16,
+    queue: &str,
+    args: &BenchArgs,
+) -> Result<(), LoadError> {
+    if args.prefetch > 0 {
+        connection.call(channel, method::BASIC_QOS, method::BASIC_QOS_OK, |out| {
+            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(&args.prefetch.to_be_bytes());
+            out.push(0);
+        })?;
+    }
+    connection.call(channel, method::BASIC_CONSUME, method::BASIC_CONSUME_OK, |out| {
+        out.extend_from_slice(&[0, 0]);
+        put_short_string(out, queue);
+        put_short_string(out, "bench");
+        out.push(if args.ack { 0 } else { 2 });
+        let first = args.replay.then(|| ("x-stream-offset".to_owned(), first_offset()));
+        put_table(out, first.as_slice());
+    })
 }
 
 impl Deliveries {
@@ -182,6 +195,9 @@ impl Deliveries {
         }
         let Some(delivery) = self.channels.get_mut(index) else { return };
         delivery.complete_tag = delivery.delivery_tag;
+        if delivery.pending == 0 {
+            self.pending.push(channel);
+        }
         delivery.pending += 1;
         if self.ack_every > 0 && delivery.pending >= self.ack_every {
             delivery.acknowledge(channel, &mut self.acks);
@@ -190,8 +206,8 @@ impl Deliveries {
 
     /// Acknowledges what is pending on any channel.
     fn acknowledge_all(&mut self) {
-        if self.ack {
-            for (channel, delivery) in (1..).zip(&mut self.channels) {
+        for channel in self.pending.drain(..) {
+            if let Some(delivery) = self.channels.get_mut(usize::from(channel) - 1) {
                 delivery.acknowledge(channel, &mut self.acks);
             }
         }
@@ -260,6 +276,7 @@ mod tests {
             ack: true,
             ack_every,
             consumed: 0,
+            pending: Vec::new(),
             acks: Vec::new(),
             latency: Some(Latency::new().unwrap()),
         }

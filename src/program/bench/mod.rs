@@ -9,7 +9,7 @@
 //! `leveret_stream_protocol`.
 //!
 //! [`run`] does a whole run: declare, warm up, measure, end, delete. [`run_suite`] does all of the
-//! standard loads.
+//! standard loads, [`run_many`] those with many connections, channels, queues and so on.
 
 mod admin;
 mod args;
@@ -19,6 +19,8 @@ mod connection;
 mod consumer;
 mod control;
 mod error;
+mod footprint;
+mod many;
 mod process;
 mod publisher;
 mod report;
@@ -30,6 +32,7 @@ mod topology;
 mod wire;
 
 pub(crate) use args::BenchArgs;
+pub(crate) use many::run_many;
 pub(crate) use run::run;
 pub(crate) use suite::run_suite;
 

@@ -63,7 +63,7 @@ impl Publisher {
         clock: Clock,
     ) -> Result<Self, LoadError> {
         let mut connection = Connection::open(target, clock)?;
-        for channel in 1..=args.channels {
+        for channel in 1..=args.publishing_channels() {
             connection.open_channel(channel)?;
             if args.confirm > 0 {
                 let answer = method::CONFIRM_SELECT_OK;
@@ -80,7 +80,8 @@ impl Publisher {
             published: 0,
             clock,
         };
-        let confirms = (0..args.channels).map(|_| Confirms::new(args.confirm)).collect();
+        let channels = args.publishing_channels();
+        let confirms = (0..channels).map(|_| Confirms::new(args.confirm)).collect();
         let inbox =
             Inbox { connection, confirms, confirmed: 0, nacked: 0, returned: 0, closed: false };
         Ok(Self { inbox, writer, confirms: args.confirm > 0, clock })

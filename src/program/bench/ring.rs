@@ -69,9 +69,10 @@ impl Ring {
         let mut ring =
             Self { bytes: Vec::new(), messages: Vec::new(), next: 0, messages_per_write: 1 };
         let queues = usize::from(args.queues);
-        let round = queues.max(usize::from(args.channels));
+        let channels = usize::from(args.publishing_channels());
+        let round = queues.max(channels);
         while ring.bytes.len() < WRITE_BYTES || !ring.messages.len().is_multiple_of(round) {
-            let channel = ring.messages.len() % usize::from(args.channels) + 1;
+            let channel = ring.messages.len() % channels + 1;
             ring.encode(args, topology, turn + ring.messages.len(), channel as u16, frame_max);
             if ring.bytes.len() > RING_BYTES_MAX {
                 return Err(LoadError::Arguments(

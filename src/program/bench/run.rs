@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use super::admin::Admin;
 use super::args::{BenchArgs, Span};
 use super::clock::Clock;
-use super::connection::{REPLY_TIMEOUT, Target};
+use super::connection::{Connection, REPLY_TIMEOUT, Target};
 use super::consumer::Consumer;
 use super::control::{Control, Phase, Tally};
 use super::error::LoadError;
@@ -42,9 +42,13 @@ pub(crate) fn run(args: BenchArgs) -> Result<Report, LoadError> {
     let topology = Topology::new(&args, unique);
     let mut admin = Admin::open(&args, &target, clock)?;
     let run = Run { args: &args, target: &target, topology: &topology, clock };
-    let measured = admin
-        .declare(&topology)
-        .and_then(|()| if args.replay { run.replay() } else { run.measure(run.connect()?, None) });
+    let measured =
+        admin.declare(&topology).and_then(|()| open_idle(&args, &target, clock)).and_then(|idle| {
+            let measured =
+                if args.replay { run.replay() } else { run.measure(run.connect()?, None) };
+            idle.into_iter().try_for_each(Connection::close)?;
+            measured
+        });
     if let Err(LoadError::ClosedByServer { scope: "connection", .. }) = measured
         && let Ok(another) = Admin::open(&args, &target, clock)
     {
@@ -55,6 +59,20 @@ pub(crate) fn run(args: BenchArgs) -> Result<Report, LoadError> {
     let report = measured?;
     deleted?;
     Ok(report)
+}
+
+/// Opens the connections that do nothing.
+fn open_idle(
+    args: &BenchArgs,
+    target: &Target,
+    clock: Clock,
+) -> Result<Vec<Connection>, LoadError> {
+    let open = |_| {
+        let mut connection = Connection::open(target, clock)?;
+        connection.open_channel(1)?;
+        Ok(connection)
+    };
+    (0..args.idle).map(open).collect()
 }
 
 /// What all of a run needs.

@@ -80,6 +80,12 @@ impl Topology {
     /// Declares the exchange and the queues and binds them.
     pub(super) fn declare(&self, admin: &mut Connection) -> Result<(), LoadError> {
         admin.open_channel(CHANNEL)?;
+        self.declare_queues(admin)?;
+        self.bind_all(admin)
+    }
+
+    /// Declares the exchange and the queues on a channel that is open.
+    pub(super) fn declare_queues(&self, admin: &mut Connection) -> Result<(), LoadError> {
         let durable = if self.durable { 2 } else { 0 };
         if let Some(exchange_type) = self.exchange_type {
             let answer = method::EXCHANGE_DECLARE_OK;
@@ -99,13 +105,12 @@ impl Topology {
                 put_table(out, &self.queue_args);
             })?;
         }
-        if let Some(exchange_type) = self.exchange_type {
-            self.bind_all(admin, exchange_type)?;
-        }
         Ok(())
     }
 
-    fn bind_all(&self, admin: &mut Connection, kind: ExchangeType) -> Result<(), LoadError> {
+    /// Binds the queues to the exchange, if there is one.
+    pub(super) fn bind_all(&self, admin: &mut Connection) -> Result<(), LoadError> {
+        let Some(kind) = self.exchange_type else { return Ok(()) };
         for turn in 0..self.queues.len() {
             let key = match kind {
                 ExchangeType::Topic => format!("bench.{turn:04}.*"),
