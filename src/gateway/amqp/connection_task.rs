@@ -175,9 +175,12 @@ impl<T: Socket> ConnectionTask<T> {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.writing.io_slices(&mut slices);
             let slices = slices.get(..filled).unwrap_or_default();
-            let Poll::Ready(written) =
-                Pin::new(&mut self.socket).poll_write_vectored(cx, slices)?
-            else {
+            let socket = Pin::new(&mut self.socket);
+            // One piece is what the system takes most easily.
+            let Poll::Ready(written) = (match slices {
+                [octets] => socket.poll_write(cx, octets)?,
+                _ => socket.poll_write_vectored(cx, slices)?,
+            }) else {
                 return Ok(());
             };
             if written == 0 {

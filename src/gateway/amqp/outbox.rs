@@ -148,9 +148,12 @@ impl Outbox {
         }
     }
 
-    /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
-    pub(super) fn write(&self, write: impl FnOnce(&mut Output, u32)) {
+    /// Appends by `write`. The connection's own task calls this, and needs no wake-up. Tells
+    /// whether nothing was waiting: else the task is about to take it already, and this with it.
+    #[inline]
+    pub(super) fn write(&self, write: impl FnOnce(&mut Output, u32)) -> bool {
         let mut waiting = self.output.lock();
+        let was_empty = waiting.next().is_empty();
         if waiting.output.capacity() == 0 {
             waiting.output = spare_buffers::take();
         }
@@ -158,9 +161,16 @@ impl Outbox {
         if waiting.sealed.is_some() {
             waiting.output.clear();
         }
-        self.waiting.store(waiting.next().len(), Ordering::SeqCst);
+        let octets = waiting.next().len();
+        if was_empty {
+            // In one order with what the task does: either it sees this, or that it is announced.
+            self.waiting.store(octets, Ordering::SeqCst);
+        } else {
+            self.waiting.store(octets, Ordering::Relaxed);
+        }
         drop(waiting);
         self.count();
+        was_empty
     }
 
     /// Counts as memory what waits and what is being written.
@@ -245,10 +255,11 @@ impl Outbox {
         wakeups: &mut Wakeups,
         write: impl FnOnce(&mut Output, u32),
     ) {
-        self.write(write);
-        // Looked at before it is written to: mostly it was.
-        let is_known = self.announced.load(Ordering::SeqCst);
-        if !is_known && !self.announced.swap(true, Ordering::SeqCst) {
+        // Looked at before it is written to: mostly it was announced.
+        if self.write(write)
+            && !self.announced.load(Ordering::SeqCst)
+            && !self.announced.swap(true, Ordering::SeqCst)
+        {
             wakeups.add(Arc::clone(self) as Arc<dyn Wake>);
         }
     }
