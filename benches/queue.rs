@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leveret::Message;
 use leveret::internals::ChannelId;
 use leveret::internals::Effects;
-use leveret::internals::{Arrival, QueueArguments, QueueStorage, Settlement, State};
+use leveret::internals::{Arrival, QueueArguments, QueueStorage, Room, Settlement, State};
 use leveret::internals::{Body, Parts};
 use leveret::{Broker, Channel, Consume, ManualClock, Publish, Timestamp};
 
@@ -34,7 +34,7 @@ fn arrival(message: &Message) -> Arrival {
     thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
     let sequence = NEXT.get();
     NEXT.set(sequence + 1);
-    Arrival { message: message.clone(), sequence, stored: false, is_forced: false }
+    Arrival { message: message.clone(), sequence, stored: false, room: Room::Refused }
 }
 
 /// The machine with nothing around it: no lock, no channel, no routing.

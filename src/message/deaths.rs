@@ -74,6 +74,8 @@ pub(crate) struct Deaths {
     /// How often its delivery failed in the quorum queues that it was in: it was rejected, or the
     /// connection or the channel ended.
     pub(crate) failures: u32,
+    /// Of one that has died and is kept until it is delivered: queues that it has arrived in.
+    pub(crate) arrived_in: Vec<QueueName>,
 }
 
 impl Deaths {
@@ -154,6 +156,8 @@ impl Deaths {
             writer.octets(exchange);
         }
         writer.keys(&self.routing_keys).u32(self.failures);
+        let arrived_in: Vec<_> = self.arrived_in.iter().map(|name| name.as_str().into()).collect();
+        writer.keys(&arrived_in);
     }
 
     /// Takes them again; `None` if they are damaged.
@@ -178,9 +182,12 @@ impl Deaths {
             }
         };
         let routing_keys = reader.keys()?.into();
-        // Older stores do not have it.
+        // Older stores do not have these.
         let failures = reader.u32().unwrap_or(0);
-        Some(Self { deaths, first, routing_keys, failures })
+        let arrived_in = reader.keys().unwrap_or_default();
+        let names = arrived_in.iter().map(|name| std::str::from_utf8(name).ok().map(Into::into));
+        let arrived_in = names.collect::<Option<_>>()?;
+        Some(Self { deaths, first, routing_keys, failures, arrived_in })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod health;
 pub(crate) mod messages;
+mod moved;
 mod queue_ids;
 pub(crate) mod records;
 pub(crate) mod recovered;
@@ -25,6 +26,7 @@ use smallvec::SmallVec;
 
 pub(crate) use self::health::Health;
 use self::messages::Beside;
+pub(crate) use self::moved::{Moved, Stays};
 pub(crate) use self::queue_ids::QueueIds;
 use self::records::ReturnRecord;
 use self::syncer::Syncer;
@@ -291,7 +293,7 @@ impl Persistence {
         queues: &[Arc<Queue>],
         firsts: &Places,
         messages: &[Message],
-        moved: &[Gone],
+        moved: &Moved<'_>,
         now: Timestamp,
         done: impl FnOnce() -> Done,
     ) -> bool {
@@ -325,7 +327,10 @@ impl Persistence {
         if any {
             // A stream has a log of its own, which may have the message later.
             if !queues.iter().any(|queue| queue.stream().is_some()) {
-                batch.settled(&ranges(moved));
+                batch.settled(&ranges(moved.left));
+                if let Some(stays) = &moved.stays {
+                    self.encode(&mut batch, &[stays.target], &stays.message, &stays.beside());
+                }
             }
             self.submit(batch, done());
         }

@@ -35,9 +35,10 @@ impl Queue {
         self.state.lock().keeps_dead_letters()
     }
 
-    /// Whether it refuses what comes when it is full.
-    pub fn may_refuse(&self) -> bool {
-        self.state.lock().may_refuse()
+    /// Keeps the place for a dead letter that is about to come, so that it is not refused; tells
+    /// whether it does. Who asks sends it.
+    pub fn promise_room(&self, body_bytes: u64) -> bool {
+        self.state.lock().promise_room(body_bytes)
     }
 
     /// A dead letter of this queue could not be delivered. It is kept and tried again if the

@@ -37,8 +37,9 @@ impl DeadLetter {
     /// A message that has just died.
     pub fn new(entry: Entry, reason: DeathReason) -> Self {
         let stored = entry.stored.then_some(entry.sequence);
-        let (delivered_to, is_retried) = (Vec::new(), false);
-        let (message, failures) = (entry.message, entry.failures);
+        let (message, failures, is_retried) = (entry.message, entry.failures, false);
+        let arrived_in = message.deaths().map(|deaths| deaths.arrived_in.clone());
+        let delivered_to = arrived_in.unwrap_or_default();
         Self { message, reason, delivered_to, is_retried, stored, failures }
     }
 }

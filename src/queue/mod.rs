@@ -37,7 +37,7 @@ pub use self::arguments::QueueArguments;
 pub use self::attributes::{DeadLetterTarget, Got, QueueAttributes, QueueStorage};
 pub use self::fifo::contents::Contents;
 pub use self::fifo::settling::Settlement;
-pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, State};
+pub use self::fifo::state::{Arrival, Counts, Enqueued, Outstanding, Room, State};
 pub use self::kind::QueueType;
 pub use self::settings::Settings;
 

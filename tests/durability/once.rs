@@ -1,5 +1,7 @@
 //! What moves from one queue to another is in one of them, whenever the power is cut.
 
+use std::time::Duration;
+
 use leveret::storage::testing::{Machine, Remains};
 use leveret::{ExchangeDeclare, Publish};
 
@@ -19,13 +21,32 @@ fn is_in_one_place(prepared: &Remains, queues: &[&str]) {
 
 /// The same with what happens before.
 fn stays_in_one_place(prepared: &Remains, queues: &[&str], happens: impl Fn(&leveret::Broker)) {
+    let all = |broker: &leveret::Broker| {
+        let one = channel(broker);
+        let mut found: Vec<String> = queues.iter().flat_map(|queue| bodies(&one, queue)).collect();
+        found.sort();
+        found
+    };
+    cut_in_between(prepared, happens, |broker, when| {
+        broker.advance(Duration::from_secs(2));
+        assert_eq!(all(broker), ["0", "1", "2"], "{when}");
+    });
+}
+
+/// Cuts the power at each moment of what happens and follows from a second that passes, and looks
+/// at what is there afterwards.
+fn cut_in_between(
+    prepared: &Remains,
+    happens: impl Fn(&leveret::Broker),
+    look: impl Fn(&leveret::Broker, &str),
+) {
     for operations in 0.. {
         let machine = Machine::new(prepared, operations);
         machine.cut_after(1 << 40);
         let broker = open(&machine);
         machine.cut_after(operations);
         happens(&broker);
-        broker.advance(std::time::Duration::from_secs(2));
+        broker.advance(Duration::from_secs(2));
         drop(broker);
         let is_over = !machine.is_off();
         let remains = if is_over { machine.after_exit() } else { machine.after_cut() };
@@ -33,11 +54,7 @@ fn stays_in_one_place(prepared: &Remains, queues: &[&str], happens: impl Fn(&lev
         let machine = Machine::new(&remains, 1);
         machine.cut_after(1 << 40);
         let broker = open(&machine);
-        broker.advance(std::time::Duration::from_secs(2));
-        let one = channel(&broker);
-        let mut found: Vec<String> = queues.iter().flat_map(|queue| bodies(&one, queue)).collect();
-        found.sort();
-        assert_eq!(found, ["0", "1", "2"], "the power was cut after {operations} operations");
+        look(&broker, &format!("the power was cut after {operations} operations"));
         if is_over {
             assert!(operations > 3, "the power was never cut in between");
             break;
@@ -73,27 +90,90 @@ fn a_dead_letter_is_in_one_queue() {
 }
 
 /// From a queue that keeps its dead letters until they are delivered.
-#[test]
-fn a_dead_letter_that_is_delivered_at_least_once_is_in_one_queue() {
-    let work = table([
+fn keeping(exchange: &str, key: &str) -> leveret::QueueDeclare {
+    let arguments = table([
         ("x-queue-type", "quorum".into()),
         ("x-overflow", "reject-publish".into()),
         ("x-dead-letter-strategy", "at-least-once".into()),
-        ("x-dead-letter-exchange", "".into()),
-        ("x-dead-letter-routing-key", "retry".into()),
+        ("x-dead-letter-exchange", exchange.into()),
+        ("x-dead-letter-routing-key", key.into()),
         ("x-message-ttl", 1000_i64.into()),
     ]);
+    durable_with("work", arguments)
+}
+
+#[test]
+fn a_dead_letter_that_is_delivered_at_least_once_is_in_one_queue() {
     let retry = table([
         ("x-dead-letter-exchange", "".into()),
         ("x-dead-letter-routing-key", "end".into()),
         ("x-message-ttl", 500_i64.into()),
     ]);
     let declare = |one: &leveret::Channel| {
-        one.queue_declare_with(&durable_with("work", work.clone())).unwrap();
+        one.queue_declare_with(&keeping("", "retry")).unwrap();
         one.queue_declare_with(&durable_with("retry", retry.clone())).unwrap();
         one.queue_declare_with(&durable("end")).unwrap();
     };
     is_in_one_place(&prepare(declare, |body| persistent("work", body)), &["work", "retry", "end"]);
+}
+
+fn refusing(queue: &str, kind: &str, max_length: i64) -> leveret::QueueDeclare {
+    let arguments = table([
+        ("x-queue-type", kind.into()),
+        ("x-overflow", "reject-publish".into()),
+        ("x-max-length", max_length.into()),
+    ]);
+    durable_with(queue, arguments)
+}
+
+/// The same if the queue that it goes to refuses what is too much.
+#[test]
+fn a_dead_letter_that_may_be_refused_is_in_one_queue() {
+    for kind in ["classic", "quorum"] {
+        let declare = |one: &leveret::Channel| {
+            one.queue_declare_with(&keeping("", "end")).unwrap();
+            one.queue_declare_with(&refusing("end", kind, 100)).unwrap();
+        };
+        is_in_one_place(&prepare(declare, |body| persistent("work", body)), &["work", "end"]);
+    }
+}
+
+/// One of the queues that it goes to is full for most of the time.
+#[test]
+fn a_dead_letter_that_one_of_two_refuses_comes_to_each_once() {
+    for kind in ["classic", "quorum"] {
+        let declare = |one: &leveret::Channel| {
+            let fan = ExchangeDeclare::new("fan", "fanout").durable();
+            one.exchange_declare_with(&fan).unwrap();
+            one.queue_declare_with(&keeping("fan", "")).unwrap();
+            one.queue_declare_with(&durable("free")).unwrap();
+            one.queue_declare_with(&refusing("full", kind, 2)).unwrap();
+            one.queue_bind("free", "fan", "").unwrap();
+            one.queue_bind("full", "fan", "").unwrap();
+            confirm(one, persistent("full", "before"));
+        };
+        let prepared = prepare(declare, |body| persistent("work", body));
+        cut_in_between(
+            &prepared,
+            |_| {},
+            |broker, when| {
+                let one = channel(broker);
+                let (mut free, mut full) = (Vec::new(), Vec::new());
+                for _ in 0..=MESSAGES {
+                    broker.advance(Duration::from_secs(2));
+                    free.extend(bodies(&one, "free"));
+                    full.extend(bodies(&one, "full"));
+                    // They are tried again after a while.
+                    broker.advance(Duration::from_secs(60));
+                }
+                free.sort();
+                full.sort();
+                assert_eq!(free, ["0", "1", "2"], "{kind}: {when}");
+                assert_eq!(full, ["0", "1", "2", "before"], "{kind}: {when}");
+                assert!(bodies(&one, "work").is_empty());
+            },
+        );
+    }
 }
 
 #[test]

@@ -245,7 +245,7 @@ impl World {
         let refuses = length.overflow != Overflow::DropHead && is_full;
         let buries = length.overflow == Overflow::RejectPublishDlx;
         self.items.insert(number, item);
-        let arrival = Arrival { message, sequence: number, stored, is_forced: false };
+        let arrival = Arrival { message, sequence: number, stored, room: Room::Refused };
         let outcome = self.state.enqueue(arrival, self.now, &mut self.effects);
         prop_assert_eq!(outcome == Enqueued::Rejected, refuses, "full queues refuse");
         if refuses {

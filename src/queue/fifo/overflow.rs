@@ -2,8 +2,7 @@
 use crate::limits::QUORUM_REFILL_PERCENT;
 use crate::message::deaths::DeathReason;
 use crate::queue::effects::Effects;
-use crate::queue::fifo::entry::Entry;
-use crate::queue::fifo::state::State;
+use crate::queue::fifo::state::{Room, State};
 use crate::time::clock::Timestamp;
 
 /// What happens at a full queue.
@@ -27,6 +26,21 @@ pub struct LengthLimit {
     pub max_length_bytes: Option<u64>,
     /// What happens beyond.
     pub overflow: Overflow,
+}
+
+/// Messages that come and cannot be refused any more, as their store has them already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Promised {
+    length: u64,
+    length_bytes: u64,
+}
+
+impl Promised {
+    /// One has come.
+    pub(super) fn take(&mut self, body_bytes: u64) {
+        self.length = self.length.saturating_sub(1);
+        self.length_bytes = self.length_bytes.saturating_sub(body_bytes);
+    }
 }
 
 impl LengthLimit {
@@ -64,21 +78,28 @@ impl State {
     /// Whether a message that arrives is refused. A quorum queue refuses publishes once it is too
     /// long, and not the one that makes it so.
     #[inline]
-    pub(super) fn refuses(&self, entry: &Entry, is_forced: bool) -> bool {
+    pub(super) fn refuses(&self, body_bytes: u64, room: Room) -> bool {
         let length = &self.settings.length;
         if length.overflow == Overflow::DropHead {
             return false;
         }
         if self.is_quorum {
-            return self.is_full && !is_forced;
+            return self.is_full && room == Room::Refused;
         }
-        length.refuses(self.ready.len() as u64, self.ready.body_bytes(), entry.body_bytes())
+        let ready = self.ready.len() as u64 + self.promised.length;
+        let ready_bytes = self.ready.body_bytes() + self.promised.length_bytes;
+        length.refuses(ready, ready_bytes, body_bytes)
     }
 
-    /// Whether there is a limit at which messages are refused.
-    pub(in crate::queue) fn may_refuse(&self) -> bool {
-        let length = &self.settings.length;
-        length.overflow != Overflow::DropHead && length.is_set()
+    /// Keeps the place for a message that is about to come, unless it would be refused: then tells
+    /// so. Who asks sends it.
+    pub(in crate::queue) fn promise_room(&mut self, body_bytes: u64) -> bool {
+        let is_promised = !self.refuses(body_bytes, Room::Refused);
+        if is_promised {
+            self.promised.length += 1;
+            self.promised.length_bytes += body_bytes;
+        }
+        is_promised
     }
 
     /// What is too much leaves, or will leave once it is paged in; or publishes are refused from

@@ -73,7 +73,7 @@ mod tests {
     use crate::message::{Body, Message, Parts};
     use crate::queue::QueueStorage;
     use crate::queue::arguments::QueueArguments;
-    use crate::queue::fifo::state::Arrival;
+    use crate::queue::fifo::state::{Arrival, Room};
 
     #[test]
     fn a_purged_queue_is_empty_at_once_and_gives_its_memory_back_in_steps() {
@@ -88,7 +88,7 @@ mod tests {
                 body: Body::Borrowed(b"body"),
             };
             let message = Message::new(parts, &mut Vec::new());
-            let arrival = Arrival { message, sequence, stored: false, is_forced: false };
+            let arrival = Arrival { message, sequence, stored: false, room: Room::Refused };
             state.enqueue(arrival, now, &mut Effects::default());
         };
         let count = 5 * STEP as u64 / 2;

@@ -26,7 +26,7 @@ use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::expires::Lease;
 use crate::queue::fifo::handing_out::HandedOut;
 use crate::queue::fifo::holding::Hold;
-use crate::queue::fifo::overflow::Overflow;
+use crate::queue::fifo::overflow::{Overflow, Promised};
 use crate::queue::fifo::priority::Order;
 use crate::queue::fifo::ready::Ready;
 use crate::queue::fifo::ttl;
@@ -66,9 +66,19 @@ pub struct Arrival {
     pub sequence: u64,
     /// Whether the store has it, or will have.
     pub stored: bool,
-    /// Whether the broker sends it by itself, as dead letters and delayed messages: a quorum queue
-    /// takes that however full it is.
-    pub is_forced: bool,
+    /// Whether it is taken by a queue that is full.
+    pub room: Room,
+}
+
+/// Whether a message is taken by a queue that is full and refuses messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is not.
+    Refused,
+    /// A quorum queue takes it: the broker sends it by itself, as dead letters and what is delayed.
+    Forced,
+    /// It was [promised](State::promise_room) its place.
+    Promised,
 }
 
 /// What became of a publish.
@@ -141,6 +151,8 @@ pub struct State {
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
     /// it was set for may be settled by now: then nothing happens at that time.
     overdue_at: Timestamp,
+    /// Messages that come and cannot be refused any more.
+    pub(super) promised: Promised,
     /// What is beyond the limits is dropped once, even if the queue refuses what comes.
     pub(super) cuts: bool,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
@@ -177,6 +189,7 @@ impl State {
             footprint: 0,
             hold: None,
             overdue_at: Timestamp::NEVER,
+            promised: Promised::default(),
             cuts: false,
             discards: Vec::new(),
             retry_at: Timestamp::NEVER,
@@ -256,11 +269,13 @@ impl State {
     /// A publish arrives.
     #[inline]
     pub fn enqueue(&mut self, arrival: Arrival, now: Timestamp, effects: &mut Effects) -> Enqueued {
-        let Arrival { message, sequence, stored, is_forced } = arrival;
+        let Arrival { message, sequence, stored, room } = arrival;
         self.counted.totals.publish += 1;
         self.counted.totals.disk_writes += u64::from(stored);
         let entry = self.new_entry(message, sequence, stored, now);
-        if self.refuses(&entry, is_forced) {
+        if room == Room::Promised {
+            self.promised.take(entry.body_bytes());
+        } else if self.refuses(entry.body_bytes(), room) {
             self.counted.totals.refused += 1;
             if self.settings.length.overflow == Overflow::RejectPublishDlx {
                 effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));

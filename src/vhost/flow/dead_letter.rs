@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use leveret_protocol::properties::{Change, Changes};
+use leveret_storage::Target;
 
+use crate::base::names::QueueName;
 use crate::insight::journal::{DropReason, EventKind};
 use crate::message::deaths::{Death, DeathReason, Deaths};
 use crate::message::stored::Gone;
 use crate::message::{Message, Parts};
-use crate::persist;
+use crate::persist::{self, Moved, Stays};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::{DeadLetterTarget, Enqueued, Queue};
+use crate::time::clock::Timestamp;
 use crate::vhost::Origin;
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::publish::sender_selected_keys;
@@ -86,35 +89,86 @@ impl VirtualHost {
                 to: targets.iter().map(|target| target.name().clone()).collect(),
             });
         }
-        // Where it is kept until it is delivered it stays until all have taken it, unless it is
-        // sure that they do: then it is in the one place or in the other, whatever happens.
-        let is_unsure = |target: &Arc<Queue>| target.stream().is_some() || target.may_refuse();
-        let origin = match queue.keeps_dead_letters() && targets.iter().any(is_unsure) {
-            true => Origin::Client,
-            false => Origin::Broker,
+        is_delivered &= self.bury_in(queue, letter, &message, targets, effects);
+        is_delivered
+    }
+
+    /// Puts a dead letter into these queues, and stores it there with the write that settles it
+    /// where it was: then it is in the one place or in the other, whatever happens. Where it is
+    /// kept until it is delivered it stays for those that may not take it, with a note of who has
+    /// it by then. Tells whether all have taken it.
+    fn bury_in(
+        &self,
+        queue: &Arc<Queue>,
+        letter: &mut DeadLetter,
+        message: &Message,
+        targets: Vec<Arc<Queue>>,
+        effects: &mut Effects,
+    ) -> bool {
+        let keeps = queue.keeps_dead_letters();
+        let body_bytes = message.body_len() as u64;
+        // A stream has a log of its own.
+        let is_sure = |target: &Arc<Queue>| {
+            !keeps || (target.stream().is_none() && target.promise_room(body_bytes))
         };
-        let mut message = vec![message];
-        let left = letter.stored.filter(|_| origin == Origin::Broker).map(|sequence| Gone {
-            queue: queue.storage().id,
-            first: sequence,
-            last: sequence,
-        });
-        self.enqueue_from(
-            self.now(),
-            left.as_slice(),
-            origin,
-            &targets,
-            &mut message,
-            effects,
-            persist::nothing,
-            |at, _, outcome| match (outcome, targets.get(at)) {
+        let (sure, unsure): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_sure);
+        let mut is_delivered = true;
+        let mut put = |letter: &mut DeadLetter,
+                       targets: &[Arc<Queue>],
+                       origin,
+                       moved: &Moved<'_>| {
+            let mut messages = vec![message.clone()];
+            let (now, stored) = (self.now(), persist::nothing);
+            let outcome = |at: usize, _, outcome| match (outcome, targets.get(at)) {
                 (Enqueued::Accepted | Enqueued::Duplicate, Some(target)) => {
                     letter.delivered_to.push(target.name().clone());
                 }
                 _ => is_delivered = false,
-            },
-        );
+            };
+            self.enqueue_from(now, moved, origin, targets, &mut messages, effects, stored, outcome)
+        };
+        let id = queue.storage().id;
+        let left =
+            letter.stored.map(|sequence| Gone { queue: id, first: sequence, last: sequence });
+        let stays = left.filter(|_| !unsure.is_empty() && !sure.is_empty()).map(|_| {
+            let arrived_in = sure.iter().map(|target| target.name().clone());
+            self.staying(queue, letter, arrived_in)
+        });
+        let number = stays.as_ref().map(|stays| stays.target.sequence);
+        let origin = if keeps { Origin::Promised } else { Origin::Broker };
+        let is_in_log = put(letter, &sure, origin, &Moved { left: left.as_slice(), stays });
+        letter.stored = number.filter(|_| is_in_log).or(letter.stored);
+        if !unsure.is_empty() {
+            put(letter, &unsure, Origin::Client, &Moved::default());
+        }
         is_delivered
+    }
+
+    /// A dead letter as it stays in its queue when it has arrived in some others.
+    fn staying(
+        &self,
+        queue: &Queue,
+        letter: &DeadLetter,
+        arrived_in: impl Iterator<Item = QueueName>,
+    ) -> Stays {
+        let message = &letter.message;
+        let mut deaths = deaths_of(message);
+        deaths.arrived_in = letter.delivered_to.iter().cloned().chain(arrived_in).collect();
+        let parts = Parts {
+            exchange: message.exchange_octets(),
+            routing_key: message.routing_key_octets(),
+            properties: message.raw_properties().0,
+            expiration_ms: message.expiration_ms(),
+            body: message.body_to_share(),
+        };
+        let is_expired = letter.reason == DeathReason::Expired;
+        let expires_at = if is_expired { self.now() } else { Timestamp::NEVER };
+        let id = queue.storage().id;
+        Stays {
+            target: Target { queue: id, sequence: queue.reserve(1) },
+            message: Message::with_deaths(parts, Some(Box::new(deaths)), &mut Vec::new()),
+            expires: [(id, expires_at)],
+        }
     }
 
     /// The message as it is published again, with its deaths.
@@ -126,10 +180,8 @@ impl VirtualHost {
     ) -> Option<Message> {
         let message = &letter.message;
         let properties = message.raw_properties();
-        let mut deaths = match message.deaths() {
-            Some(deaths) => deaths.clone(),
-            None => Deaths::routed_by(routing_keys(message)),
-        };
+        let mut deaths = deaths_of(message);
+        deaths.arrived_in = Vec::new();
         deaths.record(Death {
             queue: queue.name().clone(),
             reason: letter.reason,
@@ -163,6 +215,14 @@ impl VirtualHost {
             body: message.body_to_share(),
         };
         Some(Message::with_deaths(parts, Some(Box::new(deaths)), &mut Vec::new()))
+    }
+}
+
+/// What a message remembers of its deaths, if only how it was routed.
+fn deaths_of(message: &Message) -> Deaths {
+    match message.deaths() {
+        Some(deaths) => deaths.clone(),
+        None => Deaths::routed_by(routing_keys(message)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::insight::journal::EventKind;
 use crate::limits::RELEASE_BATCH_MAX;
 use crate::message::Message;
 use crate::message::stored::Gone;
-use crate::persist;
+use crate::persist::{self, Moved};
 use crate::queue::effects::Effects;
 use crate::time::timers::Sleeper;
 use crate::time::waiting::Waiting;
@@ -121,7 +121,8 @@ impl VirtualHost {
         messages.iter().for_each(|message| self.note_sent(message, route));
         let queues = &route.queues;
         let (now, origin, nobody) = (self.now(), Origin::Broker, |_, _, _| {});
-        self.enqueue_from(now, left, origin, queues, messages, effects, persist::nothing, nobody);
+        let (moved, stored) = (Moved::from(&**left), persist::nothing);
+        self.enqueue_from(now, &moved, origin, queues, messages, effects, stored, nobody);
         left.clear();
     }
 

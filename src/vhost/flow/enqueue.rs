@@ -9,11 +9,11 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::message::Message;
 use crate::message::stored::Gone;
-use crate::persist::{self, Persistence, Places};
+use crate::persist::{self, Moved, Persistence, Places};
 use crate::queue::aside::publish_at;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
-use crate::queue::{Arrival, Enqueued, Queue};
+use crate::queue::{Arrival, Enqueued, Queue, Room};
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
@@ -25,6 +25,18 @@ pub(crate) enum Origin {
     Client,
     /// The broker, which asks nobody: dead letters, and what exchanges have kept.
     Broker,
+    /// A queue that keeps its dead letters, to those which have promised room.
+    Promised,
+}
+
+impl Origin {
+    fn room(self) -> Room {
+        match self {
+            Self::Client => Room::Refused,
+            Self::Broker => Room::Forced,
+            Self::Promised => Room::Promised,
+        }
+    }
 }
 
 impl VirtualHost {
@@ -46,25 +58,34 @@ impl VirtualHost {
         outcome: impl FnMut(usize, usize, Enqueued),
     ) -> Timestamp {
         let now = self.now();
-        self.enqueue_from(now, &[], origin, queues, messages, effects, stored, outcome);
+        self.enqueue_from(
+            now,
+            &Moved::default(),
+            origin,
+            queues,
+            messages,
+            effects,
+            stored,
+            outcome,
+        );
         now
     }
 
     /// The same with messages that come `now` and have been in the store elsewhere: what is stored
     /// of them is not there any more from the same moment on. The caller notes all the same that
-    /// they are moved, for what is not stored.
+    /// they are moved, for what is not stored. Tells whether something was.
     #[expect(clippy::too_many_arguments, reason = "it is the way of every message")]
     pub(crate) fn enqueue_from(
         &self,
         now: Timestamp,
-        moved: &[Gone],
+        moved: &Moved<'_>,
         origin: Origin,
         queues: &[Arc<Queue>],
         messages: &mut Vec<Message>,
         effects: &mut Effects,
         stored: impl FnOnce() -> Done,
         mut outcome: impl FnMut(usize, usize, Enqueued),
-    ) {
+    ) -> bool {
         let mut together = Together::new(self.persistence().is_some(), stored);
         let mut firsts = Places::new();
         queues.iter().for_each(|queue| firsts.push(queue.reserve(messages.len())));
@@ -80,7 +101,7 @@ impl VirtualHost {
             }
             let arrival = |(sequence, message)| Arrival {
                 sequence,
-                is_forced: origin == Origin::Broker,
+                room: origin.room(),
                 stored: is_in_log && queue.must_store(&message),
                 message,
             };
@@ -98,6 +119,7 @@ impl VirtualHost {
             }
         }
         messages.clear();
+        is_in_log
     }
 
     /// Puts what was set [aside](crate::queue::aside) into its queues, one after the other. What
@@ -114,7 +136,8 @@ impl VirtualHost {
                 }
             };
             let client = Origin::Client;
-            self.enqueue_from(now, &[], client, queues, messages, effects, persist::nothing, note);
+            let (nowhere, stored) = (Moved::default(), persist::nothing);
+            self.enqueue_from(now, &nowhere, client, queues, messages, effects, stored, note);
             self.run_uncounted(effects);
         });
         aside.enqueued_at = Some(now);
