@@ -17,6 +17,8 @@ mod full_disk;
 #[cfg(feature = "server")]
 mod kill;
 #[cfg(feature = "server")]
+mod kill_moves;
+#[cfg(feature = "server")]
 mod kill_streams;
 mod messages;
 mod model;

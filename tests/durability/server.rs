@@ -1,8 +1,10 @@
 //! The `leveret` program, serving from a directory until it is killed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 pub(crate) struct Server {
     process: Child,
@@ -11,13 +13,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(directory: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))
-            .args(["serve", "--amqp", "127.0.0.1:0", "--log-level", "error"])
-            .args(["--queue-memory-bytes-max", "64KiB", "--data-dir"])
-            .arg(directory)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = spawn(directory);
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit(' ').next().unwrap();
@@ -25,11 +21,33 @@ impl Server {
         Self { process, uri: format!("amqp://guest:guest@{address}/%2f") }
     }
 
+    /// Starts one and kills it after a while; tells whether it was not ready by then.
+    pub(crate) fn kill_early(directory: &Path, after: Duration) -> bool {
+        let mut process = spawn(directory);
+        let (_nobody_says_when, timer) = mpsc::channel::<()>();
+        assert!(timer.recv_timeout(after).is_err());
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let mut said = String::new();
+        process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said.is_empty()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
+
+fn spawn(directory: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_leveret"))
+        .args(["serve", "--amqp", "127.0.0.1:0", "--log-level", "error"])
+        .args(["--queue-memory-bytes-max", "64KiB", "--data-dir"])
+        .arg(directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Server {
