@@ -3,20 +3,91 @@
 
 use std::collections::VecDeque;
 
-/// Removed slots are kept until this many and three quarters of all have piled up.
+/// Most slots of a block.
+const BLOCK: usize = 2048;
+
+/// A block with fewer slots is joined to one beside it.
+const SPARSE: usize = BLOCK / 8;
+
+/// Removed slots of a block are kept until this many and three quarters of all have piled up.
 const COMPACT_AT: usize = 64;
 
 /// Values by strictly rising keys. Insertion at the end and removal near the front take constant
-/// time; a few old survivors do not keep the memory of everything that came after them.
+/// time; a few old survivors do not keep the memory of everything that came after them. It grows
+/// and shrinks in blocks: no step takes long because there are many.
 #[derive(Debug)]
 pub(crate) struct SequenceMap<T> {
+    /// The first ones: empty only if there are none at all.
+    head: Block<T>,
+    /// Those behind them, in blocks of which none is empty.
+    rest: VecDeque<Block<T>>,
+    live: usize,
+}
+
+/// Slots in order, of which the first is a value.
+#[derive(Debug)]
+struct Block<T> {
     slots: VecDeque<(u64, Option<T>)>,
     live: usize,
 }
 
-impl<T> Default for SequenceMap<T> {
+impl<T> Default for Block<T> {
     fn default() -> Self {
         Self { slots: VecDeque::new(), live: 0 }
+    }
+}
+
+impl<T> Default for SequenceMap<T> {
+    fn default() -> Self {
+        Self { head: Block::default(), rest: VecDeque::new(), live: 0 }
+    }
+}
+
+impl<T> Block<T> {
+    #[inline]
+    fn push(&mut self, key: u64, value: T) {
+        self.slots.push_back((key, Some(value)));
+        self.live += 1;
+    }
+
+    #[inline]
+    fn first(&self) -> Option<u64> {
+        self.slots.front().map(|(key, _)| *key)
+    }
+
+    #[inline]
+    fn last(&self) -> Option<u64> {
+        self.slots.back().map(|(key, _)| *key)
+    }
+
+    /// Without gaps the place follows from the key; with them it is searched for.
+    #[inline]
+    fn position(&self, key: u64) -> Option<usize> {
+        let guess = usize::try_from(key.checked_sub(self.first()?)?).ok()?;
+        if self.slots.get(guess).is_some_and(|(found, _)| *found == key) {
+            return Some(guess);
+        }
+        self.slots.binary_search_by_key(&key, |(key, _)| *key).ok()
+    }
+
+    #[inline]
+    fn tidy(&mut self) {
+        while let Some((_, None)) = self.slots.front() {
+            self.slots.pop_front();
+        }
+        if self.slots.capacity() > COMPACT_AT && self.live < self.slots.capacity() / 4 {
+            self.compact();
+        }
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        if self.slots.len() > COMPACT_AT && self.live < self.slots.len() / 4 {
+            self.slots.retain(|(_, value)| value.is_some());
+        }
+        if self.live == 0 && self.slots.capacity() > 16 * COMPACT_AT {
+            self.slots.shrink_to(COMPACT_AT);
+        }
     }
 }
 
@@ -27,83 +98,146 @@ impl<T> SequenceMap<T> {
     }
 
     /// Appends a value. `key` must be above every key that was ever appended.
+    #[inline]
     pub(crate) fn push(&mut self, key: u64, value: T) {
-        debug_assert!(self.slots.back().is_none_or(|(last, _)| *last < key));
-        self.slots.push_back((key, Some(value)));
+        debug_assert!(self.rest.back().unwrap_or(&self.head).last().is_none_or(|last| last < key));
         self.live += 1;
+        if self.rest.is_empty() && self.head.slots.len() < BLOCK {
+            return self.head.push(key, value);
+        }
+        self.push_far_back(key, value);
+    }
+
+    fn push_far_back(&mut self, key: u64, value: T) {
+        match self.rest.back_mut() {
+            Some(last) if last.slots.len() < BLOCK => last.push(key, value),
+            _ => {
+                let mut block = Block { slots: VecDeque::with_capacity(BLOCK), live: 0 };
+                block.push(key, value);
+                self.rest.push_back(block);
+            }
+        }
     }
 
     /// The value of `key`.
+    #[inline]
     pub(crate) fn get(&self, key: u64) -> Option<&T> {
-        let at = self.position(key)?;
-        self.slots.get(at)?.1.as_ref()
+        let block = match self.is_in_head(key) {
+            true => &self.head,
+            false => self.rest.get(self.block_of(key))?,
+        };
+        block.slots.get(block.position(key)?)?.1.as_ref()
     }
 
     /// Removes and returns the value of `key`.
+    #[inline]
     pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
-        let is_first = self.slots.front().is_some_and(|(first, _)| *first == key);
-        let value = if is_first {
-            self.slots.pop_front()?.1?
+        let value = if self.head.first() == Some(key) {
+            self.head.slots.pop_front()?.1?
+        } else if self.is_in_head(key) {
+            let at = self.head.position(key)?;
+            self.head.slots.get_mut(at)?.1.take()?
         } else {
-            let at = self.position(key)?;
-            self.slots.get_mut(at)?.1.take()?
+            return self.remove_far_back(key);
         };
         self.live -= 1;
-        self.tidy();
+        self.head.live -= 1;
+        self.tidy_head();
         Some(value)
+    }
+
+    fn remove_far_back(&mut self, key: u64) -> Option<T> {
+        let at = self.block_of(key);
+        let block = self.rest.get_mut(at)?;
+        let place = block.position(key)?;
+        let value = block.slots.get_mut(place)?.1.take()?;
+        self.live -= 1;
+        block.live -= 1;
+        block.tidy();
+        if block.live == 0 {
+            self.rest.remove(at);
+        } else if block.slots.len() < SPARSE {
+            block.slots.shrink_to(SPARSE);
+            self.merge(at);
+            self.merge(at.wrapping_sub(1));
+        }
+        Some(value)
+    }
+
+    /// Puts a block and the next one together if they have room in one.
+    fn merge(&mut self, at: usize) {
+        let slots = |at: usize| self.rest.get(at).map(|block| block.slots.len());
+        let (Some(first), Some(second)) = (slots(at), slots(at.wrapping_add(1))) else { return };
+        if first + second <= BLOCK
+            && let Some(next) = self.rest.remove(at + 1)
+            && let Some(block) = self.rest.get_mut(at)
+        {
+            block.slots.extend(next.slots);
+            block.live += next.live;
+        }
     }
 
     /// Removes every value up to and including `key`, in order, and hands each to `each`.
     pub(crate) fn remove_up_to(&mut self, key: u64, mut each: impl FnMut(u64, T)) {
-        while let Some((first, _)) = self.slots.front() {
-            if *first > key {
-                break;
-            }
-            if let Some((first, Some(value))) = self.slots.pop_front() {
+        while let Some((first, _)) = self.head.slots.front()
+            && *first <= key
+        {
+            if let Some((first, Some(value))) = self.head.slots.pop_front() {
+                self.head.live -= 1;
                 self.live -= 1;
                 each(first, value);
             }
+            if self.head.live == 0 {
+                self.settle_head();
+            }
         }
-        self.tidy();
+        self.tidy_head();
     }
 
     /// Removes everything, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
-        self.live = 0;
-        std::mem::take(&mut self.slots)
-            .into_iter()
+        let Self { head, rest, .. } = std::mem::take(self);
+        std::iter::once(head)
+            .chain(rest)
+            .flat_map(|block| block.slots)
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
     /// The values in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.slots.iter().filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
+        let slots = std::iter::once(&self.head).chain(&self.rest).flat_map(|block| &block.slots);
+        slots.filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 
     /// The values in order, to be changed.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
+        let blocks = std::iter::once(&mut self.head).chain(&mut self.rest);
+        blocks.flat_map(|block| &mut block.slots).filter_map(|(_, value)| value.as_mut())
     }
 
-    /// Without gaps the place follows from the key; with them it is searched for.
-    fn position(&self, key: u64) -> Option<usize> {
-        let (first, _) = self.slots.front()?;
-        let guess = usize::try_from(key.checked_sub(*first)?).ok()?;
-        if self.slots.get(guess).is_some_and(|(found, _)| *found == key) {
-            return Some(guess);
-        }
-        self.slots.binary_search_by_key(&key, |(key, _)| *key).ok()
+    #[inline]
+    fn is_in_head(&self, key: u64) -> bool {
+        self.rest.is_empty() || self.head.last().is_some_and(|last| key <= last)
     }
 
-    fn tidy(&mut self) {
-        while let Some((_, None)) = self.slots.front() {
-            self.slots.pop_front();
+    /// Which of the blocks behind the head has it if one has.
+    fn block_of(&self, key: u64) -> usize {
+        self.rest.partition_point(|block| block.last().is_some_and(|last| last < key))
+    }
+
+    #[inline]
+    fn tidy_head(&mut self) {
+        self.head.tidy();
+        if self.head.live == 0 && self.rest.capacity() > 0 {
+            self.settle_head();
         }
-        if self.slots.len() > COMPACT_AT && self.live < self.slots.len() / 4 {
-            self.slots.retain(|(_, value)| value.is_some());
-        }
-        if self.live == 0 && self.slots.capacity() > 16 * COMPACT_AT {
-            self.slots.shrink_to(COMPACT_AT);
+    }
+
+    /// What is next comes to the front.
+    fn settle_head(&mut self) {
+        match self.rest.pop_front() {
+            Some(next) => self.head = next,
+            None => self.rest = VecDeque::new(),
         }
     }
 }
@@ -117,9 +251,11 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn behaves_as_an_ordered_map(
-            steps in prop::collection::vec((0u8..10, 1u64..4, any::<prop::sample::Index>()), 1..400)
+            steps in prop::collection::vec((0u8..12, 1u64..4, any::<prop::sample::Index>()), 1..100)
         ) {
             let (mut ring, mut model) = (SequenceMap::default(), BTreeMap::new());
             let mut next = 0;
@@ -130,7 +266,22 @@ mod tests {
                         ring.push(next, next * 10);
                         model.insert(next, next * 10);
                     }
-                    5..9 => {
+                    5 => {
+                        // More than a block.
+                        for _ in 0..BLOCK + 9 {
+                            next += gap;
+                            ring.push(next, next * 10);
+                            model.insert(next, next * 10);
+                        }
+                    }
+                    6 => {
+                        // All but one in a hundred of a range.
+                        let from = which.index(next as usize + 2) as u64;
+                        for key in (from..from + 3000).filter(|key| key % 100 > 0) {
+                            prop_assert_eq!(ring.remove(key), model.remove(&key));
+                        }
+                    }
+                    7..11 => {
                         let key = which.index(next as usize + 2) as u64;
                         prop_assert_eq!(ring.get(key), model.get(&key));
                         prop_assert_eq!(ring.remove(key), model.remove(&key));
@@ -140,14 +291,17 @@ mod tests {
                         let mut removed = Vec::new();
                         ring.remove_up_to(key, |key, value| removed.push((key, value)));
                         let rest = model.split_off(&(key + 1));
-                        prop_assert_eq!(removed, model.into_iter().collect::<Vec<_>>());
-                        model = rest;
+                        let gone = std::mem::replace(&mut model, rest);
+                        prop_assert_eq!(removed, gone.into_iter().collect::<Vec<_>>());
                     }
                 }
                 prop_assert_eq!(ring.len(), model.len());
-                let pairs: Vec<_> = ring.iter().map(|(key, value)| (key, *value)).collect();
-                prop_assert_eq!(pairs, model.clone().into_iter().collect::<Vec<_>>());
+                prop_assert!(ring.iter().eq(model.iter().map(|(key, value)| (*key, value))));
+                prop_assert!(ring.rest.iter().all(|block| block.live > 0));
+                prop_assert!(ring.len() == 0 || ring.head.live > 0);
             }
+            prop_assert!(ring.drain().eq(model));
+            prop_assert_eq!(ring.len(), 0);
         }
 
         #[test]
@@ -158,7 +312,23 @@ mod tests {
                 ring.push(key, ());
                 ring.remove(key);
             }
-            prop_assert!(ring.slots.len() <= COMPACT_AT + 1);
+            prop_assert!(ring.rest.is_empty() && ring.head.slots.len() <= COMPACT_AT + 1);
+        }
+    }
+
+    #[test]
+    fn old_survivors_keep_no_room_for_others() {
+        for every in [100, 3000] {
+            let mut ring = SequenceMap::default();
+            for key in 0..100 * every {
+                ring.push(key, ());
+                if key >= 10_000 && (key - 10_000) % every > 0 {
+                    ring.remove(key - 10_000);
+                }
+            }
+            let room = ring.rest.iter().map(|block| block.slots.capacity()).sum::<usize>();
+            let last = 10_000 + 2 * BLOCK;
+            assert!(room <= 8 * 100 + 2 * last, "{room} for {}", ring.len());
         }
     }
 }
