@@ -132,6 +132,11 @@ pub(crate) const READ_SCARCE_BYTES: usize = CONNECTION_BYTES;
 /// while memory is short.
 pub(crate) const UNFINISHED_BYTES_FREE: usize = CONNECTION_BYTES;
 
+/// How long messages that have come in part may be too much of the memory that is short before
+/// some of those who have sent them have to go, in milliseconds: consumers may make room until
+/// then.
+pub(crate) const HOARD_PATIENCE_MS: u64 = 3_000;
+
 /// How often it is looked after a client that is not read whether it has gone, in milliseconds.
 pub(crate) const HANG_UP_LOOK_MS: u64 = 500;
 

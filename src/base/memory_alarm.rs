@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::herald::Herald;
+use crate::base::hoards::{Hoard, Hoards};
 use crate::base::waiters::Waiters;
 use crate::base::wake::Wake;
 use crossbeam::utils::CachePadded;
 
 /// Memory is scarce above this part of the watermark.
 const SCARCE_PART: usize = 2;
+
+/// The alarm clears this part of the watermark below it.
+const CLEARS_PART: usize = 10;
 
 /// Octets held by all queues, and who is to be told when they are too many.
 pub(crate) struct MemoryAlarm {
@@ -25,6 +29,7 @@ pub(crate) struct MemoryAlarm {
     forced: AtomicBool,
     alarmed: AtomicBool,
     blocked: Waiters,
+    hoards: Hoards,
     herald: OnceLock<Arc<Herald>>,
 }
 
@@ -39,6 +44,7 @@ impl MemoryAlarm {
             forced: AtomicBool::new(false),
             alarmed: AtomicBool::new(false),
             blocked: Waiters::default(),
+            hoards: Hoards::default(),
             herald: OnceLock::new(),
         })
     }
@@ -126,6 +132,22 @@ impl MemoryAlarm {
         self.alarmed.load(Ordering::SeqCst)
     }
 
+    /// Connections that hold messages in part while the alarm is raised.
+    pub(crate) fn hoards(&self) -> &Hoards {
+        &self.hoards
+    }
+
+    /// Whether a connection has to go for what it holds. While memory is short half of the
+    /// watermark is what all of them may hold.
+    pub(crate) fn has_to_go(&self, hoard: Hoard, now_ms: u64) -> bool {
+        /// Which part of the watermark they may hold.
+        const PART: usize = 2;
+        let watermark = self.high_watermark();
+        let is_short = self.total() > watermark - watermark / CLEARS_PART;
+        let bearable = if is_short { watermark / PART } else { usize::MAX };
+        self.hoards.has_to_go(hoard, bearable, now_ms)
+    }
+
     /// Wakes `sleeper` when the alarm is over; at once if it is.
     pub(crate) fn wake_when_over(&self, sleeper: &Arc<dyn Wake>) {
         self.blocked.add(sleeper);
@@ -141,7 +163,7 @@ impl MemoryAlarm {
             let alarmed = self.alarmed.load(Ordering::SeqCst);
             // Some way below the watermark before it clears, so that it does not flutter.
             let watermark = self.high_watermark();
-            let limit = watermark - if alarmed { watermark / 10 } else { 0 };
+            let limit = watermark - if alarmed { watermark / CLEARS_PART } else { 0 };
             let on = self.forced.load(Ordering::SeqCst) || self.total() > limit;
             if alarmed == on {
                 return;

@@ -9,6 +9,7 @@ pub(crate) mod broker_uri;
 pub(crate) mod disk;
 pub(crate) mod field_value;
 pub(crate) mod herald;
+pub(crate) mod hoards;
 pub(crate) mod host_name;
 pub(crate) mod ids;
 pub(crate) mod lock;

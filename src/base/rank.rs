@@ -190,6 +190,8 @@ ranks! {
     SpareBuffers,
     /// Who waits for memory, or for the disk.
     Waiters,
+    /// Who holds messages in part while memory is short.
+    Hoards,
     /// How many changes there were.
     Changes,
     /// Ports that are open.

@@ -392,6 +392,13 @@ impl Bridge {
     }
 }
 
+impl Bridge {
+    /// Tells the operator why the connection is closed.
+    pub(super) fn warn(&self, reason: &str) {
+        tracing::warn!(peer = self.peer.name, "connection closed: {reason}");
+    }
+}
+
 impl Drop for Bridge {
     fn drop(&mut self) {
         self.close();

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use leveret_protocol::{Connection as Protocol, ConnectionConfig, Event, Output};
+use leveret_protocol::{Connection as Protocol, ConnectionConfig, Event, Output, reply_code};
 use tokio::io::ReadBuf;
 
 use crate::base::wake::Wake;
@@ -24,7 +24,7 @@ use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
-use crate::gateway::unfinished::Kept;
+use crate::gateway::unfinished::{Kept, TOO_MUCH};
 use crate::limits::{READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
 use crate::node::status::ConnectionState;
@@ -366,12 +366,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.bridge.finish_batch();
         }
         if let Some(reason) = self.outbox.take_close_reason() {
-            let text = format!("CONNECTION_FORCED - {reason}");
-            self.bridge.close();
-            self.protocol.close_connection(320, &text, 0, 0);
-            self.blocked = false;
-            self.pace = None;
-            self.take_replies();
+            self.close(reply_code::CONNECTION_FORCED, &format!("CONNECTION_FORCED - {reason}"));
         }
         self.look_at_consumers();
         self.slowed &= self.broker.is_behind();
@@ -380,15 +375,30 @@ impl<T: Socket> ConnectionTask<T> {
             self.protocol.unblocked();
             self.take_replies();
         }
+        if self.protocol.is_running() && self.kept.has_to_go(self.now_ms) {
+            self.bridge.warn(TOO_MUCH);
+            self.close(reply_code::RESOURCE_ERROR, &format!("RESOURCE_ERROR - {TOO_MUCH}"));
+        }
         self.tell_state();
         if self.blocked || self.slowed {
             self.wake_when_calmer();
         }
     }
 
+    /// Ends the connection and tells the client why.
+    fn close(&mut self, code: u16, text: &str) {
+        self.bridge.close();
+        self.protocol.close_connection(code, text, 0, 0);
+        self.kept.close(self.protocol.unfinished_octets());
+        self.blocked = false;
+        self.pace = None;
+        self.take_replies();
+    }
+
     /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let look_ms = self.lookout.next_ms(self.is_holding_back(), self.now_ms);
+        let is_looked_after = self.is_holding_back() || self.kept.is_counted();
+        let look_ms = self.lookout.next_ms(is_looked_after, self.now_ms);
         let own = self.pace_until_ms.min(self.newcomer.silent_until_ms()).min(look_ms);
         let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()

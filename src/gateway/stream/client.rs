@@ -107,6 +107,11 @@ impl Client {
         self.session.is_some()
     }
 
+    /// Tells the operator why it is closed.
+    pub(super) fn warn(&self, reason: &str) {
+        tracing::warn!(peer = self.peer.name, "stream connection closed: {reason}");
+    }
+
     /// Number of the connection.
     pub(super) fn id(&self) -> ConnectionId {
         self.id

@@ -21,7 +21,7 @@ use crate::gateway::stream::Advertised;
 use crate::gateway::stream::client::{Answer, Client};
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::{Inbox, sleeper};
-use crate::gateway::unfinished::Kept;
+use crate::gateway::unfinished::{Kept, TOO_MUCH};
 use crate::limits::{OUTBOX_FULL_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::status::ConnectionState;
 use crate::time::clock::Clock;
@@ -248,7 +248,9 @@ impl<T: Socket> ConnectionTask<T> {
     fn slow_down(&mut self) {
         let broker = &self.client.broker;
         let is_large = self.protocol.unfinished_octets() > UNFINISHED_BYTES_FREE;
-        let publishes = !self.client.publishers.is_empty() || is_large;
+        // Who is told to go is heard.
+        let is_running = self.protocol.is_running();
+        let publishes = is_running && (!self.client.publishers.is_empty() || is_large);
         let has_alarm = publishes && broker.alarm().is_some();
         self.is_slowed = has_alarm || publishes && broker.is_behind();
         self.inbox.traffic.set_state(match (has_alarm, self.is_slowed) {
@@ -259,6 +261,19 @@ impl<T: Socket> ConnectionTask<T> {
         if self.is_slowed {
             broker.wake_when_calmer(&sleeper(&self.inbox));
         }
+    }
+
+    /// Goes if what it has sent in part is too much.
+    fn make_room(&mut self) {
+        if !self.protocol.is_running() || !self.kept.has_to_go(self.now_ms) {
+            return;
+        }
+        self.client.warn(TOO_MUCH);
+        self.client.close();
+        self.protocol.close(ResponseCode::InternalError, TOO_MUCH);
+        self.kept.close(self.protocol.unfinished_octets());
+        self.is_slowed = false;
+        self.take_replies();
     }
 
     /// Does what others have asked for; false if the connection is lost.
@@ -289,7 +304,8 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// When something is due, in milliseconds.
     fn next_deadline(&self) -> Option<u64> {
-        let look_ms = self.lookout.next_ms(self.is_holding_back(), self.now_ms);
+        let is_looked_after = self.is_holding_back() || self.kept.is_counted();
+        let look_ms = self.lookout.next_ms(is_looked_after, self.now_ms);
         let own = Some(self.newcomer.silent_until_ms().min(look_ms));
         let own = own.filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()
@@ -346,6 +362,7 @@ impl<T: Socket> Future for ConnectionTask<T> {
         if task.is_slowed {
             task.slow_down();
         }
+        task.make_room();
         let worked = if task.is_deserted(cx) { Ok(true) } else { task.work(cx) };
         match worked {
             Ok(false) => {
