@@ -10,6 +10,8 @@
 
 mod client;
 mod confirms;
+#[cfg(feature = "durable")]
+mod durable;
 mod frames;
 mod gathered;
 mod handshake;

@@ -253,20 +253,17 @@ impl Bridge {
         }
     }
 
-    /// Whether what was asked for last has to be durable before the client hears of it: then the
-    /// connection waits.
+    /// If what was asked for has to be durable before the client hears of it the connection waits.
     #[inline]
-    pub(super) fn wait_for_store(&mut self) -> bool {
+    pub(super) fn wait_for_store(&mut self) {
         if !self.effects.must_sync {
-            return false;
+            return;
         }
         self.effects.must_sync = false;
-        let Some(store) = self.broker.persistence().cloned() else { return false };
-        self.finish_batch();
+        let Some(store) = self.broker.persistence().cloned() else { return };
         self.outbox.wait_for_store();
         let outbox = Arc::clone(&self.outbox);
         store.sync(move |is_durable| outbox.note_stored(is_durable));
-        true
     }
 
     /// A queue that the client has published to since it was asked last, and whose consumers are

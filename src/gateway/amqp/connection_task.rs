@@ -241,15 +241,16 @@ impl<T: Socket> ConnectionTask<T> {
             if self.bridge.is_lost {
                 return;
             }
-            let must_wait = self.bridge.wait_for_store() || self.outbox.is_stopped();
             self.is_over |= events.is_multiple_of(TURN_LOOK) && self.has_had_its_turn();
-            if must_wait || self.is_over || self.outbox.is_full() {
+            if self.outbox.is_stopped() || self.is_over || self.outbox.is_full() {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;
             }
         }
         self.take_replies();
         self.bridge.finish_batch();
+        // What came together becomes durable together: nothing is written before.
+        self.bridge.wait_for_store();
         self.after_input();
     }
 
@@ -351,6 +352,8 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// What the client asked for was done and is not durable: it is not told that it is.
     fn fail_to_store(&mut self) {
+        spare_buffers::give_back(self.outbox.take());
+        self.outbox.note_writing(self.writing.len());
         let error = Error::Storage("the disk fails".into());
         let failure = Failure { channel: 0, error, method: (0, 0) };
         failure.report(&mut self.protocol, &mut self.bridge);
