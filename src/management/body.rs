@@ -11,9 +11,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::management::answer::{Outcome, Refusal};
 
-/// Time for a body, from first octet to last.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Bodies that have more octets than that are large.
 const SMALL_BYTES: u64 = 64 << 10;
 
@@ -29,11 +26,13 @@ fn too_large() -> Refusal {
 }
 
 /// Waits until there is room for what is announced, if it is large or not announced; the room is
-/// taken until the request is answered. Refuses what has more than `limit` octets.
+/// taken until the request is answered. Refuses what has more than `limit` octets, or has waited
+/// for `patience`.
 pub(super) async fn room<'a>(
     large_bodies: &'a Semaphore,
     headers: &HeaderMap,
     limit: usize,
+    patience: Duration,
 ) -> Outcome<Option<SemaphorePermit<'a>>> {
     let announced = match headers.get(CONTENT_LENGTH) {
         Some(value) => value.to_str().ok().and_then(|value| value.parse().ok()),
@@ -43,7 +42,7 @@ pub(super) async fn room<'a>(
     match announced {
         Some(octets) if octets > limit as u64 => Err(too_large()),
         Some(octets) if octets <= SMALL_BYTES => Ok(None),
-        _ => match tokio::time::timeout(TIMEOUT, large_bodies.acquire()).await {
+        _ => match tokio::time::timeout(patience, large_bodies.acquire()).await {
             // The semaphore is never closed.
             Ok(permit) => Ok(permit.ok()),
             Err(_) => {
@@ -54,9 +53,9 @@ pub(super) async fn room<'a>(
     }
 }
 
-/// Reads a body of `limit` octets at most.
-pub(super) async fn read(incoming: Incoming, limit: usize) -> Outcome<Bytes> {
-    match tokio::time::timeout(TIMEOUT, Limited::new(incoming, limit).collect()).await {
+/// Reads a body of `limit` octets at most, that comes within `patience`.
+pub(super) async fn read(incoming: Incoming, limit: usize, patience: Duration) -> Outcome<Bytes> {
+    match tokio::time::timeout(patience, Limited::new(incoming, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Refusal::bad(format!("the body cannot be read: {error}"))),

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -142,8 +143,9 @@ async fn admit_and_run(
     let mut _room = None;
     if endpoint.verb != Verb::Get {
         let limit = endpoint.takes.bytes_max(&manager.settings);
-        _room = body::room(&manager.large_bodies, &call.headers, limit).await?;
-        call.body = body::read(incoming, limit).await?;
+        let patience = Duration::from_millis(manager.settings.body_timeout_ms);
+        _room = body::room(&manager.large_bodies, &call.headers, limit, patience).await?;
+        call.body = body::read(incoming, limit, patience).await?;
     }
     run(call, endpoint).await
 }

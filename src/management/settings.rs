@@ -20,6 +20,9 @@ pub struct HttpSettings {
     /// [`DEFINITIONS_BYTES_MAX`](crate::definitions::DEFINITIONS_BYTES_MAX) if that is more.
     /// Default: 20,000,000 `[rabbitmq management.http.max_body_size]`.
     pub body_bytes_max: usize,
+    /// Milliseconds for the body of a request, from first octet to last, and as many to wait while
+    /// others of more than 64 KiB are worked on. Default: 60,000.
+    pub body_timeout_ms: u64,
 }
 
 impl Default for HttpSettings {
@@ -30,6 +33,7 @@ impl Default for HttpSettings {
             hosts: Vec::new(),
             connections_max: 512,
             body_bytes_max: 20_000_000,
+            body_timeout_ms: 60_000,
         }
     }
 }
