@@ -220,7 +220,8 @@ impl Broker {
         self.node.memory().force_alarm(on);
     }
 
-    /// Octets of memory that messages take.
+    /// Octets of memory that messages take; of each queue that is not empty up to 1 KiB may be told
+    /// a little later.
     pub fn memory_used(&self) -> usize {
         self.node.memory().used()
     }

@@ -13,7 +13,7 @@ use crate::time::clock::Timestamp;
 /// What is left to do when the queue is not locked any more.
 #[derive(Default)]
 pub(crate) struct Left {
-    /// Octets that the queue holds more, or less if negative.
+    /// Octets that the queue holds more, or less if negative, as far as that is to be told.
     pub footprint: isize,
     /// When it has to be woken, if the timer does not know it.
     pub deadline: Option<Timestamp>,
@@ -47,13 +47,12 @@ impl Queue {
         if self.is_deleted() {
             return Err(message);
         }
-        let before = state.footprint();
         let delivery = state.serve_directly(message, lately, || (self.reserve(1), now))?;
         self.backlog.count_handed_out(1);
         if let Some(consumer) = state.consumers().at(delivery.slot) {
             consumer.spec.outlet.deliver_one(delivery, wakeups);
         }
-        Ok(self.leave(&mut state, before, lately, wakeups))
+        Ok(self.leave(&mut state, lately, wakeups))
     }
 
     /// A delivery is acknowledged. `None` if more comes of it: then nothing was done.
@@ -67,24 +66,16 @@ impl Queue {
             return None;
         }
         let mut state = self.state.lock();
-        let before = state.footprint();
         if !state.acknowledge_directly(id) {
             return None;
         }
-        Some(self.leave(&mut state, before, lately, wakeups))
+        Some(self.leave(&mut state, lately, wakeups))
     }
 
     #[inline]
-    fn leave(
-        &self,
-        state: &mut State,
-        before: usize,
-        lately: Timestamp,
-        wakeups: &mut Wakeups,
-    ) -> Left {
+    fn leave(&self, state: &mut State, lately: Timestamp, wakeups: &mut Wakeups) -> Left {
         state.count_use(lately);
         self.backlog.look(state.ready.len(), wakeups);
-        let footprint = state.footprint() as isize - before as isize;
-        Left { footprint, deadline: state.new_deadline() }
+        Left { footprint: state.take_large_growth(), deadline: state.new_deadline() }
     }
 }

@@ -192,7 +192,6 @@ impl Queue {
         command: impl FnOnce(&mut State, &mut Effects) -> R,
     ) -> R {
         let mut state = self.state.lock();
-        let footprint = state.footprint();
         let reply = command(&mut state, effects);
         loop {
             let more = state.dispatch(DELIVERY_BATCH_MAX, now, effects);
@@ -206,7 +205,7 @@ impl Queue {
         if !effects.deaths.is_empty() {
             state.count_deaths(&effects.deaths, self.dead_letter_target.read().is_some());
         }
-        let grown = state.footprint() as isize - footprint as isize;
+        let grown = state.take_growth();
         self.backlog.look(state.ready.len(), &mut effects.wakeups);
         self.look_at_demand(&state, &mut effects.wakeups);
         let deadline = state.new_deadline();
@@ -385,7 +384,7 @@ impl Queue {
         condition(state.counts())?;
         self.deleted.store(true, Ordering::Release);
         self.note_end(&state, now);
-        effects.footprint -= state.footprint() as isize;
+        effects.footprint -= state.told_footprint as isize;
         if self.is_recorded() || state.has_spilled() {
             effects.gone.push(Gone { queue: self.storage.id, first: 0, last: u64::MAX });
         }

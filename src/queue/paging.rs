@@ -35,9 +35,8 @@ impl Queue {
     /// Pages out as many messages as are among those `written`.
     pub fn page_out(&self, written: &[u64], effects: &mut Effects) {
         let mut state = self.state.lock();
-        let before = state.footprint() as isize;
         state.page_out(written, |entry| self.note_paged_out(entry));
-        effects.footprint += state.footprint() as isize - before;
+        effects.footprint += state.take_growth();
     }
 
     /// The messages that are wanted back, if any.

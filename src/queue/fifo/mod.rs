@@ -8,6 +8,7 @@ pub(crate) mod delivery_limit;
 pub(crate) mod duplicates;
 pub(crate) mod entry;
 pub(crate) mod expires;
+mod footprint;
 mod handing_out;
 pub(crate) mod holding;
 mod level;

@@ -59,9 +59,8 @@ impl Queue {
     /// Drops some messages that were purged; tells whether there were any.
     fn drop_some(&self, purged: &mut Ready, effects: &mut Effects) -> bool {
         let mut state = self.state.lock();
-        let before = state.footprint();
         let some = state.forget_some(purged, STEP, effects);
-        effects.footprint += state.footprint() as isize - before as isize;
+        effects.footprint += state.take_growth();
         drop(state);
         !some.is_empty()
     }

@@ -146,6 +146,8 @@ pub struct State {
     /// Ready messages have left since the room that they have was looked at.
     pub(super) has_popped: bool,
     pub(in crate::queue) footprint: usize,
+    /// What was told of the footprint.
+    pub(in crate::queue) told_footprint: usize,
     /// It is held: it gives out only what it was told to.
     hold: Option<Hold>,
     /// Before this time no delivery has waited too long for its acknowledgement. The one that
@@ -187,6 +189,7 @@ impl State {
             next_delivery: 1,
             has_popped: false,
             footprint: 0,
+            told_footprint: 0,
             hold: None,
             overdue_at: Timestamp::NEVER,
             promised: Promised::default(),
@@ -213,12 +216,6 @@ impl State {
     /// Whether there are consumers, and more messages than they take.
     pub(crate) fn is_behind(&self) -> bool {
         !self.consumers.is_empty() && Backlog::is_high(self.ready.len(), self.ready.body_bytes())
-    }
-
-    /// Octets of all messages held, with their overhead.
-    #[inline]
-    pub fn footprint(&self) -> usize {
-        self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint)
     }
 
     fn declared_consumers(&self) -> usize {
