@@ -25,6 +25,8 @@ pub(super) struct Confirms {
     line: Arc<ConfirmLine>,
     /// What a fault makes of the publish at hand.
     fate: Option<Fate>,
+    /// The latest step, which the line does not have yet.
+    latest: Option<Step>,
 }
 
 /// What a fault makes of a confirm.
@@ -87,6 +89,13 @@ struct Step {
     ticket: u64,
 }
 
+impl Step {
+    /// Whether one step is enough for both.
+    fn goes_with(&self, next: &Self) -> bool {
+        self.ticket == next.ticket && self.outcome.joins(&next.outcome)
+    }
+}
+
 enum Outcome {
     Ack,
     Nack,
@@ -114,7 +123,7 @@ impl Confirms {
     ) -> Self {
         let client = Client { output, counted, noter };
         let line = Arc::new(ConfirmLine { state: Mutex::default(), client });
-        Self { last: 0, ticket: 0, line, fate: None }
+        Self { last: 0, ticket: 0, line, fate: None, latest: None }
     }
 
     /// Numbers a publish.
@@ -146,7 +155,7 @@ impl Confirms {
             Some(Fate::Lost) => Outcome::Lost,
             Some(Fate::Held(hit)) => Outcome::Held(hit, Arc::downgrade(&self.line)),
         };
-        self.line.push(Step { last: number, outcome, ticket: self.ticket });
+        self.take_step(Step { last: number, outcome, ticket: self.ticket });
     }
 
     /// What becomes of the confirm of the publish that comes next.
@@ -156,16 +165,34 @@ impl Confirms {
 
     /// The publish with this number is refused.
     pub(super) fn refuse(&mut self, number: u64) {
-        self.line.push(Step { last: number, outcome: Outcome::Nack, ticket: self.ticket });
+        self.take_step(Step { last: number, outcome: Outcome::Nack, ticket: self.ticket });
+    }
+
+    /// The line gets it with the next that it does not go with, or when the client is told: mostly
+    /// it is locked once for both.
+    fn take_step(&mut self, step: Step) {
+        match &mut self.latest {
+            Some(latest) if latest.goes_with(&step) => latest.last = step.last,
+            latest => {
+                if let Some(before) = latest.replace(step) {
+                    self.line.state.lock().push(before);
+                }
+            }
+        }
     }
 
     /// Tells the client what has become known since the last time.
     pub(super) fn tell(&mut self, wakeups: &mut Wakeups) {
-        self.line.state.lock().tell(&self.line.client, wakeups);
+        let mut line = self.line.state.lock();
+        if let Some(step) = self.latest.take() {
+            line.push(step);
+        }
+        line.tell(&self.line.client, wakeups);
     }
 
     /// The channel closes: its client hears nothing more.
     pub(super) fn close(&mut self) {
+        self.latest = None;
         let mut line = self.line.state.lock();
         line.closed = true;
         line.steps.clear();
@@ -174,16 +201,6 @@ impl Confirms {
 }
 
 impl ConfirmLine {
-    fn push(&self, step: Step) {
-        let mut line = self.state.lock();
-        match line.steps.back_mut() {
-            Some(back) if back.ticket == step.ticket && back.outcome.joins(&step.outcome) => {
-                back.last = step.last;
-            }
-            _ => line.steps.push_back(step),
-        }
-    }
-
     /// A confirm that was held back goes out.
     fn confirm_held(&self, number: u64) {
         let mut wakeups = Wakeups::default();
@@ -207,6 +224,13 @@ impl ConfirmLine {
 }
 
 impl Line {
+    fn push(&mut self, step: Step) {
+        match self.steps.back_mut() {
+            Some(back) if back.goes_with(&step) => back.last = step.last,
+            _ => self.steps.push_back(step),
+        }
+    }
+
     fn note_stored(&mut self, ticket: u64) {
         if ticket > self.stored + 1 {
             self.stored_early.insert(ticket);
