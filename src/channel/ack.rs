@@ -1,16 +1,12 @@
 //! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
-use std::sync::Arc;
-
 use crate::channel::deliveries::{Taken, Unacked};
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Result};
 use crate::faults::{Method, Subject, Trigger};
-use crate::limits::ACK_BATCH_MAX;
+use crate::queue::Settlement;
 use crate::queue::effects::Effects;
-use crate::queue::{Queue, Settlement};
-use crate::time::clock::Timestamp;
 
 impl Channel {
     /// Acknowledges a delivery, or with `multiple` all up to it; tag 0 then means all.
@@ -25,9 +21,10 @@ impl Channel {
         self.settle_tags(delivery_tag, multiple, Settlement::Ack, effects)
     }
 
-    /// As [`Channel::basic_ack`]; it may stay with the channel until [`Channel::flush`] or any
-    /// other method, so that a run of acknowledgements takes a queue's lock once. What was
-    /// published before is enqueued. Errors: 406.
+    /// As [`Channel::basic_ack`]; it may wait in the effects until
+    /// [they are settled](VirtualHost::settle_acked), which comes before any other method: so a run
+    /// of acknowledgements takes a queue's lock once. What was published before is enqueued.
+    /// Errors: 406.
     #[inline]
     pub(crate) fn gather_ack(
         &mut self,
@@ -36,39 +33,18 @@ impl Channel {
         effects: &mut Effects,
     ) -> Result<()> {
         if self.watch.watches(Trigger::METHODS) || matches!(self.mode, Mode::Transaction(_)) {
-            self.settle_acked(effects);
+            self.session.virtual_host.settle_acked(effects);
             return self.basic_ack(delivery_tag, multiple, effects);
         }
-        self.deliveries.take(delivery_tag, multiple, &mut self.acked)?;
-        if self.acked.len() >= ACK_BATCH_MAX {
-            self.settle_acked(effects);
+        let now = effects.acked.since(|| self.session.virtual_host.now());
+        self.deliveries.acknowledge(delivery_tag, multiple, &mut effects.acked)?;
+        let counted = self.deliveries.counted();
+        counted.touch(now);
+        // Whoever is turned away from now on has to wait for other acknowledgements.
+        if self.deliveries.is_starved() {
+            effects.acked.note_starved(counted.id.number);
         }
         Ok(())
-    }
-
-    /// Tells queues of the acknowledgements that were gathered.
-    #[inline]
-    pub(crate) fn settle_acked(&mut self, effects: &mut Effects) {
-        if self.acked.is_empty() {
-            return;
-        }
-        let acked = std::mem::take(&mut self.acked);
-        self.settle(&acked, Settlement::Ack, effects);
-        self.virtual_host().run_uncounted(effects);
-    }
-
-    /// Has the acknowledgements that were gathered settled together with those of other channels.
-    /// Tells whether consumers have to be [resumed](Channel::resume_if_starved) after it.
-    pub(crate) fn join_acked(
-        &mut self,
-        together: &mut AckedTogether,
-        effects: &mut Effects,
-    ) -> bool {
-        let acked = std::mem::take(&mut self.acked);
-        self.deliveries.counted().touch(together.now);
-        self.deliveries.by_queue(&acked, true, |queue, group| together.add(queue, group, effects));
-        // Whoever is turned away from now on has to wait for other acknowledgements.
-        self.deliveries.is_starved()
     }
 
     /// Lets consumers that were turned away get messages if there is room or credit for them.
@@ -151,37 +127,5 @@ impl Channel {
             queue.settle(group.iter().map(|(_, unacked)| unacked.id()), settlement, now, effects);
         });
         self.resume_if_starved(effects);
-    }
-}
-
-/// Acknowledgements of several channels: those that follow each other and are one queue's are
-/// settled together.
-pub(crate) struct AckedTogether {
-    now: Timestamp,
-    queue: Option<Arc<Queue>>,
-    /// Numbers of deliveries of that queue.
-    ids: Vec<u64>,
-}
-
-impl AckedTogether {
-    /// None so far. It is `now`.
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self { now, queue: None, ids: Vec::new() }
-    }
-
-    fn add(&mut self, queue: &Arc<Queue>, group: &[(u64, Unacked)], effects: &mut Effects) {
-        let is_same = self.queue.as_ref().is_some_and(|known| Arc::ptr_eq(known, queue));
-        if !is_same || self.ids.len() >= ACK_BATCH_MAX {
-            self.settle(effects);
-            self.queue = Some(Arc::clone(queue));
-        }
-        self.ids.extend(group.iter().map(|(_, unacked)| unacked.id()));
-    }
-
-    /// Tells the queue.
-    pub(crate) fn settle(&mut self, effects: &mut Effects) {
-        if let Some(queue) = self.queue.take() {
-            queue.settle(self.ids.drain(..), Settlement::Ack, self.now, effects);
-        }
     }
 }

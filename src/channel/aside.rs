@@ -7,7 +7,7 @@ use crate::queue::effects::Effects;
 
 impl Channel {
     /// From now on publishes may be set aside: whoever owns the channel has them enqueued and
-    /// settled by [`Channel::flush_publishes`].
+    /// settled by [`Channel::flush`].
     pub(crate) fn let_set_aside(&mut self) {
         self.publisher.sets_aside = true;
     }

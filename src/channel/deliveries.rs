@@ -1,6 +1,7 @@
 //! Deliveries of a channel: tags, what is unacknowledged, and the limits on it
 //! `[amqp 0-9-1 basic.qos, basic.ack]`.
 
+mod acknowledging;
 mod credit;
 mod faults;
 mod outlet;
@@ -37,38 +38,42 @@ const CLOSED: u32 = u32::MAX;
 /// Deliveries that are about to be settled, with their tags: mostly it is one.
 pub(super) type Taken = SmallVec<[(u64, Unacked); 4]>;
 
+/// What every delivery needs comes first.
 #[derive(Default)]
+#[repr(C)]
 struct State {
     last_tag: u64,
     unacked: SequenceMap<Unacked>,
+    /// What was delivered to consumers, and acknowledged.
+    delivered: Delivered,
+    /// What counts against the prefetch that all consumers share.
+    credit: Credit,
     sources: Sources,
     reply_consumer: Option<ConsumerTag>,
     /// Deliveries that a fault delays, by the time at which they are due.
     held: Vec<(Timestamp, Delivery)>,
     /// A fault is about to end the channel: its client gets no more deliveries.
     is_silent: bool,
-    /// What was delivered to consumers, and acknowledged.
-    delivered: Delivered,
-    /// What counts against the prefetch that all consumers share.
-    credit: Credit,
 }
 
-/// The part of a channel that queues reach, from any thread.
+/// The part of a channel that queues reach, from any thread. What every delivery needs lies
+/// together.
+#[repr(C)]
 pub(super) struct Deliveries {
-    state: Mutex<State, rank::Deliveries>,
-    output: Arc<dyn ChannelOutput>,
-    counted: Arc<Counted>,
-    cancel_notify: bool,
-    /// Faults that tests declare.
-    watch: Option<Watch>,
-    me: Weak<Self>,
     /// Prefetch shared by all consumers (`global=true`); 0 for none. While it is used up those get
     /// nothing either whose deliveries do not count against it.
     limit: AtomicU32,
-    /// Consumers that went with their queues, and that the channel has not forgotten yet.
-    cancelled: AtomicUsize,
     /// A queue was turned away: consumers have to be resumed when there is room or credit.
     starved: AtomicBool,
+    cancel_notify: bool,
+    /// Faults that tests declare.
+    watch: Option<Watch>,
+    output: Arc<dyn ChannelOutput>,
+    counted: Arc<Counted>,
+    state: Mutex<State, rank::Deliveries>,
+    me: Weak<Self>,
+    /// Consumers that went with their queues, and that the channel has not forgotten yet.
+    cancelled: AtomicUsize,
 }
 
 impl Deliveries {
@@ -339,12 +344,9 @@ impl State {
     /// Deliveries of a source were settled. So many of them are known to its queue: if it is a
     /// consumer these count against the shared prefetch no more.
     fn settle(&mut self, source: u32, count: usize, counted: u32) {
-        let Some(known) = self.sources.get(source) else { return };
-        known.settle(count);
-        if known.is_consumer {
+        if self.sources.settle(source, count) {
             self.credit.release(counted);
         }
-        self.sources.forget_if_finished(source);
     }
 }
 

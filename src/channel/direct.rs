@@ -45,8 +45,7 @@ impl Channel {
     /// Whether there is nothing to be done before, or on the occasion of, a method.
     #[inline]
     fn is_free(&self, occasions: u32) -> bool {
-        self.acked.is_empty()
-            && self.publisher.pending.is_empty()
+        self.publisher.pending.is_empty()
             && !self.watch.watches(occasions)
             && self.virtual_host().persistence().is_none()
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use self::confirms::Confirms;
 use self::counted::Counted;
-use self::deliveries::{Deliveries, Taken};
+use self::deliveries::Deliveries;
 use self::output::ChannelOutput;
 use self::publish::Publisher;
 use self::transaction::Transaction;
@@ -43,8 +43,6 @@ use crate::queue::effects::Effects;
 use crate::time::clock::Timestamp;
 use crate::vhost::VirtualHost;
 
-#[cfg(feature = "gateway")]
-pub(crate) use self::ack::AckedTogether;
 pub use self::consume::Consume;
 pub(crate) use self::consume::GetOk;
 pub(crate) use self::direct::{Acknowledged, Direct, Settling};
@@ -94,8 +92,6 @@ pub(crate) struct Channel {
     prefetch_count: u32,
     mode: Mode,
     publisher: Publisher,
-    /// Deliveries that are acknowledged, which their queues have not been told yet.
-    acked: Taken,
     /// Consumer of direct replies, and the routing key that leads to it.
     reply_consumer: Option<(ConsumerTag, String)>,
     /// Faults that tests declare.
@@ -130,7 +126,6 @@ impl Channel {
             prefetch_count: 0,
             mode: Mode::Plain,
             publisher: Publisher::default(),
-            acked: Taken::new(),
             reply_consumer: None,
             afterwards: None,
         })

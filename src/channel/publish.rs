@@ -57,7 +57,6 @@ impl Channel {
         immediate: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        self.settle_acked(effects);
         if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES) {
             return self.publish_watched(publish, mandatory, immediate, effects);
         }
@@ -300,17 +299,9 @@ impl Channel {
         }
     }
 
-    /// Does what was gathered: queues hear of acknowledgements and get what was published, and the
-    /// client hears what is confirmed.
-    #[inline]
-    pub(crate) fn flush(&mut self, effects: &mut Effects) {
-        self.settle_acked(effects);
-        self.flush_publishes(effects);
-    }
-
     /// Enqueues what was gathered and tells the client what is confirmed.
     #[inline]
-    pub(crate) fn flush_publishes(&mut self, effects: &mut Effects) {
+    pub(crate) fn flush(&mut self, effects: &mut Effects) {
         if !effects.aside.is_empty() {
             self.set_aside(effects); // to go with others to its queue
         }

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Gone, Returned};
 use crate::queue::Queue;
+use crate::queue::acked::Acked;
 use crate::queue::aside::Aside;
 use crate::queue::consumers::{Delivery, Outlet};
 use crate::queue::fifo::entry::Entry;
@@ -82,6 +83,8 @@ pub struct Effects {
     pub(crate) behind: Option<Arc<Queue>>,
     /// Messages that wait for others on their way to queues.
     pub(crate) aside: Aside,
+    /// Acknowledgements that wait for others.
+    pub(crate) acked: Acked,
     /// Octets that queues hold more (or, negative, less) than before.
     pub footprint: isize,
     /// Waiters to wake.
@@ -126,6 +129,7 @@ impl Effects {
             && self.returned.is_empty()
             && self.handed_out.is_empty()
             && self.aside.is_empty()
+            && self.acked.is_empty()
     }
 
     /// Whether there is more to do than to count memory and to wake sleepers.

@@ -4,6 +4,7 @@
 //! prefetch, turns and single active consumer. [`stream`] is for queues that are read and not
 //! emptied. [`kind`] says what types there are.
 
+pub(crate) mod acked;
 pub mod arguments;
 pub(crate) mod aside;
 mod attributes;

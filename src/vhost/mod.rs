@@ -53,10 +53,10 @@ use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::limits::EXCHANGE_BYTES;
 use crate::persist::Whereabouts;
-use crate::queue::Queue;
 use crate::queue::direct::Left;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tap;
+use crate::queue::{Queue, Settlement};
 use crate::time::clock::{Clock, Timestamp};
 use crate::time::timers::Sleeper;
 use crate::vhost::flow::extension::Extension;
@@ -321,6 +321,20 @@ impl VirtualHost {
         if effects.has_work() {
             self.work_off(effects);
         }
+    }
+
+    /// Tells queues of the [acknowledgements](crate::queue::acked) that were gathered.
+    #[inline]
+    pub(crate) fn settle_acked(self: &Arc<Self>, effects: &mut Effects) {
+        if effects.acked.is_empty() {
+            return;
+        }
+        let mut acked = std::mem::take(&mut effects.acked);
+        acked.drain(|queue, ids, now| {
+            queue.settle(ids.iter().copied(), Settlement::Ack, now, effects);
+        });
+        effects.acked = acked;
+        self.run_uncounted(effects);
     }
 
     /// Does what a queue has left that was taken the short way to.

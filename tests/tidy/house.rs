@@ -131,6 +131,7 @@ pub(crate) const CIRCLES: &[Circle] = &[
     (
         "a queue is a lock around the machine, whose effects name queues",
         &[
+            "src/queue/acked.rs",
             "src/queue/arguments.rs",
             "src/queue/aside.rs",
             "src/queue/attributes.rs",

@@ -105,6 +105,16 @@ impl Sources {
         number
     }
 
+    /// Deliveries of one were settled; tells whether it is a consumer.
+    #[inline]
+    pub(super) fn settle(&mut self, number: u32, count: usize) -> bool {
+        let Some(source) = self.get(number) else { return false };
+        source.settle(count);
+        let is_consumer = source.is_consumer;
+        self.forget_if_finished(number);
+        is_consumer
+    }
+
     /// Gives its number to others if nothing refers to it any more.
     pub(super) fn forget_if_finished(&mut self, number: u32) {
         let Some(place) = self.places.get_mut(number as usize) else { return };

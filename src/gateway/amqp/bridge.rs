@@ -87,8 +87,6 @@ pub(super) struct Bridge {
     unflushed: Option<u16>,
     /// Channels with publishes that are not enqueued yet, or confirms that were not told.
     publishing: Vec<u16>,
-    /// Channels with acknowledgements that queues have not heard of.
-    acking: Vec<u16>,
     effects: Effects,
     /// The client has published: it may be blocked.
     pub has_published: bool,
@@ -113,7 +111,6 @@ impl Bridge {
             last: 0,
             unflushed: None,
             publishing: Vec::new(),
-            acking: Vec::new(),
             effects: Effects::new(),
             has_published: false,
             is_lost: false,
@@ -196,11 +193,11 @@ impl Bridge {
         method: MethodId,
         apply: impl FnOnce(&mut Channel, &Outbox, &mut Effects) -> Result<(), Error>,
     ) -> Result<(), Failure> {
+        self.settle_acked();
         let Some(at) = self.position(number) else { return Ok(()) };
         let (Some(slot), Some(session)) = (self.channels.get_mut(at), &self.session) else {
             return Ok(());
         };
-        slot.channel.settle_acked(&mut self.effects);
         let result = apply(&mut slot.channel, &self.outbox, &mut self.effects);
         let result = slot.channel.take_afterwards().and(result);
         session.virtual_host.run_without_waking(&mut self.effects);
@@ -234,6 +231,7 @@ impl Bridge {
 
     /// Closes a channel: before the client hears of it, all its effects have taken place.
     pub(super) fn close_channel(&mut self, number: u16) {
+        self.settle_acked();
         let Some(at) = self.position(number) else { return };
         let mut slot = self.channels.remove(at);
         slot.channel.close(&mut self.effects);
@@ -369,9 +367,9 @@ impl Bridge {
 
     /// Ends everything that belongs to the connection.
     pub(super) fn close(&mut self) {
+        self.settle_acked();
         self.unflushed = None;
         self.publishing.clear();
-        self.acking.clear();
         let mut slots = std::mem::take(&mut self.channels);
         slots.iter().for_each(|slot| slot.channel.stop_deliveries());
         let remains = slots.iter_mut().map(|slot| slot.channel.end(&mut self.effects));

@@ -3,13 +3,9 @@
 //! another channel before is done. So publishes wait for publishes alone, acknowledgements for
 //! acknowledgements, and whatever else comes for both.
 
-use std::sync::Arc;
-
 use super::{BASIC_ACK, BASIC_PUBLISH, Bridge, Failure, Slot};
-use crate::channel::AckedTogether;
-use crate::limits::ACK_BATCH_MAX;
 use crate::message::Body;
-use crate::vhost::{self, VirtualHost};
+use crate::vhost;
 
 impl Bridge {
     #[inline]
@@ -71,11 +67,8 @@ impl Bridge {
         let Some(Slot { channel, .. }) = self.channels.get_mut(at) else { return Ok(()) };
         let result = channel.gather_ack(delivery_tag, multiple, &mut self.effects);
         let result = channel.take_afterwards().and(result);
-        if self.acking.last() != Some(&number) {
-            self.acking.push(number);
-            if self.acking.len() >= ACK_BATCH_MAX {
-                self.settle_acked();
-            }
+        if self.effects.acked.is_full() {
+            self.settle_acked();
         }
         result.map_err(|error| Failure { channel: number, error, method: BASIC_ACK })
     }
@@ -86,11 +79,12 @@ impl Bridge {
         self.flush_publishes();
     }
 
-    /// Does what was gathered, unless that is on this channel alone, which does it by itself.
+    /// Does what was gathered, unless that is publishes on this channel alone, which does it by
+    /// itself.
     pub(super) fn flush_others(&mut self, channel: u16) {
-        let mut gathering = self.publishing.iter().chain(&self.acking);
-        if gathering.any(|&other| other != channel) {
-            self.flush();
+        self.settle_acked();
+        if self.publishing.iter().any(|&other| other != channel) {
+            self.flush_publishes();
         }
     }
 
@@ -110,52 +104,34 @@ impl Bridge {
                 && let Some(slot) = self.channels.get_mut(at)
             {
                 slot.publishes = false;
-                slot.channel.flush_publishes(&mut self.effects);
+                slot.channel.flush(&mut self.effects);
             }
         }
         publishing.clear();
         self.publishing = publishing;
     }
 
-    /// Tells queues of the acknowledgements that were gathered.
+    /// Tells queues of the acknowledgements that were gathered, and resumes who waited for that.
     #[inline]
-    fn settle_acked(&mut self) {
-        if self.acking.is_empty() {
-            return;
+    pub(super) fn settle_acked(&mut self) {
+        if !self.effects.acked.is_empty() {
+            self.settle_some();
         }
-        let mut acking = std::mem::take(&mut self.acking);
-        if let [number] = *acking {
-            if let Some(at) = self.position(number)
-                && let Some(slot) = self.channels.get_mut(at)
-            {
-                slot.channel.settle_acked(&mut self.effects);
-            }
-        } else if let Some(session) = &self.session {
-            let host = Arc::clone(&session.virtual_host);
-            self.settle_together(&host, &acking);
-        }
-        acking.clear();
-        self.acking = acking;
     }
 
-    fn settle_together(&mut self, host: &Arc<VirtualHost>, acking: &[u16]) {
-        let mut together = AckedTogether::new(host.now());
-        let mut is_starved = false;
-        for &number in acking {
-            if let Some(at) = self.position(number)
-                && let Some(slot) = self.channels.get_mut(at)
-            {
-                is_starved |= slot.channel.join_acked(&mut together, &mut self.effects);
-            }
-        }
-        together.settle(&mut self.effects);
-        for &number in if is_starved { acking } else { &[] } {
+    fn settle_some(&mut self) {
+        let Some(session) = &self.session else { return };
+        session.virtual_host.settle_acked(&mut self.effects);
+        let starved = self.effects.acked.take_starved();
+        for &number in &starved {
             if let Some(at) = self.position(number)
                 && let Some(slot) = self.channels.get_mut(at)
             {
                 slot.channel.resume_if_starved(&mut self.effects);
             }
         }
-        host.run_uncounted(&mut self.effects);
+        if let Some(session) = self.session.as_ref().filter(|_| !starved.is_empty()) {
+            session.virtual_host.run_uncounted(&mut self.effects);
+        }
     }
 }
