@@ -100,26 +100,28 @@ pub struct Manners {
 /// Those that may get the next message stand in line by priority; within a priority they take
 /// turns. One that is out of credit or room leaves the line until it is resumed.
 ///
-/// No step takes longer because there are many, but those that are about all of them.
+/// No step takes longer because there are many, but those that are about all of them. What every
+/// message needs comes first.
 #[derive(Default)]
+#[repr(C)]
 pub struct Consumers {
     slots: Vec<Option<Consumer>>,
+    lines: Lines,
+    count: usize,
+    /// With a single active consumer: its slot.
+    active: Option<usize>,
+    manners: Manners,
+    /// The active one gets nothing more: another is to follow as soon as it has settled all.
+    makes_way: bool,
     /// Slots that nobody has, the first one on top.
     free: BinaryHeap<Reverse<usize>>,
-    lines: Lines,
     generation: u64,
-    count: usize,
     /// How many of them are exclusive.
     exclusive: usize,
     /// The slots of those that were cancelled and still have something.
     lingering: HashMap<Client, usize>,
-    manners: Manners,
     /// With a single active consumer: all of them, the one that should be on top.
     claims: BTreeSet<Claim>,
-    /// With a single active consumer: its slot.
-    active: Option<usize>,
-    /// The active one gets nothing more: another is to follow as soon as it has settled all.
-    makes_way: bool,
 }
 
 impl Consumers {

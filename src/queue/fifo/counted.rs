@@ -8,17 +8,18 @@ use crate::queue::fifo::entry::Entry;
 use crate::queue::tally::Volume;
 use crate::time::clock::Timestamp;
 
-/// What a queue has counted.
+/// What a queue has counted; what every message changes comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(in crate::queue) struct Counted {
-    /// Counters. The levels among them are known otherwise.
-    pub totals: QueueTotals,
-    /// Deliveries that wait for an acknowledgement.
-    pub unacked: Holdings,
-    /// How ready its consumers are.
-    pub capacity: Capacity,
     /// When something was last done with the queue.
     pub active_at: Timestamp,
+    /// Deliveries that wait for an acknowledgement.
+    pub unacked: Holdings,
+    /// Counters. The levels among them are known otherwise.
+    pub totals: QueueTotals,
+    /// How ready its consumers are.
+    pub capacity: Capacity,
     /// Only of a queue in which messages died.
     pub deaths: Option<Box<DeathTotals>>,
     /// For rates.

@@ -119,51 +119,53 @@ fn order(arguments: &QueueArguments) -> Order {
     }
 }
 
-/// One queue.
+/// One queue. What every message changes comes first, then what it reads: where there are very many
+/// queues, none of it is in the processor's cache.
+#[repr(C)]
 pub struct State {
-    pub(super) settings: Settings,
-    pub(in crate::queue) ready: Ready,
     pub(in crate::queue) unacked: SequenceMap<Unacked>,
-    pub(in crate::queue) consumers: Consumers,
+    next_delivery: u64,
+    pub(in crate::queue) footprint: usize,
+    /// What was told of the footprint.
+    pub(in crate::queue) told_footprint: usize,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
+    pub(in crate::queue) counted: Counted,
+    /// The deadline that the timer was asked for last.
+    wake_at: Timestamp,
+    /// When dead letters that could not be delivered are tried again.
+    retry_at: Timestamp,
     pub(super) lease: Lease,
-    /// Keys of the messages held, if no two may have the same.
-    pub(in crate::queue) duplicates: Option<Duplicates>,
-    /// What it has to do with the store.
-    pub(in crate::queue) storage: QueueStorage,
     /// As quorum queues it counts returns, serves what came back first, and much more.
     pub(super) is_quorum: bool,
+    /// Ready messages have left since the room that they have was looked at.
+    pub(super) has_popped: bool,
+    /// A quorum queue that refuses publishes is too long, or was and is still nearly so.
+    pub(super) is_full: bool,
+    /// What is beyond the limits is dropped once, even if the queue refuses what comes.
+    pub(super) cuts: bool,
+    pub(in crate::queue) consumers: Consumers,
+    pub(in crate::queue) ready: Ready,
+    pub(super) settings: Settings,
+    /// It is held: it gives out only what it was told to.
+    hold: Option<Hold>,
+    /// Keys of the messages held, if no two may have the same.
+    pub(in crate::queue) duplicates: Option<Duplicates>,
+    /// Footprint above which messages are paged out next.
+    pub(in crate::queue) page_out_above: usize,
+    /// What it has to do with the store.
+    pub(in crate::queue) storage: QueueStorage,
     /// Deliveries of basic.get that are not settled.
     pub(super) polled: usize,
     /// What the store is told of deliveries of a quorum queue.
     pub(super) handed_out: HandedOut,
-    /// A quorum queue that refuses publishes is too long, or was and is still nearly so.
-    pub(super) is_full: bool,
     /// Messages with lower sequences may have been delivered in an earlier life of the queue.
     pub(in crate::queue) redelivered_below: u64,
-    /// Footprint above which messages are paged out next.
-    pub(in crate::queue) page_out_above: usize,
-    next_delivery: u64,
-    /// Ready messages have left since the room that they have was looked at.
-    pub(super) has_popped: bool,
-    pub(in crate::queue) footprint: usize,
-    /// What was told of the footprint.
-    pub(in crate::queue) told_footprint: usize,
-    /// It is held: it gives out only what it was told to.
-    hold: Option<Hold>,
-    /// Before this time no delivery has waited too long for its acknowledgement. The one that
-    /// it was set for may be settled by now: then nothing happens at that time.
-    overdue_at: Timestamp,
     /// Messages that come and cannot be refused any more.
     pub(super) promised: Promised,
-    /// What is beyond the limits is dropped once, even if the queue refuses what comes.
-    pub(super) cuts: bool,
     /// Dead letters that could not be delivered, of a queue that keeps them until they are.
     pub(in crate::queue) discards: Vec<DeadLetter>,
-    /// When they are tried again.
-    retry_at: Timestamp,
-    /// The deadline that the timer was asked for last.
-    wake_at: Timestamp,
-    pub(in crate::queue) counted: Counted,
 }
 
 impl State {
