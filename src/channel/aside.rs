@@ -34,12 +34,12 @@ impl Channel {
         let Some(last) = publisher.routes.last() else { return };
         let Some(queue) = last.route.queues.first() else { return };
         self.deliveries.counted().count_publishes(count, 1);
-        last.from.count_publishes(count, 1);
         let first = match self.mode {
             Mode::Confirm(_) => publisher.first_pending,
             _ => 0,
         };
         let part = Part { channel, first, count };
+        effects.aside.count(last.from.straight(), count);
         effects.aside.add(queue, publisher.pending.messages(), part);
         publisher.aside.get_or_insert((first, 0)).1 += count;
         if effects.aside.is_full() {

@@ -183,11 +183,8 @@ impl Confirms {
 
     /// Tells the client what has become known since the last time.
     pub(super) fn tell(&mut self, wakeups: &mut Wakeups) {
-        let mut line = self.line.state.lock();
-        if let Some(step) = self.latest.take() {
-            line.push(step);
-        }
-        line.tell(&self.line.client, wakeups);
+        let latest = self.latest.take();
+        self.line.state.lock().tell(latest, &self.line.client, wakeups);
     }
 
     /// The channel closes: its client hears nothing more.
@@ -217,7 +214,7 @@ impl ConfirmLine {
         let mut wakeups = Wakeups::default();
         let mut line = self.state.lock();
         line.note_stored(ticket);
-        line.tell(&self.client, &mut wakeups);
+        line.tell(None, &self.client, &mut wakeups);
         drop(line);
         wakeups.wake_all();
     }
@@ -242,11 +239,17 @@ impl Line {
         }
     }
 
-    fn tell(&mut self, client: &Client, wakeups: &mut Wakeups) {
+    /// Tells the client what can be told, when this step has come at last.
+    fn tell(&mut self, latest: Option<Step>, client: &Client, wakeups: &mut Wakeups) {
         if self.closed {
             return;
         }
         let mut accepted = self.told;
+        match latest {
+            Some(step) if self.steps.is_empty() && self.can_accept(&step) => accepted = step.last,
+            Some(step) => self.push(step),
+            None => {}
+        }
         while self.steps.front().is_some_and(|step| step.ticket <= self.stored) {
             let Some(step) = self.steps.pop_front() else { break };
             if step.outcome.is_ack() {
@@ -259,6 +262,11 @@ impl Line {
             (self.told, accepted) = (last, last);
         }
         self.accept(accepted, client, wakeups);
+    }
+
+    /// Whether the step, if it is the next, is simply told.
+    fn can_accept(&self, step: &Step) -> bool {
+        step.outcome.is_ack() && step.ticket <= self.stored
     }
 
     /// Publishes that are not simply accepted: a run that is refused, or a single one.

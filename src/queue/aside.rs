@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::insight::statistics::tally::Tally;
 use crate::limits::{ASIDE_QUEUES_MAX, PUBLISH_BATCH_MAX};
 use crate::message::Message;
 use crate::queue::Queue;
@@ -121,6 +122,8 @@ pub(crate) struct Aside {
     /// Where these are, by the addresses of their queues.
     places: Places,
     messages: usize,
+    /// How many of the latest one exchange has not counted yet, and where it does.
+    uncounted: Option<(Arc<Tally>, usize)>,
     /// Publishes that their queue has refused, and that are not settled yet.
     refused: Vec<(u16, u64)>,
     /// When the last ones were enqueued.
@@ -137,6 +140,25 @@ impl Aside {
     /// Whether these messages and those that go to one more queue would be too many.
     pub(crate) fn is_full(&self) -> bool {
         self.messages >= PUBLISH_BATCH_MAX || self.filled >= ASIDE_QUEUES_MAX
+    }
+
+    /// So many messages that are added were published to the exchange that counts them there: it
+    /// does so once for many, as all who publish write to it.
+    #[inline]
+    pub(crate) fn count(&mut self, tally: &Arc<Tally>, messages: usize) {
+        match &mut self.uncounted {
+            Some((last, count)) if Arc::ptr_eq(last, tally) => *count += messages,
+            _ => {
+                self.count_all();
+                self.uncounted = Some((Arc::clone(tally), messages));
+            }
+        }
+    }
+
+    fn count_all(&mut self) {
+        if let Some((tally, messages)) = self.uncounted.take() {
+            tally.add_shared(messages as u64);
+        }
     }
 
     /// Takes all of `messages`, which go to this queue.
@@ -167,6 +189,7 @@ impl Aside {
         &mut self,
         mut enqueue: impl FnMut(&Arc<Queue>, &mut Vec<Message>, &[Part], &mut Vec<(u16, u64)>),
     ) {
+        self.count_all();
         (self.places, self.messages) = (Places::default(), 0);
         for lot in self.lots.iter_mut().take(std::mem::take(&mut self.filled)) {
             if let Some(queue) = lot.queue.take() {

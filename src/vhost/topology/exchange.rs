@@ -61,7 +61,7 @@ pub(crate) struct Exchange {
 #[derive(Debug, Default)]
 pub(in crate::vhost) struct ExchangeCounted {
     /// Messages that went to one queue, as most do: they came and were sent.
-    straight: Tally,
+    straight: Arc<Tally>,
     /// Other messages that came.
     publish_in: Tally,
     /// How often these were sent.
@@ -114,6 +114,12 @@ impl Exchange {
             self.counted.publish_in.add_shared(count as u64);
             self.count_sent(count * queues);
         }
+    }
+
+    /// Counts messages that are published to it and go to one queue.
+    #[inline]
+    pub(crate) fn straight(&self) -> &Arc<Tally> {
+        &self.counted.straight
     }
 
     /// So many queues get a message that was published to it.
