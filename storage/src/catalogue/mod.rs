@@ -65,7 +65,8 @@ impl Catalogue {
         identity: u64,
         repair: bool,
     ) -> Result<(Self, CatalogueReport)> {
-        let ledger = Ledger::read(&*disk, LEDGER)?.map_or(Copy::None, Copy::Found);
+        let ledger =
+            Ledger::read(&*disk, LEDGER, Growth::COMMON.step)?.map_or(Copy::None, Copy::Found);
         let found = contents::read(&*records)?;
         let is_new = matches!(ledger, Copy::None) && found.is_empty();
         let verdict =
@@ -131,7 +132,8 @@ impl Catalogue {
         disk: &dyn Disk,
         identity: u64,
     ) -> Result<(MemoryStore, Vec<Finding>)> {
-        let ledger = Ledger::read(disk, LEDGER)?.map_or(Copy::None, Copy::Found);
+        let ledger =
+            Ledger::read(disk, LEDGER, Growth::COMMON.step)?.map_or(Copy::None, Copy::Found);
         let records = match records {
             Ok(store) => match contents::read(store) {
                 Ok(contents) => Copy::Found(contents),
@@ -151,7 +153,8 @@ impl Catalogue {
     /// # Errors
     /// If the disk fails.
     pub fn is_complete(disk: &dyn Disk) -> Result<bool> {
-        Ok(Ledger::read(disk, LEDGER)?.is_some_and(|ledger| ledger.is_complete()))
+        Ok(Ledger::read(disk, LEDGER, Growth::COMMON.step)?
+            .is_some_and(|ledger| ledger.is_complete()))
     }
 
     /// Whether there is a ledger of this format on a disk, damaged or not.
@@ -159,7 +162,8 @@ impl Catalogue {
     /// # Errors
     /// If the disk fails.
     pub fn is_there(disk: &dyn Disk) -> Result<bool> {
-        Ok(Ledger::read(disk, LEDGER)?.is_some_and(|ledger| ledger.identity != 0))
+        Ok(Ledger::read(disk, LEDGER, Growth::COMMON.step)?
+            .is_some_and(|ledger| ledger.identity != 0))
     }
 
     /// Begins the ledger anew with all records. Nothing is committed meanwhile, which takes a few

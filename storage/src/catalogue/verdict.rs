@@ -133,6 +133,10 @@ impl Verdict {
             let what = format!("{} octets are not what was written there", bad.octets);
             self.find(LEDGER, Some(bad.offset), what);
         }
+        if ledger.cut_at.is_some() {
+            let what = "its end is cut off: what was entered last may be in the records alone";
+            self.find(LEDGER, ledger.cut_at, what.into());
+        }
         if ledger.has_foreign {
             self.find(LEDGER, None, "it has entries of another data directory".into());
         }

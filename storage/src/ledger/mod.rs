@@ -33,6 +33,17 @@ pub(crate) struct Growth {
 impl Growth {
     /// For all but small disks.
     pub(crate) const COMMON: Self = Self { step: 64 << 10, long: 1 << 20 };
+
+    /// Octets by which any grows at least.
+    pub(crate) const LEAST: u64 = 4 << 10;
+}
+
+/// Octets that the file has where so many are written.
+fn reserved(end: u64, step: u64) -> u64 {
+    match step {
+        0 => end,
+        _ => end.next_multiple_of(step) + step,
+    }
 }
 
 /// A ledger that is written.
@@ -54,11 +65,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads a ledger; `None` if there is no such file.
+    /// Reads a ledger that grows by steps of `step` octets at least; `None` if there is no such
+    /// file.
     ///
     /// # Errors
     /// If the medium fails.
-    pub(crate) fn read(disk: &dyn Disk, name: &str) -> io::Result<Option<Reading>> {
+    pub(crate) fn read(disk: &dyn Disk, name: &str, step: u64) -> io::Result<Option<Reading>> {
         let file = match disk.open(name, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -66,7 +78,7 @@ impl Ledger {
         let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
         let mut octets = vec![0; length];
         file.read_at(&mut octets, 0)?;
-        Ok(Some(reading::read(&octets)))
+        Ok(Some(reading::read(&octets, step)))
     }
 
     /// The identity of a ledger, if there is one that has any.
@@ -75,7 +87,7 @@ impl Ledger {
     /// If the medium fails.
     #[cfg(feature = "sled")]
     pub(crate) fn identity_on(disk: &dyn Disk, name: &str) -> io::Result<Option<u64>> {
-        let reading = Self::read(disk, name)?;
+        let reading = Self::read(disk, name, 0)?;
         Ok(reading.map(|reading| reading.identity).filter(|identity| *identity != 0))
     }
 
@@ -104,7 +116,7 @@ impl Ledger {
         }
         let file = disk.open(&new, true)?;
         let begun = octets.len() as u64;
-        let length = begun.next_multiple_of(growth.step) + growth.step;
+        let length = reserved(begun, growth.step);
         file.allocate(length)?;
         file.write_at(&octets, 0)?;
         file.sync()?;
@@ -172,7 +184,7 @@ impl Ledger {
     }
 
     fn next_length(&self) -> u64 {
-        self.end.next_multiple_of(self.growth.step) + self.growth.step
+        reserved(self.end, self.growth.step)
     }
 
     /// Sees to it that the next entries find space, if there is some.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::frame::{ALIGN, Frame, Kind};
+use crate::ledger::reserved;
 
 /// How often each frame is in a ledger.
 pub(super) const COPIES: usize = 2;
@@ -29,6 +30,10 @@ pub(crate) struct Reading {
     pub(crate) missing: Vec<(u64, u64)>,
     /// Octets that are not what was written, of which a sound copy may be there.
     pub(crate) bad: Vec<BadOctets>,
+    /// Where its file ends, if that is before the end of the room that it had from its beginning
+    /// on, and it was not closed in order: nobody could tell else whether the last entries were cut
+    /// off or never written.
+    pub(crate) cut_at: Option<u64>,
     /// It was closed in order.
     pub(crate) is_clean: bool,
     /// Octets of files of another ledger are in it.
@@ -48,8 +53,8 @@ impl Reading {
     }
 }
 
-/// Reads the octets of a ledger.
-pub(crate) fn read(octets: &[u8]) -> Reading {
+/// Reads the octets of a ledger that grows by steps of `step` octets at least.
+pub(crate) fn read(octets: &[u8], step: u64) -> Reading {
     let (frames, mut bad) = scan(octets);
     let mut reading = Reading::default();
     // Most frames are right about whose they are.
@@ -80,6 +85,8 @@ pub(crate) fn read(octets: &[u8]) -> Reading {
             }
         }
     }
+    let begun = reading.beginning.as_ref().map_or(0, |(_, all)| COPIES * Frame::span(all.len()));
+    let room = reserved(begun as u64, step) as usize;
     let from = reading.beginning.as_ref().map_or(0, |(number, _)| *number);
     reading.entries.retain(|number, _| *number > from);
     cut_torn(&mut reading, from, durable);
@@ -96,6 +103,7 @@ pub(crate) fn read(octets: &[u8]) -> Reading {
         }
     }
     reading.bad = bad;
+    reading.cut_at = (octets.len() < room && !reading.is_clean).then_some(octets.len() as u64);
     reading
 }
 
@@ -164,16 +172,32 @@ mod tests {
             (0..COPIES).for_each(|_| frame.encode(&mut octets));
         }
         let end = octets.len() - COPIES * Frame::span(0);
-        let whole = read(&octets);
+        let whole = read(&octets, 0);
         assert!(whole.is_clean && whole.bad.is_empty() && whole.entries.len() == 1);
         for torn in (end..octets.len()).step_by(ALIGN).flat_map(|at| [end..at, at..octets.len()]) {
             let mut left = octets.clone();
             left[torn.clone()].fill(0);
-            let reading = read(&left);
+            let reading = read(&left, 0);
             assert_eq!((reading.bad, reading.missing), (vec![], vec![]), "{torn:?}");
             assert_eq!(reading.entries, whole.entries, "{torn:?}");
         }
         octets[end - 6] ^= 1;
-        assert_eq!(read(&octets).bad.len(), 1, "what was entered before the end is durable");
+        assert_eq!(read(&octets, 0).bad.len(), 1, "what was entered before the end is durable");
+    }
+
+    #[test]
+    fn entries_that_were_cut_off_with_the_room_behind_them_are_missed() {
+        let mut octets = Vec::new();
+        for (kind, number) in [(Kind::Beginning, 1), (Kind::Entry, 2), (Kind::Entry, 3)] {
+            let frame = Frame { identity: 7, number, durable: number - 1, kind, payload: b"one" };
+            (0..COPIES).for_each(|_| frame.encode(&mut octets));
+        }
+        let (entry, written) = (COPIES * Frame::span(3), octets.len());
+        octets.resize(8192, 0);
+        assert_eq!(read(&octets, 4096).cut_at, None);
+        for length in [8191, written, written - entry] {
+            let reading = read(&octets[..length], 4096);
+            assert_eq!((reading.cut_at, reading.bad), (Some(length as u64), vec![]), "{length}");
+        }
     }
 }

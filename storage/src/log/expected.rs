@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Result;
-use crate::ledger::{Ledger, Reading};
+use crate::ledger::{Growth, Ledger, Reading};
 use crate::log::damage::Damage;
 use crate::log::frame::{HEADER, Header};
 use crate::log::index::Index;
@@ -62,7 +62,7 @@ impl Expected {
     /// # Errors
     /// If the disk fails.
     pub(crate) fn read(disk: &dyn Disk, identity: u64, has_segments: bool) -> Result<Self> {
-        let Some(reading) = Ledger::read(disk, MANIFEST)? else {
+        let Some(reading) = Ledger::read(disk, MANIFEST, Growth::LEAST)? else {
             let damage = if has_segments { vec![of_manifest(0, 0)] } else { Vec::new() };
             return Ok(Self { damage, identity, ..Self::default() });
         };
@@ -245,6 +245,7 @@ fn of_manifest(offset: u64, octets: u64) -> Damage {
 fn damage_of(reading: &Reading, is_whole: bool) -> Vec<Damage> {
     let bad = reading.bad.iter().map(|bad| of_manifest(bad.offset, bad.octets));
     let mut damage: Vec<Damage> = bad.collect();
+    damage.extend(reading.cut_at.map(|end| of_manifest(end, 0)));
     if damage.is_empty() && !is_whole {
         damage.push(of_manifest(0, 0));
     }

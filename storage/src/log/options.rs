@@ -108,7 +108,7 @@ impl LogOptions {
 
     /// How the manifest grows.
     pub(crate) fn manifest_growth(&self) -> Growth {
-        let step = (self.segment_octets / 16).clamp(4 << 10, Growth::COMMON.step);
+        let step = (self.segment_octets / 16).clamp(Growth::LEAST, Growth::COMMON.step);
         Growth { step, long: 4 * step }
     }
 
