@@ -79,6 +79,8 @@ pub enum Room {
     Forced,
     /// It was [promised](State::promise_room) its place.
     Promised,
+    /// It was not, and is not taken even if there is one by now.
+    Denied,
 }
 
 /// What became of a publish.
@@ -274,7 +276,7 @@ impl State {
         let entry = self.new_entry(message, sequence, stored, now);
         if room == Room::Promised {
             self.promised.take(entry.body_bytes());
-        } else if self.refuses(entry.body_bytes(), room) {
+        } else if room == Room::Denied || self.refuses(entry.body_bytes(), room) {
             self.counted.totals.refused += 1;
             if self.settings.length.overflow == Overflow::RejectPublishDlx {
                 effects.deaths.push(DeadLetter::new(entry, DeathReason::MaxLen));

@@ -138,8 +138,12 @@ impl VirtualHost {
         let origin = if keeps { Origin::Promised } else { Origin::Broker };
         let is_in_log = put(letter, &sure, origin, &Moved { left: left.as_slice(), stays });
         letter.stored = number.filter(|_| is_in_log).or(letter.stored);
-        if !unsure.is_empty() {
-            put(letter, &unsure, Origin::Client, &Moved::default());
+        let (streams, full): (Vec<_>, Vec<_>) =
+            unsure.into_iter().partition(|target| target.stream().is_some());
+        for (targets, origin) in [(streams, Origin::Client), (full, Origin::Denied)] {
+            if !targets.is_empty() {
+                put(letter, &targets, origin, &Moved::default());
+            }
         }
         is_delivered
     }

@@ -27,6 +27,8 @@ pub(crate) enum Origin {
     Broker,
     /// A queue that keeps its dead letters, to those which have promised room.
     Promised,
+    /// The same, to those which have not: they refuse what they get, and it is not stored for them.
+    Denied,
 }
 
 impl Origin {
@@ -35,6 +37,7 @@ impl Origin {
             Self::Client => Room::Refused,
             Self::Broker => Room::Forced,
             Self::Promised => Room::Promised,
+            Self::Denied => Room::Denied,
         }
     }
 }
@@ -89,7 +92,8 @@ impl VirtualHost {
         let mut together = Together::new(self.persistence().is_some(), stored);
         let mut firsts = Places::new();
         queues.iter().for_each(|queue| firsts.push(queue.reserve(messages.len())));
-        let is_in_log = self.persistence().is_some_and(|store| {
+        let store = self.persistence().filter(|_| origin != Origin::Denied);
+        let is_in_log = store.is_some_and(|store| {
             store.store(queues, &firsts, messages, moved, now, || together.part(queues))
         });
         for (at, (queue, &first)) in queues.iter().zip(&firsts).enumerate() {
