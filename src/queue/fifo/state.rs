@@ -77,7 +77,7 @@ pub enum Room {
     Refused,
     /// A quorum queue takes it: the broker sends it by itself, as dead letters and what is delayed.
     Forced,
-    /// It was [promised](State::promise_room) its place.
+    /// It was promised its place.
     Promised,
     /// It was not, and is not taken even if there is one by now.
     Denied,
