@@ -91,17 +91,22 @@ impl Expected {
     pub(crate) fn missing(&self, there: &BTreeSet<u64>) -> Vec<Damage> {
         let segments = self.segments.iter().filter(|_| !self.is_foreign);
         let listed = segments.flat_map(|segments| &segments.listed);
-        let missing = listed.filter(|(number, _)| !there.contains(number));
+        let listed = listed.map(|(&number, listed)| {
+            let known = listed.extent.or(self.durable(number)).map(|extent| extent.used);
+            (number, known.unwrap_or(listed.capacity))
+        });
+        let missing = listed.chain(self.rewound()).filter(|(number, _)| !there.contains(number));
         missing
-            .map(|(&number, listed)| {
-                let known = listed.extent.or(self.durable(number)).map(|extent| extent.used);
-                Damage {
-                    file: log_name(number),
-                    offset: 0,
-                    octets: known.unwrap_or(listed.capacity),
-                }
-            })
+            .map(|(number, octets)| Damage { file: log_name(number), offset: 0, octets })
             .collect()
+    }
+
+    /// The segment that was written last, and what it had, if the manifest does not know of it any
+    /// more: it listed it before.
+    fn rewound(&self) -> Option<(u64, u64)> {
+        let progress = self.progress.filter(|_| self.is_known())?;
+        let used = progress.extent.used;
+        (progress.segment > self.highest() && used > 0).then_some((progress.segment, used))
     }
 
     /// The group that is known to be durable.

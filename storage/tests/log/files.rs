@@ -107,6 +107,25 @@ fn a_file_that_is_missing_or_emptied_is_noticed() {
     }
 }
 
+/// The manifest may have lost the end, as a crash has it: the segment that was written last is missed
+/// all the same.
+#[test]
+fn the_last_file_is_missed_whatever_is_left_of_the_manifest() {
+    for is_closed in [true, false] {
+        let sample = work(3, is_closed);
+        let last = segments(&sample.image).pop().unwrap();
+        let manifest = &sample.image["manifest"];
+        let used = manifest.len() - manifest.iter().rev().take_while(|o| **o == 0).count();
+        for from in (0..used).step_by(8) {
+            let mut image = sample.image.clone();
+            image.remove(&last);
+            image.get_mut("manifest").unwrap()[from..].fill(0);
+            let found = verify(&SimulatedDisk::from_image(image, 1), 0).unwrap();
+            assert!(!found.is_empty(), "from {from}, closed {is_closed}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_is_cut_off_is_noticed() {
     let mut chance = Chance::new(5);
