@@ -72,6 +72,7 @@ fn a_leveret_over_a_socket_keeps_the_contract() {
 fn a_rabbitmq_keeps_the_contract_and_comes_back_when_it_was_killed() {
     let Some(mut rabbitmq) = RabbitMq::start() else { return };
     let uri = rabbitmq.uri.clone();
+    reconnecting::declare_what_is_killed(&uri);
     keep("RabbitMQ", &|| leveret::remote(&uri).unwrap());
     reconnecting::killed(&mut rabbitmq);
 }

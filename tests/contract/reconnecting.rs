@@ -89,6 +89,12 @@ fn nobody_there_and_nobody_let_in_is_told() {
     }
 }
 
+/// A RabbitMQ that is killed may lose a queue that was declared a moment ago. This one is old by
+/// then.
+pub(crate) fn declare_what_is_killed(uri: &str) {
+    topology(&leveret::remote(uri).unwrap().open_channel().unwrap());
+}
+
 /// A RabbitMQ is killed while a producer and a consumer work, and started again.
 pub(crate) fn killed(rabbitmq: &mut RabbitMq) {
     let uri = rabbitmq.uri.clone();
