@@ -86,6 +86,14 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Octets that the file has where so many are written.
+pub(super) fn reserved(end: u64, step: u64) -> u64 {
+    match step {
+        0 => end,
+        _ => end.next_multiple_of(step) + step,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

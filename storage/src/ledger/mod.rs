@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub(crate) use self::reading::Reading;
 
-use self::frame::{Frame, Kind};
+use self::frame::{Frame, Kind, reserved};
 use crate::disk::{Disk, DiskFile};
 
 /// How a ledger's file grows.
@@ -36,14 +36,6 @@ impl Growth {
 
     /// Octets by which any grows at least.
     pub(crate) const LEAST: u64 = 4 << 10;
-}
-
-/// Octets that the file has where so many are written.
-fn reserved(end: u64, step: u64) -> u64 {
-    match step {
-        0 => end,
-        _ => end.next_multiple_of(step) + step,
-    }
 }
 
 /// A ledger that is written.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::frame::{ALIGN, Frame, Kind};
-use crate::ledger::reserved;
+use crate::ledger::frame::{ALIGN, Frame, Kind, reserved};
 
 /// How often each frame is in a ledger.
 pub(super) const COPIES: usize = 2;

@@ -107,8 +107,8 @@ fn a_file_that_is_missing_or_emptied_is_noticed() {
     }
 }
 
-/// The manifest may have lost the end, as a crash has it: the segment that was written last is missed
-/// all the same.
+/// The manifest may have lost its end, as a crash has it: the segment that was written last is
+/// missed all the same.
 #[test]
 fn the_last_file_is_missed_whatever_is_left_of_the_manifest() {
     for is_closed in [true, false] {
