@@ -1,7 +1,6 @@
 //! The real server, killed in the middle of its work again and again: what it has promised to its
 //! clients is compared with what it finds in its directory. `LEVERET_KILL_ROUNDS=200` does more.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use lapin::message::Delivery;
@@ -223,21 +222,6 @@ fn look(directory: &Directory, queues: &[(&[Queue], String)]) -> Vec<Vec<Option<
     queues.iter().map(|(queues, exchange)| look_at(&broker, queues, exchange)).collect()
 }
 
-fn kill_while_it_works(directory: &Directory, clients: &mut [Client], after: Duration) {
-    let server = Server::start(&directory.path());
-    let uri = server.uri.clone();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-    std::thread::scope(|scope| {
-        for client in clients {
-            scope.spawn(|| runtime.block_on(client.work(&uri)));
-        }
-        let (_nobody_says_when, timer) = mpsc::channel::<()>();
-        assert!(timer.recv_timeout(after).is_err());
-        server.kill();
-    });
-}
-
 #[test]
 fn a_server_that_is_killed_keeps_its_promises() {
     let rounds = std::env::var("LEVERET_KILL_ROUNDS").ok();
@@ -249,7 +233,10 @@ fn a_server_that_is_killed_keeps_its_promises() {
     let mut there = 0;
     for round in 0..rounds {
         let after = Duration::from_millis(50 + random.next() % 700);
-        kill_while_it_works(&directory, &mut clients, after);
+        let server = Server::start(&directory.path());
+        server.kill_while(after, &mut clients, |runtime, client: &mut Client, uri| {
+            runtime.block_on(client.work(uri));
+        });
         let queues: Vec<_> = clients.iter().map(|c| (&c.model.queues[..], c.exchange())).collect();
         let found = look(&directory, &queues);
         for (client, found) in clients.iter_mut().zip(found) {

@@ -1,7 +1,6 @@
 //! The real server, killed while clients append to streams and acknowledge what they read, again
 //! and again. `LEVERET_KILL_ROUNDS=200` does more.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -158,19 +157,11 @@ fn streams_of_a_server_that_is_killed_keep_what_was_confirmed() {
     let directory = Directory::new();
     for _ in 0..rounds {
         let server = Server::start(&directory.path());
-        let uri = server.uri.clone();
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
         let after = Duration::from_millis(100 + random.next() % 700);
-        std::thread::scope(|scope| {
-            for stream in &mut streams {
-                let mut random = Random::new(random.next());
-                let (runtime, uri) = (&runtime, &uri);
-                scope.spawn(move || runtime.block_on(stream.work(uri, &mut random)));
-            }
-            let (_nobody_says_when, timer) = mpsc::channel::<()>();
-            assert!(timer.recv_timeout(after).is_err());
-            server.kill();
+        let each = streams.iter_mut().map(|stream| (stream, Random::new(random.next())));
+        let each: Vec<_> = each.collect();
+        server.kill_while(after, each, |runtime, (stream, mut random), uri| {
+            runtime.block_on(stream.work(uri, &mut random));
         });
         let copy = directory.crash();
         let broker = Broker::builder().open(copy.path()).unwrap();

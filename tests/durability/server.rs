@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
+
 pub(crate) struct Server {
     process: Child,
     pub uri: String,
@@ -31,6 +33,26 @@ impl Server {
         let mut said = String::new();
         process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         said.is_empty()
+    }
+
+    /// Kills it after a while in which each of the clients does its `work` on a thread of its own.
+    pub(crate) fn kill_while<C: Send>(
+        self,
+        after: Duration,
+        clients: impl IntoIterator<Item = C>,
+        work: impl Fn(&Runtime, C, &str) + Sync,
+    ) {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let uri = self.uri.clone();
+        let (runtime, work, uri) = (&runtime, &work, &*uri);
+        std::thread::scope(|scope| {
+            for client in clients {
+                scope.spawn(move || work(runtime, client, uri));
+            }
+            let (_nobody_says_when, timer) = mpsc::channel::<()>();
+            assert!(timer.recv_timeout(after).is_err());
+            self.kill();
+        });
     }
 
     /// SIGKILL.

@@ -385,9 +385,7 @@ impl Bridge {
             tracing::info!(peer = self.peer.name, name = given_name(&session), "connection closed");
         }
     }
-}
 
-impl Bridge {
     /// Tells the operator why the connection is closed.
     pub(super) fn warn(&self, reason: &str) {
         tracing::warn!(peer = self.peer.name, "connection closed: {reason}");

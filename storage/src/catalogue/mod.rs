@@ -23,7 +23,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::key::{Key, Prefix};
-use crate::ledger::{Growth, Ledger};
+use crate::ledger::{Growth, Ledger, Reading};
 use crate::memory::MemoryStore;
 use crate::store::{Entry, Receipt, Store};
 
@@ -65,8 +65,7 @@ impl Catalogue {
         identity: u64,
         repair: bool,
     ) -> Result<(Self, CatalogueReport)> {
-        let ledger =
-            Ledger::read(&*disk, LEDGER, Growth::COMMON.step)?.map_or(Copy::None, Copy::Found);
+        let ledger = read_ledger(&*disk)?.map_or(Copy::None, Copy::Found);
         let found = contents::read(&*records)?;
         let is_new = matches!(ledger, Copy::None) && found.is_empty();
         let verdict =
@@ -132,8 +131,7 @@ impl Catalogue {
         disk: &dyn Disk,
         identity: u64,
     ) -> Result<(MemoryStore, Vec<Finding>)> {
-        let ledger =
-            Ledger::read(disk, LEDGER, Growth::COMMON.step)?.map_or(Copy::None, Copy::Found);
+        let ledger = read_ledger(disk)?.map_or(Copy::None, Copy::Found);
         let records = match records {
             Ok(store) => match contents::read(store) {
                 Ok(contents) => Copy::Found(contents),
@@ -153,8 +151,7 @@ impl Catalogue {
     /// # Errors
     /// If the disk fails.
     pub fn is_complete(disk: &dyn Disk) -> Result<bool> {
-        Ok(Ledger::read(disk, LEDGER, Growth::COMMON.step)?
-            .is_some_and(|ledger| ledger.is_complete()))
+        Ok(read_ledger(disk)?.is_some_and(|ledger| ledger.is_complete()))
     }
 
     /// Whether there is a ledger of this format on a disk, damaged or not.
@@ -162,8 +159,7 @@ impl Catalogue {
     /// # Errors
     /// If the disk fails.
     pub fn is_there(disk: &dyn Disk) -> Result<bool> {
-        Ok(Ledger::read(disk, LEDGER, Growth::COMMON.step)?
-            .is_some_and(|ledger| ledger.identity != 0))
+        Ok(read_ledger(disk)?.is_some_and(|ledger| ledger.identity != 0))
     }
 
     /// Begins the ledger anew with all records. Nothing is committed meanwhile, which takes a few
@@ -199,6 +195,10 @@ impl Catalogue {
         state.ledger.close()?;
         Ok(())
     }
+}
+
+fn read_ledger(disk: &dyn Disk) -> Result<Option<Reading>> {
+    Ok(Ledger::read(disk, LEDGER, Growth::COMMON.step)?)
 }
 
 impl State {
