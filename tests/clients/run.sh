@@ -34,6 +34,7 @@ readonly all_clients=(
     pika aio_pika celery amqplib amqp091-go java amqp-tools php "${stream_clients[@]}"
     "${group_clients[@]}" "${tls_clients[@]}")
 readonly client_limit_s=120 build_limit_s=900 prepare_limit_s=300 server_limit_s=30
+readonly server_lines=20
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 uri=${AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
@@ -255,6 +256,10 @@ run_client() {
         *) echo "FAIL $title (status $status)" ;;
     esac
     sed 's/^/    /' "$log"
+    if [[ -s $work/server.log ]]; then
+        echo "    -- what the server said last"
+        tail -n "$server_lines" "$work/server.log" | sed 's/^/    /'
+    fi
     failed=$((failed + 1))
     return 1
 }

@@ -272,6 +272,9 @@ async fn super_streams(environment: &Environment) -> Result {
     assert_eq!(got, numbers(0..60).into_iter().collect());
     one_handle.close().await?;
     wait_until(|| Shares::of(&shares, "other") == 3, "the partitions of who has gone").await;
+    // A consumer that is closed while messages come to it says that its connection was lost.
+    let is_read = || shares.lock().unwrap().got.values().all(|who| *who == "other");
+    wait_until(is_read, "everything once more").await;
     other_handle.close().await?;
     producer.close().await?;
     environment.delete_super_stream(&name).await?;
