@@ -27,6 +27,7 @@ pub struct BrokerBuilder {
     clock: Clock,
     user: Option<(String, String)>,
     access: Option<(AccessControl, UserName)>,
+    access_if_new: Option<AccessControl>,
     virtual_host: String,
     loopback_users: Vec<String>,
     threads: usize,
@@ -52,6 +53,7 @@ impl Default for BrokerBuilder {
             clock: Clock::system(),
             user: Some(("guest".into(), "guest".into())),
             access: None,
+            access_if_new: None,
             virtual_host: "/".into(),
             loopback_users: vec!["guest".into()],
             threads: 2,
@@ -124,6 +126,15 @@ impl BrokerBuilder {
     #[must_use]
     pub fn access(mut self, access: AccessControl, default_user: &str) -> Self {
         self.access = Some((access, UserName::from(default_user)));
+        self
+    }
+
+    /// Users and permissions in place of those of [`BrokerBuilder::access`], for a broker that
+    /// finds nothing from before. On a data directory they are stored all at once before it is
+    /// open: after a crash all of them are there, or the next one is new still.
+    #[must_use]
+    pub fn access_if_new(mut self, access: AccessControl) -> Self {
+        self.access_if_new = Some(access);
         self
     }
 
@@ -275,13 +286,13 @@ impl BrokerBuilder {
         let queue_memory_bytes_max = self.limits.queue_memory_bytes_max;
         let timers = Timers::new(self.clock.clone());
         let memory = MemoryAlarm::new(self.limits.memory_high_watermark_bytes);
-        let default_virtual_host = VirtualHostName::from(self.virtual_host);
+        let host = VirtualHostName::from(self.virtual_host);
+        let first = self.access_if_new.filter(|_| is_new);
         let (access, default_user) = match self.access {
-            Some((access, user)) => (access, Some(user)),
+            Some((access, user)) => (first.unwrap_or(access), Some(user)),
             None => {
                 let access = AccessControl::new(self.loopback_users.into_iter().map(Into::into));
-                let host = &default_virtual_host;
-                let user = self.user.map(|user| add_default_user(&access, user, host, is_new));
+                let user = self.user.map(|user| add_default_user(&access, user, &host, is_new));
                 (access, user)
             }
         };
@@ -315,7 +326,7 @@ impl BrokerBuilder {
             },
             consumers_per_channel_max: self.limits.consumers_per_channel_max,
         };
-        let node = Node::new(self.limits, access, default_user, default_virtual_host, shared);
+        let node = Node::new(self.limits, access, default_user, host, shared);
         #[cfg(feature = "gateway")]
         let in_memory = crate::gateway::InMemory::new(&node);
         Broker {

@@ -142,12 +142,13 @@ fn start(config: &ServerConfig) -> Result<Broker, ServerError> {
         Site::Shared(text) => warn!("{text}"),
         Site::RabbitMqs(text) => return Err(ServerError::RabbitMqs(text)),
     }
-    let broker = build(config, AccessControl::new(config.loopback_users.iter().cloned()))?;
+    let access_if_new = AccessControl::new(config.loopback_users.iter().cloned());
+    if definitions.users.is_empty() {
+        add_default_user(config, &access_if_new, &definitions)?;
+    }
+    let broker = build(config, access_if_new)?;
     if let Some(directory) = &config.data_dir {
         report(directory, &broker);
-    }
-    if broker.recovery().is_new && definitions.users.is_empty() {
-        add_default_user(config, broker.access(), &definitions)?;
     }
     bring_in(&definitions, &broker, log)?;
     links::establish(&broker, config)?;
@@ -213,7 +214,7 @@ fn report(directory: &Path, broker: &Broker) {
     }
 }
 
-fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerError> {
+fn build(config: &ServerConfig, access_if_new: AccessControl) -> Result<Broker, ServerError> {
     let limits = Limits::new()
         .connections_max(config.max_connections)
         .unfinished_handshakes_max(config.max_unfinished_handshakes)
@@ -234,12 +235,13 @@ fn build(config: &ServerConfig, access: AccessControl) -> Result<Broker, ServerE
         .queue_memory_bytes_max(
             usize::try_from(config.queue_memory_bytes_max).unwrap_or(usize::MAX),
         );
-    let default_user = config.default_user.as_str();
+    let access = AccessControl::new(config.loopback_users.iter().cloned());
     let builder = Broker::builder()
         .limits(limits)
         .threads(config.threads)
         .default_virtual_host(config.default_vhost.as_str())
-        .access(access, default_user)
+        .access(access, config.default_user.as_str())
+        .access_if_new(access_if_new)
         .durability(config.durability)
         .lint(config.lint)
         .deny_deprecated(config.deny_deprecated)

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use leveret::Broker;
+use leveret::access::{AccessControl, PasswordHash};
 
 use crate::random::Random;
 use crate::support::*;
@@ -169,6 +170,22 @@ fn the_default_user_is_created_in_a_new_directory_alone() {
     let broker = small().open(directory.path()).unwrap();
     assert!(broker.access().users.list().is_empty());
     assert_eq!(broker.connect().map(drop).unwrap_err().reply_code(), 530);
+}
+
+#[test]
+fn users_that_were_prepared_for_a_new_directory_are_created_in_one_alone() {
+    let directory = Directory::new();
+    let open = || {
+        let users = AccessControl::new([]);
+        users.add_administrator("first".into(), PasswordHash::new("pass", [1; 4]), "/".into());
+        let none = AccessControl::new([]);
+        small().access(none, "first").access_if_new(users).open(directory.path()).unwrap()
+    };
+    let broker = open();
+    broker.connect().unwrap();
+    broker.access().users.remove("first");
+    drop(broker);
+    assert!(open().access().users.list().is_empty());
 }
 
 #[test]
