@@ -4,9 +4,10 @@
 //! power cut, so that each flush is followed by a sync of its files. Large values, which sled
 //! keeps in files of their own, did not survive power cuts even so: they are refused.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use fs4::fs_std::FileExt as _;
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, Change};
-use crate::disk::private_directory;
+use crate::disk::{private_directory, private_file};
 use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::store::{Entry, Receipt, Store};
@@ -67,18 +68,23 @@ struct Progress {
 }
 
 impl SledStore {
-    /// Opens the store in this directory, or begins one.
+    /// Opens the store in this directory, or begins one. A process that is killed meanwhile leaves
+    /// what can be opened again.
     ///
     /// # Errors
     /// [`Error::Locked`] if it is open elsewhere, [`Error::Records`] if sled finds it damaged.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        private_directory().recursive(true).create(&path)?;
+        remove_unfinished(&path)?;
+        if !path.join(SETTINGS).try_exists()? {
+            write_settings(&path)?;
+        }
         let config = sled::Config::new()
             .path(&path)
             .cache_capacity(8 << 20)
             // Flushes are asked for; no thread does it now and then.
             .flush_every_ms(None);
-        private_directory().recursive(true).create(&path)?;
         // What cannot be opened is held for a moment longer, too.
         let mut release = Release { path: path.clone(), database: None };
         let database = config.open().map_err(|error| match error {
@@ -110,6 +116,39 @@ impl SledStore {
         self.files.lock().sync()?;
         Ok(())
     }
+}
+
+/// What sled keeps its settings in.
+const SETTINGS: &str = "conf";
+
+/// Writes sled's settings as it would do it, but in one step: it writes them in two parts, and
+/// cannot open what has the first of them alone.
+fn write_settings(path: &Path) -> io::Result<()> {
+    let new = path.join("conf.new");
+    let mut file = private_file().write(true).create(true).truncate(true).open(&new)?;
+    file.write_all(&settings())?;
+    file.sync_data()?;
+    fs::rename(new, path.join(SETTINGS))
+}
+
+/// Sled's settings, and their checksum.
+fn settings() -> Vec<u8> {
+    let mut octets = b"segment_size: 524288\nuse_compression: false\nversion: 0.34\n".to_vec();
+    octets.extend_from_slice(&crc32fast::hash(&octets).to_le_bytes());
+    octets
+}
+
+/// Removes snapshots that were not finished. At each start sled writes one of where its records
+/// are, and renames it when it is whole; but it would read one that is not whole as if it were. The
+/// one before is still there then, and so is all that was written after that.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn convert(error: sled::Error) -> Error {
@@ -182,5 +221,17 @@ impl Store for SledStore {
             }
         }
         Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_those_that_sled_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(sled::open(directory.path()).unwrap());
+        assert_eq!(fs::read(directory.path().join(SETTINGS)).unwrap(), settings());
     }
 }

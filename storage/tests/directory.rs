@@ -60,6 +60,81 @@ fn records_and_messages_are_there_again() {
     assert_eq!(&*log.read(target).unwrap().unwrap().payload, b"payload");
 }
 
+/// Copies a directory as it is, as the sudden end of the process would leave it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The records in a directory, if it is opened without a repair. Who looks at it before finds
+/// nothing wrong.
+fn count(path: &Path) -> Result<usize, Error> {
+    let (_, findings) = ReadOnlyDirectory::open(path)?.records()?;
+    assert!(findings.is_empty(), "{findings:?}");
+    let data = DataDirectory::open(path)?;
+    let (records, _) = data.records(false)?;
+    Ok(scan(&records, Prefix::everything()).count())
+}
+
+/// sled reads whatever is called a snapshot, and while it opens its files it writes one under a
+/// name of its own before it gives it the one that it should have.
+#[test]
+fn a_snapshot_that_was_not_finished_is_no_damage() {
+    let place = tempfile::tempdir().unwrap();
+    let (whole, killed) = (place.path().join("whole"), place.path().join("killed"));
+    {
+        let data = DataDirectory::open(&whole).unwrap();
+        let (records, _) = data.records(false).unwrap();
+        let mut batch = Batch::new();
+        batch.put(Key::definition(DefinitionKind::Queue, ["/", "q"]), "durable");
+        records.commit(batch).unwrap();
+        records.flush().unwrap();
+        copy(&whole, &killed);
+    }
+    let opened = place.path().join("opened");
+    copy(&killed, &opened);
+    assert_eq!(count(&opened).unwrap(), 1);
+    let files = tree(&opened.join("records"));
+    let is_snapshot = |path: &Path| path.file_name().unwrap().to_str().unwrap().contains("snap.");
+    let (name, octets) = files.iter().find(|(path, _)| is_snapshot(path)).unwrap();
+    for length in (0..octets.len()).step_by(12).chain([octets.len()]) {
+        let again = place.path().join(format!("again-{length}"));
+        copy(&killed, &again);
+        let name = name.file_name().unwrap().to_str().unwrap();
+        let unfinished = again.join("records").join(format!("{name}.generating"));
+        fs::write(&unfinished, &octets[..length]).unwrap();
+        assert_eq!(count(&again).unwrap(), 1, "{length}");
+        assert!(!unfinished.exists());
+        fs::remove_dir_all(again).unwrap();
+    }
+}
+
+/// sled writes its settings in two parts.
+#[test]
+fn settings_that_were_not_finished_are_no_damage() {
+    let place = tempfile::tempdir().unwrap();
+    let whole = place.path().join("whole");
+    drop(DataDirectory::open(&whole).unwrap().records(false).unwrap());
+    let octets = fs::read(whole.join("records").join("conf")).unwrap();
+    let path = place.path().join("data");
+    drop(DataDirectory::open(&path).unwrap());
+    fs::create_dir(path.join("records")).unwrap();
+    for length in (0..octets.len()).step_by(4).chain([octets.len()]) {
+        fs::write(path.join("records").join("conf.new"), &octets[..length]).unwrap();
+        let killed = place.path().join(format!("killed-{length}"));
+        copy(&path, &killed);
+        assert_eq!(count(&killed).unwrap(), 0, "{length}");
+    }
+}
+
 /// Names and octets of all files under a directory.
 fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();

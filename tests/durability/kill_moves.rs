@@ -9,7 +9,6 @@ use std::time::Duration;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use leveret::Broker;
 
 use crate::random::Random;
 use crate::server::Server;
@@ -17,6 +16,9 @@ use crate::support::{Directory, START, bodies, builder, channel, table};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 3;
+
+/// Kills while it recovers are fewer than this after each while it works.
+const EARLY_MAX: usize = 3;
 
 /// Publishes that wait for their confirms at the same time.
 const WINDOW: usize = 20;
@@ -305,10 +307,7 @@ fn look(directory: &Directory, clients: &[Client]) -> Found {
 
 /// Tells how long the server took to be ready.
 fn kill_while_it_works(directory: &Directory, clients: &mut [Client], after: Duration) -> Duration {
-    let clock = Broker::new();
-    let began = clock.now();
-    let server = Server::start(&directory.path());
-    let ready = Duration::from_micros(clock.now().as_micros() - began.as_micros());
+    let (server, ready) = Server::start_measured(&directory.path());
     server.kill_while(after, clients, |runtime, client: &mut Client, uri| {
         runtime.block_on(client.work(uri));
     });
@@ -318,9 +317,6 @@ fn kill_while_it_works(directory: &Directory, clients: &mut [Client], after: Dur
 #[test]
 fn what_moves_is_in_one_place_after_a_server_was_killed() {
     let rounds = std::env::var("LEVERET_KILL_ROUNDS").ok();
-    // A kill while sled opens its files may leave what it cannot read: then the start is refused
-    // until it is told to restore the records from the catalogue.
-    let early_max = if rounds.is_some() { 3 } else { 1 };
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut random = Random::new(11);
     let mut clients: Vec<Client> =
@@ -330,7 +326,7 @@ fn what_moves_is_in_one_place_after_a_server_was_killed() {
     for round in 0..rounds {
         let after = Duration::from_millis(300 + random.next() % 500);
         let ready = kill_while_it_works(&directory, &mut clients, after);
-        for _ in 0..random.below(early_max) {
+        for _ in 0..random.below(EARLY_MAX) {
             let part = u32::try_from(random.below(100)).unwrap();
             in_recovery += usize::from(Server::kill_early(&directory.path(), ready * part / 100));
         }

@@ -19,6 +19,8 @@ mod kill;
 #[cfg(feature = "server")]
 mod kill_moves;
 #[cfg(feature = "server")]
+mod kill_start;
+#[cfg(feature = "server")]
 mod kill_streams;
 mod messages;
 mod model;
