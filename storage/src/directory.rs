@@ -29,6 +29,7 @@ use crate::memory::MemoryStore;
 use crate::sled_store::SledStore;
 use crate::stream::{FoundStream, StreamOptions, Streams, inspect_streams, verify_streams};
 
+/// The files of the catalogue are called so, and what begins with it.
 const CATALOGUE: &str = "catalogue";
 const STREAMS: &str = "streams";
 
@@ -88,7 +89,8 @@ impl DataDirectory {
     pub fn records(&self, repair: bool) -> Result<(Catalogue, CatalogueReport)> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&self.path)?);
         let records = self.path.join(RECORDS);
-        let is_begun = records.try_exists()? || disk.list()?.iter().any(|name| name == CATALOGUE);
+        let mut names = disk.list()?.into_iter();
+        let is_begun = records.try_exists()? || names.any(|name| name.starts_with(CATALOGUE));
         let format_is_wrong = self.wrong_format.is_some();
         if is_begun && !repair && (format_is_wrong || !Catalogue::is_complete(&*disk)?) {
             // sled changes what it opens, and it may be the only copy.

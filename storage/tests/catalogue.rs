@@ -205,6 +205,69 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// How both copies come to end before what was entered last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Loss {
+    /// Noise over the end of the ledger, which looks torn, and records from earlier.
+    Noise,
+    /// Files from earlier.
+    Earlier,
+    /// Neither is there.
+    Gone,
+}
+
+fn lose(path: &Path, earlier: &Path, loss: Loss) {
+    let (records, ledger) = (path.join("records"), path.join("catalogue"));
+    let end = |octets: &[u8]| octets.iter().rposition(|octet| *octet != 0).unwrap() + 1;
+    let before = fs::read(earlier.join("catalogue")).unwrap();
+    let mut octets = fs::read(&ledger).unwrap();
+    fs::remove_dir_all(&records).unwrap();
+    if loss == Loss::Gone {
+        return fs::remove_file(ledger).unwrap();
+    }
+    copy_all(&earlier.join("records"), &records);
+    if loss == Loss::Noise {
+        let noise = end(&before).next_multiple_of(8)..end(&octets);
+        octets[noise].fill(0xA5);
+        fs::write(&ledger, octets).unwrap();
+    } else {
+        fs::write(&ledger, before).unwrap();
+    }
+}
+
+#[test]
+fn what_was_entered_before_an_end_in_order_is_missed_even_if_neither_copy_has_it() {
+    for loss in [Loss::Noise, Loss::Earlier, Loss::Gone] {
+        let place = tempfile::tempdir().unwrap();
+        let (path, earlier) = (place.path().join("data"), place.path().join("earlier"));
+        let data = DataDirectory::open(&path).unwrap();
+        let (catalogue, _) = data.records(false).unwrap();
+        put(&catalogue, "first", 1);
+        catalogue.flush().unwrap();
+        catalogue.write_back().unwrap();
+        copy_all(&path, &earlier);
+        put(&catalogue, "last", 2);
+        catalogue.flush().unwrap();
+        drop((catalogue, data));
+        lose(&path, &earlier, loss);
+        let open = |repair| {
+            let data = DataDirectory::open(&path)?;
+            data.records(repair).map(|(catalogue, report)| (records(&catalogue), report))
+        };
+        let contents = || files(&path).into_iter().map(|file| (fs::read(&file).unwrap(), file));
+        let before: Vec<_> = contents().collect();
+        let (_, findings) = ReadOnlyDirectory::open(&path).unwrap().records().unwrap();
+        assert!(findings.iter().any(|finding| finding.is_loss), "{loss:?}: {findings:?}");
+        assert!(matches!(open(false), Err(Error::Catalogue(found)) if found == findings));
+        assert!(contents().eq(before), "{loss:?}: it was changed");
+        let (found, report) = open(true).unwrap();
+        let left = if loss == Loss::Gone { Map::new() } else { Map::from([("first".into(), 1)]) };
+        assert_eq!((&found, report.is_new, report.repaired), (&left, false, findings));
+        let (found, report) = open(false).unwrap();
+        assert_eq!((&found, report.is_new, report.repaired), (&left, false, vec![]));
+    }
+}
+
 /// What is done to a file.
 #[derive(Clone, Debug)]
 enum Harm {

@@ -9,6 +9,7 @@
 mod contents;
 mod stamp;
 mod verdict;
+mod witness;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use self::contents::Contents;
 use self::stamp::{Digest, Stamp};
 use self::verdict::{Copy, LEDGER, Verdict, judge};
+use self::witness::Witness;
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -40,6 +42,7 @@ pub struct CatalogueReport {
 /// Records that are kept twice.
 pub struct Catalogue {
     records: Arc<dyn Store>,
+    disk: Arc<dyn Disk>,
     state: Mutex<State>,
     /// Held while octets are on their way to the ledger.
     writing: Mutex<()>,
@@ -68,9 +71,10 @@ impl Catalogue {
         let ledger = read_ledger(&*disk)?.map_or(Copy::None, Copy::Found);
         let found = contents::read(&*records)?;
         let is_new = matches!(ledger, Copy::None) && found.is_empty();
-        let verdict =
-            judge(ledger, if is_new { Copy::None } else { Copy::Found(found.clone()) }, identity);
+        let copy = if is_new { Copy::None } else { Copy::Found(found.clone()) };
+        let verdict = judge(ledger, copy, identity, &Witness::read(&*disk)?);
         let catalogue = Self::take_up(records, &found, disk, identity, &verdict, repair)?;
+        let is_new = is_new && verdict.findings.is_empty();
         Ok((catalogue, CatalogueReport { is_new, repaired: verdict.findings }))
     }
 
@@ -104,7 +108,8 @@ impl Catalogue {
         let number = verdict.number;
         let stamp = Stamp { identity, number, durable: number, digest, is_clean: false };
         let everything = contents::encode_all(&truth);
-        let ledger = Ledger::begin(disk, LEDGER, identity, number, &everything, Growth::COMMON)?;
+        let (on, growth) = (Arc::clone(&disk), Growth::COMMON);
+        let ledger = Ledger::begin(on, LEDGER, identity, number, &everything, growth)?;
         truth.insert(stamp::key().encode(), stamp.encode());
         let edits = contents::difference(found, &truth);
         if !edits.is_empty() {
@@ -112,7 +117,7 @@ impl Catalogue {
             records.flush()?;
         }
         let state = State { ledger, digest, failed: false };
-        Ok(Self { records, state: Mutex::new(state), writing: Mutex::default() })
+        Ok(Self { records, disk, state: Mutex::new(state), writing: Mutex::default() })
     }
 
     /// What tells it from those of other directories.
@@ -139,7 +144,8 @@ impl Catalogue {
             },
             Err(reason) => Copy::Unreadable(reason),
         };
-        let Verdict { truth, findings, .. } = judge(ledger, records, identity);
+        let witness = Witness::read(disk)?;
+        let Verdict { truth, findings, .. } = judge(ledger, records, identity, &witness);
         let store = MemoryStore::new();
         let edits = truth.into_iter().map(|(key, record)| (key, Some(record))).collect();
         store.commit(contents::batch(edits))?;
@@ -151,7 +157,9 @@ impl Catalogue {
     /// # Errors
     /// If the disk fails.
     pub fn is_complete(disk: &dyn Disk) -> Result<bool> {
-        Ok(read_ledger(disk)?.is_some_and(|ledger| ledger.is_complete()))
+        let Some(ledger) = read_ledger(disk)? else { return Ok(false) };
+        let last = Witness::read(disk)?.last(ledger.identity);
+        Ok(ledger.is_complete() && ledger.last() >= last)
     }
 
     /// Whether there is a ledger of this format on a disk, damaged or not.
@@ -193,7 +201,8 @@ impl Catalogue {
         self.records.commit(batch)?;
         self.records.flush()?;
         state.ledger.close()?;
-        Ok(())
+        let (identity, last) = (state.ledger.identity(), state.ledger.last());
+        Ok(witness::note(Arc::clone(&self.disk), identity, last)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::contents::{self, Contents};
 use super::stamp::{self, Digest, Stamp};
+use super::witness::Witness;
 use crate::finding::Finding;
 use crate::key::{DefinitionKind, Key};
 use crate::ledger::Reading;
@@ -59,7 +60,18 @@ impl Records {
 
 /// Compares the ledger with the record store. `own` is the identity of the directory that they are
 /// in, as it says; 0 if it does not.
-pub(super) fn judge(ledger: Copy<Reading>, records: Copy<Contents>, own: u64) -> Verdict {
+pub(super) fn judge(
+    ledger: Copy<Reading>,
+    records: Copy<Contents>,
+    own: u64,
+    witness: &Witness,
+) -> Verdict {
+    let mut verdict = compare(ledger, records, own);
+    verdict.reach(witness.last(if own == 0 { verdict.identity } else { own }));
+    verdict
+}
+
+fn compare(ledger: Copy<Reading>, records: Copy<Contents>, own: u64) -> Verdict {
     let mut verdict = Verdict::default();
     let records = match records {
         Copy::Found(contents) => Some(Records::new(contents)),
@@ -108,6 +120,19 @@ impl Verdict {
 
     fn lose(&mut self, what: String) {
         self.findings.push(Finding { file: LEDGER.into(), offset: None, what, is_loss: true });
+    }
+
+    /// It was closed in order after the batch with this number: no crash explains that it ends
+    /// before.
+    fn reach(&mut self, last: u64) {
+        if self.number < last {
+            let (end, next) = (self.number, self.number + 1);
+            let what =
+                format!("it ends at change {end}, and had {last} when it was closed in order");
+            self.find(LEDGER, None, what);
+            self.lose(format!("changes {next} to {last} of definitions are lost"));
+            self.number = last;
+        }
     }
 
     /// The ledger is missing, or cannot be read.
