@@ -9,6 +9,9 @@ use crate::disk::{Disk, DiskFile};
 /// Disks write sectors of so many octets all or none.
 const SECTOR: u64 = 512;
 
+/// Slots of a file.
+pub(crate) const SLOTS: usize = 2;
+
 /// What can be made of the slots of a file.
 ///
 /// # Errors

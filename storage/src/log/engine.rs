@@ -73,7 +73,7 @@ pub(crate) struct Engine {
     unsynced: bool,
     pub(crate) manifest: Manifest,
     /// None while nothing is to be noted.
-    progress: Option<ProgressFile>,
+    pub(crate) progress: Option<ProgressFile>,
     /// A segment whose file is there, and which is not in the manifest for certain.
     pub(crate) prepared: Option<Active>,
     /// Names of emptied files.

@@ -10,7 +10,7 @@ use crate::log::frame::{HEADER, Header};
 use crate::log::index::Index;
 use crate::log::judgement::Bounds;
 use crate::log::manifest::{Extent, Listed, MANIFEST, Mark, Segments};
-use crate::log::progress::Progress;
+use crate::log::progress::{Found, Progress};
 use crate::log::scan::{Hole, Scanned};
 use crate::log::segment::log_name;
 
@@ -48,6 +48,8 @@ pub(crate) struct Expected {
     /// The manifest is that of another directory.
     is_foreign: bool,
     progress: Option<Progress>,
+    /// The file that says how far the last segment is durable is all there.
+    pub(crate) has_whole_progress: bool,
     manifest_octets: u64,
     /// What is wrong with the manifest.
     pub(crate) damage: Vec<Damage>,
@@ -70,11 +72,13 @@ impl Expected {
         let is_foreign = identity != 0 && reading.identity != identity && segments.is_some();
         let is_whole = segments.is_some() && !is_foreign && !reading.has_foreign;
         let own = if identity == 0 { reading.identity } else { identity };
+        let found = Found::read(disk, if is_foreign { reading.identity } else { own })?;
         Ok(Self {
             is_begun: true,
             manifest_octets: disk.open(MANIFEST, false)?.len()?,
             damage: damage_of(&reading, is_whole),
-            progress: Progress::read(disk, if is_foreign { reading.identity } else { own })?,
+            progress: found.progress,
+            has_whole_progress: found.is_whole && !is_foreign,
             segments,
             is_foreign,
             identity: own,
@@ -124,10 +128,12 @@ impl Expected {
     pub(crate) fn bounds(&self, number: u64) -> Bounds {
         let Some(listed) = self.listed(number) else { return Bounds::default() };
         match listed.extent {
-            Some(extent) => Bounds { durable_to: extent.used, ends_at: Some(extent.used) },
+            Some(Extent { used, .. }) => {
+                Bounds { durable_to: used, ends_at: Some(used), is_doubtful: false }
+            }
             None => {
                 let durable_to = self.durable(number).map_or(0, |extent| extent.used);
-                Bounds { durable_to, ends_at: None }
+                Bounds { durable_to, ends_at: None, is_doubtful: !self.has_whole_progress }
             }
         }
     }

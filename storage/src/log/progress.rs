@@ -2,6 +2,8 @@
 //!
 //! After a crash nobody could tell else whether the end of the last segment was torn or has been
 //! lost since. It is written after each sync and never synced itself: if it is there, it is so.
+//! Both of its slots are there and durable before the first segment is, so that whoever finds one
+//! that cannot be read knows of damage, and must not take a crash for the reason of the rest.
 //!
 //! Two slots, at 0 and at 512, are written in turn:
 //!
@@ -62,15 +64,29 @@ impl Progress {
         let progress = Self { segment: word(16)?, group: word(24)?, extent };
         (half(0)? == crc32fast::hash(&slot[8..])).then_some((word(8)?, progress))
     }
+}
 
-    /// What was written last for the directory with this identity, if that can be read.
+/// What there is of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What was written last.
+    pub(crate) progress: Option<Progress>,
+    /// Both slots can be read.
+    pub(crate) is_whole: bool,
+}
+
+impl Found {
+    /// What the directory with this identity has of it.
     ///
     /// # Errors
     /// If the disk fails.
-    pub(crate) fn read(disk: &dyn Disk, identity: u64) -> io::Result<Option<Self>> {
-        let found = two_slots::read(disk, NAME, Self::decode)?;
+    pub(crate) fn read(disk: &dyn Disk, identity: u64) -> io::Result<Self> {
+        let found = two_slots::read(disk, NAME, Progress::decode)?;
         let own = found.into_iter().filter(|(whose, _)| *whose == identity);
-        Ok(own.map(|(_, progress)| progress).max_by_key(|p| (p.segment, p.extent.used)))
+        let own: Vec<Progress> = own.map(|(_, progress)| progress).collect();
+        let is_whole = own.len() == two_slots::SLOTS;
+        let last = own.into_iter().max_by_key(|p| (p.segment, p.extent.used));
+        Ok(Self { progress: last.filter(|progress| progress.segment > 0), is_whole })
     }
 }
 
@@ -80,11 +96,31 @@ pub(crate) struct ProgressFile {
     slots: TwoSlots,
     identity: u64,
     turn: u64,
+    is_whole: bool,
 }
 
 impl ProgressFile {
-    pub(crate) fn new(disk: Arc<dyn Disk>, identity: u64) -> Self {
-        Self { slots: TwoSlots::new(disk, NAME.to_owned()), identity, turn: 0 }
+    /// One that may be `whole` already.
+    pub(crate) fn new(disk: Arc<dyn Disk>, identity: u64, is_whole: bool) -> Self {
+        Self { slots: TwoSlots::new(disk, NAME.to_owned()), identity, turn: 0, is_whole }
+    }
+
+    /// Makes both slots durable, if they are not. The directory has to be synced, too.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn keep_whole(&mut self) -> io::Result<()> {
+        if self.is_whole {
+            return Ok(());
+        }
+        // Segments count from 1: nothing is durable.
+        let nothing = Progress { segment: 0, group: 0, extent: Extent::default() };
+        for turn in 0..two_slots::SLOTS {
+            self.slots.write(turn as u64, &nothing.encode(self.identity))?;
+        }
+        self.slots.sync()?;
+        self.is_whole = true;
+        Ok(())
     }
 
     pub(crate) fn note(&mut self, progress: &Progress) {

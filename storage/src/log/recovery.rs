@@ -128,7 +128,7 @@ pub(crate) fn open(
     let mut recovery = Recovery::new(&*disk, options.identity, false)?;
     let next_segment = recovery.names.last().max(recovery.expected.highest()) + 1;
     let mut state = recovery.run(found)?;
-    let identity = recovery.expected.identity;
+    let Expected { identity, has_whole_progress, .. } = recovery.expected;
     let segments = recovery.segments(&mut state);
     // What is not listed any more may go, and what goes is not listed any more.
     let growth = options.manifest_growth();
@@ -141,7 +141,7 @@ pub(crate) fn open(
     recovery.freed.iter().for_each(|number| manifest.is_gone(*number));
     let (group, recovered) = (recovery.last_group + 1, recovery.recovered);
     let state = Arc::new(Mutex::new(state));
-    let progress = ProgressFile::new(Arc::clone(&disk), identity);
+    let progress = ProgressFile::new(Arc::clone(&disk), identity, has_whole_progress);
     let writing = Writing { manifest, progress, spares };
     Ok((Engine::new(disk, options, state, next_segment, group, writing), recovered))
 }

@@ -25,6 +25,9 @@ impl Engine {
             return self.switch(next);
         }
         self.manifest.keep_begun()?;
+        if let Some(progress) = &mut self.progress {
+            progress.keep_whole()?;
+        }
         let number = self.take_number();
         let name = log_name(number);
         let capacity = self.options.segment_octets.max(needed);

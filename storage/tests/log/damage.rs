@@ -144,24 +144,30 @@ fn a_sound_log_is_sound() {
     assert!(outcome.recovered.torn.is_empty() && outcome.recovered.damage.is_empty());
 }
 
-/// Several records of the last group are broken, with room between them: all of that is cut off.
-#[test]
-fn what_a_crash_left_half_written_is_not_taken_for_damage_later() {
+/// What a log has whose last group is broken, with another record of it further behind: its header
+/// is not that of its place.
+fn torn() -> Image {
     let disk = SimulatedDisk::new(5);
     let (log, _) = open(&disk);
     commit(&log, batch(1, b"whole")).unwrap();
+    let progress = disk.after_exit().remove("progress").unwrap();
     commit(&log, batch(2, b"first of the torn")).unwrap();
     let mut image = disk.after_exit();
-    // With it it is known that this was whole.
-    image.remove("progress");
+    // With what it says now it is known that this was whole.
+    image.insert("progress".into(), progress);
     let segment = image.keys().find(|name| name.ends_with(".log") && !name.contains("reserve"));
     let octets = image.get_mut(&segment.unwrap().clone()).unwrap();
     let torn = octets.windows(17).position(|part| part == b"first of the torn").unwrap();
     octets[torn] ^= 1;
-    // Another record of the group is further behind: its header is not that of its place.
     let begin = torn & !511;
     octets.copy_within(begin..begin + 512, begin + 1024);
+    image
+}
 
+/// Several records of the last group are broken, with room between them: all of that is cut off.
+#[test]
+fn what_a_crash_left_half_written_is_not_taken_for_damage_later() {
+    let image = torn();
     let disk = SimulatedDisk::from_image(image, 6);
     let (log, opened) = open(&disk);
     assert_eq!((opened.recovered.damage, opened.recovered.torn.len()), (vec![], 1));
@@ -170,6 +176,30 @@ fn what_a_crash_left_half_written_is_not_taken_for_damage_later() {
     image.retain(|name, _| !name.ends_with(".idx")); // they are not synced
     let (_, opened) = open(&SimulatedDisk::from_image(image, 7));
     assert_eq!(opened.recovered.damage, []);
+}
+
+/// If the file is harmed that says how far the log was durable, nobody knows that the last group
+/// was torn by a crash: it is told as lost, once.
+#[test]
+fn what_cannot_be_told_from_damage_is_damage() {
+    type Harm = fn(&mut Vec<u8>);
+    let harms: [Harm; 5] = [
+        Vec::clear,
+        |octets| octets.truncate(400),
+        |octets| octets.truncate(64),
+        |octets| octets[520] ^= 1,
+        |octets| octets[30] ^= 1,
+    ];
+    for harm in harms {
+        let mut image = torn();
+        harm(image.get_mut("progress").unwrap());
+        let disk = SimulatedDisk::from_image(image, 6);
+        let (log, opened) = open(&disk);
+        assert_eq!((opened.recovered.damage.len(), opened.recovered.torn), (1, vec![]));
+        commit(&log, batch(3, b"later")).unwrap();
+        let (_, opened) = open(&SimulatedDisk::from_image(disk.after_exit(), 7));
+        assert_eq!(opened.recovered.damage, []);
+    }
 }
 
 fn batch(sequence: u64, payload: &[u8]) -> LogBatch {
