@@ -26,7 +26,7 @@ pub(crate) const ASIDE_QUEUES_MAX: usize = 64;
 
 /// Routes that a channel keeps besides that of its last publish: some 300 octets each, which count
 /// as memory.
-pub(crate) const ROUTES_KEPT_MAX: usize = 4096;
+pub(crate) const ROUTES_KEPT_MAX: usize = 16_384;
 
 /// Acknowledgements that a channel gathers before it takes the locks of their queues.
 pub(crate) const ACK_BATCH_MAX: usize = 256;

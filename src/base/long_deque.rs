@@ -64,8 +64,9 @@ impl<T> LongDeque<T> {
     /// What is next comes to the front.
     #[inline]
     fn settle_head(&mut self) {
-        if let Some(next) = self.rest.pop_front() {
-            self.head = next;
+        match self.rest.pop_front() {
+            Some(next) => self.head = next,
+            None => self.head.clear(), // the next one takes the first place, which is in the cache
         }
     }
 

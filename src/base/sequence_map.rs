@@ -75,6 +75,9 @@ impl<T> Block<T> {
         while let Some((_, None)) = self.slots.front() {
             self.slots.pop_front();
         }
+        if self.slots.is_empty() {
+            self.slots.clear(); // the next one takes the first place, which is in the cache
+        }
         if self.slots.capacity() > COMPACT_AT && self.live < self.slots.capacity() / 4 {
             self.compact();
         }

@@ -40,7 +40,7 @@ impl Channel {
         };
         let part = Part { channel, first, count };
         effects.aside.count(last.from.straight(), count);
-        effects.aside.add(queue, publisher.pending.messages(), part);
+        effects.aside.add(queue, &mut publisher.pending, part);
         publisher.aside.get_or_insert((first, 0)).1 += count;
         if effects.aside.is_full() {
             self.enqueue_aside(effects);

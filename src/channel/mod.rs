@@ -81,23 +81,24 @@ impl Consumer {
 /// An open channel.
 ///
 /// Methods are named after AMQP's. They leave work in [`Effects`], which the caller does by
-/// [`VirtualHost::run`] after each of them.
+/// [`VirtualHost::run`] after each of them. What acknowledgements and publishes need comes first.
+#[repr(C)]
 pub(crate) struct Channel {
     session: Arc<Session>,
     deliveries: Arc<Deliveries>,
+    /// Faults that tests declare.
+    watch: Watch,
+    /// What a fault ends the channel with after the method at hand.
+    afterwards: Option<Error>,
+    mode: Mode,
+    publisher: Publisher,
     consumers: HashMap<ConsumerTag, Consumer>,
     /// How often consumers were resumed: each time another one is first.
     turn: usize,
     last_queue: Option<QueueName>,
     prefetch_count: u32,
-    mode: Mode,
-    publisher: Publisher,
     /// Consumer of direct replies, and the routing key that leads to it.
     reply_consumer: Option<(ConsumerTag, String)>,
-    /// Faults that tests declare.
-    watch: Watch,
-    /// What a fault ends the channel with after the method at hand.
-    afterwards: Option<Error>,
     /// What it takes.
     share: Share,
 }

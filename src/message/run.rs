@@ -66,6 +66,25 @@ impl Gathered {
         run.add(octets);
     }
 
+    /// Takes all of the others behind its own.
+    pub(crate) fn append(&mut self, others: &mut Self) {
+        if self.is_empty() {
+            return std::mem::swap(self, others);
+        }
+        if !others.made.is_empty() || !self.open.takes(&others.open) {
+            self.open.finish(&mut self.made);
+            self.made.append(&mut others.made);
+        }
+        self.open.append(&mut others.open);
+    }
+
+    /// Forgets all of them, and leaves room for so many.
+    pub(crate) fn clear(&mut self, room: usize) {
+        self.made.clear();
+        self.made.shrink_to(room);
+        self.open.clear(room);
+    }
+
     /// All of them.
     pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
         self.open.finish(&mut self.made);
@@ -78,6 +97,39 @@ impl Run {
         (self.front, self.edition) = (mould.front, mould.edition());
         self.octets.clear();
         self.octets.extend_from_slice(mould.front_octets());
+    }
+
+    /// Whether the others differ from these in their bodies alone, and there is room for them.
+    fn takes(&self, others: &Self) -> bool {
+        self.bodies.is_empty()
+            || self.front == others.front
+                && self.bodies.len() + others.bodies.len() <= RUN_MESSAGES_MAX
+                && self.octets.len() + others.octets.len() <= RUN_BYTES
+                && self.front_octets() == others.front_octets()
+    }
+
+    fn front_octets(&self) -> &[u8] {
+        self.octets.get(..self.front.len()).unwrap_or_default()
+    }
+
+    /// Takes the bodies of the others behind its own.
+    fn append(&mut self, others: &mut Self) {
+        if self.bodies.is_empty() {
+            (self.front, self.edition) = (others.front, others.edition);
+            self.octets.clear();
+            self.octets.extend_from_slice(others.front_octets());
+        }
+        for (from, len) in others.bodies.drain(..) {
+            let body = others.octets.get(from as usize..(from + len) as usize);
+            self.add(body.unwrap_or_default());
+        }
+    }
+
+    fn clear(&mut self, room: usize) {
+        self.bodies.clear();
+        self.bodies.shrink_to(room);
+        self.octets.clear();
+        self.octets.shrink_to(RUN_BYTES * room / RUN_MESSAGES_MAX);
     }
 
     #[inline]
@@ -163,5 +215,36 @@ mod tests {
         let keys: Vec<_> = made.iter().map(|m| (m.routing_key(), m.text())).collect();
         let text = str::to_owned;
         assert_eq!(keys, [("a", text("1")), ("b", text("2")), ("c", text("")), ("b", text("4"))]);
+    }
+
+    #[test]
+    fn what_was_gathered_apart_is_joined_where_it_is_alike() {
+        let key = |key| Mould::of(&parts(key));
+        let (mut all, mut apart) = (Gathered::default(), Gathered::default());
+        let mut expected = Vec::new();
+        let mut join = |mould: &mut Mould, bodies: &[&[u8]]| {
+            bodies.iter().for_each(|body| apart.add(mould, Body::Borrowed(body)));
+            expected.extend(bodies.iter().map(|body| (body.to_vec(), mould.names().1.to_vec())));
+            all.append(&mut apart);
+            assert!(apart.is_empty());
+        };
+        let large = vec![7; RUN_BYTES];
+        let many = [&b"many"[..]; RUN_MESSAGES_MAX - 1];
+        join(&mut key(b"a"), &[b"1", b""]);
+        join(&mut key(b"a"), &[b"", b"22"]);
+        join(&mut key(b"b"), &[b"3"]);
+        join(&mut key(b"b"), &[b"4", &large, b"5"]);
+        join(&mut key(b"b"), &[b"6"]);
+        join(&mut key(b"b"), &many);
+        let made = std::mem::take(all.messages());
+        let texts = made.iter().map(|m| (m.body().to_vec(), m.routing_key_octets().to_vec()));
+        assert!(texts.eq(expected));
+        let is_one_run = |range: std::ops::Range<usize>| {
+            let run = made.get(range).unwrap();
+            run.iter().all(|message| std::ptr::eq(message.head(), run[0].head()))
+        };
+        assert!(is_one_run(0..4) && is_one_run(7..9));
+        assert!(is_one_run(9..made.len()), "there was no room for all of them");
+        assert!(!is_one_run(3..5) && !is_one_run(5..7) && !is_one_run(8..10));
     }
 }

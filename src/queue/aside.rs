@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::insight::statistics::tally::Tally;
 use crate::limits::{ASIDE_QUEUES_MAX, PUBLISH_BATCH_MAX};
 use crate::message::Message;
+use crate::message::run::Gathered;
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
 
@@ -37,7 +38,7 @@ struct Lot {
     /// The queue.
     queue: Option<Arc<Queue>>,
     /// Messages.
-    messages: Vec<Message>,
+    messages: Gathered,
     /// Whose they are, one part after the other.
     parts: Vec<Part>,
 }
@@ -48,11 +49,8 @@ impl Lot {
     }
 
     /// Adds messages behind those that are there.
-    fn add(&mut self, messages: &mut Vec<Message>, part: Part) {
-        match messages.len() {
-            1 => self.messages.extend(messages.pop()),
-            _ => self.messages.append(messages),
-        }
+    fn add(&mut self, messages: &mut Gathered, part: Part) {
+        self.messages.append(messages);
         match self.parts.last_mut() {
             Some(last) if last.is_followed_by(&part) => last.count += part.count,
             _ => self.parts.push(part),
@@ -60,9 +58,8 @@ impl Lot {
     }
 
     fn clear(&mut self) {
-        self.messages.clear();
+        self.messages.clear(ROOM_KEPT);
         self.parts.clear();
-        self.messages.shrink_to(ROOM_KEPT);
         self.parts.shrink_to(ROOM_KEPT);
     }
 }
@@ -162,7 +159,7 @@ impl Aside {
     }
 
     /// Takes all of `messages`, which go to this queue.
-    pub(crate) fn add(&mut self, queue: &Arc<Queue>, messages: &mut Vec<Message>, part: Part) {
+    pub(crate) fn add(&mut self, queue: &Arc<Queue>, messages: &mut Gathered, part: Part) {
         self.messages += messages.len();
         let Self { lots, filled, places, .. } = self;
         let is_of = |at: u8| lots.get(usize::from(at)).is_some_and(|lot| lot.is_of(queue));
@@ -193,7 +190,7 @@ impl Aside {
         (self.places, self.messages) = (Places::default(), 0);
         for lot in self.lots.iter_mut().take(std::mem::take(&mut self.filled)) {
             if let Some(queue) = lot.queue.take() {
-                enqueue(&queue, &mut lot.messages, &lot.parts, &mut self.refused);
+                enqueue(&queue, lot.messages.messages(), &lot.parts, &mut self.refused);
             }
             lot.clear();
         }

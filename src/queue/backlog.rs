@@ -15,13 +15,15 @@ use crate::base::wake::{Wake, Wakeups};
 use crate::limits::{BACKLOG_HIGH, BACKLOG_HIGH_BYTES, BACKLOG_LOW};
 
 /// How far the consumers of a queue are behind, and who waits for them.
+/// What every message needs comes first.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Backlog {
     /// Messages that were handed to consumers. Written under the queue's lock.
     handed_out: AtomicU64,
+    has_waiters: AtomicBool,
     /// Until when nobody waits for these consumers, in milliseconds of real time.
     slow_until_ms: AtomicU64,
-    has_waiters: AtomicBool,
     waiters: Mutex<Waiters, rank::Backlog>,
 }
 

@@ -19,23 +19,24 @@ use crate::queue::consumers::line::{Lines, Place, Turn};
 /// So many slots are kept when the last consumer has gone.
 const SLOTS_KEPT: usize = 64;
 
-/// A registered consumer.
+/// A registered consumer. What every message needs comes first.
+#[repr(C)]
 pub(crate) struct Consumer {
-    pub spec: ConsumerSpec,
-    /// Tells consumers apart that held the same slot one after the other.
-    pub id: ConsumerId,
+    /// Its ticket if it stands in line for the next message, else 0.
+    ticket: u64,
     /// Deliveries that wait for acknowledgement.
     pub unacked: u32,
     /// Most of them.
     unacked_max: u32,
+    /// Tells consumers apart that held the same slot one after the other.
+    pub id: ConsumerId,
     /// It was cancelled, and stays until what it has is settled.
     lingers: bool,
     /// Whether it kept a delivery for too long; its channel is about to close.
     pub timed_out: bool,
-    /// Its ticket if it stands in line for the next message, else 0.
-    ticket: u64,
     /// Whether it was ever resumed.
     started: bool,
+    pub spec: ConsumerSpec,
 }
 
 impl Consumer {
@@ -205,6 +206,9 @@ impl Consumers {
         self.generation += 1;
         let slot = self.free.pop().map_or(self.slots.len(), |Reverse(slot)| slot);
         if slot == self.slots.len() {
+            if slot == 0 {
+                self.slots.reserve_exact(1); // most queues have one
+            }
             self.slots.push(None);
         }
         ConsumerId { slot, generation: self.generation }

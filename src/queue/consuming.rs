@@ -151,6 +151,12 @@ impl Queue {
         let Some(first) = deliveries.first().map(|delivery| delivery.slot) else { return };
         let outlet = |slot: usize| state.consumers().at(slot).map(|it| &it.spec.outlet);
         let others = deliveries.get(1..).unwrap_or_default();
+        if others.is_empty() {
+            if let (Some(delivery), Some(outlet)) = (deliveries.pop(), outlet(first)) {
+                outlet.deliver_one(delivery, wakeups);
+            }
+            return;
+        }
         let are_two_runs =
             |two: &[Delivery]| two.first().map(|it| it.slot) != two.last().map(|it| it.slot);
         if others.iter().all(|delivery| delivery.slot != first)

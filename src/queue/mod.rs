@@ -67,29 +67,31 @@ use crate::time::clock::Timestamp;
 /// No time to live.
 const NO_TTL: u64 = u64::MAX;
 
-/// A queue of a virtual host.
+/// A queue of a virtual host. What every message needs comes first, beside the counts of those who
+/// share it, which every message changes as well.
+#[repr(C)]
 pub struct Queue {
+    /// Sequences are given out before the queue's lock is taken, because what is stored is stored
+    /// first. Who is overtaken on the way in finds his place by his number.
+    next_sequence: AtomicU64,
+    /// Its log and who reads it, if it is a stream: then nothing is in `state`.
+    stream: Option<Box<StreamQueue>>,
+    journal: Option<Arc<Journal>>,
+    /// Who traces its virtual host.
+    tap: Tap,
+    /// Whether it wants more, if somebody asks.
+    demand: OnceLock<Box<Demand>>,
+    deleted: AtomicBool,
+    storage: QueueStorage,
+    backlog: Backlog,
+    state: Mutex<State, rank::Queue>,
+    /// The time to live that applies, in milliseconds, for who stores a message.
+    message_ttl_ms: AtomicU64,
     name: QueueName,
     virtual_host: VirtualHostName,
     attributes: QueueAttributes,
     dead_letter_target: RwLock<Option<DeadLetterTarget>, rank::DeadLetterTarget>,
-    deleted: AtomicBool,
-    storage: QueueStorage,
-    /// Sequences are given out before the queue's lock is taken, because what is stored is stored
-    /// first. Who is overtaken on the way in finds his place by his number.
-    next_sequence: AtomicU64,
-    /// The time to live that applies, in milliseconds, for who stores a message.
-    message_ttl_ms: AtomicU64,
-    journal: Option<Arc<Journal>>,
     herald: Arc<Herald>,
-    /// Who traces its virtual host.
-    tap: Tap,
-    backlog: Backlog,
-    state: Mutex<State, rank::Queue>,
-    /// Its log and who reads it, if it is a stream: then nothing is in `state`.
-    stream: Option<StreamQueue>,
-    /// Whether it wants more, if somebody asks.
-    demand: OnceLock<Box<Demand>>,
     /// What it takes besides its messages, once it is in a virtual host.
     share: OnceLock<Share>,
 }

@@ -79,6 +79,9 @@ impl Sources {
             *place = Some(source);
             return number;
         }
+        if self.places.is_empty() {
+            self.places.reserve_exact(1); // most channels have one
+        }
         self.places.push(Some(source));
         u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
     }

@@ -47,29 +47,30 @@ pub struct Delivery {
     pub entry: Entry,
 }
 
-/// What a channel registers with a queue.
+/// What a channel registers with a queue. What every message needs comes first.
 #[derive(Clone)]
+#[repr(C)]
 pub struct ConsumerSpec {
-    /// Consumer tag, unique on its channel.
-    pub tag: ConsumerTag,
-    /// Its channel.
-    pub channel: ChannelId,
     /// Where deliveries go.
     pub outlet: Arc<dyn Outlet>,
+    /// Its channel.
+    pub channel: ChannelId,
+    /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
+    /// `None` for as long as the queue says.
+    pub timeout_ms: Option<u64>,
     /// Number by which the outlet knows the consumer.
     pub source: u32,
     /// Whether deliveries count as acknowledged at once.
     pub no_ack: bool,
+    /// Whether no other consumer is tolerated.
+    pub exclusive: bool,
     /// Most unacknowledged deliveries; 0 for no limit, but that of a quorum queue. Without effect
     /// under `no_ack`.
     pub prefetch_count: u32,
     /// `x-priority`: higher is served first; default 0.
     pub priority: i64,
-    /// Whether no other consumer is tolerated.
-    pub exclusive: bool,
-    /// `x-consumer-timeout`, milliseconds: how long a delivery may wait for its acknowledgement;
-    /// `None` for as long as the queue says.
-    pub timeout_ms: Option<u64>,
+    /// Consumer tag, unique on its channel.
+    pub tag: ConsumerTag,
     /// Arguments as they came.
     pub arguments: FieldTable,
 }

@@ -23,13 +23,14 @@ impl Queue {
         let timeout_ms = self.storage.timeout_ms();
         let settings = Settings::within(&self.attributes.arguments, &[], timeout_ms);
         let readers = Readers::new(settings.consumer_timeout_ms, now);
-        self.stream = Some(StreamQueue::new(self.name.clone(), log, is_in_memory, readers));
+        let stream = StreamQueue::new(self.name.clone(), log, is_in_memory, readers);
+        self.stream = Some(Box::new(stream));
         self
     }
 
     /// What it is as a stream, if it is one.
     pub(crate) fn stream(&self) -> Option<&StreamQueue> {
-        self.stream.as_ref()
+        self.stream.as_deref()
     }
 
     /// Fails with 540 if it is a stream, which cannot do that.

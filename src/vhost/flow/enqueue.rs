@@ -126,22 +126,25 @@ impl VirtualHost {
         is_in_log
     }
 
-    /// Puts what was set [aside](crate::queue::aside) into its queues, one after the other. What
-    /// they refuse is noted there.
+    /// Puts what was set [aside](crate::queue::aside), none of which is stored, into its queues,
+    /// one after the other. What they refuse is noted there.
     pub(crate) fn enqueue_aside(self: &Arc<Self>, effects: &mut Effects) {
         self.hand_to_store(effects);
         let now = self.now();
         let mut aside = std::mem::take(&mut effects.aside);
         aside.drain(|queue, messages, parts, refused| {
-            let queues = std::slice::from_ref(queue);
-            let note = |_, place, outcome| {
+            let (room, stored) = (Origin::Client.room(), false);
+            let arrival = |(sequence, message)| Arrival { message, sequence, stored, room };
+            let first = queue.reserve(messages.len());
+            let mut place = 0;
+            let note = |outcome| {
                 if outcome == Enqueued::Rejected {
                     refused.extend(publish_at(parts, place));
                 }
+                place += 1;
             };
-            let client = Origin::Client;
-            let (nowhere, stored) = (Moved::default(), persist::nothing);
-            self.enqueue_from(now, &nowhere, client, queues, messages, effects, stored, note);
+            let arrivals = (first..).zip(messages.drain(..)).map(arrival);
+            queue.enqueue(arrivals, now, effects, note);
             self.run_uncounted(effects);
         });
         aside.enqueued_at = Some(now);

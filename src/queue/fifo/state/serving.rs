@@ -103,6 +103,9 @@ impl State {
     /// Gives up to `max` ready messages to consumers that stand in line. Tells whether there may
     /// be more to give.
     pub fn dispatch(&mut self, max: usize, now: Timestamp, effects: &mut Effects) -> bool {
+        if self.ready.is_empty() && !self.has_popped {
+            return false;
+        }
         for _ in 0..max {
             if !self.expire(now, effects) || self.consumers.none_waiting() {
                 if std::mem::take(&mut self.has_popped) {
