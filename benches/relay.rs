@@ -6,11 +6,12 @@
 //! read batch goes to one consumer. In confirm mode it acks once per read batch and channel.
 //!
 //! `cargo bench --bench relay -- --listen 127.0.0.1:5799` serves until it is killed; with `--each`
-//! before it every message goes to the next consumer, by a write of its own: the floor for many
-//! consuming connections. Without `--listen` it relays a few thousand messages to itself and ends.
+//! before it every message goes to the next consumer, by a write of its own, and two threads serve
+//! all connections as a broker does: the floor for many consuming connections. Without `--listen`
+//! it relays a few thousand messages to itself and ends.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
@@ -36,13 +37,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(address) = arguments.next() {
         let listener = TcpListener::bind(&address)?;
         println!("relay on {address}, process {}", std::process::id());
-        serve(&listener, std::env::args().any(|argument| argument == "--each"));
+        serve(&listener, std::env::args().any(|argument| argument == "--each"))?;
         return Ok(());
     }
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let uri = format!("amqp://{}", listener.local_addr()?);
-    thread::spawn(move || serve(&listener, false));
-    for (confirm, ack) in [("0", false), ("100", true)] {
+    for (each, confirm, ack) in [(false, "0", false), (false, "100", true), (true, "100", true)] {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let uri = format!("amqp://{}", listener.local_addr()?);
+        thread::spawn(move || serve(&listener, each));
         let mut load = Command::new(env!("CARGO_BIN_EXE_leveret"));
         load.args(["bench", "--json", "--messages", "20000", "--uri", &uri, "--confirm", confirm]);
         let output = load.args(ack.then_some("--ack")).output()?;
@@ -67,17 +68,57 @@ struct Subscription {
 /// All consumers of all connections.
 type Subscriptions = Arc<Mutex<Vec<Subscription>>>;
 
-fn serve(listener: &TcpListener, each: bool) {
+fn serve(listener: &TcpListener, each: bool) -> io::Result<()> {
+    if each {
+        return serve_each(listener);
+    }
     let subscriptions = Subscriptions::default();
     while let Ok((stream, _)) = listener.accept() {
         let subscriptions = Arc::clone(&subscriptions);
         thread::spawn(move || {
-            if let Err(error) = Peer::new(&stream, Arc::clone(&subscriptions), each)
-                .and_then(|mut peer| peer.run(&stream))
-            {
-                eprintln!("connection ended: {error}");
-            }
+            tell(Peer::new(&stream, subscriptions, false).and_then(|mut peer| peer.run(&stream)));
         });
+    }
+    Ok(())
+}
+
+/// The same with two threads for all connections, and consumers that take turns by messages.
+fn serve_each(listener: &TcpListener) -> io::Result<()> {
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build()?;
+    let subscriptions = Subscriptions::default();
+    while let Ok((stream, _)) = listener.accept() {
+        let mut peer = Peer::new(&stream, Arc::clone(&subscriptions), true)?;
+        threads.spawn(async move { tell(peer.run_among_many(stream).await) });
+    }
+    Ok(())
+}
+
+fn tell(end: io::Result<()>) {
+    if let Err(error) = end {
+        eprintln!("connection ended: {error}");
+    }
+}
+
+/// Writes all of it, and waits where there is no room.
+fn write_all(mut socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match socket.write(octets) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What a socket has at the moment.
+struct AtHand<'a>(&'a tokio::net::TcpStream);
+
+impl Read for AtHand<'_> {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(octets)
     }
 }
 
@@ -133,26 +174,63 @@ impl Peer {
     }
 
     fn run(&mut self, mut stream: &TcpStream) -> io::Result<()> {
-        let mut header = [0; PROTOCOL_HEADER.len()];
-        io::Read::read_exact(&mut stream, &mut header)?;
+        stream.read_exact(&mut [0; PROTOCOL_HEADER.len()])?;
+        self.greet()?;
+        let mut buffer = ReadBuffer::default();
+        while !self.closed && buffer.fill(&mut stream)? > 0 {
+            self.take_batch(&mut buffer)?;
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// The same on threads that serve others meanwhile.
+    async fn run_among_many(&mut self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::TcpStream::from_std(stream)?;
+        let mut buffer = ReadBuffer::default();
+        let mut greeted = false;
+        while !self.closed {
+            stream.readable().await?;
+            let read = match greeted {
+                true => buffer.fill(&mut AtHand(&stream)),
+                false => AtHand(&stream).read(&mut [0; PROTOCOL_HEADER.len()]),
+            };
+            match read {
+                Ok(0) => break,
+                Ok(_) if greeted => self.take_batch(&mut buffer)?,
+                Ok(_) => self.greet()?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            }
+            greeted = true;
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn greet(&mut self) -> io::Result<()> {
         put_method(&mut self.replies, 0, method::CONNECTION_START, |out| {
             out.extend_from_slice(&[0, 9]);
             put_table(out, &[]);
             put_long_string(out, b"PLAIN");
             put_long_string(out, b"en_US");
         });
-        self.flush()?;
-        let mut buffer = ReadBuffer::default();
-        while !self.closed && buffer.fill(&mut stream)? > 0 {
-            self.choose_consumer();
-            while let Some(frame) = buffer.next_frame().map_err(io::Error::other)? {
-                self.take_in(&frame).map_err(io::Error::other)?;
-            }
-            self.flush()?;
+        self.flush()
+    }
+
+    /// Takes what one read has brought.
+    fn take_batch(&mut self, buffer: &mut ReadBuffer) -> io::Result<()> {
+        self.choose_consumer();
+        while let Some(frame) = buffer.next_frame().map_err(io::Error::other)? {
+            self.take_in(&frame).map_err(io::Error::other)?;
         }
+        self.flush()
+    }
+
+    fn leave(&self) {
         let gone = |other: &Subscription| Arc::ptr_eq(&other.socket, &self.socket);
         self.subscriptions.lock().retain(|subscription| !gone(subscription));
-        Ok(())
     }
 
     /// The consumers take turns by read batches, but one that has got a message's first frames
@@ -289,7 +367,7 @@ impl Peer {
         }
         self.write_whole();
         if !self.replies.is_empty() {
-            self.socket.lock().write_all(&self.replies)?;
+            write_all(&self.socket.lock(), &self.replies)?;
             self.replies.clear();
         }
         Ok(())
@@ -301,7 +379,7 @@ impl Peer {
             let whole = self.deliveries.get(..self.whole).unwrap_or_default();
             if let Some(Subscription { socket, .. }) = &self.consumer {
                 // A consumer that has gone is not the publisher's trouble.
-                let _ = socket.lock().write_all(whole);
+                let _ = write_all(&socket.lock(), whole);
             }
             self.deliveries.drain(..self.whole);
             self.whole = 0;
