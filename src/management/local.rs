@@ -4,9 +4,9 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixListener;
@@ -18,11 +18,29 @@ use crate::management::server::{PAUSE, serve_connection};
 /// Its owner may read and write it.
 const MODE: u32 = 0o600;
 
+/// The file of a socket, which goes with it: a data directory that is not in use can be copied by
+/// whatever copies files.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another server may have put its own there.
+        let is_own = |file: &fs::Metadata| file.ino() == self.inode;
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| is_own(&file)) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// Makes the socket. One that a server has left behind is replaced.
 ///
 /// # Errors
 /// If there is something else, or a server that listens; or the socket cannot be made.
-pub(super) fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+pub(super) fn bind(path: &Path) -> io::Result<(std::os::unix::net::UnixListener, SocketFile)> {
     if let Ok(known) = fs::symlink_metadata(path) {
         if !known.file_type().is_socket() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is not a socket"));
@@ -39,13 +57,16 @@ pub(super) fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> 
     let _ = fs::remove_file(hidden);
     let listener = std::os::unix::net::UnixListener::bind(hidden)?;
     let made = fs::set_permissions(hidden, fs::Permissions::from_mode(MODE))
-        .and_then(|()| fs::rename(hidden, path))
-        .and_then(|()| listener.set_nonblocking(true));
-    if let Err(error) = made {
-        let _ = fs::remove_file(hidden);
-        return Err(error);
+        .and_then(|()| listener.set_nonblocking(true))
+        .and_then(|()| Ok(fs::symlink_metadata(hidden)?.ino()))
+        .and_then(|inode| fs::rename(hidden, path).map(|()| inode));
+    match made {
+        Ok(inode) => Ok((listener, SocketFile { path: path.to_owned(), inode })),
+        Err(error) => {
+            let _ = fs::remove_file(hidden);
+            Err(error)
+        }
     }
-    Ok(listener)
 }
 
 /// Accepts connections for as long as the runtime lives.

@@ -64,6 +64,8 @@ pub(crate) struct Management {
     runtime: Runtime,
     manager: Arc<Manager>,
     ports: Vec<Arc<Port>>,
+    #[cfg(unix)]
+    sockets: Vec<local::SocketFile>,
 }
 
 impl Management {
@@ -77,7 +79,13 @@ impl Management {
             .build()?;
         let reference = page::reference::text(routes::endpoints());
         let manager = Arc::new(Manager::new(Arc::clone(node), settings, reference));
-        Ok(Self { runtime, manager, ports: Vec::new() })
+        Ok(Self {
+            runtime,
+            manager,
+            ports: Vec::new(),
+            #[cfg(unix)]
+            sockets: Vec::new(),
+        })
     }
 
     /// Serves the API on an address; returns the one that was bound.
@@ -145,7 +153,8 @@ impl Management {
     /// Serves the API on a socket of this machine, without logins.
     #[cfg(unix)]
     pub(crate) fn serve_locally(&mut self, path: &std::path::Path) -> io::Result<()> {
-        let listener = local::bind(path)?;
+        let (listener, file) = local::bind(path)?;
+        self.sockets.push(file);
         let port = Arc::new(Port::local());
         port.serve(Service::Api);
         let _inside = self.runtime.enter();
@@ -154,7 +163,8 @@ impl Management {
         Ok(())
     }
 
-    /// Stops, without waiting for answers that are under way.
+    /// Stops, without waiting for answers that are under way; the local socket's file is gone
+    /// after that.
     pub(crate) fn stop(self) {
         self.runtime.shutdown_background();
     }

@@ -44,4 +44,18 @@ fn a_socket_that_was_left_behind_is_replaced_and_nothing_else() {
     std::fs::write(&file, "precious").unwrap();
     assert!(other.serve_http_locally(&file).is_err());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    drop(broker);
+    assert!(!path.exists(), "a server that has stopped leaves none");
+}
+
+#[test]
+fn a_server_that_stops_leaves_the_socket_of_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ctl.sock");
+    let broker = Broker::new();
+    broker.serve_http_locally(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    drop(broker);
+    assert!(path.exists());
 }
