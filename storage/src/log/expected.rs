@@ -126,7 +126,10 @@ impl Expected {
 
     /// What is known of the end of a segment.
     pub(crate) fn bounds(&self, number: u64) -> Bounds {
-        let Some(listed) = self.listed(number) else { return Bounds::default() };
+        let Some(listed) = self.listed(number) else {
+            let rewound = self.rewound().filter(|(segment, _)| *segment == number);
+            return Bounds { durable_to: rewound.map_or(0, |(_, used)| used), ..Bounds::default() };
+        };
         match listed.extent {
             Some(Extent { used, .. }) => {
                 Bounds { durable_to: used, ends_at: Some(used), is_doubtful: false }

@@ -110,18 +110,23 @@ fn a_file_that_is_missing_or_emptied_is_noticed() {
 /// The manifest may have lost its end, as a crash has it: the segment that was written last is
 /// missed all the same.
 #[test]
-fn the_last_file_is_missed_whatever_is_left_of_the_manifest() {
+fn what_the_last_file_had_is_missed_whatever_is_left_of_the_manifest() {
     for is_closed in [true, false] {
         let sample = work(3, is_closed);
         let last = segments(&sample.image).pop().unwrap();
         let manifest = &sample.image["manifest"];
         let used = manifest.len() - manifest.iter().rev().take_while(|o| **o == 0).count();
-        for from in (0..used).step_by(8) {
+        for (from, left) in (0..used).step_by(8).flat_map(|from| [(from, None), (from, Some(20))]) {
             let mut image = sample.image.clone();
-            image.remove(&last);
+            match left {
+                None => drop(image.remove(&last)),
+                Some(left) => image.get_mut(&last).unwrap().truncate(left),
+            }
             image.get_mut("manifest").unwrap()[from..].fill(0);
-            let found = verify(&SimulatedDisk::from_image(image, 1), 0).unwrap();
-            assert!(!found.is_empty(), "from {from}, closed {is_closed}");
+            let found = verify(&SimulatedDisk::from_image(image.clone(), 1), 0).unwrap();
+            assert!(!found.is_empty(), "from {from}, {left:?} left, closed {is_closed}");
+            let (_, opened) = open(&SimulatedDisk::from_image(image, 1));
+            assert!(!opened.recovered.damage.is_empty(), "from {from}, {left:?} left");
         }
     }
 }
