@@ -131,7 +131,8 @@ impl BrokerBuilder {
 
     /// Users and permissions in place of those of [`BrokerBuilder::access`], for a broker that
     /// finds nothing from before. On a data directory they are stored all at once before it is
-    /// open: after a crash all of them are there, or the next one is new still.
+    /// open: after a crash all of them are there, or the next one is new still. Without effect if
+    /// there are none of [`BrokerBuilder::access`]: the default user is created in their place.
     #[must_use]
     pub fn access_if_new(mut self, access: AccessControl) -> Self {
         self.access_if_new = Some(access);

@@ -206,8 +206,16 @@ fn report(directory: &Path, broker: &Broker) {
         info!("{file}: {octets} octets at {offset} were never completed, and are cut off");
     }
     for damage in &recovery.damage {
-        let Damage { file, offset, octets } = damage;
-        error!("{file}: {octets} octets at {offset} are damaged; messages in them are lost");
+        match damage {
+            Damage { file, offset, octets: 0 } => {
+                error!("{file} is damaged at {offset}; messages may be lost");
+            }
+            Damage { file, offset, octets } => {
+                error!(
+                    "{file}: {octets} octets at {offset} are damaged; messages in them are lost"
+                );
+            }
+        }
     }
     for what in &recovery.left_out {
         error!("left out: {what}");

@@ -5,7 +5,7 @@
 //! ledger is closed, and never synced: if it is there, it is so, and since numbers only ascend it
 //! is so for ever.
 //!
-//! Two slots, at 0 and at 512, are written in turn:
+//! Two slots, at 0 for even numbers and at 512 for odd ones:
 //!
 //! ```text
 //! 0   u32  CRC-32 of the octets from 8 to 23

@@ -10,7 +10,7 @@ use crate::log::frame::{HEADER, Header};
 use crate::log::index::Index;
 use crate::log::judgement::Bounds;
 use crate::log::manifest::{Extent, Listed, MANIFEST, Mark, Segments};
-use crate::log::progress::{Found, Progress};
+use crate::log::progress::{self, Found, Progress};
 use crate::log::scan::{Hole, Scanned};
 use crate::log::segment::log_name;
 
@@ -51,7 +51,7 @@ pub(crate) struct Expected {
     /// The file that says how far the last segment is durable is all there.
     pub(crate) has_whole_progress: bool,
     manifest_octets: u64,
-    /// What is wrong with the manifest.
+    /// What is wrong with the manifest, and with what says how far the last segment is durable.
     pub(crate) damage: Vec<Damage>,
     /// That of the directory.
     pub(crate) identity: u64,
@@ -73,10 +73,14 @@ impl Expected {
         let is_whole = segments.is_some() && !is_foreign && !reading.has_foreign;
         let own = if identity == 0 { reading.identity } else { identity };
         let found = Found::read(disk, if is_foreign { reading.identity } else { own })?;
+        let mut damage = damage_of(&reading, is_whole);
+        if has_segments && !is_foreign && !found.is_whole {
+            damage.push(Damage { file: progress::NAME.to_owned(), offset: 0, octets: 0 });
+        }
         Ok(Self {
             is_begun: true,
             manifest_octets: disk.open(MANIFEST, false)?.len()?,
-            damage: damage_of(&reading, is_whole),
+            damage,
             progress: found.progress,
             has_whole_progress: found.is_whole && !is_foreign,
             segments,
@@ -131,12 +135,10 @@ impl Expected {
             return Bounds { durable_to: rewound.map_or(0, |(_, used)| used), ..Bounds::default() };
         };
         match listed.extent {
-            Some(Extent { used, .. }) => {
-                Bounds { durable_to: used, ends_at: Some(used), is_doubtful: false }
-            }
+            Some(extent) => Bounds { durable_to: extent.used, ends_at: Some(extent.used) },
             None => {
                 let durable_to = self.durable(number).map_or(0, |extent| extent.used);
-                Bounds { durable_to, ends_at: None, is_doubtful: !self.has_whole_progress }
+                Bounds { durable_to, ends_at: None }
             }
         }
     }

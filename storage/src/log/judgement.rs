@@ -5,8 +5,7 @@
 //! group a batch counts if all of it is there, and all that is before it in the group: what is
 //! missing was not completed. A disk may have written the end of a group and not its beginning, but
 //! what was submitted later may rely on what was submitted before, as the settlement of a message
-//! does on its copy in another queue. If nobody can tell how far the log was durable, what does not
-//! count for that reason is told as damage.
+//! does on its copy in another queue.
 
 use std::mem;
 
@@ -20,8 +19,6 @@ pub(crate) struct Bounds {
     pub(crate) durable_to: u64,
     /// What is behind this does not count, if it is known.
     pub(crate) ends_at: Option<u64>,
-    /// More may have been durable: what would tell is damaged itself.
-    pub(crate) is_doubtful: bool,
 }
 
 /// A segment's records that count, and what to do with the rest.
@@ -36,8 +33,6 @@ pub(crate) struct Judged {
     pub(crate) cut: Vec<Hole>,
     /// Octets up to the end of the last record.
     pub(crate) used: u64,
-    /// Something was not completed, or may not have been.
-    is_torn: bool,
     scanned: Scanned,
 }
 
@@ -57,7 +52,7 @@ impl Judged {
         if let Some(record) = &last {
             self.cut.push(Hole::new(record.offset, record.end()));
         }
-        last.is_some() && !self.is_torn
+        last.is_some() && self.torn.is_empty()
     }
 }
 
@@ -101,10 +96,6 @@ pub(crate) fn judge(
     }
     judged.take_part(batch, last_group);
     judged.end_at_first_hole(last_group);
-    judged.is_torn = !judged.torn.is_empty();
-    if bounds.is_doubtful {
-        judged.damage.append(&mut judged.torn);
-    }
     judged
 }
 

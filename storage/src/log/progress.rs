@@ -2,8 +2,8 @@
 //!
 //! After a crash nobody could tell else whether the end of the last segment was torn or has been
 //! lost since. It is written after each sync and never synced itself: if it is there, it is so.
-//! Both of its slots are there and durable before the first segment is, so that whoever finds one
-//! that cannot be read knows of damage, and must not take a crash for the reason of the rest.
+//! Both of its slots are there and durable before the first segment is, so that one that cannot be
+//! read was harmed: that is told, for what is torn then, or not there, may have been durable.
 //!
 //! Two slots, at 0 and at 512, are written in turn:
 //!
@@ -27,7 +27,8 @@ use crate::disk::Disk;
 use crate::log::manifest::{Extent, Mark};
 use crate::two_slots::{self, TwoSlots};
 
-const NAME: &str = "progress";
+/// The name of the file.
+pub(crate) const NAME: &str = "progress";
 const SLOT: usize = 64;
 
 /// What is durable of the last segment.
@@ -105,11 +106,11 @@ impl ProgressFile {
         Self { slots: TwoSlots::new(disk, NAME.to_owned()), identity, turn: 0, is_whole }
     }
 
-    /// Makes both slots durable, if they are not. The directory has to be synced, too.
+    /// Makes both slots durable, if they are not.
     ///
     /// # Errors
     /// If the disk fails.
-    pub(crate) fn keep_whole(&mut self) -> io::Result<()> {
+    pub(crate) fn keep_whole(&mut self, disk: &dyn Disk) -> io::Result<()> {
         if self.is_whole {
             return Ok(());
         }
@@ -119,6 +120,7 @@ impl ProgressFile {
             self.slots.write(turn as u64, &nothing.encode(self.identity))?;
         }
         self.slots.sync()?;
+        disk.sync_directory()?;
         self.is_whole = true;
         Ok(())
     }

@@ -163,6 +163,7 @@ pub(crate) fn adopt(disk: Arc<dyn Disk>, identity: u64) -> Result<()> {
         segments.listed.insert(number, Listed { capacity, extent: None, index });
         segments.highest = number;
     }
+    ProgressFile::new(Arc::clone(&disk), identity, false).keep_whole(&*disk)?;
     Manifest::begin(disk, identity, Growth::COMMON, segments)?;
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Engine {
         }
         self.manifest.keep_begun()?;
         if let Some(progress) = &mut self.progress {
-            progress.keep_whole()?;
+            progress.keep_whole(&*self.disk)?;
         }
         let number = self.take_number();
         let name = log_name(number);

@@ -178,24 +178,30 @@ fn what_a_crash_left_half_written_is_not_taken_for_damage_later() {
     assert_eq!(opened.recovered.damage, []);
 }
 
-/// If the file is harmed that says how far the log was durable, nobody knows that the last group
-/// was torn by a crash: it is told as lost, once.
+/// If the file is harmed that says how far the log was durable, nobody knows that a crash tore the
+/// last group, or that there was nothing: that is told, once.
 #[test]
-fn what_cannot_be_told_from_damage_is_damage() {
-    type Harm = fn(&mut Vec<u8>);
-    let harms: [Harm; 5] = [
-        Vec::clear,
-        |octets| octets.truncate(400),
-        |octets| octets.truncate(64),
-        |octets| octets[520] ^= 1,
-        |octets| octets[30] ^= 1,
+fn that_nobody_knows_how_far_it_was_durable_is_told() {
+    type Harm = fn(&mut Image);
+    fn progress(image: &mut Image) -> &mut Vec<u8> {
+        image.get_mut("progress").unwrap()
+    }
+    let harms: [Harm; 6] = [
+        |image| drop(image.remove("progress")),
+        |image| progress(image).clear(),
+        |image| progress(image).truncate(400),
+        |image| progress(image).truncate(64),
+        |image| progress(image)[520] ^= 1,
+        |image| progress(image)[30] ^= 1,
     ];
     for harm in harms {
         let mut image = torn();
-        harm(image.get_mut("progress").unwrap());
+        harm(&mut image);
+        assert!(!verify(&SimulatedDisk::from_image(image.clone(), 6), 0).unwrap().is_empty());
         let disk = SimulatedDisk::from_image(image, 6);
         let (log, opened) = open(&disk);
-        assert_eq!((opened.recovered.damage.len(), opened.recovered.torn), (1, vec![]));
+        let damage = opened.recovered.damage;
+        assert!(matches!(&damage[..], [one] if one.file == "progress"), "{damage:?}");
         commit(&log, batch(3, b"later")).unwrap();
         let (_, opened) = open(&SimulatedDisk::from_image(disk.after_exit(), 7));
         assert_eq!(opened.recovered.damage, []);
