@@ -134,12 +134,14 @@ fn measure(loads: &[&Load], args: &BenchArgs) -> Result<Vec<Row>, LoadError> {
     Ok(rows.collect())
 }
 
-/// What is common to all loads: small messages with confirms and acknowledgements.
+/// What is common to all loads: small messages with confirms, each acknowledged by itself, as must
+/// be where each comes on another channel.
 fn common(args: &BenchArgs) -> BenchArgs {
     BenchArgs {
         size: 16,
         confirm: 1000,
         ack: true,
+        ack_every: 1,
         prefetch: 1000,
         duration: args.duration.or(Some(SECONDS)),
         ..args.clone()
@@ -187,7 +189,7 @@ fn told_rows(rows: &[Row], json: bool) -> String {
 }
 
 const FOOTER: &str = "
-16 B, confirms, acks: CPU time of the server per message received, medians.
+16 B, confirms, an ack for each: CPU time of the server per message received, medians.
 (!) The consumers did not keep up with what was published.";
 
 #[cfg(test)]
