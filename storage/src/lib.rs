@@ -91,7 +91,7 @@ pub use self::sled_store::{RECORD_MAX, SledStore};
 pub use self::store::{Entry, Receipt, SCAN_PAGE, Scan, Store, scan};
 pub use self::stream::{
     Appended, Chunk, ChunkEntries, ChunkEntry, ChunkFilter, ChunkIds, ChunkPosition, Content,
-    DamageWatcher, FoundStream, NewEntry, RecoveredStream, Retention, SEGMENT_OCTETS_MAX, Start,
-    Stream, StreamBatch, StreamImage, StreamOptions, StreamReader, StreamSettings, StreamUsage,
-    Streams, SubBatch, WatchId, inspect_streams, verify_streams,
+    DamageWatcher, FoundStream, Gate, NewEntry, RecoveredStream, Retention, SEGMENT_OCTETS_MAX,
+    Start, Stream, StreamBatch, StreamImage, StreamOptions, StreamReader, StreamSettings,
+    StreamUsage, Streams, SubBatch, WatchId, inspect_streams, verify_streams,
 };

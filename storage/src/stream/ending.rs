@@ -38,7 +38,8 @@ impl Stream {
         while let Ok(true) = written {
             written = self.write_some();
         }
-        if written.is_err() || self.is_deleted() {
+        let is_gated = self.state.lock().is_gated();
+        if written.is_err() || is_gated || self.is_deleted() {
             self.give_up();
         }
         let mut engine = self.engine.lock();

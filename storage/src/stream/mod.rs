@@ -7,11 +7,12 @@
 //!
 //! Read from the top: [`stream`] says what a stream does, [`writer`] is the thread that writes
 //! them, [`offsets`] keeps offsets by name, [`engine`] writes, [`reader`] reads, [`locate`] finds
-//! places, [`retention`] removes, [`ending`] closes and deletes, [`recovery`] opens what is there,
-//! of which [`survey`] reads the end; by [`progress`] it notices what is [`missing`].
+//! places, [`retention`] removes, [`gate`] has what is appended wait, [`ending`] closes and
+//! deletes, [`recovery`] opens what is there, of which [`survey`] reads the end; by [`progress`] it
+//! notices what is [`missing`].
 //!
-//! [`chunk`], [`record`], [`index`] and [`tracking`] are the octets; [`pending`], [`segments`] and
-//! [`state`] what is kept in memory.
+//! [`chunk`], [`record`], [`index`] and [`tracking`] are the octets; [`pending`], [`gates`],
+//! [`segments`] and [`state`] what is kept in memory.
 
 mod batch;
 mod bloom;
@@ -19,6 +20,8 @@ mod chunk;
 mod ending;
 mod engine;
 mod files;
+mod gate;
+mod gates;
 mod image;
 mod index;
 mod locate;
@@ -47,6 +50,7 @@ mod writer;
 pub use self::batch::{Content, NewEntry, StreamBatch, SubBatch};
 pub use self::bloom::ChunkFilter;
 pub use self::chunk::{Chunk, ChunkEntries, ChunkEntry, ChunkPosition};
+pub use self::gate::Gate;
 pub use self::image::StreamImage;
 pub use self::locate::{ChunkIds, Start};
 pub use self::options::{

@@ -9,6 +9,7 @@ use crate::log::{Damage, Done};
 use crate::stream::batch::StreamBatch;
 use crate::stream::chunk::Kind;
 use crate::stream::engine::Written;
+use crate::stream::gates::Gates;
 use crate::stream::index::{EntryKind, IndexEntry};
 use crate::stream::options::StreamSettings;
 use crate::stream::pending::{Filling, PendingChunk};
@@ -65,6 +66,7 @@ pub(crate) struct State {
     /// Changes that nobody waits for.
     changes: BTreeMap<Name, Option<u64>>,
     pending: VecDeque<PendingChunk>,
+    pub(crate) gates: Gates,
     /// Chunks that were ever filled, and those of them that are committed.
     filled: u64,
     done: u64,
@@ -106,6 +108,7 @@ impl State {
             tracking,
             changes: BTreeMap::new(),
             pending: VecDeque::new(),
+            gates: Gates::default(),
             filled: 0,
             done: 0,
             waiting: VecDeque::new(),
@@ -134,12 +137,7 @@ impl State {
         batch: &StreamBatch,
         now_ms: i64,
         chunk_octets: usize,
-    ) -> Result<(Appended, usize)> {
-        if let Some(expected) = batch.expected
-            && expected != self.next_offset
-        {
-            return Err(Error::UnexpectedOffset { expected, next: self.next_offset });
-        }
+    ) -> (Appended, usize) {
         self.last_timestamp_ms = self.last_timestamp_ms.max(now_ms);
         let first_offset = self.next_offset;
         let publisher = batch.publisher.as_ref();
@@ -158,12 +156,13 @@ impl State {
         let next_offset = self.next_offset;
         let Filling { duplicates, .. } = filling;
         let entries = batch.entries.len() - duplicates;
-        Ok((Appended { first_offset, next_offset, entries, duplicates }, octets))
+        (Appended { first_offset, next_offset, entries, duplicates }, octets)
     }
 
     /// Puts entries into the last chunk; tells whether it took any.
     fn fill(&mut self, filling: &mut Filling<'_>) -> bool {
-        let Some(chunk) = self.pending.back_mut() else { return false };
+        let may_fill = self.gates.may_fill(self.filled);
+        let Some(chunk) = self.pending.back_mut().filter(|_| may_fill) else { return false };
         if !chunk.fill(filling) {
             return false;
         }
@@ -236,10 +235,42 @@ impl State {
         self.make_due(self.given_up);
     }
 
-    /// Callbacks are due whose chunks are committed; with `all` those of the others fail.
+    /// Closes a gate before what is appended next; tells its number.
+    pub(crate) fn close_gate(&mut self) -> u64 {
+        self.gates.close(self.filled)
+    }
+
+    /// Opens a gate.
+    pub(crate) fn open_gate(&mut self, number: u64) {
+        self.gates.open(number, self.filled);
+    }
+
+    /// A gate is never opened: who waits for what is behind it does so in vain.
+    pub(crate) fn lose_gate(&mut self, number: u64) {
+        if self.gates.lose(number) {
+            self.closed = true;
+            self.make_due(false);
+        }
+    }
+
+    /// Chunks that may be written: those before the first closed gate.
+    fn writable(&self) -> usize {
+        let all = self.pending.len();
+        let taken = self.filled - all as u64;
+        let gated = self.gates.first_chunk().map(|chunk| (chunk - 1).saturating_sub(taken));
+        gated.and_then(|chunks| usize::try_from(chunks).ok()).map_or(all, |chunks| chunks.min(all))
+    }
+
+    /// Whether something waits behind a closed gate.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.gates.first_chunk().is_some()
+    }
+
+    /// Callbacks are due whose chunks are committed, or never will be; with `all` those of the
+    /// others fail.
     fn make_due(&mut self, all: bool) {
         while let Some(first) = self.waiting.front()
-            && (all || first.chunk <= self.done)
+            && (all || first.chunk <= self.done || self.gates.is_lost(first.chunk))
         {
             let is_done = first.chunk <= self.done;
             let Some(Waiting { done, .. }) = self.waiting.pop_front() else { break };
@@ -249,6 +280,24 @@ impl State {
 
     /// Takes chunks to write, up to about so many octets.
     pub(crate) fn take(&mut self, octets_max: usize) -> Vec<PendingChunk> {
+        let mut writable = self.writable();
+        if writable > 0 || !self.is_gated() {
+            self.take_changes();
+            writable = self.writable();
+        }
+        let (mut octets, mut taken) = (0, Vec::new());
+        while octets < octets_max
+            && taken.len() < writable
+            && let Some(chunk) = self.pending.pop_front()
+        {
+            octets += chunk.octets();
+            taken.push(chunk);
+        }
+        taken
+    }
+
+    /// Changes that nobody waits for go along with the last chunk.
+    fn take_changes(&mut self) {
         let changes = mem::take(&mut self.changes);
         if !changes.is_empty() {
             if self.pending.is_empty() {
@@ -258,19 +307,12 @@ impl State {
                 last.changes.extend(changes.into_iter().map(|(name, at)| change(name, at)));
             }
         }
-        let (mut octets, mut taken) = (0, Vec::new());
-        while octets < octets_max
-            && let Some(chunk) = self.pending.pop_front()
-        {
-            octets += chunk.octets();
-            taken.push(chunk);
-        }
-        taken
     }
 
-    /// Whether there is something to write.
+    /// Whether there is something that can be written.
     pub(crate) fn has_work(&self) -> bool {
-        !self.pending.is_empty() || !self.changes.is_empty() || self.has_drafts
+        let has_changes = !self.changes.is_empty() && !self.is_gated();
+        self.writable() > 0 || has_changes || self.has_drafts
     }
 
     /// Chunks are in the segment that is being written, as durable as they get.
@@ -301,6 +343,7 @@ impl State {
         self.given_up = true;
         self.make_due(true);
         self.changes.clear();
+        self.gates.clear();
         mem::take(&mut self.pending).iter().map(PendingChunk::octets).sum()
     }
 

@@ -105,6 +105,17 @@ impl Stream {
         now_ms: i64,
         done: Done,
     ) -> Result<Appended> {
+        self.append_with(batch, now_ms, done, false).map(|(appended, _)| appended)
+    }
+
+    /// Appends; with `gated` behind a gate, whose number it tells if there is something to write.
+    pub(crate) fn append_with(
+        self: &Arc<Self>,
+        batch: &StreamBatch,
+        now_ms: i64,
+        done: Done,
+        gated: bool,
+    ) -> Result<(Appended, Option<u64>)> {
         let mut state = self.state.lock();
         if state.closed && !state.deleted {
             drop(state);
@@ -117,22 +128,21 @@ impl Stream {
             drop(state);
             self.call_back();
             let entries = batch.len();
-            return Ok(Appended { first_offset: next, next_offset: next, entries, duplicates: 0 });
+            let (first_offset, next_offset, duplicates) = (next, next, 0);
+            return Ok((Appended { first_offset, next_offset, entries, duplicates }, None));
         }
-        let appended = state.append(batch, now_ms, self.shared.options.chunk_octets);
-        let (appended, octets) = match appended {
-            Ok(appended) => appended,
-            Err(Error::UnexpectedOffset { expected, next }) => {
-                drop(state);
-                done(Err(Error::UnexpectedOffset { expected, next }));
-                return Err(Error::UnexpectedOffset { expected, next });
-            }
-            Err(error) => return Err(error),
-        };
+        let next = state.next_offset;
+        if let Some(expected) = batch.expected.filter(|expected| *expected != next) {
+            drop(state);
+            done(Err(Error::UnexpectedOffset { expected, next }));
+            return Err(Error::UnexpectedOffset { expected, next });
+        }
+        let gate = gated.then(|| state.close_gate());
+        let (appended, octets) = state.append(batch, now_ms, self.shared.options.chunk_octets);
         state.wait(done);
         self.shared.note_waiting(octets);
         self.go_on(state);
-        Ok(appended)
+        Ok((appended, gate))
     }
 
     pub(crate) fn set_committed(&self, offset: u64) {

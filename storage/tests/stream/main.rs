@@ -6,6 +6,7 @@ mod contract;
 mod crashes;
 mod damage;
 mod failures;
+mod gates;
 mod missing;
 mod noise;
 mod retention;
