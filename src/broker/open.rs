@@ -299,5 +299,11 @@ fn restore(
             left_out.push(format!("parameter '{}': {reason}", key.join(" ")));
         }
     }
+    if contents.values().any(|contents| !contents.staged.is_empty())
+        && let Some(store) = broker.node().persistence()
+    {
+        // Whoever looks finds what was on its way to streams.
+        store.wait_for_streams();
+    }
     check_streams(broker).map(|()| left_out)
 }

@@ -24,6 +24,13 @@ pub struct Gone {
     pub last: u64,
 }
 
+impl Gone {
+    /// One message.
+    pub fn one(queue: StoreId, sequence: u64) -> Self {
+        Self { queue, first: sequence, last: sequence }
+    }
+}
+
 /// A stored message of a queue that counts how often each was returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {

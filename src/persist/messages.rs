@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! meta     flags (u8), priority (u8), octets of the body (u32); then, with flag 2:
-//!          count (u32), per queue in which it expires: queue (u64), when (u64, microseconds)
+//!          count (u32), per queue in which it expires: queue (u64), when (u64, microseconds);
+//!          with flag 16: count (u32), per stream that it moves to: queue (u64), offset (u64)
 //! payload  length of exchange (u8), of routing key (u8), of properties (u32);
 //!          with flag 4: deaths, with flag 8: routing keys, each with its length (u32) before it;
 //!          then exchange, routing key, properties, body
@@ -23,6 +24,7 @@ const TRANSIENT: u8 = 1;
 const EXPIRES: u8 = 2;
 const DEATHS: u8 = 4;
 const KEYS: u8 = 8;
+const MOVES_TO_STREAMS: u8 = 16;
 
 /// What is stored beside a message.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +33,9 @@ pub(crate) struct Beside<'a> {
     pub transient: bool,
     /// Where it expires, or is due.
     pub deadlines: &'a [(StoreId, Timestamp)],
+    /// Streams that it moves to, and the offsets that it has there. It is stored for them until
+    /// they have it.
+    pub offsets: &'a [(StoreId, u64)],
     /// The keys that route it, if there are others than its own.
     pub routing_keys: Option<&'a [Vec<u8>]>,
 }
@@ -65,21 +70,30 @@ pub(crate) fn encode(
     }
     flags |= if beside.transient { TRANSIENT } else { 0 };
     flags |= if beside.deadlines.is_empty() { 0 } else { EXPIRES };
+    flags |= if beside.offsets.is_empty() { 0 } else { MOVES_TO_STREAMS };
     let mut meta = [0; 6];
     let body = u32::try_from(message.body_len()).unwrap_or(u32::MAX).to_le_bytes();
     meta[0] = flags;
     meta[1] = message.priority();
     meta[2..].copy_from_slice(&body);
     let payload = [lengths.0.as_slice(), message.front_octets(), message.body()];
-    if beside.deadlines.is_empty() {
+    if beside.deadlines.is_empty() && beside.offsets.is_empty() {
         return batch.message(targets, &meta, &payload);
     }
     let mut long = Writer(meta.to_vec());
-    long.u32(u32::try_from(beside.deadlines.len()).unwrap_or(u32::MAX));
-    for (queue, at) in beside.deadlines {
-        long.u64(*queue).u64(at.as_micros());
-    }
+    put_list(&mut long, beside.deadlines.iter().map(|(queue, at)| (*queue, at.as_micros())));
+    put_list(&mut long, beside.offsets.iter().copied());
     batch.message(targets, &long.0, &payload)
+}
+
+/// Puts what belongs to queues, if it is anything.
+fn put_list(octets: &mut Writer, list: impl ExactSizeIterator<Item = (StoreId, u64)>) {
+    if list.len() > 0 {
+        octets.u32(u32::try_from(list.len()).unwrap_or(u32::MAX));
+        for (queue, value) in list {
+            octets.u64(queue).u64(value);
+        }
+    }
 }
 
 /// What is to be known of a message without reading it.
@@ -90,7 +104,7 @@ pub struct Meta<'a> {
     pub priority: u8,
     /// Octets of the body.
     pub body_bytes: u32,
-    deadlines: Reader<'a>,
+    lists: Reader<'a>,
 }
 
 impl<'a> Meta<'a> {
@@ -98,7 +112,7 @@ impl<'a> Meta<'a> {
     pub fn decode(octets: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(octets);
         let (flags, priority, body_bytes) = (reader.u8()?, reader.u8()?, reader.u32()?);
-        Some(Self { flags, priority, body_bytes, deadlines: reader })
+        Some(Self { flags, priority, body_bytes, lists: reader })
     }
 
     /// Whether it is not to survive a restart.
@@ -108,13 +122,25 @@ impl<'a> Meta<'a> {
 
     /// When it expires in this queue, or is due; [`Timestamp::NEVER`] if nothing is said.
     pub fn deadline(&self, queue: StoreId) -> Timestamp {
-        let mut reader = self.deadlines;
-        if self.flags & EXPIRES == 0 {
-            return Timestamp::NEVER;
+        let deadline = self.of_queue(EXPIRES, queue);
+        deadline.map_or(Timestamp::NEVER, Timestamp::from_micros)
+    }
+
+    /// The offset that it has in this stream, if it is stored for it until the stream has it.
+    pub fn offset(&self, queue: StoreId) -> Option<u64> {
+        self.of_queue(MOVES_TO_STREAMS, queue)
+    }
+
+    /// What the list with this flag says of a queue.
+    fn of_queue(&self, wanted: u8, queue: StoreId) -> Option<u64> {
+        let mut reader = self.lists;
+        for flag in [EXPIRES, MOVES_TO_STREAMS].into_iter().filter(|flag| self.flags & flag != 0) {
+            let list = reader.list(|reader| Some((reader.u64()?, reader.u64()?)))?;
+            if flag == wanted {
+                return list.into_iter().find(|(other, _)| *other == queue).map(|(_, value)| value);
+            }
         }
-        let list = reader.list(|reader| Some((reader.u64()?, reader.u64()?)));
-        let found = list.unwrap_or_default().into_iter().find(|(other, _)| *other == queue);
-        found.map_or(Timestamp::NEVER, |(_, us)| Timestamp::from_micros(us))
+        None
     }
 }
 
@@ -207,13 +233,18 @@ mod tests {
             let message = Message::with_deaths(parts, deaths.clone(), &mut Vec::new());
             let keys = [b"a".to_vec(), b"b".to_vec()];
             let deadlines = [(7, Timestamp::from_millis(9)), (8, Timestamp::from_millis(10))];
-            let beside =
-                Beside { transient: true, deadlines: &deadlines, routing_keys: Some(&keys) };
+            let beside = Beside {
+                transient: true,
+                deadlines: &deadlines,
+                offsets: &[(5, 11), (7, 12)],
+                routing_keys: Some(&keys),
+            };
             let stored = stored(&message, &beside);
             let meta = Meta::decode(&stored.meta).unwrap();
             assert!(meta.is_transient());
             assert_eq!((meta.priority, meta.body_bytes as usize), (4, body.len()));
             assert_eq!(meta.deadline(9), Timestamp::NEVER);
+            assert_eq!((meta.offset(7), meta.offset(8)), (Some(12), None));
             let decoded = decode(&stored, 8, &mut Vec::new()).unwrap();
             assert_eq!(decoded.deadline, Timestamp::from_millis(10));
             assert_eq!(decoded.routing_keys.as_deref(), Some(keys.as_slice()));

@@ -14,6 +14,7 @@ pub(crate) mod recovery;
 pub(crate) mod stream_logs;
 mod syncer;
 mod users;
+mod waits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +27,7 @@ use smallvec::SmallVec;
 
 pub(crate) use self::health::Health;
 use self::messages::Beside;
-pub(crate) use self::moved::{Moved, Stays};
+pub(crate) use self::moved::{Moved, Place, Places, Staged, Stays};
 pub(crate) use self::queue_ids::QueueIds;
 use self::records::ReturnRecord;
 use self::syncer::Syncer;
@@ -42,9 +43,6 @@ use crate::message::stored::{Gone, Returned};
 use crate::persist::records::{DELETED, REDELIVERED};
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
-
-/// Messages of one publish that go to one queue are told apart by their place in this list.
-pub(crate) type Places = SmallVec<[u64; 4]>;
 
 /// Runs in one record.
 const RUNS_MAX: usize = 256;
@@ -73,24 +71,6 @@ pub(crate) fn then(stored: impl FnOnce() + Send + 'static) -> Done {
 /// Nobody waits.
 pub(crate) fn nothing() -> Done {
     Box::new(|_| {})
-}
-
-/// Where messages are that are gone from their queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
-    /// Nowhere: they are done with.
-    Nowhere,
-    /// In other queues, or nowhere, as the log has it already.
-    Log,
-    /// Perhaps in streams.
-    Streams,
-}
-
-impl Whereabouts {
-    /// Of messages that were moved, perhaps to streams.
-    pub(crate) fn of_moved(perhaps_to_streams: bool) -> Self {
-        if perhaps_to_streams { Self::Streams } else { Self::Log }
-    }
 }
 
 impl Persistence {
@@ -251,23 +231,6 @@ impl Persistence {
         }
     }
 
-    /// Waits while the disk does not keep up.
-    pub(crate) fn wait_for_room(&self) {
-        struct Parked(std::thread::Thread);
-
-        impl Wake for Parked {
-            fn wake(&self) {
-                self.0.unpark();
-            }
-        }
-
-        while self.is_behind() {
-            let parked: Arc<dyn Wake> = Arc::new(Parked(std::thread::current()));
-            self.wake_when_changed(&parked);
-            std::thread::park();
-        }
-    }
-
     /// Calls back once all messages that were stored before are durable.
     pub(crate) fn after_stored(&self, done: impl FnOnce() + Send + 'static) {
         self.barrier(then(done));
@@ -284,14 +247,14 @@ impl Persistence {
         }
     }
 
-    /// Stores messages that go to these queues, where their numbers begin at `firsts`, as far as
-    /// they have to be. Tells whether there is one; only then `done` is asked for and called back.
-    /// `moved` is where the messages come from, and is settled with the same write: after a crash
-    /// they are in one place.
+    /// Stores messages that go to these queues, each beginning at its place, as far as they have to
+    /// be. Tells whether there is one; only then `done` is asked for and called back. `moved` is
+    /// where the messages come from, and is settled with the same write: after a crash they are in
+    /// one place.
     pub(crate) fn store(
         &self,
         queues: &[Arc<Queue>],
-        firsts: &Places,
+        places: &Places,
         messages: &[Message],
         moved: &Moved<'_>,
         now: Timestamp,
@@ -300,15 +263,23 @@ impl Persistence {
         let mut batch = LogBatch::new();
         let mut targets: SmallVec<[Target; 4]> = SmallVec::new();
         let mut deadlines: SmallVec<[(StoreId, Timestamp); 4]> = SmallVec::new();
-        for (place, message) in (0..).zip(messages) {
+        let mut offsets: SmallVec<[(StoreId, u64); 1]> = SmallVec::new();
+        for (number, message) in (0..).zip(messages) {
             targets.clear();
             deadlines.clear();
-            for (queue, first) in queues.iter().zip(firsts) {
+            offsets.clear();
+            for (queue, place) in queues.iter().zip(places) {
+                let id = queue.storage().id;
+                let target = Target { queue: id, sequence: place.first + number };
+                if let Some(offset) = place.offset {
+                    targets.push(target);
+                    offsets.push((id, offset + number));
+                    continue;
+                }
                 if !queue.must_store(message) {
                     continue;
                 }
-                let id = queue.storage().id;
-                targets.push(Target { queue: id, sequence: first + place });
+                targets.push(target);
                 let expires_at = queue.expiry_of(message, now);
                 if expires_at < Timestamp::NEVER {
                     deadlines.push((id, expires_at));
@@ -320,17 +291,14 @@ impl Persistence {
             if batch.is_empty() {
                 batch = LogBatch::with_capacity(messages.len() * (message.footprint() + 64));
             }
-            let beside = Beside { deadlines: &deadlines, ..Beside::default() };
+            let beside = Beside { deadlines: &deadlines, offsets: &offsets, ..Beside::default() };
             self.encode(&mut batch, &targets, message, &beside);
         }
         let any = !batch.is_empty();
         if any {
-            // A stream has a log of its own, which may have the message later.
-            if !queues.iter().any(|queue| queue.stream().is_some()) {
-                batch.settled(&ranges(moved.left));
-                if let Some(stays) = &moved.stays {
-                    self.encode(&mut batch, &[stays.target], &stays.message, &stays.beside());
-                }
+            batch.settled(&ranges(moved.left));
+            if let Some(stays) = &moved.stays {
+                self.encode(&mut batch, &[stays.target], &stays.message, &stays.beside());
             }
             self.submit(batch, done());
         }
@@ -359,7 +327,7 @@ impl Persistence {
     ) {
         let mut batch = LogBatch::new();
         let deadlines = [(target.queue, due)];
-        let beside = Beside { transient: false, deadlines: &deadlines, routing_keys };
+        let beside = Beside { deadlines: &deadlines, routing_keys, ..Beside::default() };
         self.encode(&mut batch, &[target], message, &beside);
         self.submit(batch, nothing());
     }
@@ -383,33 +351,42 @@ impl Persistence {
         for (sequence, message, expires_at) in messages {
             let deadline = [(queue, *expires_at)];
             let deadlines = if *expires_at < Timestamp::NEVER { &deadline[..] } else { &[] };
-            let beside = Beside { transient, deadlines, routing_keys: None };
+            let beside = Beside { transient, deadlines, ..Beside::default() };
             self.encode(&mut batch, &[Target { queue, sequence: *sequence }], message, &beside);
         }
         batch.settled(&ranges(moved));
         self.submit(batch, nothing());
     }
 
-    /// Messages are gone, or stored elsewhere before. Nobody waits for it.
-    pub(crate) fn forget(&self, gone: &mut Vec<Gone>, whereabouts: Whereabouts) {
-        let mut batch = LogBatch::new();
-        batch.settled(&ranges(gone));
+    /// Messages are gone for good. Nobody waits for it.
+    pub(crate) fn forget(&self, gone: &mut Vec<Gone>) {
+        let mut batch = settling(gone);
+        batch.may_overtake();
         gone.clear();
-        batch.may_wait();
-        if whereabouts == Whereabouts::Nowhere {
-            batch.may_overtake();
-        } else if whereabouts == Whereabouts::Streams && !self.streams.is_idle() {
-            // A stream is not behind the log. What is confirmed meanwhile does not mean that they
-            // are gone here.
-            let log = Arc::clone(&self.log);
-            self.streams.barrier(then(move || {
+        self.submit(batch, nothing());
+    }
+
+    /// The same of messages that are gone because they were stored elsewhere before.
+    pub(crate) fn forget_moved(&self, moved: &mut Vec<Gone>) {
+        let batch = settling(moved);
+        moved.clear();
+        self.submit(batch, nothing());
+    }
+
+    /// Calls `done` back, and if a stream has the messages by then that were stored for it, they
+    /// are gone here.
+    pub(crate) fn unstage(&self, staged: Gone, done: Done) -> Done {
+        let log = Arc::clone(&self.log);
+        Box::new(move |result| {
+            if result.is_ok() {
+                let mut batch = settling(&[staged]);
+                batch.may_overtake();
                 if let Err(error) = log.submit(batch, nothing()) {
                     tracing::debug!("not stored: {error}");
                 }
-            }));
-            return;
-        }
-        self.submit(batch, nothing());
+            }
+            done(result);
+        })
     }
 
     /// Remembers how often messages were returned. That becomes durable with the next records.
@@ -557,6 +534,14 @@ impl Persistence {
             tracing::error!("the streams did not stop in order: {error}");
         }
     }
+}
+
+/// Settles messages when something else is written.
+fn settling(gone: &[Gone]) -> LogBatch {
+    let mut batch = LogBatch::new();
+    batch.settled(&ranges(gone));
+    batch.may_wait();
+    batch
 }
 
 fn ranges(gone: &[Gone]) -> Vec<Range> {

@@ -1,6 +1,7 @@
 //! Messages that leave one place in the store for another, with one write.
 
 use leveret_storage::Target;
+use smallvec::SmallVec;
 
 use crate::base::ids::StoreId;
 use crate::message::Message;
@@ -21,6 +22,28 @@ impl<'a> From<&'a [Gone]> for Moved<'a> {
     fn from(left: &'a [Gone]) -> Self {
         Self { left, stays: None }
     }
+}
+
+/// Where messages of one publish begin in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The sequence of the first of them.
+    pub first: u64,
+    /// Its offset, if they move to a stream, which has a log of its own, and are stored here until
+    /// they are there.
+    pub offset: Option<u64>,
+}
+
+/// For each queue of a publish.
+pub(crate) type Places = SmallVec<[Place; 4]>;
+
+/// A message that is stored for a stream until that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Staged {
+    /// The offset that it has there.
+    pub offset: u64,
+    /// The sequence under which it is stored.
+    pub sequence: u64,
 }
 
 /// A message that has not arrived everywhere and stays where it is, under another number, with

@@ -12,11 +12,11 @@ use crate::base::ids::StoreId;
 use crate::base::names::RESERVED_PREFIX;
 use crate::message::stored::{History, LEVELS_OF_ARRIVALS, Past, Place};
 use crate::persist::messages::Meta;
-use crate::persist::nothing;
 use crate::persist::records::{
     BindingRecord, DELETED, ExchangeRecord, HANDED_OUT, PolicyRecord, QueueRecord, REDELIVERED,
     ReturnRecord,
 };
+use crate::persist::{Staged, nothing};
 use crate::queue::fifo::paging::Found;
 
 /// Records of one virtual host.
@@ -230,6 +230,8 @@ pub(crate) struct QueueContents {
     pub next_sequence: u64,
     /// The messages, sorted by sequence.
     pub found: Vec<Found>,
+    /// If it is a stream, the messages that were on their way there, sorted by offset.
+    pub staged: Vec<Staged>,
     states: States,
     /// The broker did not stop in order: nobody knows what was delivered.
     unclean: bool,
@@ -265,6 +267,7 @@ pub(crate) struct Finder {
     /// Messages whose queue has no record although it was not deleted: that is damaged.
     lost: HashMap<StoreId, usize>,
     found: HashMap<StoreId, Vec<Found>>,
+    staged: HashMap<StoreId, Vec<Staged>>,
     /// Messages that are not to survive: their queue is gone, or they were there only for lack of
     /// memory.
     left_over: Vec<Target>,
@@ -274,7 +277,7 @@ impl Finder {
     /// For the queues and exchanges of these records.
     pub(crate) fn new(records: &Records) -> Self {
         let (owners, lost, found) = (records.owners(), HashMap::new(), HashMap::new());
-        Self { owners, lost, found, left_over: Vec::new() }
+        Self { owners, lost, found, staged: HashMap::new(), left_over: Vec::new() }
     }
 
     /// A live message.
@@ -284,6 +287,10 @@ impl Finder {
             Some(meta) if !meta.is_transient() => {
                 if !self.owners.contains(&queue) {
                     *self.lost.entry(queue).or_default() += 1;
+                    return;
+                }
+                if let Some(offset) = meta.offset(queue) {
+                    self.staged.entry(queue).or_default().push(Staged { offset, sequence });
                     return;
                 }
                 let (body_bytes, priority) = (meta.body_bytes, meta.priority);
@@ -327,10 +334,13 @@ impl Finder {
                 found.sort_unstable_by_key(|message| message.sequence);
                 found.dedup_by_key(|message| message.sequence);
             }
+            let mut staged = self.staged.remove(&id).unwrap_or_default();
+            staged.sort_unstable();
+            staged.dedup();
             let states = records.states.remove(&id).unwrap_or_default();
             let next_sequence = recovered.queues.get(&id).copied().unwrap_or(0).max(states.end());
             let unclean = !recovered.clean;
-            (id, QueueContents { next_sequence, found, states, unclean })
+            (id, QueueContents { next_sequence, found, staged, states, unclean })
         });
         contents.collect()
     }

@@ -74,15 +74,18 @@ impl StreamLogs {
         id: StoreId,
         settings: StreamSettings,
     ) -> leveret_storage::Result<Arc<Stream>> {
-        let opened = self.0.streams.stream(id, settings).inspect_err(|error| {
-            // It is the first that is told, if there are several.
-            let _ = self.0.unopened.set(format!("stream {id} cannot be opened: {error}"));
-        });
-        let (stream, found) = opened?;
+        let opened = self.0.streams.stream(id, settings);
+        let (stream, found) = opened.inspect_err(|error| self.note_failure(id, error))?;
         let mut recovered = self.0.recovered.lock();
         recovered.torn.extend(found.torn);
         recovered.damage.extend(found.damage);
         Ok(stream)
+    }
+
+    /// A log could not be opened, with everything that belongs there.
+    pub(crate) fn note_failure(&self, id: StoreId, error: &impl fmt::Display) {
+        // It is the first that is told, if there are several.
+        let _ = self.0.unopened.set(format!("stream {id} cannot be opened: {error}"));
     }
 
     /// Why a log could not be opened, if there was one.

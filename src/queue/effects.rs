@@ -63,8 +63,6 @@ pub struct Effects {
     pub gone: Vec<Gone>,
     /// The same of messages that are elsewhere by now: not before they are in the store there.
     pub moved: Vec<Gone>,
-    /// One of them may be in a stream, which has a log of its own.
-    pub moved_to_streams: bool,
     /// Stored messages that were returned to their queues.
     pub returned: Vec<Returned>,
     /// Quorum queues that have handed out messages, which the store is to remember.

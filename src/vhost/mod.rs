@@ -52,7 +52,6 @@ use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::limits::EXCHANGE_BYTES;
-use crate::persist::Whereabouts;
 use crate::queue::direct::Left;
 use crate::queue::effects::Effects;
 use crate::queue::tap::Tap;
@@ -289,11 +288,10 @@ impl VirtualHost {
     pub(crate) fn hand_to_store(&self, effects: &mut Effects) {
         let Some(store) = self.persistence() else { return };
         if !effects.gone.is_empty() {
-            store.forget(&mut effects.gone, Whereabouts::Nowhere);
+            store.forget(&mut effects.gone);
         }
-        let moved_to = Whereabouts::of_moved(std::mem::take(&mut effects.moved_to_streams));
         if !effects.moved.is_empty() {
-            store.forget(&mut effects.moved, moved_to);
+            store.forget_moved(&mut effects.moved);
         }
         if !effects.returned.is_empty() {
             store.count_returns(&mut effects.returned);

@@ -1,7 +1,7 @@
 //! The real server, killed again and again while messages move: dead letters that are kept until
-//! they are delivered, in circles of retries and to several queues, what comes back to quorum
-//! queues, and delayed messages. Some kills come while it recovers from the one before. Afterwards
-//! each message is in one place. `LEVERET_KILL_ROUNDS=200` does more.
+//! they are delivered, in circles of retries and to several queues and a stream, what comes back to
+//! quorum queues, and delayed messages. Some kills come while it recovers from the one before.
+//! Afterwards each message is in one place. `LEVERET_KILL_ROUNDS=200` does more.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,9 +10,12 @@ use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 
+use leveret::StreamStart;
+
 use crate::random::Random;
 use crate::server::Server;
-use crate::support::{Directory, START, bodies, builder, channel, table};
+use crate::stream_model::name_of;
+use crate::support::{Directory, START, bodies, builder, channel, durable, table};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 3;
@@ -31,6 +34,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All that is delayed or expires has its time before that.
 const LATER: u64 = START + 50 * 365 * 86_400_000;
+
+/// Exchanges and keys with which they are published.
+const WAYS: [(&str, &str); 6] = [
+    ("", "in"),
+    ("", "work"),
+    ("", "limited"),
+    ("later", "work"),
+    ("later", "end"),
+    ("later", "log"),
+];
 
 /// Where messages come to, in the order in which they move from one to another.
 const QUEUES: [&str; 5] = ["in", "work", "retry", "limited", "end"];
@@ -61,6 +74,9 @@ struct Known {
     itself: Expected,
     /// In the first of them and among the copies, of which one is made when it leaves that.
     copy: Expected,
+    /// In the first of them, among those that are delayed, and in the stream, which gets one when
+    /// it leaves these, and keeps it.
+    logged: Expected,
 }
 
 /// One who publishes and takes, with queues of his own.
@@ -138,6 +154,7 @@ impl Client {
         ]);
         let queues = [
             ("copies", FieldTable::default()),
+            ("log", table([("x-queue-type", "stream".into())])),
             ("end", FieldTable::default()),
             ("retry", retry),
             ("work", keeping("", "retry")),
@@ -146,8 +163,13 @@ impl Client {
         ];
         let delayed = table([("x-delayed-type", "direct".into())]);
         let exchanges = [
-            ("fan", ExchangeKind::Fanout, FieldTable::default(), ["work", "copies"]),
-            ("later", ExchangeKind::Custom("x-delayed-message".into()), delayed, ["work", "end"]),
+            ("fan", ExchangeKind::Fanout, FieldTable::default(), ["work", "copies", "log"]),
+            (
+                "later",
+                ExchangeKind::Custom("x-delayed-message".into()),
+                delayed,
+                ["work", "end", "log"],
+            ),
         ];
         for (name, arguments) in queues {
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
@@ -170,13 +192,16 @@ impl Client {
     async fn publish(&mut self, channel: &Channel) -> lapin::Result<()> {
         let mut confirms = Vec::new();
         for _ in 0..1 + self.random.below(WINDOW) {
-            let (exchange, key) =
-                [("", "in"), ("", "work"), ("", "limited"), ("later", "work"), ("later", "end")]
-                    [self.random.below(5)];
+            let (exchange, key) = WAYS[self.random.below(WAYS.len())];
             self.published += 1;
             let name = format!("{}-{}", self.name, self.published);
-            let copy = if key == "in" { Expected::Perhaps } else { Expected::Never };
-            self.known.insert(name.clone(), Known { itself: Expected::Perhaps, copy });
+            let perhaps = |comes| if comes { Expected::Perhaps } else { Expected::Never };
+            let known = Known {
+                itself: perhaps(key != "log"),
+                copy: perhaps(key == "in"),
+                logged: perhaps(key == "in" || key == "log"),
+            };
+            self.known.insert(name.clone(), known);
             let mut properties = BasicProperties::default().with_delivery_mode(2);
             let mut from = String::new();
             if exchange == "later" {
@@ -195,9 +220,10 @@ impl Client {
             assert!(confirm.await?.is_ack());
             self.confirmed += 1;
             let known = self.known.get_mut(&name).unwrap();
-            known.itself = Expected::Once;
-            if known.copy == Expected::Perhaps {
-                known.copy = Expected::Once;
+            for expected in [&mut known.itself, &mut known.copy, &mut known.logged] {
+                if *expected == Expected::Perhaps {
+                    *expected = Expected::Once;
+                }
             }
         }
         Ok(())
@@ -216,7 +242,7 @@ impl Client {
         for _ in 0..TAKEN {
             let options = BasicGetOptions::default();
             let Some(got) = channel.basic_get(from.as_str().into(), options).await? else { break };
-            let name = name_of(&String::from_utf8(got.delivery.data.clone()).unwrap());
+            let name = name_of(&got.delivery.data);
             let headers = got.delivery.properties.headers().clone().unwrap_or_default();
             self.moved += usize::from(headers.contains_key("x-death"));
             taken.push((name, got.delivery));
@@ -251,25 +277,27 @@ impl Client {
         for (name, known) in &mut self.known {
             let in_place = |place: &str| of(place).get(name).copied().unwrap_or(0);
             let itself = QUEUES.iter().map(|queue| in_place(queue)).sum::<usize>();
-            let (itself, copies) =
-                (itself + in_place("later"), in_place("in") + in_place("copies"));
-            if !known.itself.allows(itself) || !known.copy.allows(copies) {
+            let (itself, copies, logged) = (
+                itself + in_place("later"),
+                in_place("in") + in_place("copies"),
+                in_place("in") + in_place("log"),
+            );
+            if !known.itself.allows(itself)
+                || !known.copy.allows(copies)
+                || !known.logged.allows(logged)
+            {
                 let places: Vec<_> = QUEUES
                     .iter()
-                    .chain(&["later", "copies"])
+                    .chain(&["later", "copies", "log"])
                     .flat_map(|place| vec![*place; in_place(place)])
                     .collect();
                 wrong.push(format!("{name}, {known:?}, is in {places:?}"));
             }
             let now = |found| if found > 0 { Expected::Once } else { Expected::Never };
-            *known = Known { itself: now(itself), copy: now(copies) };
+            *known = Known { itself: now(itself), copy: now(copies), logged: now(logged) };
         }
         wrong
     }
-}
-
-fn name_of(body: &str) -> String {
-    body.split(':').next().unwrap().to_owned()
 }
 
 /// How often each message is in each queue, and in the exchange that delays.
@@ -297,8 +325,18 @@ fn look(directory: &Directory, clients: &[Client]) -> Found {
                 let place = if now == LATER { client.own("later") } else { queue.clone() };
                 let in_place = found.entry(place).or_default();
                 for body in bodies(&one, &queue) {
-                    *in_place.entry(name_of(&body)).or_default() += 1;
+                    *in_place.entry(name_of(body.as_bytes())).or_default() += 1;
                 }
+            }
+        }
+        // Everything is durable that was before, what has moved to a stream, too.
+        one.queue_declare_with(&durable("last")).unwrap();
+        one.queue_delete("last").unwrap();
+        for log in clients.iter().map(|client| client.own("log")).filter(|_| now == LATER) {
+            let Ok(stream) = broker.stream("/", &log) else { continue };
+            let in_log = found.entry(log).or_default();
+            for message in stream.read(StreamStart::First).unwrap() {
+                *in_log.entry(name_of(message.unwrap().body())).or_default() += 1;
             }
         }
     }

@@ -22,6 +22,7 @@ mod kill_moves;
 mod kill_start;
 #[cfg(feature = "server")]
 mod kill_streams;
+mod letters;
 mod messages;
 mod model;
 mod once;

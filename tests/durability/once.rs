@@ -1,9 +1,14 @@
 //! What moves from one queue to another is in one of them, whenever the power is cut.
 
+#[cfg(feature = "server")]
+use std::io::{Read as _, Write as _};
+#[cfg(feature = "server")]
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use leveret::storage::testing::{Machine, Remains};
-use leveret::{ExchangeDeclare, Publish};
+use leveret::{ExchangeDeclare, Publish, StreamStart};
 
 use crate::support::*;
 
@@ -27,17 +32,21 @@ fn stays_in_one_place(prepared: &Remains, queues: &[&str], happens: impl Fn(&lev
         found.sort();
         found
     };
-    cut_in_between(prepared, happens, |broker, when| {
-        broker.advance(Duration::from_secs(2));
-        assert_eq!(all(broker), ["0", "1", "2"], "{when}");
-    });
+    cut_in_between(
+        prepared,
+        |broker, _| happens(broker),
+        |broker, when| {
+            broker.advance(Duration::from_secs(2));
+            assert_eq!(all(broker), ["0", "1", "2"], "{when}");
+        },
+    );
 }
 
 /// Cuts the power at each moment of what happens and follows from a second that passes, and looks
 /// at what is there afterwards.
 fn cut_in_between(
     prepared: &Remains,
-    happens: impl Fn(&leveret::Broker),
+    happens: impl Fn(&leveret::Broker, &Machine),
     look: impl Fn(&leveret::Broker, &str),
 ) {
     for operations in 0.. {
@@ -45,7 +54,7 @@ fn cut_in_between(
         machine.cut_after(1 << 40);
         let broker = open(&machine);
         machine.cut_after(operations);
-        happens(&broker);
+        happens(&broker, &machine);
         broker.advance(Duration::from_secs(2));
         drop(broker);
         let is_over = !machine.is_off();
@@ -155,7 +164,7 @@ fn a_dead_letter_that_one_of_two_refuses_comes_to_each_once() {
         let prepared = prepare(declare, |body| persistent("work", body));
         cut_in_between(
             &prepared,
-            |_| {},
+            |_, _| {},
             |broker, when| {
                 let one = channel(broker);
                 let (mut free, mut full) = (Vec::new(), Vec::new());
@@ -189,6 +198,203 @@ fn a_delayed_message_is_in_its_exchange_or_in_its_queue() {
         delayed.persistent().header("x-delay", 1000)
     };
     is_in_one_place(&prepare(declare, publish), &["q"]);
+}
+
+/// The bodies in a stream, once all is committed that was appended.
+fn in_stream(broker: &leveret::Broker, stream: &str) -> Vec<String> {
+    let one = channel(broker);
+    one.queue_declare_with(&durable("last")).unwrap();
+    one.queue_delete("last").unwrap();
+    let messages = broker.stream("/", stream).unwrap().read(StreamStart::First).unwrap();
+    let mut found: Vec<_> =
+        messages.into_iter().map(|message| message.unwrap().text().to_owned()).collect();
+    found.sort();
+    found
+}
+
+/// Cuts the power at each moment of what follows from a second that passes; afterwards a stream has
+/// each message once, in the end.
+fn is_in_the_stream_once(prepared: &Remains) {
+    cut_in_between(
+        prepared,
+        |_, _| {},
+        |broker, when| {
+            broker.advance(Duration::from_secs(2));
+            assert_eq!(in_stream(broker, "log"), ["0", "1", "2"], "{when}");
+        },
+    );
+}
+
+fn declare_stream(one: &leveret::Channel) {
+    one.queue_declare_with(&durable("log").argument("x-queue-type", "stream")).unwrap();
+}
+
+#[test]
+fn a_dead_letter_is_in_a_stream_once() {
+    let arguments = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "log".into()),
+        ("x-message-ttl", 1000_i64.into()),
+    ]);
+    let declare = |one: &leveret::Channel| {
+        declare_stream(one);
+        one.queue_declare_with(&durable_with("q", arguments.clone())).unwrap();
+    };
+    is_in_the_stream_once(&prepare(declare, |body| persistent("q", body)));
+}
+
+#[test]
+fn a_dead_letter_that_is_delivered_at_least_once_is_in_a_stream_once() {
+    let declare = |one: &leveret::Channel| {
+        declare_stream(one);
+        one.queue_declare_with(&keeping("", "log")).unwrap();
+    };
+    is_in_the_stream_once(&prepare(declare, |body| persistent("work", body)));
+}
+
+#[test]
+fn a_delayed_message_is_in_a_stream_once() {
+    let declare = |one: &leveret::Channel| {
+        let delayed = ExchangeDeclare::new("later", "x-delayed-message").durable();
+        one.exchange_declare_with(&delayed.argument("x-delayed-type", "direct")).unwrap();
+        declare_stream(one);
+        one.queue_bind("log", "later", "").unwrap();
+    };
+    let publish = |body: &str| {
+        let delayed = Publish::to_exchange("later", "").body(body.to_owned());
+        delayed.persistent().header("x-delay", 1000)
+    };
+    is_in_the_stream_once(&prepare(declare, publish));
+}
+
+/// A stream and a queue get it, and another queue that is full for most of the time.
+#[test]
+fn a_dead_letter_for_a_stream_and_queues_comes_to_each_once() {
+    let declare = |one: &leveret::Channel| {
+        declare_stream(one);
+        let fan = ExchangeDeclare::new("fan", "fanout").durable();
+        one.exchange_declare_with(&fan).unwrap();
+        one.queue_declare_with(&keeping("fan", "")).unwrap();
+        one.queue_declare_with(&durable("free")).unwrap();
+        one.queue_declare_with(&refusing("full", "classic", 2)).unwrap();
+        ["log", "free", "full"].iter().for_each(|to| one.queue_bind(to, "fan", "").unwrap());
+        confirm(one, persistent("full", "before"));
+    };
+    let prepared = prepare(declare, |body| persistent("work", body));
+    cut_in_between(
+        &prepared,
+        |_, _| {},
+        |broker, when| {
+            let one = channel(broker);
+            let (mut free, mut full) = (Vec::new(), Vec::new());
+            for _ in 0..=MESSAGES {
+                broker.advance(Duration::from_secs(62));
+                free.extend(bodies(&one, "free"));
+                full.extend(bodies(&one, "full"));
+            }
+            free.sort();
+            full.sort();
+            assert_eq!(free, ["0", "1", "2"], "{when}");
+            assert_eq!(full, ["0", "1", "2", "before"], "{when}");
+            assert_eq!(in_stream(broker, "log"), ["0", "1", "2"], "{when}");
+        },
+    );
+}
+
+/// Tells that something is over, however it ends.
+struct Over(Sender<()>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// Does something for which nobody waits any more when the power is cut.
+fn unless_cut(machine: &Machine, act: impl FnOnce() + Send + 'static) {
+    let (sender, over) = mpsc::channel();
+    let (at_cut, at_end) = (sender.clone(), Over(sender));
+    machine.when_cut(move || {
+        let _ = at_cut.send(());
+    });
+    let acting = std::thread::spawn(move || {
+        let _at_end = at_end;
+        act();
+    });
+    if !machine.is_off() {
+        over.recv().unwrap();
+    }
+    if !machine.is_off() {
+        acting.join().unwrap();
+    }
+}
+
+/// Has all messages of a queue moved to the stream.
+#[cfg(feature = "server")]
+fn move_by_hand(broker: &leveret::Broker, machine: &Machine) {
+    let mut socket = TcpStream::connect(broker.serve_http("127.0.0.1:0").unwrap()).unwrap();
+    unless_cut(machine, move || {
+        let what = r#"{"to": "log"}"#;
+        write!(
+            socket,
+            "POST /api/leveret/queues/%2F/q/move HTTP/1.1\r\nhost: localhost\r\n\
+             connection: close\r\ncontent-type: application/json\r\n\
+             authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\ncontent-length: {}\r\n\r\n{what}",
+            what.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(r#""moved":3"#), "{answer}");
+    });
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn what_is_moved_to_a_stream_by_hand_is_in_one_of_the_two() {
+    let declare = |one: &leveret::Channel| {
+        declare_stream(one);
+        one.queue_declare_with(&durable("q")).unwrap();
+    };
+    let prepared = prepare(declare, |body| persistent("q", body));
+    cut_in_between(&prepared, move_by_hand, |broker, when| {
+        let mut all = bodies(&channel(broker), "q");
+        all.extend(in_stream(broker, "log"));
+        all.sort();
+        assert_eq!(all, ["0", "1", "2"], "{when}");
+    });
+}
+
+/// What is on its way to a stream that is deleted is gone with it.
+#[test]
+fn what_moves_to_a_stream_that_is_deleted_is_no_damage() {
+    let arguments = table([
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "log".into()),
+        ("x-message-ttl", 1000_i64.into()),
+    ]);
+    let declare = |one: &leveret::Channel| {
+        declare_stream(one);
+        one.queue_declare_with(&durable_with("q", arguments.clone())).unwrap();
+    };
+    let prepared = prepare(declare, |body| persistent("q", body));
+    let delete = |broker: &leveret::Broker, machine: &Machine| {
+        broker.advance(Duration::from_secs(2));
+        let one = channel(broker);
+        unless_cut(machine, move || drop(one.queue_delete("log")));
+    };
+    cut_in_between(&prepared, delete, |broker, when| {
+        let recovery = broker.recovery();
+        assert_eq!(
+            (recovery.left_out.len(), recovery.damage.len()),
+            (0, 0),
+            "{when}: {recovery:?}"
+        );
+        broker.advance(Duration::from_secs(2));
+        if broker.stream("/", "log").is_ok() {
+            assert_eq!(in_stream(broker, "log"), ["0", "1", "2"], "{when}");
+        }
+    });
 }
 
 /// Messages that come back to a quorum queue get new numbers.

@@ -5,7 +5,7 @@ pub(crate) mod foreign;
 mod print;
 mod streams;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::io::ErrorKind::{NotADirectory, NotFound};
@@ -163,15 +163,21 @@ fn inspect(path: &Path) -> leveret_storage::Result<Report> {
     let findings = findings.iter().map(ToString::to_string);
     let mut held: HashMap<StoreId, Held> = HashMap::new();
     let mut segments = count_segments(path)?;
+    let mut staged: HashMap<StoreId, BTreeSet<u64>> = HashMap::new();
     let recovered = directory.log(&mut |Target { queue, .. }, octets, meta| {
         segments.live_octets += u64::from(octets);
-        if let Some(meta) = Meta::decode(meta).filter(|meta| !meta.is_transient()) {
+        let Some(meta) = Meta::decode(meta).filter(|meta| !meta.is_transient()) else { return };
+        if let Some(offset) = meta.offset(queue) {
+            staged.entry(queue).or_default().insert(offset);
+        } else {
             let held = held.entry(queue).or_default();
             held.messages += 1;
             held.body_octets += u64::from(meta.body_bytes);
         }
     })?;
+    staged.retain(|id, _| !records.is_deleted(*id));
     let mut streams = streams::read(&directory, |id| records.is_deleted(id))?;
+    streams.count_staged(staged);
     let mut virtual_hosts: BTreeMap<String, Host> = BTreeMap::new();
     for (name, records) in std::mem::take(&mut records.hosts) {
         let mut owner = |(name, id)| {

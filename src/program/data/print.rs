@@ -43,13 +43,16 @@ fn owner(f: &mut fmt::Formatter<'_>, kind: &str, owner: &Owner) -> fmt::Result {
 }
 
 fn held_stream(f: &mut fmt::Formatter<'_>, stream: &HeldStream) -> fmt::Result {
-    let HeldStream { first_offset, next_offset, segments, octets, offsets } = stream;
+    let HeldStream { first_offset, next_offset, segments, octets, on_their_way, offsets } = stream;
     let messages = stream.messages();
     writeln!(
         f,
         "{messages} messages from offset {first_offset} on, the next is {next_offset}; {segments} \
          segments of {octets} octets"
     )?;
+    if *on_their_way > 0 {
+        writeln!(f, "    {on_their_way} more are on their way, and come at the next start")?;
+    }
     offsets.iter().try_for_each(|(name, offset)| writeln!(f, "    '{name}' is at {offset}"))
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 
 use leveret_storage::{
-    Content, Done, NewEntry, Retention, Start, Stream, StreamBatch, StreamSettings,
+    Content, Done, Gate, NewEntry, Retention, Start, Stream, StreamBatch, StreamSettings,
 };
 
 use self::cursor::{Cursor, Read};
@@ -138,6 +138,19 @@ impl StreamQueue {
         self.append_batch(&batch, now, done)
     }
 
+    /// The same behind a gate: they are not written before that is open.
+    pub(crate) fn append_gated(
+        &self,
+        messages: &[Message],
+        now: Timestamp,
+        done: Done,
+    ) -> Option<(u64, Gate)> {
+        let batch = self.batch(messages);
+        let appended = self.log.append_gated(&batch, ms(now), done);
+        let (appended, gate) = self.count_appended(&batch, now, appended)?;
+        Some((appended.first_offset, gate))
+    }
+
     /// Messages as the log takes them.
     fn batch(&self, messages: &[Message]) -> StreamBatch {
         let mut batch = StreamBatch::new();
@@ -166,11 +179,21 @@ impl StreamQueue {
         done: Done,
     ) -> Option<u64> {
         let appended = self.log.append(batch, ms(now), done);
+        Some(self.count_appended(batch, now, appended)?.first_offset)
+    }
+
+    /// Counts a batch, if the log has taken it.
+    fn count_appended<T>(
+        &self,
+        batch: &StreamBatch,
+        now: Timestamp,
+        appended: leveret_storage::Result<T>,
+    ) -> Option<T> {
         // It is not where it was expected to be; or the broker is being closed, and its clients
         // hear no more of it.
         let appended = appended.inspect_err(|error| tracing::debug!("not stored: {error}")).ok()?;
         self.readers.lock().count_appended(batch.messages(), !self.is_in_memory, now);
-        Some(appended.first_offset)
+        Some(appended)
     }
 
     /// Octets in memory more (or, negative, less) than when it was asked last.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use leveret_storage::{Done, Start, Stream, StreamBatch};
+use leveret_storage::{Done, Gate, Start, Stream, StreamBatch};
 
 use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
@@ -77,7 +77,6 @@ impl Queue {
         effects: &mut Effects,
         done: Done,
     ) -> Option<u64> {
-        effects.moved_to_streams = true;
         self.note_appended(messages, now);
         let first = stream.append(messages, now, done);
         if let Some(first) = first {
@@ -102,6 +101,23 @@ impl Queue {
         self.note_offsets(stream.log().id(), first, messages);
         effects.note_read(self);
         Some(first)
+    }
+
+    /// Appends messages behind a gate: they have their offsets, of which it tells the first, and
+    /// are not written before that is open.
+    pub(crate) fn append_gated(
+        self: &Arc<Self>,
+        stream: &StreamQueue,
+        messages: &[Message],
+        now: Timestamp,
+        effects: &mut Effects,
+        done: Done,
+    ) -> Option<(u64, Gate)> {
+        self.note_appended(messages, now);
+        let (first, gate) = stream.append_gated(messages, now, done)?;
+        self.note_offsets(stream.log().id(), first, messages);
+        effects.note_read(self);
+        Some((first, gate))
     }
 
     /// Appends what the stream protocol brought. `messages` are only asked for if somebody wants to

@@ -64,7 +64,6 @@ impl VirtualHost {
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let route = self.route(exchange, &subject, Pass::Publish);
         let mut is_delivered = route.taken || !route.queues.is_empty();
-        effects.moved_to_streams |= route.queues.iter().any(|target| target.stream().is_some());
         let targets = route.queues.into_iter().filter(|target| {
             if letter.delivered_to.contains(target.name()) {
                 return false;
@@ -107,9 +106,9 @@ impl VirtualHost {
     ) -> bool {
         let keeps = queue.keeps_dead_letters();
         let body_bytes = message.body_len() as u64;
-        // A stream has a log of its own.
+        // A stream refuses nothing.
         let is_sure = |target: &Arc<Queue>| {
-            !keeps || (target.stream().is_none() && target.promise_room(body_bytes))
+            !keeps || target.stream().is_some() || target.promise_room(body_bytes)
         };
         let (sure, unsure): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_sure);
         let mut is_delivered = true;
@@ -138,12 +137,8 @@ impl VirtualHost {
         let origin = if keeps { Origin::Promised } else { Origin::Broker };
         let is_in_log = put(letter, &sure, origin, &Moved { left: left.as_slice(), stays });
         letter.stored = number.filter(|_| is_in_log).or(letter.stored);
-        let (streams, full): (Vec<_>, Vec<_>) =
-            unsure.into_iter().partition(|target| target.stream().is_some());
-        for (targets, origin) in [(streams, Origin::Client), (full, Origin::Denied)] {
-            if !targets.is_empty() {
-                put(letter, &targets, origin, &Moved::default());
-            }
+        if !unsure.is_empty() {
+            put(letter, &unsure, Origin::Denied, &Moved::default());
         }
         is_delivered
     }

@@ -57,7 +57,7 @@ impl VirtualHost {
             self.shared.memory.add(footprint);
         } else if let (Some(store), Some(number)) = (self.persistence(), number) {
             let gone = Gone { queue: exchange.store_id, first: number, last: number };
-            store.forget(&mut vec![gone], persist::Whereabouts::Nowhere);
+            store.forget(&mut vec![gone]);
         }
         if let Some(deadline) = deadline {
             self.shared.timers.schedule(deadline, self, exchange);

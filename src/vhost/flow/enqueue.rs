@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use leveret_storage::{Done, Error};
+use leveret_storage::{Done, Error, Gate};
+use smallvec::SmallVec;
 
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::message::Message;
 use crate::message::stored::Gone;
-use crate::persist::{self, Moved, Persistence, Places};
+use crate::persist::{self, Moved, Persistence, Place, Places};
 use crate::queue::aside::publish_at;
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
@@ -90,16 +91,29 @@ impl VirtualHost {
         mut outcome: impl FnMut(usize, usize, Enqueued),
     ) -> bool {
         let mut together = Together::new(self.persistence().is_some(), stored);
-        let mut firsts = Places::new();
-        queues.iter().for_each(|queue| firsts.push(queue.reserve(messages.len())));
+        let place =
+            |queue: &Arc<Queue>| Place { first: queue.reserve(messages.len()), offset: None };
+        let mut places: Places = queues.iter().map(place).collect();
         let store = self.persistence().filter(|_| origin != Origin::Denied);
         let is_in_log = store.is_some_and(|store| {
-            store.store(queues, &firsts, messages, moved, now, || together.part(queues))
+            let mut gates = Gates::new();
+            if !moved.left.is_empty() {
+                let part = || together.part(queues);
+                gates = append_gated(store, queues, &mut places, messages, now, effects, part);
+            }
+            let gates = &mut gates;
+            let stored = store.store(queues, &places, messages, moved, now, || {
+                opening(std::mem::take(gates), together.part(queues))
+            });
+            std::mem::take(gates).into_iter().for_each(Gate::open);
+            stored
         });
-        for (at, (queue, &first)) in queues.iter().zip(&firsts).enumerate() {
+        for (at, (queue, &Place { first, offset })) in queues.iter().zip(&places).enumerate() {
             if let Some(stream) = queue.stream() {
-                let done = together.part(queues);
-                queue.append_to_log(stream, messages, now, effects, done);
+                if offset.is_none() {
+                    let done = together.part(queues);
+                    queue.append_to_log(stream, messages, now, effects, done);
+                }
                 (0..messages.len()).for_each(|place| outcome(at, place, Enqueued::Accepted));
                 continue;
             }
@@ -175,6 +189,49 @@ impl VirtualHost {
         }
         queue.append(entries, self.now(), effects);
     }
+}
+
+/// Gates of streams.
+type Gates = SmallVec<[Gate; 1]>;
+
+/// Appends messages, which were stored elsewhere, to the streams among these queues, each behind a
+/// gate, and notes their offsets. A stream has a log of its own: so they are stored under these
+/// offsets with the write that settles them where they were, before the stream has them, and until
+/// it has them. `part` says what else is to be called back when a stream has them.
+fn append_gated(
+    store: &Persistence,
+    queues: &[Arc<Queue>],
+    places: &mut Places,
+    messages: &[Message],
+    now: Timestamp,
+    effects: &mut Effects,
+    mut part: impl FnMut() -> Done,
+) -> Gates {
+    let mut gates = Gates::new();
+    for (queue, place) in queues.iter().zip(places) {
+        let Some(stream) = queue.stream().filter(|_| queue.is_recorded()) else { continue };
+        let (first, count) = (place.first, messages.len() as u64);
+        let staged = Gone { queue: queue.storage().id, first, last: first + count - 1 };
+        let done = store.unstage(staged, part());
+        if let Some((offset, gate)) = queue.append_gated(stream, messages, now, effects, done) {
+            place.offset = Some(offset);
+            gates.push(gate);
+        }
+    }
+    gates
+}
+
+/// Opens gates when it is called back, and calls `done` back.
+fn opening(gates: Gates, done: Done) -> Done {
+    if gates.is_empty() {
+        return done;
+    }
+    Box::new(move |result| {
+        if result.is_ok() {
+            gates.into_iter().for_each(Gate::open);
+        }
+        done(result);
+    })
 }
 
 /// What is to be called back once everything is stored, in the log of messages and in those of

@@ -2,7 +2,7 @@
 //! back to where they died.
 //!
 //! A message leaves its queue, enters the other, and only then the store forgets where it was: a
-//! crash in between leaves it in one of them, or in both.
+//! crash in between leaves it in one of them, or in both. If the other is a stream it is in one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::insight::journal::DropReason;
 use crate::limits::{MOVE_BATCH_MAX, MOVE_BYTES_MAX, MOVE_PASSED_MAX};
 use crate::message::deaths::{DEATHS_HEADER, Deaths};
+use crate::message::stored::Gone;
 use crate::message::{Message, Parts};
 use crate::persist;
 use crate::queue::effects::Effects;
@@ -168,7 +169,7 @@ impl VirtualHost {
         moved: &mut Moved,
         effects: &mut Effects,
     ) -> Vec<Entry> {
-        let mut refused = Vec::new();
+        let (id, mut refused) = (source.storage().id, Vec::new());
         let mut rest = taken.into_iter().filter_map(|entry| {
             let destination = destinations.remove(&entry.sequence)?;
             Some((entry, destination))
@@ -184,10 +185,15 @@ impl VirtualHost {
                 entries.push(entry);
                 messages.push(destination.message);
             }
+            // A stream refuses nothing.
+            let left = entries.iter().filter(|entry| entry.stored && queue.stream().is_some());
+            let left: Vec<_> = left.map(|entry| Gone::one(id, entry.sequence)).collect();
             let queues = [queue];
             let mut accepted = Vec::with_capacity(entries.len());
             let note = |_, _, outcome| accepted.push(outcome != Enqueued::Rejected);
-            self.enqueue(Origin::Client, &queues, &mut messages, effects, persist::nothing, note);
+            let (now, from, stored) = (self.now(), left.as_slice().into(), persist::nothing);
+            let origin = Origin::Client;
+            self.enqueue_from(now, &from, origin, &queues, &mut messages, effects, stored, note);
             let [queue] = queues;
             for (entry, is_accepted) in entries.into_iter().zip(accepted) {
                 if is_accepted {

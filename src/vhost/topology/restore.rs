@@ -7,18 +7,22 @@ use leveret_storage::Target;
 use crate::base::argument;
 use crate::base::field_value::{get, string};
 use crate::base::names::{ExchangeName, QueueName};
-use crate::error::ExchangeArgumentError;
+use crate::error::{Error, ExchangeArgumentError};
 use crate::exchange::{ExchangeType, Router};
 use crate::message::Message;
+use crate::message::stored::Gone;
+use crate::persist::messages::Decoded;
 use crate::persist::records::{BindingRecord, ExchangeRecord, PolicyRecord, QueueRecord};
 use crate::persist::recovery::QueueContents;
+use crate::persist::{Moved, Staged, nothing};
 use crate::queue::effects::Effects;
+use crate::queue::stream::StreamQueue;
 use crate::queue::{Queue, QueueArguments, QueueAttributes, QueueStorage};
-use crate::vhost::VirtualHost;
 use crate::vhost::flow::extension::Extension;
 use crate::vhost::flow::kept::Kept;
 use crate::vhost::topology::exchange::{Destination, ExchangeAttributes};
 use crate::vhost::topology::policy::{ApplyTo, Policy};
+use crate::vhost::{Origin, VirtualHost};
 
 impl VirtualHost {
     /// A policy of an earlier life.
@@ -106,7 +110,11 @@ impl VirtualHost {
         // First of all, since they may say where dead letters go.
         self.apply_policies_to_new_queue(&queue, effects);
         drop(topology);
-        if queue.stream().is_some() {
+        if let Some(stream) = queue.stream() {
+            let restored = self.restore_staged(&queue, stream, &contents.staged, effects);
+            if let Err(error) = restored {
+                self.shared.streams.note_failure(stream.log().id(), &error);
+            }
             // Something may have become too old meanwhile.
             effects.note_read(&queue);
             return Ok(());
@@ -115,6 +123,34 @@ impl VirtualHost {
         if queue.keeps_keys() {
             // Whether a message is a duplicate is told by those that are there.
             while self.page_in(&queue, effects) {}
+        }
+        Ok(())
+    }
+
+    /// The messages that were on their way to a stream. Those are there whose offsets it has given
+    /// to what it kept; the others come now, before anything else, in their order.
+    fn restore_staged(
+        &self,
+        queue: &Arc<Queue>,
+        stream: &StreamQueue,
+        staged: &[Staged],
+        effects: &mut Effects,
+    ) -> Result<(), Error> {
+        let (id, next_offset) = (queue.storage().id, stream.log().next_offset());
+        let queues = [Arc::clone(queue)];
+        for &Staged { offset, sequence } in staged {
+            if offset < next_offset {
+                effects.note_gone(id, sequence);
+                continue;
+            }
+            self.read_stored(id, &[sequence], |_, stored| {
+                let Some(Decoded { message, .. }) = stored else { return };
+                let (now, left) = (self.now(), [Gone::one(id, sequence)]);
+                let (moved, origin, nobody) =
+                    (Moved::from(&left[..]), Origin::Broker, |_, _, _| {});
+                let messages = &mut vec![message];
+                self.enqueue_from(now, &moved, origin, &queues, messages, effects, nothing, nobody);
+            })?;
         }
         Ok(())
     }

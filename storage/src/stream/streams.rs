@@ -165,11 +165,6 @@ impl Streams {
         self.shared.is_behind()
     }
 
-    /// Whether everything that was appended is committed.
-    pub fn is_idle(&self) -> bool {
-        self.shared.is_idle()
-    }
-
     /// Why nothing is committed at present: the disk's failure, while it lasts.
     pub fn failure(&self) -> Option<String> {
         self.shared.failure()

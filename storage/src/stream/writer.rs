@@ -64,10 +64,6 @@ impl Shared {
         self.backlog.load(Ordering::Acquire) > self.options.backlog_octets
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.backlog.load(Ordering::Acquire) == 0
-    }
-
     pub(crate) fn failure(&self) -> Option<String> {
         self.line.lock().failure.clone()
     }
