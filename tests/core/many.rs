@@ -10,7 +10,7 @@ const TIMES: usize = 8;
 
 /// If each takes as long as before, so does the whole but for [`TIMES`]; if each is looked at for
 /// each, it takes 64 times as long.
-const TIMES_MAX: u128 = 24;
+const TIMES_MAX: u128 = 16;
 
 /// Time that does not count: what is done once, and what the clock does not tell apart.
 const FLOOR_NS: u128 = 4_000_000;

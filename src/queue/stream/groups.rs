@@ -4,7 +4,7 @@
 //! A consumer that is told that it is no longer active says when it has stopped; only then the next
 //! one is told that it is. So no two of them work on a stream at the same time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::base::ids::ConnectionId;
@@ -40,8 +40,11 @@ enum Active {
 struct Group {
     /// Which partition of a super stream the stream is, from 0; `None` if it is none.
     partition: Option<usize>,
-    /// In the order in which they came.
-    places: Vec<Place>,
+    /// In the order in which they came, by ticket.
+    places: BTreeMap<u64, Place>,
+    /// The tickets of all of them.
+    tickets: HashMap<MemberId, u64>,
+    last_ticket: u64,
     active: Active,
 }
 
@@ -71,13 +74,17 @@ impl Groups {
     ) -> Result<(), AnotherPartition> {
         let group = self.by_name.entry(name.to_owned()).or_insert_with(|| Group {
             partition,
-            places: Vec::new(),
+            places: BTreeMap::new(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
             active: Active::Nobody,
         });
         if group.partition != partition {
             return Err(AnotherPartition);
         }
-        group.places.push(Place { id, member });
+        group.last_ticket += 1;
+        group.tickets.insert(id, group.last_ticket);
+        group.places.insert(group.last_ticket, Place { id, member });
         group.settle();
         Ok(())
     }
@@ -85,7 +92,9 @@ impl Groups {
     /// A consumer leaves the group of a name, if it is in it.
     pub(crate) fn leave(&mut self, name: &str, id: MemberId) {
         let Some(group) = self.by_name.get_mut(name) else { return };
-        group.places.retain(|place| place.id != id);
+        if let Some(ticket) = group.tickets.remove(&id) {
+            group.places.remove(&ticket);
+        }
         if group.places.is_empty() {
             self.by_name.remove(name);
             return;
@@ -113,13 +122,18 @@ impl Groups {
 }
 
 impl Group {
-    /// Whose turn it is.
+    /// Whose turn it is. However many there are, no more of them are looked at than the super
+    /// stream has partitions.
     fn chosen(&self) -> Option<&Place> {
         match (self.partition, self.active) {
-            (Some(partition), _) => self.places.get(partition % self.places.len().max(1)),
-            (None, Active::One(id)) => self.places.iter().find(|place| place.id == id),
-            (None, _) => self.places.first(),
+            (Some(partition), _) => self.places.values().nth(partition % self.places.len().max(1)),
+            (None, Active::One(id)) => self.place(id),
+            (None, _) => self.places.values().next(),
         }
+    }
+
+    fn place(&self, id: MemberId) -> Option<&Place> {
+        self.places.get(self.tickets.get(&id)?)
     }
 
     /// Does what follows from who is there.
@@ -132,7 +146,7 @@ impl Group {
                 self.active = Active::One(id);
             }
             Active::One(id) if id != chosen.id => {
-                if let Some(present) = self.places.iter().find(|place| place.id == id) {
+                if let Some(present) = self.place(id) {
                     present.member.set_active(id.1, false);
                     self.active = Active::SteppingDown(id);
                 }
