@@ -116,11 +116,6 @@ impl<D: Clone + Eq + Hash> BindingSet<D> {
         true
     }
 
-    /// Number of bindings of a destination.
-    pub(super) fn len_of(&self, destination: &D) -> usize {
-        self.by_destination.get(destination).map_or(0, Keys::len)
-    }
-
     /// Removes up to `max` bindings of a destination, any of them, and returns them.
     pub(super) fn remove_some(&mut self, destination: &D, max: usize) -> Vec<BindingKey> {
         let some: Vec<_> = match self.by_destination.get_mut(destination) {

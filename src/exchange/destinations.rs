@@ -40,6 +40,11 @@ impl<D: Clone + Eq + Hash> Destinations<D> {
         }
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &D> {
+        (0..self.len()).filter_map(|position| self.get(position))
+    }
+
     /// Counts one more binding to a destination.
     pub(super) fn add(&mut self, destination: &D) {
         match self {

@@ -5,8 +5,8 @@
 //! its headers. So a message's cost is that of its headers and of what is filed under them, not
 //! that of all bindings.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use smallvec::SmallVec;
 
 use super::binding::BindingKey;
-use super::destinations::Collector;
+use super::destinations::{Collector, Destinations};
 use super::header_match::{HeaderMatch, Mode};
 use super::header_value::{Side, hash_for_match};
 use super::{BindError, Routing};
@@ -22,9 +22,9 @@ use super::{BindError, Routing};
 #[derive(Debug, Clone)]
 pub(super) struct Headers<D> {
     /// Bindings by the hash of a header that can make them match.
-    filed: HashMap<u64, SmallVec<[Arc<Entry<D>>; 1]>>,
-    /// Bindings without any condition that match every message.
-    unconditional: Vec<Arc<Entry<D>>>,
+    filed: HashMap<u64, Destinations<Arc<Entry<D>>>>,
+    /// Where bindings lead to that have no condition, and match every message.
+    unconditional: Destinations<D>,
     hasher: RandomState,
 }
 
@@ -35,9 +35,28 @@ struct Entry<D> {
     header_match: HeaderMatch,
 }
 
+impl<D: Eq> PartialEq for Entry<D> {
+    fn eq(&self, other: &Self) -> bool {
+        self.destination == other.destination && self.binding == other.binding
+    }
+}
+
+impl<D: Eq> Eq for Entry<D> {}
+
+impl<D: Hash> Hash for Entry<D> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.destination.hash(state);
+        self.binding.hash(state);
+    }
+}
+
 impl<D: Clone + Eq + Hash> Headers<D> {
     pub(super) fn new() -> Self {
-        Self { filed: HashMap::new(), unconditional: Vec::new(), hasher: RandomState::new() }
+        Self {
+            filed: HashMap::new(),
+            unconditional: Destinations::new(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Whether any binding looks at headers.
@@ -46,54 +65,24 @@ impl<D: Clone + Eq + Hash> Headers<D> {
     }
 
     pub(super) fn add(&mut self, destination: &D, binding: &BindingKey) -> Result<(), BindError> {
-        let header_match = HeaderMatch::parse(binding.arguments())?;
-        let places = self.places(&header_match);
-        let entry = Arc::new(Entry {
-            destination: destination.clone(),
-            binding: binding.clone(),
-            header_match,
-        });
+        let entry = Arc::new(Entry::new(destination, binding)?);
         if entry.is_unconditional() {
-            self.unconditional.push(Arc::clone(&entry));
+            self.unconditional.add(destination);
         }
-        for place in places {
-            self.filed.entry(place).or_default().push(Arc::clone(&entry));
+        for place in self.places(&entry.header_match) {
+            self.filed.entry(place).or_insert_with(Destinations::new).add(&entry);
         }
         Ok(())
     }
 
     pub(super) fn remove(&mut self, destination: &D, binding: &BindingKey) {
-        let is_it =
-            |entry: &Arc<Entry<D>>| entry.destination == *destination && entry.binding == *binding;
-        let Ok(header_match) = HeaderMatch::parse(binding.arguments()) else { return };
-        if header_match.conditions().is_empty() {
-            self.unconditional.retain(|entry| !is_it(entry));
+        let Ok(entry) = Entry::new(destination, binding).map(Arc::new) else { return };
+        if entry.is_unconditional() {
+            self.unconditional.remove(destination);
         }
-        for place in self.places(&header_match) {
+        for place in self.places(&entry.header_match) {
             let Some(entries) = self.filed.get_mut(&place) else { continue };
-            entries.retain(|entry| !is_it(entry));
-            if entries.is_empty() {
-                self.filed.remove(&place);
-            }
-        }
-    }
-
-    /// Removes several bindings of one destination.
-    pub(super) fn remove_all(&mut self, destination: &D, bindings: &[BindingKey]) {
-        let gone: HashSet<_> = bindings.iter().collect();
-        let stays = |entry: &Arc<Entry<D>>| {
-            entry.destination != *destination || !gone.contains(&entry.binding)
-        };
-        let parsed = bindings.iter().map(|binding| HeaderMatch::parse(binding.arguments()));
-        let parsed: Vec<_> = parsed.filter_map(Result::ok).collect();
-        if parsed.iter().any(|header_match| header_match.conditions().is_empty()) {
-            self.unconditional.retain(stays);
-        }
-        let places: HashSet<_> =
-            parsed.iter().flat_map(|header_match| self.places(header_match)).collect();
-        for place in places {
-            let Some(entries) = self.filed.get_mut(&place) else { continue };
-            entries.retain(|entry| stays(entry));
+            entries.remove(&entry);
             if entries.is_empty() {
                 self.filed.remove(&place);
             }
@@ -101,14 +90,12 @@ impl<D: Clone + Eq + Hash> Headers<D> {
     }
 
     pub(super) fn route(&self, message: &Routing<'_>, out: &mut Collector<'_, D>) {
-        for entry in &self.unconditional {
-            out.push(&entry.destination);
-        }
+        self.unconditional.collect(out);
         let headers = message.headers.filter(|_| self.needs_headers());
         for (name, value) in headers.into_iter().flatten() {
             let value_place = self.place(name.as_str(), Some((value, Side::Message)));
             for place in [value_place, self.place(name.as_str(), None)] {
-                for entry in self.filed.get(&place).into_iter().flatten() {
+                for entry in self.filed.get(&place).into_iter().flat_map(Destinations::iter) {
                     entry.try_on(message.headers, out);
                 }
             }
@@ -151,6 +138,11 @@ impl<D: Clone + Eq + Hash> Headers<D> {
 }
 
 impl<D: Clone + Eq + Hash> Entry<D> {
+    fn new(destination: &D, binding: &BindingKey) -> Result<Self, BindError> {
+        let header_match = HeaderMatch::parse(binding.arguments())?;
+        Ok(Self { destination: destination.clone(), binding: binding.clone(), header_match })
+    }
+
     fn is_unconditional(&self) -> bool {
         self.header_match.mode() == Mode::All && self.header_match.conditions().is_empty()
     }

@@ -162,18 +162,12 @@ impl<D: Clone + Eq + Hash> Router<D> {
     /// Removes some bindings of a destination, as many as it takes a moment to remove. Returns
     /// their number: 0 once there are none.
     pub fn unbind_some(&mut self, destination: &D) -> usize {
-        let max = match &self.table {
-            // Each step looks at all that are filed together.
-            Table::Headers(_) => UNBIND_STEP.max(self.bindings.len_of(destination) / 16),
-            _ => UNBIND_STEP,
-        };
-        self.unbind_up_to(destination, max)
+        self.unbind_up_to(destination, UNBIND_STEP)
     }
 
     fn unbind_up_to(&mut self, destination: &D, max: usize) -> usize {
         let removed = self.bindings.remove_some(destination, max);
         match &mut self.table {
-            Table::Headers(table) => table.remove_all(destination, &removed),
             Table::ConsistentHash(table) => table.remove_all(destination, &removed),
             table => removed.iter().for_each(|binding| table.remove(destination, binding)),
         }

@@ -233,6 +233,36 @@ fn bindings_go_with_their_queue_in_the_same_time_each() {
 }
 
 #[test]
+fn queues_that_are_bound_alike_go_in_the_same_time_each() {
+    let header = |name: &str| Binding::new("x", "key").argument(name, AMQPValue::Void);
+    let key = || Binding::new("x", "key");
+    for (kind, binding) in [
+        ("direct", key()),
+        ("topic", key()),
+        ("fanout", key()),
+        ("headers", key()),
+        ("headers", header("name")),
+        ("x-consistent-hash", Binding::new("x", "1")),
+    ] {
+        takes_in_proportion(500, |count| {
+            let broker = Broker::for_tests();
+            let channel = channel(&broker);
+            channel.exchange_declare("x", kind).unwrap();
+            for number in 0..count {
+                channel.queue_declare(&format!("q{number}")).unwrap();
+                channel.queue_bind_with(&format!("q{number}"), &binding).unwrap();
+            }
+            // Not in the order in which they came.
+            for number in (0..count).map(|number| number * 7919 % count) {
+                channel.queue_delete(&format!("q{number}")).unwrap();
+            }
+            let host = broker.virtual_host("/").unwrap();
+            assert_eq!(host.exchange("x").unwrap().binding_count(), 0, "{kind}");
+        });
+    }
+}
+
+#[test]
 fn a_policy_finds_each_queue_in_the_same_time() {
     takes_in_proportion(500, |count| {
         let broker = Broker::for_tests();
