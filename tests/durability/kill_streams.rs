@@ -134,7 +134,8 @@ impl Known {
         });
         assert!(read.eq(first..next), "{name} has a gap");
         let done = stream.offset(READER).map_or(0, |offset| offset + 1);
-        let acknowledged = self.acknowledged;
+        // Who has acknowledged all before a gap is behind it: what was there is gone.
+        let acknowledged = self.acknowledged.max(first);
         assert!(done <= acknowledged, "{name}: {done} is ahead of {acknowledged}");
         (self.next, self.confirmed) = (next, next);
         // What is not there any more may get another number, and be read again.
