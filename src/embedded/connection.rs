@@ -101,7 +101,12 @@ impl ConnectionInner {
         }
         let channel = ChannelInner::open(self)?;
         let mut channels = self.channels.lock();
-        channels.retain(|known| known.strong_count() > 0);
+        if channels.len() == channels.capacity() {
+            // Those that are gone make room.
+            channels.retain(|known| known.strong_count() > 0);
+            let kept = channels.len();
+            channels.reserve(kept + 1);
+        }
         channels.push(Arc::downgrade(&channel));
         drop(channels);
         if self.session.actor.is_gone() {

@@ -233,6 +233,33 @@ fn bindings_go_with_their_queue_in_the_same_time_each() {
 }
 
 #[test]
+fn a_message_finds_each_of_its_queues_in_the_same_time() {
+    takes_in_proportion(1_000, |count| {
+        let broker = Broker::new();
+        let channel = channel(&broker);
+        for exchange in ["x", "y"] {
+            channel.exchange_declare(exchange, "fanout").unwrap();
+        }
+        channel.exchange_bind("y", "x", "").unwrap();
+        for number in 0..count {
+            let name = format!("q{number}");
+            channel
+                .queue_declare_with(&QueueDeclare::new(&name).argument("x-max-length", 1))
+                .unwrap();
+            // By both of them it comes once all the same.
+            channel.queue_bind(&name, "x", "").unwrap();
+            channel.queue_bind(&name, "y", "").unwrap();
+        }
+        for key in 0..20 {
+            // Each has to be routed by itself.
+            channel.basic_publish(Publish::to_exchange("x", key.to_string())).unwrap();
+        }
+        let total = |name: &str| broker.virtual_host("/").unwrap().queue(name).unwrap().counts();
+        assert_eq!(total("q0").ready, 1);
+    });
+}
+
+#[test]
 fn queues_that_are_bound_alike_go_in_the_same_time_each() {
     let header = |name: &str| Binding::new("x", "key").argument(name, AMQPValue::Void);
     let key = || Binding::new("x", "key");

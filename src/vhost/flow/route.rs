@@ -1,5 +1,6 @@
 //! From an exchange to the queues that get a message.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
@@ -90,6 +91,7 @@ impl VirtualHost {
         let mut route = Route { repeatable: subject.routing_keys.len() == 1, ..Route::default() };
         let mut parsed = None;
         let mut seen = vec![Arc::clone(exchange)];
+        let (mut known, mut known_queues) = (HashSet::new(), HashSet::new());
         let mut visited = 0;
         let mut used = Vec::new();
         while let Some(exchange) = seen.get(visited).cloned() {
@@ -134,8 +136,10 @@ impl VirtualHost {
             }
             for destination in destinations {
                 match destination {
-                    Destination::Queue(queue) => add(&mut route.queues, queue),
-                    Destination::Exchange(exchange) => add(&mut seen, exchange),
+                    Destination::Queue(queue) => {
+                        add(&mut route.queues, &mut known_queues, queue);
+                    }
+                    Destination::Exchange(exchange) => add(&mut seen, &mut known, exchange),
                 }
             }
         }
@@ -182,8 +186,22 @@ fn defer(seen: &[Arc<Exchange>], subject: &Subject<'_>) -> Option<Box<Deferred>>
     Some(Box::new(Deferred { exchange, kept }))
 }
 
-fn add<T>(list: &mut Vec<Arc<T>>, item: Arc<T>) {
-    if !list.iter().any(|other| Arc::ptr_eq(other, &item)) {
+/// Up to so many a list is searched from front to back; above, what is in it is known by its
+/// address.
+const SCANNED_MAX: usize = 16;
+
+/// Adds what is not in the list yet. `known` is what it holds, once that is much.
+fn add<T>(list: &mut Vec<Arc<T>>, known: &mut HashSet<usize>, item: Arc<T>) {
+    let address = |item: &Arc<T>| Arc::as_ptr(item).addr();
+    let is_new = if list.len() < SCANNED_MAX {
+        !list.iter().any(|other| Arc::ptr_eq(other, &item))
+    } else {
+        if known.is_empty() {
+            known.extend(list.iter().map(address));
+        }
+        known.insert(address(&item))
+    };
+    if is_new {
         list.push(item);
     }
 }
