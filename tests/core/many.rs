@@ -306,3 +306,16 @@ fn a_policy_finds_each_queue_in_the_same_time() {
         }
     });
 }
+
+#[test]
+fn policies_that_are_for_others_cost_nothing() {
+    takes_in_proportion(200, |count| {
+        let broker = Broker::for_tests();
+        let host = broker.virtual_host("/").unwrap();
+        for number in 0..count {
+            let policy = Policy::new("^none$").with("max-length", AMQPValue::LongInt(1));
+            host.set_policy(&format!("p{number}"), policy).unwrap();
+        }
+        assert!((0..count).all(|number| host.remove_policy(&format!("p{number}"))));
+    });
+}

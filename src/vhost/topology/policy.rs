@@ -174,16 +174,20 @@ pub(in crate::vhost) struct Parsed {
 #[derive(Default)]
 pub(in crate::vhost) struct Policies {
     /// By name.
-    pub(in crate::vhost) user: BTreeMap<String, Parsed>,
-    pub(in crate::vhost) operator: BTreeMap<String, Parsed>,
+    pub(in crate::vhost) user: ByName,
+    pub(in crate::vhost) operator: ByName,
 }
+
+/// Policies by name.
+pub(in crate::vhost) type ByName = BTreeMap<String, Arc<Parsed>>;
 
 /// Of several policies the one that counts, with its name.
 pub(in crate::vhost) fn best(
-    policies: &BTreeMap<String, Parsed>,
+    policies: &ByName,
     covers: impl Fn(&Parsed) -> bool,
 ) -> Option<(&String, &Parsed)> {
-    let covering = policies.iter().filter(|(_, parsed)| covers(parsed));
+    let policies = policies.iter().map(|(name, parsed)| (name, &**parsed));
+    let covering = policies.filter(|(_, parsed)| covers(parsed));
     covering.max_by_key(|(_, parsed)| parsed.policy.priority)
 }
 
@@ -201,13 +205,13 @@ impl Parsed {
 }
 
 impl Policies {
-    pub(in crate::vhost) fn of_kind(&mut self, is_operator: bool) -> &mut BTreeMap<String, Parsed> {
+    pub(in crate::vhost) fn of_kind(&mut self, is_operator: bool) -> &mut ByName {
         if is_operator { &mut self.operator } else { &mut self.user }
     }
 
     /// All of them: whether it is an operator policy, its name, and what it was set to.
     pub(in crate::vhost) fn list(&self) -> Vec<(bool, String, Policy)> {
-        let of = |kind: &BTreeMap<String, Parsed>, is_operator| {
+        let of = |kind: &ByName, is_operator| {
             let policies = kind.iter();
             let named = policies.map(|(name, parsed)| (is_operator, name.clone(), &parsed.policy));
             named.map(|(is, name, policy)| (is, name, policy.clone())).collect::<Vec<_>>()

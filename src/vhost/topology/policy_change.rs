@@ -15,16 +15,26 @@ const POLICY_STEP: usize = 128;
 struct Change<'a> {
     is_operator: bool,
     name: &'a str,
-    before: Option<Parsed>,
+    before: Option<Arc<Parsed>>,
     /// What it is set to.
-    policy: Option<Policy>,
+    after: Option<Arc<Parsed>>,
 }
 
 impl Change<'_> {
+    /// What it was, and what it is, for as much as there is.
+    fn versions(&self) -> impl Iterator<Item = &Parsed> {
+        [&self.before, &self.after].into_iter().flatten().map(|parsed| &**parsed)
+    }
+
+    /// What it is set to.
+    fn policy(&self) -> Option<&Policy> {
+        self.after.as_ref().map(|after| &after.policy)
+    }
+
     /// Whether it changes what counts for a queue: it is the policy for it, or was.
     fn is_for(&self, queue: &Queue, policies: &Policies) -> bool {
-        let before = self.before.as_ref();
-        if before.map(|before| &before.policy) == self.policy.as_ref() {
+        let before = self.before.as_deref();
+        if before.map(|before| &before.policy) == self.policy() {
             return false;
         }
         let kind = if self.is_operator { &policies.operator } else { &policies.user };
@@ -46,7 +56,7 @@ impl VirtualHost {
         policy: &Policy,
     ) -> Result<(), PolicyError> {
         let parsed = policy.parse()?;
-        self.policies.write().of_kind(is_operator).insert(name.into(), parsed);
+        self.policies.write().of_kind(is_operator).insert(name.into(), Arc::new(parsed));
         Ok(())
     }
 
@@ -65,38 +75,44 @@ impl VirtualHost {
         if !self.is_closed() {
             self.record_policy(is_operator, name, parsed.as_ref().map(|parsed| &parsed.policy));
         }
-        let policy = parsed.as_ref().map(|parsed| parsed.policy.clone());
+        let after = parsed.map(Arc::new);
         let mut policies = self.policies.write();
         let kind = policies.of_kind(is_operator);
-        let before = match parsed {
+        let before = match after.clone() {
             Some(parsed) => kind.insert(name.into(), parsed),
             None => kind.remove(name),
         };
         drop(policies);
-        if policy.is_some() || before.is_some() {
-            self.tell_policy(is_operator, name, policy.as_ref());
+        let change = Change { is_operator, name, before, after };
+        if change.versions().next().is_some() {
+            self.tell_policy(is_operator, name, change.policy());
         }
         drop(topology);
-        let was_there = before.is_some();
-        self.apply_policies(&Change { is_operator, name, before, policy });
-        was_there
+        self.apply_policies(&change);
+        change.before.is_some()
     }
 
+    /// Applies what is in force to those for which the policy is, or was: with the others it has
+    /// nothing to do.
     fn apply_policies(self: &Arc<Self>, change: &Change<'_>) {
         let mut effects = Effects::new();
-        for queues in self.queues().chunks(POLICY_STEP) {
+        let mut queues = self.queues();
+        queues.retain(|queue| change.versions().any(|parsed| parsed.covers_queue(queue)));
+        for queues in queues.chunks(POLICY_STEP) {
             let topology = self.topology.lock();
             for queue in queues {
                 let layers = self.policies_for(queue);
                 queue.change_policies(&layers.iter().collect::<Vec<_>>(), self.now(), &mut effects);
                 if self.shared.herald.is_heard() && change.is_for(queue, &self.policies.read()) {
-                    self.tell_queue_policy(queue, change.policy.as_ref());
+                    self.tell_queue_policy(queue, change.policy());
                 }
             }
             drop(topology);
             self.run(&mut effects);
         }
-        for exchanges in self.exchanges().chunks(POLICY_STEP) {
+        let mut exchanges = self.exchanges();
+        exchanges.retain(|one| change.versions().any(|parsed| parsed.covers_exchange(one)));
+        for exchanges in exchanges.chunks(POLICY_STEP) {
             let _topology = self.topology.lock();
             exchanges.iter().for_each(|exchange| self.apply_policies_to_exchange(exchange));
         }
