@@ -270,6 +270,7 @@ fn restore(
             let restored = host.restore_policy(is_operator, &policy, record);
             note(format!("policy '{policy}'"), restored);
         }
+        host.apply_restored_policies();
         let mut delaying = Vec::new();
         let mut effects = Effects::new();
         for (exchange, record) in records.exchanges {

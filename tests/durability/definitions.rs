@@ -140,6 +140,25 @@ fn policies_apply_again() {
 }
 
 #[test]
+fn a_policy_applies_again_to_an_exchange_that_is_always_there() {
+    let directory = Directory::new();
+    let broker = directory.open();
+    let elsewhere = AMQPValue::LongString("amq.fanout".into());
+    let policy = Policy::new("^amq\\.direct$").with("alternate-exchange", elsewhere);
+    broker.virtual_host("/").unwrap().set_policy("elsewhere", policy).unwrap();
+    let one = channel(&broker);
+    one.queue_declare_with(&durable("q")).unwrap();
+    one.queue_bind("q", "amq.fanout", "").unwrap();
+    confirm(&one, Publish::to_exchange("amq.direct", "nobody").body("1").persistent());
+    drop((one, broker));
+
+    let broker = directory.open();
+    let two = channel(&broker);
+    confirm(&two, Publish::to_exchange("amq.direct", "nobody").body("2").persistent());
+    assert_eq!(bodies(&two, "q"), ["1", "2"]);
+}
+
+#[test]
 fn users_and_virtual_hosts_are_kept() {
     let directory = Directory::new();
     let broker = directory.open();

@@ -41,6 +41,12 @@ impl VirtualHost {
         self.insert_policy(is_operator, name, &policy).map_err(|error| error.to_string())
     }
 
+    /// The policies are there: they apply to exchanges that are always there as well.
+    pub(crate) fn apply_restored_policies(&self) {
+        let _topology = self.topology.lock();
+        self.exchanges().iter().for_each(|exchange| self.apply_policies_to_exchange(exchange));
+    }
+
     /// An exchange of an earlier life, without its bindings.
     ///
     /// # Errors
