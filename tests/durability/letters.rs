@@ -7,22 +7,19 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::power::{Machine, Remains};
+use crate::random::Random;
+use crate::seeds;
+use crate::stream_model::name_of;
+use crate::support::{START, bodies, channel, durable, durable_with, table};
+use crate::worker::{Answer, NoAnswer, answer};
 use leveret::{
     Broker, Channel, ExchangeDeclare, ManualClock, OpenError, Publish, QueueDeclare, StreamStart,
     Timestamp,
 };
-use parking_lot::Mutex;
 
-use crate::power::{Machine, Remains};
-use crate::random::Random;
-use crate::stream_model::name_of;
-use crate::support::{START, bodies, channel, durable, durable_with, table};
-use crate::worker::{Answer, NoAnswer, answer};
-
-const SEEDS: u64 = 200;
 const LIVES: usize = 3;
 
 /// A stream that all letters go to.
@@ -278,24 +275,5 @@ fn live(broker: &Broker, machine: &Machine, client: &mut Client, random: &mut Ra
 
 #[test]
 fn what_moves_to_a_stream_is_there_once() {
-    let seeds = std::env::var("LEVERET_CRASH_SEEDS").unwrap_or_else(|_| SEEDS.to_string());
-    let (first, end) = seeds.split_once("..").unwrap_or(("0", &seeds));
-    let seeds = first.parse::<u64>().unwrap()..end.parse().unwrap();
-    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !seeds.contains(&seed) {
-                        break;
-                    }
-                    if catch_unwind(|| simulate(seed)).is_err() {
-                        failed.lock().push(seed);
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(*failed.lock(), [0; 0], "these seeds fail");
+    seeds::try_all(seeds::wanted(), simulate);
 }

@@ -32,6 +32,7 @@ mod random;
 #[cfg(feature = "server")]
 mod restart;
 #[cfg(feature = "server")]
+mod seeds;
 mod server;
 mod simulation;
 mod snapshots;

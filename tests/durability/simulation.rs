@@ -7,21 +7,17 @@
 //! more, `LEVERET_CRASH_SEEDS=87..88` one of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use leveret::{Broker, Limits, ManualClock, OpenError, Publish, Timestamp};
 
 use crate::model::{Found, Queue};
 use crate::power::{Machine, Remains};
 use crate::random::Random;
+use crate::seeds;
 use crate::stream_model::FoundLog;
 use crate::support::{START, channel};
 use crate::worker::{Worker, identify};
-
-const SEEDS: u64 = 200;
 
 fn open(machine: &Machine, now_ms: u64) -> Result<Broker, OpenError> {
     let limits = Limits::new().queue_memory_bytes_max(3000);
@@ -199,32 +195,9 @@ fn simulate(seed: u64) {
     }
 }
 
-fn simulate_all(seeds: std::ops::Range<u64>) {
-    let next = AtomicU64::new(seeds.start);
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !seeds.contains(&seed) {
-                        break;
-                    }
-                    if catch_unwind(|| simulate(seed)).is_err() {
-                        failed.lock().push(seed);
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(*failed.lock(), [0; 0], "these seeds fail");
-}
-
 #[test]
 fn what_was_promised_is_kept_whenever_the_power_is_cut() {
-    let seeds = std::env::var("LEVERET_CRASH_SEEDS").unwrap_or_else(|_| SEEDS.to_string());
-    let (first, end) = seeds.split_once("..").unwrap_or(("0", &seeds));
-    simulate_all(first.parse().unwrap()..end.parse().unwrap());
+    seeds::try_all(seeds::wanted(), simulate);
 }
 
 /// A mark of what was handed out of a quorum queue counted for others that got the sequences of
@@ -235,7 +208,9 @@ fn what_was_promised_is_kept_whenever_the_power_is_cut() {
 #[test]
 fn seeds_that_have_failed_before_hold() {
     for seed in [409, 438, 2526, 6841, 8447, 9943, 10160, 19982] {
-        simulate_all(seed..seed + 1);
+        seeds::try_all(seed..seed + 1, simulate);
     }
-    (0..20).for_each(|_| [6048, 6377, 8447].iter().for_each(|&seed| simulate_all(seed..seed + 1)));
+    (0..20).for_each(|_| {
+        [6048, 6377, 8447].iter().for_each(|&seed| seeds::try_all(seed..seed + 1, simulate))
+    });
 }
