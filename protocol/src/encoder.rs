@@ -55,6 +55,9 @@ pub struct Message<'a> {
     pub body: BodyRef<'a>,
 }
 
+/// Octets of the payload of a header's frame before the properties.
+const CONTENT_HEADER: usize = 12;
+
 #[inline]
 fn short(octets: &[u8]) -> &[u8] {
     octets.get(..SHORT_STRING_MAX).unwrap_or(octets)
@@ -139,12 +142,10 @@ impl Output {
         let consumer_tag = short(consumer_tag);
         let (exchange, routing_key) = (short(message.exchange), short(message.routing_key));
         let size = 4 + 1 + consumer_tag.len() + 8 + 1 + 1 + exchange.len() + 1 + routing_key.len();
-        self.reserve_for(message, size);
-        self.method_start(channel, 60, size);
-        self.copied.push(consumer_tag.len() as u8);
-        self.copied.extend_from_slice(consumer_tag);
-        self.tag_and_names(delivery_tag, redelivered, exchange, routing_key);
-        self.content(channel, message, frame_max);
+        self.message(channel, (60, size), message, frame_max, |room| {
+            room.short(consumer_tag);
+            room.tag_and_names(delivery_tag, redelivered, exchange, routing_key);
+        });
     }
 
     /// basic.get-ok with its content. `frame_max` is in octets, 0 for no limit.
@@ -159,11 +160,10 @@ impl Output {
     ) {
         let (exchange, routing_key) = (short(message.exchange), short(message.routing_key));
         let size = 4 + 8 + 1 + 1 + exchange.len() + 1 + routing_key.len() + 4;
-        self.reserve_for(message, size);
-        self.method_start(channel, 71, size);
-        self.tag_and_names(delivery_tag, redelivered, exchange, routing_key);
-        self.copied.extend_from_slice(&message_count.to_be_bytes());
-        self.content(channel, message, frame_max);
+        self.message(channel, (71, size), message, frame_max, |room| {
+            room.tag_and_names(delivery_tag, redelivered, exchange, routing_key);
+            room.put(message_count.to_be_bytes());
+        });
     }
 
     /// basic.return with its content; the text is taken as it is, up to 255 octets. `frame_max` is
@@ -179,100 +179,56 @@ impl Output {
         let text = crate::reply_code::short_text(reply_text).as_bytes();
         let (exchange, routing_key) = (short(message.exchange), short(message.routing_key));
         let size = 4 + 2 + 1 + text.len() + 1 + exchange.len() + 1 + routing_key.len();
-        self.reserve_for(message, size);
-        self.method_start(channel, 50, size);
-        self.copied.extend_from_slice(&reply_code.to_be_bytes());
-        for octets in [text, exchange, routing_key] {
-            self.copied.push(octets.len() as u8);
-            self.copied.extend_from_slice(octets);
-        }
-        self.content(channel, message, frame_max);
+        self.message(channel, (50, size), message, frame_max, |room| {
+            room.put(reply_code.to_be_bytes());
+            [text, exchange, routing_key].into_iter().for_each(|octets| room.short(octets));
+        });
     }
 
+    /// A method with content. `arguments` writes the arguments of the method, of which the id is
+    /// given, and the size of what its frame holds.
     #[inline]
-    fn reserve_for(&mut self, message: &Message<'_>, method_size: usize) {
-        let body = message.body.as_slice().len().min(SHARED_OCTETS_MIN);
-        self.copied
-            .reserve(method_size + message.properties.len() + body + 3 * FRAME_OVERHEAD + 14);
-    }
-
-    /// Header of a basic method's frame and the method's id.
-    #[inline]
-    fn method_start(&mut self, channel: u16, method_id: u8, size: usize) {
-        let [c1, c0] = channel.to_be_bytes();
-        let [s3, s2, s1, s0] = (size as u32).to_be_bytes();
-        self.copied.extend_from_slice(&[FRAME_METHOD, c1, c0, s3, s2, s1, s0, 0, 60, 0, method_id]);
-    }
-
-    #[inline]
-    fn tag_and_names(&mut self, tag: u64, redelivered: bool, exchange: &[u8], routing_key: &[u8]) {
-        let [t7, t6, t5, t4, t3, t2, t1, t0] = tag.to_be_bytes();
-        let (flag, octets) = (u8::from(redelivered), exchange.len() as u8);
-        self.copied.extend_from_slice(&[t7, t6, t5, t4, t3, t2, t1, t0, flag, octets]);
-        self.copied.extend_from_slice(exchange);
-        self.copied.push(routing_key.len() as u8);
-        self.copied.extend_from_slice(routing_key);
-    }
-
-    /// End of the method's frame, header frame, body frames.
-    #[inline]
-    fn content(&mut self, channel: u16, message: &Message<'_>, frame_max: u32) {
+    fn message(
+        &mut self,
+        channel: u16,
+        (method_id, size): (u8, usize),
+        message: &Message<'_>,
+        frame_max: u32,
+        arguments: impl FnOnce(&mut Room<'_>),
+    ) {
         let properties = match message.properties {
             [] => NO_PROPERTIES,
             properties => properties,
         };
         let body = message.body.as_slice();
-        let [c1, c0] = channel.to_be_bytes();
-        let [s3, s2, s1, s0] = (properties.len() as u32 + 12).to_be_bytes();
-        let [b7, b6, b5, b4, b3, b2, b1, b0] = (body.len() as u64).to_be_bytes();
-        let [k1, k0] = CLASS_BASIC.to_be_bytes();
-        self.copied.extend_from_slice(&[
-            FRAME_END,
-            FRAME_HEADER,
-            c1,
-            c0,
-            s3,
-            s2,
-            s1,
-            s0,
-            k1,
-            k0,
-            0,
-            0,
-            b7,
-            b6,
-            b5,
-            b4,
-            b3,
-            b2,
-            b1,
-            b0,
-        ]);
-        self.copied.extend_from_slice(properties);
         let payload_max = match frame_max as usize {
             0 => u32::MAX as usize,
             frame_max => frame_max.saturating_sub(FRAME_OVERHEAD).max(1),
         };
-        if body.len() <= payload_max && body.len() < SHARED_OCTETS_MIN {
-            self.small_body(channel, body);
-        } else {
-            self.copied.push(FRAME_END);
+        let is_small = body.len() <= payload_max && body.len() < SHARED_OCTETS_MIN;
+        let small_body = if is_small { body } else { &[] };
+        let body_frame = if small_body.is_empty() { 0 } else { FRAME_OVERHEAD + small_body.len() };
+        // All at once: each piece by itself would look whether there is room for it.
+        let octets = size + CONTENT_HEADER + properties.len() + 2 * FRAME_OVERHEAD + body_frame;
+        let at = self.copied.len();
+        self.copied.resize(at + octets, 0);
+        let mut room = Room(self.copied.get_mut(at..).unwrap_or_default());
+        room.frame_start(FRAME_METHOD, channel, size);
+        room.put([0, CLASS_BASIC as u8, 0, method_id]);
+        arguments(&mut room);
+        room.put([FRAME_END]);
+        room.frame_start(FRAME_HEADER, channel, CONTENT_HEADER + properties.len());
+        room.put([0, CLASS_BASIC as u8, 0, 0]);
+        room.put((body.len() as u64).to_be_bytes());
+        room.copy(properties);
+        room.put([FRAME_END]);
+        if !is_small {
             self.large_body(channel, message.body, payload_max);
+        } else if !small_body.is_empty() {
+            room.frame_start(FRAME_BODY, channel, small_body.len());
+            room.copy(small_body);
+            room.put([FRAME_END]);
         }
-    }
-
-    /// End of the header frame and one body frame, if there is a body.
-    #[inline]
-    fn small_body(&mut self, channel: u16, body: &[u8]) {
-        if body.is_empty() {
-            self.copied.push(FRAME_END);
-            return;
-        }
-        let [c1, c0] = channel.to_be_bytes();
-        let [s3, s2, s1, s0] = (body.len() as u32).to_be_bytes();
-        self.copied.extend_from_slice(&[FRAME_END, FRAME_BODY, c1, c0, s3, s2, s1, s0]);
-        self.copied.extend_from_slice(body);
-        self.copied.push(FRAME_END);
     }
 
     fn large_body(&mut self, channel: u16, body: BodyRef<'_>, payload_max: usize) {
@@ -287,5 +243,54 @@ impl Output {
             }
             self.copied.push(FRAME_END);
         }
+    }
+}
+
+/// Octets at the end of a buffer, which are written from the front on. There is room for all.
+struct Room<'a>(&'a mut [u8]);
+
+impl Room<'_> {
+    #[inline]
+    fn put<const N: usize>(&mut self, octets: [u8; N]) {
+        if let Some((front, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut() {
+            *front = octets;
+            self.0 = rest;
+        }
+    }
+
+    #[inline]
+    fn copy(&mut self, octets: &[u8]) {
+        match *octets {
+            [] => {}
+            [a, b] => self.put([a, b]), // no properties
+            _ => {
+                let room = std::mem::take(&mut self.0).split_at_mut_checked(octets.len());
+                if let Some((front, rest)) = room {
+                    front.copy_from_slice(octets);
+                    self.0 = rest;
+                }
+            }
+        }
+    }
+
+    /// A short string: its length, then itself.
+    #[inline]
+    fn short(&mut self, octets: &[u8]) {
+        self.put([octets.len() as u8]);
+        self.copy(octets);
+    }
+
+    /// What a frame has before its payload.
+    #[inline]
+    fn frame_start(&mut self, kind: u8, channel: u16, size: usize) {
+        self.put(FrameHeader { kind, channel, size: size as u32 }.to_octets());
+    }
+
+    #[inline]
+    fn tag_and_names(&mut self, tag: u64, redelivered: bool, exchange: &[u8], routing_key: &[u8]) {
+        self.put(tag.to_be_bytes());
+        self.put([u8::from(redelivered)]);
+        self.short(exchange);
+        self.short(routing_key);
     }
 }

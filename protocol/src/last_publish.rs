@@ -109,8 +109,10 @@ impl LastPublish {
         let method = BEFORE_EXCHANGE + exchange.len() + 1 + routing_key.len() + 2;
         self.method.clear();
         self.method.extend_from_slice(input.get(..method)?);
-        self.properties.clear();
-        self.properties.extend_from_slice(publish.properties);
+        if self.properties != publish.properties {
+            self.properties.clear();
+            self.properties.extend_from_slice(publish.properties);
+        }
         self.channel = publish.channel;
         (self.mandatory, self.immediate) = (publish.method.mandatory, publish.method.immediate);
         self.number += 1;
