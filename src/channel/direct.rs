@@ -118,7 +118,7 @@ impl Settling {
         let lately = host.clock().lately();
         counted.touch(lately);
         let mut wakeups = Wakeups::default();
-        match queue.acknowledge_directly(id, lately, &mut wakeups) {
+        match queue.acknowledge_directly(&[id], lately, &mut wakeups) {
             Some(left) => {
                 host.do_left(queue, left);
                 host.wake(&mut wakeups);

@@ -85,6 +85,16 @@ impl Gathered {
         self.open.clear(room);
     }
 
+    /// Takes the only one, if it is alone.
+    #[inline]
+    pub(crate) fn take_only(&mut self) -> Option<Message> {
+        match (self.made.len(), self.open.bodies.len()) {
+            (0, 1) => self.open.take_last(),
+            (1, 0) => self.made.pop(),
+            _ => None,
+        }
+    }
+
     /// All of them.
     pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
         self.open.finish(&mut self.made);
@@ -143,12 +153,18 @@ impl Run {
 
     /// Makes messages of the bodies.
     fn finish(&mut self, made: &mut Vec<Message>) {
-        let head = Head::new(self.front, None, self.bodies.len());
-        let Some((from, len)) = self.bodies.pop() else { return };
-        let run = ThinArc::from_header_and_slice(head, &self.octets);
+        let Some(last) = self.take_last() else { return };
         let others = self.bodies.drain(..);
-        made.extend(others.map(|(from, len)| Message { run: run.clone(), from, len }));
-        made.push(Message { run, from, len });
+        made.extend(others.map(|(from, len)| Message { run: last.run.clone(), from, len }));
+        made.push(last);
+    }
+
+    /// Makes the last message, in an allocation that has room for all.
+    #[inline]
+    fn take_last(&mut self) -> Option<Message> {
+        let head = Head::new(self.front, None, self.bodies.len());
+        let (from, len) = self.bodies.pop()?;
+        Some(Message { run: ThinArc::from_header_and_slice(head, &self.octets), from, len })
     }
 }
 

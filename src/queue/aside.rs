@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::insight::statistics::tally::Tally;
 use crate::limits::{ASIDE_QUEUES_MAX, PUBLISH_BATCH_MAX};
-use crate::message::Message;
 use crate::message::run::Gathered;
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
@@ -184,13 +183,13 @@ impl Aside {
     /// messages, whose they are, and where to note those that are refused.
     pub(crate) fn drain(
         &mut self,
-        mut enqueue: impl FnMut(&Arc<Queue>, &mut Vec<Message>, &[Part], &mut Vec<(u16, u64)>),
+        mut enqueue: impl FnMut(&Arc<Queue>, &mut Gathered, &[Part], &mut Vec<(u16, u64)>),
     ) {
         self.count_all();
         (self.places, self.messages) = (Places::default(), 0);
         for lot in self.lots.iter_mut().take(std::mem::take(&mut self.filled)) {
             if let Some(queue) = lot.queue.take() {
-                enqueue(&queue, lot.messages.messages(), &lot.parts, &mut self.refused);
+                enqueue(&queue, &mut lot.messages, &lot.parts, &mut self.refused);
             }
             lot.clear();
         }

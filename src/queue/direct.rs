@@ -7,17 +7,9 @@ use std::sync::Arc;
 use crate::base::wake::Wakeups;
 use crate::message::Message;
 use crate::queue::Queue;
+use crate::queue::effects::Left;
 use crate::queue::fifo::state::State;
 use crate::time::clock::Timestamp;
-
-/// What is left to do when the queue is not locked any more.
-#[derive(Default)]
-pub(crate) struct Left {
-    /// Octets that the queue holds more, or less if negative, as far as that is to be told.
-    pub footprint: isize,
-    /// When it has to be woken, if the timer does not know it.
-    pub deadline: Option<Timestamp>,
-}
 
 impl Queue {
     /// Whether nobody hears of its messages but publishers and consumers: no journal, no store, and
@@ -55,10 +47,10 @@ impl Queue {
         Ok(self.leave(&mut state, lately, wakeups))
     }
 
-    /// A delivery is acknowledged. `None` if more comes of it: then nothing was done.
+    /// Deliveries are acknowledged. `None` if more comes of it: then nothing was done.
     pub(crate) fn acknowledge_directly(
         self: &Arc<Self>,
-        id: u64,
+        ids: &[u64],
         lately: Timestamp,
         wakeups: &mut Wakeups,
     ) -> Option<Left> {
@@ -66,7 +58,7 @@ impl Queue {
             return None;
         }
         let mut state = self.state.lock();
-        if !state.acknowledge_directly(id) {
+        if !state.acknowledge_directly(ids) {
             return None;
         }
         Some(self.leave(&mut state, lately, wakeups))

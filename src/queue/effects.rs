@@ -45,6 +45,15 @@ impl DeadLetter {
     }
 }
 
+/// What the [short way](crate::queue::direct) through a queue leaves to do when it is free again.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// Octets that the queue holds more, or less if negative, as far as that is to be told.
+    pub footprint: isize,
+    /// When it has to be woken, if the timer does not know it.
+    pub deadline: Option<Timestamp>,
+}
+
 /// Work that commands on queues leave behind, done in order by
 /// `VirtualHost::run` with no lock held.
 #[derive(Default)]
@@ -142,6 +151,15 @@ impl Effects {
             || !self.page_ins.is_empty()
             || !self.reads.is_empty()
             || !self.tapped.is_empty()
+    }
+
+    /// Takes over what the short way through a queue has left.
+    #[inline]
+    pub(crate) fn add_left(&mut self, queue: &Arc<Queue>, left: Left) {
+        self.footprint += left.footprint;
+        if let Some(deadline) = left.deadline {
+            self.timers.push((deadline, Arc::clone(queue)));
+        }
     }
 
     /// A stream may have something for its consumers, or too much.

@@ -52,8 +52,7 @@ use crate::error::{Error, Resource, Result};
 use crate::exchange::{ExchangeType, Router};
 use crate::faults::Registry;
 use crate::limits::EXCHANGE_BYTES;
-use crate::queue::direct::Left;
-use crate::queue::effects::Effects;
+use crate::queue::effects::{Effects, Left};
 use crate::queue::tap::Tap;
 use crate::queue::{Queue, Settlement};
 use crate::time::clock::{Clock, Timestamp};
@@ -329,7 +328,10 @@ impl VirtualHost {
         }
         let mut acked = std::mem::take(&mut effects.acked);
         acked.drain(|queue, ids, now| {
-            queue.settle(ids.iter().copied(), Settlement::Ack, now, effects);
+            match queue.acknowledge_directly(ids, now, &mut effects.wakeups) {
+                Some(left) => effects.add_left(queue, left),
+                None => queue.settle(ids.iter().copied(), Settlement::Ack, now, effects),
+            }
         });
         effects.acked = acked;
         self.run_uncounted(effects);

@@ -91,15 +91,17 @@ impl State {
         }
     }
 
-    /// A delivery is acknowledged, and nothing else comes of it. Tells whether that is so; if not,
+    /// Deliveries are acknowledged, and nothing else comes of it. Tells whether that is so; if not,
     /// nothing was done.
-    pub(in crate::queue) fn acknowledge_directly(&mut self, id: u64) -> bool {
+    pub(in crate::queue) fn acknowledge_directly(&mut self, ids: &[u64]) -> bool {
         if !self.ready.is_empty() || self.duplicates.is_some() || self.is_quorum {
             return false;
         }
-        if let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) {
-            self.release(&entry, consumer);
-            self.counted.totals.ack += 1;
+        for &id in ids {
+            if let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) {
+                self.release(&entry, consumer);
+                self.counted.totals.ack += 1;
+            }
         }
         true
     }

@@ -147,6 +147,13 @@ impl VirtualHost {
         let now = self.now();
         let mut aside = std::mem::take(&mut effects.aside);
         aside.drain(|queue, messages, parts, refused| {
+            if let Some(message) = messages.take_only() {
+                match queue.hand_directly(message, now, now, &mut effects.wakeups) {
+                    Ok(left) => return effects.add_left(queue, left),
+                    Err(message) => messages.push(message),
+                }
+            }
+            let messages = messages.messages();
             let (room, stored) = (Origin::Client.room(), false);
             let arrival = |(sequence, message)| Arrival { message, sequence, stored, room };
             let first = queue.reserve(messages.len());
@@ -163,6 +170,7 @@ impl VirtualHost {
         });
         aside.enqueued_at = Some(now);
         effects.aside = aside;
+        self.run_uncounted(effects);
     }
 
     /// Messages come back to their queue as if they were new: they get new numbers, under which
