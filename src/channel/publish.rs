@@ -21,28 +21,29 @@ use crate::queue::effects::Effects;
 use crate::vhost::Origin;
 use crate::vhost::{Exchange, Pass, Publish, Route, VirtualHost};
 
-/// The publishing side of a channel.
+/// The publishing side of a channel. What every message needs comes first.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Publisher {
-    pub(super) routes: Routes,
     /// Messages that go along the last route, not enqueued yet.
     pub(super) pending: Gathered,
     /// How many of the first of them the journal knows.
     pub(super) noted: usize,
     /// Number of the first pending message, when confirms are on.
     pub(super) first_pending: u64,
+    /// Publishes may be [set aside](Channel::set_aside).
+    pub(super) sets_aside: bool,
+    /// A fault keeps the publish at hand from its queues.
+    goes_nowhere: bool,
+    /// The number of the first publish that is set aside, and how many are.
+    pub(super) aside: Option<(u64, usize)>,
+    pub(super) routes: Routes,
     /// The exchange that was looked up last, and the generations at which the user might write to
     /// it.
     pub(super) allowed: Option<(Generations, Arc<Exchange>)>,
-    /// Publishes may be [set aside](Channel::set_aside).
-    pub(super) sets_aside: bool,
-    /// The number of the first publish that is set aside, and how many are.
-    pub(super) aside: Option<(u64, usize)>,
     /// Places in `pending`, or among those that are set aside, that a queue refused.
     pub(super) refused: Vec<usize>,
     scratch: Vec<u8>,
-    /// A fault keeps the publish at hand from its queues.
-    goes_nowhere: bool,
 }
 
 impl Channel {

@@ -12,16 +12,18 @@ use crate::vhost::{Exchange, Publish, Route};
 /// The virtual host's generation, and that of the permissions.
 pub(super) type Generations = (u64, u64);
 
-/// Where publishes with one exchange and routing key go, and what they become.
+/// Where publishes with one exchange and routing key go, and what they become. What every message
+/// needs comes first.
+#[repr(C)]
 pub(super) struct KnownRoute {
     /// That of the last publish that went this way, from which the mould is; else 0.
     number: u64,
     /// Where the route is kept that was taken next, the last time that one was.
     followed_by: usize,
-    pub(super) from: Arc<Exchange>,
-    pub(super) route: Route,
     /// Makes the messages that go this way.
     pub(super) mould: Mould,
+    pub(super) from: Arc<Exchange>,
+    pub(super) route: Route,
 }
 
 impl KnownRoute {
@@ -45,16 +47,17 @@ impl KnownRoute {
     }
 }
 
-/// The routes that a channel knows.
+/// The routes that a channel knows. What every message needs comes first.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Routes {
     /// Those at the time at which all of them were looked up.
     generations: Generations,
-    /// All of them. If the last one is not kept yet, it is at the end.
-    known: Vec<KnownRoute>,
     /// Which is that of the last publish, if it led to some queue, and the next one may go the same
     /// way.
     last: Option<usize>,
+    /// All of them. If the last one is not kept yet, it is at the end.
+    known: Vec<KnownRoute>,
     /// Where those are that are kept, by their names.
     kept: HashMap<Box<[u8]>, usize>,
     /// Octets of all names and moulds, about.

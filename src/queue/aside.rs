@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::insight::statistics::tally::Tally;
 use crate::limits::{ASIDE_QUEUES_MAX, PUBLISH_BATCH_MAX};
 use crate::message::run::Gathered;
@@ -39,7 +41,7 @@ struct Lot {
     /// Messages.
     messages: Gathered,
     /// Whose they are, one part after the other.
-    parts: Vec<Part>,
+    parts: SmallVec<[Part; 1]>,
 }
 
 impl Lot {
@@ -58,8 +60,10 @@ impl Lot {
 
     fn clear(&mut self) {
         self.messages.clear(ROOM_KEPT);
-        self.parts.clear();
-        self.parts.shrink_to(ROOM_KEPT);
+        match self.parts.len() {
+            0..=ROOM_KEPT => self.parts.clear(),
+            _ => self.parts = SmallVec::new(),
+        }
     }
 }
 

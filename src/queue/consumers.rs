@@ -9,6 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 pub use self::outlet::{ConsumerSpec, Delivery, Outlet};
 use crate::base::ids::ChannelId;
 use crate::base::names::ConsumerTag;
@@ -106,7 +108,8 @@ pub struct Manners {
 #[derive(Default)]
 #[repr(C)]
 pub struct Consumers {
-    slots: Vec<Option<Consumer>>,
+    /// Most queues have one.
+    slots: SmallVec<[Option<Consumer>; 1]>,
     lines: Lines,
     count: usize,
     /// With a single active consumer: its slot.
@@ -206,9 +209,6 @@ impl Consumers {
         self.generation += 1;
         let slot = self.free.pop().map_or(self.slots.len(), |Reverse(slot)| slot);
         if slot == self.slots.len() {
-            if slot == 0 {
-                self.slots.reserve_exact(1); // most queues have one
-            }
             self.slots.push(None);
         }
         ConsumerId { slot, generation: self.generation }
@@ -245,7 +245,7 @@ impl Consumers {
             self.free.push(Reverse(slot));
         }
         if self.free.len() == self.slots.len() && self.slots.len() > SLOTS_KEPT {
-            (self.slots, self.free) = (Vec::new(), BinaryHeap::new());
+            (self.slots, self.free) = (SmallVec::new(), BinaryHeap::new());
         }
     }
 

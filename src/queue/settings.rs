@@ -6,9 +6,12 @@ use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::fifo::delivery_limit::DeliveryLimit;
 use crate::queue::fifo::overflow::{LengthLimit, Overflow};
 
-/// The settings that a queue works by.
+/// The settings that a queue works by. What every message needs comes first.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Settings {
+    /// How long a delivery may wait for its acknowledgement, milliseconds.
+    pub consumer_timeout_ms: u64,
     /// Time to live of messages, milliseconds.
     pub message_ttl_ms: Option<u64>,
     /// Life of the unused queue, milliseconds.
@@ -17,8 +20,6 @@ pub struct Settings {
     pub length: LengthLimit,
     /// Limit of returns.
     pub delivery_limit: DeliveryLimit,
-    /// How long a delivery may wait for its acknowledgement, milliseconds.
-    pub consumer_timeout_ms: u64,
     /// What happens to dead letters that cannot be delivered.
     pub dead_letter_strategy: DeadLetterStrategy,
     /// How old the messages of a stream get, milliseconds.

@@ -28,15 +28,17 @@ impl Volume {
     /// Adds a message if it is persistent.
     #[inline]
     pub(crate) fn add_persistent(&mut self, message: &Message) {
-        let is_persistent = u64::from(message.is_persistent());
-        self.add(is_persistent, is_persistent * message.body_len() as u64);
+        if message.is_persistent() {
+            self.add(1, message.body_len() as u64);
+        }
     }
 
     /// Removes a message if it is persistent.
     #[inline]
     pub(crate) fn remove_persistent(&mut self, message: &Message) {
-        let is_persistent = u64::from(message.is_persistent());
-        self.remove(is_persistent, is_persistent * message.body_len() as u64);
+        if message.is_persistent() {
+            self.remove(1, message.body_len() as u64);
+        }
     }
 
     /// The sum of both.

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::names::ConsumerTag;
 use crate::queue::Queue;
 
@@ -38,13 +40,15 @@ impl Source {
 /// All of them, by number. A number is used again when its source is finished; finding one takes
 /// as long however many there are.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Sources {
-    places: Vec<Option<Source>>,
+    /// Most channels have one.
+    places: SmallVec<[Option<Source>; 1]>,
+    /// The one that was polled last: it stays when it is finished, as it is likely to be the next.
+    last_polled: Option<u32>,
     free: Vec<u32>,
     /// Those that are polled, by the address of their queue, which each of them keeps.
     polled: HashMap<usize, u32>,
-    /// The one that was polled last: it stays when it is finished, as it is likely to be the next.
-    last_polled: Option<u32>,
 }
 
 impl Sources {
@@ -78,9 +82,6 @@ impl Sources {
         {
             *place = Some(source);
             return number;
-        }
-        if self.places.is_empty() {
-            self.places.reserve_exact(1); // most channels have one
         }
         self.places.push(Some(source));
         u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)

@@ -61,11 +61,13 @@ impl Login {
     }
 }
 
+/// A channel; its number lies beside what acknowledgements and publishes need of it.
+#[repr(C)]
 struct Slot {
     number: u16,
-    channel: Channel,
     /// It is among those that publish.
     publishes: bool,
+    channel: Channel,
 }
 
 /// The broker's side of one connection.

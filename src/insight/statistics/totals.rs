@@ -77,14 +77,14 @@ totals! {
             deliver,
             /// Deliveries to consumers that need not.
             deliver_no_ack,
+            /// Acknowledgements.
+            ack,
             /// Taken by basic.get, to be acknowledged.
             get,
             /// Taken by basic.get without acknowledgement.
             get_no_ack,
             /// basic.get that found nothing.
             get_empty,
-            /// Acknowledgements.
-            ack,
             /// Of the deliveries and gets, those of messages that may have been delivered before.
             redeliver,
             /// Refused because the queue was full (`x-overflow`).

@@ -24,12 +24,39 @@ pub(super) enum Turn {
     HasLeft,
 }
 
-/// Those of one priority.
+/// Those of one priority. Among the places are some that were left, each until it is its turn or
+/// there are too many.
 #[derive(Default)]
 struct Line {
-    /// Among them those that were left, each until it is its turn or there are too many.
-    places: VecDeque<Place>,
+    /// Whose turn it is: most queues have no other consumer, and find it here.
+    front: Option<Place>,
+    /// Those behind it.
+    behind: VecDeque<Place>,
     standing: usize,
+}
+
+impl Line {
+    fn len(&self) -> usize {
+        self.behind.len() + usize::from(self.front.is_some())
+    }
+
+    fn push(&mut self, place: Place) {
+        match self.front {
+            None => self.front = Some(place),
+            Some(_) => self.behind.push_back(place),
+        }
+    }
+
+    fn pop(&mut self) {
+        self.front = self.behind.pop_front();
+    }
+
+    fn retain(&mut self, is_held: impl Fn(Place) -> bool) {
+        self.behind.retain(|place| is_held(*place));
+        if self.front.is_some_and(|front| !is_held(front)) {
+            self.pop();
+        }
+    }
 }
 
 /// All who stand in line. Coming and leaving takes as long however many there are.
@@ -54,7 +81,7 @@ impl Lines {
         self.ticket += 1;
         let place = Place { slot, ticket: self.ticket };
         let line = self.line(Reverse(priority));
-        line.places.push_back(place);
+        line.push(place);
         line.standing += 1;
         self.ticket
     }
@@ -82,8 +109,8 @@ impl Lines {
         if line.standing == 0 {
             self.others.remove(&priority);
             self.drop_empty();
-        } else if line.places.len() > 2 * line.standing + LEFT_MIN {
-            line.places.retain(|place| is_held(*place));
+        } else if line.len() > 2 * line.standing + LEFT_MIN {
+            line.retain(is_held);
         }
     }
 
@@ -100,16 +127,16 @@ impl Lines {
     pub(super) fn next(&mut self, mut ask: impl FnMut(Place) -> Turn) -> Option<usize> {
         loop {
             let (_, line) = self.first.as_mut()?;
-            let place = *line.places.front()?;
+            let place = line.front?;
             let turn = ask(place);
             if turn == Turn::Takes {
-                if line.places.len() > 1 {
-                    line.places.pop_front();
-                    line.places.push_back(place);
+                if !line.behind.is_empty() {
+                    line.behind.push_back(place);
+                    line.pop();
                 }
                 return Some(place.slot);
             }
-            line.places.pop_front();
+            line.pop();
             if turn == Turn::Passes {
                 line.standing -= 1;
                 self.drop_empty();
@@ -121,7 +148,7 @@ impl Lines {
     /// after it.
     #[inline]
     pub(super) fn is_one_alone(&self) -> bool {
-        self.first.as_ref().is_some_and(|(_, line)| line.places.len() == 1)
+        self.first.as_ref().is_some_and(|(_, line)| line.len() == 1)
     }
 }
 

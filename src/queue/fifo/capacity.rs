@@ -10,6 +10,7 @@ const GATHERED_US: u64 = 50_000;
 
 /// The part of the time in which somebody could have taken a message at once: a moving average.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(in crate::queue) struct Capacity {
     /// Whether somebody can.
     is_able: bool,

@@ -9,7 +9,6 @@ use crate::message::stored::Place;
 use crate::queue::Queue;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::counted::Holdings;
-use crate::queue::fifo::duplicates::Duplicates;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::state::State;
 use crate::time::clock::Timestamp;
@@ -98,7 +97,7 @@ impl State {
             }
         }
         self.consumers.forget_deliveries();
-        self.duplicates = self.duplicates.as_ref().map(|_| Duplicates::default());
+        self.duplicates = self.duplicates.as_ref().map(|_| Box::default());
         self.redelivered_below = 0;
         self.polled = 0;
         self.counted.unacked = Holdings::default();

@@ -16,10 +16,10 @@ pub(in crate::queue) struct Counted {
     pub active_at: Timestamp,
     /// Deliveries that wait for an acknowledgement.
     pub unacked: Holdings,
-    /// Counters. The levels among them are known otherwise.
-    pub totals: QueueTotals,
     /// How ready its consumers are.
     pub capacity: Capacity,
+    /// Counters. The levels among them are known otherwise.
+    pub totals: QueueTotals,
     /// Only of a queue in which messages died.
     pub deaths: Option<Box<DeathTotals>>,
     /// For rates.
@@ -54,7 +54,9 @@ impl Counted {
         } else {
             self.totals.deliver += 1;
         }
-        self.totals.redeliver += u64::from(entry.redelivered);
+        if entry.redelivered {
+            self.totals.redeliver += 1; // seldom, and it lies apart
+        }
     }
 
     /// A message goes to a channel that has asked for one.

@@ -29,9 +29,9 @@ impl Lease {
 
     /// When the queue ends if it has no consumers and nobody uses it.
     #[inline]
-    pub(crate) fn deadline(&self, has_consumers: bool) -> Timestamp {
+    pub(crate) fn deadline(&self, is_in_use: impl FnOnce() -> bool) -> Timestamp {
         match self.expires_ms {
-            Some(ms) if !has_consumers => self.used_at.after_ms(ms),
+            Some(ms) if !is_in_use() => self.used_at.after_ms(ms),
             _ => Timestamp::NEVER,
         }
     }
@@ -45,11 +45,11 @@ mod tests {
     fn consumers_hold_it_and_use_renews_it() {
         let start = Timestamp::from_millis(0);
         let mut lease = Lease::new(Some(100), start);
-        assert_eq!(lease.deadline(false), start.after_ms(100));
-        assert_eq!(lease.deadline(true), Timestamp::NEVER);
+        assert_eq!(lease.deadline(|| false), start.after_ms(100));
+        assert_eq!(lease.deadline(|| true), Timestamp::NEVER);
         lease.renew(start.after_ms(60));
-        assert_eq!(lease.deadline(false), start.after_ms(160));
+        assert_eq!(lease.deadline(|| false), start.after_ms(160));
         lease.set_expires_ms(None, start);
-        assert_eq!(lease.deadline(false), Timestamp::NEVER);
+        assert_eq!(lease.deadline(|| false), Timestamp::NEVER);
     }
 }

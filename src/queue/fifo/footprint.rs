@@ -12,7 +12,7 @@ impl State {
     /// Octets of all messages held, with their overhead.
     #[inline]
     pub fn footprint(&self) -> usize {
-        self.footprint + self.duplicates.as_ref().map_or(0, Duplicates::footprint)
+        self.footprint + self.duplicates.as_deref().map_or(0, Duplicates::footprint)
     }
 
     /// Octets more, or less if negative, than were told the last time.

@@ -12,14 +12,14 @@ use crate::queue::fifo::priority::{Occupied, Order};
 use crate::queue::tally::Volume;
 use crate::time::clock::Timestamp;
 
-/// The ready messages of a queue, by level; [`Order`] says which level is served.
+/// The ready messages of a queue, by level; [`Order`] says which level is served. What is asked of
+/// it for each message comes last, beside what is asked of the settings.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Ready {
     levels: Vec<Level>,
     occupied: Occupied,
     order: Order,
-    length: usize,
-    body_bytes: u64,
     /// Those that were published as persistent, about: a message that was lost in the store is
     /// taken for one.
     persistent: Volume,
@@ -27,6 +27,8 @@ pub(crate) struct Ready {
     paged: usize,
     /// Octets of messages that may be in memory.
     memory_bytes_max: usize,
+    body_bytes: u64,
+    length: usize,
 }
 
 impl Ready {

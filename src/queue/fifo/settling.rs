@@ -94,7 +94,7 @@ impl State {
     /// Deliveries are acknowledged, and nothing else comes of it. Tells whether that is so; if not,
     /// nothing was done.
     pub(in crate::queue) fn acknowledge_directly(&mut self, ids: &[u64]) -> bool {
-        if !self.ready.is_empty() || self.duplicates.is_some() || self.is_quorum {
+        if !self.is_plain || !self.ready.is_empty() {
             return false;
         }
         for &id in ids {

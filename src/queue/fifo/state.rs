@@ -126,19 +126,9 @@ fn order(arguments: &QueueArguments) -> Order {
 #[repr(C)]
 pub struct State {
     pub(in crate::queue) unacked: SequenceMap<Unacked>,
-    next_delivery: u64,
-    pub(in crate::queue) footprint: usize,
-    /// What was told of the footprint.
-    pub(in crate::queue) told_footprint: usize,
-    /// Before this time no delivery has waited too long for its acknowledgement. The one that
-    /// it was set for may be settled by now: then nothing happens at that time.
-    overdue_at: Timestamp,
-    pub(in crate::queue) counted: Counted,
-    /// The deadline that the timer was asked for last.
-    wake_at: Timestamp,
-    /// When dead letters that could not be delivered are tried again.
-    retry_at: Timestamp,
-    pub(super) lease: Lease,
+    /// A message that comes while none is ready, and a consumer waits, is given to it, and nothing
+    /// else is asked of the settings: see [`State::look_if_plain`].
+    pub(super) is_plain: bool,
     /// As quorum queues it counts returns, serves what came back first, and much more.
     pub(super) is_quorum: bool,
     /// Ready messages have left since the room that they have was looked at.
@@ -147,13 +137,26 @@ pub struct State {
     pub(super) is_full: bool,
     /// What is beyond the limits is dropped once, even if the queue refuses what comes.
     pub(super) cuts: bool,
+    /// Keys of the messages held, if no two may have the same.
+    pub(in crate::queue) duplicates: Option<Box<Duplicates>>,
+    next_delivery: u64,
+    pub(in crate::queue) footprint: usize,
+    /// What was told of the footprint.
+    pub(in crate::queue) told_footprint: usize,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
+    /// The deadline that the timer was asked for last.
+    wake_at: Timestamp,
+    /// When dead letters that could not be delivered are tried again.
+    retry_at: Timestamp,
+    pub(super) lease: Lease,
+    pub(in crate::queue) counted: Counted,
     pub(in crate::queue) consumers: Consumers,
     pub(in crate::queue) ready: Ready,
     pub(super) settings: Settings,
     /// It is held: it gives out only what it was told to.
     hold: Option<Hold>,
-    /// Keys of the messages held, if no two may have the same.
-    pub(in crate::queue) duplicates: Option<Duplicates>,
     /// Footprint above which messages are paged out next.
     pub(in crate::queue) page_out_above: usize,
     /// What it has to do with the store.
@@ -176,14 +179,15 @@ impl State {
         let settings = Settings::within(arguments, &[], storage.timeout_ms());
         let is_quorum = arguments.queue_type.kind().is_quorum;
         let single_active = arguments.single_active_consumer;
-        Self {
+        let mut state = Self {
             ready: Ready::new(order(arguments), storage.memory_bytes_max),
             unacked: SequenceMap::default(),
             consumers: Consumers::new(Manners { single_active, quorum: is_quorum }),
             lease: Lease::new(settings.expires_ms, now),
             settings,
-            duplicates: arguments.message_deduplication.then(Duplicates::default),
+            duplicates: arguments.message_deduplication.then(Box::default),
             storage,
+            is_plain: false,
             is_quorum,
             polled: 0,
             is_full: false,
@@ -202,7 +206,19 @@ impl State {
             retry_at: Timestamp::NEVER,
             wake_at: Timestamp::NEVER,
             counted: Counted::new(now),
-        }
+        };
+        state.look_if_plain();
+        state
+    }
+
+    /// Finds out whether it has none of what a message on its way to a consumer that waits would
+    /// have to be looked at for.
+    fn look_if_plain(&mut self) {
+        self.is_plain = self.hold.is_none()
+            && self.duplicates.is_none()
+            && self.settings.message_ttl_ms.is_none()
+            && self.settings.length.overflow == Overflow::DropHead
+            && !self.is_quorum;
     }
 
     /// Counts.
@@ -340,6 +356,7 @@ impl State {
     /// Holds the queue: it takes publishes and gives nothing out until it is released.
     pub fn set_held(&mut self, held: bool) {
         self.hold = held.then(Hold::default);
+        self.look_if_plain();
     }
 
     /// Whether it is held.
@@ -460,13 +477,14 @@ impl State {
 
     /// Whether nobody has used the queue for as long as its lease allows.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.lease.deadline(self.is_in_use()) <= now
+        self.lease.deadline(|| self.is_in_use()) <= now
     }
 
     /// New settings, from a policy.
     pub fn set_settings(&mut self, settings: Settings, now: Timestamp, effects: &mut Effects) {
         self.lease.set_expires_ms(settings.expires_ms, now);
         self.settings = settings;
+        self.look_if_plain();
         if self.unacked.len() > 0 {
             self.overdue_at = now; // to be found out when it wakes
         }

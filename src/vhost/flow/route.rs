@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 use leveret_protocol::properties::RawProperties;
+use smallvec::SmallVec;
 
 use crate::exchange::matching::binding_matches;
 use crate::exchange::{Routing, delay_ms};
@@ -17,11 +18,15 @@ use crate::vhost::flow::extension::remember;
 use crate::vhost::flow::kept::Kept;
 use crate::vhost::topology::exchange::{Destination, Exchange};
 
-/// The queues that get a message, each once.
+/// Queues, mostly one.
+pub(crate) type Queues = SmallVec<[Arc<Queue>; 1]>;
+
+/// The queues that get a message, each once. What every message needs comes first.
 #[derive(Clone, Default)]
+#[repr(C)]
 pub(crate) struct Route {
     /// The queues.
-    pub queues: Vec<Arc<Queue>>,
+    pub queues: Queues,
     /// Whether every message with the same exchange and routing key goes the same way, for as
     /// long as no binding changes.
     pub repeatable: bool,
@@ -90,7 +95,7 @@ impl VirtualHost {
     ) -> Route {
         let mut route = Route { repeatable: subject.routing_keys.len() == 1, ..Route::default() };
         let mut parsed = None;
-        let mut seen = vec![Arc::clone(exchange)];
+        let mut seen = SmallVec::<[_; 1]>::from([Arc::clone(exchange)]);
         let (mut known, mut known_queues) = (HashSet::new(), HashSet::new());
         let mut visited = 0;
         let mut used = Vec::new();
@@ -191,7 +196,7 @@ fn defer(seen: &[Arc<Exchange>], subject: &Subject<'_>) -> Option<Box<Deferred>>
 const SCANNED_MAX: usize = 16;
 
 /// Adds what is not in the list yet. `known` is what it holds, once that is much.
-fn add<T>(list: &mut Vec<Arc<T>>, known: &mut HashSet<usize>, item: Arc<T>) {
+fn add<T>(list: &mut SmallVec<[Arc<T>; 1]>, known: &mut HashSet<usize>, item: Arc<T>) {
     let address = |item: &Arc<T>| Arc::as_ptr(item).addr();
     let is_new = if list.len() < SCANNED_MAX {
         !list.iter().any(|other| Arc::ptr_eq(other, &item))

@@ -18,7 +18,7 @@ impl State {
     #[inline]
     fn times(&self) -> [Timestamp; 4] {
         let head = self.ready.head().map_or(Timestamp::NEVER, |head| head.expires_at);
-        [head, self.lease.deadline(self.is_in_use()), self.overdue_at, self.retry_at]
+        [head, self.lease.deadline(|| self.is_in_use()), self.overdue_at, self.retry_at]
     }
 
     /// The next of them, if the timer does not know it yet.

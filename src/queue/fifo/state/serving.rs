@@ -3,10 +3,10 @@
 use super::{State, Unacked};
 use crate::base::ids::ChannelId;
 use crate::message::Message;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery};
+use crate::queue::consumers::{Consumer, ConsumerId, ConsumerSpec, Delivery};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
-use crate::queue::fifo::overflow::Overflow;
+use crate::queue::fifo::ttl;
 use crate::time::clock::Timestamp;
 
 /// A consumer that takes the next message.
@@ -22,6 +22,19 @@ struct Debt {
     consumer: ConsumerId,
     channel: ChannelId,
     timeout_ms: Option<u64>,
+}
+
+impl Claim {
+    /// That of the consumer, which has one more to settle if it settles any.
+    #[inline]
+    fn of(consumer: &mut Consumer) -> Self {
+        let ConsumerSpec { channel, source, no_ack, timeout_ms, .. } = consumer.spec;
+        let debt = (!no_ack).then(|| {
+            consumer.unacked += 1;
+            Debt { consumer: consumer.id, channel, timeout_ms }
+        });
+        Self { slot: consumer.id.slot, source, debt }
+    }
 }
 
 impl State {
@@ -40,16 +53,16 @@ impl State {
 
     #[inline]
     fn ask_for_claim(&mut self) -> Option<Claim> {
-        let consumer = match &mut self.hold {
-            None => self.consumers.next()?,
-            Some(hold) => hold.choose(&mut self.consumers)?,
-        };
-        let ConsumerSpec { channel, source, no_ack, timeout_ms, .. } = consumer.spec;
-        let debt = (!no_ack).then(|| {
-            consumer.unacked += 1;
-            Debt { consumer: consumer.id, channel, timeout_ms }
-        });
-        Some(Claim { slot: consumer.id.slot, source, debt })
+        match &mut self.hold {
+            None => self.claim_next(),
+            Some(hold) => hold.choose(&mut self.consumers).map(Claim::of),
+        }
+    }
+
+    /// The same, of a queue that is not held.
+    #[inline]
+    fn claim_next(&mut self) -> Option<Claim> {
+        self.consumers.next().map(Claim::of)
     }
 
     /// Gives a message to the consumer that claimed it. A call for each was measured: 5 % of what a
@@ -133,18 +146,22 @@ impl State {
         lately: Timestamp,
         kept: impl FnOnce() -> (u64, Timestamp),
     ) -> Result<Delivery, Message> {
-        let is_plain = self.ready.is_empty()
-            && self.hold.is_none()
-            && self.duplicates.is_none()
-            && self.settings.message_ttl_ms.is_none()
-            && self.settings.length.overflow == Overflow::DropHead
-            && !self.is_quorum;
-        let Some(claim) = is_plain.then(|| self.ask_for_claim()).flatten() else {
+        let goes_on = self.is_plain && self.ready.is_empty();
+        let Some(claim) = goes_on.then(|| self.claim_next()).flatten() else {
             return Err(message);
         };
         self.counted.totals.publish += 1;
         let (sequence, now) = if claim.debt.is_some() { kept() } else { (0, lately) };
-        let entry = self.new_entry(message, sequence, false, now);
+        let own_ttl_ms = message.expiration_ms();
+        let entry = Entry {
+            message,
+            sequence,
+            expires_at: ttl::expires_at(now, None, own_ttl_ms),
+            delivery_count: 0,
+            failures: 0,
+            redelivered: false,
+            stored: false,
+        };
         Ok(self.delivery(entry, &claim, now))
     }
 }
