@@ -104,11 +104,11 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Opens a channel. Errors: 530 when the user has as many as it may.
+    /// Opens a channel. Errors: 530 when the user, or the connection, has as many as it may.
     pub(crate) fn open(session: Arc<Session>, output: Arc<dyn ChannelOutput>) -> Result<Self> {
         let cancel_notify = session.consumer_cancel_notify;
         let number = match output.number() {
-            0 => session.next_channel_number(),
+            0 => session.next_channel_number()?,
             number => number,
         };
         let watch = || Watch::new(&session, number);

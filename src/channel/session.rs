@@ -1,7 +1,8 @@
 //! One opened connection, as its channels see it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::access::{Actor, OpenChannels};
 use crate::base::ids::{ChannelId, ConnectionId};
@@ -26,13 +27,43 @@ pub(crate) struct Session {
     pub virtual_host: Arc<VirtualHost>,
     /// Whether the client wants to hear when a queue cancels its consumers.
     pub consumer_cancel_notify: bool,
-    channels: Mutex<Vec<Arc<dyn Listed>>, rank::Channels>,
+    channels: Mutex<Channels, rank::Channels>,
     /// Those of the user, on all its connections.
     channels_of_user: Arc<OpenChannels>,
-    /// The last channel that had no number by itself.
-    last_number: AtomicU16,
     /// What it takes.
     _share: Share,
+}
+
+/// The channels of a connection.
+#[derive(Default)]
+struct Channels {
+    /// Those that are open, by number.
+    open: BTreeMap<u16, Arc<dyn Listed>>,
+    /// The number that was given out last.
+    last_number: u16,
+}
+
+impl Channels {
+    /// A number that is free, after the one that was given out last: so few of those in use are
+    /// passed over for each, as long as not nearly all of them are.
+    fn take_number(&mut self) -> Option<u16> {
+        let next = self.last_number.checked_add(1).unwrap_or(1);
+        let number = self.first_free(next).or_else(|| self.first_free(1))?;
+        self.last_number = number;
+        Some(number)
+    }
+
+    /// The first number from there on that is not in use.
+    fn first_free(&self, from: u16) -> Option<u16> {
+        let mut free = Some(from);
+        for &number in self.open.range(from..).map(|(number, _)| number) {
+            if free != Some(number) {
+                break;
+            }
+            free = number.checked_add(1);
+        }
+        free
+    }
 }
 
 impl Session {
@@ -47,7 +78,6 @@ impl Session {
             user: actor.user.name.clone(),
         });
         let channels = Mutex::default();
-        let last_number = AtomicU16::new(0);
         let channels_of_user = actor.open_channels();
         Arc::new(Self {
             _share: Share::new(virtual_host.memory(), CONNECTION_BYTES),
@@ -56,7 +86,6 @@ impl Session {
             consumer_cancel_notify,
             channels,
             channels_of_user,
-            last_number,
         })
     }
 
@@ -66,22 +95,14 @@ impl Session {
     }
 
     /// A number for a channel of the embedding program, which has none by itself: from 1 on, as
-    /// they are opened; those in use are left out.
-    pub(super) fn next_channel_number(&self) -> u16 {
-        let channels = self.channels.lock();
-        let is_taken = |number: u16| {
-            number == 0 || channels.iter().any(|channel| channel.counted().id.number == number)
-        };
-        loop {
-            let number = self.last_number.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-            // With all of them in use one has to serve twice.
-            if !is_taken(number) || channels.len() >= usize::from(u16::MAX) {
-                return number;
-            }
-        }
+    /// they are opened; those in use are left out. Errors: 530 when all of them are in use.
+    pub(super) fn next_channel_number(&self) -> Result<u16> {
+        let number = self.channels.lock().take_number();
+        number.ok_or(NotAllowed::ConnectionChannels(u16::MAX).into())
     }
 
-    /// A channel is opened. Errors: 530 when the user has as many as it may.
+    /// A channel is opened. Errors: 530 when the user has as many as it may, or somebody has taken
+    /// its number meanwhile.
     pub(super) fn join(&self, channel: Arc<dyn Listed>) -> Result<()> {
         let (_, limit) = self.actor.limits();
         if !self.channels_of_user.enter(limit) {
@@ -89,7 +110,13 @@ impl Session {
             return Err(NotAllowed::UserChannels(user, limit.unwrap_or(u32::MAX)).into());
         }
         let id = channel.counted().id;
-        self.channels.lock().push(channel);
+        match self.channels.lock().open.entry(id.number) {
+            Entry::Vacant(place) => drop(place.insert(channel)),
+            Entry::Occupied(_) => {
+                self.channels_of_user.leave();
+                return Err(NotAllowed::ConnectionChannels(u16::MAX).into());
+            }
+        }
         self.virtual_host.statistics.churn.channel_created.add_shared(1);
         self.tell("channel.created", id);
         Ok(())
@@ -99,11 +126,9 @@ impl Session {
     pub(super) fn leave(&self, id: ChannelId) {
         let statistics = &self.virtual_host.statistics;
         let mut gone = statistics.gone.lock();
-        let mut channels = self.channels.lock();
-        let Some(at) = channels.iter().position(|channel| channel.counted().id == id) else {
-            return;
-        };
-        gone.channels += channels.swap_remove(at).totals();
+        let Some(channel) = self.channels.lock().open.remove(&id.number) else { return };
+        gone.channels += channel.totals();
+        drop(gone);
         self.channels_of_user.leave();
         statistics.churn.channel_closed.add_shared(1);
         self.tell("channel.closed", id);
@@ -124,25 +149,23 @@ impl Session {
 
     /// Its open channels, by number.
     pub(crate) fn channels(&self) -> Vec<ChannelStatus> {
-        let channels = self.channels.lock().clone();
-        let mut channels: Vec<_> = channels.iter().map(|channel| channel.status()).collect();
-        channels.sort_unstable_by_key(|channel| channel.id.number);
-        channels
+        let channels: Vec<_> = self.channels.lock().open.values().cloned().collect();
+        channels.iter().map(|channel| channel.status()).collect()
     }
 
     /// How many of its channels are open.
     pub(crate) fn channel_count(&self) -> usize {
-        self.channels.lock().len()
+        self.channels.lock().open.len()
     }
 
     /// Calls back for each open channel with what it has counted.
     pub(crate) fn each_totals(&self, mut each: impl FnMut(ChannelTotals)) {
-        self.channels.lock().iter().for_each(|channel| each(channel.totals()));
+        self.channels.lock().open.values().for_each(|channel| each(channel.totals()));
     }
 
     /// Remembers what was counted of the channels, for rates.
     pub(crate) fn record(&self, now: Timestamp, is_first: bool) {
-        for channel in self.channels.lock().iter() {
+        for channel in self.channels.lock().open.values() {
             channel.counted().record(now, channel.totals(), is_first);
         }
     }
@@ -155,7 +178,7 @@ impl Session {
         span: Span,
     ) -> Vec<Sample<ChannelTotals>> {
         let channels = self.channels.lock();
-        let channel = channels.iter().find(|channel| channel.counted().id.number == number);
+        let channel = channels.open.get(&number);
         channel.map_or(Vec::new(), |channel| channel.counted().samples(now, span))
     }
 

@@ -74,7 +74,7 @@ impl Connection {
     }
 
     /// Opens a channel. Errors: 504 when the connection is closed; 530 when the user has as many
-    /// channels as it may.
+    /// channels as it may, or the connection has 65,535.
     pub fn open_channel(&self) -> Result<Channel> {
         match &self.0 {
             Side::Here(inner) => inner.open_channel(),

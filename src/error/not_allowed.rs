@@ -48,4 +48,8 @@ pub enum NotAllowed {
          ({1})"
     )]
     UserChannels(UserName, u32),
+    /// The connection has as many channels as there are numbers for them. An embedding program
+    /// alone hears of it; a client has agreed upon how many it may have.
+    #[error("number of channels opened ({0}) has reached the negotiated channel_max ({0})")]
+    ConnectionChannels(u16),
 }

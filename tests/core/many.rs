@@ -176,6 +176,22 @@ fn waiting_to_be_the_single_active_reader_costs_nobody_anything() {
 }
 
 #[test]
+fn channels_of_one_connection_come_and_go_in_the_same_time() {
+    takes_in_proportion(5_000, |count| {
+        let broker = Broker::for_tests();
+        let connection = broker.connect().unwrap();
+        let open = || connection.open_channel().unwrap();
+        let mut channels: Vec<_> = (0..count).map(|_| open()).collect();
+        // From the middle, as it is the hardest to find; others come in their place, so many that
+        // numbers begin again from 1.
+        for _ in 0..count {
+            channels.swap_remove(channels.len() / 2);
+            channels.push(open());
+        }
+    });
+}
+
+#[test]
 fn a_connection_that_ends_gives_back_to_each_queue_in_the_same_time() {
     takes_in_proportion(500, |count| {
         let broker = Broker::for_tests();
@@ -318,4 +334,18 @@ fn policies_that_are_for_others_cost_nothing() {
         }
         assert!((0..count).all(|number| host.remove_policy(&format!("p{number}"))));
     });
+}
+
+#[test]
+fn a_connection_has_as_many_channels_as_there_are_numbers() {
+    let broker = Broker::for_tests();
+    let connection = broker.connect().unwrap();
+    let open = || connection.open_channel();
+    let mut channels: Vec<_> = (0..u16::MAX).map(|_| open().unwrap()).collect();
+    let refusal = open().unwrap_err();
+    assert_eq!(refusal.reply_code(), 530, "{refusal}");
+    // The number of one that is closed is free again.
+    channels.swap_remove(1000);
+    channels.push(open().unwrap());
+    assert!(open().is_err());
 }
