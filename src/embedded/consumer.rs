@@ -71,8 +71,9 @@ impl Consumer {
     /// On the only thread of a tokio runtime, if it has to wait: the publisher could not go on
     /// meanwhile. A task awaits the consumer's next item, as of every [`Stream`].
     #[track_caller]
+    #[inline]
     pub fn recv(&self) -> Option<Delivery> {
-        self.take_one("Consumer::recv", None)
+        self.take_one("Consumer::recv", None).map(|waiting| self.delivery(waiting))
     }
 
     /// Waits for the next delivery, but not longer than this. `None` if there was none in time, or
@@ -82,12 +83,14 @@ impl Consumer {
     /// As [`Consumer::recv`].
     #[track_caller]
     pub fn recv_timeout(&self, patience: Duration) -> Option<Delivery> {
-        self.take_one("Consumer::recv_timeout", Some(patience))
+        let waiting = self.take_one("Consumer::recv_timeout", Some(patience));
+        waiting.map(|waiting| self.delivery(waiting))
     }
 
     /// The next delivery, if there is one now.
     pub fn try_recv(&self) -> Option<Delivery> {
-        self.take_one("Consumer::try_recv", Some(Duration::ZERO))
+        let waiting = self.take_one("Consumer::try_recv", Some(Duration::ZERO));
+        waiting.map(|waiting| self.delivery(waiting))
     }
 
     /// Waits for the next delivery, and takes with it those that are there already: up to `max`
@@ -125,9 +128,9 @@ impl Consumer {
     }
 
     #[track_caller]
-    fn take_one(&self, what: &str, patience: Option<Duration>) -> Option<Delivery> {
-        let waiting = self.take(what, patience, VecDeque::pop_front)?;
-        (!self.comes_too_late()).then(|| self.delivery(waiting))
+    fn take_one(&self, what: &str, patience: Option<Duration>) -> Option<Waiting> {
+        let waiting = self.take(what, patience, VecDeque::pop_front);
+        waiting.filter(|_| !self.comes_too_late())
     }
 
     /// Has `take` take deliveries as soon as there are any, or there is no more to wait for.
@@ -140,14 +143,14 @@ impl Consumer {
     ) -> Option<R> {
         let Subscription { channel, inbox, .. } = &*self.0;
         let mailbox = &channel.mailbox;
+        if patience != Some(Duration::ZERO) {
+            mailbox.spin();
+        }
         let mut outcome = mailbox.take(inbox, Some(Duration::ZERO), &mut take);
         let may_come = outcome.taken.is_none() && !outcome.is_over;
         if may_come && patience != Some(Duration::ZERO) {
             let instead = "consumer.next().await, with futures_util::StreamExt";
-            outcome = wait_here(what, instead, || {
-                mailbox.spin();
-                mailbox.take(inbox, patience, &mut take)
-            });
+            outcome = wait_here(what, instead, || mailbox.take(inbox, patience, &mut take));
         }
         if outcome.has_room {
             channel.resume_starved();
@@ -167,7 +170,9 @@ impl Consumer {
         channel.is_closed() && !no_ack
     }
 
-    /// The delivery as the program gets it.
+    /// The delivery as the program gets it. It is put together where the program has it: it would
+    /// take longer to copy what was just written in pieces.
+    #[inline]
     fn delivery(&self, waiting: Waiting) -> Delivery {
         Delivery {
             recipient: Recipient::Consumer(Arc::clone(&self.0)),

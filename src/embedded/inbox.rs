@@ -205,7 +205,7 @@ impl Mailbox {
     }
 
     /// Waits for the blink of an eye: what is sent by another thread at this moment comes sooner
-    /// than this one could go to sleep.
+    /// than this one could go to sleep. It takes no lock, for which the other thread would wait.
     pub(super) fn spin(&self) {
         let backoff = Backoff::new();
         while self.waiting.load(Ordering::Relaxed) == 0 && !backoff.is_completed() {

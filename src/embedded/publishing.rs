@@ -16,10 +16,10 @@ impl Channel {
     /// Publishes a message `[amqp 0-9-1 basic.publish]`. When this returns it is in its queues, or
     /// delivered; or dropped, if no binding matches and it is not mandatory. Waits first while the
     /// disk does not keep up. Errors: 403, 404 for the exchange, 406.
-    pub fn basic_publish(&self, publish: Publish) -> Result<()> {
+    pub fn basic_publish(&self, mut publish: Publish) -> Result<()> {
         if_there!(self.0, there => there.publish(publish.into_outbound()));
         self.wait_for_room();
-        let (mandatory, mut publish) = (publish.mandatory, publish);
+        let mandatory = publish.mandatory;
         let number = publish.encoded(|publish| self.0.publish_encoded(publish, mandatory))?;
         if let Some(number) = number {
             self.0.outcomes().forget(number);

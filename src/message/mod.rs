@@ -22,8 +22,30 @@ use crate::message::deaths::Deaths;
 /// No `expiration` property.
 const NO_EXPIRATION: u64 = u64::MAX;
 
-/// Where the body of a message begins if it is large, and not among the octets.
-const LARGE: u32 = u32::MAX;
+/// Where a body is among the octets: where it begins, and how many are its own. They are one number
+/// so that a message is two, which are handed on in registers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    /// Not among the octets: the body is large.
+    const ELSEWHERE: Self = Self(u64::MAX);
+
+    #[inline]
+    fn new(from: u32, len: u32) -> Self {
+        Self(u64::from(from) << 32 | u64::from(len))
+    }
+
+    #[inline]
+    fn from(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    #[inline]
+    fn len(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
+    }
+}
 
 /// What lies before the octets of messages. The octets are, in this order, exchange, routing key,
 /// properties and the bodies that are small.
@@ -91,10 +113,7 @@ impl Front {
 #[derive(Clone)]
 pub struct Message {
     run: ThinArc<Head, u8>,
-    /// Where its body begins among the octets, or [`LARGE`].
-    from: u32,
-    /// Octets in the body, if it is not large.
-    len: u32,
+    body: Place,
 }
 
 /// The body of a message that is being made.
@@ -171,9 +190,9 @@ impl Message {
         octets: &mut Vec<u8>,
         body: Body<'_>,
     ) -> Self {
-        let (mut from, mut len, mut large_body) = (LARGE, 0, None);
+        let (mut place, mut large_body) = (Place::ELSEWHERE, None);
         if body.is_small() {
-            (from, len) = (saturating(octets.len()), saturating(body.len()));
+            place = Place::new(saturating(octets.len()), saturating(body.len()));
             octets.extend_from_slice(body.as_slice());
         } else {
             large_body = Some(match body {
@@ -183,7 +202,7 @@ impl Message {
         }
         let is_rare = deaths.is_some() || large_body.is_some();
         let rare = is_rare.then(|| Box::new(Rare { deaths, large_body }));
-        Self { run: ThinArc::from_header_and_slice(Head::new(front, rare, 1), octets), from, len }
+        Self { run: allocated(front, rare, 1, octets), body: place }
     }
 
     fn front(&self) -> Front {
@@ -193,7 +212,7 @@ impl Message {
     /// Whether it differs from the other in its body alone, and both have small ones.
     #[inline]
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        if self.from == LARGE || other.from == LARGE {
+        if self.body == Place::ELSEWHERE || other.body == Place::ELSEWHERE {
             return false;
         }
         let (head, other_head) = (self.head(), other.head());
@@ -259,7 +278,7 @@ impl Message {
     pub fn body(&self) -> &[u8] {
         match self.shared_body() {
             Some(body) => body,
-            None => self.octets(self.from as usize, self.len as usize),
+            None => self.octets(self.body.from(), self.body.len()),
         }
     }
 
@@ -271,7 +290,7 @@ impl Message {
     /// Octets in the body.
     #[inline]
     pub(crate) fn body_len(&self) -> usize {
-        self.shared_body().map_or(self.len as usize, Bytes::len)
+        self.shared_body().map_or(self.body.len(), Bytes::len)
     }
 
     /// Body for another message, with which it is shared if it is large.
@@ -285,7 +304,7 @@ impl Message {
     /// The body if it is large and therefore shared rather than part of the message.
     #[inline]
     pub(crate) fn shared_body(&self) -> Option<&Bytes> {
-        if self.from != LARGE {
+        if self.body != Place::ELSEWHERE {
             return None;
         }
         self.head().rare.as_ref()?.large_body.as_ref()
@@ -319,7 +338,7 @@ impl Message {
 
     /// Tells it from all other messages for as long as somebody holds it.
     pub(crate) fn address(&self) -> usize {
-        let place = if self.from == LARGE { 0 } else { self.from as usize };
+        let place = if self.body == Place::ELSEWHERE { 0 } else { self.body.from() };
         std::ptr::from_ref(self.head()).addr() + place
     }
 
@@ -339,6 +358,18 @@ impl fmt::Debug for Message {
             .field("body_len", &self.body().len())
             .finish_non_exhaustive()
     }
+}
+
+/// The octets of so many messages, with what lies before them. The head is put together here: it
+/// would take longer to copy what was just written in pieces.
+#[inline(never)]
+fn allocated(
+    front: Front,
+    rare: Option<Box<Rare>>,
+    messages: usize,
+    octets: &[u8],
+) -> ThinArc<Head, u8> {
+    ThinArc::from_header_and_slice(Head::new(front, rare, messages), octets)
 }
 
 /// A number of octets, of which there are less than 4 GiB.

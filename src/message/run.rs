@@ -1,11 +1,9 @@
 //! Messages that came in a row and differ in their bodies alone: they share what is the same, and
 //! an allocation. It is kept as long as one of them is, and is therefore small.
 
-use triomphe::ThinArc;
-
 use crate::limits::{RUN_BYTES, RUN_MESSAGES_MAX};
 use crate::message::mould::Mould;
-use crate::message::{Body, Front, Head, Message, saturating};
+use crate::message::{Body, Front, Message, Place, allocated, saturating};
 
 /// Messages that are gathered, in order.
 #[derive(Default)]
@@ -23,8 +21,8 @@ struct Run {
     edition: u32,
     /// What comes before the bodies, and the bodies.
     octets: Vec<u8>,
-    /// Where each of the bodies begins, and its length.
-    bodies: Vec<(u32, u32)>,
+    /// Where the bodies are.
+    bodies: Vec<Place>,
 }
 
 impl Gathered {
@@ -129,8 +127,8 @@ impl Run {
             self.octets.clear();
             self.octets.extend_from_slice(others.front_octets());
         }
-        for (from, len) in others.bodies.drain(..) {
-            let body = others.octets.get(from as usize..(from + len) as usize);
+        for body in others.bodies.drain(..) {
+            let body = others.octets.get(body.from()..body.from() + body.len());
             self.add(body.unwrap_or_default());
         }
     }
@@ -144,7 +142,7 @@ impl Run {
 
     #[inline]
     fn add(&mut self, body: &[u8]) {
-        self.bodies.push((saturating(self.octets.len()), saturating(body.len())));
+        self.bodies.push(Place::new(saturating(self.octets.len()), saturating(body.len())));
         self.octets.extend_from_slice(body);
         if body.is_empty() {
             self.octets.push(0); // so that no two messages begin at the same place
@@ -155,16 +153,16 @@ impl Run {
     fn finish(&mut self, made: &mut Vec<Message>) {
         let Some(last) = self.take_last() else { return };
         let others = self.bodies.drain(..);
-        made.extend(others.map(|(from, len)| Message { run: last.run.clone(), from, len }));
+        made.extend(others.map(|body| Message { run: last.run.clone(), body }));
         made.push(last);
     }
 
     /// Makes the last message, in an allocation that has room for all.
     #[inline]
     fn take_last(&mut self) -> Option<Message> {
-        let head = Head::new(self.front, None, self.bodies.len());
-        let (from, len) = self.bodies.pop()?;
-        Some(Message { run: ThinArc::from_header_and_slice(head, &self.octets), from, len })
+        let count = self.bodies.len();
+        let body = self.bodies.pop()?;
+        Some(Message { run: allocated(self.front, None, count, &self.octets), body })
     }
 }
 

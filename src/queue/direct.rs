@@ -39,7 +39,8 @@ impl Queue {
         if self.is_deleted() {
             return Err(message);
         }
-        let delivery = state.serve_directly(message, lately, || (self.reserve(1), now))?;
+        let Some(claim) = state.claim_directly() else { return Err(message) };
+        let delivery = state.serve_directly(&claim, message, lately, || (self.reserve(1), now));
         self.backlog.count_handed_out(1);
         if let Some(consumer) = state.consumers().at(delivery.slot) {
             consumer.spec.outlet.deliver_one(delivery, wakeups);
@@ -64,7 +65,7 @@ impl Queue {
         Some(self.leave(&mut state, lately, wakeups))
     }
 
-    #[inline]
+    #[inline(always)] // as `State::serve_directly`
     fn leave(&self, state: &mut State, lately: Timestamp, wakeups: &mut Wakeups) -> Left {
         state.count_use(lately);
         self.backlog.look(state.ready.len(), wakeups);
