@@ -1,5 +1,6 @@
 //! Getting messages from a channel `[amqp 0-9-1 basic.consume, basic.get, basic.qos]`.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use amq_protocol::types::{FieldTable, ShortString};
@@ -90,7 +91,7 @@ pub(crate) struct GetOk {
     /// Whether the message may have been delivered before.
     pub redelivered: bool,
     /// How often it was returned to a quorum queue.
-    pub delivery_count: Option<u32>,
+    pub delivery_count: Option<NonZeroU32>,
     /// Messages that remain ready.
     pub message_count: usize,
     /// The message.

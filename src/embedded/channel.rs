@@ -1,6 +1,7 @@
 //! Channels of an embedding program.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -357,7 +358,7 @@ impl Channel {
             recipient: Recipient::Channel(Arc::clone(&self.0)),
             delivery_tag,
             redelivered,
-            delivery_count,
+            delivery_count: delivery_count.map(NonZeroU32::get),
             message,
         }))
     }

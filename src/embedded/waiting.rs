@@ -1,6 +1,7 @@
 //! Where the deliveries of embedded consumers lie, until the program takes them.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -121,7 +122,7 @@ impl Inboxes {
         contents.waiting.push_back(Waiting {
             delivery_tag: delivery.delivery_tag,
             redelivered: delivery.redelivered,
-            delivery_count: delivery.delivery_count,
+            delivery_count: delivery.delivery_count.map(NonZeroU32::get),
             message: delivery.message,
             before,
         });

@@ -1,6 +1,7 @@
 //! Deliveries as a channel passes them on: each gets its tag, and is noted as unacknowledged, when
 //! the client's side takes it.
 
+use std::num::NonZeroU32;
 use std::vec;
 
 use crate::base::names::ConsumerTag;
@@ -36,7 +37,7 @@ pub(crate) struct Outgoing<'a> {
     /// Whether the message may have been delivered before.
     pub redelivered: bool,
     /// How often it was returned to the queue, if the queue tells: quorum queues do.
-    pub delivery_count: Option<u32>,
+    pub delivery_count: Option<NonZeroU32>,
     /// The message.
     pub message: Message,
 }
@@ -107,11 +108,11 @@ impl<'a> Iterator for Run<'a> {
 /// What the header `x-delivery-count` says: nothing on a first delivery, and only of quorum queues.
 /// A message that has not come back here may bring a count from where it was before.
 #[inline]
-pub(in crate::channel) fn delivery_count(is_quorum: bool, entry: &Entry) -> Option<u32> {
+pub(in crate::channel) fn delivery_count(is_quorum: bool, entry: &Entry) -> Option<NonZeroU32> {
     if !is_quorum {
         return None;
     }
     let count =
         if entry.delivery_count > 0 { entry.delivery_count } else { entry.message.failures() };
-    Some(count).filter(|&count| count > 0)
+    NonZeroU32::new(count)
 }

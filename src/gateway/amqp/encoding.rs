@@ -1,5 +1,7 @@
 //! Messages as the wire wants them.
 
+use std::num::NonZeroU32;
+
 use leveret_protocol::BodyRef;
 
 use crate::message::Message;
@@ -8,13 +10,13 @@ use crate::message::Message;
 #[inline]
 pub(super) fn with_encoding(
     message: &Message,
-    delivery_count: Option<u32>,
+    delivery_count: Option<NonZeroU32>,
     write: impl FnOnce(&leveret_protocol::Message<'_>),
 ) {
     let counted;
     let mut properties = message.raw_properties().0;
     if let Some(count) = delivery_count {
-        counted = crate::message::with_delivery_count(properties, count);
+        counted = crate::message::with_delivery_count(properties, count.get());
         properties = &counted;
     }
     write(&leveret_protocol::Message {

@@ -1,5 +1,7 @@
 //! Publishing messages and getting them.
 
+use std::num::NonZeroU32;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Bytes;
@@ -173,7 +175,7 @@ impl Shown {
     }
 
     fn render(self, got: &GetOk) -> Object {
-        let mut shown = self.message(&got.message, got.delivery_count);
+        let mut shown = self.message(&got.message, got.delivery_count.map(NonZeroU32::get));
         shown.insert("redelivered".into(), got.redelivered.into());
         shown.insert("message_count".into(), got.message_count.into());
         shown

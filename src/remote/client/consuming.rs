@@ -1,6 +1,7 @@
 //! Deliveries of another broker.
 
 use std::future::poll_fn;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
@@ -61,11 +62,12 @@ pub(super) fn pump(shared: Weak<Shared>, subscribed: Subscribed, epoch: u64) {
 }
 
 /// The message of a delivery, and how often it was returned to its queue.
-pub(super) fn message(delivery: &Delivery) -> (Message, Option<u32>) {
+pub(super) fn message(delivery: &Delivery) -> (Message, Option<NonZeroU32>) {
     let properties = encode_properties(&delivery.properties);
     let headers = delivery.properties.headers().as_ref();
     let count = headers.and_then(|headers| field_value::get(headers, DELIVERY_COUNT));
     let count = count.and_then(field_value::integer).and_then(|count| u32::try_from(count).ok());
+    let count = count.and_then(NonZeroU32::new);
     let expiration = delivery.properties.expiration().as_ref();
     let parts = Parts {
         exchange: delivery.exchange.as_str().as_bytes(),
