@@ -19,8 +19,14 @@ const COMPACT_AT: usize = 64;
 pub(crate) struct SequenceMap<T> {
     /// The first ones: empty only if there are none at all.
     head: Block<T>,
-    /// Those behind them, in blocks of which none is empty.
-    rest: VecDeque<Block<T>>,
+    /// Those behind them, if there are any.
+    rest: Option<Box<Rest<T>>>,
+}
+
+/// Values in blocks of which none is empty.
+#[derive(Debug)]
+struct Rest<T> {
+    blocks: VecDeque<Block<T>>,
     live: usize,
 }
 
@@ -39,7 +45,13 @@ impl<T> Default for Block<T> {
 
 impl<T> Default for SequenceMap<T> {
     fn default() -> Self {
-        Self { head: Block::default(), rest: VecDeque::new(), live: 0 }
+        Self { head: Block::default(), rest: None }
+    }
+}
+
+impl<T> Default for Rest<T> {
+    fn default() -> Self {
+        Self { blocks: VecDeque::new(), live: 0 }
     }
 }
 
@@ -97,27 +109,28 @@ impl<T> Block<T> {
 impl<T> SequenceMap<T> {
     /// Values held.
     pub(crate) fn len(&self) -> usize {
-        self.live
+        self.head.live + self.rest.as_ref().map_or(0, |rest| rest.live)
     }
 
     /// Appends a value. `key` must be above every key that was ever appended.
     #[inline]
     pub(crate) fn push(&mut self, key: u64, value: T) {
-        debug_assert!(self.rest.back().unwrap_or(&self.head).last().is_none_or(|last| last < key));
-        self.live += 1;
-        if self.rest.is_empty() && self.head.slots.len() < BLOCK {
+        debug_assert!(self.blocks().last().and_then(Block::last).is_none_or(|last| last < key));
+        if self.rest.is_none() && self.head.slots.len() < BLOCK {
             return self.head.push(key, value);
         }
         self.push_far_back(key, value);
     }
 
     fn push_far_back(&mut self, key: u64, value: T) {
-        match self.rest.back_mut() {
+        let rest = self.rest.get_or_insert_default();
+        rest.live += 1;
+        match rest.blocks.back_mut() {
             Some(last) if last.slots.len() < BLOCK => last.push(key, value),
             _ => {
                 let mut block = Block { slots: VecDeque::with_capacity(BLOCK), live: 0 };
                 block.push(key, value);
-                self.rest.push_back(block);
+                rest.blocks.push_back(block);
             }
         }
     }
@@ -125,9 +138,9 @@ impl<T> SequenceMap<T> {
     /// The value of `key`.
     #[inline]
     pub(crate) fn get(&self, key: u64) -> Option<&T> {
-        let block = match self.is_in_head(key) {
-            true => &self.head,
-            false => self.rest.get(self.block_of(key))?,
+        let block = match &self.rest {
+            Some(rest) if !self.is_in_head(key) => rest.blocks.get(rest.block_of(key))?,
+            _ => &self.head,
         };
         block.slots.get(block.position(key)?)?.1.as_ref()
     }
@@ -143,41 +156,18 @@ impl<T> SequenceMap<T> {
         } else {
             return self.remove_far_back(key);
         };
-        self.live -= 1;
         self.head.live -= 1;
         self.tidy_head();
         Some(value)
     }
 
     fn remove_far_back(&mut self, key: u64) -> Option<T> {
-        let at = self.block_of(key);
-        let block = self.rest.get_mut(at)?;
-        let place = block.position(key)?;
-        let value = block.slots.get_mut(place)?.1.take()?;
-        self.live -= 1;
-        block.live -= 1;
-        block.tidy();
-        if block.live == 0 {
-            self.rest.remove(at);
-        } else if block.slots.len() < SPARSE {
-            block.slots.shrink_to(SPARSE);
-            self.merge(at);
-            self.merge(at.wrapping_sub(1));
+        let rest = self.rest.as_mut()?;
+        let value = rest.remove(key);
+        if rest.blocks.is_empty() {
+            self.rest = None;
         }
-        Some(value)
-    }
-
-    /// Puts a block and the next one together if they have room in one.
-    fn merge(&mut self, at: usize) {
-        let slots = |at: usize| self.rest.get(at).map(|block| block.slots.len());
-        let (Some(first), Some(second)) = (slots(at), slots(at.wrapping_add(1))) else { return };
-        if first + second <= BLOCK
-            && let Some(next) = self.rest.remove(at + 1)
-            && let Some(block) = self.rest.get_mut(at)
-        {
-            block.slots.extend(next.slots);
-            block.live += next.live;
-        }
+        value
     }
 
     /// Removes every value up to and including `key`, in order, and hands each to `each`.
@@ -187,7 +177,6 @@ impl<T> SequenceMap<T> {
         {
             if let Some((first, Some(value))) = self.head.slots.pop_front() {
                 self.head.live -= 1;
-                self.live -= 1;
                 each(first, value);
             }
             if self.head.live == 0 {
@@ -199,48 +188,90 @@ impl<T> SequenceMap<T> {
 
     /// Removes everything, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
-        let Self { head, rest, .. } = std::mem::take(self);
+        let Self { head, rest } = std::mem::take(self);
         std::iter::once(head)
-            .chain(rest)
+            .chain(rest.map(|rest| rest.blocks).into_iter().flatten())
             .flat_map(|block| block.slots)
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
     /// The values in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let slots = std::iter::once(&self.head).chain(&self.rest).flat_map(|block| &block.slots);
+        let slots = self.blocks().flat_map(|block| &block.slots);
         slots.filter_map(|(key, value)| value.as_ref().map(|value| (*key, value)))
     }
 
     /// The values in order, to be changed.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let blocks = std::iter::once(&mut self.head).chain(&mut self.rest);
+        let rest = self.rest.iter_mut().flat_map(|rest| &mut rest.blocks);
+        let blocks = std::iter::once(&mut self.head).chain(rest);
         blocks.flat_map(|block| &mut block.slots).filter_map(|(_, value)| value.as_mut())
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block<T>> {
+        std::iter::once(&self.head).chain(self.rest.iter().flat_map(|rest| &rest.blocks))
     }
 
     #[inline]
     fn is_in_head(&self, key: u64) -> bool {
-        self.rest.is_empty() || self.head.last().is_some_and(|last| key <= last)
-    }
-
-    /// Which of the blocks behind the head has it if one has.
-    fn block_of(&self, key: u64) -> usize {
-        self.rest.partition_point(|block| block.last().is_some_and(|last| last < key))
+        self.rest.is_none() || self.head.last().is_some_and(|last| key <= last)
     }
 
     #[inline]
     fn tidy_head(&mut self) {
         self.head.tidy();
-        if self.head.live == 0 && self.rest.capacity() > 0 {
+        if self.head.live == 0 && self.rest.is_some() {
             self.settle_head();
         }
     }
 
     /// What is next comes to the front.
     fn settle_head(&mut self) {
-        match self.rest.pop_front() {
-            Some(next) => self.head = next,
-            None => self.rest = VecDeque::new(),
+        let Some(rest) = &mut self.rest else { return };
+        if let Some(next) = rest.blocks.pop_front() {
+            rest.live -= next.live;
+            self.head = next;
+        }
+        if rest.blocks.is_empty() {
+            self.rest = None;
+        }
+    }
+}
+
+impl<T> Rest<T> {
+    /// Which of the blocks has it if one has.
+    fn block_of(&self, key: u64) -> usize {
+        self.blocks.partition_point(|block| block.last().is_some_and(|last| last < key))
+    }
+
+    fn remove(&mut self, key: u64) -> Option<T> {
+        let at = self.block_of(key);
+        let block = self.blocks.get_mut(at)?;
+        let place = block.position(key)?;
+        let value = block.slots.get_mut(place)?.1.take()?;
+        self.live -= 1;
+        block.live -= 1;
+        block.tidy();
+        if block.live == 0 {
+            self.blocks.remove(at);
+        } else if block.slots.len() < SPARSE {
+            block.slots.shrink_to(SPARSE);
+            self.merge(at);
+            self.merge(at.wrapping_sub(1));
+        }
+        Some(value)
+    }
+
+    /// Puts a block and the next one together if they have room in one.
+    fn merge(&mut self, at: usize) {
+        let slots = |at: usize| self.blocks.get(at).map(|block| block.slots.len());
+        let (Some(first), Some(second)) = (slots(at), slots(at.wrapping_add(1))) else { return };
+        if first + second <= BLOCK
+            && let Some(next) = self.blocks.remove(at + 1)
+            && let Some(block) = self.blocks.get_mut(at)
+        {
+            block.slots.extend(next.slots);
+            block.live += next.live;
         }
     }
 }
@@ -300,7 +331,7 @@ mod tests {
                 }
                 prop_assert_eq!(ring.len(), model.len());
                 prop_assert!(ring.iter().eq(model.iter().map(|(key, value)| (*key, value))));
-                prop_assert!(ring.rest.iter().all(|block| block.live > 0));
+                prop_assert!(ring.blocks().skip(1).all(|block| block.live > 0));
                 prop_assert!(ring.len() == 0 || ring.head.live > 0);
             }
             prop_assert!(ring.drain().eq(model));
@@ -315,7 +346,7 @@ mod tests {
                 ring.push(key, ());
                 ring.remove(key);
             }
-            prop_assert!(ring.rest.is_empty() && ring.head.slots.len() <= COMPACT_AT + 1);
+            prop_assert!(ring.rest.is_none() && ring.head.slots.len() <= COMPACT_AT + 1);
         }
     }
 
@@ -329,7 +360,7 @@ mod tests {
                     ring.remove(key - 10_000);
                 }
             }
-            let room = ring.rest.iter().map(|block| block.slots.capacity()).sum::<usize>();
+            let room = ring.blocks().skip(1).map(|block| block.slots.capacity()).sum::<usize>();
             let last = 10_000 + 2 * BLOCK;
             assert!(room <= 8 * 100 + 2 * last, "{room} for {}", ring.len());
         }

@@ -12,13 +12,13 @@ const GATHERED_US: u64 = 50_000;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(in crate::queue) struct Capacity {
-    /// Whether somebody can.
-    is_able: bool,
     since: Option<Timestamp>,
     /// Time that is not in the average yet, and how much of it somebody could.
     gathered_us: u64,
     able_us: u64,
     average: f64,
+    /// Whether somebody can.
+    is_able: bool,
 }
 
 impl Capacity {

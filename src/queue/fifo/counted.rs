@@ -16,14 +16,14 @@ pub(in crate::queue) struct Counted {
     pub active_at: Timestamp,
     /// Deliveries that wait for an acknowledgement.
     pub unacked: Holdings,
-    /// How ready its consumers are.
-    pub capacity: Capacity,
     /// Counters. The levels among them are known otherwise.
     pub totals: QueueTotals,
     /// Only of a queue in which messages died.
     pub deaths: Option<Box<DeathTotals>>,
     /// For rates.
     pub recent: Recent<QueueTotals>,
+    /// How ready its consumers are: read with each message, and seldom changed.
+    pub capacity: Capacity,
 }
 
 /// Messages that are held somewhere, and those of them that are persistent.

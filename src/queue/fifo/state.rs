@@ -122,10 +122,17 @@ fn order(arguments: &QueueArguments) -> Order {
 }
 
 /// One queue. What every message changes comes first, then what it reads: where there are very many
-/// queues, none of it is in the processor's cache.
+/// queues, none of it is in the processor's cache, or it is in that of the processor which had the
+/// queue before.
 #[repr(C)]
 pub struct State {
     pub(in crate::queue) unacked: SequenceMap<Unacked>,
+    next_delivery: u64,
+    pub(in crate::queue) footprint: usize,
+    /// Before this time no delivery has waited too long for its acknowledgement. The one that
+    /// it was set for may be settled by now: then nothing happens at that time.
+    overdue_at: Timestamp,
+    pub(in crate::queue) counted: Counted,
     /// A message that comes while none is ready, and a consumer waits, is given to it, and nothing
     /// else is asked of the settings: see [`State::look_if_plain`].
     pub(super) is_plain: bool,
@@ -139,19 +146,13 @@ pub struct State {
     pub(super) cuts: bool,
     /// Keys of the messages held, if no two may have the same.
     pub(in crate::queue) duplicates: Option<Box<Duplicates>>,
-    next_delivery: u64,
-    pub(in crate::queue) footprint: usize,
     /// What was told of the footprint.
     pub(in crate::queue) told_footprint: usize,
-    /// Before this time no delivery has waited too long for its acknowledgement. The one that
-    /// it was set for may be settled by now: then nothing happens at that time.
-    overdue_at: Timestamp,
     /// The deadline that the timer was asked for last.
     wake_at: Timestamp,
     /// When dead letters that could not be delivered are tried again.
     retry_at: Timestamp,
     pub(super) lease: Lease,
-    pub(in crate::queue) counted: Counted,
     pub(in crate::queue) consumers: Consumers,
     pub(in crate::queue) ready: Ready,
     pub(super) settings: Settings,
