@@ -65,10 +65,7 @@ impl LastPublish {
         if self.number == 0 {
             return None;
         }
-        let (channel, rest) = match input.strip_prefix(self.method.as_slice()) {
-            Some(rest) => (self.channel, rest),
-            None => self.strip_on_another_channel(input)?,
-        };
+        let (channel, rest) = self.strip_method(input)?;
         let (payload, mut rest) = take_frame(rest, FRAME_HEADER, channel, payload_max)?;
         let header = ContentHeader::read(payload)?;
         let is_sound = header.class_id == 60 && header.weight == 0 && header.body_size <= body_max;
@@ -87,7 +84,8 @@ impl LastPublish {
     }
 
     /// The channel and what comes after the method, if that is the same but for the channel.
-    fn strip_on_another_channel<'a>(&self, input: &'a [u8]) -> Option<(u16, &'a [u8])> {
+    #[inline]
+    fn strip_method<'a>(&self, input: &'a [u8]) -> Option<(u16, &'a [u8])> {
         let (front, arguments) = self.method.split_at_checked(BEFORE_SIZE)?;
         let (&[kind, c1, c0], rest) = input.split_first_chunk::<BEFORE_SIZE>()?;
         let rest = rest.strip_prefix(arguments).filter(|_| front.first() == Some(&kind))?;

@@ -66,6 +66,7 @@ proptest! {
         use leveret_protocol::Event;
         let mut peer = peer();
         let mut known = std::collections::HashMap::new();
+        let mut last = None;
         for (channel, key, properties, body) in &publishes {
             let octets = one_publish(*channel, key, properties, body);
             let Some(Event::Publish(publish)) = peer.conn.poll_event(&octets).1 else { panic!() };
@@ -76,6 +77,9 @@ proptest! {
             prop_assert_eq!(publish.routing_key, key.as_bytes());
             prop_assert_eq!(publish.properties, *properties);
             prop_assert_eq!(publish.body.as_slice(), &body[..]);
+            if let Some((number, front)) = last.replace((publish.number, (key, properties))) {
+                prop_assert_eq!(number == publish.number, front == (key, properties));
+            }
         }
     }
 
