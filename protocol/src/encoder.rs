@@ -213,19 +213,21 @@ impl Output {
         let at = self.copied.len();
         self.copied.resize(at + octets, 0);
         let mut room = Room(self.copied.get_mut(at..).unwrap_or_default());
-        room.frame_start(FRAME_METHOD, channel, size);
-        room.put([0, CLASS_BASIC as u8, 0, method_id]);
+        let [c1, c0] = channel.to_be_bytes();
+        let [s3, s2, s1, s0] = (size as u32).to_be_bytes();
+        room.put([FRAME_METHOD, c1, c0, s3, s2, s1, s0, 0, CLASS_BASIC as u8, 0, method_id]);
         arguments(&mut room);
-        room.put([FRAME_END]);
-        room.frame_start(FRAME_HEADER, channel, CONTENT_HEADER + properties.len());
-        room.put([0, CLASS_BASIC as u8, 0, 0]);
-        room.put((body.len() as u64).to_be_bytes());
+        let [s3, s2, s1, s0] = ((CONTENT_HEADER + properties.len()) as u32).to_be_bytes();
+        room.put([FRAME_END, FRAME_HEADER, c1, c0, s3, s2, s1, s0]);
+        let [b7, b6, b5, b4, b3, b2, b1, b0] = (body.len() as u64).to_be_bytes();
+        room.put([0, CLASS_BASIC as u8, 0, 0, b7, b6, b5, b4, b3, b2, b1, b0]);
         room.copy(properties);
         room.put([FRAME_END]);
         if !is_small {
             self.large_body(channel, message.body, payload_max);
         } else if !small_body.is_empty() {
-            room.frame_start(FRAME_BODY, channel, small_body.len());
+            let [s3, s2, s1, s0] = (small_body.len() as u32).to_be_bytes();
+            room.put([FRAME_BODY, c1, c0, s3, s2, s1, s0]);
             room.copy(small_body);
             room.put([FRAME_END]);
         }
@@ -280,17 +282,12 @@ impl Room<'_> {
         self.copy(octets);
     }
 
-    /// What a frame has before its payload.
-    #[inline]
-    fn frame_start(&mut self, kind: u8, channel: u16, size: usize) {
-        self.put(FrameHeader { kind, channel, size: size as u32 }.to_octets());
-    }
-
     #[inline]
     fn tag_and_names(&mut self, tag: u64, redelivered: bool, exchange: &[u8], routing_key: &[u8]) {
-        self.put(tag.to_be_bytes());
-        self.put([u8::from(redelivered)]);
-        self.short(exchange);
+        let [t7, t6, t5, t4, t3, t2, t1, t0] = tag.to_be_bytes();
+        let (flag, octets) = (u8::from(redelivered), exchange.len() as u8);
+        self.put([t7, t6, t5, t4, t3, t2, t1, t0, flag, octets]);
+        self.copy(exchange);
         self.short(routing_key);
     }
 }
