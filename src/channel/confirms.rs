@@ -51,34 +51,38 @@ impl Fate {
     }
 }
 
-/// The part of it that the store reaches, from its own thread.
+/// The part of it that the store reaches, from its own thread. What every confirm needs lies
+/// together.
+#[repr(C)]
 pub(super) struct ConfirmLine {
-    state: Mutex<Line, rank::Confirms>,
     client: Client,
+    state: Mutex<Line, rank::Confirms>,
 }
 
 /// Whom it tells.
+#[repr(C)]
 struct Client {
-    output: Arc<dyn ChannelOutput>,
-    counted: Arc<Counted>,
     /// Tells the journal, if there is one, what the client was told.
     noter: Option<Noter>,
+    output: Arc<dyn ChannelOutput>,
+    counted: Arc<Counted>,
 }
 
 #[derive(Default)]
+#[repr(C)]
 struct Line {
     /// Publishes up to this one were confirmed to the client.
     told: u64,
-    steps: VecDeque<Step>,
-    /// With a journal: the publishes whose client was told nothing yet, by number.
-    untold: BTreeMap<u64, Message>,
     /// The store has everything up to this ticket.
     stored: u64,
-    /// Tickets behind it that the store is done with, too: streams have logs of their own.
-    stored_early: BTreeSet<u64>,
     closed: bool,
     /// Some confirm did not come in its turn: the others come one by one, and never mean it.
     one_by_one: bool,
+    steps: VecDeque<Step>,
+    /// With a journal: the publishes whose client was told nothing yet, by number.
+    untold: BTreeMap<u64, Message>,
+    /// Tickets behind it that the store is done with, too: streams have logs of their own.
+    stored_early: BTreeSet<u64>,
 }
 
 /// What became of the publishes up to a number, since the step before.

@@ -27,27 +27,31 @@ pub(super) trait Listed: Send + Sync {
 }
 
 /// What is counted of a channel. Deliveries are counted under their own lock, see
-/// [`Deliveries`](crate::channel::deliveries::Deliveries).
+/// [`Deliveries`](crate::channel::deliveries::Deliveries). What every message needs comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Counted {
-    pub id: ChannelId,
-    pub opened_at: Timestamp,
-    /// By whom the channel belongs to.
-    pub published: Published,
     /// Under the lock of the confirms.
     pub settled: Settled,
+    /// By whom the channel belongs to.
+    pub published: Published,
     /// A [`ChannelMode`].
     mode: AtomicU8,
+    pub id: ChannelId,
+    pub opened_at: Timestamp,
     recent: Mutex<Recent<ChannelTotals>, rank::Rates>,
 }
 
 /// What only the owner of the channel counts: the task of its connection, or whoever has it
-/// locked.
+/// locked. What every message changes comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Published {
     pub publish: Tally,
     pub publish_confirm: Tally,
     pub routed: Tally,
+    /// When the client last did something, in microseconds.
+    pub active_at_us: Tally,
     pub return_unroutable: Tally,
     pub drop_unroutable: Tally,
     pub get: Tally,
@@ -59,8 +63,6 @@ pub(super) struct Published {
     pub uncommitted: Tally,
     /// Acknowledgements that wait for a commit.
     pub acks_uncommitted: Tally,
-    /// When the client last did something, in microseconds.
-    pub active_at_us: Tally,
 }
 
 /// What consumers got, and the client acknowledged, under the lock of the deliveries.
