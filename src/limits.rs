@@ -171,6 +171,22 @@ pub(crate) const PACE_PROGRESS_MIN: u64 = 500;
 /// messages there are.
 pub(crate) const PACE_WAIT_MAX_MS: u64 = 200;
 
+/// Octets that a publisher sends, since it was last told of a confirm, until it is one of those who
+/// are told in turn.
+pub(crate) const FLOOR_HEARD_BYTES: usize = READ_CHUNK_BYTES / 8;
+
+/// Publishers for each thread of the machine that are told at a time: one is read while another
+/// one is about to send.
+pub(crate) const FLOOR_PLACES_PER_THREAD: usize = 2;
+
+/// How long a publisher that was told keeps others from being told, in milliseconds, if it does not
+/// say all that it may before: longer than a busy machine keeps it from running.
+pub(crate) const FLOOR_HOLD_MS: u64 = 10;
+
+/// How long a publisher waits to be told at most, in milliseconds. Those who are far away say
+/// nothing for as long as they have the floor, and many of them are not to be held for each other.
+pub(crate) const FLOOR_WAIT_MAX_MS: u64 = 50;
+
 /// How long nobody waits for consumers that were found slow, in milliseconds.
 pub(crate) const PACE_SLOW_MS: u64 = 400;
 

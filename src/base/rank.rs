@@ -74,6 +74,8 @@ ranks! {
     DeadLetterTarget,
     /// Publishers that wait for a queue.
     Backlog,
+    /// Publishers that wait until they are told.
+    Floor,
     /// The open channels of a connection.
     Channels,
     /// Deliveries of a channel that are not settled.

@@ -12,6 +12,7 @@ mod event_exchange;
 pub(crate) mod export;
 #[cfg(feature = "management")]
 mod figures;
+pub(crate) mod floor;
 mod global_parameters;
 pub(crate) mod import;
 pub(crate) mod listeners;
@@ -30,8 +31,10 @@ mod telling;
 mod tracing;
 mod virtual_hosts;
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use dashmap::DashMap;
 
@@ -54,7 +57,8 @@ use crate::base::wake::Wake;
 use crate::channel::session::Session;
 use crate::error::{NotAllowed, Result};
 use crate::faults::Registry;
-use crate::limits::Limits;
+use crate::limits::{FLOOR_PLACES_PER_THREAD, Limits};
+use crate::node::floor::Floor;
 use crate::persist::Persistence;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Clock;
@@ -79,6 +83,7 @@ pub(crate) struct Node {
     pub federation: crate::link::federation::Federation,
     name: String,
     pub statistics: Statistics,
+    pub floor: Floor,
     virtual_hosts: DashMap<VirtualHostName, Arc<VirtualHost>>,
     /// Held while a virtual host comes, goes or changes: records are as they are.
     host_changes: Mutex<(), rank::VirtualHosts>,
@@ -102,6 +107,7 @@ impl Node {
         access.tell_to(&shared.herald);
         shared.memory.tell_to(&shared.herald);
         let statistics = Statistics::new(shared.clock.now());
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let node = Arc::new(Self {
             connections: Arc::new(Connections::new(limits.connections_max)),
             limits,
@@ -119,6 +125,7 @@ impl Node {
             federation: crate::link::federation::Federation::default(),
             name: format!("leveret@{}", host_name()),
             statistics,
+            floor: Floor::new(threads * FLOOR_PLACES_PER_THREAD),
             virtual_hosts: DashMap::with_shard_amount(4),
             host_changes: Mutex::default(),
             power: OnceLock::new(),

@@ -6,7 +6,7 @@ use amq_protocol::protocol::{AMQPClass, basic};
 use leveret::{Broker, Limits, Machine, QueueDeclare};
 
 use crate::client::{Client, Frame};
-use crate::{frames, in_memory, listening};
+use crate::{frames, in_memory, listening, ready};
 
 /// A limit of one message, beyond which publishes are refused, as a table.
 pub(crate) const FULL: &[u8] =
@@ -84,4 +84,35 @@ fn what_was_acknowledged_before_a_confirmed_publish_is_gone_for_good() {
         let counts = ["q", "a", "b"].map(|queue| crate::ready(&broker, queue));
         assert_eq!(counts, [0, 100, 100]);
     }
+}
+
+/// Those who send much are told in turn: more of them than are told at a time, each as much at once
+/// as it takes to be one of those.
+#[test]
+fn many_publishers_that_send_much_are_all_told() {
+    const MESSAGES: u64 = 64;
+    const ROUNDS: u64 = 20;
+    let publishers = 6 * std::thread::available_parallelism().map_or(1, usize::from);
+    let (broker, address) = listening(Limits::default());
+    std::thread::scope(|scope| {
+        for _ in 0..publishers {
+            scope.spawn(|| {
+                let mut client = Client::with_channel(address);
+                client.declare("q");
+                client.ask(&frames::confirm_select(1));
+                let much = frames::publish(1, "q", &[7; 1024]).repeat(MESSAGES as usize);
+                for round in 1..ROUNDS {
+                    client.send(&much);
+                    let told = outcomes(&mut client, MESSAGES * round);
+                    assert!(told.iter().all(|(sign, ..)| *sign == '+'), "{told:?}");
+                }
+                // What is asked for after them is answered after them.
+                client.send(&[much, frames::queue_declare(1, "q", false)].concat());
+                outcomes(&mut client, MESSAGES * ROUNDS);
+                let (_, answer) = client.method();
+                assert_eq!((answer.get_amqp_class_id(), answer.get_amqp_method_id()), (50, 11));
+            });
+        }
+    });
+    assert_eq!(ready(&broker, "q") as u64, publishers as u64 * MESSAGES * ROUNDS);
 }

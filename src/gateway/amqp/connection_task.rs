@@ -3,6 +3,8 @@
 //! It reads much, takes every frame that is there, and writes once: one wake-up and one system
 //! call for a batch, not for a message. An idle connection holds no buffers.
 
+mod holding_back;
+
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,12 +14,12 @@ use std::task::{Context, Poll};
 use leveret_protocol::{Connection as Protocol, ConnectionConfig, Event, Output, reply_code};
 use tokio::io::ReadBuf;
 
-use crate::base::wake::Wake;
 use crate::error::Error;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
-use crate::gateway::amqp::pace::{Pace, Seen, Step};
+use crate::gateway::amqp::pace::Pace;
 use crate::gateway::amqp::spare_buffers;
+use crate::gateway::amqp::turn::Turn;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::listener::named;
 use crate::gateway::lookout::Lookout;
@@ -27,7 +29,6 @@ use crate::gateway::socket::Socket;
 use crate::gateway::unfinished::{Kept, TOO_MUCH};
 use crate::limits::{READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
-use crate::node::status::ConnectionState;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
 
@@ -72,6 +73,8 @@ pub(crate) struct ConnectionTask<T> {
     pace: Option<(Arc<Queue>, Pace)>,
     /// When it looks again at the latest, in milliseconds.
     pace_until_ms: u64,
+    /// When this publisher is told what was confirmed.
+    turn: Turn,
     /// It has had its turn, and lets others work.
     is_over: bool,
     _alive: Arc<()>,
@@ -107,6 +110,7 @@ impl<T: Socket> ConnectionTask<T> {
             slowed: false,
             pace: None,
             pace_until_ms: u64::MAX,
+            turn: Turn::default(),
             is_over: false,
             _alive: alive,
         }
@@ -144,21 +148,14 @@ impl<T: Socket> ConnectionTask<T> {
                 continue;
             }
             match self.read(cx)? {
-                Poll::Pending => return Ok(false),
+                Poll::Pending => {
+                    self.turn.has_finished(&self.broker.floor, self.now_ms);
+                    return Ok(false);
+                }
                 Poll::Ready(0) => return Ok(true),
                 Poll::Ready(octets) => self.is_over |= octets >= TURN_BYTES,
             }
         }
-    }
-
-    /// Whether the client is not read: an alarm is on, the disk does not keep up, the client does
-    /// not read what it asked for itself, or a test wants it so.
-    fn is_holding_back(&self) -> bool {
-        self.blocked
-            || self.slowed
-            || self.pace.is_some()
-            || self.outbox.is_stopped()
-            || self.outbox.is_full()
     }
 
     /// Writes as much of what waits as goes.
@@ -166,7 +163,7 @@ impl<T: Socket> ConnectionTask<T> {
         loop {
             if self.writing.is_empty() {
                 spare_buffers::give_back(std::mem::take(&mut self.writing));
-                if self.outbox.waiting() == 0 {
+                if self.outbox.waiting() == 0 || !self.may_tell() {
                     return self.flush(cx);
                 }
                 self.writing = self.outbox.take();
@@ -205,6 +202,7 @@ impl<T: Socket> ConnectionTask<T> {
     /// Reads a chunk and takes everything in it; tells how many octets came.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
         read_chunk::with(self.broker.memory().is_alarmed(), |chunk| {
+            let chunk_bytes = chunk.len();
             let mut buffer = ReadBuf::new(chunk);
             if Pin::new(&mut self.socket).poll_read(cx, &mut buffer)?.is_pending() {
                 return Ok(Poll::Pending);
@@ -213,8 +211,12 @@ impl<T: Socket> ConnectionTask<T> {
             self.newcomer.has_spoken();
             self.outbox.traffic.count_received(input.len());
             self.protocol.input_arrived(self.now_ms);
+            let octets = input.len();
             self.take_input(input);
-            Ok(Poll::Ready(input.len()))
+            if octets < chunk_bytes {
+                self.turn.has_finished(&self.broker.floor, self.now_ms);
+            }
+            Ok(Poll::Ready(octets))
         })
     }
 
@@ -251,7 +253,7 @@ impl<T: Socket> ConnectionTask<T> {
         self.bridge.finish_batch();
         // What came together becomes durable together: nothing is written before.
         self.bridge.wait_for_store();
-        self.after_input();
+        self.after_input(at);
     }
 
     /// Whether it has worked for as long as others are to wait for it.
@@ -274,13 +276,16 @@ impl<T: Socket> ConnectionTask<T> {
         }
     }
 
-    fn after_input(&mut self) {
+    fn after_input(&mut self, octets: usize) {
         if self.bridge.is_open() {
             self.newcomer.is_settled();
         }
         let unfinished = self.protocol.unfinished_octets();
         self.kept.set(unfinished);
         let has_published = std::mem::take(&mut self.bridge.has_published);
+        if has_published && matches!(self.clock, Clock::System(_)) {
+            self.turn.hear(octets);
+        }
         let publishes = has_published || unfinished > UNFINISHED_BYTES_FREE;
         if let Some(queue) = self.bridge.take_behind() {
             self.wait_for_consumers(queue);
@@ -296,58 +301,6 @@ impl<T: Socket> ConnectionTask<T> {
         if !self.blocked && !self.is_over {
             self.kept.set(unfinished + self.held_back.len());
         }
-    }
-
-    /// Holds the client back, and tells it, if an alarm is on; tells whether one is.
-    fn block(&mut self) -> bool {
-        let Some(reason) = self.broker.alarm() else { return false };
-        self.blocked = true;
-        self.tell_state();
-        self.protocol.blocked(reason);
-        self.take_replies();
-        self.wake_when_calmer();
-        true
-    }
-
-    /// Waits until the consumers of a queue have caught up, if they are worth it. On a manual clock
-    /// nothing is waited for but what the test waits for.
-    fn wait_for_consumers(&mut self, queue: Arc<Queue>) {
-        if matches!(self.clock, Clock::System(_)) && !queue.backlog().is_slow(self.now_ms) {
-            self.pace = Some((Arc::clone(&queue), Pace::new(self.now_ms, seen(&queue))));
-            let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
-            queue.backlog().wait(&outbox);
-            self.look_at_consumers();
-        }
-    }
-
-    fn look_at_consumers(&mut self) {
-        self.pace_until_ms = u64::MAX;
-        let Some((queue, pace)) = &mut self.pace else { return };
-        match pace.look(self.now_ms, seen(queue)) {
-            Step::Wait { until_ms } => {
-                let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
-                queue.backlog().wait(&outbox);
-                self.pace_until_ms = until_ms;
-                return;
-            }
-            Step::GoOn => {}
-            Step::GiveUp { slow_until_ms } => queue.backlog().set_slow(slow_until_ms),
-        }
-        self.pace = None;
-    }
-
-    /// Lets others know whether the client is held back.
-    fn tell_state(&self) {
-        self.outbox.traffic.set_state(match (self.blocked, self.slowed || self.pace.is_some()) {
-            (true, _) => ConnectionState::Blocked,
-            (false, true) => ConnectionState::Flow,
-            (false, false) => ConnectionState::Running,
-        });
-    }
-
-    fn wake_when_calmer(&self) {
-        let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
-        self.broker.wake_when_calmer(&outbox);
     }
 
     /// What the client asked for was done and is not durable: it is not told that it is.
@@ -372,6 +325,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.close(reply_code::CONNECTION_FORCED, &format!("CONNECTION_FORCED - {reason}"));
         }
         self.look_at_consumers();
+        self.turn.look(&self.broker.floor, self.now_ms);
         self.slowed &= self.broker.is_behind();
         if self.blocked && self.broker.alarm().is_none() {
             self.blocked = false;
@@ -402,7 +356,11 @@ impl<T: Socket> ConnectionTask<T> {
     fn next_deadline(&self) -> Option<u64> {
         let is_looked_after = self.is_holding_back() || self.kept.is_counted();
         let look_ms = self.lookout.next_ms(is_looked_after, self.now_ms);
-        let own = self.pace_until_ms.min(self.newcomer.silent_until_ms()).min(look_ms);
+        let own = self
+            .pace_until_ms
+            .min(self.turn.until_ms())
+            .min(self.newcomer.silent_until_ms())
+            .min(look_ms);
         let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
         self.protocol.poll_timeout().into_iter().chain(own).min()
     }
@@ -423,6 +381,7 @@ impl<T: Socket> ConnectionTask<T> {
     /// Gives everything back.
     fn end(&mut self) {
         self.kept.set(0);
+        self.turn.leave(&self.broker.floor, self.now_ms);
         self.bridge.close();
     }
 
@@ -454,12 +413,6 @@ impl<T: Socket> ConnectionTask<T> {
         }
         self.timer.cancel();
     }
-}
-
-/// What there is to see of a queue.
-fn seen(queue: &Queue) -> Seen {
-    let handed_out = queue.backlog().handed_out();
-    Seen { has_caught_up: queue.has_caught_up(), handed_out }
 }
 
 impl<T: Socket> Future for ConnectionTask<T> {

@@ -9,3 +9,4 @@ mod methods;
 mod outbox;
 mod pace;
 mod spare_buffers;
+mod turn;

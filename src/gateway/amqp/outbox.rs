@@ -42,6 +42,8 @@ pub(super) enum Stored {
 #[derive(Default)]
 struct Waiting {
     output: Output,
+    /// Some of it is more than confirms.
+    is_wanted: bool,
     /// The connection is about to be lost: this still goes out, and nothing else.
     sealed: Option<Output>,
 }
@@ -148,12 +150,21 @@ impl Outbox {
         }
     }
 
-    /// Appends by `write`. The connection's own task calls this, and needs no wake-up. Tells
-    /// whether nothing was waiting: else the task is about to take it already, and this with it.
+    /// Appends by `write`. The connection's own task calls this, and needs no wake-up.
     #[inline]
-    pub(super) fn write(&self, write: impl FnOnce(&mut Output, u32)) -> bool {
+    pub(super) fn write(&self, write: impl FnOnce(&mut Output, u32)) {
+        self.append(true, write);
+    }
+
+    /// Appends by `write` what the client waits for, or confirms, which may be told later. Tells
+    /// whether the task has to know: if not it is about to take what was waiting already, and this
+    /// with it.
+    #[inline]
+    fn append(&self, is_wanted: bool, write: impl FnOnce(&mut Output, u32)) -> bool {
         let mut waiting = self.output.lock();
         let was_empty = waiting.next().is_empty();
+        let is_news = was_empty || (is_wanted && !waiting.is_wanted);
+        waiting.is_wanted |= is_wanted;
         if waiting.output.capacity() == 0 {
             waiting.output = spare_buffers::take();
         }
@@ -170,7 +181,12 @@ impl Outbox {
         }
         drop(waiting);
         self.count();
-        was_empty
+        is_news
+    }
+
+    /// Whether nothing waits but confirms.
+    pub(super) fn has_confirms_alone(&self) -> bool {
+        !self.output.lock().is_wanted
     }
 
     /// Counts as memory what waits and what is being written.
@@ -234,6 +250,7 @@ impl Outbox {
     pub(super) fn take(&self) -> Output {
         let mut waiting = self.output.lock();
         let taken = std::mem::take(waiting.next());
+        waiting.is_wanted = false;
         self.writing.store(taken.len(), Ordering::Relaxed);
         self.waiting.store(0, Ordering::SeqCst);
         taken
@@ -255,8 +272,17 @@ impl Outbox {
         wakeups: &mut Wakeups,
         write: impl FnOnce(&mut Output, u32),
     ) {
+        self.append_from_afar(true, wakeups, write);
+    }
+
+    fn append_from_afar(
+        self: &Arc<Self>,
+        is_wanted: bool,
+        wakeups: &mut Wakeups,
+        write: impl FnOnce(&mut Output, u32),
+    ) {
         // Looked at before it is written to: mostly it was announced.
-        if self.write(write)
+        if self.append(is_wanted, write)
             && !self.announced.load(Ordering::SeqCst)
             && !self.announced.swap(true, Ordering::SeqCst)
         {
@@ -373,7 +399,7 @@ impl ChannelOutput for ChannelWriter {
     }
 
     fn confirm(&self, delivery_tag: u64, multiple: bool, ack: bool, wakeups: &mut Wakeups) {
-        self.outbox.write_from_afar(wakeups, |output, _| {
+        self.outbox.append_from_afar(false, wakeups, |output, _| {
             if ack {
                 output.ack(self.channel, delivery_tag, multiple);
             } else {
@@ -421,5 +447,26 @@ impl ChannelOutput for ChannelWriter {
         let cancel = basic::Cancel { consumer_tag: consumer_tag.as_str().into(), nowait: true };
         let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
         self.outbox.write_from_afar(wakeups, |output, _| output.method(self.channel, &method));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_hears_of_confirms_and_of_what_comes_behind_them() {
+        let outbox = Outbox::new(&MemoryAlarm::new(usize::MAX), 0);
+        let append = |is_wanted| outbox.append(is_wanted, |output, _| output.ack(1, 1, false));
+        assert!(append(false));
+        assert!(!append(false));
+        assert!(outbox.has_confirms_alone());
+        assert!(append(true), "confirms may wait, a delivery behind them may not");
+        assert!(!append(true));
+        assert!(!append(false));
+        assert!(!outbox.has_confirms_alone());
+        outbox.take();
+        assert!(append(false));
+        assert!(outbox.has_confirms_alone());
     }
 }
