@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::base::lock::MutexGuard;
 use crate::base::wake::Wakeups;
 use crate::message::Message;
 use crate::queue::Queue;
@@ -12,15 +13,16 @@ use crate::queue::fifo::state::State;
 use crate::time::clock::Timestamp;
 
 impl Queue {
-    /// Whether nobody hears of its messages but publishers and consumers: no journal, no store, and
-    /// nobody who traces or waits for them.
+    /// The queue, if nobody hears of its messages but publishers and consumers: no journal, no
+    /// store, and nobody who traces or waits for them.
     #[inline]
-    fn is_private(&self) -> bool {
-        self.journal.is_none()
+    fn private(&self) -> Option<MutexGuard<'_, State>> {
+        let is_private = self.journal.is_none()
             && self.storage.id == 0
             && self.stream.is_none()
-            && self.demand.get().is_none()
-            && !self.tap.is_open()
+            && !self.tap.is_open();
+        // Who wants to hear of demand is known before it looks at the queue.
+        is_private.then(|| self.state.lock()).filter(|_| self.demand.get().is_none())
     }
 
     /// A message arrives, and a consumer gets it at once. Gives it back if that cannot be. It is
@@ -32,13 +34,9 @@ impl Queue {
         now: Timestamp,
         wakeups: &mut Wakeups,
     ) -> Result<Left, Message> {
-        if !self.is_private() {
+        let Some(mut state) = self.private().filter(|_| !self.is_deleted()) else {
             return Err(message);
-        }
-        let mut state = self.state.lock();
-        if self.is_deleted() {
-            return Err(message);
-        }
+        };
         let Some(claim) = state.claim_directly() else { return Err(message) };
         let delivery = state.serve_directly(&claim, message, lately, || (self.reserve(1), now));
         self.backlog.count_handed_out(1);
@@ -55,10 +53,7 @@ impl Queue {
         lately: Timestamp,
         wakeups: &mut Wakeups,
     ) -> Option<Left> {
-        if !self.is_private() {
-            return None;
-        }
-        let mut state = self.state.lock();
+        let mut state = self.private()?;
         if !state.acknowledge_directly(ids) {
             return None;
         }
