@@ -180,8 +180,8 @@ pub(crate) const FLOOR_HEARD_BYTES: usize = READ_CHUNK_BYTES / 8;
 pub(crate) const FLOOR_PLACES_PER_THREAD: usize = 2;
 
 /// How long a publisher that was told keeps others from being told, in milliseconds, if it does not
-/// say all that it may before: longer than a busy machine keeps it from running.
-pub(crate) const FLOOR_HOLD_MS: u64 = 10;
+/// say all that it may before: about as long as a busy machine keeps it from running.
+pub(crate) const FLOOR_HOLD_MS: u64 = 5;
 
 /// How long a publisher waits to be told at most, in milliseconds. Those who are far away say
 /// nothing for as long as they have the floor, and many of them are not to be held for each other.

@@ -4,7 +4,7 @@
 //! told. Of many publishers all that they may send lies in their sockets then, and a message waits
 //! there until what all of them have sent before is read. Some of them are enough to keep a broker
 //! busy. The others hear of their confirms when it is their turn, and what they send then is soon
-//! read: nobody sends less, and every message is younger when it is delivered.
+//! read: a busy broker takes as much, and every message is younger when it is delivered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +27,14 @@ pub(crate) enum Place {
     /// It is in line, and is woken in its turn. The first in line looks again by itself at this
     /// time, in milliseconds.
     Waits { until_ms: u64 },
+}
+
+impl Place {
+    /// When its time is over, or it looks again, in milliseconds.
+    pub(crate) fn until_ms(self) -> u64 {
+        let (Self::Has { until_ms } | Self::Waits { until_ms }) = self;
+        until_ms
+    }
 }
 
 /// Who has the floor, and who waits for it, in the order in which they came.
@@ -70,6 +78,17 @@ impl Floor {
     /// has had it.
     pub(crate) fn look(&self, now_ms: u64, ticket: Ticket) -> Place {
         self.change(now_ms, |_| ticket).1
+    }
+
+    /// The publisher goes on: it has the floor for longer, if it still has it.
+    pub(crate) fn extend(&self, now_ms: u64, ticket: Ticket) -> Place {
+        let extend = |state: &mut State| {
+            if let Some(holder) = state.holders.iter_mut().find(|holder| holder.0 == ticket) {
+                holder.1 = now_ms + FLOOR_HOLD_MS;
+            }
+            ticket
+        };
+        self.change(now_ms, extend).1
     }
 
     /// The publisher gives up the floor, or its place in the line.
@@ -182,7 +201,9 @@ mod tests {
         assert!(is_woken(&second));
         assert_eq!(floor.look(8, d), Place::Waits { until_ms: UNTIL });
         assert_eq!(floor.look(UNTIL, d), Place::Has { until_ms: UNTIL + FLOOR_HOLD_MS });
-        assert_eq!(floor.look(UNTIL, a), Place::Has { until_ms: UNTIL }, "its time is over");
+        assert_eq!(floor.extend(UNTIL, a), Place::Has { until_ms: UNTIL }, "its time is over");
+        let longer = Place::Has { until_ms: UNTIL + 1 + FLOOR_HOLD_MS };
+        assert_eq!(floor.extend(UNTIL + 1, d), longer);
         assert!(!floor.is_asked_for());
     }
 

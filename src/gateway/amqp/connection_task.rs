@@ -149,10 +149,16 @@ impl<T: Socket> ConnectionTask<T> {
             }
             match self.read(cx)? {
                 Poll::Pending => {
-                    self.turn.has_finished(&self.broker.floor, self.now_ms);
-                    return Ok(false);
+                    let had_the_floor = self.turn.has_finished(&self.broker.floor, self.now_ms);
+                    if !had_the_floor || self.outbox.waiting() == 0 {
+                        return Ok(false);
+                    }
                 }
-                Poll::Ready(0) => return Ok(true),
+                Poll::Ready(0) => {
+                    self.turn.tell(&self.broker.floor, self.now_ms);
+                    self.write(cx)?;
+                    return Ok(true);
+                }
                 Poll::Ready(octets) => self.is_over |= octets >= TURN_BYTES,
             }
         }

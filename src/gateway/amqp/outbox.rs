@@ -221,6 +221,7 @@ impl Outbox {
         let mut waiting = self.output.lock();
         if waiting.sealed.is_none() {
             waiting.sealed = Some(std::mem::take(&mut waiting.output));
+            waiting.is_wanted = true;
         }
     }
 
