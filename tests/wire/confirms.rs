@@ -90,8 +90,8 @@ fn what_was_acknowledged_before_a_confirmed_publish_is_gone_for_good() {
 /// as it takes to be one of those.
 #[test]
 fn many_publishers_that_send_much_are_all_told() {
-    const MESSAGES: u64 = 64;
-    const ROUNDS: u64 = 20;
+    const MESSAGES: u64 = 256;
+    const ROUNDS: u64 = 8;
     let publishers = 6 * std::thread::available_parallelism().map_or(1, usize::from);
     let (broker, address) = listening(Limits::default());
     std::thread::scope(|scope| {
