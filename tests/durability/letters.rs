@@ -9,16 +9,17 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use leveret::{
+    Broker, Channel, ExchangeDeclare, ManualClock, OpenError, Publish, QueueDeclare, StreamStart,
+    Timestamp,
+};
+
 use crate::power::{Machine, Remains};
 use crate::random::Random;
 use crate::seeds;
 use crate::stream_model::name_of;
 use crate::support::{START, bodies, channel, durable, durable_with, table};
 use crate::worker::{Answer, NoAnswer, answer};
-use leveret::{
-    Broker, Channel, ExchangeDeclare, ManualClock, OpenError, Publish, QueueDeclare, StreamStart,
-    Timestamp,
-};
 
 const LIVES: usize = 3;
 

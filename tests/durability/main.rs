@@ -31,8 +31,8 @@ mod quorum;
 mod random;
 #[cfg(feature = "server")]
 mod restart;
-#[cfg(feature = "server")]
 mod seeds;
+#[cfg(feature = "server")]
 mod server;
 mod simulation;
 mod snapshots;
