@@ -172,12 +172,12 @@ pub(crate) const PACE_PROGRESS_MIN: u64 = 500;
 pub(crate) const PACE_WAIT_MAX_MS: u64 = 200;
 
 /// Octets that a publisher sends, since it was last told of a confirm, until it is one of those who
-/// are told in turn. Less is read in no time: with windows of 76 KiB turns were measured to cost a
-/// quarter more than they save.
+/// are told in turn. Less is read in no time: with windows of 76 KiB, 16 publishers that took turns
+/// were measured to cost a quarter more of the processor's time for a message.
 pub(crate) const FLOOR_HEARD_BYTES: usize = READ_CHUNK_BYTES / 2;
 
-/// Publishers for each thread of the machine that are told at a time. With half of them a sixth
-/// less was received.
+/// Publishers for each thread of the machine that are told at a time. With half of them, 16
+/// publishers on two threads were measured to get an eighth less through.
 pub(crate) const FLOOR_PLACES_PER_THREAD: usize = 4;
 
 /// How long a publisher that was told keeps others from being told, in milliseconds, if it says

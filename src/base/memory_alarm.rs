@@ -246,18 +246,8 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Sleeper(AtomicUsize);
-
-    impl Wake for Sleeper {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::base::wake::Bell;
 
     #[test]
     fn the_alarm_clears_some_way_below_the_watermark() {
@@ -326,15 +316,15 @@ mod tests {
     fn sleepers_that_are_gone_take_no_place() {
         let memory = MemoryAlarm::new(1000);
         memory.force_alarm(true);
-        let sleeper = Arc::new(Sleeper::default());
+        let sleeper = Arc::new(Bell::default());
         let patient: Arc<dyn Wake> = Arc::clone(&sleeper) as _;
         memory.wake_when_over(&patient);
         for _ in 0..1000 {
-            let impatient: Arc<dyn Wake> = Arc::new(Sleeper::default());
+            let impatient: Arc<dyn Wake> = Arc::new(Bell::default());
             memory.wake_when_over(&impatient);
         }
         assert!(memory.blocked.len() < 20);
         memory.force_alarm(false);
-        assert_eq!(sleeper.0.load(Ordering::SeqCst), 1);
+        assert_eq!(sleeper.count(), 1);
     }
 }

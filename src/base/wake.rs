@@ -1,6 +1,8 @@
 //! Waking who sleeps, once for a batch of work.
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Somebody who sleeps until there is something to write or to read.
 pub trait Wake: Send + Sync {
@@ -27,5 +29,30 @@ impl Wakeups {
         for sleeper in self.0.drain(..) {
             sleeper.wake();
         }
+    }
+}
+
+/// A sleeper for tests, who counts how often it was woken.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Bell(AtomicUsize);
+
+#[cfg(test)]
+impl Bell {
+    /// How often it was woken since [`Bell::take`].
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The same, and it begins anew.
+    pub(crate) fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

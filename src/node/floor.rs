@@ -156,27 +156,17 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
+    use crate::base::wake::Bell;
 
-    #[derive(Default)]
-    struct Publisher(AtomicUsize);
-
-    impl Wake for Publisher {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn ask(floor: &Floor, now_ms: u64) -> (Arc<Publisher>, Ticket, Place) {
-        let publisher: Arc<Publisher> = Arc::default();
+    fn ask(floor: &Floor, now_ms: u64) -> (Arc<Bell>, Ticket, Place) {
+        let publisher: Arc<Bell> = Arc::default();
         let (ticket, place) = floor.ask(now_ms, &(Arc::clone(&publisher) as _));
         (publisher, ticket, place)
     }
 
-    fn is_woken(publisher: &Publisher) -> bool {
-        publisher.0.swap(0, Ordering::Relaxed) > 0
+    fn is_woken(publisher: &Bell) -> bool {
+        publisher.take() > 0
     }
 
     #[test]

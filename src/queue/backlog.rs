@@ -124,26 +124,16 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Publisher(AtomicUsize);
-
-    impl Wake for Publisher {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    use crate::base::wake::Bell;
 
     #[test]
     fn who_has_gone_takes_no_room() {
         let backlog = Backlog::default();
-        let stays: Arc<dyn Wake> = Arc::new(Publisher::default());
+        let stays: Arc<dyn Wake> = Arc::new(Bell::default());
         backlog.wait(&stays);
         for _ in 0..10_000 {
-            let goes: Arc<dyn Wake> = Arc::new(Publisher::default());
+            let goes: Arc<dyn Wake> = Arc::new(Bell::default());
             backlog.wait(&goes);
         }
         let waiters = backlog.waiters.lock();
@@ -155,8 +145,8 @@ mod tests {
     #[test]
     fn those_who_wait_go_on_in_turn() {
         let backlog = Backlog::default();
-        let publishers: Vec<Arc<Publisher>> = (0..3).map(|_| Arc::default()).collect();
-        let gone: Arc<dyn Wake> = Arc::new(Publisher::default());
+        let publishers: Vec<Arc<Bell>> = (0..3).map(|_| Arc::default()).collect();
+        let gone: Arc<dyn Wake> = Arc::new(Bell::default());
         backlog.wait(&gone);
         drop(gone);
         for publisher in &publishers {
@@ -168,7 +158,7 @@ mod tests {
             let mut wakeups = Wakeups::default();
             backlog.look(ready, &mut wakeups);
             wakeups.wake_all();
-            publishers.iter().map(|p| p.0.load(Ordering::Relaxed)).collect::<Vec<_>>()
+            publishers.iter().map(|p| p.count()).collect::<Vec<_>>()
         };
         assert_eq!(woken(BACKLOG_LOW + 1), [0, 0, 0]);
         assert_eq!(woken(BACKLOG_LOW), [1, 0, 0]);

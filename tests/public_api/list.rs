@@ -132,12 +132,12 @@ impl<'a> List<'a> {
                 lines.push(format!("trait {path}"));
                 lines.extend(item.items.iter().filter_map(|item| match item {
                     TraitItem::Fn(function) => {
-                        Some(format!("{path}::{}", text(function.sig.span())))
+                        Some(format!("{path}::{}", signature(&text(function.sig.span()))))
                     }
                     _ => None,
                 }));
             }
-            Item::Fn(item) => lines.push(format!("{path}: {}", text(item.sig.span()))),
+            Item::Fn(item) => lines.push(format!("{path}: {}", signature(&text(item.sig.span())))),
             Item::Const(item) => lines.push(format!(
                 "const {path}: {} = {}",
                 text(item.ty.span()),
@@ -168,7 +168,8 @@ impl<'a> List<'a> {
             }
             lines.extend(item.items.iter().filter_map(|item| match item {
                 ImplItem::Fn(function) if shows(&function.vis, &function.attrs) => {
-                    Some(format!("{path}::{}", self.code.text(at, function.sig.span())))
+                    let text = self.code.text(at, function.sig.span());
+                    Some(format!("{path}::{}", signature(&text)))
                 }
                 ImplItem::Const(item) if shows(&item.vis, &item.attrs) => Some(format!(
                     "{path}::const {}: {}",
@@ -224,4 +225,9 @@ fn marks(attributes: &[Attribute]) -> String {
         _ => None,
     });
     marks.collect()
+}
+
+/// A function as its callers see it: that it changes an argument of its own is not their business.
+fn signature(text: &str) -> String {
+    text.replace("(mut ", "(").replace(", mut ", ", ")
 }

@@ -8,5 +8,7 @@ mod faults;
 mod methods;
 mod outbox;
 mod pace;
+#[cfg(test)]
+mod random;
 mod spare_buffers;
 mod turn;

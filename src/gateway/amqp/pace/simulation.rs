@@ -2,12 +2,12 @@
 //! starves, and nobody waits for good.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
 use super::{Pace, Seen, Step};
-use crate::base::wake::{Wake, Wakeups};
+use crate::base::wake::{Bell, Wake, Wakeups};
+use crate::gateway::amqp::random::Random;
 use crate::limits::{BACKLOG_LOW, PACE_WAIT_MAX_MS};
 use crate::queue::backlog::Backlog;
 
@@ -15,15 +15,6 @@ use crate::queue::backlog::Backlog;
 const TURN_MAX: usize = 2000;
 /// How long is simulated, in milliseconds.
 const SPAN_MS: u64 = 4000;
-
-#[derive(Default)]
-struct Bell(AtomicBool);
-
-impl Wake for Bell {
-    fn wake(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 struct Publisher {
     turn: usize,
@@ -41,7 +32,7 @@ struct World {
     ready: usize,
     handed_out: u64,
     publishers: Vec<Publisher>,
-    random: u64,
+    random: Random,
 }
 
 impl World {
@@ -60,16 +51,8 @@ impl World {
             ready: 0,
             handed_out: 0,
             publishers: turns.iter().map(publisher).collect(),
-            random: seed | 1,
+            random: Random::new(seed),
         }
-    }
-
-    /// A number below `end`.
-    fn random(&mut self, end: usize) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random % end as u64) as usize
     }
 
     fn seen(&self) -> Seen {
@@ -80,7 +63,7 @@ impl World {
     /// turns of the publishers.
     fn step(&mut self, consumed: usize) {
         let count = self.publishers.len();
-        let (first, break_at) = (self.random(count), self.random(count + 1));
+        let (first, break_at) = (self.random.below(count), self.random.below(count + 1));
         for at in 0..count {
             if at == break_at {
                 self.consume(consumed);
@@ -110,7 +93,7 @@ impl World {
     fn have_turn(&mut self, at: usize) {
         let (now_ms, seen) = (self.now_ms, self.seen());
         let publisher = &mut self.publishers[at];
-        let is_woken = publisher.bell.0.swap(false, Ordering::Relaxed);
+        let is_woken = publisher.bell.take() > 0;
         if let Some((pace, until_ms)) = &mut publisher.pace
             && (is_woken || now_ms >= *until_ms)
         {
@@ -172,7 +155,7 @@ proptest! {
                 (speed, left) = *phases.next().unwrap();
             }
             left -= 1;
-            let consumed = world.random(2 * speed + 1);
+            let consumed = world.random.below(2 * speed + 1);
             world.step(consumed);
             let longest = world.longest_ms();
             prop_assert!(longest <= PACE_WAIT_MAX_MS + 1, "{longest} ms without a turn");

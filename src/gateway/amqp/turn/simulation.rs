@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
 use super::Turn;
-use crate::base::wake::Wake;
+use crate::base::wake::{Bell, Wake};
+use crate::gateway::amqp::random::Random;
 use crate::limits::{FLOOR_WAIT_MAX_MS, READ_CHUNK_BYTES};
 use crate::node::floor::{Floor, Place};
 
@@ -21,15 +21,6 @@ const READ_PER_MS: usize = 2 * READ_CHUNK_BYTES;
 const ROUNDS_PER_MS: usize = 32;
 /// How long is simulated, in milliseconds.
 const SPAN_MS: u64 = 600;
-
-#[derive(Default)]
-struct Bell(AtomicBool);
-
-impl Wake for Bell {
-    fn wake(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 struct Publisher {
     /// Octets that it sends before it waits for confirms.
@@ -93,7 +84,7 @@ impl Publisher {
     /// The broker serves it as its connection's task does, which is woken, until it has read
     /// something. Gives how much that is.
     fn serve(&mut self, floor: &Floor, now_ms: u64) -> usize {
-        self.bell.0.store(false, Ordering::Relaxed);
+        self.bell.take();
         self.turn.look(floor, now_ms);
         loop {
             self.tell(floor, now_ms);
@@ -141,7 +132,7 @@ impl Publisher {
 
     /// Whether its connection's task is woken.
     fn is_awake(&self, now_ms: u64) -> bool {
-        self.unread > 0 || self.bell.0.load(Ordering::Relaxed) || now_ms >= self.turn.until_ms()
+        self.unread > 0 || self.bell.count() > 0 || now_ms >= self.turn.until_ms()
     }
 }
 
@@ -149,21 +140,13 @@ struct World {
     now_ms: u64,
     floor: Floor,
     publishers: Vec<Publisher>,
-    random: u64,
+    random: Random,
 }
 
 impl World {
     fn new(publishers: &[(usize, u64, u64)], seed: u64) -> Self {
         let publishers = publishers.iter().map(Publisher::new).collect();
-        Self { now_ms: 0, floor: Floor::new(PLACES), publishers, random: seed | 1 }
-    }
-
-    /// A number below `end`.
-    fn random(&mut self, end: usize) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random % end as u64) as usize
+        Self { now_ms: 0, floor: Floor::new(PLACES), publishers, random: Random::new(seed) }
     }
 
     /// A millisecond, in which those who are awake are served in turn until the time is over.
@@ -171,7 +154,7 @@ impl World {
         let mut budget = READ_PER_MS as isize;
         for _ in 0..ROUNDS_PER_MS {
             let count = self.publishers.len();
-            let first = self.random(count.max(1));
+            let first = self.random.below(count.max(1));
             for at in (first..count).chain(0..first) {
                 let (floor, now_ms) = (&self.floor, self.now_ms);
                 let publisher = &mut self.publishers[at];
