@@ -57,6 +57,7 @@ impl Server {
         answer
     }
 
+    #[cfg(feature = "lapin")]
     fn url(&self, user: &str) -> String {
         format!("amqp://{user}:{user}@{}/%2f", self.address)
     }

@@ -16,7 +16,7 @@ pub(crate) struct Process {
     pub open_files_max: u64,
     /// Threads.
     pub threads: u64,
-    /// Times that its threads gave way to others, or were made to; of those that run now.
+    /// Times that its threads gave way to others, or were made to; those that have ended too.
     pub context_switches: u64,
     /// Seconds of CPU time that it has used, on all cores together.
     pub cpu_s: f64,
@@ -26,6 +26,7 @@ impl Process {
     /// Asks for all of it.
     #[cfg(target_os = "linux")]
     pub(crate) fn now() -> Self {
+        use nix::sys::resource::{UsageWho, getrusage};
         use procfs::process::{LimitValue, Process as Known};
         let Ok(known) = Known::myself() else { return Self::default() };
         let limit = known.limits().ok().map(|limits| limits.max_open_files.soft_limit);
@@ -41,9 +42,15 @@ impl Process {
             process.resident_bytes = stat.rss * procfs::page_size();
             process.virtual_bytes = stat.vsize;
             process.threads = u64::try_from(stat.num_threads).unwrap_or_default();
-            process.cpu_s = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
         }
-        process.context_switches = switches(&known);
+        // The files in /proc tell switches only of the threads that run now: their sum can fall.
+        if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
+            let of_own_will = usage.voluntary_context_switches();
+            let switches = [of_own_will, usage.involuntary_context_switches()];
+            let counts = switches.map(|count| u64::try_from(count).unwrap_or_default());
+            process.context_switches = counts.iter().sum();
+            process.cpu_s = [usage.user_time(), usage.system_time()].map(seconds).iter().sum();
+        }
         process
     }
 
@@ -54,16 +61,9 @@ impl Process {
     }
 }
 
-/// Of all threads: the system tells it of each alone.
 #[cfg(target_os = "linux")]
-fn switches(process: &procfs::process::Process) -> u64 {
-    let statuses =
-        process.tasks().into_iter().flatten().flatten().filter_map(|it| it.status().ok());
-    let switches = statuses.map(|status| {
-        let of_own_will = status.voluntary_ctxt_switches.unwrap_or_default();
-        of_own_will + status.nonvoluntary_ctxt_switches.unwrap_or_default()
-    });
-    switches.sum()
+fn seconds(time: nix::sys::time::TimeVal) -> f64 {
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
 /// Octets of memory that the process may use: that of its control group, where one is limited, else
@@ -97,6 +97,24 @@ mod tests {
         assert!(process.open_files >= 3 && process.open_files_max >= process.open_files);
         assert!(process.threads >= 1);
     }
+
+    #[test]
+    fn switches_and_time_of_threads_that_have_ended_are_kept() {
+        let before = Process::now();
+        let of_its_thread = std::thread::spawn(|| {
+            // Each waits for the other end once at least.
+            let (ours, theirs) = std::sync::mpsc::sync_channel(0);
+            let other = std::thread::spawn(move || theirs.iter().sum::<u64>());
+            (0..100).for_each(|number| ours.send(number).unwrap());
+            drop(ours);
+            other.join().unwrap()
+        });
+        of_its_thread.join().unwrap();
+        let after = Process::now();
+        assert!(after.context_switches > before.context_switches);
+        assert!(after.cpu_s >= before.cpu_s);
+    }
+
     const MEMINFO: &str = "MemTotal:        1000000 kB\nMemFree:          500000 kB\n";
 
     #[test]

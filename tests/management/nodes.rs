@@ -88,7 +88,7 @@ fn figures_of_the_node_come_with_rates_and_curves() {
     assert_eq!((rate("sockets_used"), rate("queue_created")), (0.2, 0.2));
     assert!(rate("io_write_bytes") > 2000.0 && rate("io_write_count") > 0.0, "{node}");
     assert!(rate("io_write_avg_time") > 0.0 && rate("io_sync_avg_time") > 0.0, "{node}");
-    assert_ne!(rate("context_switches"), 0.0);
+    assert!(rate("context_switches") > 0.0, "{node}");
     assert_eq!((&node["gc_num"], rate("mnesia_disk_tx_count")), (&0.into(), 0.0));
     let samples = node["sockets_used_details"]["samples"].as_array().unwrap();
     let values: Vec<_> = samples.iter().map(|sample| sample["sample"].clone()).collect();
