@@ -7,6 +7,7 @@ pub(crate) mod blocking;
 #[cfg(feature = "remote")]
 pub(crate) mod broker_uri;
 pub(crate) mod disk;
+pub(crate) mod erlang_term;
 pub(crate) mod field_value;
 pub(crate) mod herald;
 pub(crate) mod hoards;

@@ -148,10 +148,10 @@ impl Channel {
             return Err(NotImplemented::Immediate.into());
         }
         let exchange = self.check_exchange(&publish, generations)?;
+        let reply_to = self.own_reply_to(&publish)?;
         if let Some(user_id) = publish.user_id() {
             self.session.actor.check_user_id(user_id)?;
         }
-        let reply_to = self.own_reply_to(&publish)?;
         let plain = publish.is_plain();
         let (number, parts) = (publish.number, publish.parts());
         let host = Arc::clone(self.virtual_host());

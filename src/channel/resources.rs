@@ -18,12 +18,6 @@ impl Channel {
     ) -> Result<QueueDeclareOk> {
         self.flush(effects);
         self.meet(Method::QueueDeclare, Subject::queue(&declare.queue), effects)?;
-        let last;
-        let mut declare = declare;
-        if declare.passive && declare.queue.is_empty() {
-            last = QueueDeclare { queue: self.queue_name("")?, ..declare.clone() };
-            declare = &last;
-        }
         let ok = self.virtual_host().queue_declare(&self.session.actor, declare, effects)?;
         self.last_queue = Some(ok.queue.clone());
         Ok(ok)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::exchange::erlang_term;
+use crate::base::erlang_term;
 
 /// A text.
 pub(crate) fn text(text: &str) -> String {

@@ -11,8 +11,9 @@ use super::binding::BindingKey;
 use super::destinations::Collector;
 use super::header_value::{Side, hash_for_match};
 use super::stable_hash::{StableHasher, mix, stable_hash};
-use super::{BindError, ExchangeArgumentError, Routing, erlang_term};
+use super::{BindError, ExchangeArgumentError, Routing};
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::type_name;
 
 /// Weighted rendezvous hashing: every destination draws a number from the hash of the key and its

@@ -2,8 +2,9 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
-use super::{BindError, erlang_term, header_value};
+use super::{BindError, header_value};
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::type_name;
 
 /// The parsed arguments of a binding. [rabbitmq headers exchange]

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::ExchangeArgumentError;
-use super::erlang_term;
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::{get, integer};
 
 /// Messages that an exchange without `x-recent-history-length` remembers.

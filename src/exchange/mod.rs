@@ -16,7 +16,6 @@ mod delay_line;
 mod destinations;
 mod direct;
 mod duplicates;
-pub(crate) mod erlang_term;
 mod fanout;
 pub(crate) mod federation;
 mod header_match;

@@ -71,6 +71,8 @@ pub(crate) struct Deaths {
     first: Option<(QueueName, DeathReason, Arc<[u8]>)>,
     /// The keys by which the message was routed last.
     pub(crate) routing_keys: Arc<[Vec<u8>]>,
+    /// Those keys that came in its header `BCC`: they route it, and nobody is told.
+    blind_keys: Vec<Vec<u8>>,
     /// How often its delivery failed in the quorum queues that it was in: it was rejected, or the
     /// connection or the channel ended.
     pub(crate) failures: u32,
@@ -79,9 +81,24 @@ pub(crate) struct Deaths {
 }
 
 impl Deaths {
-    /// Of a message that has not died yet and was routed by these keys.
-    pub(crate) fn routed_by(routing_keys: Vec<Vec<u8>>) -> Self {
-        Self { routing_keys: routing_keys.into(), ..Self::default() }
+    /// Of a message that has not died yet and was routed by these keys, of which the last are
+    /// those in `BCC`.
+    pub(crate) fn routed_by(routing_keys: Vec<Vec<u8>>, blind_keys: Vec<Vec<u8>>) -> Self {
+        Self { routing_keys: routing_keys.into(), blind_keys, ..Self::default() }
+    }
+
+    /// The keys by which the message was routed last, as receivers are told.
+    pub(crate) fn told_keys(&self) -> Arc<[Vec<u8>]> {
+        if self.blind_keys.is_empty() {
+            return Arc::clone(&self.routing_keys);
+        }
+        let mut told = self.routing_keys.to_vec();
+        for blind in &self.blind_keys {
+            if let Some(at) = told.iter().position(|key| key == blind) {
+                told.remove(at);
+            }
+        }
+        told.into()
     }
 
     /// The most recent one first.
@@ -157,7 +174,7 @@ impl Deaths {
         }
         writer.keys(&self.routing_keys).u32(self.failures);
         let arrived_in: Vec<_> = self.arrived_in.iter().map(|name| name.as_str().into()).collect();
-        writer.keys(&arrived_in);
+        writer.keys(&arrived_in).keys(&self.blind_keys);
     }
 
     /// Takes them again; `None` if they are damaged.
@@ -187,7 +204,8 @@ impl Deaths {
         let arrived_in = reader.keys().unwrap_or_default();
         let names = arrived_in.iter().map(|name| std::str::from_utf8(name).ok().map(Into::into));
         let arrived_in = names.collect::<Option<_>>()?;
-        Some(Self { deaths, first, routing_keys, failures, arrived_in })
+        let blind_keys = reader.keys().unwrap_or_default();
+        Some(Self { deaths, first, routing_keys, blind_keys, failures, arrived_in })
     }
 }
 

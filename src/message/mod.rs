@@ -172,7 +172,7 @@ impl Message {
         Self::with_deaths(parts, None, scratch)
     }
 
-    /// As [`Message::new`], for a message that has died before.
+    /// As [`Message::new`], for a message that has died before or remembers how it was routed.
     pub(crate) fn with_deaths(
         parts: Parts<'_>,
         deaths: Option<Box<Deaths>>,

@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_message_comes_back_whole() {
-        let mut deaths = Deaths::routed_by(vec![b"k".to_vec(), b"cc".to_vec()]);
+        let mut deaths =
+            Deaths::routed_by(vec![b"k".to_vec(), b"bcc".to_vec()], vec![b"bcc".to_vec()]);
         deaths.record(Death {
             queue: "q".into(),
             reason: DeathReason::Expired,

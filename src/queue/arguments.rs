@@ -118,8 +118,10 @@ impl QueueArguments {
                 parsed.take(argument, value, table)?;
             }
         }
-        let mut foreign = KNOWN.iter().filter(|(_, queue_types)| !is_own(queue_types));
-        if let Some(&(argument, _)) = foreign.find(|(name, _)| get(table, name).is_some()) {
+        let foreign = KNOWN.iter().filter(|(_, queue_types)| !is_own(queue_types));
+        let given = foreign.map(|&(name, _)| name).filter(|name| get(table, name).is_some());
+        // RabbitMQ reports the one that the client wrote first; here they are by name.
+        if let Some(argument) = given.min() {
             return Err(ArgumentError::OtherQueueType { argument, module: queue_type.module() });
         }
         // As with RabbitMQ's plugin: not checked, and not compared when declared again.

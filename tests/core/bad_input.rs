@@ -474,3 +474,20 @@ fn a_policy_may_add_a_routing_key_to_the_exchange_of_an_argument() {
     world.get("q").reject().unwrap();
     assert_eq!(world.drain("dead"), ["a"]);
 }
+
+#[test]
+fn of_several_faults_of_a_publish_one_is_told() {
+    let world = World::new();
+    let reply = "fast reply consumer does not exist";
+    let user = "user_id property set to 'x' but authenticated user was 'guest'";
+    let expiration = "invalid expiration 'soon': no_integer";
+    let expires = BasicProperties::default().with_expiration("soon".into());
+    let faulty = Publish::to_queue("q").properties(expires).header("CC", string("cc"));
+    let told = refusal(world.channel.basic_publish(faulty.clone()));
+    assert_eq!(told, (406, expiration.to_owned()));
+    let faulty = faulty.user_id("x");
+    let told = refusal(world.channel.basic_publish(faulty.clone()));
+    assert_eq!(told, (406, user.to_owned()));
+    let told = refusal(world.channel.basic_publish(faulty.reply_to("amq.rabbitmq.reply-to")));
+    assert_eq!(told, (406, reply.to_owned()));
+}

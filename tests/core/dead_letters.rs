@@ -284,3 +284,29 @@ fn deleting_a_queue_drops_the_dead_letters_that_it_keeps() {
     world.channel.queue_delete("q").unwrap();
     assert_eq!(world.broker.memory_used(), 0);
 }
+
+#[test]
+fn keys_in_bcc_route_a_dead_letter_and_are_not_told() {
+    let world = World::new();
+    world.channel.exchange_declare("dlx", "direct").unwrap();
+    for key in ["q", "blind"] {
+        let dead = format!("dead-{key}");
+        world.declare(&dead);
+        world.channel.queue_bind(&dead, "dlx", key).unwrap();
+    }
+    world.declare_with("q", [("x-dead-letter-exchange", string("dlx"))]);
+    let blind = AMQPValue::FieldArray(vec![string("blind")].into());
+    world.channel.basic_publish(Publish::to_queue("q").header("BCC", blind)).unwrap();
+    world.get("q").reject().unwrap();
+    for queue in ["dead-q", "dead-blind"] {
+        let dead = world.take(queue).unwrap();
+        assert_eq!(dead.routing_key(), "q");
+        let headers = dead.headers();
+        let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
+            panic!("deaths: {headers:?}");
+        };
+        let AMQPValue::FieldTable(death) = &deaths.as_slice()[0] else { panic!("{deaths:?}") };
+        let told = AMQPValue::FieldArray(vec![string("q")].into());
+        assert_eq!(death.inner().get("routing-keys"), Some(&told));
+    }
+}

@@ -1,6 +1,7 @@
 //! Declaring, binding and deleting: names, arguments, texts.
 
-use leveret::{AMQPValue, Publish, QueueDeclare};
+use amq_protocol::types::DecimalValue;
+use leveret::{AMQPValue, FieldTable, Publish, QueueDeclare};
 
 use crate::support::{World, declare_with, int, quorum_queue, refusal, string, table, waiting};
 
@@ -154,4 +155,44 @@ fn classic_queues_with_a_single_active_consumer_can_be_asked_for_messages() {
     let text = "cannot obtain access to locked queue 'r' in vhost '/'. basic.get operations are \
                 not supported by quorum queues with single active consumer";
     assert_eq!(refusal(world.channel.basic_get("r")), (405, text.to_owned()));
+}
+
+#[test]
+fn of_several_arguments_of_other_queue_types_the_first_by_name_is_refused() {
+    let world = World::new();
+    world.declare("q");
+    let foreign = [
+        ("x-max-in-memory-length", int(1)),
+        ("x-delivery-limit", int(1)),
+        ("x-max-in-memory-bytes", int(1)),
+        ("x-max-age", string("1h")),
+    ];
+    let declare = QueueDeclare::new("new").arguments(table(foreign));
+    let text = "invalid arg 'x-delivery-limit' for queue 'new' in vhost '/' of queue type \
+                rabbit_classic_queue";
+    assert_eq!(refusal(world.channel.queue_declare_with(&declare)), (406, text.to_owned()));
+}
+
+#[test]
+fn values_that_are_no_numbers_are_told_as_erlang_prints_them() {
+    let world = World::new();
+    world.declare("q");
+    let decimal = AMQPValue::DecimalValue(DecimalValue { scale: 2, value: 314 });
+    let array = AMQPValue::FieldArray(vec![AMQPValue::LongInt(1), string("a")].into());
+    for (value, printed) in [
+        (AMQPValue::Void, "'undefined' of type 'void'"),
+        (AMQPValue::Double(-2.0), "'-2.0' of type 'double'"),
+        (AMQPValue::Double(1e300), "'1.0e300' of type 'double'"),
+        (AMQPValue::ByteArray(b"ab".to_vec().into()), "'ab' of type 'binary'"),
+        (decimal, "'{2,314}' of type 'decimal'"),
+        (array, "'[{signedint,1},{longstr,<<\"a\">>}]' of type 'array'"),
+        (AMQPValue::FieldTable(FieldTable::default()), "'[]' of type 'table'"),
+    ] {
+        let declare = QueueDeclare::new("q").arguments(table([("x-max-length", value)]));
+        let text = format!(
+            "inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value \
+             {printed} but current is none"
+        );
+        assert_eq!(refusal(world.channel.queue_declare_with(&declare)), (406, text));
+    }
 }

@@ -183,6 +183,16 @@ fn headers_decide_on_a_headers_exchange() {
 }
 
 #[test]
+fn the_default_exchange_leads_nowhere_as_an_alternate() {
+    let world = World::new();
+    world.declare("q");
+    with_alternate(&world.channel, "x", "");
+    let publish = Publish::to_exchange("x", "q").body("m").mandatory();
+    world.channel.basic_publish(publish).unwrap();
+    assert_eq!(world.ready("q"), 0);
+}
+
+#[test]
 fn the_sender_selects_more_routes_by_cc_and_bcc() {
     let world = World::new();
     for queue in ["to", "cc", "bcc"] {

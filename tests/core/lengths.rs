@@ -69,3 +69,21 @@ fn the_highest_priority_is_dropped_first() {
     }
     assert_eq!(world.drain("q"), ["middle", "low"]);
 }
+
+#[test]
+fn what_is_too_much_does_not_die_of_its_age() {
+    let world = World::new();
+    world.declare("dead");
+    world.declare_with(
+        "q",
+        [
+            ("x-max-length", int(0)),
+            ("x-message-ttl", int(0)),
+            ("x-dead-letter-exchange", string("")),
+            ("x-dead-letter-routing-key", string("dead")),
+        ],
+    );
+    world.publish("q", ["a"]);
+    let reason = world.take("dead").unwrap().headers().inner().get("x-last-death-reason").cloned();
+    assert_eq!(reason, Some(string("maxlen")));
+}

@@ -24,6 +24,8 @@ fn an_empty_name_means_the_queue_declared_last_on_the_channel() {
     world.declare("q");
     world.publish("q", ["a"]);
     assert_eq!(text(&world.get("")), "a");
+    let passive = refusal(world.channel.queue_declare_with(&QueueDeclare::new("").passive()));
+    assert_eq!(passive, (404, "no queue '' in vhost '/'".to_owned()));
     let error = refusal(world.open_channel().queue_purge(""));
     assert_eq!(error, (404, "no previously declared queue".to_owned()));
 }

@@ -317,8 +317,13 @@ impl State {
         }
         self.footprint += entry.message.footprint();
         self.ready.push(entry);
-        self.expire(now, effects);
+        if self.is_quorum {
+            self.expire(now, effects);
+        }
+        // In a classic queue what is too much leaves for that reason, even if its time is up as
+        // soon as it comes.
         self.keep_length(effects);
+        self.expire(now, effects);
         Enqueued::Accepted
     }
 

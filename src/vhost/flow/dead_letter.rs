@@ -187,7 +187,7 @@ impl VirtualHost {
             count: 1,
             first_at: self.now(),
             exchange: message.exchange_octets().into(),
-            routing_keys: Arc::clone(&deaths.routing_keys),
+            routing_keys: deaths.told_keys(),
             original_expiration_ms: message.expiration_ms(),
         });
         if queue.is_quorum() {
@@ -221,11 +221,11 @@ impl VirtualHost {
 fn deaths_of(message: &Message) -> Deaths {
     match message.deaths() {
         Some(deaths) => deaths.clone(),
-        None => Deaths::routed_by(routing_keys(message)),
+        None => Deaths::routed_by(routing_keys(message), Vec::new()),
     }
 }
 
-/// The routing key of a message that never died, and those in its header `CC`.
+/// The routing key of a message that never died and had no `BCC`, and those in its header `CC`.
 fn routing_keys(message: &Message) -> Vec<Vec<u8>> {
     let mut keys = vec![message.routing_key_octets().to_vec()];
     if let Some(Ok(headers)) = message.raw_properties().headers() {

@@ -10,6 +10,7 @@ use leveret_protocol::table::{TableWriter, entries};
 use crate::base::field_value::type_name;
 use crate::error::{Error, Precondition, Result};
 use crate::limits::TIME_MAX_MS;
+use crate::message::deaths::Deaths;
 use crate::message::{Body, Message, Parts};
 use crate::vhost::VirtualHost;
 use crate::vhost::flow::route::{Pass, Route, Subject};
@@ -100,13 +101,14 @@ impl<'a> Publish<'a> {
     ) -> Result<(Message, Route)> {
         let properties = RawProperties(self.properties);
         let headers = headers(properties)?;
-        let mut selected = Vec::new();
+        let expiration_ms = properties.expiration().map(parse_expiration).transpose()?;
+        let (mut selected, mut blind) = (Vec::new(), Vec::new());
         if let Some(headers) = headers.as_ref().filter(|_| may_select(properties)) {
-            selected = selected_keys(headers)?;
+            selected = sender_selected_keys(headers)?;
+            blind = blind_keys(headers)?;
         }
         let mut keys = vec![self.routing_key];
-        keys.extend(selected.iter().map(Vec::as_slice));
-        let expiration_ms = properties.expiration().map(parse_expiration).transpose()?;
+        keys.extend(selected.iter().chain(&blind).map(Vec::as_slice));
         let rewritten = rewrite(properties, headers.as_ref(), expiration_ms, reply_to)?;
         let parts = Parts {
             exchange: self.exchange,
@@ -115,7 +117,11 @@ impl<'a> Publish<'a> {
             expiration_ms,
             body: self.body,
         };
-        let message = Message::new(parts, scratch);
+        let deaths = (!blind.is_empty()).then(|| {
+            let keys = keys.iter().map(|key| key.to_vec()).collect();
+            Box::new(Deaths::routed_by(keys, blind.clone()))
+        });
+        let message = Message::with_deaths(parts, deaths, scratch);
         made(&message);
         let subject = Subject { routing_keys: &keys, headers: headers.as_ref(), message: &message };
         let route = host.route(exchange, &subject, pass);
@@ -182,8 +188,13 @@ pub(in crate::vhost) fn sender_selected_keys(headers: &FieldTable) -> Result<Vec
 /// The routing keys in the headers `CC` and `BCC`. Errors: 406.
 pub(in crate::vhost) fn selected_keys(headers: &FieldTable) -> Result<Vec<Vec<u8>>> {
     let mut selected = sender_selected_keys(headers)?;
-    selected.extend(keys_in(headers, "BCC")?);
+    selected.extend(blind_keys(headers)?);
     Ok(selected)
+}
+
+/// The routing keys in the header `BCC`. Errors: 406.
+fn blind_keys(headers: &FieldTable) -> Result<Vec<Vec<u8>>> {
+    keys_in(headers, "BCC")
 }
 
 /// Has to be an array; of its elements those that are no strings are passed over.

@@ -120,7 +120,8 @@ impl VirtualHost {
                     self.shared.memory.add(remember(history, kept, headers));
                 }
             }
-            if exchange.is_default() {
+            // As an alternate exchange it leads nowhere: no binding of it is in the tables.
+            if exchange.is_default() && visited == 1 {
                 let queues = subject.routing_keys.iter().filter_map(|key| self.queue_by_key(key));
                 destinations.extend(queues.map(Destination::Queue));
             } else {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use amq_protocol::types::AMQPValue;
 
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::{get, integer, type_name};
 use crate::base::ids::ConnectionId;
 use crate::error::{Error, Precondition, Resource, Result};
@@ -139,17 +140,11 @@ fn describe(value: Option<&AMQPValue>) -> String {
     }
 }
 
-/// A value as RabbitMQ's error texts print it.
-pub(super) fn print(value: &AMQPValue) -> String {
-    if let Some(number) = integer(value) {
-        return number.to_string();
-    }
+/// A value as RabbitMQ's error texts print it: octets as they are, all else as Erlang does.
+fn print(value: &AMQPValue) -> String {
     match value {
-        AMQPValue::Boolean(flag) => flag.to_string(),
         AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-        AMQPValue::Float(number) => number.to_string(),
-        AMQPValue::Double(number) => number.to_string(),
-        AMQPValue::Timestamp(seconds) => seconds.to_string(),
-        other => type_name(other).into(),
+        AMQPValue::ByteArray(octets) => String::from_utf8_lossy(octets.as_slice()).into_owned(),
+        other => erlang_term::value(other),
     }
 }

@@ -8,10 +8,10 @@ use amq_protocol::types::FieldTable;
 
 use crate::access::{Pattern, PatternError};
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::{get, string};
 use crate::base::names::ExchangeName;
 use crate::error::ArgumentError;
-use crate::exchange::erlang_term;
 use crate::queue::{Queue, QueueArguments, QueueType};
 use crate::vhost::VirtualHost;
 use crate::vhost::topology::exchange::Exchange;

@@ -3,8 +3,8 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::base::argument;
+use crate::base::erlang_term;
 use crate::base::field_value::{integer, string};
-use crate::exchange::erlang_term;
 
 /// What a value has to be.
 enum Kind {
