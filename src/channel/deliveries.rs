@@ -8,6 +8,7 @@ mod outlet;
 pub(in crate::channel) mod run;
 mod sources;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -253,15 +254,20 @@ impl Deliveries {
         ids
     }
 
-    /// Groups settled deliveries by queue and hands each group to `settle`. Order within a queue
-    /// is kept. Returns shared prefetch to the consumers, and counts what is `acknowledged`.
+    /// Groups settled deliveries by consumer, all of one together however they are mixed with
+    /// others, and hands each group to `settle`. Order within a group is kept. Returns shared prefetch to the consumers, and counts what is `acknowledged`.
     pub(super) fn by_queue(
         &self,
         taken: &[(u64, Unacked)],
         acknowledged: bool,
         mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
     ) {
-        let mut rest = taken;
+        let source = |(_, unacked): &(u64, Unacked)| unacked.source;
+        let mut grouped = Cow::Borrowed(taken);
+        if !taken.is_sorted_by_key(source) {
+            grouped.to_mut().sort_by_key(source);
+        }
+        let mut rest = &*grouped;
         while let Some(((_, first), _)) = rest.split_first() {
             let source = first.source;
             let run = rest.iter().take_while(|(_, unacked)| unacked.source == source).count();

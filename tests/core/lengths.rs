@@ -87,3 +87,23 @@ fn what_is_too_much_does_not_die_of_its_age() {
     let reason = world.take("dead").unwrap().headers().inner().get("x-last-death-reason").cloned();
     assert_eq!(reason, Some(string("maxlen")));
 }
+
+#[test]
+fn what_comes_back_together_is_too_much_before_it_is_delivered_again() {
+    let world = World::new();
+    world.declare_with("short", [("x-max-length", int(1))]);
+    world.declare("long");
+    let channel = world.open_channel();
+    let short = channel.basic_consume("short").unwrap();
+    let long = channel.basic_consume("long").unwrap();
+    world.publish("short", ["a"]);
+    world.publish("long", ["b"]);
+    world.publish("short", ["c"]);
+    assert_eq!((waiting(&short), waiting(&long)), (texts(&["a", "c"]), texts(&["b"])));
+    channel.basic_recover().unwrap();
+    assert_eq!((waiting(&short), waiting(&long)), (texts(&["c"]), texts(&["b"])));
+}
+
+fn texts(bodies: &[&str]) -> Vec<String> {
+    bodies.iter().map(ToString::to_string).collect()
+}
