@@ -255,7 +255,8 @@ impl Deliveries {
     }
 
     /// Groups settled deliveries by consumer, all of one together however they are mixed with
-    /// others, and hands each group to `settle`. Order within a group is kept. Returns shared prefetch to the consumers, and counts what is `acknowledged`.
+    /// others, and hands each group to `settle`. Order within a group is kept. Returns shared
+    /// prefetch to the consumers, and counts what is `acknowledged`.
     pub(super) fn by_queue(
         &self,
         taken: &[(u64, Unacked)],

@@ -213,12 +213,15 @@ fn quorum_queues_and_streams_refuse_what_they_cannot_be() {
         ("non-durable", |declare| declare.durable = false),
         ("auto-delete", |declare| declare.auto_delete = true),
     ];
+    let mut all = quorum_queue("q", []);
     for (property, change) in cases {
+        change(&mut all);
         let mut declare = quorum_queue("q", []);
         change(&mut declare);
         let text = format!("invalid property '{property}' for queue 'q' in vhost '/'");
         refuses(&world, &declare, 406, &text);
     }
+    refuses(&world, &all, 406, "invalid property 'auto-delete' for queue 'q' in vhost '/'");
     let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
     refuses(&world, &quorum_queue("", []), 406, text);
     let text = "Cannot declare a server-named queue for type rabbit_stream_queue";
@@ -236,6 +239,7 @@ fn a_queue_that_exists_is_compared_and_left_alone() {
     for (received, text) in [
         (Some(int(-1)), format!("{prefix} '-1' {current} '1000'")),
         (Some(string("soon")), format!("{prefix} 'soon' {current} '1000'")),
+        (Some(AMQPValue::Void), format!("{prefix} none {current} '1000'")),
         (None, format!("{prefix} none {current} the value '1000' of type 'long'")),
     ] {
         let mut declare = QueueDeclare::new("q");

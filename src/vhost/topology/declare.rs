@@ -274,12 +274,12 @@ fn check_replicated(
         let module = queue_type.module();
         return Err(Precondition::ServerNamed(module).into());
     }
-    let property = if declare.exclusive {
+    let property = if declare.auto_delete {
+        "auto-delete"
+    } else if declare.exclusive {
         "exclusive-owner"
     } else if !declare.durable {
         "non-durable"
-    } else if declare.auto_delete {
-        "auto-delete"
     } else {
         return Ok(());
     };

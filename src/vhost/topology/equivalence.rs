@@ -33,14 +33,10 @@ pub(super) fn check_queue(
         let current = get(&attributes.table, argument);
         let received = get(&declare.arguments, argument);
         if argument == argument::QUEUE_TYPE {
-            let received = received.map_or(QueueType::default().as_str().into(), print);
-            if received != queue_type.as_str() {
-                return Err(inequivalent(
-                    argument,
-                    &name,
-                    quoted(&received),
-                    quoted(&queue_type.as_str()),
-                ));
+            let current = queue_type.as_str();
+            let received = received.map_or_else(|| quoted(&QueueType::default().as_str()), alone);
+            if received != quoted(&current) {
+                return Err(inequivalent(argument, &name, received, quoted(&current)));
             }
         } else {
             same_argument(argument, &name, received, current)?;
@@ -88,8 +84,7 @@ fn same_argument(
         (None, None) => Ok(()),
         (Some(received), Some(current)) if equal(received, current) => Ok(()),
         (Some(received), Some(current)) => {
-            let (received, current) = (quoted(&print(received)), quoted(&print(current)));
-            Err(inequivalent(argument, resource, received, current))
+            Err(inequivalent(argument, resource, alone(received), alone(current)))
         }
         (received, current) => {
             Err(inequivalent(argument, resource, describe(received), describe(current)))
@@ -137,6 +132,15 @@ fn describe(value: Option<&AMQPValue>) -> String {
     match value {
         None => "none".into(),
         Some(value) => format!("the value '{}' of type '{}'", print(value), type_name(value)),
+    }
+}
+
+/// A value beside another of the argument, of which RabbitMQ does not tell the types: one that is
+/// void is none.
+fn alone(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::Void => "none".into(),
+        value => quoted(&print(value)),
     }
 }
 
