@@ -71,9 +71,10 @@ struct Tables {
 impl Tables {
     fn read(definitions: &Definitions, access: &AccessControl) -> Self {
         let mut tables = Self::default();
+        let usual = usual_algorithm(definitions.rabbit_version.as_deref());
         for definition in &definitions.users {
             let object = || format!("user '{}'", definition.name);
-            let user = or_refuse(user(definition), &mut tables.refused, object);
+            let user = or_refuse(user(definition, usual), &mut tables.refused, object);
             tables.users.extend(user);
         }
         let defined: HashSet<String> =
@@ -165,18 +166,31 @@ pub(crate) fn replace_users(
     Ok(())
 }
 
-fn user(definition: &UserDefinition) -> Result<User, String> {
+/// How passwords were hashed that come without the name of an algorithm: before RabbitMQ 3.6 there
+/// was but one.
+fn usual_algorithm(rabbit_version: Option<&str>) -> HashingAlgorithm {
+    let mut numbers = rabbit_version.unwrap_or_default().split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(3)), Some(Ok(..=5))) => HashingAlgorithm::Md5,
+        _ => HashingAlgorithm::Sha256,
+    }
+}
+
+fn user(definition: &UserDefinition, usual: HashingAlgorithm) -> Result<User, String> {
     let limit = |name| limit(&definition.limits, name);
     Ok(User {
         name: definition.name.as_str().into(),
-        password_hash: password_hash(definition)?,
+        password_hash: password_hash(definition, usual)?,
         tags: definition.tags.iter().map(|tag| UserTag::from(tag.as_str())).collect(),
         max_connections: limit("max-connections")?,
         max_channels: limit("max-channels")?,
     })
 }
 
-fn password_hash(definition: &UserDefinition) -> Result<Option<PasswordHash>, String> {
+fn password_hash(
+    definition: &UserDefinition,
+    usual: HashingAlgorithm,
+) -> Result<Option<PasswordHash>, String> {
     let hash = definition.password_hash.as_deref().filter(|hash| !hash.is_empty());
     let password = definition.password.as_deref().filter(|password| !password.is_empty());
     let hash = match (hash, password) {
@@ -190,7 +204,7 @@ fn password_hash(definition: &UserDefinition) -> Result<Option<PasswordHash>, St
         (Some(hash), None) => definition
             .hashing_algorithm
             .as_deref()
-            .map_or(Ok(HashingAlgorithm::Sha256), HashingAlgorithm::from_name)
+            .map_or(Ok(usual), HashingAlgorithm::from_name)
             .and_then(|algorithm| PasswordHash::from_base64(algorithm, hash)),
     };
     hash.map(Some).map_err(|error| error.to_string())

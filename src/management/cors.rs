@@ -30,7 +30,7 @@ pub(super) fn add_headers(
     answer: &mut Answer,
 ) {
     let headers = &mut answer.headers;
-    headers.append(VARY, HeaderValue::from_static("accept, origin"));
+    headers.append(VARY, HeaderValue::from_static("accept, accept-encoding, origin"));
     let Some(origin) = allowed_origin(settings, request) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

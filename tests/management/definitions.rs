@@ -27,3 +27,24 @@ fn definitions_of_one_broker_make_another_like_it() {
     assert_eq!(sorted(&second), sorted(&first));
     assert_eq!(second.call_as("u", "pw", "GET", "/api/queues/v/q", "").status, 200);
 }
+
+#[test]
+fn users_of_old_definitions_are_taken_with_whatever_hash_they_have() {
+    let api = Api::start();
+    let user = |name: &str, more: &str| {
+        format!(
+            r#"{{"name": "{name}", "tags": "management",
+                "password_hash": "IECV6PZI/Invh0DL187KFpkO5Jc="{more}}}"#
+        )
+    };
+    // Before 3.6 hashes came without the name of their algorithm.
+    let old = format!(r#"{{"rabbit_version": "3.5.8", "users": [{}]}}"#, user("old", ""));
+    api.expect(204, "POST", "/api/definitions", &old);
+    assert_eq!(api.call_as("old", "guest", "GET", "/api/whoami", "").status, 200);
+    let other = format!(r#"{{"rabbit_version": "4.0.5", "users": [{}]}}"#, user("other", ""));
+    api.expect(204, "POST", "/api/definitions", &other);
+    assert_eq!(api.call_as("other", "guest", "GET", "/api/whoami", "").status, 401);
+    let told = api.expect(200, "GET", "/api/users/other", "").json();
+    assert_eq!(told["password_hash"], "IECV6PZI/Invh0DL187KFpkO5Jc=");
+    assert_eq!(told["hashing_algorithm"], "rabbit_password_hashing_sha256");
+}

@@ -9,6 +9,7 @@ mod limits;
 mod messages;
 mod metrics;
 mod nodes;
+mod odd_requests;
 mod own;
 mod page;
 mod rights;

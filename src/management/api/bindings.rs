@@ -26,7 +26,7 @@ use crate::management::body;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, delete, get, post};
 use crate::management::json::{Object, object};
-use crate::management::list::{list, one};
+use crate::management::list::{one, whole};
 use crate::management::order::Row;
 use crate::management::rights::Who::OfHost;
 use crate::vhost::insight::bindings::BindingView;
@@ -161,7 +161,7 @@ fn answer(call: &Call, bindings: Vec<(Arc<VirtualHost>, Vec<BindingView>)>) -> O
     let rows = bindings.into_iter().flat_map(|(host, bindings)| {
         bindings.into_iter().map(move |binding| BindingRow::new(&host, binding))
     });
-    list(call, rows.collect(), ORDER)
+    whole(call, rows.collect(), ORDER)
 }
 
 fn all(call: &Call) -> Outcome {

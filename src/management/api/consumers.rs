@@ -8,7 +8,7 @@ use crate::management::api::references::channel_details;
 use crate::management::call::{Call, Host};
 use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::{Object, object};
-use crate::management::list::list;
+use crate::management::list::whole;
 use crate::management::rights::Who::Managers;
 use crate::queue::Queue;
 use crate::queue::status::ConsumerStatus;
@@ -75,5 +75,5 @@ fn all(call: &Call) -> Outcome {
             rows.extend(known.map(|consumer| render(call, &host, consumer)));
         }
     }
-    list(call, rows, ORDER)
+    whole(call, rows, ORDER)
 }

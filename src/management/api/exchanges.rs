@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::access::{Access, Actor, ResourceKind};
 use crate::base::names::VirtualHostName;
 use crate::insight::statistics::totals::{ExchangeTotals, Totals};
@@ -45,12 +47,13 @@ const INTERNAL: &str = "rmq-internal";
 struct ExchangeRow {
     host: Arc<VirtualHost>,
     exchange: Arc<Exchange>,
-    ranges: Ranges,
+    /// Nothing if statistics are not wanted.
+    ranges: Option<Ranges>,
 }
 
 impl Row for ExchangeRow {
     fn render(&self) -> Object {
-        render(&self.host, &self.exchange, &self.ranges)
+        render(&self.host, &self.exchange, self.ranges.as_ref())
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -62,7 +65,7 @@ impl Row for ExchangeRow {
     }
 }
 
-fn render(host: &VirtualHost, exchange: &Exchange, ranges: &Ranges) -> Object {
+fn render(host: &VirtualHost, exchange: &Exchange, ranges: Option<&Ranges>) -> Object {
     let attributes = exchange.attributes();
     let mut shown = object! {
         "name": exchange.name().as_str(),
@@ -81,7 +84,9 @@ fn render(host: &VirtualHost, exchange: &Exchange, ranges: &Ranges) -> Object {
         shown.insert("policy".into(), policy.into());
     }
     let measured = exchange.measured();
-    if measured.totals != ExchangeTotals::default() {
+    if let Some(ranges) = ranges
+        && measured.totals != ExchangeTotals::default()
+    {
         let samples = ranges.msg_rates.map(|span| exchange.samples(host.now(), span));
         let samples = samples.unwrap_or_default();
         let counted = message_stats(&measured, ExchangeTotals::NAMES, &samples);
@@ -90,9 +95,15 @@ fn render(host: &VirtualHost, exchange: &Exchange, ranges: &Ranges) -> Object {
     shown
 }
 
+/// The ranges of statistics, unless none are wanted.
+fn wanted_ranges(call: &Call) -> Outcome<Option<Ranges>> {
+    let ranges = Ranges::of(call)?;
+    Ok((!call.query.is_true("disable_stats")).then_some(ranges))
+}
+
 fn all(call: &Call) -> Outcome {
     let hosts = call.hosts_to_list().ok_or_else(Refusal::no_such_object)?;
-    let ranges = Ranges::of(call)?;
+    let ranges = wanted_ranges(call)?;
     let rows = hosts.into_iter().flat_map(|host| {
         let exchanges = host.exchanges().into_iter();
         exchanges.map(move |exchange| ExchangeRow { host: Arc::clone(&host), exchange, ranges })
@@ -109,10 +120,10 @@ pub(crate) fn existing(call: &Call) -> Outcome<(Arc<VirtualHost>, Arc<Exchange>)
 
 fn show(call: &Call) -> Outcome {
     let (host, exchange) = existing(call)?;
-    let mut shown = render(&host, &exchange, &Ranges::of(call)?);
+    let mut shown = render(&host, &exchange, wanted_ranges(call)?.as_ref());
     // What routes between which two is only known in RabbitMQ's rates mode `detailed`.
-    shown.insert("incoming".into(), serde_json::json!([]));
-    shown.insert("outgoing".into(), serde_json::json!([]));
+    shown.insert("incoming".into(), json!([]));
+    shown.insert("outgoing".into(), json!([]));
     one(call, shown)
 }
 
@@ -120,10 +131,14 @@ fn declare(call: &Call) -> Outcome {
     let host = call.host_to_change()?;
     let body = body::object(&call.body)?;
     let name = call.exchange_name("exchange");
-    let kind = body.get("type").and_then(serde_json::Value::as_str).unwrap_or("direct");
+    let kind = match body.get("type") {
+        None => "direct".to_owned(),
+        Some(Value::String(name)) => name.clone(),
+        Some(other) => other.to_string(),
+    };
     let declare = ExchangeDeclare {
         exchange: name.to_owned(),
-        kind: kind.to_owned(),
+        kind,
         passive: false,
         durable: flag(&body, "durable")?,
         auto_delete: flag(&body, "auto_delete")?,

@@ -1,6 +1,6 @@
 //! Limits of virtual hosts and of users.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::api::users;
@@ -123,8 +123,10 @@ fn of_user(call: &Call) -> Outcome {
 
 fn set_of_user(call: &Call) -> Outcome {
     let user = call.node().access.users.get(call.name("user"));
-    let mut user = (*user.ok_or_else(|| Refusal::not_found("user_not_found"))?).clone();
-    users::set_limits(&mut user, &Value::Object(named(call)?))?;
+    let no_user = || Refusal::bad(json!(["no_such_user", call.name("user")]));
+    let limits = Value::Object(named(call)?);
+    let mut user = (*user.ok_or_else(no_user)?).clone();
+    users::set_limits(&mut user, &limits)?;
     call.node().access.users.put(user);
     call.durable()?;
     Ok(Answer::done())

@@ -194,7 +194,8 @@ fn get(call: &Call) -> Outcome {
     let mut messages = Vec::new();
     let mut tags = Vec::new();
     let mut octets = 0;
-    for _ in 0..count.max(0) {
+    // As in RabbitMQ, one that is negative means all.
+    for _ in 0..u64::try_from(count).unwrap_or(u64::MAX) {
         let name = queue.name().as_str();
         let got = client.apply(|channel, effects| channel.basic_get(name, mode.no_ack, effects));
         let Some(got) = got.map_err(refused)? else { break };

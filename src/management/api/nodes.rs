@@ -13,7 +13,7 @@ use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
 use crate::management::json::{Object, object};
-use crate::management::list::{BY_NAME, list, one};
+use crate::management::list::{BY_NAME, one, whole};
 use crate::management::metrics::memory::Memory;
 use crate::management::rights::Who::Monitors;
 
@@ -149,7 +149,7 @@ fn enabled_plugins(call: &Call) -> Vec<&'static str> {
 const PROCESSES_MAX: u64 = 1_048_576;
 
 fn all(call: &Call) -> Outcome {
-    list(call, vec![render(call)?], BY_NAME)
+    whole(call, vec![render(call)?], BY_NAME)
 }
 
 fn show(call: &Call) -> Outcome {

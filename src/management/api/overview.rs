@@ -47,11 +47,11 @@ fn overview(call: &Call) -> Outcome {
         "is_op_policy_updating_enabled": true,
         "statistics_db_event_queue": 0,
     };
+    let status = call.node().status();
+    let churn = message_stats(&status.churn, Churn::NAMES, &[]);
+    shown.insert("churn_rates".into(), churn.into());
     if call.is_monitor() {
-        let status = call.node().status();
         shown.extend(render_totals(call, &ranges, &status.objects, &status.messages));
-        let churn = message_stats(&status.churn, Churn::NAMES, &[]);
-        shown.insert("churn_rates".into(), churn.into());
         shown.insert("node".into(), call.node().name().into());
         shown.insert("listeners".into(), listeners(call).into());
     } else {

@@ -91,7 +91,7 @@ fn show(call: &Call, operator: bool) -> Outcome {
 pub(crate) fn parse(value: &Object) -> Result<Policy, String> {
     let failed = |text: String| format!("Validation failed\n\n{text}\n");
     let priority = match value.get("priority") {
-        None | Some(Value::Null) => 0,
+        None => 0,
         Some(Value::Number(number)) => {
             let whole = number.as_i64().or_else(|| number.as_f64().map(|number| number as i64));
             whole.unwrap_or_default()
@@ -109,12 +109,15 @@ pub(crate) fn parse(value: &Object) -> Result<Policy, String> {
         }
     };
     let apply_to = match value.get("apply-to") {
-        None | Some(Value::Null) => Some(ApplyTo::All),
+        None => Some(ApplyTo::All),
         Some(Value::String(name)) if !name.is_empty() => ApplyTo::from_name(name),
         Some(_) => None,
     };
     let apply_to = apply_to.ok_or_else(|| {
-        let given = value.get("apply-to").and_then(Value::as_str).unwrap_or_default();
+        let given = match value.get("apply-to") {
+            Some(Value::String(given)) => given.clone(),
+            other => other.map(Value::to_string).unwrap_or_default(),
+        };
         failed(format!(
             "apply-to '{given}' unrecognised; should be one of: 'queues', 'classic_queues',  \
              'quorum_queues', 'streams', 'exchanges', or 'all'"

@@ -4,8 +4,9 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{FieldTable, ShortString};
 use serde_json::{Value, json};
 
-use crate::definitions::arguments::{from_field_table, to_field_table};
+use crate::definitions::arguments::from_field_table;
 use crate::management::answer::{Outcome, Refusal};
+use crate::management::api::declaring::table;
 use crate::management::json::Object;
 
 /// A table of arguments or headers. What holds nothing is shown as RabbitMQ does.
@@ -52,11 +53,12 @@ macro_rules! properties {
                 parsed = parsed.$n_set(number(value, $n_name)?);
             })*
             if let Some(headers) = properties.get("headers") {
-                let bad = || Refusal::bad("headers must be an object");
-                let headers = headers.as_object().ok_or_else(bad)?;
-                let table = to_field_table(headers);
-                let table = table.map_err(|error| Refusal::bad(error.to_string()))?;
-                parsed = parsed.with_headers(table);
+                parsed = parsed.with_headers(match headers {
+                    Value::Object(headers) => table(headers)?,
+                    // An empty property list of Erlang, and an empty array of PHP.
+                    Value::Array(list) if list.is_empty() => FieldTable::default(),
+                    _ => return Err(Refusal::bad("headers must be an object")),
+                });
             }
             Ok(parsed)
         }

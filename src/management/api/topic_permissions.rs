@@ -28,6 +28,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         "Sets those on an exchange: {\"exchange\", \"write\", \"read\"}.",
     ),
     delete("api/topic-permissions/{vhost}/{user}", Administrators, clear, "Takes them away."),
+    get(
+        "api/topic-permissions/{vhost}/{user}/{exchange}",
+        Administrators,
+        show,
+        "A user's in the virtual host, on all exchanges.",
+    ),
+    put(
+        "api/topic-permissions/{vhost}/{user}/{exchange}",
+        Administrators,
+        set,
+        "Sets those on the exchange that the body names.",
+    ),
     delete(
         "api/topic-permissions/{vhost}/{user}/{exchange}",
         Administrators,

@@ -92,7 +92,7 @@ fn put_user(call: &Call) -> Outcome {
         set_limits(&mut user, limits)?;
     }
     let permissions = match (&known, body.get("permissions")) {
-        (None, Some(permissions)) => preconfigured(permissions)?,
+        (None, Some(permissions)) => preconfigured(call, permissions)?,
         _ => Vec::new(),
     };
     access.users.put(user);
@@ -155,7 +155,7 @@ fn password_hash(body: &Object, is_new: bool) -> Outcome<Option<PasswordHash>> {
 }
 
 /// Permissions that a new user comes with, by virtual host.
-fn preconfigured(permissions: &Value) -> Outcome<Vec<(VirtualHostName, Permissions)>> {
+fn preconfigured(call: &Call, permissions: &Value) -> Outcome<Vec<(VirtualHostName, Permissions)>> {
     let bad = || Refusal::bad("permissions must be objects with configure, write and read");
     let by_host = permissions.as_object().ok_or_else(bad)?;
     let granted = |patterns: &Value| {
@@ -163,6 +163,9 @@ fn preconfigured(permissions: &Value) -> Outcome<Vec<(VirtualHostName, Permissio
         let (configure, write, read) = (pattern("configure")?, pattern("write")?, pattern("read")?);
         Permissions::new(configure, write, read).map_err(|error| Refusal::bad(error.to_string()))
     };
+    if let Some(unknown) = by_host.keys().find(|name| call.node().virtual_host(name).is_none()) {
+        return Err(Refusal::bad(json!(["no_such_vhost", unknown])));
+    }
     let all = by_host.iter();
     all.map(|(vhost, patterns)| Ok((vhost.as_str().into(), granted(patterns)?))).collect()
 }

@@ -14,6 +14,7 @@ use crate::management::endpoint::{Endpoint, delete, get, post, put};
 use crate::management::json::{Object, object};
 use crate::management::list::{list, one};
 use crate::management::rights::Who::{Administrators, Managers};
+use crate::management::term;
 use crate::node::export::metadata_of;
 use crate::queue::QueueType;
 use crate::vhost::{HostMetadata, VirtualHost};
@@ -119,7 +120,9 @@ fn put_host(call: &Call) -> Outcome {
     }
     let tracing = boolean(body.get("tracing"))?;
     let description = body.get("description").and_then(Value::as_str).unwrap_or_default();
-    let named = named_type(body.get("default_queue_type"))?;
+    // RabbitMQ 3.11 had another name for it, which is still taken.
+    let named = body.get("default_queue_type").or_else(|| body.get("defaultqueuetype"));
+    let named = named_type(named)?;
     let metadata = HostMetadata {
         description: description.to_owned(),
         tags: tags(body.get("tags"))?,
@@ -175,9 +178,8 @@ fn start(call: &Call) -> Outcome {
     let (vhost, node) = (call.name("vhost"), call.name("node"));
     let refused =
         |reason: &str| Refusal::bad(format!("Request to node {node} failed with {reason}"));
-    call.node()
-        .virtual_host(vhost)
-        .ok_or_else(|| refused(&format!("{{no_such_vhost,{vhost}}}")))?;
+    let no_host = || refused(&format!("{{no_such_vhost,{}}}", term::value(&vhost.into())));
+    call.node().virtual_host(vhost).ok_or_else(no_host)?;
     if node != call.node().name() {
         return Err(refused("nodedown"));
     }

@@ -66,7 +66,11 @@ fn written(said: &Said, format: Format, headers: bool) -> String {
         }
         (Said::Rows { columns, rows, header_if_empty }, format) => {
             let texts = |row: &Map<String, Value>| -> Vec<String> {
-                columns.iter().map(|column| text(row.get(column).unwrap_or(&Value::Null))).collect()
+                let cell = |column: &String| match row.get(column) {
+                    Some(Value::Object(table)) if TABLES.contains(&column.as_str()) => pairs(table),
+                    value => text(value.unwrap_or(&Value::Null)),
+                };
+                columns.iter().map(cell).collect()
             };
             let mut lines: Vec<Vec<String>> = rows.iter().map(texts).collect();
             let has_header = headers && (*header_if_empty || !lines.is_empty());
@@ -115,6 +119,27 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// Columns with tables of AMQP, which RabbitMQ's tools write as Erlang does.
+const TABLES: &[&str] = &["arguments", "client_properties"];
+
+/// A table of AMQP: `[{"a",1}]`.
+fn pairs(table: &Map<String, Value>) -> String {
+    let pair = |(name, value): (&String, &Value)| {
+        format!("{{{},{}}}", Value::String(name.clone()), term(value))
+    };
+    format!("[{}]", table.iter().map(pair).collect::<Vec<_>>().join(","))
+}
+
+fn term(value: &Value) -> String {
+    match value {
+        Value::Object(table) => pairs(table),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(term).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
 fn framed(columns: &[String], lines: &[Vec<String>]) -> String {
     let width = |index: usize| {
         let texts = lines.iter().filter_map(|line| line.get(index)).chain(columns.get(index));
@@ -147,6 +172,20 @@ mod tests {
         };
         let rows = vec![row(serde_json::json!({"user": "a", "tags": ["x", "y"], "n": 1}))];
         Said::rows(&["user", "tags"], rows)
+    }
+
+    #[test]
+    fn tables_of_amqp_are_written_as_terms() {
+        let arguments = serde_json::json!({"l": [1, "a"], "n": 5, "t": {"b": true}, "x": "y"});
+        let row = Map::from_iter([("arguments".to_owned(), arguments)]);
+        let said = Said::rows(&["arguments"], vec![row.clone()]);
+        let terms = r#"[{"l",[1,"a"]},{"n",5},{"t",[{"b",true}]},{"x","y"}]"#;
+        assert_eq!(written(&said, Format::Table, false), terms);
+        let json = r#"{"arguments":{"l":[1,"a"],"n":5,"t":{"b":true},"x":"y"}}"#;
+        assert_eq!(written(&said, Format::Json, false), format!("[\n{json}\n]"));
+        let parameter =
+            Said::rows(&["value"], vec![Map::from_iter([("value".into(), row.into())])]);
+        assert!(written(&parameter, Format::Table, false).starts_with("{\"arguments\":{"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ const MIRRORING: &[&str] = &[
 const MASTER_LOCATOR: &str = "queue-master-locator";
 
 /// Keys for what needs several nodes.
-const WITHOUT_EFFECT: &[&str] = &[MASTER_LOCATOR];
+const WITHOUT_EFFECT: &[&str] = &[MASTER_LOCATOR, "initial-cluster-size"];
 
 /// Keys that choose upstreams, one of them at most `[rabbitmq federation-reference#policies]`.
 const FEDERATION: &[&str] =
@@ -274,6 +274,7 @@ impl Policy {
         if self.definition.inner().is_empty() {
             return Err(PolicyError::Empty);
         }
+        policy_values::check(&self.definition).map_err(PolicyError::Value)?;
         let keys = self.definition.inner().keys().map(|key| key.as_str());
         let has_no_effect = |key: &str| WITHOUT_EFFECT.contains(&key) || MIRRORING.contains(&key);
         self.check_keys(|key| {
@@ -285,7 +286,6 @@ impl Policy {
         if keys.clone().filter(|key| FEDERATION.contains(key)).count() > 1 {
             return Err(PolicyError::Value(format!("cannot specify {TOGETHER} together")));
         }
-        policy_values::check(&self.definition).map_err(PolicyError::Value)?;
         for key in keys.filter(|key| has_no_effect(key)) {
             tracing::warn!("policy setting {key} has no effect: there is one node");
         }

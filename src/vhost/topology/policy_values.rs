@@ -5,6 +5,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use crate::base::argument;
 use crate::base::erlang_term;
 use crate::base::field_value::{integer, string};
+use crate::queue::{QueueArguments, QueueType};
 
 /// What a value has to be.
 enum Kind {
@@ -15,9 +16,11 @@ enum Kind {
     OneOf(&'static [i64]),
     /// A text of these.
     Word(&'static [&'static str]),
+    /// What the argument of a stream may be.
+    OfStreams,
 }
 
-use Kind::{From, OneOf, Text, Word};
+use Kind::{From, OfStreams, OneOf, Text, Word};
 
 /// Keys with what their values have to be, and what a value is called that is none.
 const KEYS: &[(&str, Kind, &str)] = &[
@@ -31,6 +34,8 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ("federation-upstream", Text, "federation upstream name"),
     ("federation-upstream-pattern", Text, "federation upstream pattern name"),
     ("federation-upstream-set", Text, "federation upstream set name"),
+    ("initial-cluster-size", From(0), "cluster size"),
+    ("max-age", OfStreams, "max age"),
     ("max-in-memory-bytes", From(0), "maximum memory in bytes"),
     ("max-in-memory-length", From(0), "maximum memory in bytes"),
     ("max-length", From(0), "maximum length"),
@@ -44,14 +49,20 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ),
     ("queue-mode", Word(&["default", "lazy"]), "queue-mode value"),
     ("queue-version", OneOf(&[1, 2]), "queue-version value"),
+    ("stream-max-segment-size-bytes", OfStreams, "segment size"),
 ];
 
 impl Kind {
-    fn permits(&self, value: &AMQPValue) -> bool {
+    fn permits(&self, key: &str, value: &AMQPValue) -> bool {
         match self {
             Text => string(value).is_some(),
             From(first) => integer(value).is_some_and(|number| number >= *first),
             OneOf(numbers) => integer(value).is_some_and(|number| numbers.contains(&number)),
+            OfStreams => {
+                let mut alone = FieldTable::default();
+                alone.insert(key.into(), value.clone());
+                QueueArguments::from_policy(&alone, QueueType::Stream).is_ok()
+            }
             Word(words) => string(value).is_some_and(|word| words.contains(&word)),
         }
     }
@@ -63,9 +74,13 @@ pub(super) fn check(definition: &FieldTable) -> Result<(), String> {
     for (key, value) in definition.inner() {
         let known = KEYS.iter().find(|(known, ..)| *known == key.as_str());
         if let Some((_, kind, name)) = known
-            && !kind.permits(value)
+            && !kind.permits(key.as_str(), value)
         {
-            return Err(format!("{} is not a valid {name}", erlang_term::value(value)));
+            let given = match value {
+                AMQPValue::Void => "null".to_owned(),
+                value => erlang_term::value(value),
+            };
+            return Err(format!("{given} is not a valid {name}"));
         }
         if key.as_str() == "federation-upstream-pattern"
             && let Some(pattern) = string(value)
