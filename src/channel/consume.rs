@@ -131,8 +131,9 @@ impl Channel {
         if !queue.kind().shares_prefetch && self.deliveries.has_limit() {
             return Err(NotImplemented::GlobalPrefetch(queue.resource()).into());
         }
+        let is_stream = queue.stream().is_some();
+        let priority = if is_stream { 0 } else { priority(&consume.arguments, &queue)? };
         let reading = self.reading(consume, &queue)?;
-        let priority = if reading.is_some() { 0 } else { priority(&consume.arguments, &queue)? };
         // RabbitMQ 4.0 does not know it, so that anything goes.
         let timeout_ms = get(&consume.arguments, argument::CONSUMER_TIMEOUT)
             .and_then(integer)
@@ -180,11 +181,11 @@ impl Channel {
     }
 
     fn consume_replies(&mut self, consume: &Consume, tag: &ConsumerTag) -> Result<()> {
-        if self.has_consumer(tag) {
-            return Err(Error::ConsumerTagInUse(tag.to_string()));
-        }
         if self.reply_consumer.is_some() {
             return Err(Precondition::ReplyConsumerSet.into());
+        }
+        if self.has_consumer(tag) {
+            return Err(Error::ConsumerTagInUse(tag.to_string()));
         }
         if !consume.no_ack {
             return Err(Precondition::ReplyConsumerAcknowledges.into());

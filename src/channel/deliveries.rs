@@ -254,19 +254,25 @@ impl Deliveries {
         ids
     }
 
-    /// Groups settled deliveries by consumer, all of one together however they are mixed with
-    /// others, and hands each group to `settle`. Order within a group is kept. Returns shared
-    /// prefetch to the consumers, and counts what is `acknowledged`.
+    /// Groups settled deliveries by consumer and hands each group to `settle`. Order within a group
+    /// is kept. If something becomes of the messages, all of one consumer are together, however
+    /// they are mixed with others, and go by the names of queue and consumer, as in RabbitMQ.
+    /// Returns shared prefetch to the consumers, and counts what is `acknowledged`.
     pub(super) fn by_queue(
         &self,
         taken: &[(u64, Unacked)],
         acknowledged: bool,
         mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
     ) {
-        let source = |(_, unacked): &(u64, Unacked)| unacked.source;
         let mut grouped = Cow::Borrowed(taken);
-        if !taken.is_sorted_by_key(source) {
-            grouped.to_mut().sort_by_key(source);
+        let is_mixed = !taken.is_sorted_by(|(_, one), (_, next)| one.source == next.source);
+        if is_mixed && !acknowledged {
+            let state = self.state.lock();
+            let place = |(_, unacked): &(u64, Unacked)| {
+                let source = state.sources.get(unacked.source)?;
+                Some((source.queue.name().as_str(), source.tag.as_str()))
+            };
+            grouped.to_mut().sort_by(|one, other| place(one).cmp(&place(other)));
         }
         let mut rest = &*grouped;
         while let Some(((_, first), _)) = rest.split_first() {

@@ -2,7 +2,7 @@
 
 use leveret::{BasicProperties, Consume, Delivery, Nack, Publish};
 
-use crate::support::{World, int, refusal, table, text};
+use crate::support::{World, int, refusal, table, text, waiting};
 
 fn backlog() -> (World, Vec<Delivery>) {
     let world = World::new();
@@ -210,4 +210,17 @@ fn all_fourteen_properties_arrive() {
     assert_eq!(world.get("q").headers(), headers);
     let other = Publish::to_queue("q").user_id("somebody");
     assert_eq!(refusal(world.channel.basic_publish(other)).0, 406);
+}
+
+#[test]
+fn what_several_consumers_give_back_at_once_goes_by_their_tags() {
+    let world = World::new();
+    world.declare("q");
+    let start =
+        |tag| world.channel.basic_consume_with(&Consume::new("q").consumer_tag(tag)).unwrap();
+    let (slow, fast) = (start("slow"), start("fast"));
+    world.publish("q", ["a", "b"]);
+    assert_eq!((waiting(&slow), waiting(&fast)), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    world.channel.basic_recover().unwrap();
+    assert_eq!((waiting(&slow), waiting(&fast)), (vec!["b".to_owned()], vec!["a".to_owned()]));
 }

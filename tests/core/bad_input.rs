@@ -349,6 +349,8 @@ fn consumers_that_cannot_be_do_not_come_to_be() {
         let reason =
             format!("'x-priority' for queue 'q' in vhost '/': \"expected integer, got {kind}\"");
         refuses(table([("x-priority", value.clone())]), &reason);
+        let with_other = table([("x-priority", value.clone()), ("x-stream-offset", int(1))]);
+        refuses(with_other, &reason);
         let reason = "'x-stream-offset' for queue 'q' in vhost '/' of queue type \
                       rabbit_classic_queue";
         refuses(table([("x-stream-offset", value)]), reason);

@@ -68,11 +68,14 @@ fn a_reply_consumer_takes_no_acknowledgements_and_is_alone() {
     let (code, text) = refusal(world.channel.basic_consume(REPLY_TO));
     assert_eq!((code, text.as_str()), (406, "reply consumer cannot acknowledge"));
     let replies = consume_replies(&world.channel);
-    let again = Consume::new(REPLY_TO).no_ack();
-    let (code, text) = refusal(world.channel.basic_consume_with(&again));
-    assert_eq!((code, text.as_str()), (406, "reply consumer already set"));
+    let other = Consume::new(REPLY_TO).no_ack();
+    let same = other.clone().consumer_tag(replies.tag());
+    for again in [same, other.clone()] {
+        let (code, text) = refusal(world.channel.basic_consume_with(&again));
+        assert_eq!((code, text.as_str()), (406, "reply consumer already set"));
+    }
     drop(replies);
-    assert!(world.channel.basic_consume_with(&again).is_ok());
+    assert!(world.channel.basic_consume_with(&other).is_ok());
 }
 
 #[test]
