@@ -253,10 +253,10 @@ fn restore(
     let none = QueueContents::default();
     for (name, records) in records.hosts {
         let (metadata, unread) = match records.metadata.as_slice() {
-            [] => (HostMetadata::default(), None),
-            json => match serde_json::from_slice(json) {
-                Ok(metadata) => (metadata, None),
-                Err(error) => (HostMetadata::default(), Some(error.to_string())),
+            [] => (None, None),
+            json => match serde_json::from_slice::<HostMetadata>(json) {
+                Ok(metadata) => (Some(metadata), None),
+                Err(error) => (None, Some(error.to_string())),
             },
         };
         let host = broker.node().restore_virtual_host(&name, metadata);

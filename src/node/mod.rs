@@ -63,7 +63,7 @@ use crate::persist::Persistence;
 use crate::time::change_signal::ChangeSignal;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
-use crate::vhost::{Shared, VirtualHost};
+use crate::vhost::{HostMetadata, Shared, VirtualHost};
 
 /// What everything that belongs to a broker holds on to.
 pub(crate) struct Node {
@@ -134,7 +134,7 @@ impl Node {
             directory: OnceLock::new(),
         });
         node.disk_alarm.tell_to(node.herald());
-        node.add_virtual_host(default_virtual_host);
+        node.put_virtual_host(default_virtual_host, HostMetadata::of_default());
         node
     }
 

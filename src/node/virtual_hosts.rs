@@ -40,14 +40,16 @@ impl Node {
         (host, is_new)
     }
 
-    /// A virtual host of an earlier life. The default one is there already.
+    /// A virtual host of an earlier life, with what was known of it. The default one is there
+    /// already, and stays as it is if nothing was.
     pub(crate) fn restore_virtual_host(
         &self,
         name: &str,
-        metadata: HostMetadata,
+        metadata: Option<HostMetadata>,
     ) -> Arc<VirtualHost> {
-        let (host, is_new) = self.put_virtual_host(name.into(), metadata.clone());
-        if !is_new {
+        let (host, is_new) =
+            self.put_virtual_host(name.into(), metadata.clone().unwrap_or_default());
+        if let Some(metadata) = metadata.filter(|_| !is_new) {
             self.describe_virtual_host(&host, metadata);
         }
         host

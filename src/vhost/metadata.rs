@@ -22,6 +22,11 @@ pub(crate) struct HostMetadata {
 }
 
 impl HostMetadata {
+    /// What RabbitMQ says of the virtual host that is there from the start.
+    pub(crate) fn of_default() -> Self {
+        Self { description: "Default virtual host".to_owned(), ..Self::default() }
+    }
+
     /// The type of queues that are declared without `x-queue-type`.
     pub(crate) fn queue_type(&self) -> QueueType {
         let name = self.default_queue_type.as_deref();

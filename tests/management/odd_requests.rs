@@ -161,3 +161,25 @@ fn everybody_is_told_how_much_comes_and_goes() {
     let overview = api.call_as("u", "pw", "GET", "/api/overview", "").json();
     assert_eq!(overview["churn_rates"]["queue_created"], 1);
 }
+
+#[cfg(feature = "durable")]
+#[test]
+fn the_first_virtual_host_is_described_until_it_is_called_otherwise() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Api::over(leveret::Broker::builder().open(directory.path()).unwrap());
+    let described = |api: &Api, description: &str| {
+        let host = api.expect(200, "GET", "/api/vhosts/%2F", "").json();
+        assert_eq!(host["description"], description);
+        assert_eq!(host["metadata"]["description"], description);
+    };
+    let api = open();
+    described(&api, "Default virtual host");
+    api.expect(201, "PUT", "/api/queues/%2F/q", r#"{"durable": true}"#);
+    drop(api);
+    let api = open();
+    described(&api, "Default virtual host");
+    api.expect(204, "PUT", "/api/vhosts/%2F", "{}");
+    described(&api, "");
+    drop(api);
+    described(&open(), "");
+}
