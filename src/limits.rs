@@ -300,7 +300,8 @@ pub struct Limits {
     /// Time for the handshake, in milliseconds. Default 10,000.
     pub handshake_timeout_ms: u64,
     /// Time to wait for connection.close-ok, or for the client to close its socket after it was
-    /// sent one, in milliseconds. Default 30,000.
+    /// sent one, in milliseconds. Default 30,000. Of the stream protocol Close is waited for as
+    /// long, but 10 seconds at most.
     pub close_timeout_ms: u64,
     /// Channels of one connection that are open at a time; 0 for no limit. Default 2,047.
     pub channel_max: u16,

@@ -81,12 +81,14 @@ pub(super) fn connection_config(
         ("cluster_name", "leveret@localhost"),
     ];
     let frame_octets_max = limits.message_size_max.saturating_add(FRAME_ROOM_BYTES);
+    let usual = ConnectionConfig::default();
     ConnectionConfig {
         heartbeat_s: limits.heartbeat_s.into(),
         step_timeout_ms: limits.handshake_timeout_ms,
         frame_octets_max: usize::try_from(frame_octets_max).unwrap_or(usize::MAX),
         server_properties: properties.map(|(name, value)| (name.into(), value.into())).to_vec(),
         mechanisms: mechanisms(asks_for_certificates).into_iter().map(str::to_owned).collect(),
-        ..ConnectionConfig::default()
+        close_timeout_ms: usual.close_timeout_ms.min(limits.close_timeout_ms),
+        ..usual
     }
 }
