@@ -124,6 +124,10 @@ pub(crate) const UNCONFIRMED_FREE_MIN: usize = 12_500;
 /// gone to more often.
 pub(crate) const READ_CHUNK_BYTES: usize = 256 * 1024;
 
+/// Octets that a connection reads at a time before it lets others work: much of a chunk. Whoever
+/// reads and writes as much in a turn stands in line for the next one.
+pub(crate) const TURN_BYTES: usize = READ_CHUNK_BYTES / 8;
+
 /// Octets that are read from a connection at a time while memory is short: what is read of a
 /// publisher that is to wait is kept until it goes on.
 pub(crate) const READ_SCARCE_BYTES: usize = CONNECTION_BYTES;

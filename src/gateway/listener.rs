@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::field_value;
 use crate::gateway::handshakes::Handshakes;
+use crate::gateway::line::Line;
 use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
 use crate::gateway::peer::Peer;
@@ -27,10 +28,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) const COMPATIBLE_VERSION: &str = "4.0.5";
 
 /// Accepts connections for as long as the runtime lives, and has `serve_one` serve them. All of
-/// them share `alive`, and so does the listener, as it is dropped before its first argument.
+/// them share `line` and `alive`, and the listener shares that, too, as it is dropped before its
+/// first argument.
 pub(super) async fn serve<C, F>(
     alive: Arc<()>,
     listener: TcpListener,
+    line: Line,
     broker: Arc<Node>,
     clock: Clock,
     config: C,
@@ -64,6 +67,7 @@ pub(super) async fn serve<C, F>(
             clock: clock.clone(),
             peer: Peer::remote(peer, local),
             unfinished: Unfinished::Admission(handshakes.admit()),
+            line: line.clone(),
             alive: Arc::clone(&alive),
         };
         let task = serve_one(socket, start);

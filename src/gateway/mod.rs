@@ -8,6 +8,7 @@ mod amqp;
 mod connection_timer;
 mod handshakes;
 mod in_memory;
+mod line;
 mod listener;
 mod login;
 mod lookout;
@@ -30,6 +31,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::bind::bind;
+use crate::gateway::line::Line;
 use crate::gateway::listener::COMPATIBLE_VERSION;
 use crate::gateway::newcomer::Start;
 use crate::gateway::stream::Advertised;
@@ -67,6 +69,7 @@ const TURNS_BETWEEN_LOOKS: u32 = 11;
 pub(crate) struct Gateway {
     runtime: Runtime,
     clock: Clock,
+    line: Line,
     /// Shared with every listener and connection.
     alive: Arc<()>,
 }
@@ -80,7 +83,7 @@ impl Gateway {
             .thread_name("leveret-amqp")
             .enable_all()
             .build()?;
-        Ok(Self { runtime, clock, alive: Arc::default() })
+        Ok(Self { runtime, clock, line: Line::new(threads), alive: Arc::default() })
     }
 
     /// Listens on an address for AMQP; returns the one that was bound.
@@ -175,8 +178,9 @@ impl Gateway {
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
         let Door { protocol, certificates } = door;
         broker.listeners.add(Listener { protocol, address: bound, certificates });
-        let clock = self.clock.clone();
-        self.runtime.spawn(listener::serve(alive, listener, broker, clock, config, serve_one));
+        let (line, clock) = (self.line.clone(), self.clock.clone());
+        let serve = listener::serve(alive, listener, line, broker, clock, config, serve_one);
+        self.runtime.spawn(serve);
         Ok(bound)
     }
 

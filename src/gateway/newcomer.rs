@@ -7,6 +7,7 @@ use std::task::Waker;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::gateway::handshakes::Admission;
+use crate::gateway::line::Line;
 use crate::gateway::peer::Peer;
 use crate::limits::Limits;
 use crate::node::Node;
@@ -21,6 +22,8 @@ pub(super) struct Start<C> {
     pub peer: Peer,
     /// Given back when the handshake is over.
     pub unfinished: Unfinished,
+    /// Where it stands if it moves much.
+    pub line: Line,
     /// Held for as long as the task lives.
     pub alive: Arc<()>,
 }

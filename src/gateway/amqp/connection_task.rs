@@ -21,19 +21,17 @@ use crate::gateway::amqp::pace::Pace;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::amqp::turn::Turn;
 use crate::gateway::connection_timer::ConnectionTimer;
+use crate::gateway::line::Turns;
 use crate::gateway::listener::named;
 use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
 use crate::gateway::unfinished::{Kept, TOO_MUCH};
-use crate::limits::{READ_CHUNK_BYTES, UNFINISHED_BYTES_FREE};
+use crate::limits::{TURN_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
 use crate::queue::Queue;
 use crate::time::clock::Clock;
-
-/// Octets that a connection reads before it lets others work: much of a chunk.
-const TURN_BYTES: usize = READ_CHUNK_BYTES / 8;
 
 /// Microseconds that it works before it lets others work, whatever it has read by then.
 const TURN_US: u64 = 2_000;
@@ -77,13 +75,14 @@ pub(crate) struct ConnectionTask<T> {
     turn: Turn,
     /// It has had its turn, and lets others work.
     is_over: bool,
+    turns: Turns,
     _alive: Arc<()>,
 }
 
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub(crate) fn new(socket: T, start: Start<ConnectionConfig>) -> Self {
-        let Start { broker, config, clock, peer, unfinished, alive } = start;
+        let Start { broker, config, clock, peer, unfinished, line, alive } = start;
         let replies_max = broker.limits.unread_replies_bytes_max;
         let outbox = Outbox::new(broker.memory(), replies_max);
         let now_ms = clock.now().as_millis();
@@ -91,6 +90,7 @@ impl<T: Socket> ConnectionTask<T> {
         let protocol = Protocol::new(named(config, &broker.cluster_name()), now_ms);
         let timer = ConnectionTimer::new(&clock, broker.timers());
         let (kept, lookout) = (Kept::new(broker.memory()), Lookout::new(&clock));
+        let turns = Turns::new(line, &clock);
         Self {
             socket,
             protocol,
@@ -112,6 +112,7 @@ impl<T: Socket> ConnectionTask<T> {
             pace_until_ms: u64::MAX,
             turn: Turn::default(),
             is_over: false,
+            turns,
             _alive: alive,
         }
     }
@@ -139,7 +140,6 @@ impl<T: Socket> ConnectionTask<T> {
             }
             if self.is_over {
                 // Others may have waited for this thread; what frees consumers is among them.
-                cx.waker().wake_by_ref();
                 return Ok(false);
             }
             if !self.held_back.is_empty() {
@@ -192,6 +192,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.writing.advance(written);
             self.outbox.note_writing(self.writing.len());
             self.outbox.traffic.count_sent(written);
+            self.turns.count(written);
             self.protocol.output_sent(self.now_ms);
         }
     }
@@ -216,6 +217,7 @@ impl<T: Socket> ConnectionTask<T> {
             let input = buffer.filled();
             self.newcomer.has_spoken();
             self.outbox.traffic.count_received(input.len());
+            self.turns.count(input.len());
             self.protocol.input_arrived(self.now_ms);
             let octets = input.len();
             self.take_input(input);
@@ -426,6 +428,9 @@ impl<T: Socket> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        if !task.turns.begin(cx) {
+            return Poll::Pending;
+        }
         task.woken_us = task.clock.now().as_micros();
         task.now_ms = task.woken_us / 1000;
         task.outbox.begin_work(cx.waker());
@@ -436,6 +441,7 @@ impl<T: Socket> Future for ConnectionTask<T> {
             Ok(false) => {
                 task.tell_state();
                 task.keep_time(cx);
+                task.turns.end(task.is_over, cx);
                 Poll::Pending
             }
             Ok(true) => {

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::amqp::connection_task::ConnectionTask;
+use crate::gateway::line::Line;
 use crate::gateway::listener::{COMPATIBLE_VERSION, connection_config};
 #[cfg(feature = "remote")]
 use crate::gateway::login::mechanisms;
@@ -37,6 +38,7 @@ struct Serving {
     config: Arc<ConnectionConfig>,
     stream_config: Arc<StreamConfig>,
     unfinished: Arc<Semaphore>,
+    line: Line,
     /// Shared with every connection.
     alive: Arc<()>,
 }
@@ -134,8 +136,10 @@ impl InMemory {
 impl Serving {
     fn start(broker: &Node) -> io::Result<Self> {
         let limits = &broker.limits;
+        let runtime = threads::runtime()?;
         Ok(Self {
-            runtime: threads::runtime()?,
+            line: Line::new(runtime.metrics().num_workers()),
+            runtime,
             tasks: JoinSet::new(),
             config: Arc::new(connection_config(broker, false)),
             stream_config: Arc::new(crate::gateway::stream::connection_config(
@@ -159,13 +163,13 @@ impl Serving {
         let (near, far) = MemoryStream::pair();
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
         let clock = broker.clock().clone();
-        let unfinished = Arc::clone(&self.unfinished);
+        let (unfinished, line) = (Arc::clone(&self.unfinished), self.line.clone());
         let is_manual = matches!(clock, Clock::Manual(_));
         let quiescence = Arc::clone(&broker.timers().quiescence);
         let task = Box::pin(async move {
             let Ok(permit) = unfinished.acquire_owned().await else { return };
             let unfinished = Unfinished::Permit { _permit: permit };
-            let start = Start { broker, config, clock, peer, unfinished, alive };
+            let start = Start { broker, config, clock, peer, unfinished, line, alive };
             serve_one(far, start).await;
         });
         if is_manual {

@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 
 use crate::error::Error;
 use crate::gateway::connection_timer::ConnectionTimer;
+use crate::gateway::line::Turns;
 use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
@@ -52,18 +53,20 @@ pub(in crate::gateway) struct ConnectionTask<T> {
     is_slowed: bool,
     /// A fault has cut the connection: what waits may still be written.
     is_cut: bool,
+    turns: Turns,
     _alive: Arc<()>,
 }
 
 impl<T: Socket> ConnectionTask<T> {
     /// A connection on a socket that was just accepted.
     pub(crate) fn new(socket: T, advertised: Advertised, start: Start<ConnectionConfig>) -> Self {
-        let Start { broker, config, clock, peer, unfinished, alive } = start;
+        let Start { broker, config, clock, peer, unfinished, line, alive } = start;
         let inbox = Arc::new(Inbox::default());
         let now_ms = clock.now().as_millis();
         let timer = ConnectionTimer::new(&clock, broker.timers());
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let (kept, lookout) = (Kept::new(broker.memory()), Lookout::new(&clock));
+        let turns = Turns::new(line, &clock);
         let client = Client::new(broker, Arc::clone(&inbox), peer, advertised);
         Self {
             socket,
@@ -81,6 +84,7 @@ impl<T: Socket> ConnectionTask<T> {
             lookout,
             is_slowed: false,
             is_cut: false,
+            turns,
             _alive: alive,
         }
     }
@@ -95,6 +99,9 @@ impl<T: Socket> ConnectionTask<T> {
             if self.protocol.is_finished() || self.is_cut {
                 // What could not be written by now never will be.
                 return Ok(true);
+            }
+            if self.turns.is_over() {
+                return Ok(false);
             }
             let delivered = self.deliver();
             if self.meet_end() {
@@ -165,6 +172,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.output.advance(written);
             self.protocol.output_sent(self.now_ms);
             self.inbox.traffic.count_sent(written);
+            self.turns.count(written);
         }
         // An idle connection has no buffer.
         self.output = Output::new();
@@ -185,6 +193,7 @@ impl<T: Socket> ConnectionTask<T> {
             let input = buffer.filled();
             self.newcomer.has_spoken();
             self.inbox.traffic.count_received(input.len());
+            self.turns.count(input.len());
             self.protocol.input_arrived(self.now_ms);
             self.take_input(input);
             Ok(Poll::Ready(input.len()))
@@ -357,6 +366,9 @@ impl<T: Socket> Future for ConnectionTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        if !task.turns.begin(cx) {
+            return Poll::Pending;
+        }
         task.now_ms = task.clock.now().as_millis();
         task.inbox.set_waker(cx.waker());
         if task.is_slowed {
@@ -367,6 +379,7 @@ impl<T: Socket> Future for ConnectionTask<T> {
         match worked {
             Ok(false) => {
                 task.keep_time(cx);
+                task.turns.end(task.turns.is_over(), cx);
                 return Poll::Pending;
             }
             Ok(true) => {
