@@ -38,6 +38,8 @@ pub(super) struct Turns {
     line: Option<Line>,
     /// Octets that it has read and written in this turn.
     moved: usize,
+    /// The mean of that and its turns before, each of which counts half of the next.
+    moved_lately: usize,
     place: Place,
 }
 
@@ -49,15 +51,15 @@ enum Place {
     Needed,
     /// It stands in line.
     Awaited(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>),
-    /// It has one until its turn is over.
-    Taken { _place: Option<OwnedSemaphorePermit> },
+    /// It has one until its turn is over, and is behind those who were ready by then.
+    Taken { _place: Option<OwnedSemaphorePermit>, is_behind: bool },
 }
 
 impl Turns {
     /// Those of a connection that has just come.
     pub(super) fn new(line: Line, clock: &Clock) -> Self {
         let line = matches!(clock, Clock::System(_)).then_some(line);
-        Self { line, moved: 0, place: Place::Unneeded }
+        Self { line, moved: 0, moved_lately: 0, place: Place::Unneeded }
     }
 
     /// Whether a turn begins. If not the task is woken for it.
@@ -74,11 +76,23 @@ impl Turns {
     }
 
     fn stand_in_line(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Place::Awaited(place) = &mut self.place else { return Poll::Ready(()) };
-        self.place = Place::Taken { _place: ready!(place.as_mut().poll(cx)) };
-        // Whoever is ready by now goes first, and the runtime looks at the sockets before: were it
-        // not so, nothing would be wrong, but slower.
-        pin!(yield_now()).poll(cx)
+        // How the runtime orders its tasks is nothing to rely on: were it otherwise, nothing would
+        // be wrong, but slower.
+        match &mut self.place {
+            Place::Awaited(place) => {
+                let place = ready!(place.as_mut().poll(cx));
+                self.place = Place::Taken { _place: place, is_behind: false };
+                // It is woken when nobody else is ready, and sockets have been looked at.
+                pin!(yield_now()).poll(cx)
+            }
+            Place::Taken { is_behind: is_behind @ false, .. } => {
+                // Those whose sockets had something are ready now, and it comes behind them.
+                *is_behind = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
     }
 
     /// So many octets were read or written.
@@ -91,35 +105,59 @@ impl Turns {
         self.moved >= READ_CHUNK_BYTES
     }
 
-    /// The turn is over. Whoever has moved much in it, or `goes_on` with more, needs a place for
+    /// The turn is over. Whoever has moved much lately, or `goes_on` with more, needs a place for
     /// the next one; who goes on is woken for it.
     pub(super) fn end(&mut self, goes_on: bool, cx: &mut Context<'_>) {
-        let moves_much = self.moved >= TURN_BYTES || goes_on;
+        self.moved_lately = usize::midpoint(self.moved_lately, self.moved);
+        let moves_much = self.moved_lately >= TURN_BYTES || goes_on;
         self.place = if moves_much { Place::Needed } else { Place::Unneeded };
         if goes_on && self.begin(cx) {
             cx.waker().wake_by_ref();
         }
     }
+
+    /// There are no more turns: others need not wait until the connection has come to its end.
+    pub(super) fn leave(&mut self) {
+        self.place = Place::Unneeded;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::{Wake, Waker};
 
     use proptest::prelude::*;
     use tokio::runtime::{Builder, Runtime};
     use tokio::task::{AbortHandle, JoinSet};
 
     use super::*;
+    use crate::time::clock::ManualClock;
 
     /// How many are ready at a time if one thread serves them.
     const READY: usize = 2;
 
-    /// A connection that is served so many times, and moves so much each time.
+    /// What a connection does.
+    #[derive(Clone, Copy, Debug)]
+    struct Deeds {
+        /// Octets that it moves in each turn.
+        octets: usize,
+        /// How many turns it has.
+        turns: usize,
+        /// How often sockets are looked at until there is something in its own; `None` if it has
+        /// more to do at the end of a turn already.
+        sleeps: Option<usize>,
+    }
+
+    fn busy(turns: usize) -> Deeds {
+        Deeds { octets: 2 * TURN_BYTES, turns, sleeps: None }
+    }
+
     struct Connection {
         number: usize,
-        octets: usize,
-        left: usize,
+        deeds: Deeds,
+        asleep: usize,
         turns: Turns,
         /// Told of each turn.
         served: Sender<usize>,
@@ -130,24 +168,27 @@ mod tests {
 
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             let me = &mut *self;
+            if me.asleep > 0 {
+                me.asleep -= 1;
+                return pin!(yield_now()).poll(cx);
+            }
             if !me.turns.begin(cx) {
                 return Poll::Pending;
             }
             me.served.send(me.number).unwrap();
-            me.turns.count(me.octets);
-            me.left -= 1;
-            if me.left == 0 {
+            me.turns.count(me.deeds.octets);
+            me.deeds.turns -= 1;
+            if me.deeds.turns == 0 {
                 return Poll::Ready(());
             }
-            let moves_much = me.octets >= TURN_BYTES;
-            me.turns.end(moves_much, cx);
-            // There is something in the socket of the others when it is looked at next.
-            if moves_much { Poll::Pending } else { pin!(yield_now()).poll(cx) }
+            me.turns.end(me.deeds.sleeps.is_none(), cx);
+            let Some(sleeps) = me.deeds.sleeps else { return Poll::Pending };
+            me.asleep = sleeps;
+            pin!(yield_now()).poll(cx)
         }
     }
 
-    /// Connections that move so much and have so many turns each, on one thread, and who is told of
-    /// their turns.
+    /// Connections on one thread.
     struct Served {
         runtime: Runtime,
         line: Line,
@@ -156,27 +197,44 @@ mod tests {
         turns: Receiver<usize>,
     }
 
-    fn serve(connections: impl Iterator<Item = (usize, usize)>) -> Served {
-        let runtime = Builder::new_current_thread().build().unwrap();
-        let (line, (served, turns)) = (Line::new(1), channel());
-        let (mut tasks, mut handles) = (JoinSet::new(), Vec::new());
-        for (number, (octets, left)) in connections.enumerate() {
-            let turns = Turns::new(line.clone(), &Clock::system());
-            let connection = Connection { number, octets, left, turns, served: served.clone() };
-            handles.push(tasks.spawn_on(connection, runtime.handle()));
+    impl Served {
+        fn new(connections: impl IntoIterator<Item = Deeds>) -> Self {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            let (line, (served, turns)) = (Line::new(1), channel());
+            let (mut tasks, mut handles) = (JoinSet::new(), Vec::new());
+            for (number, deeds) in connections.into_iter().enumerate() {
+                let (turns, served) = (Turns::new(line.clone(), &Clock::system()), served.clone());
+                let connection = Connection { number, deeds, asleep: 0, turns, served };
+                handles.push(tasks.spawn_on(connection, runtime.handle()));
+            }
+            Self { runtime, line, connections: tasks, handles, turns }
         }
-        Served { runtime, line, connections: tasks, handles, turns }
+
+        /// Serves them while sockets are looked at so often; before each look `meddle` is called.
+        fn run(&self, looks: usize, mut meddle: impl FnMut(usize)) {
+            self.runtime.block_on(async {
+                for look in 0..looks {
+                    meddle(look);
+                    yield_now().await;
+                }
+            });
+        }
+
+        /// Whose turns there were.
+        fn turns(&self) -> Vec<usize> {
+            self.turns.try_iter().collect()
+        }
     }
 
     #[test]
     fn who_moves_little_waits_for_few_who_move_much() {
-        let busy = (0..16).map(|_| (TURN_BYTES, 100));
-        let Served { runtime, connections, turns, .. } = serve(busy.chain([(1, 100)]));
-        runtime.block_on(connections.join_all());
-        let turns: Vec<usize> = turns.try_iter().collect();
+        let little = Deeds { octets: 1, turns: 100, sleeps: Some(0) };
+        let served = Served::new([busy(1000); 16].into_iter().chain([little]));
+        served.run(200, |_| ());
+        let turns = served.turns();
         let begun = turns.iter().position(|&number| number == 16).unwrap();
-        let waited: Vec<usize> =
-            turns[begun..].split(|&number| number == 16).map(<[_]>::len).collect();
+        let waited = turns[begun..].split(|&number| number == 16).map(<[_]>::len);
+        let waited: Vec<usize> = waited.collect();
         assert_eq!(waited.len(), 1 + 100);
         // Not after it has had its turns, and at first those are ready who have just come.
         assert!(waited[..100].iter().all(|&others| others <= 2 * READY), "{waited:?}");
@@ -184,40 +242,107 @@ mod tests {
 
     #[test]
     fn those_who_move_much_are_served_by_turns() {
-        let Served { runtime, connections, turns, .. } = serve((0..16).map(|_| (TURN_BYTES, 50)));
-        runtime.block_on(connections.join_all());
-        let turns: Vec<usize> = turns.try_iter().collect();
-        let all = (0..16).collect::<Vec<_>>();
-        for round in turns.chunks(16) {
-            let mut round = round.to_vec();
-            round.sort_unstable();
-            assert_eq!(round, all);
+        let served = Served::new([busy(50); 15]);
+        served.run(15 * 50, |_| ());
+        let turns = served.turns();
+        assert_eq!(turns.len(), 15 * 50);
+        let mut counts = [0_usize; 15];
+        // The first half of them: in the last rounds some have had all.
+        for &number in turns.iter().take(15 * 25) {
+            counts[number] += 1;
+            let least = counts.iter().min().unwrap();
+            // One that is let out with another may be served before or after it each time.
+            assert!(counts[number] * 3 <= least * 4 + 8, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn who_sleeps_keeps_nobody_from_anything() {
+        let sleeper = Deeds { sleeps: Some(1000), ..busy(3) };
+        let served = Served::new([sleeper, sleeper, sleeper, busy(100)]);
+        served.run(300, |_| ());
+        assert_eq!(served.turns().iter().filter(|&&number| number == 3).count(), 100);
+        served.run(1000, |_| ());
+        assert_eq!(served.turns().len(), 3, "their second turns");
+        assert_eq!(served.line.places.available_permits(), READY);
+    }
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_has_moved_much_passes_by_again_when_it_moves_little() {
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = &mut Context::from_waker(&waker);
+        let line = Line::new(1);
+        let mut turns = Turns::new(line.clone(), &Clock::system());
+        assert!(turns.begin(cx));
+        turns.count(2 * TURN_BYTES);
+        turns.end(false, cx);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        // It takes its place, lets others go first twice, and has its turn.
+        assert!(!turns.begin(cx) && !turns.begin(cx) && turns.begin(cx));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        assert_eq!(line.places.available_permits(), READY - 1);
+        turns.count(TURN_BYTES - 1);
+        turns.end(false, cx);
+        assert_eq!(line.places.available_permits(), READY);
+        assert!(turns.begin(cx), "that was little");
+    }
+
+    #[test]
+    fn nobody_stands_in_line_on_a_manual_clock() {
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = &mut Context::from_waker(&waker);
+        let line = Line::new(1);
+        let mut turns = Turns::new(line.clone(), &Clock::Manual(ManualClock::default()));
+        for turn in 1..4 {
+            assert!(turns.begin(cx));
+            turns.count(2 * TURN_BYTES);
+            turns.end(true, cx);
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn);
+        }
+        assert_eq!(line.places.available_permits(), READY);
+    }
+
+    fn deeds() -> impl Strategy<Value = Deeds> {
+        let sleeps = prop::option::of(0..5_usize);
+        (0..4 * TURN_BYTES, 1..20_usize, sleeps).prop_map(|(octets, turns, sleeps)| Deeds {
+            octets,
+            turns,
+            sleeps,
+        })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Some are cut off wherever they are, and the others have all their turns in a bounded
-        /// number of looks at the sockets.
+        /// Some are cut off wherever they are. The others have all their turns while sockets are
+        /// looked at a bounded number of times.
         #[test]
         fn nobody_waits_for_those_who_have_gone(
-            connections in prop::collection::vec((0..2 * TURN_BYTES, 1usize..20), 1..24),
-            cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40), 0..8),
+            connections in prop::collection::vec(deeds(), 1..24),
+            cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize), 0..8),
         ) {
-            let all: usize = connections.iter().map(|&(_, turns)| turns).sum();
-            let served = serve(connections.iter().copied());
-            let Served { runtime, line, connections: mut tasks, handles, .. } = served;
-            runtime.block_on(async {
-                for look in 0..all + 64 {
-                    let now = cuts.iter().filter(|&&(_, at)| at == look);
-                    now.for_each(|(which, _)| which.get(&handles).abort());
-                    yield_now().await;
-                }
+            let bound: usize =
+                connections.iter().map(|it| it.turns * (2 + it.sleeps.unwrap_or(0))).sum();
+            let mut served = Served::new(connections);
+            served.run(bound + 64, |look| {
+                let now = cuts.iter().filter(|&&(_, at)| at == look);
+                now.for_each(|(which, _)| which.get(&served.handles).abort());
             });
-            while tasks.try_join_next().is_some() {}
-            prop_assert!(tasks.is_empty(), "{} still wait", tasks.len());
-            prop_assert_eq!(line.places.available_permits(), READY);
+            while served.connections.try_join_next().is_some() {}
+            prop_assert!(served.connections.is_empty(), "{} still wait", served.connections.len());
+            prop_assert_eq!(served.line.places.available_permits(), READY);
         }
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct ConnectionTask<T> {
     turn: Turn,
     /// It has had its turn, and lets others work.
     is_over: bool,
+    /// It has more to do all the same.
+    goes_on: bool,
     turns: Turns,
     _alive: Arc<()>,
 }
@@ -112,6 +114,7 @@ impl<T: Socket> ConnectionTask<T> {
             pace_until_ms: u64::MAX,
             turn: Turn::default(),
             is_over: false,
+            goes_on: false,
             turns,
             _alive: alive,
         }
@@ -140,6 +143,7 @@ impl<T: Socket> ConnectionTask<T> {
             }
             if self.is_over {
                 // Others may have waited for this thread; what frees consumers is among them.
+                self.goes_on = true;
                 return Ok(false);
             }
             if !self.held_back.is_empty() {
@@ -388,6 +392,7 @@ impl<T: Socket> ConnectionTask<T> {
 
     /// Gives everything back.
     fn end(&mut self) {
+        self.turns.leave();
         self.kept.set(0);
         self.turn.leave(&self.broker.floor, self.now_ms);
         self.bridge.close();
@@ -434,14 +439,14 @@ impl<T: Socket> Future for ConnectionTask<T> {
         task.woken_us = task.clock.now().as_micros();
         task.now_ms = task.woken_us / 1000;
         task.outbox.begin_work(cx.waker());
-        task.is_over = false;
+        (task.is_over, task.goes_on) = (false, false);
         task.take_requests();
         let worked = if task.is_deserted(cx) { Ok(true) } else { task.work(cx) };
         match worked {
             Ok(false) => {
                 task.tell_state();
                 task.keep_time(cx);
-                task.turns.end(task.is_over, cx);
+                task.turns.end(task.goes_on, cx);
                 Poll::Pending
             }
             Ok(true) => {

@@ -100,9 +100,6 @@ impl<T: Socket> ConnectionTask<T> {
                 // What could not be written by now never will be.
                 return Ok(true);
             }
-            if self.turns.is_over() {
-                return Ok(false);
-            }
             let delivered = self.deliver();
             if self.meet_end() {
                 continue;
@@ -116,10 +113,11 @@ impl<T: Socket> ConnectionTask<T> {
                 match self.read(cx)? {
                     Poll::Pending => {}
                     Poll::Ready(0) => return Ok(true),
+                    Poll::Ready(_) if self.turns.is_over() => return Ok(false),
                     Poll::Ready(_) => continue,
                 }
             }
-            if !delivered {
+            if !delivered || self.turns.is_over() {
                 return Ok(false);
             }
         }
@@ -388,6 +386,7 @@ impl<T: Socket> Future for ConnectionTask<T> {
             }
             Err(error) => tracing::debug!("connection lost: {error}"),
         }
+        task.turns.leave();
         task.client.close();
         Poll::Ready(())
     }
