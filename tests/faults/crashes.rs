@@ -94,8 +94,9 @@ async fn what_was_not_acknowledged_comes_again_from_the_same_port() {
 
 #[test]
 fn what_took_effect_and_was_not_confirmed_may_be_there_or_not() {
-    let mut seen = [false; 2];
-    for seed in 0..40 {
+    let mut is_lost_once = false;
+    // On a busy machine the log is mostly synced before the crash, which is right as well.
+    for seed in 0..2000 {
         let machine = Machine::with_seed(seed);
         let broker = on(&machine);
         broker.faults().publishes().nth(2).afterwards().crash();
@@ -107,9 +108,12 @@ fn what_took_effect_and_was_not_confirmed_may_be_there_or_not() {
         let left = left_on(&machine);
         assert_eq!(left[0].0, "1");
         assert!(left.len() <= 2);
-        seen[left.len() - 1] = true;
+        is_lost_once |= left.len() == 1;
+        if is_lost_once && seed >= 40 {
+            return;
+        }
     }
-    assert!(seen[0], "what was never synced always survives");
+    panic!("what was never synced always survives");
 }
 
 #[test]
