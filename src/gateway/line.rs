@@ -29,6 +29,16 @@ impl Line {
     pub(super) fn new(threads: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(threads + 1)) }
     }
+
+    /// A place, or who waits for one. Where so few move much that nobody waits, they are not for
+    /// long in the way of others, and do not let them go first.
+    fn place(&self) -> Place {
+        let places = Arc::clone(&self.places);
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => Place::Taken { _place: Some(place), is_behind: true },
+            Err(_) => Place::Awaited(Box::pin(async { places.acquire_owned().await.ok() })),
+        }
+    }
 }
 
 /// How far a connection is in the line, and what it has moved in this turn.
@@ -65,8 +75,7 @@ impl Turns {
     /// Whether a turn begins. If not the task is woken for it.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>) -> bool {
         if let (Place::Needed, Some(line)) = (&self.place, &self.line) {
-            let places = Arc::clone(&line.places);
-            self.place = Place::Awaited(Box::pin(async { places.acquire_owned().await.ok() }));
+            self.place = line.place();
         }
         if self.stand_in_line(cx).is_pending() {
             return false;
@@ -242,13 +251,18 @@ mod tests {
 
     #[test]
     fn those_who_move_much_are_served_by_turns() {
-        let served = Served::new([busy(50); 15]);
-        served.run(15 * 50, |_| ());
+        let served = Served::new([busy(200); 15]);
+        served.run(15 * 200, |_| ());
         let turns = served.turns();
-        assert_eq!(turns.len(), 15 * 50);
+        assert_eq!(turns.len(), 15 * 200);
         let mut counts = [0_usize; 15];
         // The first half of them: in the last rounds some have had all.
-        for &number in turns.iter().take(15 * 25) {
+        let mut turns = turns.into_iter().take(15 * 100);
+        while counts.contains(&0) {
+            counts[turns.next().unwrap()] += 1;
+        }
+        counts.fill(0); // all have come
+        for number in turns {
             counts[number] += 1;
             let least = counts.iter().min().unwrap();
             // One that is let out with another may be served before or after it each time.
@@ -283,19 +297,41 @@ mod tests {
         let waker = Waker::from(Arc::clone(&woken));
         let cx = &mut Context::from_waker(&waker);
         let line = Line::new(1);
+        let others: Vec<Place> = (0..READY).map(|_| line.place()).collect();
         let mut turns = Turns::new(line.clone(), &Clock::system());
         assert!(turns.begin(cx));
         turns.count(2 * TURN_BYTES);
         turns.end(false, cx);
+        assert!(!turns.begin(cx));
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        drop(others);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         // It takes its place, lets others go first twice, and has its turn.
         assert!(!turns.begin(cx) && !turns.begin(cx) && turns.begin(cx));
-        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 3);
         assert_eq!(line.places.available_permits(), READY - 1);
         turns.count(TURN_BYTES - 1);
         turns.end(false, cx);
         assert_eq!(line.places.available_permits(), READY);
         assert!(turns.begin(cx), "that was little");
+    }
+
+    #[test]
+    fn where_few_move_much_nobody_waits() {
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = &mut Context::from_waker(&waker);
+        let line = Line::new(1);
+        let mut turns = Turns::new(line.clone(), &Clock::system());
+        for turn in 1..4 {
+            assert!(turns.begin(cx));
+            turns.count(2 * TURN_BYTES);
+            turns.end(true, cx);
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn, "it goes on");
+            assert_eq!(line.places.available_permits(), READY - 1);
+        }
+        turns.leave();
+        assert_eq!(line.places.available_permits(), READY);
     }
 
     #[test]
