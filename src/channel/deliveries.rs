@@ -265,8 +265,8 @@ impl Deliveries {
         mut settle: impl FnMut(&Arc<Queue>, &[(u64, Unacked)]),
     ) {
         let mut grouped = Cow::Borrowed(taken);
-        let is_mixed = !taken.is_sorted_by(|(_, one), (_, next)| one.source == next.source);
-        if is_mixed && !acknowledged {
+        let is_mixed = || !taken.is_sorted_by(|(_, one), (_, next)| one.source == next.source);
+        if !acknowledged && is_mixed() {
             let state = self.state.lock();
             let place = |(_, unacked): &(u64, Unacked)| {
                 let source = state.sources.get(unacked.source)?;

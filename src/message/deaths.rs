@@ -70,9 +70,9 @@ pub(crate) struct Deaths {
     /// Queue, reason and exchange of the first death.
     first: Option<(QueueName, DeathReason, Arc<[u8]>)>,
     /// The keys by which the message was routed last.
-    pub(crate) routing_keys: Arc<[Vec<u8>]>,
-    /// Those keys that came in its header `BCC`: they route it, and nobody is told.
-    blind_keys: Vec<Vec<u8>>,
+    routing_keys: Arc<[Vec<u8>]>,
+    /// How many of the last of these came in its header `BCC`: they route it, and nobody is told.
+    blind: usize,
     /// How often its delivery failed in the quorum queues that it was in: it was rejected, or the
     /// connection or the channel ended.
     pub(crate) failures: u32,
@@ -81,24 +81,41 @@ pub(crate) struct Deaths {
 }
 
 impl Deaths {
-    /// Of a message that has not died yet and was routed by these keys, of which the last are
-    /// those in `BCC`.
-    pub(crate) fn routed_by(routing_keys: Vec<Vec<u8>>, blind_keys: Vec<Vec<u8>>) -> Self {
-        Self { routing_keys: routing_keys.into(), blind_keys, ..Self::default() }
+    /// Of a message that has not died yet and was routed by these keys, of which so many at the end
+    /// came in `BCC`.
+    pub(crate) fn routed_by(routing_keys: Vec<Vec<u8>>, blind: usize) -> Self {
+        Self { routing_keys: routing_keys.into(), blind, ..Self::default() }
+    }
+
+    /// The keys by which the message was routed last.
+    pub(crate) fn routing_keys(&self) -> &Arc<[Vec<u8>]> {
+        &self.routing_keys
+    }
+
+    /// It is routed by other keys, of which none came in `BCC`.
+    pub(crate) fn set_routing_keys(&mut self, routing_keys: Arc<[Vec<u8>]>) {
+        (self.routing_keys, self.blind) = (routing_keys, 0);
     }
 
     /// The keys by which the message was routed last, as receivers are told.
     pub(crate) fn told_keys(&self) -> Arc<[Vec<u8>]> {
-        if self.blind_keys.is_empty() {
+        if self.blind == 0 {
             return Arc::clone(&self.routing_keys);
         }
-        let mut told = self.routing_keys.to_vec();
-        for blind in &self.blind_keys {
-            if let Some(at) = told.iter().position(|key| key == blind) {
-                told.remove(at);
-            }
-        }
-        told.into()
+        let told = self.routing_keys.len().saturating_sub(self.blind);
+        self.routing_keys.get(..told).unwrap_or_default().into()
+    }
+
+    /// Octets that this takes, about, with the keys: clients choose how many there are.
+    pub(crate) fn footprint(&self) -> usize {
+        let keys = |keys: &[Vec<u8>]| -> usize {
+            keys.iter().map(|key| std::mem::size_of::<Vec<u8>>() + key.len()).sum()
+        };
+        let of_deaths = self.deaths.iter().map(|death| {
+            let exchange = death.exchange.len();
+            std::mem::size_of::<Death>() + exchange + keys(&death.routing_keys)
+        });
+        std::mem::size_of::<Self>() + keys(&self.routing_keys) + of_deaths.sum::<usize>()
     }
 
     /// The most recent one first.
@@ -174,7 +191,7 @@ impl Deaths {
         }
         writer.keys(&self.routing_keys).u32(self.failures);
         let arrived_in: Vec<_> = self.arrived_in.iter().map(|name| name.as_str().into()).collect();
-        writer.keys(&arrived_in).keys(&self.blind_keys);
+        writer.keys(&arrived_in).u32(u32::try_from(self.blind).unwrap_or(u32::MAX));
     }
 
     /// Takes them again; `None` if they are damaged.
@@ -198,14 +215,14 @@ impl Deaths {
                 Some((queue, reason, reader.octets()?.into()))
             }
         };
-        let routing_keys = reader.keys()?.into();
+        let routing_keys: Arc<[Vec<u8>]> = reader.keys()?.into();
         // Older stores do not have these.
         let failures = reader.u32().unwrap_or(0);
         let arrived_in = reader.keys().unwrap_or_default();
         let names = arrived_in.iter().map(|name| std::str::from_utf8(name).ok().map(Into::into));
         let arrived_in = names.collect::<Option<_>>()?;
-        let blind_keys = reader.keys().unwrap_or_default();
-        Some(Self { deaths, first, routing_keys, blind_keys, failures, arrived_in })
+        let blind = reader.u32().map_or(0, |blind| blind as usize).min(routing_keys.len());
+        Some(Self { deaths, first, routing_keys, blind, failures, arrived_in })
     }
 }
 

@@ -65,7 +65,9 @@ struct Rare {
 impl Head {
     /// Of so many messages.
     fn new(front: Front, rare: Option<Box<Rare>>, messages: usize) -> Self {
-        let octets = saturating(std::mem::size_of::<Self>() + front.len());
+        let deaths = rare.as_ref().and_then(|rare| rare.deaths.as_ref());
+        let remembered = deaths.map_or(0, |deaths| deaths.footprint());
+        let octets = saturating(std::mem::size_of::<Self>() + front.len() + remembered);
         // Most are alone, and a division costs as much as an allocation.
         let share = if messages > 1 { octets.div_ceil(saturating(messages)) } else { octets };
         Self { rare, front, share }

@@ -205,8 +205,7 @@ mod tests {
 
     #[test]
     fn a_message_comes_back_whole() {
-        let mut deaths =
-            Deaths::routed_by(vec![b"k".to_vec(), b"bcc".to_vec()], vec![b"bcc".to_vec()]);
+        let mut deaths = Deaths::routed_by(vec![b"k".to_vec(), b"bcc".to_vec()], 1);
         deaths.record(Death {
             queue: "q".into(),
             reason: DeathReason::Expired,

@@ -310,3 +310,17 @@ fn keys_in_bcc_route_a_dead_letter_and_are_not_told() {
         assert_eq!(death.inner().get("routing-keys"), Some(&told));
     }
 }
+
+#[test]
+fn keys_in_bcc_count_as_memory() {
+    const KEYS: usize = 10_000;
+    let world = World::new();
+    world.declare("q");
+    let before = world.broker.memory_total();
+    let blind = AMQPValue::FieldArray(vec![string("b"); KEYS].into());
+    world.channel.basic_publish(Publish::to_queue("q").header("BCC", blind)).unwrap();
+    let more = world.broker.memory_total() - before;
+    assert!(more > KEYS * std::mem::size_of::<Vec<u8>>(), "{more} octets count");
+    world.get("q").ack().unwrap();
+    assert!(world.broker.memory_total() < before + KEYS);
+}

@@ -1,5 +1,6 @@
 //! Requests that few make, which RabbitMQ answers all the same, or refuses with words of its own.
 
+use leveret::Publish;
 use serde_json::{Value, json};
 
 use crate::Api;
@@ -95,6 +96,21 @@ fn a_negative_count_gets_all() {
     let get = json!({"count": -1, "ackmode": "ack_requeue_false", "encoding": "auto"});
     let got = api.expect(200, "POST", "/api/queues/%2F/q/get", &get.to_string()).json();
     assert_eq!(got.as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn all_messages_are_no_more_than_an_answer_may_hold() {
+    const MESSAGES: usize = 10;
+    let api = Api::start();
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    for _ in 0..MESSAGES {
+        let publish = Publish::to_queue("q").header("h", "x".repeat(16 << 20));
+        channel.basic_publish(publish).unwrap();
+    }
+    let get = json!({"count": -1, "ackmode": "ack_requeue_false", "encoding": "auto"});
+    let got = api.expect(200, "POST", "/api/queues/%2F/q/get", &get.to_string()).json();
+    assert!(got.as_array().unwrap().len() < MESSAGES / 2, "properties are answered, too");
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(crate) struct ConnectionTask<T> {
     is_over: bool,
     /// It has more to do all the same.
     goes_on: bool,
+    /// Where it stands among connections that move much.
     turns: Turns,
     _alive: Arc<()>,
 }

@@ -53,6 +53,7 @@ pub(in crate::gateway) struct ConnectionTask<T> {
     is_slowed: bool,
     /// A fault has cut the connection: what waits may still be written.
     is_cut: bool,
+    /// Where it stands among connections that move much.
     turns: Turns,
     _alive: Arc<()>,
 }

@@ -150,9 +150,11 @@ impl Shown {
         Ok(Self { as_base64, truncate })
     }
 
-    /// Octets of a body that are shown.
+    /// Octets that a message takes in an answer that is being made, about.
     pub(crate) fn octets(self, message: &Message) -> usize {
-        message.body_len().min(self.truncate)
+        /// Its fields but for properties and body.
+        const FIELDS: usize = 1024;
+        FIELDS + message.raw_properties().0.len() + message.body_len().min(self.truncate)
     }
 
     /// A message.
@@ -217,5 +219,5 @@ fn get(call: &Call) -> Outcome {
     Ok(Answer::json(&messages))
 }
 
-/// Octets of bodies after which no further message is got: what is answered is in memory.
+/// Octets of messages after which no further one is got: what is answered is in memory.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;

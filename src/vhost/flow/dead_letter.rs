@@ -60,7 +60,7 @@ impl VirtualHost {
         let reason = letter.reason;
         let Some(message) = self.rewrite(queue, letter, target) else { return true };
         let Some(deaths) = message.deaths() else { return true };
-        let keys: Vec<&[u8]> = deaths.routing_keys.iter().map(Vec::as_slice).collect();
+        let keys: Vec<&[u8]> = deaths.routing_keys().iter().map(Vec::as_slice).collect();
         let subject = Subject { routing_keys: &keys, headers: None, message: &message };
         let route = self.route(exchange, &subject, Pass::Publish);
         let mut is_delivered = route.taken || !route.queues.is_empty();
@@ -196,7 +196,7 @@ impl VirtualHost {
             deaths.failures = deaths.failures.saturating_add(failures);
         }
         if let Some(key) = &target.routing_key {
-            deaths.routing_keys = Arc::from([key.clone().into_bytes()]);
+            deaths.set_routing_keys(Arc::from([key.clone().into_bytes()]));
         }
         let headers = deaths.headers(properties.raw_headers().unwrap_or_default());
         let changes = Changes {
@@ -205,7 +205,7 @@ impl VirtualHost {
             ..Changes::default()
         };
         let properties = properties.with(&changes).ok()?;
-        let routing_keys = Arc::clone(&deaths.routing_keys);
+        let routing_keys = Arc::clone(deaths.routing_keys());
         let parts = Parts {
             exchange: target.exchange.as_str().as_bytes(),
             routing_key: routing_keys.first()?,
@@ -221,7 +221,7 @@ impl VirtualHost {
 fn deaths_of(message: &Message) -> Deaths {
     match message.deaths() {
         Some(deaths) => deaths.clone(),
-        None => Deaths::routed_by(routing_keys(message), Vec::new()),
+        None => Deaths::routed_by(routing_keys(message), 0),
     }
 }
 

@@ -219,7 +219,7 @@ impl VirtualHost {
         let deaths = message.deaths().map(|deaths| {
             let routing_keys = Arc::from(last.routing_keys.as_slice());
             let mut deaths: Deaths = deaths.clone();
-            deaths.routing_keys = routing_keys;
+            deaths.set_routing_keys(routing_keys);
             Box::new(deaths)
         });
         let parts = Parts {

@@ -119,7 +119,7 @@ impl<'a> Publish<'a> {
         };
         let deaths = (!blind.is_empty()).then(|| {
             let keys = keys.iter().map(|key| key.to_vec()).collect();
-            Box::new(Deaths::routed_by(keys, blind.clone()))
+            Box::new(Deaths::routed_by(keys, blind.len()))
         });
         let message = Message::with_deaths(parts, deaths, scratch);
         made(&message);
