@@ -1,5 +1,7 @@
 //! Cuts input into frames, wherever the network happened to cut it.
 
+use std::ops::RangeInclusive;
+
 use crate::constants::{
     FRAME_BODY, FRAME_END, FRAME_HEADER_OCTETS, FRAME_MAX_BEFORE_TUNE, FRAME_OVERHEAD,
 };
@@ -307,17 +309,58 @@ pub fn read_publish(input: &[u8], payload_max: u32, body_max: u64) -> Option<Who
 }
 
 /// Octets of a basic.ack frame.
-pub(crate) const ACK_OCTETS: usize = 21;
+const ACK_OCTETS: usize = 21;
 
-/// Reads a basic.ack at the front of the input: channel, delivery tag, `multiple`.
+/// Those of them before the delivery tag.
+const BEFORE_ACKED_TAG: usize = 11;
+
+/// How many basic.acks are read together, at most.
+const ACKS_MAX: u64 = 256;
+
+/// One basic.ack, or several on one channel with delivery tags that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Acks {
+    /// Octets of the input that they take.
+    pub(crate) octets: usize,
+    pub(crate) channel: u16,
+    pub(crate) delivery_tags: RangeInclusive<u64>,
+    /// All deliveries up to this one are meant.
+    pub(crate) multiple: bool,
+}
+
+impl Acks {
+    /// Reads a basic.ack at the front of the input; if it is to be `joined`, with those that come
+    /// behind it.
+    #[inline]
+    pub(crate) fn read(input: &[u8], joined: bool) -> Option<Self> {
+        let frame = input.first_chunk::<ACK_OCTETS>()?;
+        let &[1, c1, c0, 0, 0, 0, 13, 0, 60, 0, 80, .., bits, FRAME_END] = frame else {
+            return None;
+        };
+        let first = acked_tag(frame);
+        let (mut last, multiple) = (first, bits & 1 != 0);
+        let mut rest = input.get(ACK_OCTETS..).unwrap_or_default();
+        let last_max = if joined && !multiple { first.saturating_add(ACKS_MAX - 1) } else { first };
+        while last < last_max
+            && let Some((next, behind)) = rest.split_first_chunk::<ACK_OCTETS>()
+            && next.first_chunk::<BEFORE_ACKED_TAG>() == frame.first_chunk()
+            && next.last_chunk() == Some(&[0, FRAME_END])
+            && acked_tag(next) == last + 1
+        {
+            (last, rest) = (last + 1, behind);
+        }
+        Some(Self {
+            octets: input.len() - rest.len(),
+            channel: u16::from_be_bytes([c1, c0]),
+            delivery_tags: first..=last,
+            multiple,
+        })
+    }
+}
+
+/// The delivery tag in a basic.ack frame.
 #[inline]
-pub(crate) fn read_ack(input: &[u8]) -> Option<(u16, u64, bool)> {
-    let frame = input.first_chunk::<ACK_OCTETS>()?;
-    let &[1, c1, c0, 0, 0, 0, 13, 0, 60, 0, 80, t7, t6, t5, t4, t3, t2, t1, t0, bits, FRAME_END] =
-        frame
-    else {
-        return None;
-    };
-    let delivery_tag = u64::from_be_bytes([t7, t6, t5, t4, t3, t2, t1, t0]);
-    Some((u16::from_be_bytes([c1, c0]), delivery_tag, bits & 1 != 0))
+fn acked_tag(frame: &[u8; ACK_OCTETS]) -> u64 {
+    let tag = frame.get(BEFORE_ACKED_TAG..).and_then(|rest| rest.first_chunk());
+    tag.map_or(0, |tag| u64::from_be_bytes(*tag))
 }

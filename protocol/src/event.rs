@@ -1,5 +1,7 @@
 //! What a connection tells its owner.
 
+use std::ops::RangeInclusive;
+
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::types::FieldTable;
 use bytes::Bytes;
@@ -62,13 +64,14 @@ pub enum Event<'a> {
         /// Octets that are allowed.
         message_size_max: u64,
     },
-    /// basic.ack
+    /// basic.ack, or several that came together, each for the delivery tag behind that of the one
+    /// before: see `join_acks`.
     Ack {
         /// Its channel.
         channel: u16,
-        /// Delivery tag.
-        delivery_tag: u64,
-        /// Whether all deliveries up to this one are meant.
+        /// Delivery tags, one for each basic.ack.
+        delivery_tags: RangeInclusive<u64>,
+        /// Whether all deliveries up to this one are meant; then there is one tag.
         multiple: bool,
     },
     /// basic.qos, with the argument that `amq-protocol` leaves out.

@@ -74,6 +74,7 @@ pub use deliveries::Deliveries;
 pub use encoder::{BodyRef, Message};
 pub use error::ConnectionError;
 pub use event::{Body, Closed, Event, Publish};
+pub use last_publish::PublishesAlike;
 pub use output::{Output, SHARED_OCTETS_MIN};
 pub use properties::{Change, Changes, RawProperties};
 pub use tune::{TuneError, Tuning};

@@ -3,7 +3,7 @@
 
 mod support;
 
-use leveret_protocol::{BodyRef, Deliveries, Message, Output};
+use leveret_protocol::{BodyRef, Deliveries, Event, Message, Output};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -60,10 +60,45 @@ proptest! {
     }
 
     #[test]
+    fn publishes_are_read_alike_by_themselves_and_behind_one_like_them(
+        publishes in vec((1..3u16, select(KEYS), select(PROPERTIES), body(), 1..4usize), 1..20),
+        most in 1..5usize,
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let publishes = publishes.into_iter().flat_map(|one| vec![one.clone(); one.4]);
+        let publishes: Vec<_> = publishes.collect();
+        let octets = publishes.iter().map(|(channel, key, properties, body, _)| {
+            one_publish(*channel, key, properties, body)
+        });
+        let octets = octets.collect::<Vec<_>>().concat();
+        let (mut peer, mut read) = (peer(), Vec::new());
+        let (front, back) = octets.split_at(cut.index(octets.len()));
+        for mut rest in [front, back] {
+            while let (used, Some(event)) = peer.conn.poll_event(rest) {
+                let Event::Publish(publish) = event else { panic!() };
+                let (channel, number) = (publish.channel, publish.number);
+                let front = (channel, publish.routing_key.to_vec(), publish.properties.to_vec());
+                read.push((front.clone(), publish.body.as_slice().to_vec()));
+                rest = &rest[used..];
+                if number != 0 {
+                    let mut alike = peer.conn.publishes_alike(number, rest);
+                    let bodies = alike.by_ref().take(most);
+                    read.extend(bodies.map(|body| (front.clone(), body.to_vec())));
+                    rest = &rest[alike.used()..];
+                    prop_assert_eq!(peer.conn.publishes_alike(number + 1, rest).count(), 0);
+                }
+            }
+        }
+        let expected = publishes.into_iter().map(|(channel, key, properties, body, _)| {
+            ((channel, key.as_bytes().to_vec(), properties.to_vec()), body)
+        });
+        prop_assert_eq!(read, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn publishes_with_one_number_are_the_same_but_for_their_channels_and_bodies(
         publishes in vec((1..3u16, select(KEYS), select(PROPERTIES), body()), 1..30),
     ) {
-        use leveret_protocol::Event;
         let mut peer = peer();
         let mut known = std::collections::HashMap::new();
         let mut last = None;
@@ -103,4 +138,73 @@ proptest! {
         }
         prop_assert_eq!(run.to_vec(), one_by_one.to_vec());
     }
+
+    #[test]
+    fn acks_are_read_alike_one_by_one_and_joined(
+        acks in vec((1..3u16, select(vec![0, 1, 1, 1, 1, 2]), 0..8u8, 0..12u8), 1..600),
+        first in select(vec![0, 7, u64::MAX - 20]),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (mut octets, mut tag, mut expected) = (Vec::new(), first, Vec::new());
+        for (channel, step, bits, other) in acks {
+            tag = tag.wrapping_add(step);
+            let bits = if bits < 6 { 0 } else { bits };
+            let arguments = [&[0, 60, 0, 80], &tag.to_be_bytes()[..], &[bits]].concat();
+            octets.extend(frame(1, channel, &arguments));
+            expected.push((channel, tag, bits & 1 != 0));
+            if other == 0 {
+                octets.extend(frame(8, 0, b"")); // a heartbeat
+            }
+        }
+        let mut joining = peer();
+        joining.conn.join_acks(true);
+        for mut peer in [joining, peer()] {
+            let (mut told, mut events) = (Vec::new(), 0);
+            let (front, back) = octets.split_at(cut.index(octets.len()));
+            for mut rest in [front, back] {
+                while let (used, Some(event)) = peer.conn.poll_event(rest) {
+                    let Event::Ack { channel, delivery_tags, multiple } = event else { panic!() };
+                    prop_assert!(!multiple || delivery_tags.start() == delivery_tags.end());
+                    told.extend(delivery_tags.map(|tag| (channel, tag, multiple)));
+                    events += 1;
+                    rest = &rest[used..];
+                }
+            }
+            prop_assert_eq!(&told, &expected);
+            prop_assert!(events <= told.len());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_like_a_publish_on_a_channel_that_is_closing() {
+    let publish = one_publish(1, "orders", b"\0\0", b"body");
+    let mut peer = peer();
+    let (_, Some(Event::Publish(first))) = peer.conn.poll_event(&publish) else { panic!() };
+    let number = first.number;
+    assert_eq!(peer.conn.publishes_alike(number, &publish).collect::<Vec<_>>(), [b"body"]);
+    peer.conn.announce_publishes(true);
+    assert_eq!(peer.conn.publishes_alike(number, &publish).count(), 0);
+    peer.conn.announce_publishes(false);
+    peer.conn.close_channel(1, 404, "NOT_FOUND", 60, 40);
+    assert_eq!(peer.conn.publishes_alike(number, &publish).count(), 0);
+}
+
+#[test]
+fn acks_that_come_together_are_told_together() {
+    let acks: Vec<u8> = (1..=1000u64)
+        .flat_map(|tag| frame(1, 1, &[&[0, 60, 0, 80], &tag.to_be_bytes()[..], &[0]].concat()))
+        .collect();
+    let mut peer = peer();
+    let mut ranges = |join| {
+        peer.conn.join_acks(join);
+        let (mut rest, mut ranges) = (acks.as_slice(), Vec::new());
+        while let (used, Some(Event::Ack { delivery_tags, .. })) = peer.conn.poll_event(rest) {
+            ranges.push(delivery_tags);
+            rest = &rest[used..];
+        }
+        ranges
+    };
+    assert_eq!(ranges(true), [1..=256, 257..=512, 513..=768, 769..=1000]);
+    assert_eq!(ranges(false).len(), 1000);
 }

@@ -82,6 +82,17 @@ impl<T> Block<T> {
         self.slots.binary_search_by_key(&key, |(key, _)| *key).ok()
     }
 
+    /// Takes the first value if this is its key. The next one need not be there then.
+    #[inline]
+    fn pop(&mut self, key: u64) -> Option<T> {
+        if self.first() != Some(key) {
+            return None;
+        }
+        let value = self.slots.pop_front()?.1?;
+        self.live -= 1;
+        Some(value)
+    }
+
     #[inline]
     fn tidy(&mut self) {
         while let Some((_, None)) = self.slots.front() {
@@ -159,6 +170,26 @@ impl<T> SequenceMap<T> {
         self.head.live -= 1;
         self.tidy_head();
         Some(value)
+    }
+
+    /// Removes the values of these keys one after the other, and hands each to `each`, until that
+    /// fails: `None` if there is none.
+    #[inline]
+    pub(crate) fn remove_each<E>(
+        &mut self,
+        keys: impl IntoIterator<Item = u64>,
+        mut each: impl FnMut(u64, Option<T>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let result = keys.into_iter().try_for_each(|key| {
+            let mut value = self.head.pop(key);
+            if value.is_none() || self.head.live == 0 {
+                self.tidy_head();
+                value = value.or_else(|| self.remove(key));
+            }
+            each(key, value)
+        });
+        self.tidy_head();
+        result
     }
 
     fn remove_far_back(&mut self, key: u64) -> Option<T> {
@@ -315,7 +346,19 @@ mod tests {
                             prop_assert_eq!(ring.remove(key), model.remove(&key));
                         }
                     }
-                    7..11 => {
+                    7 => {
+                        // Some that follow each other, from the first one on or from another.
+                        let first = ring.iter().next().map_or(0, |(key, _)| key);
+                        let any = which.index(next as usize + 2) as u64;
+                        let from = if gap > 1 { first } else { any };
+                        let keys = from..from + 1 + which.index(3000) as u64;
+                        let result = ring.remove_each(keys.clone(), |key, value| {
+                            assert_eq!(value, model.remove(&key));
+                            if gap == 3 && value.is_none() { Err(key) } else { Ok(()) }
+                        });
+                        prop_assert!(result.is_ok() || !model.contains_key(&result.unwrap_err()));
+                    }
+                    8..11 => {
                         let key = which.index(next as usize + 2) as u64;
                         prop_assert_eq!(ring.get(key), model.get(&key));
                         prop_assert_eq!(ring.remove(key), model.remove(&key));

@@ -1,6 +1,8 @@
 //! Settling deliveries from a channel `[amqp 0-9-1 basic.ack, basic.reject, basic.recover]`
 //! `[rabbitmq nack]`.
 
+use std::ops::RangeInclusive;
+
 use crate::channel::deliveries::{Taken, Unacked};
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Result};
@@ -21,23 +23,23 @@ impl Channel {
         self.settle_tags(delivery_tag, multiple, Settlement::Ack, effects)
     }
 
-    /// As [`Channel::basic_ack`]; it may wait in the effects until
-    /// [they are settled](VirtualHost::settle_acked), which comes before any other method: so a run
-    /// of acknowledgements takes a queue's lock once. What was published before is enqueued.
+    /// As [`Channel::basic_ack`] for one delivery after the other; they may wait in the effects
+    /// until [they are settled](VirtualHost::settle_acked), which comes before any other method: so
+    /// a run of acknowledgements takes a queue's lock once. What was published before is enqueued.
     /// Errors: 406.
     #[inline]
-    pub(crate) fn gather_ack(
+    pub(crate) fn gather_acks(
         &mut self,
-        delivery_tag: u64,
+        mut delivery_tags: RangeInclusive<u64>,
         multiple: bool,
         effects: &mut Effects,
     ) -> Result<()> {
         if self.watch.watches(Trigger::METHODS) || matches!(self.mode, Mode::Transaction(_)) {
             self.session.virtual_host.settle_acked(effects);
-            return self.basic_ack(delivery_tag, multiple, effects);
+            return delivery_tags.try_for_each(|tag| self.basic_ack(tag, multiple, effects));
         }
         let now = effects.acked.since(|| self.session.virtual_host.now());
-        self.deliveries.acknowledge(delivery_tag, multiple, &mut effects.acked)?;
+        self.deliveries.acknowledge(delivery_tags, multiple, &mut effects.acked)?;
         let counted = self.deliveries.counted();
         counted.touch(now);
         // Whoever is turned away from now on has to wait for other acknowledgements.

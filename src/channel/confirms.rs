@@ -133,8 +133,14 @@ impl Confirms {
     /// Numbers a publish.
     #[inline]
     pub(super) fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
+        self.next_of(1)
+    }
+
+    /// Takes the numbers of so many publishes; tells the first.
+    pub(super) fn next_of(&mut self, count: usize) -> u64 {
+        let first = self.last + 1;
+        self.last += count as u64;
+        first
     }
 
     /// A ticket for what goes to the store now: [`ConfirmLine::stored`] tells that it is there.

@@ -27,7 +27,7 @@ use crate::channel::deliveries::sources::Sources;
 use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
-use crate::queue::consumers::Delivery;
+use crate::queue::consumers::{Delivery, Reserved};
 use crate::time::clock::Timestamp;
 
 /// In place of the number of a delivery that its queue has forgotten.
@@ -326,18 +326,20 @@ impl Deliveries {
         }
     }
 
-    /// Takes a unit of the shared prefetch, unless none is left: several queues may try at once.
-    fn take_credit(&self) -> bool {
-        match self.limit.load(Ordering::SeqCst) {
-            0 => true,
-            CLOSED => false,
-            limit => self.state.lock().credit.reserve(limit),
+    /// Whether a delivery is taken now; it then has its unit of the shared prefetch. If that is not
+    /// counted, or not used up by deliveries that need no acknowledgement, others may come with it.
+    fn try_reserve(&self, no_ack: bool) -> Reserved {
+        if !self.output.has_room() {
+            return Reserved::Nothing;
         }
-    }
-
-    /// Whether a delivery is taken now; it then has its unit of the shared prefetch.
-    fn try_reserve(&self, no_ack: bool) -> bool {
-        self.output.has_room() && if no_ack { self.has_credit() } else { self.take_credit() }
+        match self.limit.load(Ordering::SeqCst) {
+            0 => Reserved::Run,
+            CLOSED => Reserved::Nothing,
+            // Several queues may try at once.
+            limit if no_ack && self.state.lock().credit.is_left(limit) => Reserved::Run,
+            limit if !no_ack && self.state.lock().credit.reserve(limit) => Reserved::One,
+            _ => Reserved::Nothing,
+        }
     }
 
     /// Sets or removes the consumer of direct replies.

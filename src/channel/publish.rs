@@ -114,6 +114,40 @@ impl Channel {
         }
     }
 
+    /// Publishes messages with these bodies that are like the last one, which had this number, in
+    /// all else: as many as there are until they have to be enqueued, or none if each has to be
+    /// looked at.
+    #[inline]
+    pub(crate) fn publish_alike<'a>(
+        &mut self,
+        number: u64,
+        bodies: &mut impl Iterator<Item = &'a [u8]>,
+        effects: &mut Effects,
+    ) {
+        let generations = self.generations();
+        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES)
+            || matches!(self.mode, Mode::Transaction(_))
+        {
+            return;
+        }
+        let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
+        let Some(mould) = routes.mould_of(number, generations) else { return };
+        let before = pending.len();
+        for body in bodies.take(PUBLISH_BATCH_MAX.saturating_sub(before)) {
+            pending.add(mould, Body::Borrowed(body));
+        }
+        let count = pending.len() - before;
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            let first = confirms.next_of(count);
+            if before == 0 {
+                *first_pending = first;
+            }
+        }
+        if before + count >= PUBLISH_BATCH_MAX {
+            self.enqueue_pending(effects);
+        }
+    }
+
     /// Gathers a message that the journal knows, as the first one.
     fn gather_noted(&mut self, message: Message) {
         self.number_pending();

@@ -86,6 +86,15 @@ impl Routes {
         self.known.get_mut(self.last?)
     }
 
+    /// What makes messages of publishes with this number, if the last one went this way and the
+    /// next may go the same.
+    #[inline]
+    pub(super) fn mould_of(&mut self, number: u64, generations: Generations) -> Option<&mut Mould> {
+        let is_known = self.generations == generations;
+        let last = self.last_mut().filter(|last| is_known && last.number == number)?;
+        Some(&mut last.mould)
+    }
+
     /// Octets of memory that those take that are kept, about.
     pub(super) fn octets(&self) -> usize {
         self.octets

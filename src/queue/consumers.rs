@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub use self::outlet::{ConsumerSpec, Delivery, Outlet};
+pub use self::outlet::{ConsumerSpec, Delivery, Outlet, Reserved};
 use crate::base::ids::ChannelId;
 use crate::base::names::ConsumerTag;
 use crate::limits::QUORUM_PREFETCH_MAX;
@@ -38,6 +38,8 @@ pub(crate) struct Consumer {
     pub timed_out: bool,
     /// Whether it was ever resumed.
     started: bool,
+    /// Whether its outlet takes more with what it has taken last.
+    takes_run: bool,
     pub spec: ConsumerSpec,
 }
 
@@ -52,12 +54,23 @@ impl Consumer {
             timed_out: false,
             ticket: 0,
             started: false,
+            takes_run: false,
         }
     }
 
     /// Whether its own prefetch allows another delivery `[amqp 0-9-1 basic.qos]`.
     pub(crate) fn has_credit(&self) -> bool {
         self.unacked < self.unacked_max
+    }
+
+    /// Whether it takes the next message. That is reserved for it then.
+    fn reserve(&mut self) -> bool {
+        let reserved = match self.has_credit() {
+            true => self.spec.outlet.reserve(self.spec.no_ack),
+            false => Reserved::Nothing,
+        };
+        self.takes_run = reserved == Reserved::Run;
+        reserved != Reserved::Nothing
     }
 }
 
@@ -249,12 +262,12 @@ impl Consumers {
         }
     }
 
-    /// A delivery was settled, and counts no more.
-    pub fn release(&mut self, id: ConsumerId) {
+    /// So many deliveries were settled, and count no more.
+    pub fn release(&mut self, id: ConsumerId, count: u32) {
         let consumer = self.slots.get_mut(id.slot).and_then(Option::as_mut);
         let Some(consumer) = consumer.filter(|consumer| consumer.id == id) else { return };
         let was_out = !consumer.has_credit();
-        consumer.unacked = consumer.unacked.saturating_sub(1);
+        consumer.unacked = consumer.unacked.saturating_sub(count);
         if consumer.lingers {
             if consumer.unacked == 0 {
                 self.lingering.remove(&client(&consumer.spec));
@@ -325,7 +338,7 @@ impl Consumers {
             };
             if consumer.ticket != place.ticket {
                 Turn::HasLeft
-            } else if consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack) {
+            } else if consumer.reserve() {
                 Turn::Takes
             } else {
                 consumer.ticket = 0;
@@ -335,19 +348,22 @@ impl Consumers {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Whether the consumer in this slot, which took the last message, needs no acknowledgement and
-    /// stands alone: then it takes the next message as well.
+    /// The consumer in this slot, which took the last message, if it takes the next one as well: it
+    /// stands alone, has credit, and the messages are passed on together.
     #[inline]
-    pub(crate) fn takes_all(&self, slot: usize) -> bool {
-        self.lines.is_one_alone()
-            && self.at(slot).is_some_and(|it| it.ticket != 0 && it.spec.no_ack)
+    pub(crate) fn next_of_run(&mut self, slot: usize) -> Option<&mut Consumer> {
+        if !self.lines.is_one_alone() {
+            return None;
+        }
+        let consumer = self.slots.get_mut(slot)?.as_mut();
+        consumer.filter(|it| it.takes_run && it.ticket != 0 && it.has_credit())
     }
 
     /// Chooses this consumer for the next message if it stands in line and takes it: it goes to
     /// the end of its line. If it has no credit or room it leaves the line.
     pub(crate) fn choose(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         let consumer = self.get_mut(id).filter(|consumer| consumer.ticket != 0)?;
-        let takes = consumer.has_credit() && consumer.spec.outlet.reserve(consumer.spec.no_ack);
+        let takes = consumer.reserve();
         self.leave_line(id.slot);
         if !takes {
             return None;

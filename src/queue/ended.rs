@@ -64,7 +64,7 @@ mod tests {
     use crate::base::ids::ChannelId;
     use crate::limits::LONG;
     use crate::queue::arguments::QueueArguments;
-    use crate::queue::consumers::{Delivery, Outlet};
+    use crate::queue::consumers::{Delivery, Outlet, Reserved};
     use crate::queue::effects::Effects;
     use crate::queue::{Queue, QueueAttributes, QueueStorage};
     use crate::time::clock::Timestamp;
@@ -77,8 +77,8 @@ mod tests {
     }
 
     impl Outlet for Curious {
-        fn reserve(&self, _: bool) -> bool {
-            true
+        fn reserve(&self, _: bool) -> Reserved {
+            Reserved::Run
         }
 
         fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use amq_protocol::protocol::{AMQPClass, basic};
+use leveret::faults::Method;
 use leveret::{Broker, Limits};
 
 use crate::client::{Client, Frame};
@@ -262,4 +263,43 @@ fn acknowledgements_of_other_channels_count_when_one_is_wrong() {
     }
     let counts = counts(&broker, "q");
     assert_eq!((counts.ready, counts.unacked, counts.consumers), (0, 2, 2));
+}
+
+#[test]
+fn acknowledgements_before_a_wrong_one_count_and_those_behind_it_do_not() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    client.send(&frames::publish(1, "q", b"m").repeat(8));
+    client.ask(&frames::consume(1, "q", "c", false));
+    (0..8).for_each(|_| drop(delivery(&mut client)));
+    client.send(&frames::ack(1, 5, false));
+    // The fifth is not there any more.
+    client.send(&(1..=7).map(|tag| frames::ack(1, tag, false)).collect::<Vec<_>>().concat());
+    match client.method() {
+        (1, AMQPClass::Channel(amq_protocol::protocol::channel::AMQPMethod::Close(close))) => {
+            assert_eq!(close.reply_code, 406);
+            let text = "PRECONDITION_FAILED - unknown delivery tag 5";
+            assert_eq!(close.reply_text.as_str(), text);
+            assert_eq!((close.class_id, close.method_id), (60, 80));
+        }
+        other => panic!("not channel.close: {other:?}"),
+    }
+    let counts = counts(&broker, "q");
+    assert_eq!((counts.ready, counts.unacked), (3, 0));
+}
+
+#[test]
+fn faults_meet_each_acknowledgement_of_many() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    client.send(&frames::publish(1, "q", b"m").repeat(5));
+    client.ask(&frames::consume(1, "q", "c", false));
+    (0..5).for_each(|_| drop(delivery(&mut client)));
+    let rule = broker.faults().on(Method::BasicAck).nth(3).afterwards().drop_connection();
+    client.send(&(1..=5).map(|tag| frames::ack(1, tag, false)).collect::<Vec<_>>().concat());
+    while client.frame().is_some() {}
+    assert_eq!((rule.seen(), rule.fired()), (3, 1));
+    assert_eq!(counts(&broker, "q").ready, 2);
 }

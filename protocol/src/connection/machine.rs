@@ -45,6 +45,8 @@ pub(super) struct Machine {
     pub(super) close_ok: Option<usize>,
     /// The owner wants to know when a publish begins.
     pub(super) announces: bool,
+    /// basic.acks that follow each other are told of together.
+    pub(super) joins_acks: bool,
     pub(super) channels: Channels,
     pub(super) held: Held,
     pub(super) output: Output,
@@ -210,7 +212,8 @@ impl Machine {
         }
         if id == MethodId::BASIC_ACK {
             let (delivery_tag, multiple) = read_ack(arguments).ok_or_else(cannot_decode)?;
-            return Ok(Outcome::Event(Event::Ack { channel, delivery_tag, multiple }));
+            let delivery_tags = delivery_tag..=delivery_tag;
+            return Ok(Outcome::Event(Event::Ack { channel, delivery_tags, multiple }));
         }
         let method = read_method(payload)?;
         match id {

@@ -15,9 +15,9 @@ use self::state::{Held, Outcome, State};
 use crate::channel::{ChannelState, Channels};
 use crate::config::{ClientCapabilities, ConnectionConfig};
 use crate::constants::FRAME_MAX_BEFORE_TUNE;
-use crate::decoder::{ACK_OCTETS, Decoder, read_ack};
+use crate::decoder::{Acks, Decoder};
 use crate::event::Event;
-use crate::last_publish::LastPublish;
+use crate::last_publish::{Bounds, LastPublish, PublishesAlike};
 use crate::method::MethodId;
 use crate::output::Output;
 use crate::timer::Heartbeats;
@@ -54,6 +54,7 @@ impl Connection {
             header: Vec::new(),
             close_ok: None,
             announces: false,
+            joins_acks: false,
             channels: Channels::default(),
             held: Held::Nothing,
             output: Output::new(),
@@ -74,14 +75,14 @@ impl Connection {
         let machine = &self.machine;
         if machine.state == State::Running && !machine.announces && self.decoder.is_at_frame() {
             let is_open = |channel| machine.channels.state(channel) == ChannelState::Open;
-            if let Some((channel, delivery_tag, multiple)) = read_ack(input) {
+            if let Some(acks) = Acks::read(input, machine.joins_acks) {
+                let Acks { octets, channel, delivery_tags, multiple } = acks;
                 if is_open(channel) {
-                    return (ACK_OCTETS, Some(Event::Ack { channel, delivery_tag, multiple }));
+                    return (octets, Some(Event::Ack { channel, delivery_tags, multiple }));
                 }
             } else {
-                let (payload_max, body_max) =
-                    (self.decoder.payload_max(), machine.config.message_size_max);
-                if let Some((octets, body)) = self.last_publish.read(input, payload_max, body_max)
+                let bounds = self.bounds();
+                if let Some((octets, body)) = self.last_publish.read(input, bounds)
                     && is_open(self.last_publish.channel())
                 {
                     return (octets, Some(Event::Publish(self.last_publish.event(body))));
@@ -89,6 +90,26 @@ impl Connection {
             }
         }
         self.poll_any(input)
+    }
+
+    fn bounds(&self) -> Bounds {
+        let body_max = self.machine.config.message_size_max;
+        Bounds { payload_max: self.decoder.payload_max(), body_max }
+    }
+
+    /// The basic.publishes at the front of the input that differ from the last one in their bodies
+    /// alone: it has just been told, with this number, which is not 0, and the channel was not
+    /// closed since. What is not taken of them comes as events.
+    #[inline]
+    pub fn publishes_alike<'a>(&'a self, number: u64, input: &'a [u8]) -> PublishesAlike<'a> {
+        let last = &self.last_publish;
+        let is_at_hand = last.number() == number
+            && self.machine.state == State::Running
+            && !self.machine.announces
+            && self.machine.channels.state(last.channel()) == ChannelState::Open
+            && self.decoder.is_at_frame();
+        let input = if is_at_hand { input } else { &[] };
+        PublishesAlike::new(last, self.bounds(), input)
     }
 
     fn poll_any<'a>(&'a mut self, input: &'a [u8]) -> (usize, Option<Event<'a>>) {
@@ -159,6 +180,13 @@ impl Connection {
     /// is on, the owner takes no more from there.
     pub fn announce_publishes(&mut self, announce: bool) {
         self.machine.announces = announce;
+    }
+
+    /// From now on tells of basic.acks that follow each other together, as far as they came
+    /// together, or does not. At first it does not.
+    #[inline]
+    pub fn join_acks(&mut self, join: bool) {
+        self.machine.joins_acks = join;
     }
 
     /// Notes that octets came.

@@ -1,6 +1,8 @@
 //! Acknowledgements that are gathered: the channel has done with the deliveries, and their queues
 //! are told later.
 
+use std::ops::RangeInclusive;
+
 use crate::channel::counted::Delivered;
 use crate::channel::deliveries::credit::Credit;
 use crate::channel::deliveries::sources::Sources;
@@ -9,12 +11,13 @@ use crate::error::{Error, Result};
 use crate::queue::acked::Acked;
 
 impl Deliveries {
-    /// Deliveries are acknowledged, as [`Deliveries::take`] takes them, and count as settled; their
-    /// queues have to be told. Errors: 406 unknown delivery tag.
+    /// Deliveries are acknowledged one after the other, as [`Deliveries::take`] takes each, and
+    /// count as settled; their queues have to be told. Errors: 406 unknown delivery tag; those
+    /// before it are acknowledged.
     #[inline]
     pub(in crate::channel) fn acknowledge(
         &self,
-        tag: u64,
+        tags: RangeInclusive<u64>,
         multiple: bool,
         acked: &mut Acked,
     ) -> Result<()> {
@@ -22,18 +25,23 @@ impl Deliveries {
         let State { unacked, sources, credit, delivered, .. } = &mut *state;
         let mut run =
             AckedRun { sources, credit, delivered, acked, source: 0, count: 0, counted: 0 };
-        if !multiple {
-            run.add(unacked.remove(tag).ok_or(Error::UnknownDeliveryTag(tag))?);
-        } else if tag == 0 {
+        let last = *tags.end();
+        let result = if !multiple {
+            unacked.remove_each(tags, |tag, unacked| {
+                run.add(unacked.ok_or(Error::UnknownDeliveryTag(tag))?);
+                Ok(())
+            })
+        } else if last == 0 {
             unacked.drain().for_each(|(_, unacked)| run.add(unacked));
+            Ok(())
+        } else if unacked.get(last).is_none() {
+            Err(Error::UnknownDeliveryTag(last))
         } else {
-            if unacked.get(tag).is_none() {
-                return Err(Error::UnknownDeliveryTag(tag));
-            }
-            unacked.remove_up_to(tag, |_, unacked| run.add(unacked));
-        }
+            unacked.remove_up_to(last, |_, unacked| run.add(unacked));
+            Ok(())
+        };
         run.finish();
-        Ok(())
+        result
     }
 }
 

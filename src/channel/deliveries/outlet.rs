@@ -12,7 +12,7 @@ use crate::channel::status::ChannelStatus;
 use crate::insight::statistics::tally::Tally;
 use crate::insight::statistics::totals::ChannelTotals;
 use crate::message::Message;
-use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::consumers::{Delivery, Outlet, Reserved};
 use crate::time::clock::Timestamp;
 use crate::vhost::flow::reply_to::ReplyOutlet;
 
@@ -56,9 +56,10 @@ impl Listed for Deliveries {
 }
 
 impl Outlet for Deliveries {
-    fn reserve(&self, no_ack: bool) -> bool {
-        if self.try_reserve(no_ack) {
-            return true;
+    fn reserve(&self, no_ack: bool) -> Reserved {
+        let reserved = self.try_reserve(no_ack);
+        if reserved != Reserved::Nothing {
+            return reserved;
         }
         self.starved.store(true, Ordering::SeqCst);
         // Room may have come up before the note was there to be seen.

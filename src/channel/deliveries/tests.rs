@@ -77,7 +77,7 @@ fn queues_that_reserve_at_once_do_not_exceed_the_shared_prefetch() {
         deliveries.set_limit(2);
         let reserve = || {
             barrier.wait();
-            deliveries.reserve(false)
+            deliveries.reserve(false) != Reserved::Nothing
         };
         let reserved = std::thread::scope(|scope| {
             let queues: Vec<_> = (0..QUEUES).map(|_| scope.spawn(reserve)).collect();

@@ -129,8 +129,8 @@ impl Bridge {
     pub(super) fn handle(&mut self, event: Event<'_>) -> Result<Answer, Failure> {
         match event {
             Event::Publish(publish) => self.publish(publish).map(|()| Answer::None),
-            Event::Ack { channel, delivery_tag, multiple } => {
-                self.ack(channel, delivery_tag, multiple).map(|()| Answer::None)
+            Event::Ack { channel, delivery_tags, multiple } => {
+                self.ack(channel, delivery_tags, multiple).map(|()| Answer::None)
             }
             other => self.handle_rare(other),
         }

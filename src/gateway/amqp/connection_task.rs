@@ -236,6 +236,7 @@ impl<T: Socket> ConnectionTask<T> {
     fn take_input(&mut self, input: &[u8]) {
         let mut at = 0;
         self.protocol.announce_publishes(self.broker.alarm().is_some());
+        self.protocol.join_acks(!self.bridge.watches_methods());
         for events in 1_usize.. {
             let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
             at += used;
@@ -247,8 +248,18 @@ impl<T: Socket> ConnectionTask<T> {
                 }
                 continue;
             }
+            let publish = match &event {
+                Event::Publish(publish) if publish.number != 0 => {
+                    Some((publish.channel, publish.number))
+                }
+                _ => None,
+            };
             match self.bridge.handle(event) {
-                Ok(Answer::None) => {}
+                Ok(Answer::None) => {
+                    if let Some(publish) = publish {
+                        at += self.take_alike(publish, input.get(at..).unwrap_or_default());
+                    }
+                }
                 Ok(answer) => self.answer(answer),
                 Err(failure) => failure.report(&mut self.protocol, &mut self.bridge),
             }
@@ -267,6 +278,14 @@ impl<T: Socket> ConnectionTask<T> {
         // What came together becomes durable together: nothing is written before.
         self.bridge.wait_for_store();
         self.after_input(at);
+    }
+
+    /// Takes publishes like the last one, of this channel and number; tells how many octets.
+    #[inline]
+    fn take_alike(&mut self, publish: (u16, u64), input: &[u8]) -> usize {
+        let mut alike = self.protocol.publishes_alike(publish.1, input);
+        self.bridge.publish_alike(publish, &mut alike);
+        alike.used()
     }
 
     /// Whether it has worked for as long as others are to wait for it.

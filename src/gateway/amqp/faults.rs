@@ -23,7 +23,7 @@ impl Bridge {
     /// A method that is not one of an open channel.
     pub(in crate::gateway) fn meet(&self, method: Method, channel: u16) -> Result<(), Failure> {
         let Some(session) = &self.session else { return Ok(()) };
-        if !self.broker.faults().watches(Trigger::METHODS) {
+        if !self.watches_methods() {
             return Ok(());
         }
         let watch = Watch::new(session, channel);
@@ -38,6 +38,12 @@ impl Bridge {
                 Ok(())
             }
         }
+    }
+
+    /// Whether there are rules about methods: each is looked at by itself then.
+    #[inline]
+    pub(super) fn watches_methods(&self) -> bool {
+        self.broker.faults().watches(Trigger::METHODS)
     }
 
     /// Does to frames that are about to be written what rules say.

@@ -10,12 +10,23 @@ use crate::base::names::ConsumerTag;
 use crate::base::wake::Wakeups;
 use crate::queue::fifo::entry::Entry;
 
+/// What an outlet takes of what a queue has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Nothing now.
+    Nothing,
+    /// A delivery.
+    One,
+    /// As many as are passed on together.
+    Run,
+}
+
 /// Where a consumer's deliveries go: its channel.
 pub trait Outlet: Send + Sync {
     /// Whether a delivery is taken now. Reserves a unit of the channel's shared prefetch when the
     /// delivery needs an acknowledgement. After a refusal the outlet calls
     /// [`Queue::resume`](crate::queue::Queue::resume) as soon as it takes deliveries again.
-    fn reserve(&self, no_ack: bool) -> bool;
+    fn reserve(&self, no_ack: bool) -> Reserved;
 
     /// Takes deliveries, in order. Returns at once and calls no queue.
     fn deliver(&self, deliveries: vec::Drain<'_, Delivery>, wakeups: &mut Wakeups);

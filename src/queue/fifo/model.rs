@@ -23,7 +23,7 @@ use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::Gone;
 use crate::message::{Body, Parts};
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet, Reserved};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::overflow::Overflow;
 use crate::queue::*;
@@ -79,8 +79,8 @@ struct Gate(AtomicBool);
 impl Outlet for Gate {
     fn acknowledgement_timed_out(&self, _: u64) {}
 
-    fn reserve(&self, _: bool) -> bool {
-        self.0.load(Ordering::SeqCst)
+    fn reserve(&self, _: bool) -> Reserved {
+        if self.0.load(Ordering::SeqCst) { Reserved::Run } else { Reserved::Nothing }
     }
 
     fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}

@@ -1,5 +1,7 @@
 //! Settling deliveries: what is acknowledged leaves, what is refused dies or comes back.
 
+use std::convert::Infallible;
+
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Place, Returned};
 use crate::queue::consumers::ConsumerId;
@@ -48,47 +50,71 @@ impl State {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let mut returned = Vec::new();
-        for id in ids {
-            let Some(Unacked { mut entry, consumer, .. }) = self.unacked.remove(id) else {
-                continue;
-            };
-            self.release(&entry, consumer);
-            if !settlement.returns() {
-                self.forget_key(&entry.message);
+        let is_all_over = settlement == Settlement::Ack && self.duplicates.is_none();
+        let mut entries = Vec::new();
+        let count = self.take_settled(ids, |entry| {
+            if !is_all_over || entry.stored {
+                entries.push(entry);
             }
-            match settlement {
-                Settlement::Ack => {
-                    self.counted.totals.ack += 1;
-                    self.note_gone(&entry, effects);
+        });
+        match settlement {
+            Settlement::Ack => {
+                self.counted.totals.ack += count;
+                for entry in &entries {
+                    self.forget_key(&entry.message);
+                    self.note_gone(entry, effects);
                 }
-                Settlement::Requeue | Settlement::Abandon => returned.push(entry),
-                Settlement::RequeueLast { first } => {
-                    if !entry.stored {
-                        entry.sequence = first + returned.len() as u64;
-                    }
-                    returned.push(entry);
+            }
+            Settlement::Requeue | Settlement::Abandon => {}
+            Settlement::RequeueLast { first } => {
+                for (entry, sequence) in entries.iter_mut().zip(first..) {
+                    entry.sequence = if entry.stored { entry.sequence } else { sequence };
                 }
-                Settlement::Reject => self.note_death(entry, DeathReason::Rejected, effects),
+            }
+            Settlement::Reject => {
+                for entry in entries.drain(..) {
+                    self.forget_key(&entry.message);
+                    self.note_death(entry, DeathReason::Rejected, effects);
+                }
             }
         }
         if self.is_quorum && !self.is_in_use() {
             self.lease.renew(now);
         }
-        if !returned.is_empty() {
-            self.take_back(returned, settlement, now, effects);
+        if settlement.returns() && !entries.is_empty() {
+            self.take_back(entries, settlement, now, effects);
         }
     }
 
-    /// A delivery is not kept any more, whatever becomes of the message.
+    /// Deliveries are not kept any more, and each message is handed to `each`, whatever becomes of
+    /// it. Tells how many there were.
     #[inline]
-    fn release(&mut self, entry: &Entry, consumer: Option<ConsumerId>) {
-        self.footprint -= entry.message.footprint();
-        self.counted.unacked.remove(&entry.message);
-        match consumer {
-            Some(consumer) => self.consumers.release(consumer),
-            None => self.polled -= 1,
-        }
+    fn take_settled(
+        &mut self,
+        ids: impl IntoIterator<Item = u64>,
+        mut each: impl FnMut(Entry),
+    ) -> u64 {
+        let Self { unacked, consumers, counted, footprint, polled, .. } = self;
+        let mut release = |consumer: Option<ConsumerId>, deliveries: u32| match consumer {
+            Some(consumer) => consumers.release(consumer, deliveries),
+            None => *polled -= deliveries as usize,
+        };
+        // Mostly they are of one consumer.
+        let (mut last, mut run, mut count) = (None, 0, 0);
+        let Ok(()) = unacked.remove_each(ids, |_, unacked| {
+            let Some(Unacked { entry, consumer, .. }) = unacked else { return Ok(()) };
+            if consumer != last {
+                release(std::mem::replace(&mut last, consumer), std::mem::take(&mut run));
+            }
+            run += 1;
+            count += 1;
+            *footprint -= entry.message.footprint();
+            counted.unacked.remove(&entry.message);
+            each(entry);
+            Ok::<_, Infallible>(())
+        });
+        release(last, run);
+        count
     }
 
     /// Deliveries are acknowledged, and nothing else comes of it. Tells whether that is so; if not,
@@ -97,12 +123,7 @@ impl State {
         if !self.is_plain || !self.ready.is_empty() {
             return false;
         }
-        for &id in ids {
-            if let Some(Unacked { entry, consumer, .. }) = self.unacked.remove(id) {
-                self.release(&entry, consumer);
-                self.counted.totals.ack += 1;
-            }
-        }
+        self.counted.totals.ack += self.take_settled(ids.iter().copied(), drop);
         true
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::limits::STREAM_READ_MESSAGES;
-use crate::queue::consumers::{ConsumerId, Delivery, Outlet};
+use crate::queue::consumers::{ConsumerId, Delivery, Outlet, Reserved};
 use crate::queue::stream::cursor::{Cursor, Read};
 use crate::queue::stream::readers::{Outstanding, Readers};
 use crate::time::clock::Timestamp;
@@ -57,7 +57,7 @@ impl Readers {
         let room = if may_read { room.min(hold.unwrap_or(usize::MAX)) } else { 0 };
         let (mut taken, mut after) = (0, None);
         for read in read.into_iter().take(room) {
-            if !reader.spec.outlet.reserve(false) {
+            if reader.spec.outlet.reserve(false) == Reserved::Nothing {
                 reader.waits_for_room = true;
                 break;
             }

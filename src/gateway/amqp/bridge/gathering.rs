@@ -3,6 +3,8 @@
 //! another channel before is done. So publishes wait for publishes alone, acknowledgements for
 //! acknowledgements, and whatever else comes for both.
 
+use std::ops::RangeInclusive;
+
 use super::{BASIC_ACK, BASIC_PUBLISH, Bridge, Failure, Slot};
 use crate::message::Body;
 use crate::vhost;
@@ -36,6 +38,21 @@ impl Bridge {
             .map_err(|error| Failure { channel: number, error, method: BASIC_PUBLISH })
     }
 
+    /// Takes publishes that differ in their bodies alone from the last one, which came on this
+    /// channel and has this number: as many as are there and may be taken now.
+    #[inline]
+    pub(in crate::gateway::amqp) fn publish_alike<'a>(
+        &mut self,
+        (channel, number): (u16, u64),
+        bodies: &mut impl Iterator<Item = &'a [u8]>,
+    ) {
+        if let Some(at) = self.position(channel)
+            && let Some(slot) = self.channels.get_mut(at)
+        {
+            slot.channel.publish_alike(number, bodies, &mut self.effects);
+        }
+    }
+
     /// The next publish comes on this channel. What the last one has gathered makes way.
     fn turn_to(&mut self, number: u16) {
         self.settle_acked();
@@ -57,7 +74,7 @@ impl Bridge {
     pub(super) fn ack(
         &mut self,
         number: u16,
-        delivery_tag: u64,
+        delivery_tags: RangeInclusive<u64>,
         multiple: bool,
     ) -> Result<(), Failure> {
         if !self.publishing.is_empty() {
@@ -65,7 +82,7 @@ impl Bridge {
         }
         let Some(at) = self.position(number) else { return Ok(()) };
         let Some(Slot { channel, .. }) = self.channels.get_mut(at) else { return Ok(()) };
-        let result = channel.gather_ack(delivery_tag, multiple, &mut self.effects);
+        let result = channel.gather_acks(delivery_tags, multiple, &mut self.effects);
         let result = channel.take_afterwards().and(result);
         if self.effects.acked.is_full() {
             self.settle_acked();

@@ -41,12 +41,11 @@ impl State {
     /// The consumer of the next message, if there is one that takes it.
     #[inline]
     pub(super) fn claim(&mut self, effects: &Effects) -> Option<Claim> {
-        if let Some(&Delivery { slot, source, id: 0, .. }) = effects.deliveries.last()
+        if let Some(&Delivery { slot, .. }) = effects.deliveries.last()
             && self.hold.is_none()
-            && self.consumers.takes_all(slot)
+            && let Some(consumer) = self.consumers.next_of_run(slot)
         {
-            // Whether there is room for it is asked again once these have been passed on.
-            return Some(Claim { slot, source, debt: None });
+            return Some(Claim::of(consumer));
         }
         self.ask_for_claim()
     }
