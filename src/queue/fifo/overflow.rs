@@ -104,7 +104,14 @@ impl State {
 
     /// What is too much leaves, or will leave once it is paged in; or publishes are refused from
     /// now on.
+    #[inline]
     pub(in crate::queue) fn keep_length(&mut self, effects: &mut Effects) {
+        if self.settings.length.is_set() || self.is_full || self.cuts {
+            self.look_at_limits(effects);
+        }
+    }
+
+    fn look_at_limits(&mut self, effects: &mut Effects) {
         if self.settings.length.overflow != Overflow::DropHead && !self.cuts {
             return self.look_if_full();
         }

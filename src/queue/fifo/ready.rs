@@ -29,6 +29,8 @@ pub(crate) struct Ready {
     memory_bytes_max: usize,
     body_bytes: u64,
     length: usize,
+    /// Some that came since there was none have a time to live.
+    some_expire: bool,
 }
 
 impl Ready {
@@ -45,6 +47,7 @@ impl Ready {
             persistent: Volume::default(),
             paged: 0,
             memory_bytes_max,
+            some_expire: false,
         }
     }
 
@@ -56,6 +59,12 @@ impl Ready {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Whether whatever message is next is in memory, and none expires.
+    #[inline]
+    pub(crate) fn is_lasting(&self) -> bool {
+        !self.some_expire && self.paged == 0
     }
 
     /// Octets in the bodies.
@@ -133,6 +142,8 @@ impl Ready {
     #[inline]
     fn add(&mut self, at: usize, entry: Entry, how: impl FnOnce(&mut Level, Entry)) {
         let Some(level) = self.levels.get_mut(at) else { return };
+        let expires = entry.expires_at != Timestamp::NEVER;
+        self.some_expire = expires || (self.some_expire && self.length > 0);
         self.length += 1;
         self.body_bytes += entry.body_bytes();
         self.persistent.add_persistent(&entry.message);
@@ -319,6 +330,7 @@ impl Ready {
         let Some(level) = self.levels.get_mut(at) else { return false };
         let before = level.paged().body_bytes();
         let is_lost = entry.is_none();
+        self.some_expire |= entry.as_ref().is_some_and(|it| it.expires_at != Timestamp::NEVER);
         let body_bytes = entry.as_ref().map_or(0, Entry::body_bytes);
         if !level.page_in(sequence, entry) {
             return false;

@@ -417,6 +417,9 @@ impl State {
     /// head, in memory, that has not expired.
     #[inline]
     pub(in crate::queue) fn expire(&mut self, now: Timestamp, effects: &mut Effects) -> bool {
+        if self.ready.is_lasting() {
+            return !self.ready.is_empty();
+        }
         while let Some(head) = self.ready.head() {
             if head.expires_at > now {
                 return true;
