@@ -318,7 +318,7 @@ const BEFORE_ACKED_TAG: usize = 11;
 const ACKS_MAX: u64 = 256;
 
 /// One basic.ack, or several on one channel with delivery tags that follow each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Acks {
     /// Octets of the input that they take.
     pub(crate) octets: usize,

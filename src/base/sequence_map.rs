@@ -394,6 +394,15 @@ mod tests {
     }
 
     #[test]
+    fn the_first_slot_is_a_value_after_some_were_removed() {
+        let mut ring = SequenceMap::default();
+        (1..=3).for_each(|key| ring.push(key, ()));
+        assert!(ring.remove(2).is_some());
+        assert_eq!(ring.remove_each([1], |_, value| value.ok_or(())), Ok(()));
+        assert!(matches!(ring.head.slots.front(), Some((3, Some(())))));
+    }
+
+    #[test]
     fn old_survivors_keep_no_room_for_others() {
         for every in [100, 3000] {
             let mut ring = SequenceMap::default();

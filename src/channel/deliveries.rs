@@ -326,8 +326,8 @@ impl Deliveries {
         }
     }
 
-    /// Whether a delivery is taken now; it then has its unit of the shared prefetch. If that is not
-    /// counted, or not used up by deliveries that need no acknowledgement, others may come with it.
+    /// Whether a delivery is taken now; it then has its unit of the shared prefetch. Without a
+    /// shared prefetch, or for deliveries that do not use it up, the whole batch may come.
     fn try_reserve(&self, no_ack: bool) -> Reserved {
         if !self.output.has_room() {
             return Reserved::Nothing;

@@ -56,9 +56,9 @@ impl Channel {
         publish: &Publish<'_>,
         wakeups: &mut Wakeups,
     ) -> Direct {
-        let occasions = Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES;
-        let can_go =
-            matches!(self.mode, Mode::Plain) && publish.body.is_small() && self.is_free(occasions);
+        let can_go = matches!(self.mode, Mode::Plain)
+            && publish.body.is_small()
+            && self.is_free(Trigger::ALL_OF_PUBLISHES);
         if !can_go {
             return Direct::No;
         }

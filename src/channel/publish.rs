@@ -58,7 +58,7 @@ impl Channel {
         immediate: bool,
         effects: &mut Effects,
     ) -> Result<()> {
-        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES) {
+        if self.watch.watches(Trigger::ALL_OF_PUBLISHES) {
             return self.publish_watched(publish, mandatory, immediate, effects);
         }
         self.publish_as_usual(publish, mandatory, immediate, effects)
@@ -116,27 +116,29 @@ impl Channel {
 
     /// Publishes messages with these bodies that are like the last one, which had this number, in
     /// all else: as many as there are until they have to be enqueued, or none if each has to be
-    /// looked at.
+    /// looked at. Tells how many.
     #[inline]
     pub(crate) fn publish_alike<'a>(
         &mut self,
         number: u64,
         bodies: &mut impl Iterator<Item = &'a [u8]>,
         effects: &mut Effects,
-    ) {
-        let generations = self.generations();
-        if self.watch.watches(Trigger::PUBLISHES | Trigger::CONFIRMS | Trigger::TRACES)
-            || matches!(self.mode, Mode::Transaction(_))
-        {
-            return;
+    ) -> usize {
+        if self.watch.watches(Trigger::ALL_OF_PUBLISHES) {
+            return 0;
         }
+        let generations = self.generations();
         let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
-        let Some(mould) = routes.mould_of(number, generations) else { return };
+        // A transaction has none.
+        let Some(mould) = routes.mould_of(number, generations) else { return 0 };
         let before = pending.len();
         for body in bodies.take(PUBLISH_BATCH_MAX.saturating_sub(before)) {
             pending.add(mould, Body::Borrowed(body));
         }
         let count = pending.len() - before;
+        if count == 0 {
+            return 0;
+        }
         if let Mode::Confirm(confirms) = &mut self.mode {
             let first = confirms.next_of(count);
             if before == 0 {
@@ -146,6 +148,7 @@ impl Channel {
         if before + count >= PUBLISH_BATCH_MAX {
             self.enqueue_pending(effects);
         }
+        count
     }
 
     /// Gathers a message that the journal knows, as the first one.

@@ -28,6 +28,8 @@ impl Trigger {
     pub(crate) const FRAMES: u32 = 32;
     /// Publishes are traced: no rule, but looked for where rules are.
     pub(crate) const TRACES: u32 = 64;
+    /// Whatever publishes are looked at for.
+    pub(crate) const ALL_OF_PUBLISHES: u32 = Self::PUBLISHES | Self::CONFIRMS | Self::TRACES;
 
     fn bits(self) -> u32 {
         match self {

@@ -352,7 +352,7 @@ impl Consumers {
     /// stands alone, has credit, and the messages are passed on together.
     #[inline]
     pub(crate) fn next_of_run(&mut self, slot: usize) -> Option<&mut Consumer> {
-        if !self.lines.is_one_alone() {
+        if self.lines.alone() != Some(slot) {
             return None;
         }
         let consumer = self.slots.get_mut(slot)?.as_mut();

@@ -9,7 +9,7 @@ use leveret::{Broker, Limits};
 
 use crate::client::{Client, Frame};
 use crate::confirms::FULL;
-use crate::{counts, frames, listening};
+use crate::{counts, frames, listening, wait_until};
 
 const CHANNELS: u16 = 4;
 /// The last of them is not in confirm mode.
@@ -301,5 +301,29 @@ fn faults_meet_each_acknowledgement_of_many() {
     client.send(&(1..=5).map(|tag| frames::ack(1, tag, false)).collect::<Vec<_>>().concat());
     while client.frame().is_some() {}
     assert_eq!((rule.seen(), rule.fired()), (3, 1));
+    assert_eq!(counts(&broker, "q").ready, 2);
+}
+
+#[test]
+fn faults_meet_each_confirm_of_publishes_that_are_alike() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    client.ask(&frames::confirm_select(1));
+    let rule = broker.faults().confirms().nth(3).nack_and_drop();
+    client.send(&frames::publish(1, "q", b"m").repeat(5));
+    wait_until("all came", || rule.seen() == 5 && counts(&broker, "q").ready == 4);
+    assert_eq!(rule.fired(), 1);
+}
+
+#[test]
+fn what_is_too_large_is_refused_behind_one_that_is_alike() {
+    let (broker, address) = listening(Limits::new().message_size_max(1000));
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    let publish = |octets: usize| frames::publish(1, "q", &vec![7; octets]);
+    client.send(&[publish(1000), publish(1000), publish(1001)].concat());
+    let text = client.channel_closed();
+    assert!(text.starts_with("406 PRECONDITION_FAILED - message size 1001"), "{text}");
     assert_eq!(counts(&broker, "q").ready, 2);
 }

@@ -103,7 +103,8 @@ impl Connection {
     #[inline]
     pub fn publishes_alike<'a>(&'a self, number: u64, input: &'a [u8]) -> PublishesAlike<'a> {
         let last = &self.last_publish;
-        let is_at_hand = last.number() == number
+        let is_at_hand = number != 0
+            && last.number() == number
             && self.machine.state == State::Running
             && !self.machine.announces
             && self.machine.channels.state(last.channel()) == ChannelState::Open

@@ -36,7 +36,7 @@ use crate::time::clock::Clock;
 /// Microseconds that it works before it lets others work, whatever it has read by then.
 const TURN_US: u64 = 2_000;
 
-/// After so many events it looks how long it has worked.
+/// After so many publishes, acknowledgements or other methods it looks how long it has worked.
 const TURN_LOOK: usize = 16;
 
 /// Pieces that one write call takes.
@@ -237,7 +237,8 @@ impl<T: Socket> ConnectionTask<T> {
         let mut at = 0;
         self.protocol.announce_publishes(self.broker.alarm().is_some());
         self.protocol.join_acks(!self.bridge.watches_methods());
-        for events in 1_usize.. {
+        let (mut done, mut next_look) = (0, TURN_LOOK);
+        loop {
             let (used, event) = self.protocol.poll_event(input.get(at..).unwrap_or_default());
             at += used;
             let Some(event) = event else { break };
@@ -248,16 +249,21 @@ impl<T: Socket> ConnectionTask<T> {
                 }
                 continue;
             }
-            let publish = match &event {
-                Event::Publish(publish) if publish.number != 0 => {
-                    Some((publish.channel, publish.number))
+            let (mut publish, mut methods) = (None, 1);
+            match &event {
+                Event::Publish(it) if it.number != 0 => publish = Some((it.channel, it.number)),
+                Event::Ack { delivery_tags: tags, .. } => {
+                    methods += (tags.end() - tags.start()) as usize
                 }
-                _ => None,
-            };
+                _ => {}
+            }
             match self.bridge.handle(event) {
                 Ok(Answer::None) => {
                     if let Some(publish) = publish {
-                        at += self.take_alike(publish, input.get(at..).unwrap_or_default());
+                        let rest = input.get(at..).unwrap_or_default();
+                        let (octets, publishes) = self.take_alike(publish, rest);
+                        at += octets;
+                        methods += publishes;
                     }
                 }
                 Ok(answer) => self.answer(answer),
@@ -267,7 +273,11 @@ impl<T: Socket> ConnectionTask<T> {
             if self.bridge.is_lost {
                 return;
             }
-            self.is_over |= events.is_multiple_of(TURN_LOOK) && self.has_had_its_turn();
+            done += methods;
+            if done >= next_look {
+                next_look = done + TURN_LOOK;
+                self.is_over |= self.has_had_its_turn();
+            }
             if self.outbox.is_stopped() || self.is_over || self.outbox.is_full() {
                 self.held_back = input.get(at..).unwrap_or_default().to_vec();
                 break;
@@ -280,12 +290,13 @@ impl<T: Socket> ConnectionTask<T> {
         self.after_input(at);
     }
 
-    /// Takes publishes like the last one, of this channel and number; tells how many octets.
+    /// Takes publishes like the last one, of this channel and number: how many octets, and how many
+    /// publishes.
     #[inline]
-    fn take_alike(&mut self, publish: (u16, u64), input: &[u8]) -> usize {
+    fn take_alike(&mut self, publish: (u16, u64), input: &[u8]) -> (usize, usize) {
         let mut alike = self.protocol.publishes_alike(publish.1, input);
-        self.bridge.publish_alike(publish, &mut alike);
-        alike.used()
+        let count = self.bridge.publish_alike(publish, &mut alike);
+        (alike.used(), count)
     }
 
     /// Whether it has worked for as long as others are to wait for it.

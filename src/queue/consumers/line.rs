@@ -144,11 +144,12 @@ impl Lines {
         }
     }
 
-    /// Whether the one whose turn it is stands alone in his line, so that it is his turn again
-    /// after it.
+    /// The slot of the one whose turn it is, if he stands alone in his line, so that it is his turn
+    /// again after it.
     #[inline]
-    pub(super) fn is_one_alone(&self) -> bool {
-        self.first.as_ref().is_some_and(|(_, line)| line.len() == 1)
+    pub(super) fn alone(&self) -> Option<usize> {
+        let (_, line) = self.first.as_ref()?;
+        line.front.filter(|_| line.behind.is_empty()).map(|place| place.slot)
     }
 }
 
@@ -165,14 +166,14 @@ mod tests {
         let mut lines = Lines::default();
         let tickets = [(0, 5), (2, 1), (2, 2), (1, 3), (3, 4)];
         let tickets = tickets.map(|(priority, slot)| lines.join(priority, slot));
-        assert!(lines.is_one_alone());
+        assert_eq!(lines.alone(), Some(4));
         assert_eq!([next(&mut lines), next(&mut lines)], [Some(4), Some(4)]);
         lines.leave(3, |_| false);
         let taken = lines.next(|place| match place.slot {
             1 => Turn::Passes,
             _ => Turn::Takes,
         });
-        assert_eq!((taken, lines.is_one_alone()), (Some(2), true));
+        assert_eq!((taken, lines.alone()), (Some(2), Some(2)));
         lines.leave(0, |place| place.ticket != tickets[0]);
         lines.leave(2, |place| place.ticket != tickets[2]);
         assert_eq!(next(&mut lines), Some(3));

@@ -39,18 +39,16 @@ impl Bridge {
     }
 
     /// Takes publishes that differ in their bodies alone from the last one, which came on this
-    /// channel and has this number: as many as are there and may be taken now.
+    /// channel and has this number: as many as are there and may be taken now. Tells how many.
     #[inline]
     pub(in crate::gateway::amqp) fn publish_alike<'a>(
         &mut self,
         (channel, number): (u16, u64),
         bodies: &mut impl Iterator<Item = &'a [u8]>,
-    ) {
-        if let Some(at) = self.position(channel)
-            && let Some(slot) = self.channels.get_mut(at)
-        {
-            slot.channel.publish_alike(number, bodies, &mut self.effects);
-        }
+    ) -> usize {
+        let Some(at) = self.position(channel) else { return 0 };
+        let Some(slot) = self.channels.get_mut(at) else { return 0 };
+        slot.channel.publish_alike(number, bodies, &mut self.effects)
     }
 
     /// The next publish comes on this channel. What the last one has gathered makes way.
