@@ -19,7 +19,7 @@ use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
 use crate::gateway::amqp::pace::Pace;
 use crate::gateway::amqp::spare_buffers;
-use crate::gateway::amqp::turn::Turn;
+use crate::gateway::amqp::speaker::Speaker;
 use crate::gateway::connection_timer::ConnectionTimer;
 use crate::gateway::line::Turns;
 use crate::gateway::listener::named;
@@ -72,7 +72,7 @@ pub(crate) struct ConnectionTask<T> {
     /// When it looks again at the latest, in milliseconds.
     pace_until_ms: u64,
     /// When this publisher is told what was confirmed.
-    turn: Turn,
+    speaker: Speaker,
     /// It has had its turn, and lets others work.
     is_over: bool,
     /// It has more to do all the same.
@@ -113,7 +113,7 @@ impl<T: Socket> ConnectionTask<T> {
             slowed: false,
             pace: None,
             pace_until_ms: u64::MAX,
-            turn: Turn::default(),
+            speaker: Speaker::default(),
             is_over: false,
             goes_on: false,
             turns,
@@ -154,13 +154,13 @@ impl<T: Socket> ConnectionTask<T> {
             }
             match self.read(cx)? {
                 Poll::Pending => {
-                    let had_the_floor = self.turn.has_finished(&self.broker.floor, self.now_ms);
+                    let had_the_floor = self.speaker.has_finished(&self.broker.floor, self.now_ms);
                     if !had_the_floor || self.outbox.waiting() == 0 {
                         return Ok(false);
                     }
                 }
                 Poll::Ready(0) => {
-                    self.turn.tell(&self.broker.floor, self.now_ms);
+                    self.speaker.tell(&self.broker.floor, self.now_ms);
                     self.write(cx)?;
                     return Ok(true);
                 }
@@ -227,7 +227,7 @@ impl<T: Socket> ConnectionTask<T> {
             let octets = input.len();
             self.take_input(input);
             if octets < chunk_bytes {
-                self.turn.has_finished(&self.broker.floor, self.now_ms);
+                self.speaker.has_finished(&self.broker.floor, self.now_ms);
             }
             Ok(Poll::Ready(octets))
         })
@@ -327,7 +327,7 @@ impl<T: Socket> ConnectionTask<T> {
         self.kept.set(unfinished);
         let has_published = std::mem::take(&mut self.bridge.has_published);
         if has_published && matches!(self.clock, Clock::System(_)) {
-            self.turn.hear(octets);
+            self.speaker.hear(octets);
         }
         let publishes = has_published || unfinished > UNFINISHED_BYTES_FREE;
         if let Some(queue) = self.bridge.take_behind() {
@@ -368,7 +368,7 @@ impl<T: Socket> ConnectionTask<T> {
             self.close(reply_code::CONNECTION_FORCED, &format!("CONNECTION_FORCED - {reason}"));
         }
         self.look_at_consumers();
-        self.turn.look(&self.broker.floor, self.now_ms);
+        self.speaker.look(&self.broker.floor, self.now_ms);
         self.slowed &= self.broker.is_behind();
         if self.blocked && self.broker.alarm().is_none() {
             self.blocked = false;
@@ -401,7 +401,7 @@ impl<T: Socket> ConnectionTask<T> {
         let look_ms = self.lookout.next_ms(is_looked_after, self.now_ms);
         let own = self
             .pace_until_ms
-            .min(self.turn.until_ms())
+            .min(self.speaker.until_ms())
             .min(self.newcomer.silent_until_ms())
             .min(look_ms);
         let own = Some(own).filter(|&until_ms| until_ms != u64::MAX);
@@ -425,7 +425,7 @@ impl<T: Socket> ConnectionTask<T> {
     fn end(&mut self) {
         self.turns.leave();
         self.kept.set(0);
-        self.turn.leave(&self.broker.floor, self.now_ms);
+        self.speaker.leave(&self.broker.floor, self.now_ms);
         self.bridge.close();
     }
 

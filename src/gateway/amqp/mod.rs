@@ -11,4 +11,4 @@ mod pace;
 #[cfg(test)]
 mod random;
 mod spare_buffers;
-mod turn;
+mod speaker;

@@ -78,11 +78,11 @@ impl<T: Socket> ConnectionTask<T> {
         let outbox = &self.outbox;
         let waker = || -> Arc<dyn Wake> { Arc::clone(outbox) as _ };
         let floor = &self.broker.floor;
-        let may = !self.turn.sends_much()
+        let may = !self.speaker.sends_much()
             || !outbox.has_confirms_alone()
-            || self.turn.may_tell(floor, self.now_ms, waker);
+            || self.speaker.may_tell(floor, self.now_ms, waker);
         if may {
-            self.turn.tell(floor, self.now_ms);
+            self.speaker.tell(floor, self.now_ms);
         }
         may
     }

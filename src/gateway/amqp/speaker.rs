@@ -1,4 +1,5 @@
-//! When a publisher is told what was confirmed: at once, or in its turn, if it sends much.
+//! A publisher as one of those who speak on the [floor](crate::node::floor): when it is told what
+//! was confirmed. That is at once, or in its turn, if it sends much.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::node::floor::{Floor, Place, Ticket};
 ///
 /// Whenever it may not be told it has a place, and with it a time at which it looks again.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct Speaker {
     /// Octets in which publishes came since it was told.
     heard: usize,
     /// None of which the time was over when the task was woken.
@@ -19,7 +20,7 @@ pub(super) struct Turn {
     withheld_since_ms: Option<u64>,
 }
 
-impl Turn {
+impl Speaker {
     /// So many octets came, with publishes among them.
     pub(super) fn hear(&mut self, octets: usize) {
         self.heard += octets;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::Turn;
+use super::Speaker;
 use crate::base::wake::{Bell, Wake};
 use crate::gateway::amqp::random::Random;
 use crate::limits::{FLOOR_WAIT_MAX_MS, READ_CHUNK_BYTES};
@@ -39,7 +39,7 @@ struct Publisher {
     untold_since_ms: u64,
     was_in_line: bool,
     read: usize,
-    turn: Turn,
+    speaker: Speaker,
     bell: Arc<Bell>,
 }
 
@@ -56,7 +56,7 @@ impl Publisher {
             untold_since_ms: 0,
             was_in_line: false,
             read: 0,
-            turn: Turn::default(),
+            speaker: Speaker::default(),
             bell: Arc::default(),
         }
     }
@@ -85,12 +85,12 @@ impl Publisher {
     /// something. Gives how much that is.
     fn serve(&mut self, floor: &Floor, now_ms: u64) -> usize {
         self.bell.take();
-        self.turn.look(floor, now_ms);
+        self.speaker.look(floor, now_ms);
         loop {
             self.tell(floor, now_ms);
             let octets = self.unread.min(READ_CHUNK_BYTES);
             if octets == 0 {
-                if self.turn.has_finished(floor, now_ms) && self.untold > 0 {
+                if self.speaker.has_finished(floor, now_ms) && self.untold > 0 {
                     continue;
                 }
                 break;
@@ -99,9 +99,9 @@ impl Publisher {
             self.read += octets;
             self.stored.push_back((now_ms + self.storing_ms, octets));
             self.go_on(now_ms);
-            self.turn.hear(octets);
+            self.speaker.hear(octets);
             if octets < READ_CHUNK_BYTES {
-                self.turn.has_finished(floor, now_ms);
+                self.speaker.has_finished(floor, now_ms);
             }
             self.tell(floor, now_ms);
             self.check(now_ms);
@@ -113,8 +113,8 @@ impl Publisher {
 
     /// Whoever is not told is woken by somebody, and not again and again.
     fn check(&mut self, now_ms: u64) {
-        self.was_in_line |= matches!(self.turn.place, Some((_, Place::Waits { .. })));
-        let until_ms = self.turn.until_ms();
+        self.was_in_line |= matches!(self.speaker.place, Some((_, Place::Waits { .. })));
+        let until_ms = self.speaker.until_ms();
         assert!(until_ms > now_ms, "it is woken again and again");
         assert!(self.untold == 0 || until_ms != u64::MAX, "nobody wakes it");
     }
@@ -122,17 +122,18 @@ impl Publisher {
     fn tell(&mut self, floor: &Floor, now_ms: u64) {
         let bell = &self.bell;
         let waker = || -> Arc<dyn Wake> { Arc::clone(bell) as _ };
-        if self.untold == 0 || (self.turn.sends_much() && !self.turn.may_tell(floor, now_ms, waker))
+        if self.untold == 0
+            || (self.speaker.sends_much() && !self.speaker.may_tell(floor, now_ms, waker))
         {
             return;
         }
-        self.turn.tell(floor, now_ms);
+        self.speaker.tell(floor, now_ms);
         self.sends.push_back((now_ms + self.delay_ms, std::mem::take(&mut self.untold)));
     }
 
     /// Whether its connection's task is woken.
     fn is_awake(&self, now_ms: u64) -> bool {
-        self.unread > 0 || self.bell.count() > 0 || now_ms >= self.turn.until_ms()
+        self.unread > 0 || self.bell.count() > 0 || now_ms >= self.speaker.until_ms()
     }
 }
 
@@ -178,7 +179,7 @@ impl World {
     /// Everybody who is still there goes, and the floor is free.
     fn end(mut self) {
         for mut publisher in self.publishers.drain(..) {
-            publisher.turn.leave(&self.floor, self.now_ms);
+            publisher.speaker.leave(&self.floor, self.now_ms);
         }
         let bell: Arc<dyn Wake> = Arc::new(Bell::default());
         for _ in 0..PLACES {
@@ -210,7 +211,7 @@ proptest! {
                 if world.publishers.len() > 1 {
                     let at = who.index(world.publishers.len());
                     let mut gone = world.publishers.swap_remove(at);
-                    gone.turn.leave(&world.floor, now_ms);
+                    gone.speaker.leave(&world.floor, now_ms);
                 }
             }
             world.step();
