@@ -6,7 +6,7 @@
 //! waited for, and a queue that has none takes what comes.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::Mutex;
@@ -21,7 +21,8 @@ use crate::limits::{BACKLOG_HIGH, BACKLOG_HIGH_BYTES, BACKLOG_LOW};
 pub(crate) struct Backlog {
     /// Messages that were handed to consumers. Written under the queue's lock.
     handed_out: AtomicU64,
-    has_waiters: AtomicBool,
+    /// How many wait, with those who have gone since.
+    waiting: AtomicUsize,
     /// Until when nobody waits for these consumers, in milliseconds of real time.
     slow_until_ms: AtomicU64,
     waiters: Mutex<Waiters, rank::Backlog>,
@@ -97,15 +98,21 @@ impl Backlog {
 
     /// Wakes `waiter` in its turn when the consumers have caught up.
     pub(crate) fn wait(&self, waiter: &Arc<dyn Wake>) {
-        self.waiters.lock().add(waiter);
-        self.has_waiters.store(true, Ordering::SeqCst);
+        let mut waiters = self.waiters.lock();
+        waiters.add(waiter);
+        self.waiting.store(waiters.line.len(), Ordering::SeqCst);
+    }
+
+    /// How many wait for these consumers, about.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// So many messages are ready: whoever has waited longest may go on if they are few, and
     /// everybody if there are none.
     #[inline]
     pub(crate) fn look(&self, ready: usize, wakeups: &mut Wakeups) {
-        if ready <= BACKLOG_LOW && self.has_waiters.load(Ordering::Relaxed) {
+        if ready <= BACKLOG_LOW && self.waiting() > 0 {
             self.let_go(ready == 0, wakeups);
         }
     }
@@ -118,7 +125,7 @@ impl Backlog {
                 break;
             }
         }
-        self.has_waiters.store(!waiters.line.is_empty(), Ordering::SeqCst);
+        self.waiting.store(waiters.line.len(), Ordering::SeqCst);
     }
 }
 

@@ -4,7 +4,9 @@
 //! of themselves, and nobody waits for them for a while. If they have very much to catch up with,
 //! it has a turn now and then all the same.
 
-use crate::limits::{PACE_PATIENCE_MS, PACE_PROGRESS_MIN, PACE_SLOW_MS, PACE_WAIT_MAX_MS};
+use crate::limits::{
+    PACE_CROWD, PACE_PATIENCE_MS, PACE_PROGRESS_MIN, PACE_SLOW_MS, PACE_WAIT_MAX_MS,
+};
 
 /// What there is to see of a queue.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +15,16 @@ pub(super) struct Seen {
     pub has_caught_up: bool,
     /// Messages that it has handed out since it was made.
     pub handed_out: u64,
+    /// Publishers that wait for its consumers.
+    pub waiting: usize,
+}
+
+impl Seen {
+    /// How many times as long each publisher waits as a few would. The turns of a thousand that
+    /// came as often would be more than consumers can take, and keep these from running.
+    fn crowd(&self) -> u64 {
+        1 + (self.waiting / PACE_CROWD) as u64
+    }
 }
 
 /// Whether to go on.
@@ -44,18 +56,20 @@ impl Pace {
 
     /// Looks again.
     pub(super) fn look(&mut self, now_ms: u64, seen: Seen) -> Step {
-        if seen.has_caught_up || now_ms >= self.begun_ms + PACE_WAIT_MAX_MS {
+        let crowd = seen.crowd();
+        let (end_ms, patience_ms) =
+            (self.begun_ms + PACE_WAIT_MAX_MS * crowd, PACE_PATIENCE_MS * crowd);
+        if seen.has_caught_up || now_ms >= end_ms {
             return Step::GoOn;
         }
-        let end_ms = self.begun_ms + PACE_WAIT_MAX_MS;
-        if now_ms < self.since_ms + PACE_PATIENCE_MS {
-            return Step::Wait { until_ms: end_ms.min(self.since_ms + PACE_PATIENCE_MS) };
+        if now_ms < self.since_ms + patience_ms {
+            return Step::Wait { until_ms: end_ms.min(self.since_ms + patience_ms) };
         }
-        if seen.handed_out - self.handed_out < PACE_PROGRESS_MIN {
+        if seen.handed_out - self.handed_out < PACE_PROGRESS_MIN * crowd {
             return Step::GiveUp { slow_until_ms: now_ms + PACE_SLOW_MS };
         }
         (self.since_ms, self.handed_out) = (now_ms, seen.handed_out);
-        Step::Wait { until_ms: end_ms.min(now_ms + PACE_PATIENCE_MS) }
+        Step::Wait { until_ms: end_ms.min(now_ms + patience_ms) }
     }
 }
 
@@ -69,7 +83,7 @@ mod tests {
     const FAST: u64 = PACE_PROGRESS_MIN;
 
     fn seen(handed_out: u64) -> Seen {
-        Seen { has_caught_up: false, handed_out }
+        Seen { has_caught_up: false, handed_out, waiting: 1 }
     }
 
     #[test]
@@ -83,9 +97,26 @@ mod tests {
             let step = pace.look(now, seen(5 + round * FAST));
             assert_eq!(step, Step::Wait { until_ms: next });
         }
-        let caught_up = Seen { has_caught_up: true, handed_out: 5 };
+        let caught_up = Seen { has_caught_up: true, ..seen(5) };
         assert_eq!({ pace }.look(0, caught_up), Step::GoOn);
         assert_eq!(pace.look(100 + PACE_WAIT_MAX_MS, seen(1 << 20)), Step::GoOn);
+    }
+
+    #[test]
+    fn among_many_it_waits_longer() {
+        let among = |waiting, handed_out| Seen { waiting, ..seen(handed_out) };
+        let mut pace = Pace::new(100, among(1, 0));
+        let patience = 100 + 2 * PACE_PATIENCE_MS;
+        let step = pace.look(100 + PACE_PATIENCE_MS, among(PACE_CROWD, 0));
+        assert_eq!(step, Step::Wait { until_ms: patience });
+        assert!(matches!({ pace }.look(patience, among(PACE_CROWD, FAST)), Step::GiveUp { .. }));
+        let step = pace.look(patience, among(PACE_CROWD, 2 * FAST));
+        assert_eq!(step, Step::Wait { until_ms: patience + 2 * PACE_PATIENCE_MS });
+        let end = 100 + 2 * PACE_WAIT_MAX_MS;
+        assert!(matches!({ pace }.look(end - 1, among(PACE_CROWD, 9 * FAST)), Step::Wait { .. }));
+        assert_eq!({ pace }.look(end, among(PACE_CROWD, 9 * FAST)), Step::GoOn);
+        // The others have gone.
+        assert_eq!(pace.look(end - 1, among(PACE_CROWD - 1, 9 * FAST)), Step::GoOn);
     }
 
     #[test]

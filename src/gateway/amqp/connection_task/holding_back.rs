@@ -90,6 +90,6 @@ impl<T: Socket> ConnectionTask<T> {
 
 /// What there is to see of a queue.
 fn seen(queue: &Queue) -> Seen {
-    let handed_out = queue.backlog().handed_out();
-    Seen { has_caught_up: queue.has_caught_up(), handed_out }
+    let (handed_out, waiting) = (queue.backlog().handed_out(), queue.backlog().waiting());
+    Seen { has_caught_up: queue.has_caught_up(), handed_out, waiting }
 }

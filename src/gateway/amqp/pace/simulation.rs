@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Pace, Seen, Step};
 use crate::base::wake::{Bell, Wake, Wakeups};
 use crate::gateway::amqp::random::Random;
-use crate::limits::{BACKLOG_LOW, PACE_WAIT_MAX_MS};
+use crate::limits::{BACKLOG_LOW, PACE_CROWD, PACE_WAIT_MAX_MS};
 use crate::queue::backlog::Backlog;
 
 /// Most messages that a publisher sends in a turn.
@@ -56,7 +56,8 @@ impl World {
     }
 
     fn seen(&self) -> Seen {
-        Seen { has_caught_up: self.ready <= BACKLOG_LOW, handed_out: self.handed_out }
+        let (handed_out, waiting) = (self.handed_out, self.backlog.waiting());
+        Seen { has_caught_up: self.ready <= BACKLOG_LOW, handed_out, waiting }
     }
 
     /// A millisecond in which the consumers take so many messages, before, among and after the
@@ -181,5 +182,23 @@ proptest! {
             prop_assert!(world.ready <= 2 * turns.len() * TURN_MAX, "{} wait", world.ready);
         }
         prop_assert!(world.publishers.iter().all(|publisher| publisher.turns > 0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn many_publishers_do_not_drown_consumers_that_are_fast(
+        publishers in 100usize..1500, turn in 100usize..400, seed in any::<u64>(),
+    ) {
+        let mut world = World::new(&vec![turn; publishers], seed);
+        let longest = PACE_WAIT_MAX_MS * (1 + (publishers / PACE_CROWD) as u64);
+        for _ in 0..SPAN_MS {
+            world.step(200);
+            // At first nobody is behind.
+            prop_assert!(world.ready <= 2 * publishers * turn, "{} wait", world.ready);
+            prop_assert!(world.longest_ms() <= longest + 1, "{} ms", world.longest_ms());
+        }
     }
 }
