@@ -175,8 +175,8 @@ pub(crate) const PACE_PROGRESS_MIN: u64 = 500;
 /// messages there are.
 pub(crate) const PACE_WAIT_MAX_MS: u64 = 200;
 
-/// Publishers that wait for the consumers of a queue, above which each of them waits longer, and has
-/// more patience: as many times as they are this many, and once more. With 1,000 that had a turn
+/// Publishers that wait for the consumers of a queue, from which on each of them waits longer, and
+/// is more patient: as many times as they are this many, and once more. With 1,000 that had a turn
 /// each 200 ms, messages of 1 KiB were measured to pile up by the gigabyte.
 pub(crate) const PACE_CROWD: usize = 32;
 

@@ -1,12 +1,13 @@
 //! Bodies of the fuzz targets, also run by the tests over a small corpus. They panic only if
 //! something that must always hold does not.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::config::ConnectionConfig;
 use crate::connection::Connection;
 use crate::decoder::{Decoder, Piece, read_publish};
-use crate::event::Event;
+use crate::event::{Event, Publish};
 use crate::method::read_method;
 use crate::properties::{Change, Changes, RawProperties};
 use crate::table::{TableWriter, entries};
@@ -67,24 +68,51 @@ fn values(data: &[u8]) {
 }
 
 /// Octets to a connection, in pieces whose size is the second octet; after a handshake if the
-/// first is odd.
+/// first is odd. What is told is the same whether it is told one by one or in runs.
 pub fn connection(data: &[u8]) {
-    let Some((&[from, size], data)) = data.split_first_chunk() else { return };
+    assert_eq!(told(data, false), told(data, true));
+}
+
+/// What a connection tells, as a number.
+fn told(data: &[u8], in_runs: bool) -> u64 {
+    let mut told = DefaultHasher::new();
+    let Some((&[from, size], data)) = data.split_first_chunk() else { return told.finish() };
     let config = ConnectionConfig { message_size_max: 10_000, ..ConnectionConfig::default() };
     let mut connection = Connection::new(Arc::new(config), 0);
+    connection.join_acks(in_runs);
     if from % 2 == 1 {
-        feed(&mut connection, HANDSHAKE);
+        feed(&mut connection, HANDSHAKE, in_runs, &mut told);
         assert!(connection.is_running() && connection.is_channel_open(1));
     }
     let mut now_ms = 0;
     for part in data.chunks(usize::from(size).max(1)) {
-        feed(&mut connection, part);
+        feed(&mut connection, part, in_runs, &mut told);
         connection.input_arrived(now_ms);
         now_ms += u64::from(from);
         connection.handle_timeout(now_ms);
         // What a connection says by itself is little next to what it hears.
         assert!(connection.transmit().len() < 2_000 * (part.len() + 1));
         connection.transmit().clear();
+    }
+    told.finish()
+}
+
+/// A publish but for its body.
+#[derive(Hash)]
+struct Front {
+    channel: u16,
+    flags: (bool, bool),
+    octets: [Vec<u8>; 3],
+}
+
+impl Front {
+    fn of(publish: &Publish<'_>) -> Self {
+        let octets = [publish.exchange, publish.routing_key, publish.properties];
+        Self {
+            channel: publish.channel,
+            flags: (publish.mandatory, publish.immediate),
+            octets: octets.map(<[u8]>::to_vec),
+        }
     }
 }
 
@@ -94,10 +122,12 @@ enum Answer {
     Open,
     OpenChannel(u16),
     CloseChannel(u16),
+    /// None, and those that are like this publish, which has a number, come next.
+    Alike(u64, Front),
     Nothing,
 }
 
-fn feed(connection: &mut Connection, mut input: &[u8]) {
+fn feed(connection: &mut Connection, mut input: &[u8], in_runs: bool, told: &mut DefaultHasher) {
     loop {
         let (used, event) = connection.poll_event(input);
         assert!(used <= input.len());
@@ -113,9 +143,21 @@ fn feed(connection: &mut Connection, mut input: &[u8]) {
             Some(Event::Publish(publish)) => {
                 assert!(publish.body.len() <= 10_000);
                 assert!(RawProperties(publish.properties).validate().is_ok());
+                let front = Front::of(&publish);
+                (&front, publish.body.as_slice()).hash(told);
+                match publish.number {
+                    0 => Answer::Nothing,
+                    number => Answer::Alike(number, front),
+                }
+            }
+            Some(Event::Ack { channel, delivery_tags, multiple }) => {
+                delivery_tags.for_each(|tag| (channel, tag, multiple).hash(told));
                 Answer::Nothing
             }
-            Some(_) => Answer::Nothing,
+            Some(event) => {
+                format!("{event:?}").hash(told);
+                Answer::Nothing
+            }
         };
         match answer {
             Answer::Login => connection.accept_login(),
@@ -125,7 +167,15 @@ fn feed(connection: &mut Connection, mut input: &[u8]) {
                 assert!(connection.is_channel_open(channel));
                 connection.close_channel(channel, 406, "PRECONDITION_FAILED - no", 0, 0);
             }
-            Answer::Nothing => {}
+            Answer::Alike(number, front) if in_runs => {
+                let mut alike = connection.publishes_alike(number, input);
+                for body in alike.by_ref() {
+                    assert!(body.len() <= 10_000);
+                    (&front, body).hash(told);
+                }
+                input = input.get(alike.used()..).unwrap_or_default();
+            }
+            Answer::Alike(..) | Answer::Nothing => {}
         }
     }
     assert!(input.is_empty());
