@@ -6,7 +6,7 @@
 //! waited for, and a queue that has none takes what comes.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::Mutex;
@@ -21,7 +21,8 @@ use crate::limits::{BACKLOG_HIGH, BACKLOG_HIGH_BYTES, BACKLOG_LOW};
 pub(crate) struct Backlog {
     /// Messages that were handed to consumers. Written under the queue's lock.
     handed_out: AtomicU64,
-    /// How many wait, with those who have gone since.
+    has_waiters: AtomicBool,
+    /// How many wait: fewer than are in line, for nobody leaves it but in his turn.
     waiting: AtomicUsize,
     /// Until when nobody waits for these consumers, in milliseconds of real time.
     slow_until_ms: AtomicU64,
@@ -98,12 +99,21 @@ impl Backlog {
 
     /// Wakes `waiter` in its turn when the consumers have caught up.
     pub(crate) fn wait(&self, waiter: &Arc<dyn Wake>) {
-        let mut waiters = self.waiters.lock();
-        waiters.add(waiter);
-        self.waiting.store(waiters.line.len(), Ordering::SeqCst);
+        self.waiters.lock().add(waiter);
+        self.has_waiters.store(true, Ordering::SeqCst);
     }
 
-    /// How many wait for these consumers, about.
+    /// Somebody begins to wait.
+    pub(crate) fn begin_waiting(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// He waits no more, whatever has become of it.
+    pub(crate) fn end_waiting(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many have begun to wait and not ended.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -112,7 +122,7 @@ impl Backlog {
     /// everybody if there are none.
     #[inline]
     pub(crate) fn look(&self, ready: usize, wakeups: &mut Wakeups) {
-        if ready <= BACKLOG_LOW && self.waiting() > 0 {
+        if ready <= BACKLOG_LOW && self.has_waiters.load(Ordering::Relaxed) {
             self.let_go(ready == 0, wakeups);
         }
     }
@@ -125,7 +135,7 @@ impl Backlog {
                 break;
             }
         }
-        self.waiting.store(waiters.line.len(), Ordering::SeqCst);
+        self.has_waiters.store(!waiters.line.is_empty(), Ordering::SeqCst);
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::io::ReadBuf;
 use crate::error::Error;
 use crate::gateway::amqp::bridge::{Answer, Bridge, Failure};
 use crate::gateway::amqp::outbox::{Outbox, Stored};
-use crate::gateway::amqp::pace::Pace;
+use crate::gateway::amqp::pace::Paced;
 use crate::gateway::amqp::spare_buffers;
 use crate::gateway::amqp::speaker::Speaker;
 use crate::gateway::connection_timer::ConnectionTimer;
@@ -30,7 +30,6 @@ use crate::gateway::socket::Socket;
 use crate::gateway::unfinished::{Kept, TOO_MUCH};
 use crate::limits::{TURN_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::Node;
-use crate::queue::Queue;
 use crate::time::clock::Clock;
 
 /// Microseconds that it works before it lets others work, whatever it has read by then.
@@ -68,7 +67,7 @@ pub(crate) struct ConnectionTask<T> {
     /// The disk holds this publisher back, for a moment.
     slowed: bool,
     /// The queue whose consumers this publisher waits for.
-    pace: Option<(Arc<Queue>, Pace)>,
+    pace: Option<Paced>,
     /// When it looks again at the latest, in milliseconds.
     pace_until_ms: u64,
     /// When this publisher is told what was confirmed.

@@ -4,9 +4,44 @@
 //! of themselves, and nobody waits for them for a while. If they have very much to catch up with,
 //! it has a turn now and then all the same.
 
+use std::sync::Arc;
+
 use crate::limits::{
     PACE_CROWD, PACE_PATIENCE_MS, PACE_PROGRESS_MIN, PACE_SLOW_MS, PACE_WAIT_MAX_MS,
 };
+use crate::queue::Queue;
+use crate::queue::backlog::Backlog;
+
+/// A publisher that waits for the consumers of a queue, and counts among those who do until it is
+/// dropped.
+pub(super) struct Paced {
+    queue: Arc<Queue>,
+    pace: Pace,
+}
+
+impl Paced {
+    /// Begins to wait.
+    pub(super) fn new(queue: Arc<Queue>, now_ms: u64) -> Self {
+        queue.backlog().begin_waiting();
+        Self { pace: Pace::new(now_ms, Seen::of(&queue)), queue }
+    }
+
+    /// Those whom it waits for.
+    pub(super) fn backlog(&self) -> &Backlog {
+        self.queue.backlog()
+    }
+
+    /// Looks again.
+    pub(super) fn look(&mut self, now_ms: u64) -> Step {
+        self.pace.look(now_ms, Seen::of(&self.queue))
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        self.queue.backlog().end_waiting();
+    }
+}
 
 /// What there is to see of a queue.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +55,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    fn of(queue: &Queue) -> Self {
+        let (handed_out, waiting) = (queue.backlog().handed_out(), queue.backlog().waiting());
+        Self { has_caught_up: queue.has_caught_up(), handed_out, waiting }
+    }
+
     /// How many times as long each publisher waits as a few would. The turns of a thousand that
     /// came as often would be more than consumers can take, and keep these from running.
     fn crowd(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::wake::Wake;
 use crate::gateway::amqp::connection_task::ConnectionTask;
-use crate::gateway::amqp::pace::{Pace, Seen, Step};
+use crate::gateway::amqp::pace::{Paced, Step};
 use crate::gateway::socket::Socket;
 use crate::node::status::ConnectionState;
 use crate::queue::Queue;
@@ -36,7 +36,7 @@ impl<T: Socket> ConnectionTask<T> {
     /// nothing is waited for but what the test waits for.
     pub(super) fn wait_for_consumers(&mut self, queue: Arc<Queue>) {
         if matches!(self.clock, Clock::System(_)) && !queue.backlog().is_slow(self.now_ms) {
-            self.pace = Some((Arc::clone(&queue), Pace::new(self.now_ms, seen(&queue))));
+            self.pace = Some(Paced::new(Arc::clone(&queue), self.now_ms));
             let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
             queue.backlog().wait(&outbox);
             self.look_at_consumers();
@@ -45,16 +45,16 @@ impl<T: Socket> ConnectionTask<T> {
 
     pub(super) fn look_at_consumers(&mut self) {
         self.pace_until_ms = u64::MAX;
-        let Some((queue, pace)) = &mut self.pace else { return };
-        match pace.look(self.now_ms, seen(queue)) {
+        let Some(paced) = &mut self.pace else { return };
+        match paced.look(self.now_ms) {
             Step::Wait { until_ms } => {
                 let outbox: Arc<dyn Wake> = Arc::clone(&self.outbox) as _;
-                queue.backlog().wait(&outbox);
+                paced.backlog().wait(&outbox);
                 self.pace_until_ms = until_ms;
                 return;
             }
             Step::GoOn => {}
-            Step::GiveUp { slow_until_ms } => queue.backlog().set_slow(slow_until_ms),
+            Step::GiveUp { slow_until_ms } => paced.backlog().set_slow(slow_until_ms),
         }
         self.pace = None;
     }
@@ -86,10 +86,4 @@ impl<T: Socket> ConnectionTask<T> {
         }
         may
     }
-}
-
-/// What there is to see of a queue.
-fn seen(queue: &Queue) -> Seen {
-    let (handed_out, waiting) = (queue.backlog().handed_out(), queue.backlog().waiting());
-    Seen { has_caught_up: queue.has_caught_up(), handed_out, waiting }
 }

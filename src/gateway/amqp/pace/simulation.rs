@@ -115,6 +115,7 @@ impl World {
             let mut pace = Pace::new(now_ms, seen);
             let step = pace.look(now_ms, seen);
             publisher.pace = Some((pace, now_ms));
+            self.backlog.begin_waiting();
             take_step(publisher, &self.backlog, step);
         }
     }
@@ -132,13 +133,13 @@ fn take_step(publisher: &mut Publisher, backlog: &Backlog, step: Step) {
             let bell: Arc<dyn Wake> = Arc::clone(&publisher.bell) as _;
             backlog.wait(&bell);
             publisher.pace.iter_mut().for_each(|(_, until)| *until = until_ms);
+            return;
         }
-        Step::GoOn => publisher.pace = None,
-        Step::GiveUp { slow_until_ms } => {
-            backlog.set_slow(slow_until_ms);
-            publisher.pace = None;
-        }
+        Step::GoOn => {}
+        Step::GiveUp { slow_until_ms } => backlog.set_slow(slow_until_ms),
     }
+    publisher.pace = None;
+    backlog.end_waiting();
 }
 
 proptest! {
@@ -200,5 +201,23 @@ proptest! {
             prop_assert!(world.ready <= 2 * publishers * turn, "{} wait", world.ready);
             prop_assert!(world.longest_ms() <= longest + 1, "{} ms", world.longest_ms());
         }
+    }
+
+    #[test]
+    fn who_is_left_of_many_waits_as_long_as_one_alone(turn in 100usize..400, seed in any::<u64>()) {
+        let mut world = World::new(&vec![turn; 500], seed);
+        (0..100).for_each(|_| world.step(200));
+        // The others go while they wait, and leave much for consumers to catch up with.
+        while world.publishers.len() > 1 {
+            let gone = world.publishers.pop().unwrap();
+            gone.pace.into_iter().for_each(|_| world.backlog.end_waiting());
+        }
+        world.ready = 10_000_000;
+        (0..SPAN_MS).for_each(|_| world.step(200));
+        let rest = &mut world.publishers[0];
+        rest.longest_ms = 0;
+        (0..SPAN_MS).for_each(|_| world.step(200));
+        let longest = world.longest_ms();
+        prop_assert!(longest <= PACE_WAIT_MAX_MS + 1, "{longest} ms without a turn");
     }
 }
