@@ -1,6 +1,7 @@
 //! Publishes that are set aside: they wait in the connection's effects until others that go to the
 //! same queues have come, from this channel or another.
 
+use crate::channel::publish::Aside;
 use crate::channel::{Channel, Mode};
 use crate::queue::aside::Part;
 use crate::queue::effects::Effects;
@@ -13,8 +14,8 @@ impl Channel {
     }
 
     /// The next publish goes another way, or comes on another channel: those that are pending make
-    /// way, and wait with others for their queue if they may. What goes to several queues, or has
-    /// to be stored, is enqueued at once, after all that waits.
+    /// way, and wait with others for their queue if they may. What goes to several queues is
+    /// enqueued at once, after all that waits.
     pub(crate) fn set_aside(&mut self, effects: &mut Effects) {
         let publisher = &self.publisher;
         if publisher.pending.is_empty() {
@@ -22,7 +23,7 @@ impl Channel {
         }
         let may_wait = publisher.sets_aside
             && publisher.routes.last().is_some_and(|last| match &*last.route.queues {
-                [queue] => queue.stream().is_none() && !queue.is_recorded(),
+                [queue] => queue.stream().is_none(),
                 _ => false,
             });
         if !may_wait {
@@ -40,8 +41,11 @@ impl Channel {
         };
         let part = Part { channel, first, count };
         effects.aside.count(last.from.straight(), count);
+        let is_stored = queue.must_store_some(&publisher.pending);
         effects.aside.add(queue, &mut publisher.pending, part);
-        publisher.aside.get_or_insert((first, 0)).1 += count;
+        let own = publisher.aside.get_or_insert(Aside { first, ..Aside::default() });
+        own.count += count;
+        own.is_stored |= is_stored;
         if effects.aside.is_full() {
             self.enqueue_aside(effects);
         }
@@ -54,20 +58,23 @@ impl Channel {
         if !effects.aside.is_empty() {
             self.session.virtual_host.enqueue_aside(effects);
         }
-        if let Some((first, count)) = self.publisher.aside.take() {
-            self.settle_aside(first, count, effects);
+        if let Some(aside) = self.publisher.aside.take() {
+            self.settle_aside(&aside, effects);
         }
     }
 
     /// Settles the publishes that were set aside, all of which have been enqueued.
-    fn settle_aside(&mut self, first: u64, count: usize, effects: &mut Effects) {
+    fn settle_aside(&mut self, aside: &Aside, effects: &mut Effects) {
         if let Some(now) = effects.aside.enqueued_at {
             self.deliveries.counted().touch(now);
         }
         let refused = effects.aside.take_refused(self.id().number);
-        let places = refused.iter().filter_map(|number| number.checked_sub(first));
+        let places = refused.iter().filter_map(|number| number.checked_sub(aside.first));
         self.publisher.refused.clear();
         self.publisher.refused.extend(places.map(|place| place as usize));
-        self.settle_publishes(first, count);
+        if aside.is_stored {
+            self.wait_for_store();
+        }
+        self.settle_publishes(aside.first, aside.count);
     }
 }

@@ -19,7 +19,7 @@ use crate::persist;
 use crate::queue::Enqueued;
 use crate::queue::effects::Effects;
 use crate::vhost::Origin;
-use crate::vhost::{Exchange, Pass, Publish, Route, VirtualHost};
+use crate::vhost::{Exchange, Pass, Publish, Route};
 
 /// The publishing side of a channel. What every message needs comes first.
 #[derive(Default)]
@@ -35,8 +35,8 @@ pub(super) struct Publisher {
     pub(super) sets_aside: bool,
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
-    /// The number of the first publish that is set aside, and how many are.
-    pub(super) aside: Option<(u64, usize)>,
+    /// Those that are set aside.
+    pub(super) aside: Option<Aside>,
     pub(super) routes: Routes,
     /// The exchange that was looked up last, and the generations at which the user might write to
     /// it.
@@ -44,6 +44,17 @@ pub(super) struct Publisher {
     /// Places in `pending`, or among those that are set aside, that a queue refused.
     pub(super) refused: Vec<usize>,
     scratch: Vec<u8>,
+}
+
+/// Publishes of one channel that are set aside.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// The number of the first one.
+    pub(super) first: u64,
+    /// How many.
+    pub(super) count: usize,
+    /// Some of them have to be stored before they are confirmed.
+    pub(super) is_stored: bool,
 }
 
 impl Channel {
@@ -252,17 +263,17 @@ impl Channel {
         self.deliveries.counted().count_publishes(1, 0);
         let number = self.number_publish();
         if taken {
-            let host = Arc::clone(self.virtual_host());
-            self.wait_for_store(&host);
+            self.wait_for_store();
         } else {
             self.publish_elsewhere(message, mandatory, effects);
         }
         self.accept_publish(number, message);
     }
 
-    /// What is published now may be stored, as an exchange keeps it: its confirm waits for that.
-    fn wait_for_store(&mut self, host: &VirtualHost) {
-        if let (Mode::Confirm(confirms), Some(store)) = (&mut self.mode, host.persistence()) {
+    /// What was just handed to the store has to be there before it is confirmed.
+    pub(super) fn wait_for_store(&mut self) {
+        let store = self.session.virtual_host.persistence();
+        if let (Mode::Confirm(confirms), Some(store)) = (&mut self.mode, store) {
             let (ticket, line) = confirms.ticket();
             store.after_stored(move || line.stored(ticket));
         }

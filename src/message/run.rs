@@ -38,6 +38,12 @@ impl Gathered {
         self.made.is_empty() && self.open.bodies.is_empty()
     }
 
+    /// Whether one of them is persistent.
+    pub(crate) fn any_is_persistent(&self) -> bool {
+        let is_open = !self.open.bodies.is_empty();
+        is_open && self.open.front.persistent || self.made.iter().any(Message::is_persistent)
+    }
+
     /// Adds one that is made already.
     pub(crate) fn push(&mut self, message: Message) {
         self.open.finish(&mut self.made);

@@ -16,6 +16,7 @@ mod syncer;
 mod users;
 mod waits;
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -42,6 +43,7 @@ use crate::message::Message;
 use crate::message::stored::{Gone, Returned};
 use crate::persist::records::{DELETED, REDELIVERED};
 use crate::queue::Queue;
+use crate::queue::aside::Aside;
 use crate::time::clock::Timestamp;
 
 /// Runs in one record.
@@ -261,6 +263,43 @@ impl Persistence {
         done: impl FnOnce() -> Done,
     ) -> bool {
         let mut batch = LogBatch::new();
+        self.add(&mut batch, queues, places, messages, now);
+        let any = !batch.is_empty();
+        if any {
+            batch.settled(&ranges(moved.left));
+            if let Some(stays) = &moved.stays {
+                self.encode(&mut batch, &[stays.target], &stays.message, &stays.beside());
+            }
+            self.submit(batch, done());
+        }
+        any
+    }
+
+    /// Stores what has to be of the messages that were set aside, with one write. Nobody is called
+    /// back: who has to know asks for [`Persistence::after_stored`].
+    pub(crate) fn store_aside(&self, aside: &mut Aside, now: Timestamp) {
+        let mut batch = LogBatch::new();
+        aside.store(|queue, messages| {
+            let (first, before) = (queue.reserve(messages.len()), batch.len());
+            let place = Place { first, offset: None };
+            self.add(&mut batch, slice::from_ref(queue), &[place], messages, now);
+            (batch.len() > before).then_some(first)
+        });
+        if !batch.is_empty() {
+            self.submit(batch, nothing());
+        }
+    }
+
+    /// Adds messages that go to these queues to what is written together, as far as they have to be
+    /// stored.
+    fn add(
+        &self,
+        batch: &mut LogBatch,
+        queues: &[Arc<Queue>],
+        places: &[Place],
+        messages: &[Message],
+        now: Timestamp,
+    ) {
         let mut targets: SmallVec<[Target; 4]> = SmallVec::new();
         let mut deadlines: SmallVec<[(StoreId, Timestamp); 4]> = SmallVec::new();
         let mut offsets: SmallVec<[(StoreId, u64); 1]> = SmallVec::new();
@@ -289,20 +328,11 @@ impl Persistence {
                 continue;
             }
             if batch.is_empty() {
-                batch = LogBatch::with_capacity(messages.len() * (message.footprint() + 64));
+                *batch = LogBatch::with_capacity(messages.len() * (message.footprint() + 64));
             }
             let beside = Beside { deadlines: &deadlines, offsets: &offsets, ..Beside::default() };
-            self.encode(&mut batch, &targets, message, &beside);
+            self.encode(batch, &targets, message, &beside);
         }
-        let any = !batch.is_empty();
-        if any {
-            batch.settled(&ranges(moved.left));
-            if let Some(stays) = &moved.stays {
-                self.encode(&mut batch, &[stays.target], &stays.message, &stays.beside());
-            }
-            self.submit(batch, done());
-        }
-        any
     }
 
     fn encode(

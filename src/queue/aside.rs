@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::insight::statistics::tally::Tally;
 use crate::limits::{ASIDE_QUEUES_MAX, PUBLISH_BATCH_MAX};
+use crate::message::Message;
 use crate::message::run::Gathered;
 use crate::queue::Queue;
 use crate::time::clock::Timestamp;
@@ -35,13 +36,14 @@ impl Part {
 
 /// What goes to one queue, in order.
 #[derive(Default)]
-struct Lot {
-    /// The queue.
+pub(crate) struct Lot {
     queue: Option<Arc<Queue>>,
     /// Messages.
-    messages: Gathered,
+    pub messages: Gathered,
     /// Whose they are, one part after the other.
-    parts: SmallVec<[Part; 1]>,
+    pub parts: SmallVec<[Part; 1]>,
+    /// The number of the first one, if some of them have been stored.
+    pub stored_from: Option<u64>,
 }
 
 impl Lot {
@@ -59,6 +61,7 @@ impl Lot {
     }
 
     fn clear(&mut self) {
+        self.stored_from = None;
         self.messages.clear(ROOM_KEPT);
         match self.parts.len() {
             0..=ROOM_KEPT => self.parts.clear(),
@@ -183,17 +186,27 @@ impl Aside {
         }
     }
 
+    /// Has `store` store what has to be of each lot: it tells the number of the lot's first message
+    /// if that is any.
+    pub(crate) fn store(&mut self, mut store: impl FnMut(&Arc<Queue>, &[Message]) -> Option<u64>) {
+        for lot in self.lots.iter_mut().take(self.filled) {
+            if let Some(queue) = lot.queue.as_ref().filter(|queue| queue.is_recorded()) {
+                lot.stored_from = store(queue, lot.messages.messages());
+            }
+        }
+    }
+
     /// Hands each lot to `enqueue`, in the order in which their first messages came: the queue, the
-    /// messages, whose they are, and where to note those that are refused.
+    /// lot, and where to note those that are refused.
     pub(crate) fn drain(
         &mut self,
-        mut enqueue: impl FnMut(&Arc<Queue>, &mut Gathered, &[Part], &mut Vec<(u16, u64)>),
+        mut enqueue: impl FnMut(&Arc<Queue>, &mut Lot, &mut Vec<(u16, u64)>),
     ) {
         self.count_all();
         (self.places, self.messages) = (Places::default(), 0);
         for lot in self.lots.iter_mut().take(std::mem::take(&mut self.filled)) {
             if let Some(queue) = lot.queue.take() {
-                enqueue(&queue, &mut lot.messages, &lot.parts, &mut self.refused);
+                enqueue(&queue, lot, &mut self.refused);
             }
             lot.clear();
         }

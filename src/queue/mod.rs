@@ -52,6 +52,7 @@ use crate::error::{Error, Resource, Result};
 use crate::insight::journal::Journal;
 use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
+use crate::message::run::Gathered;
 use crate::message::stored::Gone;
 use crate::queue::backlog::Backlog;
 use crate::queue::demand::Demand;
@@ -263,8 +264,17 @@ impl Queue {
     /// message `[rabbitmq quorum-queues]`, durable classic queues those that are persistent, and
     /// streams have a log of their own.
     pub fn must_store(&self, message: &Message) -> bool {
+        self.stores(|| message.is_persistent())
+    }
+
+    /// Whether some of these messages have to be.
+    pub(crate) fn must_store_some(&self, messages: &Gathered) -> bool {
+        self.stores(|| messages.any_is_persistent())
+    }
+
+    fn stores(&self, is_persistent: impl FnOnce() -> bool) -> bool {
         let kind = self.kind();
-        self.is_recorded() && !kind.is_stream && (message.is_persistent() || kind.stores_all)
+        self.is_recorded() && !kind.is_stream && (kind.stores_all || is_persistent())
     }
 
     /// When a message that is published now expires here.

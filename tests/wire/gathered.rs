@@ -16,10 +16,10 @@ const CHANNELS: u16 = 4;
 const PLAIN: u16 = CHANNELS;
 
 /// Numbers that look like chance, the same for a seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
+    pub(crate) fn throw(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         (self.0 >> 33) % sides
     }
@@ -79,12 +79,12 @@ impl To {
 
 /// What became of the publishes of a channel, by number.
 #[derive(Default)]
-struct Outcomes {
-    accepted: Vec<bool>,
+pub(crate) struct Outcomes {
+    pub accepted: Vec<bool>,
 }
 
 impl Outcomes {
-    fn note(&mut self, number: u64, multiple: bool, is_accepted: bool) {
+    pub(crate) fn note(&mut self, number: u64, multiple: bool, is_accepted: bool) {
         let number = number as usize;
         assert!(number > self.accepted.len(), "{number} was settled before");
         assert!(multiple || number == self.accepted.len() + 1, "one was passed over");

@@ -24,6 +24,8 @@ mod memory_alarm;
 mod octets;
 mod order;
 mod pieces;
+#[cfg(feature = "durable")]
+mod power;
 mod registry;
 mod slow_readers;
 mod teardown;

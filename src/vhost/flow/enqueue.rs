@@ -11,7 +11,7 @@ use crate::base::rank;
 use crate::message::Message;
 use crate::message::stored::Gone;
 use crate::persist::{self, Moved, Persistence, Place, Places};
-use crate::queue::aside::publish_at;
+use crate::queue::aside::{Lot, publish_at};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::{Arrival, Enqueued, Queue, Room};
@@ -140,13 +140,17 @@ impl VirtualHost {
         is_in_log
     }
 
-    /// Puts what was set [aside](crate::queue::aside), none of which is stored, into its queues,
-    /// one after the other. What they refuse is noted there.
+    /// Puts what was set [aside](crate::queue::aside) into its queues, one after the other; what
+    /// has to be stored of it is handed to the store before. What queues refuse is noted there.
     pub(crate) fn enqueue_aside(self: &Arc<Self>, effects: &mut Effects) {
         self.hand_to_store(effects);
         let now = self.now();
         let mut aside = std::mem::take(&mut effects.aside);
-        aside.drain(|queue, messages, parts, refused| {
+        if let Some(store) = self.persistence() {
+            store.store_aside(&mut aside, now);
+        }
+        aside.drain(|queue, lot, refused| {
+            let Lot { messages, parts, stored_from, .. } = lot;
             if let Some(message) = messages.take_only() {
                 match queue.hand_directly(message, now, now, &mut effects.wakeups) {
                     Ok(left) => return effects.add_left(queue, left),
@@ -154,9 +158,12 @@ impl VirtualHost {
                 }
             }
             let messages = messages.messages();
-            let (room, stored) = (Origin::Client.room(), false);
-            let arrival = |(sequence, message)| Arrival { message, sequence, stored, room };
-            let first = queue.reserve(messages.len());
+            let (room, is_in_log) = (Origin::Client.room(), stored_from.is_some());
+            let arrival = |(sequence, message)| {
+                let stored = is_in_log && queue.must_store(&message);
+                Arrival { message, sequence, stored, room }
+            };
+            let first = stored_from.unwrap_or_else(|| queue.reserve(messages.len()));
             let mut place = 0;
             let note = |outcome| {
                 if outcome == Enqueued::Rejected {
