@@ -43,9 +43,10 @@ pub(crate) struct Importing {
     /// Who does it, and gets all permissions in the virtual hosts that are created; `None` for the
     /// broker itself.
     pub user: Option<UserName>,
-    /// A queue or an exchange that exists stays as it is, even if the definitions have it
-    /// otherwise; else that is an error.
-    pub existing_stay: bool,
+    /// As RabbitMQ does it: a queue or an exchange that exists stays as it is, even if the
+    /// definitions have it otherwise, and a binding that cannot be had is left out; else these are
+    /// errors.
+    pub as_rabbitmq: bool,
 }
 
 /// Creates everything that the definitions hold; tells what cannot be had.
@@ -266,7 +267,7 @@ impl Importer<'_> {
     fn exchange(&self, exchange: &ExchangeDefinition) -> Result<(), Reason> {
         check_length(&exchange.name)?;
         let host = self.host(exchange.vhost.as_deref())?;
-        if self.importing.existing_stay && host.exchange(&exchange.name).is_ok() {
+        if self.importing.as_rabbitmq && host.exchange(&exchange.name).is_ok() {
             return Ok(());
         }
         let declare = ExchangeDeclare {
@@ -304,7 +305,7 @@ impl Importer<'_> {
             return Err("it has no name".into());
         }
         let host = self.host(queue.vhost.as_deref())?;
-        if self.importing.existing_stay && host.queue(&queue.name).is_ok() {
+        if self.importing.as_rabbitmq && host.queue(&queue.name).is_ok() {
             return Ok(());
         }
         let declare = QueueDeclare {
@@ -325,7 +326,14 @@ impl Importer<'_> {
         for binding in definitions.bindings.iter().filter(|binding| !binding.source.is_empty()) {
             let made = self.binding(binding);
             let (source, destination) = (&binding.source, &binding.destination);
-            self.note(format!("binding of '{destination}' to '{source}'"), made);
+            let named = format!("binding of '{destination}' to '{source}'");
+            match made {
+                // RabbitMQ exports those of exclusive queues, too, without the queues.
+                Err(reason) if self.importing.as_rabbitmq => {
+                    tracing::warn!("{named} of the definitions is left out: {reason}");
+                }
+                made => self.note(named, made),
+            }
         }
     }
 

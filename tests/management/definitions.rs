@@ -48,3 +48,33 @@ fn users_of_old_definitions_are_taken_with_whatever_hash_they_have() {
     assert_eq!(told["password_hash"], "IECV6PZI/Invh0DL187KFpkO5Jc=");
     assert_eq!(told["hashing_algorithm"], "rabbit_password_hashing_sha256");
 }
+
+#[test]
+fn a_binding_whose_ends_are_not_there_is_left_out() {
+    let api = Api::start();
+    let binding = |vhost: &str, source: &str, destination: &str, key: &str| {
+        serde_json::json!({
+            "vhost": vhost, "source": source, "destination": destination,
+            "destination_type": "queue", "routing_key": key, "arguments": {},
+        })
+    };
+    let queue = r#"{"name": "q", "vhost": "/", "durable": true, "auto_delete": false}"#;
+    let definitions = serde_json::json!({
+        "queues": [serde_json::from_str::<serde_json::Value>(queue).unwrap()],
+        "bindings": [
+            binding("/", "amq.direct", "gone", "a"),
+            binding("/", "gone", "q", "b"),
+            binding("gone", "amq.direct", "q", "c"),
+            binding("/", "amq.direct", "q", "d"),
+        ],
+    });
+    api.expect(204, "POST", "/api/definitions", &definitions.to_string());
+    let bindings = api.expect(200, "GET", "/api/bindings?columns=source,routing_key", "").json();
+    let expected = serde_json::json!([
+        {"source": "", "routing_key": "q"},
+        {"source": "amq.direct", "routing_key": "d"},
+    ]);
+    assert_eq!(bindings, expected);
+    let unknown = r#"{"queues": [{"name": "q", "vhost": "gone", "durable": true}]}"#;
+    api.expect(400, "POST", "/api/definitions", unknown);
+}

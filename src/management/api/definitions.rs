@@ -163,7 +163,7 @@ fn import_host(call: &Call) -> Outcome {
 /// Makes what can be made; the answer tells of everything else.
 fn take_in(call: &Call, definitions: &Definitions, malformed: Vec<RefusedObject>) -> Outcome {
     let user = Some(UserName::from(call.user_name()));
-    let importing = Importing { user, existing_stay: true };
+    let importing = Importing { user, as_rabbitmq: true };
     let mut refused = malformed;
     refused.extend(import(definitions, call.node(), &importing));
     call.durable()?;
