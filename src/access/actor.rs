@@ -107,9 +107,11 @@ impl Actor {
 
     /// The limits of the user at present: connections, and channels. None of the broker itself, nor
     /// of a user who is removed.
-    pub(crate) fn limits(&self) -> (Option<u32>, Option<u32>) {
+    pub(crate) fn limits(&self) -> (Option<u64>, Option<u64>) {
         let user = (!self.trusted).then(|| self.access.users.get(self.user.name.as_str()));
-        user.flatten().map_or((None, None), |user| (user.max_connections, user.max_channels))
+        let held = |limit: Option<i64>| limit.and_then(|limit| u64::try_from(limit).ok());
+        let limits = |user: Arc<User>| (held(user.max_connections), held(user.max_channels));
+        user.flatten().map_or((None, None), limits)
     }
 
     /// The channels that the user has open.

@@ -8,9 +8,9 @@ pub(crate) struct OpenChannels(AtomicU32);
 
 impl OpenChannels {
     /// Counts one more, unless there are `limit` of them; tells whether it did.
-    pub(crate) fn enter(&self, limit: Option<u32>) -> bool {
-        let limit = limit.unwrap_or(u32::MAX);
-        let more = |open: u32| (open < limit).then(|| open + 1);
+    pub(crate) fn enter(&self, limit: Option<u64>) -> bool {
+        let limit = limit.unwrap_or(u64::MAX);
+        let more = |open: u32| open.checked_add(1).filter(|_| u64::from(open) < limit);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 

@@ -73,12 +73,12 @@ pub struct User {
     pub password_hash: Option<PasswordHash>,
     /// What the user may do beside messaging.
     pub tags: Vec<UserTag>,
-    /// Most connections at a time, over all virtual hosts; `None` is no limit
+    /// Most connections at a time, over all virtual hosts; `None` or a negative number is no limit
     /// `[rabbitmq user-limits max-connections]`.
-    pub max_connections: Option<u32>,
-    /// Most channels at a time, over all connections; `None` is no limit
+    pub max_connections: Option<i64>,
+    /// Most channels at a time, over all connections; `None`, or a negative number, is no limit
     /// `[rabbitmq user-limits max-channels]`.
-    pub max_channels: Option<u32>,
+    pub max_channels: Option<i64>,
 }
 
 impl User {

@@ -107,7 +107,7 @@ impl Session {
         let (_, limit) = self.actor.limits();
         if !self.channels_of_user.enter(limit) {
             let user = self.actor.user.name.clone();
-            return Err(NotAllowed::UserChannels(user, limit.unwrap_or(u32::MAX)).into());
+            return Err(NotAllowed::UserChannels(user, limit.unwrap_or(u64::MAX)).into());
         }
         let id = channel.counted().id;
         match self.channels.lock().open.entry(id.number) {

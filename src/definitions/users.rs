@@ -210,13 +210,12 @@ fn password_hash(
     hash.map(Some).map_err(|error| error.to_string())
 }
 
-/// A limit; negative numbers stand for none `[rabbitmq user-limits]`.
-fn limit(limits: &JsonObject, name: &str) -> Result<Option<u32>, String> {
+/// A limit `[rabbitmq user-limits]`.
+fn limit(limits: &JsonObject, name: &str) -> Result<Option<i64>, String> {
     match limits.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_i64() {
-            Some(number) if number < 0 => Ok(None),
-            Some(number) => u32::try_from(number).map(Some).map_err(|error| error.to_string()),
+            Some(number) => Ok(Some(number)),
             None => Err(format!("limit {name} must be an integer, not {value}")),
         },
     }
@@ -330,7 +329,7 @@ mod tests {
         .unwrap();
         let user = access.users.authenticate("a", "secret", false).unwrap();
         assert_eq!(user.tags, [UserTag::Monitoring, UserTag::Impersonator]);
-        assert_eq!((user.max_connections, user.max_channels), (Some(5), None));
+        assert_eq!((user.max_connections, user.max_channels), (Some(5), Some(-1)));
         assert_eq!(access.users.get("b").unwrap().password_hash, None);
     }
 

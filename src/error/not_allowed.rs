@@ -41,13 +41,13 @@ pub enum NotAllowed {
     },
     /// The user has as many connections as it may: `max-connections`.
     #[error("connection refused for user '{0}': user connection limit ({1}) is reached")]
-    UserConnections(UserName, u32),
+    UserConnections(UserName, u64),
     /// The user has as many channels as it may, on all connections together: `max-channels`.
     #[error(
         "number of channels opened for user '{0}' has reached the maximum allowed user limit of \
          ({1})"
     )]
-    UserChannels(UserName, u32),
+    UserChannels(UserName, u64),
     /// The connection has as many channels as there are numbers for them. An embedding program
     /// alone hears of it; a client has agreed upon how many it may have.
     #[error("number of channels opened ({0}) has reached the negotiated channel_max ({0})")]

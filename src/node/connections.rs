@@ -76,7 +76,7 @@ impl Registry {
         }
         let of_user = self.by_user.get(user).copied().unwrap_or_default();
         let (limit, _) = session.actor.limits();
-        match limit.filter(|limit| of_user >= *limit) {
+        match limit.filter(|limit| u64::from(of_user) >= *limit) {
             Some(limit) => Err(NotAllowed::UserConnections(user.clone(), limit).into()),
             None => Ok(()),
         }

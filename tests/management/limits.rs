@@ -1,6 +1,7 @@
 //! Limits of virtual hosts and users hold.
 
 use leveret::QueueDeclare;
+use serde_json::json;
 
 use crate::Api;
 
@@ -57,6 +58,8 @@ fn a_user_has_no_more_connections_than_it_may() {
     let _third = api.broker.connect_as("u", "/").unwrap();
     api.expect(204, "PUT", "/api/user-limits/u/max-connections", r#"{"value": -1}"#);
     api.broker.connect_as("u", "/").unwrap();
+    api.expect(204, "PUT", "/api/user-limits/u/max-connections", r#"{"value": 5000000000}"#);
+    api.broker.connect_as("u", "/").unwrap();
 }
 
 #[test]
@@ -74,4 +77,31 @@ fn a_user_has_no_more_channels_than_it_may_on_all_connections() {
     let _third = other.open_channel().unwrap();
     other.close();
     let _fourth = one.open_channel().unwrap();
+}
+
+#[test]
+fn negative_limits_are_none_and_are_told() {
+    let api = Api::start();
+    api.expect(204, "PUT", "/api/user-limits/guest/max-channels", r#"{"value": -1}"#);
+    api.expect(204, "PUT", "/api/user-limits/guest/max-connections", r#"{"value": 5000000000}"#);
+    api.expect(204, "PUT", "/api/vhost-limits/%2F/max-queues", r#"{"value": -7}"#);
+    let of_user = json!({"max-channels": -1, "max-connections": 5_000_000_000_i64});
+    let of_host = json!({"max-queues": -7});
+    let channel = api.broker.connect().unwrap().open_channel().unwrap();
+    channel.queue_declare("q").unwrap();
+    let listed = api.expect(200, "GET", "/api/user-limits", "").json();
+    assert_eq!(listed, json!([{"user": "guest", "value": of_user}]));
+    assert_eq!(api.expect(200, "GET", "/api/user-limits/guest", "").json(), listed);
+    assert_eq!(api.expect(200, "GET", "/api/users/guest", "").json()["limits"], of_user);
+    let listed = api.expect(200, "GET", "/api/vhost-limits", "").json();
+    assert_eq!(listed, json!([{"vhost": "/", "value": of_host}]));
+    let exported = api.expect(200, "GET", "/api/definitions", "").body;
+    let other = Api::start();
+    other.expect(204, "POST", "/api/definitions", &exported);
+    assert_eq!(other.expect(200, "GET", "/api/users/guest", "").json()["limits"], of_user);
+    let listed = other.expect(200, "GET", "/api/vhost-limits/%2F", "").json();
+    assert_eq!(listed[0]["value"], of_host);
+    api.expect(204, "DELETE", "/api/user-limits/guest/max-channels", "");
+    api.expect(204, "DELETE", "/api/user-limits/guest/max-connections", "");
+    assert_eq!(api.expect(200, "GET", "/api/user-limits", "").json(), json!([]));
 }

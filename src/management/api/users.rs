@@ -170,7 +170,7 @@ fn preconfigured(call: &Call, permissions: &Value) -> Outcome<Vec<(VirtualHostNa
     all.map(|(vhost, patterns)| Ok((vhost.as_str().into(), granted(patterns)?))).collect()
 }
 
-/// Sets the limits that are named; a negative one lifts it.
+/// Sets the limits that are named; a negative one does not hold, and is told like others.
 pub(crate) fn set_limits(user: &mut User, limits: &Value) -> Outcome<()> {
     let none = Map::new();
     let limits = limits.as_object().unwrap_or(&none);
@@ -180,10 +180,9 @@ pub(crate) fn set_limits(user: &mut User, limits: &Value) -> Outcome<()> {
             let actual = term::value(value);
             Refusal::bad(format!("{name} should be a number, actually was {actual}"))
         })?;
-        let limit = u32::try_from(number).ok();
         match name.as_str() {
-            "max-connections" => user.max_connections = limit,
-            _ => user.max_channels = limit,
+            "max-connections" => user.max_connections = Some(number),
+            _ => user.max_channels = Some(number),
         }
     }
     let mut unknown = limits.iter().filter(|(name, _)| !is_known(name)).peekable();
