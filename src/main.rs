@@ -35,7 +35,7 @@ const UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
     keep_pages_small();
-    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments = ctl::without_other_user(std::env::args_os().collect());
     if let Some(status) = ctl::called(&arguments) {
         return status;
     }

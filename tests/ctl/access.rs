@@ -83,6 +83,33 @@ fn permissions_are_set_listed_and_cleared() {
 }
 
 #[test]
+fn limits_of_users() {
+    let server = Server::start();
+    server.output(&["add_user", "a", "secret"]);
+    server.output(&["set_user_limits", "a", r#"{"max-channels": 5}"#]);
+    server.output(&["set_user_limits", "a", r#"{"max-connections": -1}"#]);
+    let limits = "{\"max-channels\":5,\"max-connections\":-1}\n";
+    for of in [&["--user", "a"][..], &["--user=a"], &["--for-user", "a"]] {
+        let said = server.output(&[&["list_user_limits"], of].concat());
+        assert_eq!(said, format!("Listing limits for user \"a\" ...\n{limits}"));
+    }
+    let all = "Listing limits for all users ...\nuser\tlimits\na\t";
+    assert_eq!(server.output(&["list_user_limits", "--global"]), format!("{all}{limits}"));
+    let json = server.output(&["list_user_limits", "--global", "--formatter", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["limits"].as_str().unwrap(), limits.trim_end());
+    let guest = "Listing limits for user \"guest\" ...\n{}\n";
+    assert_eq!(server.output(&["list_user_limits"]), guest);
+    let unknown = server.failure(&["list_user_limits", "--user", "nobody"]);
+    assert_eq!(unknown, (67, "Error:\nUser \"nobody\" does not exist\n".into()));
+    let cleared = "Clearing \"max-channels\" limit for user \"a\" ...\n";
+    assert_eq!(server.output(&["clear_user_limits", "a", "max-channels"]), cleared);
+    let cleared = "Clearing all limits for user \"a\" ...\n";
+    assert_eq!(server.output(&["clear_user_limits", "a", "all"]), cleared);
+    assert_eq!(server.output(&["list_user_limits", "--global", "-q"]), "");
+}
+
+#[test]
 fn virtual_hosts_and_limits() {
     let server = Server::start();
     assert_eq!(server.output(&["add_vhost", "v"]), "Adding vhost \"v\" ...\n");
@@ -94,12 +121,15 @@ fn virtual_hosts_and_limits() {
         server.output(&["list_vhost_limits", "-p", "v"]),
         "Listing limits for vhost \"v\" ...\n{\"max-queues\":10}\n"
     );
+    server.output(&["set_vhost_limits", "-p", "v", r#"{"max-connections": -1}"#]);
+    assert_eq!(
+        server.output(&["list_vhost_limits", "--global"]),
+        "Listing limits for all vhosts ...\nvhost\tlimits\nv\t{\"max-connections\":-1}\n"
+    );
     server.output(&["clear_vhost_limits", "-p", "v"]);
-    assert_eq!(server.output(&["list_vhost_limits", "-p", "v", "-q"]), "{}\n");
-    server.output(&["set_user_limits", "guest", r#"{"max-channels": 5}"#]);
-    let limits = server.output(&["list_user_limits", "--for-user", "guest", "-s"]);
-    assert!(limits.contains(r#"{"max-channels":5}"#), "{limits}");
-    server.output(&["clear_user_limits", "guest", "all"]);
+    assert_eq!(server.output(&["list_vhost_limits", "-p", "v", "-q"]), "");
+    let none = server.failure(&["clear_vhost_limits", "-p", "v"]);
+    assert_eq!(none, (69, "Error:\nParameter does not exist\n".into()));
     assert_eq!(server.output(&["delete_vhost", "v"]), "Deleting vhost \"v\" ...\n");
     let gone = server.failure(&["delete_vhost", "v"]);
     assert_eq!(gone, (65, "Virtual host 'v' does not exist\n".into()));

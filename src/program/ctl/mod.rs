@@ -73,6 +73,23 @@ struct Tool {
     args: CtlArgs,
 }
 
+/// The same command line with `--for-user` for the `--user` of `list_user_limits`, whom rabbitmqctl
+/// has no login for: who logs in is named before the command.
+pub(crate) fn without_other_user(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut is_behind = false;
+    let renamed = |argument: OsString| {
+        is_behind |= argument == "list_user_limits";
+        match argument.to_str() {
+            Some("--user") if is_behind => "--for-user".into(),
+            Some(text) if is_behind && text.starts_with("--user=") => {
+                text.replacen("--user", "--for-user", 1).into()
+            }
+            _ => argument,
+        }
+    };
+    arguments.into_iter().map(renamed).collect()
+}
+
 /// Runs the command if the program was called by the name of one of RabbitMQ's tools.
 pub(crate) fn called(arguments: &[OsString]) -> Option<ExitCode> {
     let name = Path::new(arguments.first()?).file_stem()?.to_str()?;

@@ -34,7 +34,7 @@ pub(super) fn json(text: &str) -> Result<Value, Failure> {
     })
 }
 
-fn removed(is_removed: bool) -> Result<Said, Failure> {
+pub(super) fn removed(is_removed: bool) -> Result<Said, Failure> {
     match is_removed {
         true => Ok(Said::Nothing),
         false => Err(Failure::new(failure::UNAVAILABLE, "Parameter does not exist")),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::failure::{self, Failure};
 use super::output::Said;
 use super::session::{Session, part};
+use super::vhosts::limits;
 
 /// Commands about users.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -46,11 +47,11 @@ pub(super) enum UsersCommand {
     SetUserLimits { username: String, definition: String },
     /// Removes a limit of a user, or `all`
     ClearUserLimits { username: String, limit: String },
-    /// Lists limits of users
+    /// Lists limits of a user, or of all
     ListUserLimits {
-        /// Of this user alone
-        #[arg(long = "for-user", value_name = "USERNAME")]
-        of: Option<String>,
+        /// Whose; behind this command `--user` is the same
+        #[arg(long = "for-user", value_name = "USERNAME", default_value = "guest")]
+        of: String,
         /// Of all users
         #[arg(long)]
         global: bool,
@@ -92,18 +93,23 @@ pub(super) fn run(session: &Session, command: &UsersCommand) -> Result<Said, Fai
                 "Setting user limits to \"{definition}\" for user \"{username}\" ..."
             ));
             check(session, username)?;
-            set_limits(session, &format!("/api/user-limits/{}", part(username)), definition)
+            set_limits(session, username, definition)
         }
         UsersCommand::ClearUserLimits { username, limit } => {
-            session.tell(format!("Clearing \"{limit}\" limit for user \"{username}\" ..."));
+            let which = match limit.as_str() {
+                "all" => "all limits".to_owned(),
+                limit => format!("\"{limit}\" limit"),
+            };
+            session.tell(format!("Clearing {which} for user \"{username}\" ..."));
             check(session, username)?;
-            let all = ["max-connections", "max-channels"];
-            for name in all.iter().filter(|name| limit == "all" || limit == *name) {
-                session.delete(&format!("/api/user-limits/{}/{name}", part(username)))?;
-            }
+            session.delete(&format!("/api/user-limits/{}/{}", part(username), part(limit)))?;
             Ok(Said::Nothing)
         }
-        UsersCommand::ListUserLimits { of, .. } => list_limits(session, of.as_deref()),
+        UsersCommand::ListUserLimits { global: true, .. } => {
+            session.tell("Listing limits for all users ...");
+            Ok(limits("user", &session.list("/api/user-limits")?))
+        }
+        UsersCommand::ListUserLimits { of, .. } => list_limits(session, of),
     }
 }
 
@@ -203,34 +209,24 @@ fn list(session: &Session) -> Result<Said, Failure> {
     Ok(Said::rows(&["user", "tags"], users.iter().map(row).collect()))
 }
 
-/// The limits that JSON gives, each at its place under the path.
-pub(super) fn set_limits(session: &Session, path: &str, definition: &str) -> Result<Said, Failure> {
+/// Sets the limits that JSON gives; others stay.
+fn set_limits(session: &Session, user: &str, definition: &str) -> Result<Said, Failure> {
     let limits = super::parameters::json(definition)?;
     let Value::Object(limits) = limits else {
         return Err(Failure::new(failure::DATA, "limits are a JSON object"));
     };
+    let path = format!("/api/user-limits/{}", part(user));
     for (name, value) in limits {
         session.put(&format!("{path}/{}", part(&name)), &json!({ "value": value }))?;
     }
     Ok(Said::Nothing)
 }
 
-fn list_limits(session: &Session, of: Option<&str>) -> Result<Said, Failure> {
-    let path = match of {
-        Some(user) => {
-            session.tell(format!("Listing limits for user \"{user}\" ..."));
-            format!("/api/user-limits/{}", part(user))
-        }
-        None => {
-            session.tell("Listing limits for all users ...");
-            "/api/user-limits".to_owned()
-        }
-    };
-    let row = |limits: &Value| {
-        let value = limits.get("value").cloned().unwrap_or_default();
-        let user = limits.get("user").cloned().unwrap_or_default();
-        Map::from_iter([("user".to_owned(), user), ("limits".to_owned(), value)])
-    };
-    let rows = session.list(&path)?.iter().map(row).collect();
-    Ok(Said::rows(&["user", "limits"], rows))
+fn list_limits(session: &Session, of: &str) -> Result<Said, Failure> {
+    session.tell(format!("Listing limits for user \"{of}\" ..."));
+    check(session, of)?;
+    let found = session.list(&format!("/api/user-limits/{}", part(of)))?;
+    let value = found.first().and_then(|limits| limits.get("value")).cloned();
+    let value = value.unwrap_or_else(|| json!({}));
+    Ok(Said::Text(value.to_string(), value))
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::columns;
 use super::failure::Failure;
 use super::output::Said;
+use super::parameters;
 use super::session::{Session, no_host, part};
-use super::users::set_limits;
 
 /// Commands about virtual hosts.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -48,7 +48,7 @@ pub(super) enum HostsCommand {
     EnableVhostProtectionFromDeletion { name: String },
     /// Lets a virtual host be deleted
     DisableVhostProtectionFromDeletion { name: String },
-    /// Sets limits of the virtual host, as JSON: {"max-connections": 10, "max-queues": 100}
+    /// Sets the limits of the virtual host, as JSON: {"max-connections": 10, "max-queues": 100}
     SetVhostLimits { definition: String },
     /// Removes the limits of the virtual host
     ClearVhostLimits,
@@ -110,41 +110,48 @@ pub(super) fn run(session: &Session, command: &HostsCommand) -> Result<Said, Fai
 
 fn run_limits(session: &Session, command: &HostsCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
-    let path = format!("/api/vhost-limits/{host}");
+    // All of them are one parameter.
+    let path = format!("/api/parameters/vhost-limits/{host}/limits");
     match command {
         HostsCommand::SetVhostLimits { definition } => {
             session.tell(format!(
                 "Setting vhost limits to \"{definition}\" for vhost \"{vhost}\" ..."
             ));
             check(session, vhost)?;
-            set_limits(session, &path, definition)
+            let limits = parameters::json(definition)?;
+            session.put(&path, &json!({ "value": limits })).map(|_| Said::Nothing)
         }
         HostsCommand::ClearVhostLimits => {
             session.tell(format!("Clearing vhost \"{vhost}\" limits ..."));
             check(session, vhost)?;
-            for name in ["max-connections", "max-queues"] {
-                session.delete(&format!("{path}/{name}"))?;
-            }
-            Ok(Said::Nothing)
+            parameters::removed(session.delete(&path)?)
         }
         HostsCommand::ListVhostLimits { global: true } => {
             session.tell("Listing limits for all vhosts ...");
-            let row = |limits: &Value| {
-                let field = |name: &str| limits.get(name).cloned().unwrap_or_default();
-                let pairs = [("vhost", field("vhost")), ("limits", field("value"))];
-                Map::from_iter(pairs.map(|(name, value)| (name.to_owned(), value)))
-            };
-            let rows = session.list("/api/vhost-limits")?.iter().map(row).collect();
-            Ok(Said::rows(&["vhost", "limits"], rows))
+            Ok(limits("vhost", &session.list("/api/vhost-limits")?))
         }
         _ => {
             session.tell(format!("Listing limits for vhost \"{vhost}\" ..."));
             check(session, vhost)?;
-            let found = session.list(&path)?;
+            let found = session.list(&format!("/api/vhost-limits/{host}"))?;
             let value = found.first().and_then(|limits| limits.get("value")).cloned();
-            let value = value.unwrap_or_else(|| json!({}));
-            Ok(Said::Text(value.to_string(), value))
+            let text = value.as_ref().map(ToString::to_string).unwrap_or_default();
+            Ok(Said::Text(text, value.unwrap_or_else(|| json!({}))))
         }
+    }
+}
+
+/// The limits of each that has some: those of one are a text, whatever the format.
+pub(super) fn limits(of: &str, found: &[Value]) -> Said {
+    let row = |found: &Value| {
+        let field = |name: &str| found.get(name).cloned().unwrap_or_default();
+        let limits = Value::String(field("value").to_string());
+        Map::from_iter([(of.to_owned(), field(of)), ("limits".to_owned(), limits)])
+    };
+    Said::Rows {
+        columns: vec![of.to_owned(), "limits".to_owned()],
+        rows: found.iter().map(row).collect(),
+        header_if_empty: false,
     }
 }
 
