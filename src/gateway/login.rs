@@ -8,17 +8,14 @@ use leveret_protocol::sasl;
 use crate::access::{Actor, LoginRefusal, User};
 use crate::gateway::peer::Peer;
 use crate::node::Node;
+use crate::node::listeners::MECHANISMS;
 use crate::node::login_attempts::LoginProtocol;
 
 /// The mechanisms, in the order in which they are offered; `EXTERNAL` where clients are asked for
 /// certificates.
 pub(super) fn mechanisms(asks_for_certificates: bool) -> Vec<&'static str> {
-    let mut offered = vec!["PLAIN", "AMQPLAIN"];
-    if asks_for_certificates {
-        offered.push("EXTERNAL");
-    }
-    offered.push("ANONYMOUS");
-    offered
+    let all = MECHANISMS.iter().map(|(name, _)| *name);
+    all.filter(|name| asks_for_certificates || *name != "EXTERNAL").collect()
 }
 
 /// Why somebody is not logged in. The client is told less.

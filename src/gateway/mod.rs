@@ -59,6 +59,8 @@ const STOP: Duration = Duration::from_secs(1);
 struct Door {
     protocol: &'static str,
     certificates: Option<Arc<Certificates>>,
+    /// Whether clients are asked for theirs.
+    asks: bool,
 }
 
 /// Turns of connections after which a thread looks at the sockets of the others. That is how long
@@ -93,7 +95,7 @@ impl Gateway {
         address: impl ToSocketAddrs,
     ) -> io::Result<SocketAddr> {
         let config = listener::connection_config(broker, false);
-        let door = Door { protocol: "amqp", certificates: None };
+        let door = Door { protocol: "amqp", certificates: None, asks: false };
         self.listen_for(door, broker, address, config, amqp::connection_task::ConnectionTask::new)
     }
 
@@ -105,10 +107,11 @@ impl Gateway {
         address: impl ToSocketAddrs,
         tls: &Tls,
     ) -> io::Result<SocketAddr> {
-        let config = listener::connection_config(broker, tls.asks_for_certificates());
+        let asks = tls.asks_for_certificates();
+        let config = listener::connection_config(broker, asks);
         let certificates = Some(Arc::clone(tls.certificates()));
         let tls = tls.clone();
-        let door = Door { protocol: "amqp/ssl", certificates };
+        let door = Door { protocol: "amqp/ssl", certificates, asks };
         self.listen_for(door, broker, address, config, move |socket, start| {
             let tls = tls.clone();
             Box::pin(async move {
@@ -127,7 +130,7 @@ impl Gateway {
         advertised: AdvertisedAddress,
     ) -> io::Result<SocketAddr> {
         let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, false);
-        let door = Door { protocol: "stream", certificates: None };
+        let door = Door { protocol: "stream", certificates: None, asks: false };
         self.listen_for(door, broker, address, config, move |socket, start| {
             let advertised = Advertised::new(&advertised, socket.local_addr().ok());
             stream::connection_task::ConnectionTask::new(socket, advertised, start)
@@ -147,7 +150,7 @@ impl Gateway {
         let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, asks);
         let certificates = Some(Arc::clone(tls.certificates()));
         let tls = tls.clone();
-        let door = Door { protocol: "stream/ssl", certificates };
+        let door = Door { protocol: "stream/ssl", certificates, asks };
         self.listen_for(door, broker, address, config, move |socket, start| {
             let tls = tls.clone();
             let advertised = Advertised::new(&advertised, socket.local_addr().ok());
@@ -176,8 +179,9 @@ impl Gateway {
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (broker, alive) = (Arc::clone(broker), Arc::clone(&self.alive));
-        let Door { protocol, certificates } = door;
-        broker.listeners.add(Listener { protocol, address: bound, certificates });
+        let Door { protocol, certificates, asks: asks_for_certificates } = door;
+        let address = bound;
+        broker.listeners.add(Listener { protocol, address, certificates, asks_for_certificates });
         let (line, clock) = (self.line.clone(), self.clock.clone());
         let serve = listener::serve(alive, listener, line, broker, clock, config, serve_one);
         self.runtime.spawn(serve);

@@ -47,6 +47,7 @@ use self::endpoint::Service;
 use self::manager::Manager;
 use self::port::Port;
 use crate::node::Node;
+use crate::node::certificates::Certificates;
 use crate::node::listeners::Listener;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -103,9 +104,8 @@ impl Management {
         let addresses: Vec<_> = address.to_socket_addrs()?.collect();
         let port = self.open(&addresses, Some(tls.clone()), Service::Api)?;
         let certificates = Some(Arc::clone(tls.certificates()));
-        let (protocol, address) = ("https", port.address);
-        self.manager.node.listeners.add(Listener { protocol, address, certificates });
-        Ok(address)
+        self.tell_of("https", port.address, certificates);
+        Ok(port.address)
     }
 
     /// Serves metrics on an address, which may be one that the API is served on; returns the one
@@ -127,9 +127,20 @@ impl Management {
             None => self.open(&addresses, None, service)?,
         };
         port.serve(service);
-        let address = port.address;
-        self.manager.node.listeners.add(Listener { protocol, address, certificates: None });
-        Ok(address)
+        self.tell_of(protocol, port.address, None);
+        Ok(port.address)
+    }
+
+    /// A port was opened. Nobody is asked for a certificate there.
+    fn tell_of(
+        &self,
+        protocol: &'static str,
+        address: SocketAddr,
+        certificates: Option<Arc<Certificates>>,
+    ) {
+        let asks_for_certificates = false;
+        let listener = Listener { protocol, address, certificates, asks_for_certificates };
+        self.manager.node.listeners.add(listener);
     }
 
     fn open(

@@ -27,7 +27,8 @@ fn segment(raw: &str) -> Result<String, Malformed> {
 }
 
 /// What the names in a pattern such as `api/queues/{vhost}/{queue}` stand for in the path; `None`
-/// if the path is another. A name stands for one segment that is not empty.
+/// if the path is another. A name stands for one segment that is not empty, but for that of an
+/// exchange: the default one has no other.
 pub(super) fn matches(
     pattern: &'static str,
     path: &[String],
@@ -37,12 +38,18 @@ pub(super) fn matches(
     for part in pattern.split('/') {
         let segment = segments.next()?;
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-            Some(name) if !segment.is_empty() => found.push((name, segment.clone())),
+            Some(name) if !segment.is_empty() || is_of_exchange(name) => {
+                found.push((name, segment.clone()))
+            }
             None if part == segment => {}
             _ => return None,
         }
     }
     segments.next().is_none().then_some(found)
+}
+
+fn is_of_exchange(name: &str) -> bool {
+    name == "exchange" || name == "source"
 }
 
 #[cfg(test)]
@@ -70,6 +77,13 @@ mod tests {
         for bad in ["/a%", "/a%2", "/%zz", "/%e4"] {
             assert_eq!(segments(bad), Err(Malformed), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_default_exchange_may_go_without_its_name() {
+        let pattern = "api/exchanges/{vhost}/{exchange}/publish";
+        let found = matches(pattern, &path("/api/exchanges/%2F//publish")).unwrap();
+        assert_eq!(found, [("vhost", "/".to_owned()), ("exchange", String::new())]);
     }
 
     #[test]

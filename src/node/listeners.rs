@@ -17,7 +17,18 @@ pub(crate) struct Listener {
     pub address: SocketAddr,
     /// The certificates that are shown there; `None` without TLS.
     pub certificates: Option<Arc<Certificates>>,
+    /// Whether clients are asked for theirs, with which they may log in by `EXTERNAL`.
+    pub asks_for_certificates: bool,
 }
+
+/// The mechanisms by which clients log in, in the order in which they are offered, and what they
+/// are. `EXTERNAL` is offered where clients are asked for certificates.
+pub(crate) const MECHANISMS: [(&str, &str); 4] = [
+    ("PLAIN", "SASL PLAIN authentication mechanism"),
+    ("AMQPLAIN", "QPid AMQPLAIN mechanism"),
+    ("EXTERNAL", "SASL EXTERNAL authentication mechanism, by a client's certificate"),
+    ("ANONYMOUS", "SASL ANONYMOUS authentication mechanism, from this host alone"),
+];
 
 /// All ports that are open.
 #[derive(Default)]

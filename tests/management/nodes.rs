@@ -5,6 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "durable")]
 use leveret::Limits;
 use leveret::{Broker, ManualClock, Publish};
+use serde_json::json;
 
 use crate::Api;
 
@@ -60,6 +61,8 @@ fn syncs_of_the_log_are_counted_and_timed() {
     let node = api.expect(200, "GET", "/api/nodes", "").json()[0].clone();
     assert!(node["io_sync_count"].as_u64().unwrap() > 0, "{node}");
     assert!(node["io_sync_avg_time"].as_f64().unwrap() > 0.0, "{node}");
+    let counted = api.expect(200, "GET", "/api/overview", "").json()["message_stats"].clone();
+    assert_eq!((&counted["disk_writes"], &counted["disk_reads"]), (&1.into(), &0.into()));
     let told = api.raw("", "GET", "/metrics", "").body;
     assert!(told.contains("\nleveret_storage_syncs_total "), "{told}");
     assert!(told.contains("\nleveret_storage_sync_seconds_total "), "{told}");
@@ -143,5 +146,26 @@ fn curves_come_with_what_was_asked_for() {
     assert_eq!(queue["messages_details"]["rate"], 0.2);
     assert_eq!(queue["message_stats"]["publish_details"]["samples"][0]["sample"], 3);
     assert!(queue["idle_since"].is_string(), "nothing was done for five seconds");
-    api.expect(400, "GET", "/api/queues?lengths_age=60000&lengths_incr=1", "");
+    for bad in ["lengths_age=60000&lengths_incr=1", "lengths_age=-1&lengths_incr=5"] {
+        api.expect(400, "GET", &format!("/api/queues?{bad}"), "");
+    }
+}
+
+#[test]
+fn exchange_types_ports_of_http_and_tags_are_told() {
+    let api = Api::start();
+    let metrics = api.broker.serve_metrics("127.0.0.1:0").unwrap();
+    let overview = || api.expect(200, "GET", "/api/overview", "").json();
+    let node = api.expect(200, "GET", "/api/nodes", "").json()[0].clone();
+    assert_eq!(node["exchange_types"], overview()["exchange_types"]);
+    let contexts = node["contexts"].as_array().unwrap();
+    let told: Vec<_> = contexts.iter().map(|c| (&c["description"], &c["port"])).collect();
+    let (http, metrics) = (api.address.port().to_string(), metrics.port().to_string());
+    let expected = [("RabbitMQ Management", http), ("RabbitMQ Prometheus", metrics)];
+    let expected = expected.map(|(description, port)| (json!(description), json!(port)));
+    assert_eq!(told, expected.each_ref().map(|(description, port)| (description, port)));
+    assert_eq!(overview()["cluster_tags"], json!({}));
+    let tags = r#"{"value": {"region": "north"}}"#;
+    api.expect(201, "PUT", "/api/global-parameters/cluster_tags", tags);
+    assert_eq!(overview()["cluster_tags"], json!({"region": "north"}));
 }

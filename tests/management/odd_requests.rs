@@ -199,3 +199,20 @@ fn the_first_virtual_host_is_described_until_it_is_called_otherwise() {
     drop(api);
     described(&open(), "");
 }
+
+#[test]
+fn the_default_exchange_has_no_name_in_a_path() {
+    let api = Api::start();
+    api.expect(201, "PUT", "/api/queues/%2F/q", "{}");
+    let message = json!({
+        "properties": {}, "routing_key": "q", "payload": "x", "payload_encoding": "string",
+    });
+    api.expect(200, "POST", "/api/exchanges/%2F//publish", &message.to_string());
+    let bindings = api.expect(200, "GET", "/api/bindings/%2F/e//q/q", "").json();
+    assert_eq!((&bindings[0]["source"], &bindings[0]["routing_key"]), (&json!(""), &json!("q")));
+    for path in ["/api/exchanges/%2F//bindings/source", "/api/queues/%2F/q/bindings"] {
+        assert_eq!(api.expect(200, "GET", path, "").json(), bindings);
+    }
+    assert_eq!(api.expect(200, "GET", "/api/queues/%2F/q", "").json()["messages"], 1);
+    api.expect(404, "GET", "/api/queues//q", "");
+}

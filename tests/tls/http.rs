@@ -45,6 +45,27 @@ impl Api {
 }
 
 #[test]
+fn the_node_tells_how_to_log_in_and_where_http_is() {
+    let api = Api::start();
+    let offered = || {
+        let (_, nodes) = api.get("/api/nodes");
+        let all = nodes[0]["auth_mechanisms"].as_array().unwrap().clone();
+        let enabled = all.into_iter().filter(|mechanism| mechanism["enabled"] == true);
+        enabled.map(|mechanism| mechanism["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(), ["PLAIN", "AMQPLAIN", "ANONYMOUS"]);
+    api.broker.listen_tls("127.0.0.1:0", &api.tls).unwrap();
+    assert_eq!(offered(), ["PLAIN", "AMQPLAIN", "EXTERNAL", "ANONYMOUS"]);
+    let (_, overview) = api.get("/api/overview");
+    let context = serde_json::json!([{
+        "description": "RabbitMQ Management", "path": "/", "cowboy_opts": "[]", "ssl_opts": [],
+        "ssl": "true", "ip": "127.0.0.1", "port": api.address.port().to_string(),
+        "node": overview["node"],
+    }]);
+    assert_eq!(overview["contexts"], context);
+}
+
+#[test]
 fn a_connection_over_tls_is_told_with_its_certificate() {
     let api = Api::start();
     let address = api.broker.listen_tls("127.0.0.1:0", &api.tls).unwrap();
@@ -53,6 +74,8 @@ fn a_connection_over_tls_is_told_with_its_certificate() {
     log_in(&mut client);
     let (status, connections) = api.get("/api/connections");
     assert_eq!(status, 200);
+    let (_, host) = api.get("/api/vhosts/%2F");
+    assert!(host["recv_oct"].as_u64() > Some(8) && host["send_oct"].as_u64() > Some(8), "{host}");
     let shown = &connections[0];
     assert_eq!(shown["ssl"], true);
     assert_eq!(shown["ssl_protocol"], "tlsv1.3");

@@ -66,6 +66,9 @@ pub(super) const DELIVERING: &[&str] = &[
     "return_unroutable",
 ];
 
+/// What the store did for them.
+pub(super) const STORE: &[&str] = &["disk_reads", "disk_writes"];
+
 /// The same of queues.
 pub(super) const OF_QUEUE: &[&str] = &[
     "ack",

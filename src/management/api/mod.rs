@@ -4,6 +4,7 @@ pub(super) mod bindings;
 pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod consumers;
+mod contexts;
 mod counted;
 pub(super) mod declaring;
 pub(super) mod definitions;

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroUsize;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::process::Process;
 use crate::insight::statistics::totals::{Churn, NodeTotals, Totals};
 use crate::insight::statistics::{Interval, Measured};
 use crate::management::answer::Outcome;
+use crate::management::api::contexts::contexts;
 use crate::management::api::counted::message_stats;
+use crate::management::api::overview::exchange_types;
 use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
 use crate::management::endpoint::{Endpoint, get};
@@ -16,6 +18,7 @@ use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, one, whole};
 use crate::management::metrics::memory::Memory;
 use crate::management::rights::Who::Monitors;
+use crate::node::listeners::MECHANISMS;
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/nodes", Monitors, all, "The nodes: there is one."),
@@ -60,9 +63,9 @@ fn render(call: &Call) -> Outcome<Object> {
         "rates_mode": "basic",
         "enabled_plugins": enabled_plugins(call),
         "applications": [],
-        "auth_mechanisms": [],
-        "exchange_types": [],
-        "contexts": [],
+        "auth_mechanisms": auth_mechanisms(call),
+        "exchange_types": exchange_types(),
+        "contexts": contexts(call),
         "cluster_links": [],
         "db_dir": node.disk(),
         "log_files": ["<stderr>"],
@@ -84,6 +87,16 @@ fn render(call: &Call) -> Outcome<Object> {
         shown.insert(format!("{name}_details"), json!({"rate": 0.0}));
     }
     Ok(shown)
+}
+
+/// Those that are offered somewhere are enabled.
+fn auth_mechanisms(call: &Call) -> Vec<Value> {
+    let asks = call.node().listeners.list().iter().any(|port| port.asks_for_certificates);
+    let told = |&(name, description): &(&str, &str)| {
+        let enabled = asks || name != "EXTERNAL";
+        json!({"name": name, "description": description, "enabled": enabled})
+    };
+    MECHANISMS.iter().map(told).collect()
 }
 
 /// What is told with rates.

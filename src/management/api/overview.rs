@@ -9,7 +9,8 @@ use crate::insight::statistics::Measured;
 use crate::insight::statistics::history::{Sample, Span};
 use crate::insight::statistics::totals::{Churn, HostTotals, Totals};
 use crate::management::answer::Outcome;
-use crate::management::api::counted::{DELIVERING, LEVELS, message_stats};
+use crate::management::api::contexts::contexts;
+use crate::management::api::counted::{DELIVERING, LEVELS, STORE, message_stats};
 use crate::management::api::own::testing;
 use crate::management::api::ranges::Ranges;
 use crate::management::call::Call;
@@ -30,6 +31,12 @@ fn overview(call: &Call) -> Outcome {
     let mut shown = object! {
         "management_version": version::COMPATIBLE,
         "rates_mode": "basic",
+        // How far samples go back, in seconds: `Resolution` has them. There are none in detail.
+        "sample_retention_policies": {
+            "global": [600, 3600, 28_800, 86_400],
+            "basic": [600, 3600],
+            "detailed": [],
+        },
         "exchange_types": exchange_types(),
         "product_version": version::COMPATIBLE,
         "product_name": version::PRODUCT,
@@ -39,7 +46,7 @@ fn overview(call: &Call) -> Outcome {
         "erlang_version": version::ERLANG,
         "erlang_full_version": version::ERLANG_FULL,
         "cluster_name": call.node().cluster_name(),
-        "cluster_tags": {},
+        "cluster_tags": cluster_tags(call),
         "node_tags": {},
         "default_queue_type": "classic",
         "disable_stats": false,
@@ -54,6 +61,7 @@ fn overview(call: &Call) -> Outcome {
         shown.extend(render_totals(call, &ranges, &status.objects, &status.messages));
         shown.insert("node".into(), call.node().name().into());
         shown.insert("listeners".into(), listeners(call).into());
+        shown.insert("contexts".into(), contexts_of_node(call).into());
     } else {
         shown.extend(totals(call, &call.hosts_to_list().unwrap_or_default()));
     }
@@ -102,11 +110,27 @@ fn render(
             "queues": objects.queues,
         },
         "queue_totals": message_stats(messages, LEVELS, lengths),
-        "message_stats": message_stats(messages, DELIVERING, rates),
+        "message_stats": message_stats(messages, &[DELIVERING, STORE].concat(), rates),
     }
 }
 
-fn exchange_types() -> Vec<Value> {
+/// What others call the cluster, as whoever set the parameter wrote it.
+fn cluster_tags(call: &Call) -> Value {
+    let tags = call.node().global_parameters.get("cluster_tags");
+    tags.filter(Value::is_object).unwrap_or_else(|| json!({}))
+}
+
+/// With what only an overview has.
+fn contexts_of_node(call: &Call) -> Vec<Object> {
+    let mut found = contexts(call);
+    for context in &mut found {
+        context.insert("node".into(), call.node().name().into());
+        context.insert("ssl_opts".into(), json!([]));
+    }
+    found
+}
+
+pub(super) fn exchange_types() -> Vec<Value> {
     let described = |kind: ExchangeType| match kind {
         ExchangeType::Direct
         | ExchangeType::Fanout

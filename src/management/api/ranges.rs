@@ -22,20 +22,22 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// Reads them. Fails with 400 if a range has no increment or too many samples.
+    /// Reads them. Fails with 400 if a range has no length, no increment or too many samples.
     pub(super) fn of(call: &Call) -> Outcome<Self> {
         let range = |name: &str| {
             let number =
-                |part: &str| call.query.get(&format!("{name}_{part}"))?.parse::<u64>().ok();
+                |part: &str| call.query.get(&format!("{name}_{part}"))?.parse::<i64>().ok();
             let (Some(age), Some(step)) = (number("age"), number("incr")) else { return Ok(None) };
-            if step == 0 || age / step > SAMPLES_MAX {
-                let reason = format!("Invalid range parameters: age {age}, incr {step}");
-                return Err(Refusal::bad(reason));
+            let ms = |seconds: i64| u64::try_from(seconds.saturating_mul(1000)).unwrap_or_default();
+            match (ms(age), ms(step)) {
+                (age_ms @ 1.., increment_ms @ 1..) if age_ms / increment_ms <= SAMPLES_MAX => {
+                    Ok(Some(Span { age_ms, increment_ms }))
+                }
+                _ => {
+                    let reason = format!("Invalid range parameters: age {age}, incr {step}");
+                    Err(Refusal::bad(reason))
+                }
             }
-            Ok(Some(Span {
-                age_ms: age.saturating_mul(1000),
-                increment_ms: step.saturating_mul(1000),
-            }))
         };
         Ok(Self {
             lengths: range("lengths")?,

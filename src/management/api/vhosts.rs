@@ -49,6 +49,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     ),
 ];
 
+/// What connections have moved.
+const OCTETS: &[&str] = &["recv_oct", "send_oct"];
+
 fn render(call: &Call, ranges: &Ranges, host: &VirtualHost) -> Object {
     let (known, metadata) = (host.metadata(), metadata_of(host));
     let mut cluster_state = Object::new();
@@ -70,6 +73,7 @@ fn render(call: &Call, ranges: &Ranges, host: &VirtualHost) -> Object {
         shown.extend(message_stats(&messages, LEVELS, &samples(ranges.lengths)));
         let counted = message_stats(&messages, DELIVERING, &samples(ranges.msg_rates));
         shown.insert("message_stats".into(), counted.into());
+        shown.extend(message_stats(&messages, OCTETS, &samples(ranges.data_rates)));
     }
     shown
 }
