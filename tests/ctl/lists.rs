@@ -94,6 +94,9 @@ fn policies_and_parameters() {
         "Listing policies for vhost \"/\" ...\nvhost\tname\tpattern\tapply-to\tdefinition\t\
          priority\n/\tp\t^x\tqueues\t{\"max-length\":5}\t3\n"
     );
+    let json = server.output(&["list_policies", "--formatter", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["definition"], r#"{"max-length":5}"#);
     server.output(&["set_operator_policy", "o", "^y", r#"{"max-length":9}"#]);
     assert!(server.output(&["list_operator_policies", "-s"]).starts_with("/\to\t^y\t"));
     server.output(&["clear_operator_policy", "o"]);

@@ -78,6 +78,20 @@ fn the_node_tells_of_itself() {
     assert_eq!(listeners, line);
     assert_eq!(server.output(&["server_version", "-q"]), "4.0.5\n");
     assert!(server.output(&["list_feature_flags", "-s"]).contains("\tenabled\n"));
+    let flags = server.output(&["list_feature_flags", "stability", "name", "-q"]);
+    assert!(
+        flags.starts_with("stability\tname\n") && flags.contains("\tquorum_queue\n"),
+        "{flags}"
+    );
+    assert_eq!(server.failure(&["list_feature_flags", "colour"]).0, 64);
+    let deprecated = server.output(&["list_deprecated_features"]);
+    let head = "Listing deprecated features ...\nname\tdeprecation_phase\n";
+    assert!(deprecated.starts_with(head), "{deprecated}");
+    assert!(deprecated.contains("transient_nonexcl_queues\tpermitted_by_default\n"));
+    let used = server.output(&["list_deprecated_features", "--used", "name"]);
+    assert!(used.starts_with("Listing deprecated features in use ...\nname\n"), "{used}");
+    assert!(!used.contains("transient_nonexcl_queues"), "{used}");
+    assert_eq!(server.output(&["version"]), server.output(&["server_version", "-q"]));
     server.output(&["enable_feature_flag", "all"]);
 }
 

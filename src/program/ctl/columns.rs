@@ -16,6 +16,12 @@ pub(super) const VHOSTS: [&str; 8] = [
     "protected_from_deletion",
 ];
 
+pub(super) const FEATURE_FLAGS: [&str; 6] =
+    ["name", "state", "stability", "provided_by", "desc", "doc_url"];
+
+pub(super) const DEPRECATED_FEATURES: [&str; 5] =
+    ["name", "deprecation_phase", "provided_by", "desc", "doc_url"];
+
 pub(super) const QUEUES: [&str; 37] = [
     "name",
     "durable",

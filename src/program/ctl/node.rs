@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hyper::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::columns;
 use super::failure::{self, Failure};
 use super::health::listeners;
 use super::output::Said;
@@ -50,8 +51,17 @@ pub(super) enum NodeCommand {
     Listeners,
     /// Tells the version of RabbitMQ that the server is compatible with
     ServerVersion,
+    /// The same in a word
+    Version,
     /// Lists feature flags
-    ListFeatureFlags,
+    ListFeatureFlags { columns: Vec<String> },
+    /// Lists what RabbitMQ has given up or is about to
+    ListDeprecatedFeatures {
+        columns: Vec<String>,
+        /// What of it is in use
+        #[arg(long)]
+        used: bool,
+    },
     /// Does nothing: all feature flags are enabled
     EnableFeatureFlag { name: String },
     /// Lists how often somebody logged in or was not let in
@@ -87,21 +97,29 @@ pub(super) fn run(session: &Session, command: &NodeCommand) -> Result<Said, Fail
         NodeCommand::ServerVersion => {
             session
                 .tell(format!("Asking node {} for its RabbitMQ version...", session.node_name()?));
-            let overview = session.value("/api/overview")?;
-            let version = text_at(&overview, "/rabbitmq_version");
-            Ok(Said::Text(version.clone(), json!(version)))
+            version(session)
         }
-        NodeCommand::ListFeatureFlags => {
+        NodeCommand::Version => version(session),
+        NodeCommand::ListFeatureFlags { columns } => {
+            let columns = columns::chosen(columns, &columns::FEATURE_FLAGS, &["name", "state"])?;
             session.tell("Listing feature flags ...");
-            let row = |flag: &Value| {
-                let field = |name: &str| flag.get(name).cloned().unwrap_or_default();
-                let pairs = [("name", field("name")), ("state", field("state"))];
-                Map::from_iter(pairs.map(|(name, value)| (name.to_owned(), value)))
+            Ok(columns::said(columns, &session.list("/api/feature-flags")?, true))
+        }
+        NodeCommand::ListDeprecatedFeatures { columns, used } => {
+            let known = &columns::DEPRECATED_FEATURES;
+            let columns = columns::chosen(columns, known, &["name", "deprecation_phase"])?;
+            let (what, path) = match used {
+                true => (" in use", "/api/deprecated-features/used"),
+                false => ("", "/api/deprecated-features"),
             };
-            let flags = session.list("/api/feature-flags")?;
-            Ok(Said::rows(&["name", "state"], flags.iter().map(row).collect()))
+            session.tell(format!("Listing deprecated features{what} ..."));
+            Ok(columns::said(columns, &session.list(path)?, false))
         }
         NodeCommand::EnableFeatureFlag { name } => {
+            session.tell(match name.as_str() {
+                "all" => "Enabling all feature flags ...".to_owned(),
+                name => format!("Enabling feature flag \"{name}\" ..."),
+            });
             let flags = session.list("/api/feature-flags")?;
             let is_known = |flag: &Value| flag.get("name").and_then(Value::as_str) == Some(name);
             if name == "all" || flags.iter().any(is_known) {
@@ -117,9 +135,14 @@ pub(super) fn run(session: &Session, command: &NodeCommand) -> Result<Said, Fail
             let columns =
                 ["protocol", "auth_attempts", "auth_attempts_failed", "auth_attempts_succeeded"];
             let columns = columns.map(str::to_owned).to_vec();
-            Ok(super::columns::said(columns, &session.list(&path)?, true))
+            Ok(columns::said(columns, &session.list(&path)?, true))
         }
     }
+}
+
+fn version(session: &Session) -> Result<Said, Failure> {
+    let version = text_at(&session.value("/api/overview")?, "/rabbitmq_version");
+    Ok(Said::Text(version.clone(), json!(version)))
 }
 
 fn text_at(value: &Value, pointer: &str) -> String {

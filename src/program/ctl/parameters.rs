@@ -41,6 +41,13 @@ pub(super) fn removed(is_removed: bool) -> Result<Said, Failure> {
     }
 }
 
+/// Values are texts in lists, whatever the format.
+fn written(found: &mut [Value]) {
+    for value in found.iter_mut().filter_map(|parameter| parameter.get_mut("value")) {
+        *value = Value::String(value.to_string());
+    }
+}
+
 /// Does it.
 pub(super) fn run(session: &Session, command: &ParametersCommand) -> Result<Said, Failure> {
     let (host, vhost) = (session.host(), &session.vhost);
@@ -68,6 +75,7 @@ pub(super) fn run(session: &Session, command: &ParametersCommand) -> Result<Said
             let mut found = session.list("/api/parameters")?;
             let of_host = |one: &Value| one.get("vhost").and_then(Value::as_str) == Some(vhost);
             found.retain(of_host);
+            written(&mut found);
             let columns = ["component", "name", "value"].map(str::to_owned).to_vec();
             Ok(columns::said(columns, &found, false))
         }
@@ -83,7 +91,8 @@ pub(super) fn run(session: &Session, command: &ParametersCommand) -> Result<Said
         }
         ParametersCommand::ListGlobalParameters => {
             session.tell("Listing global runtime parameters ...");
-            let found = session.list("/api/global-parameters")?;
+            let mut found = session.list("/api/global-parameters")?;
+            written(&mut found);
             let columns = ["name", "value"].map(str::to_owned).to_vec();
             Ok(columns::said(columns, &found, false))
         }

@@ -107,7 +107,11 @@ fn clear(session: &Session, (what, place): (&str, &str), name: &str) -> Result<S
 fn list(session: &Session, what: &str, place: &str) -> Result<Said, Failure> {
     session.tell(format!("Listing {what} for vhost \"{}\" ...", session.vhost));
     vhosts::check(session, &session.vhost)?;
-    let found: Vec<Value> = session.list(&format!("/api/{place}/{}", session.host()))?;
+    let mut found: Vec<Value> = session.list(&format!("/api/{place}/{}", session.host()))?;
+    // A text, whatever the format.
+    for definition in found.iter_mut().filter_map(|policy| policy.get_mut("definition")) {
+        *definition = Value::String(definition.to_string());
+    }
     let columns = ["vhost", "name", "pattern", "apply-to", "definition", "priority"];
     Ok(columns::said(columns.map(str::to_owned).to_vec(), &found, false))
 }

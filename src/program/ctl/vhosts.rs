@@ -83,7 +83,7 @@ pub(super) fn run(session: &Session, command: &HostsCommand) -> Result<Said, Fai
         }
         HostsCommand::SetVhostTags { name, tags } => {
             let told = tags.join(", ");
-            session.tell(format!("Setting tags for vhost \"{name}\" to [{told}] ..."));
+            session.tell(format!("Setting tags for virtual host \"{name}\" to [{told}] ..."));
             change(session, name, &json!({ "tags": tags.join(",") })).map(|()| Said::Nothing)
         }
         HostsCommand::ListVhosts { columns } => {
