@@ -21,6 +21,10 @@ fn the_node_tells_what_the_system_says_of_it() {
     let name = node["name"].as_str().unwrap();
     let memory = api.call("GET", &format!("/api/nodes/{name}/memory"), "").json();
     assert!(memory["memory"]["total"]["rss"].as_u64().unwrap() > 1_000_000);
+    let shares = api.expect(200, "GET", &format!("/api/nodes/{name}/memory/relative"), "").json();
+    let shares = &shares["memory"];
+    assert_eq!((&shares["total"], &shares["other_system"]), (&100.into(), &100.into()));
+    assert_eq!((&shares["binary"], &shares["code"]), (&0.into(), &0.into()));
 }
 
 #[test]
@@ -120,9 +124,14 @@ fn ports_and_protocols_can_be_probed() {
         api.expect(status, "GET", &format!("/api/health/checks/{what}"), "").json()
     };
     assert_eq!(check(&format!("port-listener/{}", amqp.port()), 200)["status"], "ok");
-    assert_eq!(check("port-listener/1", 503)["missing"], 1);
-    assert_eq!(check("protocol-listener/AMQP091", 200)["protocol"], "amqp");
-    assert_eq!(check("protocol-listener/mqtt", 503)["missing"], "mqtt");
+    let none = check("port-listener/1", 503);
+    assert_eq!((&none["missing"], &none["ports"][1]), (&1.into(), &amqp.port().into()));
+    for name in ["AMQP091", "amqp0_9_1", "amqp"] {
+        assert_eq!(check(&format!("protocol-listener/{name}"), 200)["protocol"], "amqp");
+    }
+    assert_eq!(check("protocol-listener/ui", 200)["protocol"], "http");
+    let none = check("protocol-listener/mqtt", 503);
+    assert_eq!((&none["missing"], &none["protocols"]), (&"mqtt".into(), &json!(["http", "amqp"])));
     check("port-listener/many", 400);
 }
 

@@ -216,3 +216,18 @@ fn the_default_exchange_has_no_name_in_a_path() {
     assert_eq!(api.expect(200, "GET", "/api/queues/%2F/q", "").json()["messages"], 1);
     api.expect(404, "GET", "/api/queues//q", "");
 }
+
+#[test]
+fn policies_of_operators_are_parameters() {
+    let api = Api::start();
+    let policy = r#"{"pattern": "^a", "definition": {"max-length": 5}, "apply-to": "queues"}"#;
+    for kind in ["operator-policies", "policies"] {
+        api.expect(201, "PUT", &format!("/api/{kind}/%2F/p"), policy);
+    }
+    let listed = api.expect(200, "GET", "/api/parameters?columns=component,name", "").json();
+    assert_eq!(listed, json!([{"component": "operator_policy", "name": "p"}]));
+    let of_users = api.expect(200, "GET", "/api/parameters/policy", "").json();
+    assert_eq!(of_users[0]["value"]["definition"], json!({"max-length": 5}));
+    let of_operators = api.expect(200, "GET", "/api/parameters/operator_policy/%2F", "").json();
+    assert_eq!(of_operators[0]["value"], of_users[0]["value"]);
+}

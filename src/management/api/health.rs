@@ -9,7 +9,7 @@ use crate::management::answer::{Answer, Outcome, Refusal};
 use crate::management::call::Call;
 use crate::management::client::Client;
 use crate::management::endpoint::{Endpoint, get, post};
-use crate::management::json::Object;
+use crate::management::json::{Object, object};
 use crate::management::rights::Who::{Administrators, Anyone, Managers, OfHost, ViewersOfHost};
 use crate::message::Body;
 use crate::node::certificates::Certificate;
@@ -152,18 +152,19 @@ fn port_listener(call: &Call) -> Outcome {
     if listeners.iter().any(|listener| listener.address.port() == port) {
         return Ok(Answer::json(&json!({"status": "ok", "port": port})));
     }
-    failed("No active listener", Object::from_iter([("missing".into(), port.into())]))
+    let ports: Vec<u16> = listeners.iter().map(|listener| listener.address.port()).collect();
+    failed("No active listener", object! { "missing": port, "ports": ports })
 }
 
 /// The name that listeners have for a protocol, by whatever name it is asked for.
 fn protocol_name(asked: &str) -> String {
     let asked = asked.to_lowercase();
     match asked.as_str() {
-        "amqp091" | "amqp0.9.1" | "amqp0-9-1" | "amqp" => "amqp",
-        "amqps" | "amqp/ssl" => "amqp/ssl",
-        "streams" | "stream/ssl" => "stream/ssl",
-        "http" | "management" => "http",
-        "prometheus" | "http/prometheus" => "http/prometheus",
+        "amqp091" | "amqp0.9.1" | "amqp0-9-1" | "amqp0_9_1" => "amqp",
+        "amqps" => "amqp/ssl",
+        "streams" => "stream/ssl",
+        "http1" | "http1.1" | "http_api" | "management" | "management_ui" | "ui" => "http",
+        "prometheus" => "http/prometheus",
         other => other,
     }
     .to_owned()
@@ -175,7 +176,8 @@ fn protocol_listener(call: &Call) -> Outcome {
     if listeners.iter().any(|listener| listener.protocol == protocol) {
         return Ok(Answer::json(&json!({"status": "ok", "protocol": protocol})));
     }
-    failed("No active listener", Object::from_iter([("missing".into(), protocol.into())]))
+    let protocols: Vec<&str> = listeners.iter().map(|listener| listener.protocol).collect();
+    failed("No active listener", object! { "missing": protocol, "protocols": protocols })
 }
 
 fn certificates(call: &Call) -> Outcome {

@@ -24,6 +24,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/nodes", Monitors, all, "The nodes: there is one."),
     get("api/nodes/{node}", Monitors, show, "A node."),
     get("api/nodes/{node}/memory", Monitors, memory, "What its memory is used for."),
+    get("api/nodes/{node}/memory/relative", Monitors, memory_shares, "The same, in hundredths."),
 ];
 
 /// What RabbitMQ has in plugins and is built in here, by the names that tools look for.
@@ -173,4 +174,9 @@ fn show(call: &Call) -> Outcome {
 fn memory(call: &Call) -> Outcome {
     call.check_node()?;
     one(call, object! {"memory": Memory::of(call.node()).render()})
+}
+
+fn memory_shares(call: &Call) -> Outcome {
+    call.check_node()?;
+    one(call, object! {"memory": Memory::of(call.node()).render_shares()})
 }

@@ -62,20 +62,20 @@ fn row(host: &VirtualHost, component: &str, name: &str, value: impl Into<Value>)
     }
 }
 
-/// The parameters of a virtual host. Policies are among them only if they are asked for.
+/// The parameters of a virtual host. Policies of users are among them only if they are asked for.
 fn of_host(node: &Node, host: &VirtualHost, component: Option<&str>) -> Vec<Object> {
     let of_policies = |operator, component| {
         let policies = policies::of_host(host, operator).into_iter();
-        policies.map(|(name, policy)| row(host, component, &name, policy_value(&policy))).collect()
+        policies.map(move |(name, policy)| row(host, component, &name, policy_value(&policy)))
     };
     match component {
-        Some(POLICY) => of_policies(false, POLICY),
-        Some(OPERATOR_POLICY) => of_policies(true, OPERATOR_POLICY),
+        Some(POLICY) => of_policies(false, POLICY).collect(),
         _ => {
             let limits = (host.limits() != HostLimits::default())
                 .then(|| row(host, VHOST_LIMITS, LIMITS, limits::render(host.limits())));
             let others = node.host_parameters(host.name().as_str()).into_iter();
             let others = others.map(|(component, name, value)| row(host, component, &name, value));
+            let others = others.chain(of_policies(true, OPERATOR_POLICY));
             let mut rows: Vec<_> = limits.into_iter().chain(others).collect();
             if let Some(component) = component {
                 rows.retain(|row| row.get("component").and_then(Value::as_str) == Some(component));

@@ -37,6 +37,20 @@ impl Memory {
         shown.insert("total".into(), total);
         shown
     }
+
+    /// The same in hundredths of all, and at least one of what there is.
+    pub(crate) fn render_shares(&self) -> Object {
+        let all = self.resident.max(self.messages).max(1);
+        let share = |octets: u64| match (octets.saturating_mul(100) + all / 2) / all {
+            0 => octets.min(1),
+            share => share,
+        };
+        let mut shown: Object = ABSENT.iter().map(|name| ((*name).to_owned(), 0.into())).collect();
+        shown.insert("binary".into(), share(self.messages).into());
+        shown.insert("other_system".into(), share(self.other()).into());
+        shown.insert("total".into(), 100.into());
+        shown
+    }
 }
 
 /// Names of what there is not.
