@@ -50,6 +50,9 @@ fn everything_else_is_listed() {
     assert!(bindings.contains("amq.topic\ta.#\n"), "{bindings}");
     let consumers = server.output(&["list_consumers", "queue_name", "ack_required", "-q"]);
     assert_eq!(consumers, "queue_name\tack_required\nq\ttrue\n");
+    let usual = "queue_name\tchannel_pid\tconsumer_tag\tack_required\tprefetch_count\tactive\t\
+                 arguments\n";
+    assert!(server.output(&["list_consumers", "-q"]).starts_with(usual));
     let channels = server.output(&["list_channels", "user", "consumer_count", "-s"]);
     assert!(channels.contains("guest\t1\n"), "{channels}");
     let connections = server.output(&["list_connections", "user", "state", "-s"]);
@@ -61,7 +64,9 @@ fn queues_are_purged_and_deleted() {
     let (server, _connection) = with_queue();
     assert_eq!(server.output(&["purge_queue", "q"]), "Purging queue 'q' in vhost '/' ...\n");
     assert_eq!(server.output(&["list_queues", "-s"]), "q\t0\n");
-    server.output(&["delete_queue", "q", "--if-empty", "--if-unused"]);
+    let deleted = server.output(&["delete_queue", "q", "--if-empty", "--if-unused"]);
+    let told = "Deleting queue 'q' on vhost '/' if queue is empty and if queue is unused ...\n";
+    assert!(deleted.starts_with(told), "{deleted}");
     assert_eq!(server.failure(&["delete_queue", "q"]), (64, "Error:\nQueue not found\n".into()));
     assert_eq!(server.failure(&["purge_queue", "q"]), (69, "Error:\nnot_found\n".into()));
 }

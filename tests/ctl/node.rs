@@ -96,6 +96,21 @@ fn the_node_tells_of_itself() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_memory_is_told_by_its_use() {
+    let server = Server::start();
+    let memory = server.output(&["memory_breakdown"]);
+    assert!(memory.starts_with("Reporting memory breakdown on node "), "{memory}");
+    assert!(memory.contains("...\nother_system: 0.") && memory.contains("\ncode: 0.0 gb (0.0%)\n"));
+    let json = server.output(&["memory_breakdown", "--formatter", "json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let bytes = json["other_system"]["bytes"].as_u64().unwrap();
+    assert!(bytes > 1_000_000 && json["other_system"]["percentage"] == 100.0, "{json}");
+    let memory = server.output(&["memory_breakdown", "--unit", "bytes", "-q"]);
+    assert!(memory.contains("\nbinary: 0 bytes (0.0%)\n"), "{memory}");
+}
+
+#[test]
 fn a_server_is_stopped() {
     let serve = ["serve", "--ephemeral", "--amqp", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let mut process = Command::new(env!("CARGO_BIN_EXE_leveret"))

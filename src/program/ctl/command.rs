@@ -6,6 +6,7 @@ use super::definitions::DefinitionsCommand;
 use super::federation::FederationCommand;
 use super::health::HealthCommand;
 use super::lists::ListsCommand;
+use super::memory::MemoryCommand;
 use super::node::NodeCommand;
 use super::parameters::ParametersCommand;
 use super::plugins::PluginsCommand;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Node(NodeCommand),
     #[command(flatten)]
     Health(HealthCommand),
+    #[command(flatten)]
+    Memory(MemoryCommand),
     #[command(flatten)]
     Users(UsersCommand),
     #[command(flatten)]

@@ -61,9 +61,8 @@ pub(super) fn run(session: &Session, command: &ConnectionsCommand) -> Result<Sai
             close_all(session, &path, *limit)
         }
         ConnectionsCommand::CloseAllUserConnections { username, explanation } => {
-            session.tell(format!(
-                "Closing all connections of user {username}, reason: {explanation}..."
-            ));
+            session
+                .tell(format!("Closing connections of user {username}, reason: {explanation}..."));
             close_all(session, &format!("/api/connections/username/{}", part(username)), 0)
         }
     }

@@ -74,7 +74,9 @@ pub(super) fn run(session: &Session, command: &ListsCommand) -> Result<Said, Fai
             Ok(columns::said(columns, &session.list("/api/channels")?, false))
         }
         ListsCommand::ListConsumers { columns } => {
-            let columns = columns::chosen(columns, &CONSUMERS, &CONSUMERS)?;
+            let usual = CONSUMERS.into_iter().filter(|name| *name != "activity_status");
+            let usual: Vec<_> = usual.collect();
+            let columns = columns::chosen(columns, &CONSUMERS, &usual)?;
             session.tell(format!("Listing consumers in vhost {vhost} ..."));
             let consumers = of_host(session, &format!("/api/consumers/{host}"))?;
             Ok(columns::said(columns, &consumers, false))

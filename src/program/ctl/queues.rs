@@ -42,7 +42,13 @@ pub(super) fn run(session: &Session, command: &QueuesCommand) -> Result<Said, Fa
     let (host, vhost) = (session.host(), &session.vhost);
     match command {
         QueuesCommand::DeleteQueue { queue_name, if_empty, if_unused } => {
-            session.tell(format!("Deleting queue '{queue_name}' on vhost '{vhost}' ..."));
+            let unless = match (if_empty, if_unused) {
+                (true, true) => " if queue is empty and if queue is unused",
+                (true, false) => " if queue is empty",
+                (false, true) => " if queue is unused",
+                (false, false) => "",
+            };
+            session.tell(format!("Deleting queue '{queue_name}' on vhost '{vhost}'{unless} ..."));
             let mut path = format!("/api/queues/{host}/{}", part(queue_name));
             let conditions = [(*if_empty, "if-empty=true"), (*if_unused, "if-unused=true")];
             let conditions = conditions.iter().filter(|(wanted, _)| *wanted);
