@@ -58,11 +58,17 @@ pub(crate) fn import(
     let mut importer = Importer { node, importing, refused: Vec::new() };
     importer.virtual_hosts(definitions);
     importer.users(definitions);
-    importer.parameters(definitions);
+    for parameter in &definitions.global_parameters {
+        node.set_global_parameter(&parameter.name, parameter.value.clone());
+    }
     importer.policies(definitions);
     importer.exchanges(definitions);
+    // Limits that let more queues in come first, and others last: there may be more queues than a
+    // limit allows that was set when they were there.
+    importer.host_limits(definitions, true);
     importer.queues(definitions);
     importer.bindings(definitions);
+    importer.host_limits(definitions, false);
     importer.components(definitions);
     importer.refused
 }
@@ -188,15 +194,14 @@ impl Importer<'_> {
         self.refused.extend(refused);
     }
 
-    fn parameters(&mut self, definitions: &Definitions) {
-        for parameter in &definitions.global_parameters {
-            self.node.set_global_parameter(&parameter.name, parameter.value.clone());
-        }
+    fn host_limits(&mut self, definitions: &Definitions, are_raised: bool) {
         let of_limits = |parameter: &&ParameterDefinition| parameter.component == VHOST_LIMITS;
         for parameter in definitions.parameters.iter().filter(of_limits) {
             let name = parameter.vhost.as_deref().unwrap_or("/");
-            let made = self.limits(parameter);
-            self.note(format!("limits of virtual host '{name}'"), made);
+            let made = self.limits(parameter, are_raised);
+            if !are_raised {
+                self.note(format!("limits of virtual host '{name}'"), made);
+            }
         }
     }
 
@@ -226,9 +231,21 @@ impl Importer<'_> {
         set.map(drop).map_err(|wrong| wrong.join("; ").into())
     }
 
-    fn limits(&self, parameter: &ParameterDefinition) -> Result<(), Reason> {
+    /// Sets limits if they let more queues in, or if they do not.
+    fn limits(&self, parameter: &ParameterDefinition, are_raised: bool) -> Result<(), Reason> {
         let host = self.host(parameter.vhost.as_deref())?;
-        self.node.set_host_limits(&host, HostLimits::deserialize(&parameter.value)?);
+        let mut limits = HostLimits::deserialize(&parameter.value)?;
+        let mut names = parameter.value.as_object().into_iter().flat_map(JsonObject::keys);
+        if let Some(unknown) = names.find(|name| limits.named(name).is_none()) {
+            return Err(format!("there is no limit '{unknown}'").into());
+        }
+        let lets_more_in = host
+            .limits()
+            .queues()
+            .is_some_and(|known| limits.queues().is_none_or(|limit| limit > known));
+        if lets_more_in == are_raised {
+            self.node.set_host_limits(&host, limits);
+        }
         Ok(())
     }
 

@@ -79,7 +79,6 @@ const REFUSED: &[&str] = &[
     "permissions of 'a' in vhost 'typed': pattern '(' is refused",
     "topic permissions of 'a' for exchange 'x' in vhost 'v': pattern '[' is refused",
     "permissions of 'a' in vhost 'none': there is no virtual host 'none'",
-    "limits of virtual host 'none': there is no virtual host 'none'",
     "policy 'p1': ",
     "policy 'p2': ",
     "policy 'p3': apply-to 'all of them' is not known",
@@ -93,6 +92,7 @@ const REFUSED: &[&str] = &[
     "binding of 'q2' to 'x1': no exchange 'x1' in vhost '/'",
     "binding of 'q1' to 'x3': no queue 'q1' in vhost '/'",
     "binding of 'amq.gen-made-up' to 'x3': no queue 'amq.gen-made-up' in vhost '/'",
+    "limits of virtual host 'none': there is no virtual host 'none'",
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 //! Definitions out and in.
 
+use serde_json::{Value, json};
+
 use crate::Api;
 
 #[test]
@@ -53,14 +55,14 @@ fn users_of_old_definitions_are_taken_with_whatever_hash_they_have() {
 fn a_binding_whose_ends_are_not_there_is_left_out() {
     let api = Api::start();
     let binding = |vhost: &str, source: &str, destination: &str, key: &str| {
-        serde_json::json!({
+        json!({
             "vhost": vhost, "source": source, "destination": destination,
             "destination_type": "queue", "routing_key": key, "arguments": {},
         })
     };
     let queue = r#"{"name": "q", "vhost": "/", "durable": true, "auto_delete": false}"#;
-    let definitions = serde_json::json!({
-        "queues": [serde_json::from_str::<serde_json::Value>(queue).unwrap()],
+    let definitions = json!({
+        "queues": [serde_json::from_str::<Value>(queue).unwrap()],
         "bindings": [
             binding("/", "amq.direct", "gone", "a"),
             binding("/", "gone", "q", "b"),
@@ -70,11 +72,41 @@ fn a_binding_whose_ends_are_not_there_is_left_out() {
     });
     api.expect(204, "POST", "/api/definitions", &definitions.to_string());
     let bindings = api.expect(200, "GET", "/api/bindings?columns=source,routing_key", "").json();
-    let expected = serde_json::json!([
+    let expected = json!([
         {"source": "", "routing_key": "q"},
         {"source": "amq.direct", "routing_key": "d"},
     ]);
     assert_eq!(bindings, expected);
     let unknown = r#"{"queues": [{"name": "q", "vhost": "gone", "durable": true}]}"#;
     api.expect(400, "POST", "/api/definitions", unknown);
+}
+
+#[test]
+fn limits_hold_for_what_comes_after_the_definitions() {
+    let api = Api::start();
+    let queue = |name: &str| json!({"name": name, "vhost": "/", "durable": true});
+    let limits = |value: &str| {
+        let value: Value = serde_json::from_str(value).unwrap();
+        json!([
+            {"vhost": "/", "component": "vhost-limits", "name": "limits", "value": value},
+        ])
+    };
+    let with_more = json!({
+        "parameters": limits(r#"{"max-queues": 1}"#), "queues": [queue("a"), queue("b")],
+    });
+    api.expect(204, "POST", "/api/definitions", &with_more.to_string());
+    let queues = api.expect(200, "GET", "/api/queues?columns=name", "").json();
+    assert_eq!(queues, json!([{"name": "a"}, {"name": "b"}]));
+    api.expect(400, "PUT", "/api/queues/%2F/c", "{}");
+    let more = json!({"queues": [queue("c")]});
+    api.expect(400, "POST", "/api/definitions", &more.to_string());
+    let raised = json!({
+        "parameters": limits(r#"{"max-queues": 3}"#), "queues": [queue("c")],
+    });
+    api.expect(204, "POST", "/api/definitions", &raised.to_string());
+    let misspelt = json!({"parameters": limits(r#"{"max-queue": 5}"#)});
+    let refused = api.expect(400, "POST", "/api/definitions", &misspelt.to_string()).body;
+    assert!(refused.contains("there is no limit 'max-queue'"), "{refused}");
+    let kept = api.expect(200, "GET", "/api/vhost-limits/%2F", "").json();
+    assert_eq!(kept[0]["value"], json!({"max-queues": 3}));
 }
