@@ -10,7 +10,19 @@ use proptest::sample::select;
 use support::*;
 
 /// Of each a few, so that many are alike.
-const KEYS: &[&str] = &["", "orders", "orderz", "a longer key than the others"];
+const KEYS: &[&str] = &[
+    "",
+    "orders",
+    "orderz",
+    "a longer key than the others",
+    "a longer one than the others",
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "f",
+];
 const PROPERTIES: &[&[u8]] = &[b"\0\0", b"\x10\0\x01", b"\x10\0\x02", b"\x18\0\x02\x07"];
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
@@ -18,7 +30,14 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn one_publish(channel: u16, key: &str, properties: &[u8], body: &[u8]) -> Vec<u8> {
+    publish_with(channel, key, properties, body, 0)
+}
+
+/// The same with these bits for mandatory and immediate.
+fn publish_with(channel: u16, key: &str, properties: &[u8], body: &[u8], bits: u8) -> Vec<u8> {
     let mut octets = basic_publish(channel, "", key);
+    let at = octets.len() - 2; // before the end of the frame
+    octets[at] = bits;
     octets.extend(header(channel, body.len() as u64, properties));
     if !body.is_empty() {
         octets.extend(frame(3, channel, body));
@@ -97,23 +116,25 @@ proptest! {
 
     #[test]
     fn publishes_with_one_number_are_the_same_but_for_their_channels_and_bodies(
-        publishes in vec((1..3u16, select(KEYS), select(PROPERTIES), body()), 1..30),
+        publishes in vec((1..3u16, select(KEYS), select(PROPERTIES), body(), 0..4u8), 1..30),
     ) {
         let mut peer = peer();
         let mut known = std::collections::HashMap::new();
         let mut last = None;
-        for (channel, key, properties, body) in &publishes {
-            let octets = one_publish(*channel, key, properties, body);
+        for (channel, key, properties, body, bits) in &publishes {
+            let octets = publish_with(*channel, key, properties, body, *bits);
             let Some(Event::Publish(publish)) = peer.conn.poll_event(&octets).1 else { panic!() };
             prop_assert!(publish.number != 0);
-            let front = known.entry(publish.number).or_insert((key, properties));
-            prop_assert_eq!(front, &mut (key, properties));
+            let front = known.entry(publish.number).or_insert((key, properties, bits));
+            prop_assert_eq!(front, &mut (key, properties, bits));
+            prop_assert_eq!((publish.mandatory, publish.immediate), (bits & 1 > 0, bits & 2 > 0));
             prop_assert_eq!(publish.channel, *channel);
             prop_assert_eq!(publish.routing_key, key.as_bytes());
             prop_assert_eq!(publish.properties, *properties);
             prop_assert_eq!(publish.body.as_slice(), &body[..]);
-            if let Some((number, front)) = last.replace((publish.number, (key, properties))) {
-                prop_assert_eq!(number == publish.number, front == (key, properties));
+            let front = (key, properties, bits);
+            if let Some((number, before)) = last.replace((publish.number, front)) {
+                prop_assert_eq!(number == publish.number, before == front);
             }
         }
     }
@@ -207,4 +228,27 @@ fn acks_that_come_together_are_told_together() {
     };
     assert_eq!(ranges(true), [1..=256, 257..=512, 513..=768, 769..=1000]);
     assert_eq!(ranges(false).len(), 1000);
+}
+
+#[test]
+fn publishes_to_a_few_keys_by_turns_keep_their_numbers() {
+    let mut peer = peer();
+    let mut number = |channel, key, properties: &[u8]| {
+        let octets = one_publish(channel, key, properties, b"body");
+        let Some(Event::Publish(publish)) = peer.conn.poll_event(&octets).1 else { panic!() };
+        assert_eq!((publish.channel, publish.routing_key), (channel, key.as_bytes()));
+        assert_eq!(publish.properties, properties);
+        publish.number
+    };
+    let keys = ["device.0001.temperature", "device.0002.temperature", "orders", "a"];
+    let first = keys.map(|key| number(1, key, b"\0\0"));
+    for channel in [2, 1, 2] {
+        assert_eq!(keys.map(|key| number(channel, key, b"\0\0")), first);
+    }
+    let reversed = keys.into_iter().rev().map(|key| number(1, key, b"\0\0"));
+    assert!(reversed.eq(first.into_iter().rev()), "in whatever order");
+    let other = number(1, "orders", b"\x10\0\x02");
+    assert!(!first.contains(&other));
+    assert_eq!(number(2, "a", b"\0\0"), first[3]);
+    assert_eq!(number(2, "orders", b"\x10\0\x02"), other);
 }

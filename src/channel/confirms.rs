@@ -143,7 +143,8 @@ impl Confirms {
         first
     }
 
-    /// A ticket for what goes to the store now: [`ConfirmLine::stored`] tells that it is there.
+    /// A ticket for what goes to the store now, or has gone there: [`ConfirmLine::stored`] tells
+    /// that it is there.
     pub(super) fn ticket(&mut self) -> (u64, Arc<ConfirmLine>) {
         self.ticket += 1;
         (self.ticket, Arc::clone(&self.line))

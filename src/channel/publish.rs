@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::channel::noting::note_published;
-use crate::channel::routes::{Generations, Routes};
+use crate::channel::routes::{Generations, KnownRoute, Routes};
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Precondition, Result};
@@ -17,6 +17,7 @@ use crate::message::run::Gathered;
 use crate::message::{Body, Message};
 use crate::persist;
 use crate::queue::Enqueued;
+use crate::queue::aside::Part;
 use crate::queue::effects::Effects;
 use crate::vhost::Origin;
 use crate::vhost::{Exchange, Pass, Publish, Route};
@@ -36,7 +37,7 @@ pub(super) struct Publisher {
     /// A fault keeps the publish at hand from its queues.
     goes_nowhere: bool,
     /// Those that are set aside.
-    pub(super) aside: Option<Aside>,
+    pub(super) aside: SetAside,
     pub(super) routes: Routes,
     /// The exchange that was looked up last, and the generations at which the user might write to
     /// it.
@@ -48,13 +49,24 @@ pub(super) struct Publisher {
 
 /// Publishes of one channel that are set aside.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct SetAside {
     /// The number of the first one.
     pub(super) first: u64,
     /// How many.
     pub(super) count: usize,
     /// Some of them have to be stored before they are confirmed.
     pub(super) is_stored: bool,
+}
+
+impl SetAside {
+    /// The channel publishes more.
+    pub(super) fn add(&mut self, part: &Part, is_stored: bool) {
+        if self.count == 0 {
+            self.first = part.first;
+        }
+        self.count += part.count;
+        self.is_stored |= is_stored;
+    }
 }
 
 impl Channel {
@@ -116,6 +128,9 @@ impl Channel {
     /// Gathers a message with this body that goes the way of the last one.
     #[inline]
     fn gather(&mut self, body: Body<'_>, effects: &mut Effects) {
+        let mut body = Some(body);
+        self.gather_aside(std::iter::from_fn(|| body.take()), effects);
+        let Some(body) = body else { return };
         self.number_pending();
         let Publisher { routes, pending, .. } = &mut self.publisher;
         let Some(last) = routes.last_mut() else { return };
@@ -139,9 +154,16 @@ impl Channel {
             return 0;
         }
         let generations = self.generations();
-        let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
         // A transaction has none.
-        let Some(mould) = routes.mould_of(number, generations) else { return 0 };
+        if !self.publisher.routes.goes_on(number, generations) {
+            return 0;
+        }
+        let count = self.gather_aside(bodies.map(Body::Borrowed), effects);
+        if count > 0 {
+            return count;
+        }
+        let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
+        let Some(KnownRoute { mould, .. }) = routes.last_mut() else { return 0 };
         let before = pending.len();
         for body in bodies.take(PUBLISH_BATCH_MAX.saturating_sub(before)) {
             pending.add(mould, Body::Borrowed(body));

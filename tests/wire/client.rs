@@ -136,6 +136,20 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// Reads confirms on the channel until the one of this publish.
+    pub(crate) fn confirmed(&mut self, channel: u16, last: u64) {
+        loop {
+            match self.method() {
+                (on, AMQPClass::Basic(basic::AMQPMethod::Ack(ack))) if on == channel => {
+                    if ack.delivery_tag == last {
+                        return;
+                    }
+                }
+                other => panic!("no confirm: {other:?}"),
+            }
+        }
+    }
+
     /// Goes through what is left of the handshake after connection.start, without heartbeats.
     pub(crate) fn finish_handshake(&mut self) {
         self.answer_start(frames::CAPABILITIES, 0);

@@ -64,17 +64,21 @@ impl To {
             Self::Nowhere => ("", "nowhere"),
             Self::Both => ("amq.fanout", ""),
         };
-        let publish = basic::Publish {
-            exchange: exchange.into(),
-            routing_key: key.into(),
-            mandatory: true,
-            immediate: false,
-        };
-        let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
-        let method = frames::method(channel, method);
-        let header = frames::header(channel, body.len() as u64);
-        [method, header, frames::frame(3, channel, body)].concat()
+        publish_to(channel, exchange, key, body)
     }
+}
+
+fn publish_to(channel: u16, exchange: &str, key: &str, body: &[u8]) -> Vec<u8> {
+    let publish = basic::Publish {
+        exchange: exchange.into(),
+        routing_key: key.into(),
+        mandatory: true,
+        immediate: false,
+    };
+    let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
+    let method = frames::method(channel, method);
+    let header = frames::header(channel, body.len() as u64);
+    [method, header, frames::frame(3, channel, body)].concat()
 }
 
 /// What became of the publishes of a channel, by number.
@@ -326,4 +330,79 @@ fn what_is_too_large_is_refused_behind_one_that_is_alike() {
     let text = client.channel_closed();
     assert!(text.starts_with("406 PRECONDITION_FAILED - message size 1001"), "{text}");
     assert_eq!(counts(&broker, "q").ready, 2);
+}
+
+/// Two keys of one length lead to one queue, by turns and on two channels.
+#[test]
+fn what_waits_for_one_queue_keeps_its_keys() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.open_channel(2);
+    client.declare("q");
+    let channel = broker.connect().unwrap().open_channel().unwrap();
+    for key in ["k1", "k2"] {
+        channel.queue_bind("q", "amq.direct", key).unwrap();
+    }
+    let (mut dice, mut octets, mut expected) = (Dice(5), Vec::new(), Vec::new());
+    for number in 0..400 {
+        let key = ["k1", "k2"][dice.throw(2) as usize];
+        let on = 1 + dice.throw(2) as u16;
+        let body = format!("{number}");
+        octets.extend(publish_to(on, "amq.direct", key, body.as_bytes()));
+        expected.push((key.to_owned(), body));
+    }
+    client.send(&octets);
+    wait_until("all came", || counts(&broker, "q").ready == 400);
+    let found = broker.queue("/", "q").unwrap().peek(1000).unwrap();
+    let found = found.iter().map(|queued| {
+        (queued.routing_key().to_owned(), String::from_utf8_lossy(queued.body()).into_owned())
+    });
+    assert!(found.eq(expected));
+}
+
+/// What the broker's HTTP server tells at this path.
+#[cfg(feature = "management")]
+fn told(server: std::net::SocketAddr, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut socket = std::net::TcpStream::connect(server).unwrap();
+    let head = "Host: 127.0.0.1\r\nAuthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\nConnection: close";
+    write!(socket, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+#[cfg(feature = "management")]
+fn publishes_by_turns_are_counted_where_they_came_and_went_and_told_to_the_journal() {
+    for broker in [Broker::new(), Broker::builder().journal(10_000).build()] {
+        let address = broker.listen("127.0.0.1:0").unwrap();
+        let server = broker.serve_http("127.0.0.1:0").unwrap();
+        let mut client = Client::with_channel(address);
+        client.open_channel(2);
+        client.declare("a");
+        client.declare("b");
+        let channel = broker.connect().unwrap().open_channel().unwrap();
+        channel.queue_bind("a", "amq.direct", "a").unwrap();
+        client.ask(&frames::confirm_select(1));
+        // Both exchanges lead to `a`, on both channels.
+        let ways = [(1, "", "a"), (2, "amq.direct", "a"), (1, "", "b"), (1, "amq.direct", "a")];
+        let round = ways.map(|(on, exchange, key)| publish_to(on, exchange, key, b"m"));
+        client.send(&round.concat().repeat(25));
+        wait_until("all came", || {
+            (counts(&broker, "a").ready, counts(&broker, "b").ready) == (75, 25)
+        });
+        client.confirmed(1, 75);
+        let counted = |path: &str, count: &str| {
+            let answer = told(server, path);
+            assert!(answer.contains(count), "{path}: {answer}");
+        };
+        counted("/api/exchanges/%2F/amq.direct", "\"publish_in\":50");
+        counted("/api/exchanges/%2F/amq.default", "\"publish_in\":50");
+        let channels = told(server, "/api/channels?columns=number,message_stats.publish");
+        assert!(channels.contains("\"publish\":75") && channels.contains("\"publish\":25"));
+        if broker.journal().is_on() {
+            assert_eq!(broker.journal().events().published().count(), 100);
+        }
+    }
 }

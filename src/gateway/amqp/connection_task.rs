@@ -294,6 +294,9 @@ impl<T: Socket> ConnectionTask<T> {
     #[inline]
     fn take_alike(&mut self, publish: (u16, u64), input: &[u8]) -> (usize, usize) {
         let mut alike = self.protocol.publishes_alike(publish.1, input);
+        if !alike.begins() {
+            return (0, 0);
+        }
         let count = self.bridge.publish_alike(publish, &mut alike);
         (alike.used(), count)
     }
