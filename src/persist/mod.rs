@@ -280,10 +280,10 @@ impl Persistence {
     pub(crate) fn store_aside(&self, aside: &mut Aside, now: Timestamp) {
         let mut batch = LogBatch::new();
         aside.store(|queue, messages| {
-            let (first, before) = (queue.reserve(messages.len()), batch.len());
+            let first = queue.reserve(messages.len());
             let place = Place { first, offset: None };
             self.add(&mut batch, slice::from_ref(queue), &[place], messages, now);
-            (batch.len() > before).then_some(first)
+            first
         });
         if !batch.is_empty() {
             self.submit(batch, nothing());
@@ -300,6 +300,7 @@ impl Persistence {
         messages: &[Message],
         now: Timestamp,
     ) {
+        let mut has_room = false;
         let mut targets: SmallVec<[Target; 4]> = SmallVec::new();
         let mut deadlines: SmallVec<[(StoreId, Timestamp); 4]> = SmallVec::new();
         let mut offsets: SmallVec<[(StoreId, u64); 1]> = SmallVec::new();
@@ -327,8 +328,9 @@ impl Persistence {
             if targets.is_empty() {
                 continue;
             }
-            if batch.is_empty() {
-                *batch = LogBatch::with_capacity(messages.len() * (message.footprint() + 64));
+            if !has_room {
+                batch.reserve(messages.iter().map(|message| message.footprint() + 64).sum());
+                has_room = true;
             }
             let beside = Beside { deadlines: &deadlines, offsets: &offsets, ..Beside::default() };
             self.encode(batch, &targets, message, &beside);

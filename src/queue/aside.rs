@@ -42,8 +42,8 @@ pub(crate) struct Lot {
     pub messages: Gathered,
     /// Whose they are, one part after the other.
     pub parts: SmallVec<[Part; 1]>,
-    /// The number of the first one, if some of them have been stored.
-    pub stored_from: Option<u64>,
+    /// The number of the first one, if what has to be stored of them is in the store.
+    pub first: Option<u64>,
 }
 
 impl Lot {
@@ -60,7 +60,7 @@ impl Lot {
     }
 
     fn clear(&mut self) {
-        self.stored_from = None;
+        self.first = None;
         self.messages.clear(ROOM_KEPT);
         match self.parts.len() {
             0..=ROOM_KEPT => self.parts.clear(),
@@ -212,12 +212,12 @@ impl Aside {
         at
     }
 
-    /// Has `store` store what has to be of each lot: it tells the number of the lot's first message
-    /// if that is any.
-    pub(crate) fn store(&mut self, mut store: impl FnMut(&Arc<Queue>, &[Message]) -> Option<u64>) {
+    /// Has `store` store what has to be of each lot that goes to a queue which is there after a
+    /// restart: it tells the number of the lot's first message.
+    pub(crate) fn store(&mut self, mut store: impl FnMut(&Arc<Queue>, &[Message]) -> u64) {
         for lot in self.lots.iter_mut().take(self.filled) {
             if let Some(queue) = lot.queue.as_ref().filter(|queue| queue.is_recorded()) {
-                lot.stored_from = store(queue, lot.messages.messages());
+                lot.first = Some(store(queue, lot.messages.messages()));
             }
         }
     }

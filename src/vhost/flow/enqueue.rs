@@ -150,7 +150,7 @@ impl VirtualHost {
             store.store_aside(&mut aside, now);
         }
         aside.drain(|queue, lot, refused| {
-            let Lot { messages, parts, stored_from, .. } = lot;
+            let Lot { messages, parts, first, .. } = lot;
             if let Some(message) = messages.take_only() {
                 match queue.hand_directly(message, now, now, &mut effects.wakeups) {
                     Ok(left) => return effects.add_left(queue, left),
@@ -158,12 +158,12 @@ impl VirtualHost {
                 }
             }
             let messages = messages.messages();
-            let (room, is_in_log) = (Origin::Client.room(), stored_from.is_some());
+            let (room, is_numbered) = (Origin::Client.room(), first.is_some());
             let arrival = |(sequence, message)| {
-                let stored = is_in_log && queue.must_store(&message);
+                let stored = is_numbered && queue.must_store(&message);
                 Arrival { message, sequence, stored, room }
             };
-            let first = stored_from.unwrap_or_else(|| queue.reserve(messages.len()));
+            let first = first.unwrap_or_else(|| queue.reserve(messages.len()));
             let mut place = 0;
             let note = |outcome| {
                 if outcome == Enqueued::Rejected {

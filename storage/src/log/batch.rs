@@ -29,6 +29,11 @@ impl LogBatch {
         Self { octets: Vec::with_capacity(octets), ..Self::default() }
     }
 
+    /// Makes room for records of so many octets more.
+    pub fn reserve(&mut self, octets: usize) {
+        self.octets.reserve(octets);
+    }
+
     /// Adds a message, stored once for all its targets. `meta` is kept beside the targets and
     /// comes back from recovery without the payload being read; the payload is given in parts.
     ///
