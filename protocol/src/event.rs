@@ -133,8 +133,8 @@ pub enum Closed<'a> {
 pub struct Publish<'a> {
     /// Channel number.
     pub channel: u16,
-    /// If it is that of another publish of the same connection, the two differ in nothing but their
-    /// channels and bodies; 0 if that is not known.
+    /// The same as that of another publish of the same connection if all octets before their bodies
+    /// are the same but for the channel's number; 0 if that is not known.
     pub number: u64,
     /// Exchange name; any octets, at most 255.
     pub exchange: &'a [u8],

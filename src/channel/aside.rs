@@ -1,9 +1,7 @@
 //! Publishes that are set aside: they wait in the connection's effects until others that go to the
 //! same queues have come, from this channel or another.
 
-use crate::channel::publish::Publisher;
 use crate::channel::{Channel, Mode};
-use crate::message::Body;
 use crate::queue::aside::Part;
 use crate::queue::effects::Effects;
 
@@ -32,67 +30,27 @@ impl Channel {
         }
         self.note_pending();
         let (channel, count) = (self.id().number, self.publisher.pending.len());
+        let publisher = &mut self.publisher;
+        let Some(last) = publisher.routes.last() else { return };
+        let Some(queue) = last.route.queues.first() else { return };
+        self.deliveries.counted().count_publishes(count, 1);
         let first = match self.mode {
-            Mode::Confirm(_) => self.publisher.first_pending,
+            Mode::Confirm(_) => publisher.first_pending,
             _ => 0,
         };
-        let is_noted = self.virtual_host().journal().is_some();
-        let Publisher { routes, pending, aside, .. } = &mut self.publisher;
-        let Some(last) = routes.last_mut() else { return };
-        let Some(queue) = last.route.queues.first() else { return };
-        let is_stored = queue.must_store_some(pending);
         let part = Part { channel, first, count };
-        let at = effects.aside.add(queue, pending, part, last.from.straight());
-        last.aside_at = (!is_noted).then_some(at);
-        aside.add(&part, is_stored);
+        effects.aside.count(last.from.straight(), count);
+        let is_stored = queue.must_store_some(&publisher.pending);
+        effects.aside.add(queue, &mut publisher.pending, part);
+        let own = &mut publisher.aside;
+        if own.count == 0 {
+            own.first = first;
+        }
+        own.count += count;
+        own.is_stored |= is_stored;
         if effects.aside.is_full() {
             self.enqueue_aside(effects);
         }
-    }
-
-    /// Gathers messages with these bodies, which go the last way, right where others wait for the
-    /// same queue. Tells how many: none if none wait there.
-    #[inline]
-    pub(super) fn gather_aside<'a>(
-        &mut self,
-        bodies: impl Iterator<Item = Body<'a>>,
-        effects: &mut Effects,
-    ) -> usize {
-        if effects.aside.is_empty() || !self.publisher.pending.is_empty() {
-            return 0;
-        }
-        self.gather_behind(bodies, effects).unwrap_or(0)
-    }
-
-    fn gather_behind<'a>(
-        &mut self,
-        bodies: impl Iterator<Item = Body<'a>>,
-        effects: &mut Effects,
-    ) -> Option<usize> {
-        let channel = self.id().number;
-        let Publisher { routes, aside, .. } = &mut self.publisher;
-        let last = routes.last_mut()?;
-        let queue = last.route.queues.first()?;
-        let room = effects.aside.room();
-        let lot = effects.aside.lot_of(last.aside_at?, queue)?;
-        let before = lot.messages.len();
-        lot.messages.turn_to(&last.mould);
-        bodies.take(room).for_each(|body| lot.messages.add(&mut last.mould, body));
-        let count = lot.messages.len() - before;
-        if count > 0 {
-            let first = match &mut self.mode {
-                Mode::Confirm(confirms) => confirms.next_of(count),
-                _ => 0,
-            };
-            let part = Part { channel, first, count };
-            lot.add_part(part);
-            aside.add(&part, queue.must_store_of(&last.mould));
-            effects.aside.note_added(count, last.from.straight());
-            if effects.aside.is_full() {
-                self.enqueue_aside(effects);
-            }
-        }
-        Some(count)
     }
 
     /// Enqueues what was set aside, by this channel and others of the connection, and settles what
@@ -110,7 +68,6 @@ impl Channel {
     /// Settles the publishes that were set aside, all of which have been enqueued.
     fn settle_aside(&mut self, effects: &mut Effects) {
         let aside = std::mem::take(&mut self.publisher.aside);
-        self.deliveries.counted().count_publishes(aside.count, 1);
         if let Some(now) = effects.aside.enqueued_at {
             self.deliveries.counted().touch(now);
         }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::channel::noting::note_published;
-use crate::channel::routes::{Generations, KnownRoute, Routes};
+use crate::channel::routes::{Generations, Routes};
 use crate::channel::status::ChannelMode;
 use crate::channel::{Channel, Mode};
 use crate::error::{NotImplemented, Precondition, Result};
@@ -17,7 +17,6 @@ use crate::message::run::Gathered;
 use crate::message::{Body, Message};
 use crate::persist;
 use crate::queue::Enqueued;
-use crate::queue::aside::Part;
 use crate::queue::effects::Effects;
 use crate::vhost::Origin;
 use crate::vhost::{Exchange, Pass, Publish, Route};
@@ -56,17 +55,6 @@ pub(super) struct SetAside {
     pub(super) count: usize,
     /// Some of them have to be stored before they are confirmed.
     pub(super) is_stored: bool,
-}
-
-impl SetAside {
-    /// The channel publishes more.
-    pub(super) fn add(&mut self, part: &Part, is_stored: bool) {
-        if self.count == 0 {
-            self.first = part.first;
-        }
-        self.count += part.count;
-        self.is_stored |= is_stored;
-    }
 }
 
 impl Channel {
@@ -128,9 +116,6 @@ impl Channel {
     /// Gathers a message with this body that goes the way of the last one.
     #[inline]
     fn gather(&mut self, body: Body<'_>, effects: &mut Effects) {
-        let mut body = Some(body);
-        self.gather_aside(std::iter::from_fn(|| body.take()), effects);
-        let Some(body) = body else { return };
         self.number_pending();
         let Publisher { routes, pending, .. } = &mut self.publisher;
         let Some(last) = routes.last_mut() else { return };
@@ -154,16 +139,9 @@ impl Channel {
             return 0;
         }
         let generations = self.generations();
-        // A transaction has none.
-        if !self.publisher.routes.goes_on(number, generations) {
-            return 0;
-        }
-        let count = self.gather_aside(bodies.map(Body::Borrowed), effects);
-        if count > 0 {
-            return count;
-        }
         let Publisher { routes, pending, first_pending, .. } = &mut self.publisher;
-        let Some(KnownRoute { mould, .. }) = routes.last_mut() else { return 0 };
+        // A transaction has none.
+        let Some(mould) = routes.mould_of(number, generations) else { return 0 };
         let before = pending.len();
         for body in bodies.take(PUBLISH_BATCH_MAX.saturating_sub(before)) {
             pending.add(mould, Body::Borrowed(body));

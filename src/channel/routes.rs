@@ -20,9 +20,6 @@ pub(super) struct KnownRoute {
     number: u64,
     /// Where the route is kept that was taken next, the last time that one was.
     followed_by: usize,
-    /// Where messages that went this way were [set aside](crate::queue::aside) last; none if a
-    /// journal is told of each.
-    pub(super) aside_at: Option<usize>,
     /// Makes the messages that go this way.
     pub(super) mould: Mould,
     pub(super) from: Arc<Exchange>,
@@ -89,10 +86,13 @@ impl Routes {
         self.known.get_mut(self.last?)
     }
 
-    /// Whether the last publish had this number, and the next that has it may go the same way.
+    /// What makes messages of publishes with this number, if the last one went this way and the
+    /// next may go the same.
     #[inline]
-    pub(super) fn goes_on(&self, number: u64, generations: Generations) -> bool {
-        self.generations == generations && self.last().is_some_and(|last| last.number == number)
+    pub(super) fn mould_of(&mut self, number: u64, generations: Generations) -> Option<&mut Mould> {
+        let is_known = self.generations == generations;
+        let last = self.last_mut().filter(|last| is_known && last.number == number)?;
+        Some(&mut last.mould)
     }
 
     /// Octets of memory that those take that are kept, about.
@@ -116,7 +116,7 @@ impl Routes {
             }
         };
         self.last = Some(self.known.len());
-        self.known.push(KnownRoute { number, followed_by: 0, aside_at: None, from, route, mould });
+        self.known.push(KnownRoute { number, followed_by: 0, from, route, mould });
     }
 
     /// The next publish may not go the way of the last one, which is not kept.

@@ -44,11 +44,6 @@ impl Mould {
         self.octets.get(from..to).is_some_and(|own| are_same(own, properties))
     }
 
-    /// Whether the messages are persistent.
-    pub(crate) fn is_persistent(&self) -> bool {
-        self.front.persistent
-    }
-
     /// Octets of memory that it has for messages.
     pub(crate) fn octets(&self) -> usize {
         self.octets.capacity()

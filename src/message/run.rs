@@ -17,7 +17,7 @@ pub(crate) struct Gathered {
 #[derive(Default)]
 struct Run {
     front: Front,
-    /// The mould's, for as long as it makes such messages.
+    /// The mould's, when the first of them came.
     edition: u32,
     /// What comes before the bodies, and the bodies.
     octets: Vec<u8>,
@@ -51,7 +51,7 @@ impl Gathered {
     }
 
     /// Adds a message that the mould makes with this body. All since the last call of
-    /// [`Gathered::messages`] or [`Gathered::turn_to`] are of the same mould.
+    /// [`Gathered::messages`] are of the same mould.
     #[inline]
     pub(crate) fn add(&mut self, mould: &mut Mould, body: Body<'_>) {
         let (run, octets) = (&mut self.open, body.as_slice());
@@ -68,14 +68,6 @@ impl Gathered {
             }
         }
         run.add(octets);
-    }
-
-    /// What is added from now on is of this mould, which may be another one than before.
-    pub(crate) fn turn_to(&mut self, mould: &Mould) {
-        if !self.open.is_of(mould) {
-            self.open.finish(&mut self.made);
-        }
-        self.open.edition = mould.edition();
     }
 
     /// Takes all of the others behind its own.
@@ -128,11 +120,6 @@ impl Run {
                 && self.bodies.len() + others.bodies.len() <= RUN_MESSAGES_MAX
                 && self.octets.len() + others.octets.len() <= RUN_BYTES
                 && self.front_octets() == others.front_octets()
-    }
-
-    /// Whether the mould makes such messages.
-    fn is_of(&self, mould: &Mould) -> bool {
-        self.front == mould.front && self.front_octets() == mould.front_octets()
     }
 
     fn front_octets(&self) -> &[u8] {

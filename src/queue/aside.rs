@@ -51,8 +51,9 @@ impl Lot {
         self.queue.as_ref().is_some_and(|own| Arc::ptr_eq(own, queue))
     }
 
-    /// Messages were added behind those that were there.
-    pub(crate) fn add_part(&mut self, part: Part) {
+    /// Adds messages behind those that are there.
+    fn add(&mut self, messages: &mut Gathered, part: Part) {
+        self.messages.append(messages);
         match self.parts.last_mut() {
             Some(last) if last.is_followed_by(&part) => last.count += part.count,
             _ => self.parts.push(part),
@@ -144,10 +145,10 @@ impl Aside {
         self.messages >= PUBLISH_BATCH_MAX || self.filled >= ASIDE_QUEUES_MAX
     }
 
-    /// So many messages were published to the exchange that counts them there: it does so once for
-    /// many, as all who publish write to it.
+    /// So many messages that are added were published to the exchange that counts them there: it
+    /// does so once for many, as all who publish write to it.
     #[inline]
-    fn count(&mut self, tally: &Arc<Tally>, messages: usize) {
+    pub(crate) fn count(&mut self, tally: &Arc<Tally>, messages: usize) {
         match &mut self.uncounted {
             Some((last, count)) if Arc::ptr_eq(last, tally) => *count += messages,
             _ => {
@@ -163,34 +164,9 @@ impl Aside {
         }
     }
 
-    /// How many more messages may be added.
-    #[inline]
-    pub(crate) fn room(&self) -> usize {
-        PUBLISH_BATCH_MAX.saturating_sub(self.messages)
-    }
-
-    /// What waits for this queue and lies there, if it is that.
-    #[inline]
-    pub(crate) fn lot_of(&mut self, at: usize, queue: &Arc<Queue>) -> Option<&mut Lot> {
-        self.lots.get_mut(at).filter(|lot| lot.is_of(queue))
-    }
-
-    /// So many messages were added to a lot, and are counted there.
-    #[inline]
-    pub(crate) fn note_added(&mut self, messages: usize, tally: &Arc<Tally>) {
-        self.messages += messages;
-        self.count(tally, messages);
-    }
-
-    /// Takes all of `messages`, which go to this queue. Tells where its lot lies.
-    pub(crate) fn add(
-        &mut self,
-        queue: &Arc<Queue>,
-        messages: &mut Gathered,
-        part: Part,
-        tally: &Arc<Tally>,
-    ) -> usize {
-        self.note_added(messages.len(), tally);
+    /// Takes all of `messages`, which go to this queue.
+    pub(crate) fn add(&mut self, queue: &Arc<Queue>, messages: &mut Gathered, part: Part) {
+        self.messages += messages.len();
         let Self { lots, filled, places, .. } = self;
         let is_of = |at: u8| lots.get(usize::from(at)).is_some_and(|lot| lot.is_of(queue));
         let at = match places.find(Arc::as_ptr(queue).addr(), is_of) {
@@ -206,10 +182,8 @@ impl Aside {
         }
         if let Some(lot) = lots.get_mut(at) {
             lot.queue.get_or_insert_with(|| Arc::clone(queue));
-            lot.messages.append(messages);
-            lot.add_part(part);
+            lot.add(messages, part);
         }
-        at
     }
 
     /// Has `store` store what has to be of each lot that goes to a queue which is there after a

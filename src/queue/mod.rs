@@ -52,7 +52,6 @@ use crate::error::{Error, Resource, Result};
 use crate::insight::journal::Journal;
 use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
-use crate::message::mould::Mould;
 use crate::message::run::Gathered;
 use crate::message::stored::Gone;
 use crate::queue::backlog::Backlog;
@@ -271,11 +270,6 @@ impl Queue {
     /// Whether some of these messages have to be.
     pub(crate) fn must_store_some(&self, messages: &Gathered) -> bool {
         self.stores(|| messages.any_is_persistent())
-    }
-
-    /// Whether messages of this mould have to be.
-    pub(crate) fn must_store_of(&self, mould: &Mould) -> bool {
-        self.stores(|| mould.is_persistent())
     }
 
     fn stores(&self, is_persistent: impl FnOnce() -> bool) -> bool {

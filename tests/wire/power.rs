@@ -160,7 +160,7 @@ fn what_was_confirmed_of_publishes_that_came_at_once_is_there_after_a_power_cut(
     assert!(runs.iter().any(|run| is_cut(&run)), "the power failed between them: {runs:?}");
 }
 
-/// Neither what a channel has set aside is confirmed, nor what another adds to it.
+/// What a channel without confirms has set aside goes with what waits for its confirm.
 #[test]
 fn nothing_is_confirmed_on_any_channel_while_the_disk_fails() {
     let (machine, broker) = open(&Remains::default(), 1);
@@ -171,7 +171,7 @@ fn nothing_is_confirmed_on_any_channel_while_the_disk_fails() {
     client.ask(&frames::confirm_select(2));
     let by_turns = [(1, "a"), (1, "t"), (2, "a"), (1, "t"), (2, "a")];
     let octets = by_turns.map(|(on, to)| publish_with(on, to, true, b"m")).concat();
-    client.send(&octets); // from now on it is known where what goes to `a` waits
+    client.send(&octets);
     client.confirmed(2, 2);
     machine.simulated_disk().fail_writes(u32::MAX);
     client.send(&octets);

@@ -17,7 +17,7 @@ use crate::config::{ClientCapabilities, ConnectionConfig};
 use crate::constants::FRAME_MAX_BEFORE_TUNE;
 use crate::decoder::{Acks, Decoder};
 use crate::event::Event;
-use crate::last_publish::{Bounds, LastPublishes, PublishesAlike};
+use crate::last_publish::{Bounds, LastPublish, PublishesAlike};
 use crate::method::MethodId;
 use crate::output::Output;
 use crate::timer::Heartbeats;
@@ -32,7 +32,7 @@ use crate::tune::Tuning;
 #[derive(Debug)]
 pub struct Connection {
     decoder: Decoder,
-    last_publishes: LastPublishes,
+    last_publish: LastPublish,
     machine: Machine,
 }
 
@@ -59,7 +59,7 @@ impl Connection {
             held: Held::Nothing,
             output: Output::new(),
         };
-        Self { decoder: Decoder::new(), last_publishes: LastPublishes::default(), machine }
+        Self { decoder: Decoder::new(), last_publish: LastPublish::default(), machine }
     }
 
     /// Takes input from its front; returns how many octets were used, and an event if something
@@ -82,10 +82,10 @@ impl Connection {
                 }
             } else {
                 let bounds = self.bounds();
-                if let Some((octets, body)) = self.last_publishes.read(input, bounds)
-                    && self.last_publishes.channel().is_some_and(is_open)
+                if let Some((octets, body)) = self.last_publish.read(input, bounds)
+                    && is_open(self.last_publish.channel())
                 {
-                    return (octets, self.last_publishes.event(body).map(Event::Publish));
+                    return (octets, Some(Event::Publish(self.last_publish.event(body))));
                 }
             }
         }
@@ -98,17 +98,18 @@ impl Connection {
     }
 
     /// The basic.publishes at the front of the input that differ from the last one in their bodies
-    /// alone: it has just been told, with this number, and the channel was not closed since. What
-    /// is not taken of them comes as events.
+    /// alone: it has just been told, with this number, which is not 0, and the channel was not
+    /// closed since. What is not taken of them comes as events.
     #[inline]
     pub fn publishes_alike<'a>(&'a self, number: u64, input: &'a [u8]) -> PublishesAlike<'a> {
-        let last = self.last_publishes.last().filter(|last| {
-            last.number() == number
-                && self.machine.state == State::Running
-                && !self.machine.announces
-                && self.machine.channels.state(last.channel()) == ChannelState::Open
-                && self.decoder.is_at_frame()
-        });
+        let last = &self.last_publish;
+        let is_at_hand = number != 0
+            && last.number() == number
+            && self.machine.state == State::Running
+            && !self.machine.announces
+            && self.machine.channels.state(last.channel()) == ChannelState::Open
+            && self.decoder.is_at_frame();
+        let input = if is_at_hand { input } else { &[] };
         PublishesAlike::new(last, self.bounds(), input)
     }
 
