@@ -13,6 +13,24 @@ pub(crate) fn binary(bytes: &[u8]) -> String {
     out
 }
 
+/// A name as an atom: in quotes unless it is letters, digits, `_` and `@` after a small letter.
+pub(crate) fn atom(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@');
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    let mut out = String::from("'");
+    for c in name.chars() {
+        match c {
+            '\'' => out.push_str("\\'"),
+            '"' => out.push('"'),
+            c => write_char(c, &mut out),
+        }
+    }
+    out.push('\'');
+    out
+}
+
 /// A field value.
 pub(crate) fn value(value: &AMQPValue) -> String {
     let mut out = String::new();
@@ -139,6 +157,9 @@ mod tests {
         assert_eq!(binary(b"a\"b\\\n"), r#"<<"a\"b\\\n">>"#);
         assert_eq!(binary("\u{e9}".as_bytes()), "<<\"\u{e9}\"/utf8>>");
         assert_eq!(binary(&[0, 255]), "<<0,255>>");
+        assert_eq!(atom("rabbit@host_1"), "rabbit@host_1");
+        assert_eq!(atom("rabbit@my-host"), "'rabbit@my-host'");
+        assert_eq!(atom("a'b\"c"), r#"'a\'b"c'"#);
         assert_eq!(value(&AMQPValue::Double(1.0)), "1.0");
         assert_eq!(value(&AMQPValue::Double(1e20)), "1.0e20");
         assert_eq!(value(&AMQPValue::Void), "undefined");

@@ -8,8 +8,10 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName};
 
 use crate::access::{User, UserTag};
+use crate::base::erlang_term;
 use crate::error::Error;
 use crate::management::answer::{Outcome, Refusal};
+use crate::management::json::Object;
 use crate::management::manager::Manager;
 use crate::node::Node;
 use crate::vhost::VirtualHost;
@@ -121,6 +123,24 @@ impl Call {
         } else {
             Err(Refusal::no_such_object())
         }
+    }
+
+    /// Fails with 400 if something is to be declared on another node.
+    pub(super) fn check_wanted_node(&self, body: &Object) -> Outcome<()> {
+        let own = self.node().name();
+        let Some(wanted) = body.get("node") else { return Ok(()) };
+        let wanted = wanted.as_str().ok_or_else(|| Refusal::bad("node must be a text"))?;
+        let host = own.split_once('@').map_or("", |(_, host)| host);
+        // A name without host is one on this machine.
+        let wanted = match wanted.contains('@') {
+            true => wanted.to_owned(),
+            false => format!("{wanted}@{host}"),
+        };
+        if wanted == own {
+            return Ok(());
+        }
+        let wanted = erlang_term::atom(&wanted);
+        Err(Refusal::bad(format!("Node {wanted} could not be contacted")))
     }
 
     /// Waits until what was done survives a restart, if anything does.

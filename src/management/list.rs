@@ -2,9 +2,9 @@
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use regex::{Regex, RegexBuilder};
 use serde_json::json;
 
+use crate::access::Pattern;
 use crate::management::answer::{Answer, Body, Outcome, Refusal};
 use crate::management::call::{Call, Query};
 use crate::management::json::{Columns, Object};
@@ -15,9 +15,6 @@ const PAGE_SIZE_MAX: i64 = 500;
 
 /// Octets that are made at a time: so much of a list is in memory.
 const PIECE_BYTES: usize = 32 << 10;
-
-/// Octets of a compiled filter.
-const FILTER_BYTES_MAX: usize = 1 << 20;
 
 /// How a list is sorted unless the request says otherwise.
 pub(super) const BY_NAME: &[&str] = &["vhost", "name"];
@@ -96,7 +93,7 @@ struct Page {
 enum Filter {
     All,
     Part(String),
-    Regex(Regex),
+    Matching(Pattern),
 }
 
 impl Filter {
@@ -107,19 +104,15 @@ impl Filter {
         if !query.is_true("use_regex") {
             return Ok(Self::Part(name.to_lowercase()));
         }
-        let regex = RegexBuilder::new(name)
-            .case_insensitive(true)
-            .size_limit(FILTER_BYTES_MAX)
-            .build()
-            .map_err(|_| Refusal::bad("Pagination parameters are invalid"))?;
-        Ok(Self::Regex(regex))
+        let pattern = Pattern::new(&format!("(?i){name}"));
+        Ok(Self::Matching(pattern.map_err(|_| Refusal::bad("Pagination parameters are invalid"))?))
     }
 
     fn shows(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Part(part) => name.to_lowercase().contains(part),
-            Self::Regex(regex) => regex.is_match(name),
+            Self::Matching(pattern) => pattern.matches(name),
         }
     }
 }

@@ -46,5 +46,8 @@ fn lists_have_pages_columns_and_an_order() {
     assert_eq!(page["items"][0], serde_json::json!({"name": "q14"}));
     let named = api.expect(200, "GET", "/api/queues?page=1&name=%5Eq0&use_regex=true", "").json();
     assert_eq!(named["filtered_count"], 10);
+    let looking = "/api/queues?page=1&name=%5E(?=Q0)(?!.*1$)&use_regex=true";
+    assert_eq!(api.expect(200, "GET", looking, "").json()["filtered_count"], 9);
+    assert_eq!(api.call("GET", "/api/queues?page=1&name=(&use_regex=true", "").status, 400);
     assert_eq!(api.call("GET", "/api/queues?page=9", "").status, 400);
 }

@@ -231,3 +231,58 @@ fn policies_of_operators_are_parameters() {
     let of_operators = api.expect(200, "GET", "/api/parameters/operator_policy/%2F", "").json();
     assert_eq!(of_operators[0]["value"], of_users[0]["value"]);
 }
+
+#[test]
+fn policies_of_operators_are_set_as_parameters() {
+    let api = Api::start();
+    let path = "/api/parameters/operator_policy/%2F/p";
+    let value = json!({
+        "pattern": "^a", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 0,
+    });
+    let body = json!({"value": value}).to_string();
+    api.expect(201, "PUT", path, &body);
+    api.expect(204, "PUT", path, &body);
+    let policy = api.expect(200, "GET", "/api/operator-policies/%2F/p", "").json();
+    assert_eq!(policy["definition"], json!({"max-length": 5}));
+    api.expect(201, "PUT", "/api/queues/%2F/a", "{}");
+    let queue = api.expect(200, "GET", "/api/queues/%2F/a", "").json();
+    assert_eq!(queue["operator_policy"], "p");
+    api.expect(204, "DELETE", path, "");
+    assert_eq!(api.expect(200, "GET", "/api/operator-policies", "").json(), json!([]));
+
+    let reason = |value| refused(&api, "PUT", path, &json!({"value": value}));
+    for (value, wrong) in [
+        (json!(5), "p not a list 5"),
+        (
+            json!({"foo": 1}),
+            "Unrecognised terms [{&lt;&lt;\"foo\"&gt;&gt;,1}] in p\n\
+             Key \"definition\" not found in p\n\
+             Key \"pattern\" not found in p\nKey \"priority\" not found in p",
+        ),
+        (
+            json!({"pattern": "^a", "definition": {"max-length": 5}}),
+            "Key \"priority\" not found in p",
+        ),
+    ] {
+        assert_eq!(reason(value), format!("Validation failed\n\n{wrong}\n"));
+    }
+}
+
+#[test]
+fn nothing_is_declared_on_another_node() {
+    let api = Api::start();
+    let overview = api.expect(200, "GET", "/api/overview", "").json();
+    let own = overview["node"].as_str().unwrap();
+    let (name, host) = own.split_once('@').unwrap();
+    for path in ["/api/queues/%2F/a", "/api/exchanges/%2F/a"] {
+        let reason = |node: &str| refused(&api, "PUT", path, &json!({"node": node}));
+        assert_eq!(reason("a-b@c"), "Node 'a-b@c' could not be contacted");
+        assert_eq!(reason("other@c"), "Node other@c could not be contacted");
+        let reason = reason("other");
+        let reason = reason.as_str().unwrap();
+        assert!(reason.contains("other@") && reason.contains(host), "{reason}");
+        api.expect(404, "GET", path, "");
+        api.expect(201, "PUT", path, &json!({"node": own}).to_string());
+        api.expect(204, "PUT", path, &json!({"node": name}).to_string());
+    }
+}

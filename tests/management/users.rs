@@ -26,3 +26,17 @@ fn users_are_listed_in_pages() {
     let all = api.expect(200, "GET", "/api/users", "").json();
     assert_eq!(all.as_array().map(Vec::len), Some(4), "without a page all are listed");
 }
+
+#[test]
+fn hashes_of_other_types_are_no_base64_and_tags_may_be_numbers() {
+    let api = Api::start();
+    for hash in [json!(5), json!(null), json!("!!!")] {
+        let body = json!({"tags": "", "password_hash": hash}).to_string();
+        let refused = api.expect(400, "PUT", "/api/users/anna", &body).json();
+        assert_eq!(refused["reason"], json!(["not_base64", hash]));
+    }
+    let body = json!({"tags": [5, true, "monitoring"], "password": "pw"}).to_string();
+    api.expect(201, "PUT", "/api/users/anna", &body);
+    let user = api.expect(200, "GET", "/api/users/anna", "").json();
+    assert_eq!(user["tags"], json!(["5", "true", "monitoring"]));
+}

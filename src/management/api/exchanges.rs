@@ -145,6 +145,7 @@ fn declare(call: &Call) -> Outcome {
         internal: flag(&body, "internal")?,
         arguments: arguments(&body)?,
     };
+    call.check_wanted_node(&body)?;
     let is_new = host.exchange(name).is_err();
     call.on_host(&host, |actor, effects| host.exchange_declare(actor, &declare, effects))?;
     Ok(Answer::put(is_new))

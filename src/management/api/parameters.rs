@@ -33,7 +33,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         "api/parameters/{component}/{vhost}/{name}",
         PolicymakersOfHost,
         set,
-        "Sets one: {\"value\"}. Known are vhost-limits, shovel, federation-upstream(-set).",
+        "Sets one: {\"value\"}. Known are vhost-limits, operator_policy, shovel, \
+         federation-upstream(-set).",
     ),
     delete("api/parameters/{component}/{vhost}/{name}", PolicymakersOfHost, remove, "Removes one."),
     get("api/global-parameters", Policymakers, list_global, "The parameters of the node."),
@@ -108,8 +109,9 @@ fn show(call: &Call) -> Outcome {
 fn refusal(node: &Node, component: &str) -> Option<String> {
     match component {
         VHOST_LIMITS => None,
+        OPERATOR_POLICY => None,
         component if node.has_component(component) => None,
-        POLICY | OPERATOR_POLICY => Some("policies may not be set using this method".into()),
+        POLICY => Some("policies may not be set using this method".into()),
         other => Some(format!("Validation failed\n\ncomponent {other} not found\n")),
     }
 }
@@ -121,6 +123,9 @@ fn set(call: &Call) -> Outcome {
     let component = call.name("component");
     if let Some(reason) = refusal(call.node(), component) {
         return Err(refused(reason));
+    }
+    if component == OPERATOR_POLICY {
+        return set_operator_policy(call, &host, body.get("value"));
     }
     if component != VHOST_LIMITS {
         let value = body.get("value").cloned().unwrap_or_default();
@@ -143,6 +148,17 @@ fn set(call: &Call) -> Outcome {
     Ok(Answer::put(is_new))
 }
 
+/// Sets the operator policy that has the name of the parameter.
+fn set_operator_policy(call: &Call, host: &Arc<VirtualHost>, value: Option<&Value>) -> Outcome {
+    let refused = |text: String| Refusal::bad(term::without_markup(&text));
+    let name = call.name("name");
+    let policy = policies::parse_parameter(name, value.unwrap_or(&Value::Null)).map_err(refused)?;
+    let is_new = host.find_policy(true, name).is_none();
+    host.set_operator_policy(name, policy).map_err(|error| refused(error.to_string()))?;
+    call.durable()?;
+    Ok(Answer::put(is_new))
+}
+
 fn remove(call: &Call) -> Outcome {
     let (host, _) = existing(call)?;
     let component = call.name("component");
@@ -151,6 +167,9 @@ fn remove(call: &Call) -> Outcome {
     }
     match component {
         VHOST_LIMITS => call.node().set_host_limits(&host, HostLimits::default()),
+        OPERATOR_POLICY => {
+            host.remove_operator_policy(call.name("name"));
+        }
         other => {
             let (node, name) = (call.node(), call.name("name"));
             node.remove_host_parameter(host.name().as_str(), other, name);

@@ -52,6 +52,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     ),
 ];
 
+/// The keys of a policy's value.
+const KEYS: [&str; 4] = ["pattern", "definition", "priority", "apply-to"];
+
 /// A policy as lists have it.
 pub(crate) fn render(host: &VirtualHost, name: &str, policy: &Policy) -> Object {
     let mut shown = policy_value(policy);
@@ -133,6 +136,23 @@ pub(crate) fn parse(value: &Object) -> Result<Policy, String> {
     };
     let definition = definition.map_err(|error| failed(error.to_string()))?;
     Ok(Policy { pattern, apply_to, priority, definition })
+}
+
+/// The policy that the value of a parameter describes, in which every key has to be there that a
+/// policy needs, and no other.
+pub(crate) fn parse_parameter(name: &str, value: &Value) -> Result<Policy, String> {
+    let failed = |wrong: &[String]| format!("Validation failed\n\n{}\n", wrong.join("\n"));
+    let Value::Object(fields) = value else {
+        return Err(failed(&[format!("{name} not a list {}", term::value(value))]));
+    };
+    let mut unknown = fields.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).peekable();
+    let unknown = unknown.peek().is_some().then(|| term::pairs(unknown));
+    let unknown = unknown.map(|unknown| format!("Unrecognised terms {unknown} in {name}"));
+    let needed = ["definition", "pattern", "priority"].into_iter();
+    let missing = needed.filter(|key| !fields.contains_key(*key));
+    let missing = missing.map(|key| format!("Key \"{key}\" not found in {name}"));
+    let wrong: Vec<_> = unknown.into_iter().chain(missing).collect();
+    if wrong.is_empty() { parse(fields) } else { Err(failed(&wrong)) }
 }
 
 fn set(call: &Call, operator: bool) -> Outcome {

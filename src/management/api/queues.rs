@@ -268,6 +268,7 @@ fn declare(call: &Call) -> Outcome {
         auto_delete: flag(&body, "auto_delete")?,
         arguments: arguments(&body)?,
     };
+    call.check_wanted_node(&body)?;
     let is_new = host.queue(name).is_err();
     call.on_host(&host, |actor, effects| host.queue_declare(actor, &declare, effects))?;
     Ok(Answer::put(is_new))

@@ -113,7 +113,14 @@ fn tags(body: &Object) -> Outcome<Vec<UserTag>> {
     match (body.get("tags"), body.get("administrator")) {
         (Some(Value::String(text)), _) => Ok(named(text)),
         (Some(Value::Array(list)), _) => {
-            let tag = |value: &Value| value.as_str().map(|name| UserTag::from(name.trim()));
+            let tag = |value: &Value| match value {
+                Value::String(name) => Some(UserTag::from(name.trim())),
+                // Words and numbers of JSON are names to RabbitMQ.
+                Value::Null | Value::Bool(_) | Value::Number(_) => {
+                    Some(UserTag::from(value.to_string().as_str()))
+                }
+                Value::Array(_) | Value::Object(_) => None,
+            };
             let tags: Option<Vec<_>> = list.iter().map(tag).collect();
             tags.ok_or_else(|| Refusal::bad("tags must be texts"))
         }
@@ -150,7 +157,8 @@ fn password_hash(body: &Object, is_new: bool) -> Outcome<Option<PasswordHash>> {
         }
         (None, None) if is_new => hashed(&random_name("")),
         (None, None) => Ok(None),
-        _ => Err(Refusal::bad("password and password_hash must be texts")),
+        (None, Some(other)) => Err(Refusal::bad(json!(["not_base64", other]))),
+        (Some(_), None) => Err(Refusal::bad("password must be a text")),
     }
 }
 
