@@ -1,5 +1,6 @@
 //! What the program that runs a broker lets its administrators do over HTTP.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -32,6 +33,9 @@ pub trait Steering: Send + Sync {
 
     /// The last lines of the log, the oldest first.
     fn log_lines(&self) -> Vec<Arc<LogLine>>;
+
+    /// The file that the log is written to now; `None` if that is the standard error.
+    fn log_file(&self) -> Option<PathBuf>;
 
     /// The settings that it runs with, by name; passwords are left out.
     fn environment(&self) -> Value;

@@ -1,6 +1,8 @@
 //! What the server logs, and reading the configuration again while it serves.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -19,6 +21,21 @@ use leveret::internals::{LogLine, Steering};
 
 /// What is logged, to be changed while the server runs.
 pub(crate) type Level = reload::Handle<LevelFilter, Registry>;
+
+/// The file of a log that is written now: its name has the time of its beginning between stem and
+/// extension, so that it is the last one.
+fn written(path: &Path) -> PathBuf {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, end) = (part(path.file_stem()), part(path.extension()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let found = std::fs::read_dir(directory.unwrap_or(Path::new("."))).into_iter().flatten();
+    let files = found.filter_map(|file| Some(file.ok()?.path()));
+    let is_one = |file: &PathBuf| {
+        let name = part(file.file_name());
+        name.strip_prefix(&stem).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(&end))
+    };
+    files.filter(is_one).max().unwrap_or_else(|| path.to_owned())
+}
 
 /// Where the log goes: to a file, with what was before beside it, or to the standard error.
 fn writer(config: &ServerConfig) -> Result<BoxMakeWriter, String> {
@@ -120,6 +137,10 @@ impl Steering for Helm {
 
     fn log_lines(&self) -> Vec<Arc<LogLine>> {
         self.lines.all()
+    }
+
+    fn log_file(&self) -> Option<PathBuf> {
+        self.config.log_file.as_deref().map(written)
     }
 
     fn environment(&self) -> Value {

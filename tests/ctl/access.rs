@@ -100,8 +100,6 @@ fn limits_of_users() {
     assert_eq!(json[0]["limits"].as_str().unwrap(), limits.trim_end());
     let guest = "Listing limits for user \"guest\" ...\n{}\n";
     assert_eq!(server.output(&["list_user_limits"]), guest);
-    let unknown = server.failure(&["list_user_limits", "--user", "nobody"]);
-    assert_eq!(unknown, (67, "Error:\nUser \"nobody\" does not exist\n".into()));
     let cleared = "Clearing \"max-channels\" limit for user \"a\" ...\n";
     assert_eq!(server.output(&["clear_user_limits", "a", "max-channels"]), cleared);
     let cleared = "Clearing all limits for user \"a\" ...\n";
@@ -133,4 +131,44 @@ fn virtual_hosts_and_limits() {
     assert_eq!(server.output(&["delete_vhost", "v"]), "Deleting vhost \"v\" ...\n");
     let gone = server.failure(&["delete_vhost", "v"]);
     assert_eq!(gone, (65, "Virtual host 'v' does not exist\n".into()));
+}
+
+#[test]
+fn nobody_is_told_as_each_command_does_it() {
+    let server = Server::start();
+    for command in [
+        &["set_user_tags", "nobody", "management"][..],
+        &["delete_user", "nobody"],
+        &["change_password", "nobody", "secret"],
+    ] {
+        let text = "Error:\nUser \"nobody\" does not exist\n";
+        assert_eq!(server.failure(command), (67, text.into()), "{command:?}");
+    }
+    for command in [
+        &["clear_password", "nobody"][..],
+        &["list_user_permissions", "nobody"],
+        &["list_user_topic_permissions", "nobody"],
+        &["set_user_limits", "nobody", "{}"],
+        &["clear_user_limits", "nobody", "all"],
+        &["list_user_limits", "--user", "nobody"],
+    ] {
+        let text = "Error:\n{:no_such_user, \"nobody\"}\n";
+        assert_eq!(server.failure(command), (69, text.into()), "{command:?}");
+    }
+}
+
+#[test]
+fn a_hash_is_that_of_the_password() {
+    let server = Server::start();
+    let hash = server.output(&["-q", "hash_password", "secret"]);
+    let from_input = server.fed(&["-q", "hash_password"], "secret\n").output;
+    assert_ne!(hash, from_input, "each has a salt of its own");
+    let user = serde_json::json!({"name": "a", "password_hash": hash.trim(), "tags": ""});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("definitions.json");
+    std::fs::write(&file, serde_json::json!({"users": [user]}).to_string()).unwrap();
+    server.output(&["import_definitions", file.to_str().unwrap()]);
+    server.output(&["authenticate_user", "a", "secret"]);
+    let (status, _) = server.failure(&["hash_password", ""]);
+    assert_eq!(status, 65);
 }

@@ -34,6 +34,10 @@ fn queues_are_listed_with_the_columns_that_are_asked_for() {
     let csv = server.output(&["list_queues", "name", "--formatter=csv", "--no-table-headers"]);
     assert_eq!(csv, "\"q\"\n");
     assert_eq!(server.output(&["list_queues", "-p", "nowhere", "-q"]), "");
+    let lines = server.output(&["list_queues", "name", "--formatter", "json_stream"]);
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    let unresponsive = "Listing unresponsive queues for vhost / ...\n";
+    assert_eq!(server.output(&["list_unresponsive_queues"]), unresponsive);
     let (status, text) = server.failure(&["list_queues", "name", "bogus"]);
     assert_eq!(status, 64);
     assert!(text.contains("Info key(s) bogus are not supported"), "{text}");

@@ -32,6 +32,12 @@ fn a_server_that_is_well_passes_all_checks() {
         server.output(check);
     }
     assert_eq!(server.output(&["ping", "-q"]), "Ping succeeded\n");
+    let booting = server.output(&["is_booting", "-q", "-n", "rabbit@here"]);
+    assert_eq!(
+        booting,
+        "RabbitMQ on node rabbit@here is fully booted (check with is_running), stopped or has not \
+         started booting yet\n"
+    );
     let running = server.output(&["check_running", "-q", "-n", "rabbit@here"]);
     assert_eq!(running, "RabbitMQ on node rabbit@here is fully booted and running\n");
 }

@@ -64,6 +64,29 @@ fn the_log_may_be_json() {
     assert!(lines.iter().any(is_told), "{log}");
 }
 
+#[test]
+fn the_log_is_found_and_its_end_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, socket) = (folder.path().join("a.log"), folder.path().join("s"));
+    let (log, socket) = (log.display().to_string(), socket.display().to_string());
+    let server = ["--amqp", "127.0.0.1:0", "--management", "127.0.0.1:0", "--log-file", &log];
+    let more = ["--ctl-socket", &socket, "--log-level", "info"];
+    let server = Running::start(&[&server[..], &more].concat(), &[]);
+    let ctl = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+        run(command.args(["ctl", "-q", "--socket", &socket]).args(arguments), "").output
+    };
+    let place = ctl(&["log_location"]);
+    let written = std::fs::read_to_string(place.trim_end()).unwrap();
+    assert!(!written.is_empty(), "{place}");
+    let (_, started) = written.split_once("INFO started").unwrap();
+    let started = format!("+00:00 [info] started{}", started.lines().next().unwrap());
+    let told = ctl(&["log_tail"]);
+    assert!(told.contains(&started), "{told} {written}");
+    assert_eq!(ctl(&["log_tail", "-N", "1"]).lines().count(), 1);
+    server.stop();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn systemd_is_told() {

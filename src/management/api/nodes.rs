@@ -18,7 +18,9 @@ use crate::management::json::{Object, object};
 use crate::management::list::{BY_NAME, one, whole};
 use crate::management::metrics::memory::Memory;
 use crate::management::rights::Who::Monitors;
+use crate::node::Node;
 use crate::node::listeners::MECHANISMS;
+use crate::node::steering::Steering;
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     get("api/nodes", Monitors, all, "The nodes: there is one."),
@@ -35,6 +37,12 @@ const PLUGINS: &[&str] = &[
     "rabbitmq_management_agent",
     "rabbitmq_prometheus",
 ];
+
+/// Where the program writes its log.
+fn log_file(node: &Node) -> Value {
+    let file = node.steering().and_then(Steering::log_file);
+    file.map_or_else(|| "<stderr>".into(), |file| file.display().to_string().into())
+}
 
 fn render(call: &Call) -> Outcome<Object> {
     let ranges = Ranges::of(call)?;
@@ -69,7 +77,7 @@ fn render(call: &Call) -> Outcome<Object> {
         "contexts": contexts(call),
         "cluster_links": [],
         "db_dir": node.disk(),
-        "log_files": ["<stderr>"],
+        "log_files": [log_file(node)],
         "config_files": [],
         "net_ticktime": 60,
     };

@@ -120,7 +120,7 @@ fn list(session: &Session, command: &AccessCommand) -> Result<Said, Failure> {
     if answer.status == 404 {
         return Err(match command {
             AccessCommand::ListUserPermissions { username }
-            | AccessCommand::ListUserTopicPermissions { username } => users::unknown(username),
+            | AccessCommand::ListUserTopicPermissions { username } => users::no_such_user(username),
             _ => no_host(vhost),
         });
     }

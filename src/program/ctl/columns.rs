@@ -62,6 +62,17 @@ pub(super) const QUEUES: [&str; 37] = [
     "single_active_consumer_tag",
 ];
 
+pub(super) const UNRESPONSIVE_QUEUES: [&str; 8] = [
+    "name",
+    "durable",
+    "auto_delete",
+    "arguments",
+    "pid",
+    "recoverable_slaves",
+    "members",
+    "leader",
+];
+
 pub(super) const EXCHANGES: [&str; 7] =
     ["name", "type", "durable", "auto_delete", "internal", "arguments", "policy"];
 

@@ -6,6 +6,7 @@ use super::definitions::DefinitionsCommand;
 use super::federation::FederationCommand;
 use super::health::HealthCommand;
 use super::lists::ListsCommand;
+use super::logs::LogsCommand;
 use super::memory::MemoryCommand;
 use super::node::NodeCommand;
 use super::parameters::ParametersCommand;
@@ -27,6 +28,8 @@ pub(super) enum Command {
     Node(NodeCommand),
     #[command(flatten)]
     Health(HealthCommand),
+    #[command(flatten)]
+    Logs(LogsCommand),
     #[command(flatten)]
     Memory(MemoryCommand),
     #[command(flatten)]

@@ -19,6 +19,8 @@ pub(super) enum HealthCommand {
     CheckRunning,
     /// Tells whether the server runs
     IsRunning,
+    /// Tells whether the server is still starting
+    IsBooting,
     /// Checks that no alarm is raised
     CheckAlarms,
     /// Checks that no alarm is raised on this node
@@ -69,6 +71,15 @@ pub(super) fn run(session: &Session, command: &HealthCommand) -> Result<Said, Fa
             session.tell(format!("Checking if RabbitMQ is running on node {node} ..."));
             session.value("/api/overview")?;
             Ok(Said::well(format!("RabbitMQ on node {node} is fully booted and running")))
+        }
+        // What serves HTTP is started.
+        HealthCommand::IsBooting => {
+            session.tell(format!("Asking node {node} for its boot status ..."));
+            let text = format!(
+                "RabbitMQ on node {node} is fully booted (check with is_running), stopped or has \
+                 not started booting yet"
+            );
+            Ok(Said::Text(text.clone(), json!({ "result": false, "message": text })))
         }
         HealthCommand::CheckAlarms | HealthCommand::Alarms => check(
             format!("Asking node {node} to report any known resource alarms ..."),

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::columns::{self, BINDINGS, CHANNELS, CONNECTIONS, CONSUMERS, EXCHANGES, QUEUES};
+use super::columns::{
+    self, BINDINGS, CHANNELS, CONNECTIONS, CONSUMERS, EXCHANGES, QUEUES, UNRESPONSIVE_QUEUES,
+};
 use super::failure::Failure;
 use super::output::Said;
 use super::session::Session;
@@ -24,6 +26,16 @@ pub(super) enum ListsCommand {
         /// Those on this node: all
         #[arg(long)]
         local: bool,
+    },
+    /// Lists queues that do not answer: there are none, for a server answers as a whole
+    ListUnresponsiveQueues {
+        columns: Vec<String>,
+        /// Ignored
+        #[arg(long)]
+        local: bool,
+        /// Ignored
+        #[arg(long)]
+        queue_timeout: Option<u64>,
     },
     /// Lists exchanges of the virtual host
     ListExchanges { columns: Vec<String> },
@@ -48,6 +60,12 @@ pub(super) fn run(session: &Session, command: &ListsCommand) -> Result<Said, Fai
             let found = of_host(session, &format!("/api/queues/{host}"))?;
             let queues = if *offline { Vec::new() } else { found };
             Ok(columns::said(columns, &queues, false))
+        }
+        ListsCommand::ListUnresponsiveQueues { columns, .. } => {
+            let columns = columns::chosen(columns, &UNRESPONSIVE_QUEUES, &["name"])?;
+            session.tell(format!("Listing unresponsive queues for vhost {vhost} ..."));
+            session.value("/api/overview?columns=node")?;
+            Ok(columns::said(columns, &[], false))
         }
         ListsCommand::ListExchanges { columns } => {
             let columns = columns::chosen(columns, &EXCHANGES, &["name", "type"])?;

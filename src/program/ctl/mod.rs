@@ -12,6 +12,7 @@ pub(crate) mod failure;
 mod federation;
 mod health;
 mod lists;
+mod logs;
 mod memory;
 mod node;
 pub(crate) mod options;
@@ -146,6 +147,7 @@ fn dispatch(session: &Session, command: &Command) -> Result<Said, Failure> {
         Command::Definitions(command) => definitions::run(session, command),
         Command::Node(command) => node::run(session, command),
         Command::Health(command) => health::run(session, command),
+        Command::Logs(command) => logs::run(session, command),
         Command::Memory(command) => memory::run(session, command),
         Command::Plugins(command) => plugins::run(session, command),
         Command::StreamLists(command) => stream_lists::run(session, command),

@@ -171,7 +171,7 @@ fn line(listener: &Value) -> String {
 }
 
 /// What the node tells of itself.
-fn own(session: &Session) -> Result<(Value, Value), Failure> {
+pub(super) fn own(session: &Session) -> Result<(Value, Value), Failure> {
     let overview = session.value("/api/overview")?;
     let node = session.value(&format!("/api/nodes/{}", part(&text_at(&overview, "/node"))))?;
     Ok((overview, node))

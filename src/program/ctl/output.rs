@@ -15,6 +15,8 @@ pub(crate) enum Format {
     PrettyTable,
     /// JSON
     Json,
+    /// A JSON object on each line
+    JsonStream,
     /// Values with commas between them
     Csv,
 }
@@ -55,7 +57,7 @@ pub(super) fn print(said: &Said, format: Format, headers: bool) {
 fn written(said: &Said, format: Format, headers: bool) -> String {
     match (said, format) {
         (Said::Nothing, _) => String::new(),
-        (Said::Text(_, value), Format::Json) => value.to_string(),
+        (Said::Text(_, value), Format::Json | Format::JsonStream) => value.to_string(),
         (Said::Text(text, _), _) => text.clone(),
         (Said::Rows { columns, rows, .. }, Format::Json) => {
             let rows: Vec<_> = rows.iter().map(|row| picked(columns, row)).collect();
@@ -63,6 +65,10 @@ fn written(said: &Said, format: Format, headers: bool) -> String {
                 true => "[\n]".to_owned(),
                 false => format!("[\n{}\n]", rows.join("\n,")),
             }
+        }
+        (Said::Rows { columns, rows, .. }, Format::JsonStream) => {
+            let rows: Vec<_> = rows.iter().map(|row| picked(columns, row)).collect();
+            rows.join("\n")
         }
         (Said::Rows { columns, rows, header_if_empty }, format) => {
             let texts = |row: &Map<String, Value>| -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use hyper::Method;
+use leveret::access::PasswordHash;
 use serde_json::{Map, Value, json};
 
 use super::failure::{self, Failure};
@@ -39,6 +40,12 @@ pub(super) enum UsersCommand {
     },
     /// Removes a user
     DeleteUser { username: String },
+    /// Tells the hash of a password, as definitions and the HTTP API take it
+    HashPassword {
+        /// Read from standard input if it is not given
+        #[arg(allow_hyphen_values = true)]
+        password: Option<String>,
+    },
     /// Lists users and their tags
     ListUsers,
     /// Sets the tags of a user: administrator, monitoring, policymaker, management
@@ -69,6 +76,7 @@ pub(super) fn run(session: &Session, command: &UsersCommand) -> Result<Said, Fai
         }
         UsersCommand::ClearPassword { username } => {
             session.tell(format!("Clearing password for user \"{username}\" ..."));
+            check(session, username)?;
             change(session, username, json!({ "password_hash": "" }))
         }
         UsersCommand::AuthenticateUser { username, password } => {
@@ -82,6 +90,7 @@ pub(super) fn run(session: &Session, command: &UsersCommand) -> Result<Said, Fai
                 false => Err(unknown(username)),
             }
         }
+        UsersCommand::HashPassword { password } => hash(session, password.as_deref()),
         UsersCommand::ListUsers => list(session),
         UsersCommand::SetUserTags { username, tags } => {
             let told = tags.join(", ");
@@ -117,14 +126,19 @@ fn path(user: &str) -> String {
     format!("/api/users/{}", part(user))
 }
 
-/// That there is no such user.
-pub(super) fn unknown(user: &str) -> Failure {
+/// That there is no such user, as commands say it that know of it.
+fn unknown(user: &str) -> Failure {
     Failure::new(failure::NO_USER, format!("User \"{user}\" does not exist"))
+}
+
+/// The same as other commands say it.
+pub(super) fn no_such_user(user: &str) -> Failure {
+    Failure::new(failure::UNAVAILABLE, format!("{{:no_such_user, {}}}", json!(user)))
 }
 
 /// Fails if there is no such user.
 pub(super) fn check(session: &Session, user: &str) -> Result<(), Failure> {
-    if session.has(&path(user))? { Ok(()) } else { Err(unknown(user)) }
+    if session.has(&path(user))? { Ok(()) } else { Err(no_such_user(user)) }
 }
 
 /// The password that was given, or the first line of the standard input.
@@ -197,6 +211,21 @@ fn authenticate(session: &Session, user: &str, password: &str) -> Result<Said, F
         "Error: failed to authenticate user \"{user}\"\nuser '{user}' - invalid credentials"
     );
     Err(Failure::new(failure::DATA, text))
+}
+
+fn hash(session: &Session, password: Option<&str>) -> Result<Said, Failure> {
+    session.tell(match password {
+        Some(password) => format!("Will hash password {password}"),
+        None => "Will hash provided password".to_owned(),
+    });
+    let password = given(password)?;
+    if password.is_empty() {
+        return Err(Failure::new(failure::DATA, "password cannot be an empty string"));
+    }
+    let salt = PasswordHash::random_salt();
+    let salt = salt.map_err(|error| Failure::new(failure::SOFTWARE, error.to_string()))?;
+    let hash = PasswordHash::new(password, salt).to_base64();
+    Ok(Said::Text(hash.clone(), json!(hash)))
 }
 
 fn list(session: &Session) -> Result<Said, Failure> {
