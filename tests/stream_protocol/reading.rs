@@ -65,6 +65,21 @@ fn chunks_are_sent_whole() {
 }
 
 #[test]
+fn what_is_published_at_once_is_more_than_one_credit_brings() {
+    let (_broker, mut client) = with_chunks(&[]);
+    let texts: Vec<String> = (0..500).map(|n| n.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    client.publish(1, 0, &texts);
+    client.confirms(1, 500);
+    client.subscribe(1, "s", OffsetSpec::First, 1);
+    assert_eq!(client.texts(1), texts[..32]);
+    client.assert_nothing_more();
+    client.credit(1, 20);
+    assert_eq!(client.texts(4), texts[32..]);
+    client.assert_nothing_more();
+}
+
+#[test]
 fn beyond_the_end_is_the_end() {
     let (_broker, mut client) = with_chunks(&["a"]);
     client.subscribe(1, "s", OffsetSpec::Offset(100), 10);

@@ -38,6 +38,7 @@ mod retention;
 mod scan;
 mod sealed;
 mod segments;
+mod sizing;
 mod state;
 #[expect(clippy::module_inception, reason = "it is what the folder is about")]
 mod stream;

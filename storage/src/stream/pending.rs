@@ -45,6 +45,10 @@ impl PendingChunk {
         self.entries == 0 && self.changes.is_empty()
     }
 
+    pub(crate) fn entries(&self) -> u16 {
+        self.entries
+    }
+
     /// Octets of data.
     pub(crate) fn octets(&self) -> usize {
         self.data.len()
@@ -55,14 +59,15 @@ impl PendingChunk {
     }
 
     /// Whether an entry of so many octets still belongs into it.
-    fn takes(&self, octets: usize, octets_max: usize) -> bool {
+    fn takes(&self, octets: usize, octets_max: usize, entries_max: u16) -> bool {
         let is_user = self.kind == Kind::User;
         let fits = self.data.len() + octets <= octets_max || self.entries == 0;
-        is_user && fits && self.entries < u16::MAX && self.records < u32::MAX / 2
+        is_user && fits && self.entries < entries_max && self.records < u32::MAX / 2
     }
 
-    /// Takes entries of a batch as far as they fit; tells whether it took any.
-    pub(crate) fn fill(&mut self, filling: &mut Filling<'_>) -> bool {
+    /// Takes entries of a batch as far as they fit, until it holds so many; tells whether it took
+    /// any.
+    pub(crate) fn fill(&mut self, filling: &mut Filling<'_>, entries_max: u16) -> bool {
         let batch = filling.batch;
         let from = filling.at;
         let mut begin = from.checked_sub(1).and_then(|at| batch.entries.get(at)).map_or(0, end);
@@ -74,7 +79,7 @@ impl PendingChunk {
                 filling.duplicates += 1;
                 self.copy(batch, &run);
                 run = entry.end..entry.end;
-            } else if self.takes(run.len() + length, filling.chunk_octets) {
+            } else if self.takes(run.len() + length, filling.chunk_octets, entries_max) {
                 self.count(entry, filling);
                 run.end = entry.end;
             } else {

@@ -15,6 +15,7 @@ use crate::stream::options::StreamSettings;
 use crate::stream::pending::{Filling, PendingChunk};
 use crate::stream::record::Draft;
 use crate::stream::segments::Segments;
+use crate::stream::sizing::Sizing;
 use crate::stream::tracking::{Change, Name, Tracking};
 
 /// Called when the committed offset has moved, or the stream is deleted.
@@ -66,6 +67,7 @@ pub(crate) struct State {
     /// Changes that nobody waits for.
     changes: BTreeMap<Name, Option<u64>>,
     pending: VecDeque<PendingChunk>,
+    sizing: Sizing,
     pub(crate) gates: Gates,
     /// Chunks that were ever filled, and those of them that are committed.
     filled: u64,
@@ -108,6 +110,7 @@ impl State {
             tracking,
             changes: BTreeMap::new(),
             pending: VecDeque::new(),
+            sizing: Sizing::new(),
             gates: Gates::default(),
             filled: 0,
             done: 0,
@@ -163,7 +166,7 @@ impl State {
     fn fill(&mut self, filling: &mut Filling<'_>) -> bool {
         let may_fill = self.gates.may_fill(self.filled);
         let Some(chunk) = self.pending.back_mut().filter(|_| may_fill) else { return false };
-        if !chunk.fill(filling) {
+        if !chunk.fill(filling, self.sizing.entries_max()) {
             return false;
         }
         chunk.timestamp_ms = self.last_timestamp_ms;
@@ -178,6 +181,7 @@ impl State {
 
     fn begin_chunk(&mut self, kind: Kind) {
         self.drop_empty();
+        self.sizing.begin_behind(self.pending.back());
         let filter_octets = self.settings.filter_octets;
         let chunk =
             PendingChunk::new(kind, self.next_offset, self.last_timestamp_ms, filter_octets);
@@ -293,6 +297,7 @@ impl State {
             octets += chunk.octets();
             taken.push(chunk);
         }
+        self.sizing.note_taken(taken.last().filter(|_| self.pending.is_empty()));
         taken
     }
 

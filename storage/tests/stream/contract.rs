@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use leveret_storage::testing::SimulatedDisk;
 use leveret_storage::{
     ChunkEntry, ChunkFilter, ChunkIds, Content, Durability, Error, NewEntry, RealDisk, Start,
-    StreamBatch, Streams, SubBatch,
+    StreamBatch, StreamOptions, Streams, SubBatch,
 };
 
 use crate::support::{
@@ -91,6 +91,33 @@ fn what_is_appended_together_is_split_over_chunks_and_put_together_again() {
         assert_eq!(read(&stream, Start::Offset(2000)), numbered(&["", &long, "z"], 2000));
         assert_eq!(read(&stream, Start::Offset(2002)), numbered(&["z"], 2002));
     });
+}
+
+#[test]
+fn a_chunk_after_a_full_one_may_hold_twice_as_many() {
+    let disk = Arc::new(SimulatedDisk::new(1));
+    let on_disk = Streams::open(disk, StreamOptions::default()).unwrap();
+    for streams in [Streams::in_memory(), on_disk] {
+        let (stream, _) = stream(&streams, settings(100_000));
+        let texts = vec!["x"; 500];
+        let sizes = |from| {
+            let mut reader = stream.reader(Start::Offset(from)).unwrap();
+            let mut sizes = Vec::new();
+            while let Some(chunk) = reader.next_chunk().unwrap() {
+                sizes.push(chunk.entries());
+            }
+            sizes
+        };
+        put(&stream, 0, &texts);
+        assert_eq!(sizes(0), [32, 64, 128, 256, 20]);
+        put(&stream, 0, &texts[..300]);
+        assert_eq!(sizes(500), [256, 44], "and after one that is not full half as many");
+        for _ in 0..3 {
+            put(&stream, 0, &["x"]);
+        }
+        put(&stream, 0, &texts[..100]);
+        assert_eq!(sizes(803), [32, 64, 4]);
+    }
 }
 
 #[test]
