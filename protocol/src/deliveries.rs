@@ -24,6 +24,8 @@ struct Last {
     body_size: usize,
     /// Octets of the frames of method and content header.
     octets: usize,
+    /// Octets of its body if that is one frame behind them: it is not empty, split or shared.
+    body: Option<usize>,
 }
 
 /// Writes deliveries of one channel, one after the other.
@@ -56,11 +58,14 @@ impl<'a> Deliveries<'a> {
         let frame = self.output.copied.get(start..).and_then(FrameHeader::read);
         let method_octets = frame.map_or(0, |frame| frame.size as usize + FRAME_OVERHEAD);
         let properties = message.properties.len().max(2);
+        let octets = method_octets + BEFORE_BODY_SIZE + 8 + properties + 1;
+        let body = (self.output.copied.len() - start).checked_sub(octets + FRAME_OVERHEAD);
         self.last = Some(Last {
             start,
             delivery_tag: BEFORE_DELIVERY_TAG + consumer_tag.len().min(SHORT_STRING_MAX),
             body_size: method_octets + BEFORE_BODY_SIZE,
-            octets: method_octets + BEFORE_BODY_SIZE + 8 + properties + 1,
+            octets,
+            body: body.filter(|octets| *octets == message.body.as_slice().len()),
         });
     }
 
@@ -77,23 +82,31 @@ impl<'a> Deliveries<'a> {
             return false;
         }
         let copied = &mut self.output.copied;
-        let start = copied.len();
-        let before = last.start..last.start + last.octets;
-        if before.end > start {
+        let (start, is_as_long) = (copied.len(), last.body == Some(body.len()));
+        let body_frame = FRAME_OVERHEAD + body.len();
+        let octets = last.octets + if is_as_long { body_frame } else { 0 };
+        if last.start + octets > start {
             return false;
         }
-        copied.reserve(last.octets + body.len() + FRAME_OVERHEAD);
-        copied.extend_from_within(before);
+        copied.reserve(last.octets + body_frame);
+        copied.extend_from_within(last.start..last.start + octets);
         let octets = copied.get_mut(start..).unwrap_or_default();
         put(octets, last.delivery_tag, delivery_tag.to_be_bytes());
         put(octets, last.delivery_tag + 8, [u8::from(redelivered)]);
-        put(octets, last.body_size, (body.len() as u64).to_be_bytes());
-        let header =
-            FrameHeader { kind: FRAME_BODY, channel: self.channel, size: body.len() as u32 };
-        copied.extend_from_slice(&header.to_octets());
-        copied.extend_from_slice(body);
-        copied.push(FRAME_END);
-        last.start = start;
+        if is_as_long {
+            let from = last.octets + FRAME_HEADER_OCTETS;
+            if let Some(place) = octets.get_mut(from..from + body.len()) {
+                place.copy_from_slice(body);
+            }
+        } else {
+            put(octets, last.body_size, (body.len() as u64).to_be_bytes());
+            let header =
+                FrameHeader { kind: FRAME_BODY, channel: self.channel, size: body.len() as u32 };
+            copied.extend_from_slice(&header.to_octets());
+            copied.extend_from_slice(body);
+            copied.push(FRAME_END);
+        }
+        (last.start, last.body) = (start, Some(body.len()));
         true
     }
 }

@@ -22,7 +22,7 @@ pub enum BodyRef<'a> {
 }
 
 impl<'a> BodyRef<'a> {
-    fn as_slice(self) -> &'a [u8] {
+    pub(crate) fn as_slice(self) -> &'a [u8] {
         match self {
             Self::Slice(octets) => octets,
             Self::Shared(octets) => octets,
