@@ -82,6 +82,15 @@ impl<T> Block<T> {
         self.slots.binary_search_by_key(&key, |(key, _)| *key).ok()
     }
 
+    #[inline]
+    fn get(&self, key: u64) -> Option<&T> {
+        let guess = usize::try_from(key.checked_sub(self.first()?)?).ok()?;
+        match self.slots.get(guess) {
+            Some((found, value)) if *found == key => value.as_ref(),
+            _ => self.slots.get(self.position(key)?)?.1.as_ref(),
+        }
+    }
+
     /// Takes the first value if this is its key. The next one need not be there then.
     #[inline]
     fn pop(&mut self, key: u64) -> Option<T> {
@@ -153,7 +162,7 @@ impl<T> SequenceMap<T> {
             Some(rest) if !self.is_in_head(key) => rest.blocks.get(rest.block_of(key))?,
             _ => &self.head,
         };
-        block.slots.get(block.position(key)?)?.1.as_ref()
+        block.get(key)
     }
 
     /// Removes and returns the value of `key`.

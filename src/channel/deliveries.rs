@@ -28,6 +28,7 @@ use crate::channel::output::ChannelOutput;
 use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::queue::consumers::{Delivery, Reserved};
+use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 
 /// In place of the number of a delivery that its queue has forgotten.
@@ -52,7 +53,7 @@ struct State {
     sources: Sources,
     reply_consumer: Option<ConsumerTag>,
     /// Deliveries that a fault delays, by the time at which they are due.
-    held: Vec<(Timestamp, Delivery)>,
+    held: Vec<(Timestamp, Delivery<Entry>)>,
     /// A fault is about to end the channel: its client gets no more deliveries.
     is_silent: bool,
 }

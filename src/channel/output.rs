@@ -1,13 +1,15 @@
 //! What a channel tells its client by itself, whoever that is: the gateway writes frames, an
 //! embedding program finds messages in a mailbox.
 
+use std::borrow::Cow;
+
 use crate::base::names::ConsumerTag;
 use crate::base::wake::Wakeups;
 use crate::error::Error;
 use crate::faults::Held;
 use crate::message::Message;
 
-pub(crate) use crate::channel::deliveries::run::{Outgoing, Run};
+pub(crate) use crate::channel::deliveries::run::{Outgoing, Run, Tagged};
 
 /// The client's side of a channel. Calls return at once; they come from any thread.
 pub(crate) trait ChannelOutput: Send + Sync {
@@ -19,11 +21,18 @@ pub(crate) trait ChannelOutput: Send + Sync {
     fn has_room_for_reply(&self) -> bool;
 
     /// A delivery.
-    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups);
+    fn deliver_one(&self, delivery: Outgoing<'_, Cow<'_, Message>>, wakeups: &mut Wakeups);
 
     /// Deliveries, in order.
     fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
-        deliveries.for_each(|delivery| self.deliver_one(delivery, wakeups));
+        match deliveries {
+            Run::Given(given) => {
+                given.for_each(|one| self.deliver_one(one.map(Cow::Owned), wakeups));
+            }
+            Run::Shown(shown) => {
+                shown.for_each(|one| self.deliver_one(one.map(Cow::Borrowed), wakeups));
+            }
+        }
     }
 
     /// An unroutable message comes back `[amqp 0-9-1 basic.return]`.

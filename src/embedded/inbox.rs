@@ -1,5 +1,6 @@
 //! Where an embedded channel's deliveries, returns and confirms wait until the program takes them.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
@@ -21,6 +22,7 @@ use crate::embedded::waiting::{Contents, Inbox, Inboxes, Waiting};
 use crate::error::Error;
 use crate::limits::{MAILBOX_HIGH, MAILBOX_LOW, MAILBOX_REPLIES_MAX};
 use crate::message::Message;
+use crate::queue::consumers::Held;
 
 /// What was taken from an inbox.
 pub(super) struct Taken<R> {
@@ -251,6 +253,24 @@ impl Wake for Ending {
     }
 }
 
+impl Mailbox {
+    /// Puts deliveries into their inboxes, in order.
+    fn put_all<'a>(
+        &self,
+        deliveries: impl Iterator<Item = Outgoing<'a, impl Held>>,
+        wakeups: &mut Wakeups,
+    ) {
+        let mut inboxes = self.inboxes.lock();
+        let (mut count, mut octets) = (0, 0);
+        for delivery in deliveries {
+            let Some(more) = inboxes.put(delivery, wakeups) else { continue };
+            count += 1;
+            octets += more;
+        }
+        self.count_put(&mut inboxes, count, octets);
+    }
+}
+
 impl ChannelOutput for Mailbox {
     fn has_room(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_HIGH
@@ -260,21 +280,17 @@ impl ChannelOutput for Mailbox {
         self.waiting.load(Ordering::SeqCst) < MAILBOX_REPLIES_MAX
     }
 
-    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) {
+    fn deliver_one(&self, delivery: Outgoing<'_, Cow<'_, Message>>, wakeups: &mut Wakeups) {
         let mut inboxes = self.inboxes.lock();
         let put = inboxes.put(delivery, wakeups);
         self.count_put(&mut inboxes, put.iter().count(), put.unwrap_or(0));
     }
 
     fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
-        let mut inboxes = self.inboxes.lock();
-        let (mut count, mut octets) = (0, 0);
-        for delivery in deliveries {
-            let Some(more) = inboxes.put(delivery, wakeups) else { continue };
-            count += 1;
-            octets += more;
+        match deliveries {
+            Run::Given(given) => self.put_all(given, wakeups),
+            Run::Shown(shown) => self.put_all(shown, wakeups),
         }
-        self.count_put(&mut inboxes, count, octets);
     }
 
     fn basic_return(&self, message: &Message, _: &mut Wakeups) {

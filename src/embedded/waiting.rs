@@ -12,6 +12,7 @@ use crate::base::wake::{Wake, Wakeups};
 use crate::channel::output::Outgoing;
 use crate::embedded::untaken::Untaken;
 use crate::message::Message;
+use crate::queue::consumers::Held;
 
 /// A delivery that waits.
 #[derive(Debug)]
@@ -111,11 +112,16 @@ impl Inboxes {
 
     /// Puts a delivery into its inbox, if there is one; tells how many octets of it count.
     #[inline]
-    pub(super) fn put(&mut self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) -> Option<usize> {
+    pub(super) fn put(
+        &mut self,
+        delivery: Outgoing<'_, impl Held>,
+        wakeups: &mut Wakeups,
+    ) -> Option<usize> {
         let contents = self.find(delivery.consumer_tag)?;
+        let message = delivery.message.into_owned();
         let (mut before, mut octets) = (0, 0);
         if let Some(arrived) = &mut contents.arrived {
-            octets = delivery.message.footprint();
+            octets = message.footprint();
             before = *arrived;
             *arrived += octets as u64;
         }
@@ -123,7 +129,7 @@ impl Inboxes {
             delivery_tag: delivery.delivery_tag,
             redelivered: delivery.redelivered,
             delivery_count: delivery.delivery_count.map(NonZeroU32::get),
-            message: delivery.message,
+            message,
             before,
         });
         if std::mem::take(&mut contents.awaited) {

@@ -1,6 +1,7 @@
 //! A channel for the messages of one request: publishing and getting are what they are for other
 //! clients.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl ChannelOutput for Listener {
         false
     }
 
-    fn deliver_one(&self, _: Outgoing<'_>, _: &mut Wakeups) {}
+    fn deliver_one(&self, _: Outgoing<'_, Cow<'_, Message>>, _: &mut Wakeups) {}
 
     fn basic_return(&self, _: &Message, _: &mut Wakeups) {
         self.outcomes.lock().is_returned = true;

@@ -2,8 +2,12 @@
 
 mod active;
 mod claim;
+mod id;
 mod line;
+mod next;
 mod outlet;
+mod passing;
+mod unacked;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -11,12 +15,16 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-pub use self::outlet::{ConsumerSpec, Delivery, Outlet, Reserved};
+pub use self::id::ConsumerId;
+pub use self::outlet::{ConsumerSpec, Outlet, Reserved};
+pub(crate) use self::passing::{Carried, Claimed, Held};
+pub use self::passing::{Delivery, Given, Passing, Shown};
+pub(in crate::queue) use self::unacked::Unacked;
 use crate::base::ids::ChannelId;
 use crate::base::names::ConsumerTag;
 use crate::limits::QUORUM_PREFETCH_MAX;
 use crate::queue::consumers::claim::Claim;
-use crate::queue::consumers::line::{Lines, Place, Turn};
+use crate::queue::consumers::line::{Lines, Place};
 
 /// So many slots are kept when the last consumer has gone.
 const SLOTS_KEPT: usize = 64;
@@ -71,20 +79,6 @@ impl Consumer {
         };
         self.takes_run = reserved == Reserved::Run;
         reserved != Reserved::Nothing
-    }
-}
-
-/// Identifies a consumer for as long as the queue exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsumerId {
-    pub(crate) slot: usize,
-    pub(in crate::queue) generation: u64,
-}
-
-impl ConsumerId {
-    /// The consumer in this slot since so many others were registered.
-    pub(in crate::queue) const fn new(slot: usize, generation: u64) -> Self {
-        Self { slot, generation }
     }
 }
 
@@ -328,50 +322,6 @@ impl Consumers {
         }
     }
 
-    /// Chooses the consumer of the next message. Whoever turns out to have no credit or room
-    /// leaves the line. The chosen one goes to the end of its line.
-    pub(crate) fn next(&mut self) -> Option<&mut Consumer> {
-        let slots = &mut self.slots;
-        let slot = self.lines.next(|place| {
-            let Some(consumer) = slots.get_mut(place.slot).and_then(Option::as_mut) else {
-                return Turn::HasLeft;
-            };
-            if consumer.ticket != place.ticket {
-                Turn::HasLeft
-            } else if consumer.reserve() {
-                Turn::Takes
-            } else {
-                consumer.ticket = 0;
-                Turn::Passes
-            }
-        })?;
-        self.slots.get_mut(slot)?.as_mut()
-    }
-
-    /// The consumer in this slot, which took the last message, if it takes the next one as well: it
-    /// stands alone, has credit, and the messages are passed on together.
-    #[inline]
-    pub(crate) fn next_of_run(&mut self, slot: usize) -> Option<&mut Consumer> {
-        if self.lines.alone() != Some(slot) {
-            return None;
-        }
-        let consumer = self.slots.get_mut(slot)?.as_mut();
-        consumer.filter(|it| it.takes_run && it.ticket != 0 && it.has_credit())
-    }
-
-    /// Chooses this consumer for the next message if it stands in line and takes it: it goes to
-    /// the end of its line. If it has no credit or room it leaves the line.
-    pub(crate) fn choose(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
-        let consumer = self.get_mut(id).filter(|consumer| consumer.ticket != 0)?;
-        let takes = consumer.reserve();
-        self.leave_line(id.slot);
-        if !takes {
-            return None;
-        }
-        self.stand_in_line(id.slot);
-        self.get_mut(id)
-    }
-
     /// The consumers with this tag whose channels are among those that are `meant`.
     pub fn called(&self, tag: &ConsumerTag, meant: impl Fn(ChannelId) -> bool) -> Vec<ConsumerId> {
         let specs = self.iter().map(|consumer| (consumer.id, &consumer.spec));
@@ -379,18 +329,5 @@ impl Consumers {
             .filter(|(_, spec)| spec.tag == *tag && meant(spec.channel))
             .map(|(id, _)| id)
             .collect()
-    }
-
-    /// Whether one of this priority at least stands in line and has credit.
-    pub(crate) fn could_take(&self, priority_min: i64) -> bool {
-        let takes = |consumer: &Consumer| {
-            consumer.ticket != 0 && consumer.spec.priority >= priority_min && consumer.has_credit()
-        };
-        self.iter().any(takes)
-    }
-
-    /// Whether nobody stands in line.
-    pub fn none_waiting(&self) -> bool {
-        self.lines.is_empty()
     }
 }

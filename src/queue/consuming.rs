@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::ids::ChannelId;
+use crate::base::wake::Wakeups;
 use crate::error::{Error, Result};
 use crate::limits::BACKLOG_LOW;
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery};
+use crate::queue::consumers::{Claimed, ConsumerId, ConsumerSpec, Outlet, Passing};
 use crate::queue::effects::Effects;
 use crate::queue::{Got, Queue, Settlement, State};
 use crate::time::clock::Timestamp;
@@ -152,19 +153,23 @@ impl Queue {
         let outlet = |slot: usize| state.consumers().at(slot).map(|it| &it.spec.outlet);
         let others = deliveries.get(1..).unwrap_or_default();
         if others.is_empty() {
-            if let (Some(delivery), Some(outlet)) = (deliveries.pop(), outlet(first)) {
+            if let (Some(claimed), Some(outlet)) = (deliveries.pop(), outlet(first))
+                && let Some(delivery) = claimed.pass_on(&state.unacked)
+            {
                 outlet.deliver_one(delivery, wakeups);
             }
             return;
         }
         let are_two_runs =
-            |two: &[Delivery]| two.first().map(|it| it.slot) != two.last().map(|it| it.slot);
+            |two: &[Claimed]| two.first().map(|it| it.slot) != two.last().map(|it| it.slot);
         if others.iter().all(|delivery| delivery.slot != first)
             && others.windows(2).all(are_two_runs)
         {
             // So many take turns that hardly anybody gets two.
-            for delivery in deliveries.drain(..) {
-                if let Some(outlet) = outlet(delivery.slot) {
+            for claimed in deliveries.drain(..) {
+                if let Some(outlet) = outlet(claimed.slot)
+                    && let Some(delivery) = claimed.pass_on(&state.unacked)
+                {
                     outlet.deliver_one(delivery, wakeups);
                 }
             }
@@ -172,7 +177,7 @@ impl Queue {
         }
         if others.iter().all(|delivery| delivery.slot == first) {
             if let Some(outlet) = outlet(first) {
-                outlet.deliver(deliveries.drain(..), wakeups);
+                Self::deliver(&**outlet, deliveries, 0, state, wakeups);
             }
             return deliveries.clear();
         }
@@ -181,12 +186,29 @@ impl Queue {
         // first. The last one is taken off first, so that the others need not move up.
         deliveries.sort_by_cached_key(|delivery| address(delivery.slot));
         while let Some(last) = deliveries.last().map(|delivery| delivery.slot) {
-            let is_other = |other: &Delivery| address(other.slot) != address(last);
+            let is_other = |other: &Claimed| address(other.slot) != address(last);
             let from = deliveries.iter().rposition(is_other).map_or(0, |other| other + 1);
             match outlet(last) {
-                Some(outlet) => outlet.deliver(deliveries.drain(from..), wakeups),
+                Some(outlet) => Self::deliver(&**outlet, deliveries, from, state, wakeups),
                 None => deliveries.truncate(from),
             }
+        }
+    }
+
+    /// Passes those from this place on to their channel.
+    fn deliver(
+        outlet: &dyn Outlet,
+        deliveries: &mut Vec<Claimed>,
+        from: usize,
+        state: &State,
+        wakeups: &mut Wakeups,
+    ) {
+        let run = deliveries.get(from..).unwrap_or_default();
+        if run.iter().all(|claimed| claimed.entry.is_some()) {
+            outlet.deliver(Passing::given(deliveries.drain(from..)), wakeups);
+        } else {
+            outlet.deliver(Passing::shown(run, &state.unacked), wakeups);
+            deliveries.truncate(from);
         }
     }
 }

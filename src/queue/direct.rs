@@ -38,9 +38,11 @@ impl Queue {
             return Err(message);
         };
         let Some(claim) = state.claim_directly() else { return Err(message) };
-        let delivery = state.serve_directly(&claim, message, lately, || (self.reserve(1), now));
+        let claimed = state.serve_directly(&claim, message, lately, || (self.reserve(1), now));
         self.backlog.count_handed_out(1);
-        if let Some(consumer) = state.consumers().at(delivery.slot) {
+        if let Some(consumer) = state.consumers().at(claimed.slot)
+            && let Some(delivery) = claimed.pass_on(&state.unacked)
+        {
             consumer.spec.outlet.deliver_one(delivery, wakeups);
         }
         Ok(self.leave(&mut state, lately, wakeups))

@@ -12,7 +12,7 @@ use crate::message::stored::{Gone, Returned};
 use crate::queue::Queue;
 use crate::queue::acked::Acked;
 use crate::queue::aside::Aside;
-use crate::queue::consumers::{Delivery, Outlet};
+use crate::queue::consumers::{Claimed, Outlet};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::tap::Tapped;
 use crate::time::clock::Timestamp;
@@ -97,7 +97,7 @@ pub struct Effects {
     /// Waiters to wake.
     pub wakeups: Wakeups,
     /// Deliveries of the command at hand; empty between commands.
-    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) deliveries: Vec<Claimed>,
     /// Messages that came back by the command at hand, as if they were new; empty between commands.
     pub(crate) anew: Vec<Entry>,
     /// Messages that died during the command at hand; empty between commands.

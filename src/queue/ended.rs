@@ -55,6 +55,7 @@ impl Ended {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, OnceLock};
 
@@ -64,8 +65,9 @@ mod tests {
     use crate::base::ids::ChannelId;
     use crate::limits::LONG;
     use crate::queue::arguments::QueueArguments;
-    use crate::queue::consumers::{Delivery, Outlet, Reserved};
+    use crate::queue::consumers::{Delivery, Outlet, Passing, Reserved};
     use crate::queue::effects::Effects;
+    use crate::queue::fifo::entry::Entry;
     use crate::queue::{Queue, QueueAttributes, QueueStorage};
     use crate::time::clock::Timestamp;
 
@@ -81,9 +83,9 @@ mod tests {
             Reserved::Run
         }
 
-        fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}
+        fn deliver(&self, _: Passing<'_>, _: &mut Wakeups) {}
 
-        fn deliver_one(&self, _: Delivery, _: &mut Wakeups) {}
+        fn deliver_one(&self, _: Delivery<Cow<'_, Entry>>, _: &mut Wakeups) {}
 
         fn forget_deliveries(&self, _: u32) {}
 

@@ -313,7 +313,8 @@ impl Queue {
     ) {
         self.apply(now, effects, |state, effects| {
             let deleted = self.is_deleted();
-            for arrival in arrivals {
+            let mut arrivals = arrivals.into_iter().fuse();
+            while let Some(arrival) = arrivals.next() {
                 if deleted {
                     if arrival.stored {
                         effects.note_gone(self.storage.id, arrival.sequence);
@@ -322,8 +323,12 @@ impl Queue {
                     continue;
                 }
                 // Large ones at once, so that a channel that is full is noticed.
-                let is_large = arrival.message.shared_body().is_some();
-                outcome(state.enqueue(arrival, now, effects));
+                let mut is_large = arrival.message.shared_body().is_some();
+                let rest = &mut arrivals;
+                match state.serve_run(arrival, rest, now, effects, &mut outcome) {
+                    Ok(last_is_large) => is_large = last_is_large,
+                    Err(arrival) => outcome(state.enqueue(arrival, now, effects)),
+                }
                 if is_large || effects.deliveries.len() >= DELIVERY_BATCH_MAX {
                     self.pass_on(state, now, effects);
                 }

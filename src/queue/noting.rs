@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::insight::journal::{DropReason, EventKind, Journal};
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery};
+use crate::queue::consumers::{Claimed, ConsumerId, ConsumerSpec};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::entry::Entry;
 use crate::queue::fifo::paging::{PagedIn, Wanted};
@@ -62,12 +62,13 @@ impl Queue {
         let Some(journal) = &self.journal else { return };
         for delivery in &effects.deliveries {
             let Some(consumer) = state.consumers().at(delivery.slot) else { continue };
+            let Some(entry) = delivery.entry(&state.unacked) else { continue };
             let kind = EventKind::Delivered {
                 queue: self.name.clone(),
                 consumer_tag: consumer.spec.tag.clone(),
-                redelivered: delivery.entry.redelivered,
+                redelivered: entry.redelivered,
             };
-            self.note(journal, now, &delivery.entry.message, kind);
+            self.note(journal, now, &entry.message, kind);
         }
     }
 
@@ -259,7 +260,7 @@ impl Queue {
         &self,
         log: u64,
         readers: &Readers,
-        deliveries: &[Delivery],
+        deliveries: &[Claimed],
         now: Timestamp,
     ) {
         let Some(journal) = &self.journal else { return };
@@ -267,10 +268,10 @@ impl Queue {
             let Some(consumer_tag) = readers.tag_at(delivery.slot) else { continue };
             let (queue, consumer_tag) = (self.name.clone(), consumer_tag.clone());
             let kind = EventKind::Delivered { queue, consumer_tag, redelivered: false };
-            let message = &delivery.entry.message;
-            let origin = journal.find_paged(log, delivery.entry.sequence);
-            let origin = origin.as_ref();
-            journal.note_derived(now, &self.virtual_host, Some(message), origin, kind);
+            let Some(entry) = &delivery.entry else { continue };
+            let origin = journal.find_paged(log, entry.sequence);
+            let (message, origin) = (Some(&entry.message), origin.as_ref());
+            journal.note_derived(now, &self.virtual_host, message, origin, kind);
         }
     }
 }

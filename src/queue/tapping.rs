@@ -21,11 +21,12 @@ impl Queue {
         }
         for delivery in &effects.deliveries {
             let Some(consumer) = state.consumers().at(delivery.slot) else { continue };
+            let Some(entry) = delivery.entry(&state.unacked) else { continue };
             effects.tapped.push(Tapped {
                 queue: self.name.clone(),
                 channel: consumer.spec.channel,
-                message: delivery.entry.message.clone(),
-                redelivered: delivery.entry.redelivered,
+                message: entry.message.clone(),
+                redelivered: entry.redelivered,
             });
         }
     }

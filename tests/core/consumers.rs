@@ -1,7 +1,7 @@
 //! Who gets what: turns, prefetch, priorities, exclusive and single active consumers.
 
 use futures_util::StreamExt;
-use leveret::{Channel, Consume, Consumer};
+use leveret::{Channel, Consume, Consumer, Publish};
 
 use crate::support::{World, int, refusal, string, table, text, waiting};
 
@@ -44,6 +44,49 @@ fn a_backlog_is_shared_by_prefetch() {
     assert_eq!(waiting(&other), ["e"]);
     d.ack().unwrap();
     assert_eq!(world.counts("q").unacked, 3);
+}
+
+#[test]
+fn a_prefetch_is_used_up_by_what_waited_and_by_what_comes() {
+    let world = World::new();
+    world.declare("q");
+    let texts: Vec<_> = (0..23).map(|number| number.to_string()).collect();
+    world.publish("q", texts[..3].iter().map(String::as_str));
+    world.channel.basic_qos(10).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    let publishes = texts[3..].iter().map(|text| Publish::to_queue("q").body(text.clone()));
+    world.channel.publish_all(publishes).unwrap();
+    let mut got = 0;
+    for taken in [10, 10, 3] {
+        let deliveries: Vec<_> = std::iter::from_fn(|| consumer.try_recv()).collect();
+        let expected = &texts[got..got + taken];
+        assert_eq!(deliveries.iter().map(text).collect::<Vec<_>>(), expected);
+        got += taken;
+        deliveries.into_iter().for_each(|delivery| delivery.ack().unwrap());
+    }
+    assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 0));
+}
+
+/// Large messages are passed on one by one.
+#[test]
+fn a_prefetch_counts_large_messages_that_waited_and_that_come() {
+    let world = World::new();
+    world.declare("q");
+    let large = |number: u8| Publish::to_queue("q").body(vec![number; 20_000]);
+    world.channel.publish_all((0..5).map(large)).unwrap();
+    world.channel.basic_qos(10).unwrap();
+    let consumer = world.channel.basic_consume("q").unwrap();
+    world.channel.publish_all((5..25).map(large)).unwrap();
+    let mut next = 0..25;
+    for taken in [10, 10, 5] {
+        let deliveries: Vec<_> = std::iter::from_fn(|| consumer.try_recv()).collect();
+        assert_eq!(deliveries.len(), taken);
+        for delivery in deliveries {
+            assert_eq!((delivery.body().len(), Some(delivery.body()[0])), (20_000, next.next()));
+            delivery.ack().unwrap();
+        }
+    }
+    assert_eq!((world.ready("q"), world.counts("q").unacked), (0, 0));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use amq_protocol::protocol::{AMQPClass, basic, queue};
 use leveret::Limits;
 
 use crate::client::Client;
-use crate::{frames, listening};
+use crate::{frames, listening, wait_until};
 
 fn qos(prefetch_count: u16) -> Vec<u8> {
     let qos = basic::Qos { prefetch_count, global: true };
@@ -75,5 +75,61 @@ fn what_follows_acknowledgements_finds_them_done() {
             }
             other => panic!("not declare-ok: {other:?}"),
         }
+    }
+}
+
+/// Some as long as the one before, one that is empty, one that is not copied.
+const BODIES: [&[u8]; 9] =
+    [b"one", b"two", b"three", b"", b"four", &[7; 20_000], b"five", b"six", b"seven"];
+
+/// Has these published at once; tells whose delivery each of them is.
+fn deliveries(client: &mut Client) -> Vec<String> {
+    client.send(&BODIES.map(|body| frames::publish(1, "q", body)).concat());
+    let mut tags = Vec::new();
+    for (number, body) in (1..).zip(BODIES) {
+        let content = client.content();
+        let delivery = content.delivery();
+        assert_eq!((&content.body[..], delivery.redelivered), (body, false));
+        assert_eq!(delivery.delivery_tag, number);
+        tags.push(delivery.consumer_tag.to_string());
+    }
+    tags
+}
+
+#[test]
+fn a_run_of_deliveries_is_what_was_published_and_comes_back() {
+    let (broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    client.consume("q", "c", false);
+    assert_eq!(deliveries(&mut client), ["c"; 9]);
+    drop(client);
+    let queue = broker.virtual_host("/").unwrap().queue("q").unwrap();
+    wait_until("all are the queue's", || queue.counts().ready == 9);
+    let mut client = Client::with_channel(address);
+    client.consume("q", "c", true);
+    for body in BODIES {
+        let content = client.content();
+        assert_eq!((&content.body[..], content.delivery().redelivered), (body, true));
+    }
+}
+
+/// What has to be acknowledged is the queue's, what has not is its delivery's: both keep their
+/// places.
+#[test]
+fn a_channel_gets_in_order_what_it_has_to_acknowledge_and_what_not() {
+    for (prefetch, expected) in [(0, "afafafafa"), (3, "afafaffff")] {
+        let (broker, address) = listening(Limits::default());
+        let mut client = Client::with_channel(address);
+        client.declare("q");
+        let is_ok = |reply| matches!(reply, AMQPClass::Basic(basic::AMQPMethod::QosOk(_)));
+        assert!(is_ok(client.ask(&frames::qos(1, prefetch))));
+        client.consume("q", "a", false);
+        client.consume("q", "f", true);
+        assert_eq!(deliveries(&mut client).concat(), expected);
+        drop(client);
+        let queue = broker.virtual_host("/").unwrap().queue("q").unwrap();
+        let acked = expected.matches('a').count();
+        wait_until("what was not acknowledged is the queue's", || queue.counts().ready == acked);
     }
 }

@@ -1,13 +1,15 @@
 //! Deliveries while there are rules about them: one at a time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::base::wake::Wakeups;
 use crate::channel::deliveries::{Deliveries, State, Unacked, delivery_count};
 use crate::channel::output::{ChannelOutput, Outgoing};
 use crate::faults::{Action, Phase, Subject, Trigger};
-use crate::queue::consumers::Delivery;
+use crate::queue::consumers::{Carried, Delivery};
 use crate::queue::effects::Effects;
+use crate::queue::fifo::entry::Entry;
 use crate::queue::{Queue, Settlement};
 use crate::time::clock::Timestamp;
 use crate::time::timers::Sleeper;
@@ -27,18 +29,19 @@ impl Deliveries {
         self.watch.as_ref().is_some_and(|watch| watch.watches(bits))
     }
 
-    pub(super) fn deliver_watched(
+    pub(super) fn deliver_watched<E: Carried>(
         &self,
-        deliveries: impl IntoIterator<Item = Delivery>,
+        deliveries: impl IntoIterator<Item = Delivery<E>>,
         wakeups: &mut Wakeups,
     ) {
         let mut state = self.state.lock();
-        for delivery in deliveries {
-            self.deliver_one(&mut state, delivery, wakeups);
+        for Delivery { source, id, entry } in deliveries {
+            let entry = entry.into_entry();
+            self.deliver_one(&mut state, Delivery { source, id, entry }, wakeups);
         }
     }
 
-    fn deliver_one(&self, state: &mut State, mut delivery: Delivery, wakeups: &mut Wakeups) {
+    fn deliver_one(&self, state: &mut State, mut delivery: Delivery<Entry>, wakeups: &mut Wakeups) {
         let output = &*self.output;
         let Some(source) = state.sources.get(delivery.source) else { return };
         let queue = Arc::clone(&source.queue);
@@ -102,8 +105,13 @@ impl Deliveries {
 impl State {
     /// Gives a delivery its tag, notes it, and hands it to the client, unless that is beyond
     /// reach.
-    fn pass_on(&mut self, delivery: &Delivery, output: &dyn ChannelOutput, wakeups: &mut Wakeups) {
-        let Delivery { source, id, entry, .. } = delivery;
+    fn pass_on(
+        &mut self,
+        delivery: &Delivery<Entry>,
+        output: &dyn ChannelOutput,
+        wakeups: &mut Wakeups,
+    ) {
+        let Delivery { source, id, entry } = delivery;
         let Some(consumer) = self.sources.get(*source) else { return };
         self.last_tag += 1;
         self.delivered.count(*id, entry);
@@ -120,7 +128,7 @@ impl State {
             delivery_tag: self.last_tag,
             redelivered: entry.redelivered,
             delivery_count: delivery_count(consumer.is_quorum, entry),
-            message: entry.message.clone(),
+            message: Cow::Borrowed(&entry.message),
         };
         output.deliver_one(outgoing, wakeups);
     }
@@ -136,7 +144,7 @@ impl State {
     }
 
     /// Holds a delivery back. Its source is not forgotten meanwhile.
-    fn delay(&mut self, due: Timestamp, delivery: Delivery) {
+    fn delay(&mut self, due: Timestamp, delivery: Delivery<Entry>) {
         if let Some(source) = self.sources.get(delivery.source) {
             source.count_delivery();
             if delivery.id != 0 {

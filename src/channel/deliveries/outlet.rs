@@ -1,18 +1,19 @@
 //! What queues, replies and lists see of a channel's deliveries.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::vec;
 
 use crate::base::wake::Wakeups;
 use crate::channel::counted::{Counted, Listed};
 use crate::channel::deliveries::sources::Source;
 use crate::channel::deliveries::{CLOSED, Deliveries, FORGOTTEN};
-use crate::channel::output::{Outgoing, Run};
+use crate::channel::output::{Outgoing, Run, Tagged};
 use crate::channel::status::ChannelStatus;
 use crate::insight::statistics::tally::Tally;
 use crate::insight::statistics::totals::ChannelTotals;
 use crate::message::Message;
-use crate::queue::consumers::{Delivery, Outlet, Reserved};
+use crate::queue::consumers::{Delivery, Outlet, Passing, Reserved};
+use crate::queue::fifo::entry::Entry;
 use crate::time::clock::Timestamp;
 use crate::vhost::flow::reply_to::ReplyOutlet;
 
@@ -66,16 +67,23 @@ impl Outlet for Deliveries {
         self.try_reserve(no_ack)
     }
 
-    fn deliver(&self, deliveries: vec::Drain<'_, Delivery>, wakeups: &mut Wakeups) {
+    fn deliver(&self, deliveries: Passing<'_>, wakeups: &mut Wakeups) {
         if self.is_watched() {
-            return self.deliver_watched(deliveries, wakeups);
+            return match deliveries {
+                Passing::Given(given) => self.deliver_watched(given, wakeups),
+                Passing::Shown(shown) => self.deliver_watched(shown, wakeups),
+            };
         }
         let mut state = self.state.lock();
         let tagger = state.tagger();
-        self.output.deliver(Run { deliveries, tagger }, wakeups);
+        let run = match deliveries {
+            Passing::Given(given) => Run::Given(Tagged { deliveries: given, tagger }),
+            Passing::Shown(shown) => Run::Shown(Tagged { deliveries: shown, tagger }),
+        };
+        self.output.deliver(run, wakeups);
     }
 
-    fn deliver_one(&self, delivery: Delivery, wakeups: &mut Wakeups) {
+    fn deliver_one(&self, delivery: Delivery<Cow<'_, Entry>>, wakeups: &mut Wakeups) {
         if self.is_watched() {
             return self.deliver_watched([delivery], wakeups);
         }
@@ -128,7 +136,7 @@ impl ReplyOutlet for Deliveries {
             delivery_tag: 1,
             redelivered: false,
             delivery_count: None,
-            message: message.clone(),
+            message: Cow::Borrowed(message),
         };
         self.output.deliver_one(reply, wakeups);
         true

@@ -1,6 +1,7 @@
 //! Places and limits of a channel's deliveries.
 
 use amq_protocol::types::FieldTable;
+use std::borrow::Cow;
 
 use super::*;
 use crate::base::ids::ChannelId;
@@ -23,7 +24,7 @@ impl ChannelOutput for Nobody {
     fn has_room_for_reply(&self) -> bool {
         true
     }
-    fn deliver_one(&self, _: Outgoing<'_>, _: &mut Wakeups) {}
+    fn deliver_one(&self, _: Outgoing<'_, Cow<'_, Message>>, _: &mut Wakeups) {}
     fn basic_return(&self, _: &Message, _: &mut Wakeups) {}
     fn confirm(&self, _: u64, _: bool, _: bool, _: &mut Wakeups) {}
     fn fail(&self, _: Error, _: &mut Wakeups) {}

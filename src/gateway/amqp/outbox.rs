@@ -1,6 +1,7 @@
 //! What waits to be written to a connection. Queues append to it from any thread; the connection's
 //! task writes it.
 
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -338,17 +339,21 @@ impl ChannelWriter {
     }
 
     /// Writes deliveries, in order.
-    fn write<'a>(&self, deliveries: impl Iterator<Item = Outgoing<'a>>, wakeups: &mut Wakeups) {
+    fn write<'a, M: Borrow<Message>>(
+        &self,
+        deliveries: impl Iterator<Item = Outgoing<'a, M>>,
+        wakeups: &mut Wakeups,
+    ) {
         self.outbox.write_from_afar(wakeups, |output, frame_max| {
             let mut output = Deliveries::new(output, self.channel, frame_max);
-            let mut last: Option<Outgoing<'_>> = None;
+            let mut last: Option<Outgoing<'_, M>> = None;
             for delivery in deliveries {
                 let (number, again) = (delivery.delivery_tag, delivery.redelivered);
                 let is_written = last.as_ref().is_some_and(|last| delivery.is_like(last))
-                    && output.add_like_last(number, again, delivery.message.body());
+                    && output.add_like_last(number, again, delivery.message.borrow().body());
                 if !is_written {
                     let tag = delivery.consumer_tag.as_str().as_bytes();
-                    with_encoding(&delivery.message, delivery.delivery_count, |message| {
+                    with_encoding(delivery.message.borrow(), delivery.delivery_count, |message| {
                         output.add(tag, number, again, message);
                     });
                 }
@@ -375,7 +380,7 @@ impl ChannelOutput for ChannelWriter {
         unread < outbox.at_present(outbox.replies_max)
     }
 
-    fn deliver_one(&self, delivery: Outgoing<'_>, wakeups: &mut Wakeups) {
+    fn deliver_one(&self, delivery: Outgoing<'_, Cow<'_, Message>>, wakeups: &mut Wakeups) {
         self.outbox.write_from_afar(wakeups, |output, frame_max| {
             let Outgoing { consumer_tag, delivery_tag, redelivered, delivery_count, message } =
                 &delivery;
@@ -387,7 +392,10 @@ impl ChannelOutput for ChannelWriter {
     }
 
     fn deliver(&self, deliveries: Run<'_>, wakeups: &mut Wakeups) {
-        self.write(deliveries, wakeups);
+        match deliveries {
+            Run::Given(given) => self.write(given, wakeups),
+            Run::Shown(shown) => self.write(shown, wakeups),
+        }
     }
 
     fn basic_return(&self, message: &Message, wakeups: &mut Wakeups) {

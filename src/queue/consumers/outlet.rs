@@ -1,13 +1,14 @@
 //! What a channel registers with a queue, and where the queue hands its deliveries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::vec;
 
 use amq_protocol::types::FieldTable;
 
 use crate::base::ids::ChannelId;
 use crate::base::names::ConsumerTag;
 use crate::base::wake::Wakeups;
+use crate::queue::consumers::passing::{Delivery, Passing};
 use crate::queue::fifo::entry::Entry;
 
 /// What an outlet takes of what a queue has for it.
@@ -29,10 +30,10 @@ pub trait Outlet: Send + Sync {
     fn reserve(&self, no_ack: bool) -> Reserved;
 
     /// Takes deliveries, in order. Returns at once and calls no queue.
-    fn deliver(&self, deliveries: vec::Drain<'_, Delivery>, wakeups: &mut Wakeups);
+    fn deliver(&self, deliveries: Passing<'_>, wakeups: &mut Wakeups);
 
     /// Takes one.
-    fn deliver_one(&self, delivery: Delivery, wakeups: &mut Wakeups);
+    fn deliver_one(&self, delivery: Delivery<Cow<'_, Entry>>, wakeups: &mut Wakeups);
 
     /// What the consumer with this number has not settled belongs to nobody any more, and counts
     /// against no limit; what it was not given yet it will not get.
@@ -43,19 +44,6 @@ pub trait Outlet: Send + Sync {
 
     /// The queue is gone: the client is told if it wants to be.
     fn cancelled(&self, source: u32, wakeups: &mut Wakeups);
-}
-
-/// A message on its way to a consumer.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Consumer's place in the queue's table.
-    pub(crate) slot: usize,
-    /// Number by which the outlet knows the consumer.
-    pub source: u32,
-    /// Number by which the queue knows the delivery; 0 when it needs no acknowledgement.
-    pub id: u64,
-    /// The message and its history.
-    pub entry: Entry,
 }
 
 /// What a channel registers with a queue. What every message needs comes first.

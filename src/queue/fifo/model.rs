@@ -8,6 +8,7 @@ mod messages;
 mod paging;
 mod totals;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +20,12 @@ use proptest::sample::Index;
 use self::commands::{Command, arguments, command};
 use crate::base::ids::ChannelId;
 use crate::base::wake::Wakeups;
+use crate::limits::DELIVERY_BATCH_MAX;
 use crate::message::Message;
 use crate::message::deaths::DeathReason;
 use crate::message::stored::Gone;
 use crate::message::{Body, Parts};
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet, Reserved};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Delivery, Outlet, Passing, Reserved};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::overflow::Overflow;
 use crate::queue::*;
@@ -83,9 +85,9 @@ impl Outlet for Gate {
         if self.0.load(Ordering::SeqCst) { Reserved::Run } else { Reserved::Nothing }
     }
 
-    fn deliver(&self, _: std::vec::Drain<'_, Delivery>, _: &mut Wakeups) {}
+    fn deliver(&self, _: Passing<'_>, _: &mut Wakeups) {}
 
-    fn deliver_one(&self, _: Delivery, _: &mut Wakeups) {}
+    fn deliver_one(&self, _: Delivery<Cow<'_, Entry>>, _: &mut Wakeups) {}
 
     fn cancelled(&self, _: u32, _: &mut Wakeups) {}
 
@@ -151,6 +153,9 @@ impl World {
             Command::Enqueue { ttl_ms, priority, padding, stored } => {
                 self.enqueue(ttl_ms, priority, padding, stored)?;
             }
+            Command::EnqueueRun { count, ttl_ms, stored } => {
+                self.enqueue_run(count, ttl_ms, stored)?;
+            }
             Command::PageOut(max) => self.page_out(max)?,
             Command::Get { no_ack } if !self.single_active => self.get(no_ack)?,
             Command::Get { .. } => {}
@@ -190,7 +195,9 @@ impl World {
             }
         }
         loop {
-            while self.state.dispatch(1, self.now, &mut self.effects) {
+            // By many, as queues do, or by one.
+            let max = if self.items.len().is_multiple_of(4) { 1 } else { DELIVERY_BATCH_MAX };
+            while self.state.dispatch(max, self.now, &mut self.effects) {
                 self.absorb(None)?;
             }
             self.absorb(None)?;
@@ -208,7 +215,8 @@ impl World {
         self.check()
     }
 
-    fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Checked {
+    /// A message that is about to come.
+    fn arrival(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Arrival {
         // The turns that the two classes of a quorum queue take are tested with `Order`.
         let priority = if self.quorum { 0 } else { priority };
         let number = self.items.len() as u64;
@@ -236,16 +244,20 @@ impl World {
             message: message.clone(),
             stored,
         };
+        self.items.insert(number, item);
+        Arrival { message, sequence: number, stored, room: Room::Refused }
+    }
+
+    fn enqueue(&mut self, ttl_ms: Option<u64>, priority: u8, padding: u8, stored: bool) -> Checked {
+        let (ready, octets) = (self.ready().len() as u64, self.ready_bytes());
+        let arrival = self.arrival(ttl_ms, priority, padding, stored);
+        let (number, octets) = (arrival.sequence, octets + arrival.message.body_len() as u64);
         let length = &self.settings.length;
-        let room = length.max_length.is_none_or(|max| (self.ready().len() as u64) < max)
-            && length
-                .max_length_bytes
-                .is_none_or(|max| self.ready_bytes() + item.body_bytes <= max);
+        let room = length.max_length.is_none_or(|max| ready < max)
+            && length.max_length_bytes.is_none_or(|max| octets <= max);
         let is_full = if self.quorum { self.is_full } else { !room };
         let refuses = length.overflow != Overflow::DropHead && is_full;
         let buries = length.overflow == Overflow::RejectPublishDlx;
-        self.items.insert(number, item);
-        let arrival = Arrival { message, sequence: number, stored, room: Room::Refused };
         let outcome = self.state.enqueue(arrival, self.now, &mut self.effects);
         prop_assert_eq!(outcome == Enqueued::Rejected, refuses, "full queues refuse");
         if refuses {
@@ -256,6 +268,29 @@ impl World {
             self.put(number, Place::Gone(Fate::Refused));
         }
         self.absorb(Some(number))?;
+        self.look_if_full();
+        Ok(())
+    }
+
+    /// Messages come together, to a queue that refuses none; every other one has a time to live.
+    fn enqueue_run(&mut self, count: usize, ttl_ms: Option<u64>, stored: bool) -> Checked {
+        if self.quorum || self.settings.length.overflow != Overflow::DropHead {
+            return Ok(());
+        }
+        let ttl_ms = |at: usize| ttl_ms.filter(|_| at % 2 == 1);
+        let arrivals: Vec<_> =
+            (0..count).map(|at| self.arrival(ttl_ms(at), 0, 0, stored)).collect();
+        let first = arrivals.first().map(|arrival| arrival.sequence);
+        let (mut arrivals, mut accepted) = (arrivals.into_iter(), 0);
+        while let Some(first) = arrivals.next() {
+            let Self { state, effects, now, .. } = self;
+            let mut note = |outcome| accepted += usize::from(outcome == Enqueued::Accepted);
+            if let Err(first) = state.serve_run(first, &mut arrivals, *now, effects, &mut note) {
+                note(state.enqueue(first, *now, effects));
+            }
+        }
+        prop_assert_eq!(accepted, count, "what there is room for is accepted");
+        self.absorb(first)?;
         self.look_if_full();
         Ok(())
     }

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 
 use crate::message::deaths::DeathReason;
 use crate::message::stored::{Place, Returned};
-use crate::queue::consumers::ConsumerId;
+use crate::queue::consumers::{ConsumerId, Unacked};
 use crate::queue::effects::Effects;
 use crate::queue::fifo::entry::Entry;
-use crate::queue::fifo::state::{State, Unacked};
+use crate::queue::fifo::state::State;
 use crate::time::clock::Timestamp;
 
 /// How deliveries are settled.

@@ -18,7 +18,7 @@ use crate::message::deaths::DeathReason;
 use crate::queue::arguments::{DeadLetterStrategy, QueueArguments};
 use crate::queue::attributes::QueueStorage;
 use crate::queue::backlog::Backlog;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Manners};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Consumers, Manners, Unacked};
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::fifo::counted::Counted;
 use crate::queue::fifo::duplicates::Duplicates;
@@ -32,17 +32,6 @@ use crate::queue::fifo::ready::Ready;
 use crate::queue::fifo::ttl;
 use crate::queue::settings::Settings;
 use crate::time::clock::Timestamp;
-
-/// A delivery that waits for its acknowledgement.
-#[derive(Debug)]
-pub(in crate::queue) struct Unacked {
-    pub(in crate::queue) entry: Entry,
-    /// The consumer that has it; `None` after basic.get.
-    pub(super) consumer: Option<ConsumerId>,
-    /// The channel that has it, for as long as that lives.
-    channel: ChannelId,
-    delivered_at: Timestamp,
-}
 
 /// A delivery that was not settled yet, as somebody sees it who looks at the queue.
 #[derive(Clone, Debug)]

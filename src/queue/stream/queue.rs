@@ -7,7 +7,7 @@ use leveret_storage::{Done, Gate, Start, Stream, StreamBatch};
 
 use crate::error::{Error, NotImplemented, Result};
 use crate::message::Message;
-use crate::queue::consumers::{ConsumerId, ConsumerSpec};
+use crate::queue::consumers::{ConsumerId, ConsumerSpec, Passing};
 use crate::queue::effects::Effects;
 use crate::queue::ended::Ended;
 use crate::queue::fifo::entry::Entry;
@@ -238,7 +238,9 @@ impl Queue {
         readers.count_read(count, !stream.is_in_memory);
         self.note_read(stream.log().id(), &readers, deliveries, now);
         match outlet {
-            Some(outlet) if !deliveries.is_empty() => outlet.deliver(deliveries.drain(..), wakeups),
+            Some(outlet) if !deliveries.is_empty() => {
+                outlet.deliver(Passing::given(deliveries.drain(..)), wakeups);
+            }
             _ => {}
         }
         deliveries.clear();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::limits::STREAM_READ_MESSAGES;
-use crate::queue::consumers::{ConsumerId, Delivery, Outlet, Reserved};
+use crate::queue::consumers::{Claimed, ConsumerId, Outlet, Reserved};
 use crate::queue::stream::cursor::{Cursor, Read};
 use crate::queue::stream::readers::{Outstanding, Readers};
 use crate::time::clock::Timestamp;
@@ -44,7 +44,7 @@ impl Readers {
         read: Vec<Read>,
         committed: u64,
         now: Timestamp,
-        deliveries: &mut Vec<Delivery>,
+        deliveries: &mut Vec<Claimed>,
     ) -> Option<Arc<dyn Outlet>> {
         let Turn { consumer, mut cursor, max, .. } = turn;
         let hold = self.hold;
@@ -75,11 +75,11 @@ impl Readers {
                 octets: read.message.body_len() as u64,
                 delivered_at: now,
             });
-            deliveries.push(Delivery {
+            deliveries.push(Claimed {
                 slot: consumer.slot,
                 source: reader.spec.source,
                 id: delivered,
-                entry: read.into_entry(),
+                entry: Some(read.into_entry()),
             });
         }
         if let Some(after) = after {

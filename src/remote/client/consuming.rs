@@ -1,5 +1,6 @@
 //! Deliveries of another broker.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -89,6 +90,7 @@ impl Shared {
         drop(book);
         let (message, delivery_count) = message(&delivery);
         let redelivered = delivery.redelivered;
+        let message = Cow::Owned(message);
         let outgoing =
             Outgoing { consumer_tag: tag, delivery_tag, redelivered, delivery_count, message };
         let mut wakeups = Wakeups::default();

@@ -14,6 +14,11 @@ pub(super) enum Command {
         padding: u8,
         stored: bool,
     },
+    EnqueueRun {
+        count: usize,
+        ttl_ms: Option<u64>,
+        stored: bool,
+    },
     Get {
         no_ack: bool,
     },
@@ -45,10 +50,12 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
     ];
     let ttl_ms = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
     prop_oneof![
-        12 => (ttl_ms, 0u8..6, 0u8..40, any::<bool>())
+        12 => (ttl_ms.clone(), 0u8..6, 0u8..40, any::<bool>())
             .prop_map(|(ttl_ms, priority, padding, stored)| {
                 Command::Enqueue { ttl_ms, priority, padding, stored }
             }),
+        3 => (2usize..8, ttl_ms, any::<bool>())
+            .prop_map(|(count, ttl_ms, stored)| Command::EnqueueRun { count, ttl_ms, stored }),
         3 => (0usize..20).prop_map(Command::PageOut),
         4 => any::<bool>().prop_map(|no_ack| Command::Get { no_ack }),
         3 => (any::<bool>(), 0u32..4, -1i64..2).prop_map(|(no_ack, prefetch_count, priority)| {

@@ -89,14 +89,17 @@ impl World {
     }
 
     /// Takes the effects of one step: what left the ready messages, and where it went. `fresh` is
-    /// the message that this step brought.
+    /// the first message that this step brought.
     pub(super) fn absorb(&mut self, fresh: Option<u64>) -> Checked {
         self.bury();
         let deaths = std::mem::take(&mut self.effects.deaths);
         let deliveries = std::mem::take(&mut self.effects.deliveries);
         let order = self.ready();
         let died = deaths.iter().map(|death| number_of(&death.message));
-        let delivered = deliveries.iter().map(|delivery| number_of(&delivery.entry.message));
+        let entries = deliveries.iter().filter_map(|it| it.entry(&self.state.unacked).cloned());
+        let entries: Vec<_> = entries.collect();
+        prop_assert_eq!(entries.len(), deliveries.len(), "the queue keeps what it hands out");
+        let delivered = entries.iter().map(|entry| number_of(&entry.message));
         let mut left: Vec<_> = died.chain(delivered).collect();
         left.sort_unstable_by_key(|number| order.iter().position(|other| other == number));
         prop_assert!(left.len() <= order.len(), "nothing leaves twice");
@@ -104,11 +107,11 @@ impl World {
         for death in deaths {
             self.die(number_of(&death.message), death.reason)?;
         }
-        for delivery in deliveries {
-            let number = number_of(&delivery.entry.message);
+        for (delivery, entry) in deliveries.into_iter().zip(&entries) {
+            let number = number_of(&entry.message);
             let source = delivery.source as usize;
             self.check_choice(source)?;
-            self.check_entry(number, &delivery.entry, fresh)?;
+            self.check_entry(number, entry, fresh)?;
             self.take(number, delivery.id, Some(source))?;
         }
         Ok(())
