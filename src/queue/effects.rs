@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use crate::queue::acked::Acked;
 use crate::queue::aside::Aside;
 use crate::queue::consumers::{Claimed, Outlet};
+use crate::queue::ended::Ended;
 use crate::queue::fifo::entry::Entry;
 use crate::queue::tap::Tapped;
 use crate::time::clock::Timestamp;
@@ -64,6 +65,9 @@ pub struct Effects {
     pub anew_in: Vec<(Arc<Queue>, Vec<Entry>)>,
     /// Queues to delete: auto-delete after the last consumer, or expired.
     pub deletions: Vec<Arc<Queue>>,
+    /// What deleted queues have left: their consumers hear of it behind the answer to whoever
+    /// deleted them.
+    pub(crate) ended: Vec<Ended>,
     /// Channels that kept a delivery for too long, and what was allowed in milliseconds.
     pub timeouts: Vec<(Arc<dyn Outlet>, u64)>,
     /// Queues to wake at a time.
@@ -145,6 +149,7 @@ impl Effects {
         !self.dead_letters.is_empty()
             || !self.anew_in.is_empty()
             || !self.deletions.is_empty()
+            || !self.ended.is_empty()
             || !self.timers.is_empty()
             || !self.timeouts.is_empty()
             || !self.page_outs.is_empty()

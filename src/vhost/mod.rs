@@ -363,6 +363,9 @@ impl VirtualHost {
             for (outlet, timeout_ms) in effects.timeouts.drain(..) {
                 outlet.acknowledgement_timed_out(timeout_ms);
             }
+            for ended in std::mem::take(&mut effects.ended) {
+                ended.clear(&mut effects.wakeups);
+            }
             if let Some(queue) = effects.deletions.pop() {
                 self.delete_unused(&queue, effects);
             } else if !effects.dead_letters.is_empty() {

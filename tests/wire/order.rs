@@ -133,3 +133,25 @@ fn a_channel_gets_in_order_what_it_has_to_acknowledge_and_what_not() {
         wait_until("what was not acknowledged is the queue's", || queue.counts().ready == acked);
     }
 }
+
+/// A client that waits for delete-ok is not told of its own consumer before.
+#[test]
+fn consumers_hear_that_their_queue_is_deleted_behind_delete_ok() {
+    let (_broker, address) = listening(Limits::default());
+    let mut client = Client::with_channel(address);
+    client.declare("q");
+    for tag in ["a", "b"] {
+        client.consume("q", tag, true);
+    }
+    let reply = client.ask(&frames::queue_delete(1, "q"));
+    let is_ok = matches!(reply, AMQPClass::Queue(queue::AMQPMethod::DeleteOk(_)));
+    assert!(is_ok, "no delete-ok but {reply:?}");
+    for tag in ["a", "b"] {
+        match client.method() {
+            (1, AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel))) => {
+                assert_eq!(cancel.consumer_tag.as_str(), tag);
+            }
+            other => panic!("not basic.cancel: {other:?}"),
+        }
+    }
+}

@@ -88,7 +88,7 @@ impl VirtualHost {
         let sources = topology.forget_all(&destination);
         drop(topology);
         let ready = ended.tally().totals.messages_ready;
-        ended.clear(&mut effects.wakeups);
+        effects.ended.push(ended);
         self.tell_unbound(&destination, &sources);
         self.unbind_all(vec![(destination, sources)], effects);
         if has_remains {
