@@ -161,6 +161,9 @@ impl<'a> List<'a> {
                 continue;
             }
             if let Some((name, _)) = &item.trait_ {
+                if self.is_of_the_crate_alone(at, name) {
+                    continue;
+                }
                 let target = self.code.text(at, item.self_ty.span());
                 lines
                     .push(format!("{path}: impl {} for {target}", self.code.text(at, name.span())));
@@ -179,6 +182,17 @@ impl<'a> List<'a> {
                 _ => None,
             }));
         }
+    }
+
+    /// Whether a trait is the crate's, and nobody else sees it.
+    fn is_of_the_crate_alone(&self, at: usize, name: &syn::Path) -> bool {
+        let path: Vec<String> = name.segments.iter().map(|s| s.ident.to_string()).collect();
+        let Target::Item(at, name) = self.code.resolve(at, &path) else { return false };
+        let is_meant = |item: &Item| match item {
+            Item::Trait(item) => item.ident == name && !is_public(&item.vis),
+            _ => false,
+        };
+        self.code.module(at).items.iter().any(is_meant)
     }
 
     fn self_type(&self, at: usize, item: &ItemImpl) -> Option<Target> {
