@@ -209,10 +209,11 @@ impl State {
                 let is_large = entry.message.shared_body().is_some();
                 self.hand_over(entry, &run.claim, now, effects);
                 run.left -= 1;
-                // Large ones at once, so that a channel that is full is noticed.
-                left = if is_large { 0 } else { left - 1 };
+                left -= 1;
                 if is_large {
-                    break;
+                    // At once, so that a channel that is full is noticed.
+                    self.end_run(&run);
+                    return true;
                 }
             }
             self.end_run(&run);
