@@ -119,6 +119,40 @@ test('an empty broker says what to do', async () => {
 });
 
 const MANY = 10_000;
+const FRAMES = 30;
+
+/** Shows other rows in every frame. */
+async function scroll({ turn, count }) {
+  const table = document.querySelector('.table');
+  for (let frame = 0; frame < count; frame += 1) {
+    table.scrollTop = (turn * count + frame) * 2500;
+    await new Promise(requestAnimationFrame);
+  }
+}
+
+/** Writes other text over all that the rows have, in every frame, in a copy that stands in for the table. */
+async function write({ count }) {
+  const table = document.querySelector('.table');
+  const copy = table.cloneNode(true);
+  table.replaceWith(copy);
+  const walker = document.createTreeWalker(copy.querySelector('.tbody'), NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (let frame = 0; frame < count; frame += 1) {
+    for (const text of texts) text.data = text.data.replace(/.$/, frame % 10);
+    await new Promise(requestAnimationFrame);
+  }
+  copy.replaceWith(table);
+}
+
+/** CPU time of a frame in milliseconds. */
+async function frames(page, show, turn) {
+  const took = await cpu(page);
+  await page.evaluate(show, { turn, count: FRAMES });
+  return (await took()) / FRAMES;
+}
+
+const median = (numbers) => numbers.toSorted((one, other) => one - other)[numbers.length >> 1];
 
 test(`${MANY} queues and many connections are shown without lag`, async () => {
   const queues = Array.from({ length: MANY }, (_, n) => ({
@@ -135,39 +169,37 @@ test(`${MANY} queues and many connections are shown without lag`, async () => {
   await logIn(page);
   await page.getByText('10,000 of').waitFor({ timeout: 60_000 });
   assert.ok((await page.locator('.tbody .tr').count()) < 80, 'only the rows that are seen exist');
-  const FRAMES = 120;
-  const scrolling = await cpu(page);
-  await page.evaluate(async (frames) => {
-    const table = document.querySelector('.table');
-    for (let frame = 0; frame < frames; frame += 1) {
-      table.scrollTop = frame * 2500;
-      await new Promise(requestAnimationFrame);
-    }
-  }, FRAMES);
-  // All rows are others in every frame, of which there are to be 60 in a second. CPU time grows with
-  // what else a core does, too: that is what the room is for.
-  const frame = (await scrolling()) / FRAMES;
-  console.log(`scrolling ${MANY} rows: ${frame.toFixed(1)} ms of CPU a frame`);
-  assert.ok(frame < 32, `a frame takes ${frame} ms of CPU while scrolling`);
+  // All rows are others in every frame. What a frame takes depends on the machine and what else it
+  // does, so it is compared with writing as many rows by hand, by turns.
+  const SCROLLS = 5;
+  const scrolled = [];
+  const written = [];
+  for (let turn = 0; turn < SCROLLS; turn += 1) {
+    scrolled.push(await frames(page, scroll, turn));
+    written.push(await frames(page, write, turn));
+  }
+  const [scrolling, writing] = [median(scrolled), median(written)];
+  console.log(`scrolling ${MANY} rows: ${scrolling.toFixed(1)} ms of CPU a frame, ${writing.toFixed(1)} to write them`);
+  assert.ok(scrolling < 4 * writing, `a frame takes ${scrolling} ms of CPU while scrolling, ${writing} to be written`);
   const searching = await cpu(page);
   await page.getByRole('searchbox').fill('queue-0999[0-9]$');
   await page.waitForFunction(() => document.querySelectorAll('.tbody .tr').length === 10);
   const search = await searching();
   console.log(`searching them: ${search.toFixed(0)} ms of CPU`);
-  assert.ok(search < 200, `a search takes ${search} ms of CPU`);
+  assert.ok(search < 20 * writing, `a search takes ${search} ms of CPU, a frame ${writing}`);
   await page.getByRole('link', { name: 'queue-09995' }).click();
   await page.getByRole('heading', { level: 1, name: 'queue-09995' }).waitFor();
   await visit(page, '#/topology');
   await page.getByText('more are not shown').waitFor();
   await visit(page, '#/connections');
   await page.getByRole('link', { name: 'client 0', exact: true }).waitFor();
-  const scrolled = await page.evaluate(async () => {
+  const rows = await page.evaluate(async () => {
     const table = document.querySelector('.table');
     table.scrollTop = table.scrollHeight;
     await new Promise((resolve) => setTimeout(resolve, 200));
     return document.querySelectorAll('.tbody .tr').length;
   });
-  assert.ok(scrolled > 0 && scrolled < 80, 'a thousand connections are as few rows');
+  assert.ok(rows > 0 && rows < 80, 'a thousand connections are as few rows');
   await check(page, 'many');
   await Promise.all(connections.map((connection) => connection.close()));
   await page.context().close();

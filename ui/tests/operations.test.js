@@ -115,9 +115,21 @@ test('the new pages fit on a phone', async () => {
   await page.context().close();
 });
 
+/** Shows as many lines as take about as long as what a page may take to be there. */
+function write() {
+  for (let line = 0; line < 10_000; line += 1) {
+    document.body.append(Object.assign(document.createElement('p'), { textContent: `line ${line}` }));
+  }
+  return document.body.offsetHeight;
+}
+
 test('the page is there at once', async () => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
+  // How fast the machine is, as it has other things to do as well.
+  const writing = await cpu(page);
+  await page.evaluate(write);
+  const plain = await writing();
   const loading = await cpu(page);
   await page.goto(server.url);
   await page.getByRole('button', { name: 'Log in' }).waitFor();
@@ -130,9 +142,8 @@ test('the page is there at once', async () => {
       requests: all.length,
     };
   });
-  console.log(`first paint after ${paint.toFixed(0)} ms; ${took.toFixed(0)} ms of CPU, ${bytes} octets, ${requests} requests`);
-  // On the time itself there is no word to be had while the machine does other things.
-  assert.ok(took < 300, `${took} ms of CPU`);
+  console.log(`first paint after ${paint.toFixed(0)} ms; ${took.toFixed(0)} ms of CPU beside ${plain.toFixed(0)}, ${bytes} octets, ${requests} requests`);
+  assert.ok(took < plain, `${took} ms of CPU, ${plain} for 10,000 lines`);
   assert.ok(bytes > 0 && bytes < 250_000, `${bytes} octets over the wire`);
   assert.ok(requests <= 5, `${requests} requests`);
   await context.close();
