@@ -26,8 +26,9 @@ const ROUNDS: usize = 100;
 /// A round beside others may take this many times as long as when it is quiet.
 const TIMES_MAX: u32 = 5;
 
-/// What is shorter than that says nothing: others may have had the machine.
-const SHORT: Duration = Duration::from_millis(1500);
+/// What is shorter than that says nothing: others may have had the machine. It is less than half of
+/// what a login may take, for which whoever is kept out waits.
+const SHORT: Duration = Duration::from_secs(4);
 
 /// So often it is measured until it is bearable.
 const ATTEMPTS: usize = 3;
