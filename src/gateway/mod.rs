@@ -32,7 +32,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::bind::bind;
 use crate::gateway::line::Line;
-use crate::gateway::listener::COMPATIBLE_VERSION;
 use crate::gateway::newcomer::Start;
 use crate::gateway::stream::Advertised;
 use crate::node::Node;
@@ -129,7 +128,7 @@ impl Gateway {
         address: impl ToSocketAddrs,
         advertised: AdvertisedAddress,
     ) -> io::Result<SocketAddr> {
-        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, false);
+        let config = stream::connection_config(broker, false);
         let door = Door { protocol: "stream", certificates: None, asks: false };
         self.listen_for(door, broker, address, config, move |socket, start| {
             let advertised = Advertised::new(&advertised, socket.local_addr().ok());
@@ -147,7 +146,7 @@ impl Gateway {
         tls: &Tls,
     ) -> io::Result<SocketAddr> {
         let asks = tls.asks_for_certificates();
-        let config = stream::connection_config(&broker.limits, COMPATIBLE_VERSION, asks);
+        let config = stream::connection_config(broker, asks);
         let certificates = Some(Arc::clone(tls.certificates()));
         let tls = tls.clone();
         let door = Door { protocol: "stream/ssl", certificates, asks };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use leveret::definitions::Definitions;
 use leveret::{AdvertisedAddress, Broker, Limits, ManualClock, Timestamp};
 use leveret_stream_protocol::{ClientFrame, Publish, Request, Response, ServerFrame};
 
@@ -17,16 +18,22 @@ fn on_a_manual_clock() -> (Broker, std::net::SocketAddr) {
     )
 }
 
+/// What the server says of itself, as `name=value`.
+fn peer_properties(client: &mut Client) -> Vec<String> {
+    client.ask(Request::PeerProperties { properties: vec![] }, |response| {
+        let Response::PeerProperties { properties, .. } = response else { panic!() };
+        properties.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    })
+}
+
 #[test]
 fn the_server_says_what_it_is_and_where() {
     let (broker, address) = listening();
     let mut client = Client::connect(address);
-    let properties = client.ask(Request::PeerProperties { properties: vec![] }, |response| {
-        let Response::PeerProperties { properties, .. } = response else { panic!() };
-        properties.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
-    });
-    assert!(properties.contains(&"product=RabbitMQ".to_owned()), "{properties:?}");
-    assert!(properties.contains(&"version=4.0.5".to_owned()), "{properties:?}");
+    let properties = peer_properties(&mut client);
+    for beginning in ["product=RabbitMQ", "version=4.0.5", "cluster_name=leveret@"] {
+        assert!(properties.iter().any(|told| told.starts_with(beginning)), "{properties:?}");
+    }
     client.ask(Request::SaslHandshake {}, |response| {
         let Response::SaslHandshake { mechanisms, .. } = response else { panic!() };
         assert_eq!(mechanisms, &["PLAIN", "AMQPLAIN", "ANONYMOUS"]);
@@ -42,6 +49,15 @@ fn the_server_says_what_it_is_and_where() {
         assert_eq!(properties, &expected);
     });
     assert_eq!(broker.connection_count(), 1);
+}
+
+#[test]
+fn a_cluster_goes_by_the_name_that_it_was_given_last() {
+    let (broker, address) = listening();
+    let named = br#"{"global_parameters": [{"name": "cluster_name", "value": "rabbit@shop"}]}"#;
+    broker.import(&Definitions::from_json(named).unwrap()).unwrap();
+    let properties = peer_properties(&mut Client::connect(address));
+    assert!(properties.contains(&"cluster_name=rabbit@shop".to_owned()), "{properties:?}");
 }
 
 #[test]

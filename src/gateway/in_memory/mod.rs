@@ -19,7 +19,7 @@ use crate::base::lock::Mutex;
 use crate::base::rank;
 use crate::gateway::amqp::connection_task::ConnectionTask;
 use crate::gateway::line::Line;
-use crate::gateway::listener::{COMPATIBLE_VERSION, connection_config};
+use crate::gateway::listener::connection_config;
 #[cfg(feature = "remote")]
 use crate::gateway::login::mechanisms;
 use crate::gateway::newcomer::{Start, Unfinished};
@@ -142,11 +142,7 @@ impl Serving {
             runtime,
             tasks: JoinSet::new(),
             config: Arc::new(connection_config(broker, false)),
-            stream_config: Arc::new(crate::gateway::stream::connection_config(
-                limits,
-                COMPATIBLE_VERSION,
-                false,
-            )),
+            stream_config: Arc::new(crate::gateway::stream::connection_config(broker, false)),
             unfinished: Arc::new(Semaphore::new(limits.unfinished_handshakes_max.max(1))),
             alive: Arc::default(),
         })

@@ -18,10 +18,10 @@ use crate::gateway::lookout::Lookout;
 use crate::gateway::newcomer::{Newcomer, Start};
 use crate::gateway::read_chunk;
 use crate::gateway::socket::Socket;
-use crate::gateway::stream::Advertised;
 use crate::gateway::stream::client::{Answer, Client};
 use crate::gateway::stream::codes::response_code;
 use crate::gateway::stream::inbox::{Inbox, sleeper};
+use crate::gateway::stream::{Advertised, named};
 use crate::gateway::unfinished::{Kept, TOO_MUCH};
 use crate::limits::{OUTBOX_FULL_BYTES, UNFINISHED_BYTES_FREE};
 use crate::node::status::ConnectionState;
@@ -68,6 +68,7 @@ impl<T: Socket> ConnectionTask<T> {
         let newcomer = Newcomer::new(unfinished, &clock, &broker.limits, now_ms);
         let (kept, lookout) = (Kept::new(broker.memory()), Lookout::new(&clock));
         let turns = Turns::new(line, &clock);
+        let config = named(config, &broker.cluster_name());
         let client = Client::new(broker, Arc::clone(&inbox), peer, advertised);
         Self {
             socket,

@@ -21,11 +21,14 @@ mod super_streams;
 mod topology;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use leveret_stream_protocol::ConnectionConfig;
 
+use crate::gateway::listener::COMPATIBLE_VERSION;
 use crate::gateway::login::mechanisms;
-use crate::limits::Limits;
+use crate::node::Node;
+use crate::node::parameters::CLUSTER_NAME;
 
 /// The port that clients look for.
 const PORT: u16 = 5552;
@@ -66,19 +69,17 @@ impl Advertised {
 /// Octets of a frame beside the message that it holds, if it holds the largest.
 const FRAME_ROOM_BYTES: u64 = 64 * 1024;
 
-/// What connections of a broker with these limits offer.
-pub(super) fn connection_config(
-    limits: &Limits,
-    version: &str,
-    asks_for_certificates: bool,
-) -> ConnectionConfig {
+/// What connections of a broker offer.
+pub(super) fn connection_config(broker: &Node, asks_for_certificates: bool) -> ConnectionConfig {
+    let limits = &broker.limits;
+    let cluster = broker.cluster_name();
     let properties = [
         ("product", "RabbitMQ"),
-        ("version", version),
+        ("version", COMPATIBLE_VERSION),
         ("platform", "Rust"),
         ("copyright", "Copyright (c) the leveret authors."),
         ("information", concat!("leveret ", env!("CARGO_PKG_VERSION"))),
-        ("cluster_name", "leveret@localhost"),
+        (CLUSTER_NAME, &cluster),
     ];
     let frame_octets_max = limits.message_size_max.saturating_add(FRAME_ROOM_BYTES);
     let usual = ConnectionConfig::default();
@@ -91,4 +92,15 @@ pub(super) fn connection_config(
         close_timeout_ms: usual.close_timeout_ms.min(limits.close_timeout_ms),
         ..usual
     }
+}
+
+/// The same with what the cluster is called now.
+fn named(mut config: Arc<ConnectionConfig>, cluster: &str) -> Arc<ConnectionConfig> {
+    let is_name = |(name, value): &(String, String)| name == CLUSTER_NAME && value != cluster;
+    if let Some(at) = config.server_properties.iter().position(is_name)
+        && let Some((_, value)) = Arc::make_mut(&mut config).server_properties.get_mut(at)
+    {
+        cluster.clone_into(value);
+    }
+    config
 }
