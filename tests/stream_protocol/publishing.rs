@@ -63,6 +63,18 @@ fn what_was_published_before_is_confirmed_and_not_stored() {
 }
 
 #[test]
+fn what_is_published_again_is_confirmed_in_a_frame_of_its_own() {
+    let (_broker, mut client) = with_stream();
+    client.declare(1, "me", "s");
+    let [zero, one] = [published(0, "a"), published(1, "b")];
+    client.publish_all(1, &[zero, zero, one, one, published(2, "c")]);
+    let confirm = |ids: &str| format!("PublishConfirm {{ publisher: 1, publishing_ids: {ids} }}");
+    assert_eq!(client.shown(), confirm("[0, 1]"));
+    assert_eq!(client.shown(), confirm("[0, 1, 2]"));
+    assert_eq!(stored(&mut client, 3), ["a", "b", "c"]);
+}
+
+#[test]
 fn publishers_are_declared_once() {
     let (_broker, mut client) = with_stream();
     assert_eq!(client.declare(1, "me", "s"), Code::Ok);

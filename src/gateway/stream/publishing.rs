@@ -1,5 +1,6 @@
 //! Publishing, and what becomes of the messages `[rabbitmq stream Publish]`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -106,7 +107,8 @@ impl Client {
     }
 
     /// Tells the client what has become of its messages: those of a publisher that are next to
-    /// each other go into one frame.
+    /// each other go into one frame, and before it, if the publisher has a name, those that were
+    /// published again.
     pub(super) fn confirm(&mut self, settled: &mut Vec<Settled>) {
         let mut settled = settled.drain(..).peekable();
         while let Some(mut first) = settled.next() {
@@ -123,10 +125,24 @@ impl Client {
                     Outcome::Lost => publisher.seen.errored.add(ids.len() as u64),
                     Outcome::Unheard => {}
                 }
+                let has_name = !publisher.seen.reference.is_empty();
+                let again = if has_name { take_repeated(&mut ids) } else { Vec::new() };
+                if !again.is_empty() {
+                    write_settled(first.publisher.0, again, first.outcome, &mut self.out);
+                }
                 write_settled(first.publisher.0, ids, first.outcome, &mut self.out);
             }
         }
     }
+}
+
+/// Takes out the ids that have come before. There are clients that wait for an id in each frame once.
+fn take_repeated(ids: &mut Vec<u64>) -> Vec<u64> {
+    if ids.is_sorted_by(|one, next| one < next) {
+        return Vec::new();
+    }
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.extract_if(.., |id| !seen.insert(*id)).collect()
 }
 
 fn write_settled(publisher: u8, publishing_ids: Vec<u64>, outcome: Outcome, out: &mut Vec<u8>) {
