@@ -145,8 +145,10 @@ impl Member for Inbox {
 }
 
 impl Closable for Inbox {
+    /// Without a word, as RabbitMQ does it: there are clients that know no Close of a server.
     fn force_close(&self, reason: &str) {
-        self.tell(|news| news.close = Some((ResponseCode::Ok, reason.to_owned())));
+        tracing::debug!("a stream connection is closed: {reason}");
+        self.tell(|news| news.is_lost = true);
     }
 
     fn end(&self, error: Error) {
