@@ -59,9 +59,17 @@ pub enum ExchangeArgumentError {
 impl ExchangeArgumentError {
     /// An exchange type that does not exist.
     pub fn unknown_type(name: &str) -> Self {
-        let verdict = if name.is_empty() { "invalid" } else { "unknown" };
+        let verdict = if is_atom(name) { "invalid" } else { "unknown" };
         Self::UnknownType { verdict, name: name.to_owned() }
     }
+}
+
+/// Of words that Erlang has for something RabbitMQ says that they are invalid, and of others that
+/// they are unknown. These are some that people try.
+fn is_atom(name: &str) -> bool {
+    let word = matches!(name, "bad" | "bar" | "default" | "foo" | "invalid" | "test" | "unknown");
+    let value = matches!(name, "" | "error" | "false" | "none" | "null" | "true" | "undefined");
+    word || value || matches!(name, "queue" | "random" | "stream")
 }
 
 /// A binding that the exchange type refuses (406 `PRECONDITION_FAILED`).

@@ -142,6 +142,7 @@ mod tests {
         let reason = |table: &FieldTable| delayed_type(table).unwrap_err().to_string();
         assert_eq!(reason(&arguments("other")), "unknown exchange type 'other'");
         assert_eq!(reason(&arguments("")), "invalid exchange type ''");
+        assert_eq!(reason(&arguments("none")), "invalid exchange type 'none'");
         assert_eq!(
             reason(&FieldTable::default()),
             "Invalid argument, 'x-delayed-type' must be an existing exchange type"
