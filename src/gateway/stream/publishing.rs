@@ -136,7 +136,7 @@ impl Client {
     }
 }
 
-/// Takes out the ids that have come before. There are clients that wait for an id in each frame once.
+/// Takes out the ids that have come before: there are clients that look for an id once in a frame.
 fn take_repeated(ids: &mut Vec<u64>) -> Vec<u64> {
     if ids.is_sorted_by(|one, next| one < next) {
         return Vec::new();
