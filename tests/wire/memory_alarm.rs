@@ -3,7 +3,7 @@
 use std::thread;
 
 use amq_protocol::protocol::{AMQPClass, connection};
-use leveret::Limits;
+use leveret::{Broker, Limits, ManualClock, Timestamp};
 
 use crate::client::{Client, is_connection};
 use crate::{frames, listening, ready, wait_until};
@@ -170,7 +170,10 @@ fn an_unfinished_body_counts_as_memory() {
 
 #[test]
 fn blocked_connections_that_end_are_forgotten() {
-    let (broker, address) = listening(Limits::default());
+    // On this clock no client is asked whether it is there still: it would go before it is read.
+    let clock = ManualClock::new(Timestamp::from_millis(0));
+    let broker = Broker::builder().manual_clock(clock).manual_clock_on_sockets().build();
+    let address = broker.listen("127.0.0.1:0").unwrap();
     let mut client = Client::with_channel(address);
     client.declare("q");
     broker.set_memory_alarm(true);
