@@ -180,7 +180,7 @@ test(`${MANY} queues and many connections are shown without lag`, async () => {
   }
   const [scrolling, writing] = [median(scrolled), median(written)];
   console.log(`scrolling ${MANY} rows: ${scrolling.toFixed(1)} ms of CPU a frame, ${writing.toFixed(1)} to write them`);
-  assert.ok(scrolling < 4 * writing, `a frame takes ${scrolling} ms of CPU while scrolling, ${writing} to be written`);
+  assert.ok(scrolling < 5 * writing, `a frame takes ${scrolling} ms of CPU while scrolling, ${writing} to be written`);
   const searching = await cpu(page);
   await page.getByRole('searchbox').fill('queue-0999[0-9]$');
   await page.waitForFunction(() => document.querySelectorAll('.tbody .tr').length === 10);
