@@ -64,8 +64,8 @@ impl ExchangeArgumentError {
     }
 }
 
-/// Of words that Erlang has for something RabbitMQ says that they are invalid, and of others that
-/// they are unknown. These are some that people try.
+/// Whether Erlang has the word for something else, some of those at least that people try: such a
+/// type RabbitMQ calls invalid, and any other unknown.
 fn is_atom(name: &str) -> bool {
     let word = matches!(name, "bad" | "bar" | "default" | "foo" | "invalid" | "test" | "unknown");
     let value = matches!(name, "" | "error" | "false" | "none" | "null" | "true" | "undefined");

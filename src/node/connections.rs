@@ -22,7 +22,7 @@ use crate::vhost::VirtualHost;
 
 /// A connection that the broker can close and look at.
 pub(crate) trait Closable: Send + Sync {
-    /// Asks the connection to end with 320 and this reason.
+    /// Ends the connection for this reason: over AMQP with 320, a stream connection without a word.
     fn force_close(&self, reason: &str);
 
     /// Ends the connection for this error.

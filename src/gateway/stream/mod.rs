@@ -94,7 +94,7 @@ pub(super) fn connection_config(broker: &Node, asks_for_certificates: bool) -> C
     }
 }
 
-/// The same with what the cluster is called now.
+/// The configuration with what the cluster is called now.
 fn named(mut config: Arc<ConnectionConfig>, cluster: &str) -> Arc<ConnectionConfig> {
     let is_name = |(name, value): &(String, String)| name == CLUSTER_NAME && value != cluster;
     if let Some(at) = config.server_properties.iter().position(is_name)

@@ -107,8 +107,8 @@ impl Client {
     }
 
     /// Tells the client what has become of its messages: those of a publisher that are next to
-    /// each other go into one frame, and before it, if the publisher has a name, those that were
-    /// published again.
+    /// each other go into one frame. What would be in it twice, as a publisher with a name sent it
+    /// again, goes into a frame of its own before it.
     pub(super) fn confirm(&mut self, settled: &mut Vec<Settled>) {
         let mut settled = settled.drain(..).peekable();
         while let Some(mut first) = settled.next() {
